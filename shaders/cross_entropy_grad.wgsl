@@ -1,0 +1,84 @@
+// cross_entropy_grad.wgsl — y[r, :] = ct[r] (softmax(x[r, :]) - hot[r, :]), one workgroup per row.
+//
+// Op        ops::CrossEntropyGrad
+// Lib       exp
+// Slot      fn epilogue(acc: Acc, index: u32) -> Out
+// Shape     x, y: [rows, cols], both contiguous; labels, ct: [rows]
+// Dispatch  one workgroup per row, the row index folded over (x, y) past 65535
+// Memory    4 bytes an invocation; a row is read three times, the last two out of the cache
+// Numerics  subtracts the maximum of the row; f32 sum, strided over invocations, then by halves;
+//           0 where the label is not below cols
+
+struct Params {
+    rows: u32,
+    cols: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> x: array<Elem>;
+@group(0) @binding(2) var<storage, read> labels: array<u32>;
+@group(0) @binding(3) var<storage, read> ct: array<Elem>;
+@group(0) @binding(4) var<storage, read_write> y: array<Out>;
+
+/// Invocations per workgroup; a power of two, chosen by the host.
+override WG_SIZE: u32 = 256u;
+
+/// No element is less; an infinity cannot be written.
+const LEAST = -0x1.fffffep+127f;
+
+var<workgroup> partial: array<Acc, WG_SIZE>;
+
+@compute @workgroup_size(WG_SIZE)
+fn main(
+    @builtin(workgroup_id) wid: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_id) lid: vec3<u32>,
+) {
+    let row = wid.x + wid.y * groups.x;
+    if row >= params.rows { return; } // the same for the whole workgroup: no barrier is skipped
+    let first = row * params.cols;
+
+    // 1. The maximum.
+    var acc = LEAST;
+    for (var i = lid.x; i < params.cols; i += WG_SIZE) {
+        acc = max(acc, Acc(x[first + i]));
+    }
+    partial[lid.x] = acc;
+    for (var stride = WG_SIZE / 2u; stride > 0u; stride /= 2u) {
+        workgroupBarrier(); // the upper half is written
+        if lid.x < stride {
+            partial[lid.x] = max(partial[lid.x], partial[lid.x + stride]);
+        }
+    }
+    workgroupBarrier(); // the maximum is written
+    let m = partial[0];
+    workgroupBarrier(); // the maximum has been read: partial may be overwritten
+
+    // 2. The sum of the exponentials.
+    acc = 0.0;
+    for (var i = lid.x; i < params.cols; i += WG_SIZE) {
+        acc += exponential(Acc(x[first + i]) - m);
+    }
+    partial[lid.x] = acc;
+    for (var stride = WG_SIZE / 2u; stride > 0u; stride /= 2u) {
+        workgroupBarrier(); // the upper half is written
+        if lid.x < stride {
+            partial[lid.x] += partial[lid.x + stride];
+        }
+    }
+    workgroupBarrier(); // the sum is written
+    let sum = partial[0];
+
+    // 3. The differences.
+    let label = labels[row];
+    let scale = Acc(ct[row]);
+    for (var i = lid.x; i < params.cols; i += WG_SIZE) {
+        let index = first + i;
+        var value = Acc(0.0);
+        if label < params.cols {
+            let hot = select(Acc(0.0), Acc(1.0), i == label);
+            value = scale * (exponential(Acc(x[index]) - m) / sum - hot);
+        }
+        y[index] = epilogue(value, index);
+    }
+}

@@ -1,0 +1,158 @@
+//! Tensors on the host.
+
+use crate::{
+    dtype::DType,
+    error::{Error, VariableError},
+    shape::{Meta, Shape},
+};
+use half::f16;
+
+/// A tensor on the host: a shape and its elements in row-major order.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Array {
+    meta: Meta,
+    /// One word an element, as [`DType::to_word`] writes it.
+    words: Vec<u32>,
+}
+
+/// A Rust type that holds elements of an [`Array`].
+pub trait Element: Copy + Send + Sync + 'static {
+    /// The element type it stands for.
+    const DTYPE: DType;
+    /// The word that stores it.
+    fn to_word(self) -> u32;
+    /// The value a word stores.
+    fn from_word(word: u32) -> Self;
+}
+
+macro_rules! element {
+    ($Type:ty, $dtype:ident, |$x:ident| $to:expr, |$word:ident| $from:expr) => {
+        impl Element for $Type {
+            const DTYPE: DType = DType::$dtype;
+            fn to_word(self) -> u32 {
+                let $x = self;
+                $to
+            }
+            fn from_word($word: u32) -> Self {
+                $from
+            }
+        }
+    };
+}
+element!(f32, F32, |x| x.to_bits(), |word| f32::from_bits(word));
+element!(f16, F16, |x| x.to_f32().to_bits(), |word| f16::from_f32(f32::from_bits(word)));
+element!(i32, I32, |x| x as u32, |word| word as i32);
+element!(u32, U32, |x| x, |word| word);
+element!(bool, Bool, |x| u32::from(x), |word| word != 0);
+
+impl Array {
+    /// A tensor of these elements.
+    ///
+    /// # Errors
+    ///
+    /// [`VariableError::Length`] unless the shape has as many elements as are given.
+    pub fn new<T: Element>(shape: impl Into<Shape>, elements: &[T]) -> Result<Self, Error> {
+        let words = elements.iter().map(|&x| x.to_word()).collect();
+        Array::from_words(Meta::new(shape, T::DTYPE), words)
+    }
+
+    /// A single element.
+    pub fn scalar<T: Element>(x: T) -> Self {
+        Array { meta: Meta::new(Shape::scalar(), T::DTYPE), words: vec![x.to_word()] }
+    }
+
+    /// A tensor of these words, one an element.
+    ///
+    /// # Errors
+    ///
+    /// [`VariableError::Length`] unless there are as many as the shape has elements.
+    pub fn from_words(meta: Meta, words: Vec<u32>) -> Result<Self, Error> {
+        if meta.shape.checked_len() != Some(words.len()) {
+            return Err(VariableError::Length { len: words.len(), shape: meta.shape }.into());
+        }
+        Ok(Array { meta, words })
+    }
+
+    /// A tensor of these values, each rounded to `meta`'s element type.
+    ///
+    /// # Errors
+    ///
+    /// [`VariableError::Length`] unless there are as many as the shape has elements.
+    pub fn from_f64(meta: Meta, values: &[f64]) -> Result<Self, Error> {
+        let words = values.iter().map(|&x| meta.dtype.to_word(x)).collect();
+        Array::from_words(meta, words)
+    }
+
+    /// Its shape and element type.
+    pub fn meta(&self) -> &Meta {
+        &self.meta
+    }
+
+    /// Its shape.
+    pub fn shape(&self) -> &Shape {
+        &self.meta.shape
+    }
+
+    /// Its element type.
+    pub fn dtype(&self) -> DType {
+        self.meta.dtype
+    }
+
+    /// Its elements, one word each.
+    pub fn words(&self) -> &[u32] {
+        &self.words
+    }
+
+    /// Its elements.
+    ///
+    /// # Errors
+    ///
+    /// [`VariableError::Mismatch`] where they are of another type.
+    pub fn to_vec<T: Element>(&self) -> Result<Vec<T>, Error> {
+        if T::DTYPE != self.meta.dtype {
+            return Err(VariableError::Mismatch {
+                path: "array".to_owned(),
+                expected: Meta { shape: self.meta.shape.clone(), dtype: T::DTYPE },
+                is: self.meta.clone(),
+            }
+            .into());
+        }
+        Ok(self.words.iter().map(|&word| T::from_word(word)).collect())
+    }
+
+    /// Its elements as f64, whatever their type.
+    pub fn to_f64(&self) -> Vec<f64> {
+        self.words.iter().map(|&word| self.meta.dtype.from_word(word)).collect()
+    }
+
+    /// Its only element as f64, or `None` if there is not exactly one.
+    pub fn item(&self) -> Option<f64> {
+        match *self.words {
+            [word] => Some(self.meta.dtype.from_word(word)),
+            _ => None,
+        }
+    }
+
+    /// Rows `indices` of the outermost axis, in that order: a mini-batch.
+    ///
+    /// # Errors
+    ///
+    /// [`VariableError::Length`] for a scalar, or where an index is past the last row.
+    pub fn rows(&self, indices: &[usize]) -> Result<Array, Error> {
+        let missing = || VariableError::Length {
+            len: indices.iter().max().map_or(0, |&row| row.saturating_add(1)),
+            shape: self.meta.shape.clone(),
+        };
+        let (&count, inner) = self.meta.shape.dims().split_first().ok_or_else(missing)?;
+        let stride: usize = inner.iter().product();
+        let mut words = Vec::with_capacity(indices.len() * stride);
+        for &row in indices {
+            if row >= count {
+                return Err(missing().into());
+            }
+            words.extend_from_slice(&self.words[row * stride..][..stride]);
+        }
+        let dims = [&[indices.len()], inner].concat();
+        Array::from_words(Meta::new(dims, self.meta.dtype), words)
+    }
+}

@@ -1,0 +1,99 @@
+//! Reverse-mode differentiation: the walk. What each operation contributes is its own `vjp`.
+//!
+//! The walk appends to the graph it walks, and what it appends is made of the same operations,
+//! so the result is differentiable again.
+
+use crate::{
+    error::GraphError,
+    graph::{NodeId, Tensor},
+    ops::Op,
+};
+use std::collections::BTreeMap;
+
+/// Cotangents of `wrt`, given the cotangent `seed` of `y`; `None` where `y` does not depend on
+/// it, or only through steps that have no derivative.
+pub fn vjp<'g>(y: Tensor<'g>, seed: Tensor<'g>, wrt: &[Tensor<'g>]) -> Vec<Option<Tensor<'g>>> {
+    if y.failed() || seed.failed() || wrt.iter().any(|x| x.failed()) {
+        return vec![None; wrt.len()];
+    }
+    let graph = y.graph;
+    // What lies between: nodes that depend on `wrt`. Cotangents of others are not formed.
+    let mut between = vec![false; y.id.index() + 1];
+    for x in wrt {
+        if let Some(flag) = between.get_mut(x.id.index()) {
+            *flag = true;
+        }
+    }
+    {
+        let inner = graph.inner.borrow();
+        for (index, node) in inner.nodes.iter().enumerate().take(between.len()) {
+            between[index] |= node.inputs.iter().any(|input| between[input.index()]);
+        }
+    }
+    let mut cotangents: BTreeMap<NodeId, Tensor<'g>> = BTreeMap::from([(y.id, seed)]);
+    let mut wanted: BTreeMap<NodeId, Tensor<'g>> = BTreeMap::new();
+    while let Some((id, ct)) = cotangents.pop_last() {
+        if wrt.iter().any(|x| x.id == id) {
+            wanted.insert(id, ct);
+        }
+        let node = graph.node(id);
+        if !node.inputs.iter().any(|input| between[input.index()]) {
+            continue;
+        }
+        // What is appended belongs where the node does.
+        let scope = graph.enter(Some(node.scope.clone()));
+        let line = graph.attribute(Some(node.location));
+        let operands: Vec<_> = node.inputs.iter().map(|&id| Tensor { graph, id }).collect();
+        let contributions = node.op.vjp(&operands, Tensor { graph, id }, ct);
+        for (operand, contribution) in operands.iter().zip(contributions) {
+            let Some(contribution) = contribution.filter(|_| between[operand.id.index()]) else {
+                continue;
+            };
+            let total = match cotangents.get(&operand.id) {
+                Some(&sum) => sum + contribution,
+                None => contribution,
+            };
+            cotangents.insert(operand.id, total);
+        }
+        graph.attribute(line);
+        graph.enter(scope);
+    }
+    wrt.iter().map(|x| wanted.get(&x.id).copied()).collect()
+}
+
+/// Derivatives of a single float by each of `wrt`; zeros where it does not depend on it.
+///
+/// # Errors
+///
+/// [`GraphError::NotALoss`] unless `loss` is one float.
+#[track_caller]
+pub fn grad<'g>(loss: Tensor<'g>, wrt: &[Tensor<'g>]) -> Vec<Tensor<'g>> {
+    if loss.failed() {
+        return vec![loss; wrt.len()];
+    }
+    let meta = loss.meta();
+    if meta.shape.len() != 1 || !meta.dtype.is_float() {
+        let place = loss.graph.place();
+        let failed = loss.graph.fail(GraphError::NotALoss { of: meta, place });
+        return vec![failed; wrt.len()];
+    }
+    let cotangents = vjp(loss, loss.full_like(1.0), wrt);
+    let or_zero = |(ct, x): (Option<Tensor<'g>>, &Tensor<'g>)| ct.unwrap_or(x.full_like(0.0));
+    cotangents.into_iter().zip(wrt).map(or_zero).collect()
+}
+
+/// The cotangents of an operation that names none: those of its expansion.
+///
+/// The expansion is built on aliases of the operands. One operand may depend on another, or be
+/// the same tensor: the aliases keep the walk from passing through one into the other.
+pub(crate) fn through_expansion<'g>(
+    op: &Op,
+    operands: &[Tensor<'g>],
+    ct: Tensor<'g>,
+) -> Vec<Option<Tensor<'g>>> {
+    let aliases: Vec<_> = operands.iter().map(|operand| operand.alias()).collect();
+    match op.expand(&aliases) {
+        Some(y) => vjp(y, ct, &aliases),
+        None => vec![None; operands.len()],
+    }
+}

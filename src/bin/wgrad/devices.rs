@@ -1,0 +1,100 @@
+//! `wgrad devices`: what there is to compute on.
+
+use crate::Failure;
+use serde_json::json;
+use std::io::Write;
+use wgrad::{
+    Device,
+    gpu::{self, AdapterSummary},
+};
+
+/// List every device, what it offers, and which one `--device best` takes.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:
+  wgrad devices
+  wgrad devices --json | jq 'select(.best) | .name'")]
+pub struct Args {
+    /// Print one JSON object a line.
+    #[arg(long)]
+    json: bool,
+}
+
+pub fn run(args: &Args) -> Result<(), Failure> {
+    let adapters = pollster::block_on(gpu::adapters());
+    let best = Device::best();
+    // The first that matches: an adapter may answer through two interfaces, the better first.
+    let best = adapters.iter().position(|adapter| {
+        adapter.is_usable && adapter.kind == best.kind() && best.name().contains(&adapter.name)
+    });
+    let mut out = std::io::stdout().lock();
+    for (index, adapter) in adapters.iter().enumerate() {
+        match args.json {
+            true => writeln!(out, "{}", object(index, adapter, best == Some(index)))?,
+            false => writeln!(out, "{}", text(index, adapter, best == Some(index)))?,
+        }
+    }
+    let Device::Cpu(cpu) = Device::cpu() else { return Ok(()) };
+    if args.json {
+        let cpu = json!({
+            "device": "cpu",
+            "device_type": "cpu",
+            "name": cpu.name(),
+            "threads": cpu.threads(),
+            "simd": cpu.simd(),
+            "usable": true,
+            "best": best.is_none(),
+        });
+        writeln!(out, "{cpu}")?;
+    } else {
+        writeln!(out, "cpu    {}{}", cpu.name(), mark(best.is_none()))?;
+    }
+    Ok(())
+}
+
+fn mark(best: bool) -> &'static str {
+    if best { "  <- best" } else { "" }
+}
+
+fn text(index: usize, adapter: &AdapterSummary, best: bool) -> String {
+    let AdapterSummary { name, kind, backend, driver, driver_info, .. } = adapter;
+    let usable = if adapter.is_usable { "" } else { "  (lacks what the kernels need)" };
+    let features = match adapter.features.as_slice() {
+        [] => "none".to_owned(),
+        features => features.join(", "),
+    };
+    format!(
+        "gpu:{index}  {name}{usable}{}\n       {kind}, {backend}, driver {driver} {driver_info}\n       \
+         buffers to {} MiB, bindings to {} MiB, {} storage buffers, {} invocations and {} KiB a \
+         workgroup, subgroups of {} to {}\n       features: {features}",
+        mark(best),
+        adapter.max_buffer >> 20,
+        adapter.max_binding >> 20,
+        adapter.max_storage_buffers,
+        adapter.max_invocations,
+        adapter.max_workgroup_memory >> 10,
+        adapter.subgroup_sizes.0,
+        adapter.subgroup_sizes.1,
+    )
+}
+
+fn object(index: usize, adapter: &AdapterSummary, best: bool) -> serde_json::Value {
+    json!({
+        "device": format!("gpu:{index}"),
+        "device_type": adapter.kind,
+        "name": adapter.name,
+        "backend": adapter.backend,
+        "driver": adapter.driver,
+        "driver_info": adapter.driver_info,
+        "limits": {
+            "buffer_bytes": adapter.max_buffer,
+            "binding_bytes": adapter.max_binding,
+            "storage_buffers": adapter.max_storage_buffers,
+            "workgroup_invocations": adapter.max_invocations,
+            "workgroup_bytes": adapter.max_workgroup_memory,
+            "subgroup_sizes": [adapter.subgroup_sizes.0, adapter.subgroup_sizes.1],
+        },
+        "features": adapter.features,
+        "usable": adapter.is_usable,
+        "best": best,
+    })
+}

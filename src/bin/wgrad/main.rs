@@ -1,0 +1,54 @@
+//! The command line of wgrad: results go to stdout, everything else to stderr.
+
+mod device;
+mod devices;
+mod model;
+mod plan;
+mod train;
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+/// Trains neural networks on any GPU, and lets you check every number it prints.
+#[derive(Parser)]
+#[command(
+    version,
+    after_help = "Examples:
+  wgrad devices                      what there is to compute on
+  wgrad train digits                 train a network on handwritten digits
+  wgrad train digits --device cpu    the same without a GPU
+  wgrad plan digits                  what one step of it computes, and where"
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Devices(devices::Args),
+    Train(train::Args),
+    Plan(plan::Args),
+}
+
+/// What ends the program.
+type Failure = Box<dyn std::error::Error>;
+
+fn main() -> ExitCode {
+    // A mistake in the arguments ends here, with exit code 2.
+    let result = match Cli::parse().command {
+        Command::Devices(args) => devices::run(&args),
+        Command::Train(args) => train::run(&args),
+        Command::Plan(args) => plan::run(&args),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            // One line, whatever a driver said.
+            let text = failure.to_string();
+            let lines: Vec<&str> = text.lines().map(str::trim).collect();
+            eprintln!("error: {}", lines.join(" "));
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! The data sets that can be trained on, and the network for each.
+
+use clap::ValueEnum;
+use wgrad::{
+    Error,
+    data::{Dataset, digits},
+    nn::{Activation, Dense, Sequential},
+};
+
+/// A data set inside the program.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum Task {
+    /// 1,797 handwritten digits of 8x8 pixels (UCI).
+    Digits,
+}
+
+impl Task {
+    /// Its name, as on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Task::Digits => "digits",
+        }
+    }
+
+    /// The set to train on, and the fifth of it that is held out.
+    pub fn data(self) -> Result<(Dataset, Dataset), Error> {
+        match self {
+            Task::Digits => digits::load()?.split(0.2),
+        }
+    }
+
+    /// The network: 64-128-64-10.
+    pub fn model(self) -> Sequential {
+        match self {
+            Task::Digits => Sequential::new()
+                .add(Dense::new(128))
+                .add(Activation::relu())
+                .add(Dense::new(64))
+                .add(Activation::relu())
+                .add(Dense::new(digits::CLASSES)),
+        }
+    }
+}

@@ -1,0 +1,203 @@
+//! `wgrad train`: trains a network and writes it to a file.
+
+use crate::{Failure, device::DeviceArgs, model::Task};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde_json::json;
+use sha2::{Digest, Sha256};
+use std::{
+    io::Write,
+    ops::ControlFlow,
+    path::{Path, PathBuf},
+};
+use wgrad::{
+    Device, Variables,
+    io::{safetensors, write_atomically},
+    optim::Adam,
+    train::{Epoch, MODEL, Report, Trainer},
+};
+
+/// Train a network, print how well it does, and save its weights.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:
+  wgrad train digits
+  wgrad train digits --device gpu --epochs 50 --out runs/long
+  wgrad train digits --device cpu --json | tail -n 1 | jq .test_accuracy")]
+pub struct Args {
+    /// The data set.
+    task: Task,
+    #[command(flatten)]
+    device: DeviceArgs,
+    /// How often every image is trained on.
+    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..))]
+    epochs: u32,
+    /// Images a step.
+    #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..))]
+    batch: u32,
+    /// Learning rate of Adam.
+    #[arg(long, default_value_t = 2e-3, value_parser = positive)]
+    lr: f64,
+    /// Decides initial weights and the order of images; one seed, one result.
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// Directory for model.safetensors [default: runs/TASK].
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Print one JSON object a line: the epochs, then the result.
+    #[arg(long)]
+    json: bool,
+}
+
+fn positive(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(number) if number > 0.0 && number.is_finite() => Ok(number),
+        _ => Err("must be a positive number".to_owned()),
+    }
+}
+
+pub fn run(args: &Args) -> Result<(), Failure> {
+    let out = args.out.clone().unwrap_or_else(|| Path::new("runs").join(args.task.name()));
+    let file = out.join("model.safetensors");
+    writable(&out)?;
+    let device = args.device.open()?;
+    let (train, test) = args.task.data()?;
+    let model = args.task.model();
+    let optimizer = Adam::new(args.lr);
+    let trainer = Trainer::new(&model, &optimizer)
+        .epochs(args.epochs as usize)
+        .batch(args.batch as usize)
+        .seed(args.seed);
+    let variables = Variables::new(args.seed);
+    let bar = progress(u64::from(args.epochs));
+    if !args.json {
+        let (train, test) = (train.len(), test.len());
+        let name = args.task.name();
+        say(&format!("{name}: {train} images to train, {test} held out, on {}", device.name()))?;
+    }
+
+    let mut failure: Option<Failure> = None;
+    let report = trainer.fit(&device, &variables, (&train, &test), &mut |epoch| {
+        bar.inc(1);
+        match bar.suspend(|| tell(epoch, args.json)) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(error) => {
+                failure = Some(error);
+                ControlFlow::Break(())
+            }
+        }
+    });
+    bar.finish_and_clear();
+    let report = report?;
+    if let Some(failure) = failure {
+        return Err(failure);
+    }
+    safetensors::save(&file, &variables, &format!("{MODEL}/"))?;
+    let weights = fingerprint(&variables)?;
+    if args.json {
+        as_json(args, &report, &device, &file, &weights)
+    } else {
+        as_text(&report, &file, &weights)
+    }
+}
+
+/// Whether the directory takes files: better known before the training than after it.
+fn writable(directory: &Path) -> Result<(), Failure> {
+    let failed = |error: std::io::Error| format!("{}: {error}", directory.display());
+    std::fs::create_dir_all(directory).map_err(failed)?;
+    let probe = directory.join(format!(".{}.probe", std::process::id()));
+    write_atomically(&probe, &[])?;
+    std::fs::remove_file(&probe).map_err(failed)?;
+    Ok(())
+}
+
+/// On stderr, and only where that is a terminal.
+fn progress(epochs: u64) -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(Some(epochs), ProgressDrawTarget::stderr());
+    match ProgressStyle::with_template("{bar:40} epoch {pos}/{len}, {eta} left") {
+        Ok(style) => bar.with_style(style),
+        Err(_) => bar,
+    }
+}
+
+fn tell(epoch: &Epoch, json: bool) -> Result<(), Failure> {
+    if !epoch.train_loss.is_finite() {
+        let number = epoch.number;
+        return Err(format!("the loss diverged in epoch {number}: try a smaller --lr").into());
+    }
+    if json {
+        return say(&json!({
+            "epoch": epoch.number,
+            "train_loss": epoch.train_loss,
+            "test_loss": epoch.test_loss,
+            "test_accuracy": epoch.test_accuracy,
+            "seconds": epoch.seconds,
+        })
+        .to_string());
+    }
+    say(&format!(
+        "epoch {:>3}  train loss {:.4}  test loss {:.4}  test accuracy {:>6.2}%",
+        epoch.number,
+        epoch.train_loss,
+        epoch.test_loss,
+        100.0 * epoch.test_accuracy
+    ))
+}
+
+fn as_text(report: &Report, file: &Path, weights: &str) -> Result<(), Failure> {
+    let confusion = &report.confusion;
+    say(&format!(
+        "\ntest accuracy {:.2}% of {} images, {} steps in {:.2} s\n\n\
+         rows are true classes, columns predicted ones, and the share that is right\n{confusion}\n\n\
+         weights {weights}\nsaved to {}",
+        100.0 * confusion.accuracy(),
+        confusion.total(),
+        report.steps,
+        report.seconds,
+        file.display()
+    ))
+}
+
+fn as_json(
+    args: &Args,
+    report: &Report,
+    device: &Device,
+    file: &Path,
+    weights: &str,
+) -> Result<(), Failure> {
+    let result = json!({
+        "task": args.task.name(),
+        "test_accuracy": report.confusion.accuracy(),
+        "train_loss": report.epochs.last().map(|epoch| epoch.train_loss),
+        "test_loss": report.epochs.last().map(|epoch| epoch.test_loss),
+        "seconds": report.seconds,
+        "epochs": report.epochs.len(),
+        "steps": report.steps,
+        "batch": args.batch,
+        "lr": args.lr,
+        "seed": args.seed,
+        "device": device.name(),
+        "device_type": device.kind(),
+        "weights_sha256": weights,
+        "confusion": report.confusion.rows().collect::<Vec<_>>(),
+        "model": file.display().to_string(),
+    });
+    say(&result.to_string())
+}
+
+/// SHA-256 over the parameters in order of path: the path, a zero byte, the words in little
+/// endian.
+fn fingerprint(variables: &Variables) -> Result<String, Failure> {
+    let mut hash = Sha256::new();
+    for (path, array) in variables.to_arrays()? {
+        if path.starts_with(&format!("{MODEL}/")) {
+            hash.update(path.as_bytes());
+            hash.update([0]);
+            array.words().iter().for_each(|word| hash.update(word.to_le_bytes()));
+        }
+    }
+    Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+/// `println!` would panic where nobody reads.
+fn say(line: &str) -> Result<(), Failure> {
+    Ok(writeln!(std::io::stdout(), "{line}")?)
+}

@@ -1,0 +1,135 @@
+//! Threads and instruction sets.
+
+use crate::error::{DeviceError, Error};
+use pulp::{Arch, Simd, WithSimd};
+#[cfg(feature = "threads")]
+use {
+    rayon::prelude::*,
+    std::sync::{Arc, OnceLock},
+};
+
+/// The processor. Clones share its threads.
+#[derive(Clone, Debug)]
+pub struct CpuDevice {
+    /// `None` where everything runs on the caller's thread.
+    #[cfg(feature = "threads")]
+    pool: Option<Arc<rayon::ThreadPool>>,
+}
+
+impl Default for CpuDevice {
+    fn default() -> Self {
+        CpuDevice::new()
+    }
+}
+
+impl CpuDevice {
+    /// As many threads as there are cores; one, where the system refuses them or the feature
+    /// `threads` is off. All devices made here share one pool.
+    pub fn new() -> Self {
+        #[cfg(feature = "threads")]
+        {
+            static SHARED: OnceLock<CpuDevice> = OnceLock::new();
+            let cores = || std::thread::available_parallelism().map_or(1, usize::from);
+            let open = || CpuDevice::with_threads(cores()).unwrap_or(CpuDevice { pool: None });
+            SHARED.get_or_init(open).clone()
+        }
+        #[cfg(not(feature = "threads"))]
+        CpuDevice {}
+    }
+
+    /// This many threads of its own, at least one. Results do not depend on their number.
+    ///
+    /// # Errors
+    ///
+    /// [`DeviceError::Threads`] where the system refuses them.
+    #[cfg(feature = "threads")]
+    pub fn with_threads(threads: usize) -> Result<Self, Error> {
+        if threads <= 1 {
+            return Ok(CpuDevice { pool: None });
+        }
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .thread_name(|index| format!("wgrad-cpu-{index}"))
+            .build()
+            .map_err(|error| DeviceError::Threads { message: error.to_string() })?;
+        Ok(CpuDevice { pool: Some(Arc::new(pool)) })
+    }
+
+    /// One thread, whatever is asked for: the feature `threads` is off.
+    ///
+    /// # Errors
+    ///
+    /// None: the signature is that of builds with threads.
+    #[cfg(not(feature = "threads"))]
+    pub fn with_threads(_: usize) -> Result<Self, Error> {
+        Ok(CpuDevice {})
+    }
+
+    /// Its name, for people: `CPU, 2 threads, AVX2`.
+    pub fn name(&self) -> String {
+        match self.threads() {
+            1 => format!("CPU, 1 thread, {}", self.simd()),
+            threads => format!("CPU, {threads} threads, {}", self.simd()),
+        }
+    }
+
+    /// Number of threads.
+    pub fn threads(&self) -> usize {
+        #[cfg(feature = "threads")]
+        if let Some(pool) = &self.pool {
+            return pool.current_num_threads();
+        }
+        1
+    }
+
+    /// The instruction set that elementwise loops use, found at run time.
+    pub fn simd(&self) -> &'static str {
+        match (Arch::new().dispatch(Lanes), cfg!(target_arch = "x86_64")) {
+            (16, true) => "AVX-512",
+            (8, true) => "AVX2",
+            (_, true) => "SSE2",
+            (4, _) if cfg!(target_arch = "aarch64") => "NEON",
+            (4, _) => "SIMD128",
+            _ => "scalar",
+        }
+    }
+
+    /// Runs `f` where [`each`] may use the threads of this device.
+    ///
+    /// Waking a pool and waiting for it costs several microseconds, so this is done once a run,
+    /// not once a step.
+    pub(super) fn install<R: Send>(&self, f: impl FnOnce() -> R + Send) -> R {
+        #[cfg(feature = "threads")]
+        if let Some(pool) = &self.pool {
+            return pool.install(f);
+        }
+        f()
+    }
+}
+
+/// Number of f32 lanes of the widest vectors.
+struct Lanes;
+
+impl WithSimd for Lanes {
+    type Output = usize;
+    fn with_simd<S: Simd>(self, _: S) -> usize {
+        S::F32_LANES
+    }
+}
+
+/// Calls `f` with the index and the content of every `width` neighbours, on all threads if
+/// `parallel`, which demands to be inside [`CpuDevice::install`].
+pub(super) fn each<T: Send>(
+    jobs: &mut [T],
+    width: usize,
+    parallel: bool,
+    f: impl Fn(usize, &mut [T]) + Sync,
+) {
+    #[cfg(feature = "threads")]
+    if parallel && jobs.len() > width {
+        let jobs = jobs.par_chunks_mut(width).enumerate();
+        return jobs.for_each(|(index, job)| f(index, job));
+    }
+    let _ = parallel;
+    jobs.chunks_mut(width).enumerate().for_each(|(index, job)| f(index, job));
+}

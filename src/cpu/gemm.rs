@@ -1,0 +1,107 @@
+//! Matrix products, by the `gemm` crate.
+
+use gemm::Parallelism;
+
+/// `out = a b`: row-major `[m, n]` from `[m, k]` and `[k, n]`, whose strides are the distances in
+/// elements between rows and between columns.
+///
+/// It runs on the caller's thread. The order of additions depends on `m`, `n` and `k`; whoever
+/// shares rows out over threads cuts them by shape, and so the result does not depend on the
+/// number of threads.
+///
+/// # Panics
+///
+/// Where an operand is shorter than its extents and strides say.
+pub(crate) fn product(
+    m: usize,
+    n: usize,
+    k: usize,
+    a: &[f32],
+    a_strides: [usize; 2],
+    b: &[f32],
+    b_strides: [usize; 2],
+    out: &mut [f32],
+) {
+    assert_eq!(out.len(), m * n, "the result is [{m}, {n}]");
+    if m == 0 || n == 0 {
+        return;
+    }
+    if k == 0 {
+        return out.fill(0.0);
+    }
+    let last = |extents: [usize; 2], strides: [usize; 2]| {
+        let rows = (extents[0] - 1).checked_mul(strides[0]);
+        let columns = (extents[1] - 1).checked_mul(strides[1]);
+        rows.zip(columns).and_then(|(rows, columns)| rows.checked_add(columns))
+    };
+    let within = |len: usize, last: Option<usize>| last.is_some_and(|last| last < len);
+    assert!(within(a.len(), last([m, k], a_strides)), "a [{m}, {k}] by {a_strides:?}");
+    assert!(within(b.len(), last([k, n], b_strides)), "b [{k}, {n}] by {b_strides:?}");
+    multiply([m, n, k], a, a_strides, b, b_strides, out);
+}
+
+#[expect(unsafe_code, reason = "the gemm crate takes pointers; `product` has checked the bounds")]
+fn multiply(
+    [m, n, k]: [usize; 3],
+    a: &[f32],
+    a_strides: [usize; 2],
+    b: &[f32],
+    b_strides: [usize; 2],
+    out: &mut [f32],
+) {
+    let [a_row, a_column] = a_strides.map(|stride| stride as isize);
+    let [b_row, b_column] = b_strides.map(|stride| stride as isize);
+    // SAFETY: the greatest index into each matrix lies within its slice, and strides are not
+    // negative, so every access does; `out` is `m * n` long, exclusive, and written only, since
+    // `read_dst` is false.
+    unsafe {
+        gemm::gemm(
+            m,
+            n,
+            k,
+            out.as_mut_ptr(),
+            1,
+            n as isize,
+            false,
+            a.as_ptr(),
+            a_column,
+            a_row,
+            b.as_ptr(),
+            b_column,
+            b_row,
+            0.0,
+            1.0,
+            false,
+            false,
+            false,
+            Parallelism::None,
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_layout_agrees_with_the_definition() {
+        for [m, n, k] in [[1, 1, 1], [3, 5, 7], [17, 1, 33], [1, 19, 40], [4, 4, 0], [0, 3, 2]] {
+            let a: Vec<f32> = (0..m * k).map(|i| (i * 7 % 11) as f32 - 5.0).collect();
+            let b: Vec<f32> = (0..k * n).map(|i| (i * 5 % 13) as f32 - 6.0).collect();
+            for (a_strides, b_strides) in [([k, 1], [n, 1]), ([1, m], [n, 1]), ([k, 1], [1, k])] {
+                let mut out = vec![f32::NAN; m * n];
+                product(m, n, k, &a, a_strides, &b, b_strides, &mut out);
+                for row in 0..m {
+                    for column in 0..n {
+                        let term = |t: usize| {
+                            a[row * a_strides[0] + t * a_strides[1]]
+                                * b[t * b_strides[0] + column * b_strides[1]]
+                        };
+                        let expected: f32 = (0..k).map(term).sum();
+                        assert_eq!(out[row * n + column], expected, "[{m}, {n}, {k}]");
+                    }
+                }
+            }
+        }
+    }
+}

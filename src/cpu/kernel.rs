@@ -1,0 +1,103 @@
+//! Kernels with a loop of their own, and what becomes of results while they are in cache.
+
+use super::{
+    SERIAL,
+    device::each,
+    evaluate::{Chunk, Scratch, round_to_half},
+    tape::Tape,
+};
+use crate::{dtype::DType, ops::lowering::CpuKernel, schedule::plan::Epilogue};
+use std::mem;
+
+/// Operations a chunk takes at least.
+const LEAST_WORK: usize = 1 << 19;
+/// Chunks of a large result.
+const CHUNKS: usize = 32;
+/// Elements of a chunk at most, so that its epilogue finds it in cache ...
+const MOST: usize = 1 << 16;
+/// ... unless that is fewer granules than this: products of few rows pay for their packing.
+const GRANULES: usize = 16;
+
+/// An epilogue made ready.
+#[derive(Debug)]
+pub(super) struct Finish {
+    /// `None` where results are written as they are.
+    tape: Option<Tape>,
+    half: bool,
+}
+
+impl Finish {
+    /// The epilogue over `space` of results of type `dtype`.
+    pub fn new(
+        epilogue: &Epilogue,
+        dtype: DType,
+        space: &[usize],
+        updated: &[Option<usize>],
+    ) -> Self {
+        let tape = || Tape::new(&epilogue.body, &[epilogue.root], space, updated, true);
+        Finish { tape: (!epilogue.is_identity()).then(tape), half: dtype == DType::F16 }
+    }
+
+    /// Lets `compute` fill the results for the chunk that begins at `start`, and writes what
+    /// becomes of them to `out`.
+    pub fn apply(
+        &self,
+        scratch: &mut Scratch,
+        operands: &[&[u32]],
+        start: usize,
+        out: &mut [u32],
+        compute: impl FnOnce(&mut Scratch, &mut [u32]),
+    ) {
+        let Some(tape) = &self.tape else {
+            compute(scratch, out);
+            if self.half {
+                round_to_half(out);
+            }
+            return;
+        };
+        let mut acc = mem::take(&mut scratch.acc);
+        if acc.len() < out.len() {
+            acc.resize(out.len(), 0);
+        }
+        compute(scratch, &mut acc[..out.len()]);
+        tape.run(scratch, Chunk { operands, acc: &acc, start }, &mut [out]);
+        scratch.acc = acc;
+    }
+}
+
+/// A kernel made ready.
+#[derive(Debug)]
+pub(super) struct Loop {
+    kernel: CpuKernel,
+    /// How many reads are the kernel's.
+    operands: usize,
+    finish: Finish,
+    chunk: usize,
+    /// Whether it is worth sharing out.
+    pub parallel: bool,
+}
+
+impl Loop {
+    pub fn new(kernel: &CpuKernel, operands: usize, space: &[usize], finish: Finish) -> Self {
+        let len: usize = space.iter().product();
+        let granule = kernel.granule.max(1);
+        let work = kernel.work.max(1);
+        let aim = (len.saturating_mul(work) / CHUNKS).max(LEAST_WORK) / work;
+        let granules = (aim.min(MOST.max(GRANULES.saturating_mul(granule))) / granule).max(1);
+        let chunk = granules.saturating_mul(granule);
+        let parallel = len > chunk && len.saturating_mul(work) > SERIAL;
+        Loop { kernel: kernel.clone(), operands, finish, chunk, parallel }
+    }
+
+    pub fn run(&self, operands: &[&[u32]], mut outs: Vec<&mut [u32]>, parallel: bool) {
+        let Some(out) = outs.first_mut() else { return };
+        each(out, self.chunk, parallel, |chunk, out| {
+            let start = chunk * self.chunk;
+            Scratch::with(|scratch| {
+                self.finish.apply(scratch, operands, start, out, |_, acc| {
+                    (self.kernel.compute)(&operands[..self.operands], start, acc);
+                });
+            });
+        });
+    }
+}

@@ -1,0 +1,206 @@
+//! A plan made ready for the CPU, and its run.
+
+use super::{
+    CHUNK, CpuDevice,
+    device::each,
+    kernel::{Finish, Loop},
+    map::Map,
+    memory::arrange,
+    reduce::Fold,
+    storage::{Layout, Memory},
+};
+use crate::{
+    error::{Error, RunError},
+    program::{Data, Fed},
+    schedule::{
+        expr::{Body, Term},
+        plan::{Plan, Step, StepKind},
+    },
+    variables::Store,
+};
+use std::{
+    mem,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+/// A program of the CPU device.
+#[derive(Debug)]
+pub(crate) struct CpuProgram {
+    device: CpuDevice,
+    plan: Arc<Plan>,
+    steps: Vec<Ready>,
+    /// Sets of slots that no run is using.
+    idle: Mutex<Vec<Vec<Vec<u32>>>>,
+}
+
+/// A step made ready.
+#[derive(Debug)]
+struct Ready {
+    work: Work,
+    /// Which reads are updated in place.
+    updated: Vec<bool>,
+}
+
+#[derive(Debug)]
+enum Work {
+    Map(Map),
+    Reduce(Fold),
+    Kernel(Loop),
+    Copy,
+}
+
+impl CpuProgram {
+    /// The program of a plan.
+    ///
+    /// # Errors
+    ///
+    /// None: the CPU computes every plan.
+    pub fn new(device: &CpuDevice, plan: Arc<Plan>) -> Result<Self, Error> {
+        let steps = plan.steps.iter().map(Ready::new).collect();
+        Ok(CpuProgram { device: device.clone(), plan, steps, idle: Mutex::default() })
+    }
+
+    /// Makes the missing variables, moves all into memory of the CPU, and allocates the slots.
+    ///
+    /// # Errors
+    ///
+    /// [`VariableError`](crate::VariableError) where the store has others of the same path.
+    pub fn prepare(&self, store: &mut Store) -> Result<(), Error> {
+        arrange(store, &self.plan)?;
+        let slots = self.take_slots();
+        self.give_back(slots);
+        Ok(())
+    }
+
+    /// Runs once: the words of each output.
+    ///
+    /// # Errors
+    ///
+    /// [`RunError::ForeignValue`] where an input lives on another device;
+    /// [`VariableError`](crate::VariableError) as for [`prepare`](Self::prepare).
+    pub fn run(&self, store: &mut Store, fed: &[Fed<'_>]) -> Result<Vec<Vec<u32>>, Error> {
+        let inputs = fed.iter().zip(&self.plan.inputs).map(|(fed, (name, _))| match fed {
+            Fed::Host(array) => Ok(array.words()),
+            Fed::Device(value) => match &value.data {
+                Data::Cpu(words) => Ok(words.as_slice()),
+                Data::Exact(_) | Data::Gpu(_) => Err(RunError::ForeignValue { name: name.clone() }),
+            },
+        });
+        let inputs: Vec<&[u32]> = inputs.collect::<Result<_, _>>()?;
+        let placed = arrange(store, &self.plan)?;
+        let (layout, memories) = Layout::new(&self.plan, &placed);
+        // The caller holds the locks: a thread of the pool may take up another run while it
+        // waits for its share of this one.
+        let mut guards: Vec<_> = memories
+            .iter()
+            .map(|placed| placed.memory.lock().unwrap_or_else(PoisonError::into_inner))
+            .collect();
+        let mut slots = self.take_slots();
+        let mut outputs: Vec<Vec<u32>> =
+            self.plan.outputs.iter().map(|meta| vec![0; meta.shape.len()]).collect();
+        let mut memory = Memory {
+            slots: &mut slots,
+            inputs: &inputs,
+            memories: guards.iter_mut().map(|guard| &mut **guard).collect(),
+            outputs: &mut outputs,
+            layout: &layout,
+        };
+        let threads = self.device.threads() > 1;
+        if threads && self.steps.iter().any(|step| step.work.is_parallel()) {
+            self.device.install(|| self.steps(&mut memory, true));
+        } else {
+            self.steps(&mut memory, false);
+        }
+        self.give_back(slots);
+        Ok(outputs)
+    }
+
+    fn steps(&self, memory: &mut Memory<'_>, threads: bool) {
+        for (step, ready) in self.plan.steps.iter().zip(&self.steps) {
+            let parallel = threads && ready.work.is_parallel();
+            memory.borrow(&step.reads, &step.writes, &ready.updated, |reads, writes| {
+                match &ready.work {
+                    Work::Map(map) => map.run(reads, writes, parallel),
+                    Work::Reduce(fold) => fold.run(reads, writes, parallel),
+                    Work::Kernel(kernel) => kernel.run(reads, writes, parallel),
+                    Work::Copy => copy(reads, writes, threads),
+                }
+            });
+        }
+    }
+
+    /// Slots for a run of its own: two threads may run a program at once.
+    fn take_slots(&self) -> Vec<Vec<u32>> {
+        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        idle.unwrap_or_else(|| self.plan.slots.iter().map(|&words| vec![0; words]).collect())
+    }
+
+    fn give_back(&self, slots: Vec<Vec<u32>>) {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(slots);
+    }
+}
+
+impl Ready {
+    fn new(step: &Step) -> Self {
+        let mut updated = in_place(step);
+        let work = match &step.kind {
+            StepKind::Map { space, body, roots } => {
+                Work::Map(Map::new(space, body, roots, &updated))
+            }
+            StepKind::Reduce { function, outer, inner, body, value, epilogue } => {
+                // Only the epilogue is at one point with what is written.
+                for operand in loads(body) {
+                    updated[operand] = None;
+                }
+                let dtype = epilogue.body.dtype(epilogue.root);
+                let finish = Finish::new(epilogue, dtype, outer, &updated);
+                Work::Reduce(Fold::new(*function, [outer, inner], body, *value, finish))
+            }
+            StepKind::Kernel { kernel, operands, space, dtype: _, epilogue } => {
+                updated[..*operands].fill(None);
+                let dtype = epilogue.body.dtype(epilogue.root);
+                let finish = Finish::new(epilogue, dtype, space, &updated);
+                Work::Kernel(Loop::new(&kernel.cpu, *operands, space, finish))
+            }
+            StepKind::Copy => {
+                updated.fill(None);
+                Work::Copy
+            }
+        };
+        Ready { work, updated: updated.iter().map(Option::is_some).collect() }
+    }
+}
+
+/// The write that each read shares its region with.
+fn in_place(step: &Step) -> Vec<Option<usize>> {
+    let key = |region: &crate::schedule::plan::Region| (region.storage, region.offset, region.len);
+    let write = |read| step.writes.iter().position(|write| key(write) == key(read));
+    step.reads.iter().map(write).collect()
+}
+
+fn loads(body: &Body) -> impl Iterator<Item = usize> {
+    body.terms.iter().filter_map(|(term, _)| match term {
+        Term::Load { operand, .. } => Some(*operand),
+        _ => None,
+    })
+}
+
+impl Work {
+    fn is_parallel(&self) -> bool {
+        match self {
+            Work::Map(map) => map.parallel,
+            Work::Reduce(fold) => fold.parallel,
+            Work::Kernel(kernel) => kernel.parallel,
+            Work::Copy => false,
+        }
+    }
+}
+
+fn copy(reads: &[&[u32]], mut writes: Vec<&mut [u32]>, threads: bool) {
+    let (Some(words), Some(out)) = (reads.first(), writes.first_mut()) else { return };
+    let out = mem::take(out);
+    let parallel = threads && out.len() > 8 * CHUNK;
+    each(out, CHUNK, parallel, |chunk, out| {
+        out.copy_from_slice(&words[chunk * CHUNK..][..out.len()]);
+    });
+}

@@ -1,0 +1,175 @@
+//! All memory of a run, and how a step borrows it: what it writes exclusively, the rest shared.
+
+use super::memory::Placed;
+use crate::schedule::plan::{Plan, Region, Storage};
+use std::{mem, ops::Range, sync::Arc};
+
+/// One of the vectors of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Home {
+    Slot(usize),
+    Input(usize),
+    Memory(usize),
+    Output(usize),
+}
+
+/// The memory of a run.
+pub(super) struct Memory<'a> {
+    /// Memory of the program.
+    pub slots: &'a mut [Vec<u32>],
+    /// What was given.
+    pub inputs: &'a [&'a [u32]],
+    /// The memories in which variables live; none twice.
+    pub memories: Vec<&'a mut Vec<u32>>,
+    /// The results.
+    pub outputs: &'a mut [Vec<u32>],
+    /// Where things are in `memories`.
+    pub layout: &'a Layout,
+}
+
+/// In which memory, and from which word on, each variable and each arena of a plan lies.
+#[derive(Debug)]
+pub(super) struct Layout {
+    variables: Vec<(usize, usize)>,
+    arenas: Vec<(usize, usize)>,
+}
+
+impl Layout {
+    /// The layout for variables placed so, and one [`Placed`] in each memory.
+    pub fn new<'p>(plan: &Plan, placed: &'p [Placed]) -> (Self, Vec<&'p Placed>) {
+        let mut memories: Vec<&Placed> = Vec::new();
+        let variables: Vec<_> = placed
+            .iter()
+            .map(|placed| {
+                let same = |known: &&Placed| Arc::ptr_eq(&known.memory, &placed.memory);
+                let memory = memories.iter().position(same).unwrap_or_else(|| {
+                    memories.push(placed);
+                    memories.len() - 1
+                });
+                (memory, placed.offset)
+            })
+            .collect();
+        let arenas = plan.arenas.iter().map(|arena| match arena.members.first() {
+            Some(&(variable, offset)) => (variables[variable].0, variables[variable].1 - offset),
+            None => (usize::MAX, 0),
+        });
+        (Layout { arenas: arenas.collect(), variables }, memories)
+    }
+
+    fn span(&self, region: &Region) -> (Home, Range<usize>) {
+        let (home, first) = match region.storage {
+            Storage::Slot(slot) => (Home::Slot(slot), 0),
+            Storage::Input(input) => (Home::Input(input), 0),
+            Storage::Output(output) => (Home::Output(output), 0),
+            Storage::Variable(variable) => {
+                let (memory, first) = self.variables[variable];
+                (Home::Memory(memory), first)
+            }
+            Storage::Arena(arena) => {
+                let (memory, first) = self.arenas[arena];
+                (Home::Memory(memory), first)
+            }
+        };
+        let start = first + region.offset;
+        (home, start..start + region.len)
+    }
+}
+
+impl Memory<'_> {
+    fn words(&self, home: Home) -> &[u32] {
+        match home {
+            Home::Slot(slot) => &self.slots[slot],
+            Home::Input(input) => self.inputs[input],
+            Home::Memory(memory) => self.memories[memory],
+            Home::Output(output) => &self.outputs[output],
+        }
+    }
+
+    fn vector(&mut self, home: Home) -> &mut Vec<u32> {
+        match home {
+            Home::Slot(slot) => &mut self.slots[slot],
+            Home::Memory(memory) => self.memories[memory],
+            Home::Output(output) => &mut self.outputs[output],
+            Home::Input(_) => unreachable!("no step writes an input"),
+        }
+    }
+
+    /// Calls `f` with what a step reads and writes.
+    ///
+    /// A read that is `updated` in place is given as nothing: its words are those of the write.
+    /// Any other read that overlaps a write is given as a copy from before the step: variables
+    /// that one arena holds may be read under one name and written under another.
+    pub fn borrow(
+        &mut self,
+        reads: &[Region],
+        writes: &[Region],
+        updated: &[bool],
+        f: impl FnOnce(&[&[u32]], Vec<&mut [u32]>),
+    ) {
+        let layout = self.layout;
+        let mut targets: Vec<(Home, Range<usize>, usize)> = Vec::with_capacity(writes.len());
+        for (write, region) in writes.iter().enumerate() {
+            let (home, range) = layout.span(region);
+            targets.push((home, range, write));
+        }
+        targets.sort_by_key(|(home, range, _)| (*home, range.start, range.end));
+        let overlaps = |home: Home, range: &Range<usize>| {
+            let meets = |other: &Range<usize>| range.start < other.end && other.start < range.end;
+            targets.iter().any(|(target, other, _)| *target == home && meets(other))
+        };
+        let copies: Vec<Option<Vec<u32>>> = reads
+            .iter()
+            .zip(updated)
+            .map(|(region, &updated)| {
+                let (home, range) = layout.span(region);
+                (!updated && overlaps(home, &range)).then(|| self.words(home)[range].to_vec())
+            })
+            .collect();
+
+        let mut taken: Vec<(Home, Vec<u32>)> = Vec::with_capacity(writes.len());
+        for &(home, ..) in &targets {
+            if taken.last().is_none_or(|(last, _)| *last != home) {
+                taken.push((home, mem::take(self.vector(home))));
+            }
+        }
+        let mut outs: Vec<(usize, &mut [u32])> = Vec::with_capacity(writes.len());
+        // What lies between the writes: where it is, and the words.
+        let mut gaps: Vec<(Home, usize, &[u32])> = Vec::new();
+        for (home, words) in &mut taken {
+            let (mut rest, mut at) = (words.as_mut_slice(), 0);
+            for (_, range, write) in targets.iter().filter(|(target, ..)| target == home) {
+                let (gap, tail) = rest.split_at_mut(range.start - at);
+                let (out, tail) = tail.split_at_mut(range.len());
+                gaps.push((*home, at, gap));
+                outs.push((*write, out));
+                (rest, at) = (tail, range.end);
+            }
+            gaps.push((*home, at, rest));
+        }
+        outs.sort_by_key(|(write, _)| *write);
+        let views: Vec<&[u32]> = reads
+            .iter()
+            .enumerate()
+            .map(|(read, region)| {
+                let (home, range) = layout.span(region);
+                if updated[read] || range.is_empty() {
+                    return &[][..];
+                }
+                if let Some(copy) = &copies[read] {
+                    return copy;
+                }
+                let holds = |(other, start, words): &&(Home, usize, &[u32])| {
+                    *other == home && *start <= range.start && range.end <= start + words.len()
+                };
+                match gaps.iter().find(holds) {
+                    Some(&(_, start, words)) => &words[range.start - start..range.end - start],
+                    None => &self.words(home)[range],
+                }
+            })
+            .collect();
+        f(&views, outs.into_iter().map(|(_, out)| out).collect());
+        for (home, words) in taken {
+            *self.vector(home) = words;
+        }
+    }
+}

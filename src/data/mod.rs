@@ -1,0 +1,108 @@
+//! Data sets and mini-batches.
+
+#[cfg(feature = "files")]
+pub mod digits;
+mod loader;
+mod shuffle;
+
+pub use loader::{Loader, sizes};
+pub use shuffle::permutation;
+
+use crate::{
+    array::Array,
+    dtype::DType,
+    error::{Error, VariableError},
+    shape::Meta,
+};
+
+/// Images and their classes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Dataset {
+    images: Array,
+    labels: Array,
+}
+
+impl Dataset {
+    /// Of images `[n, ..]` in f32, and labels `[n]` in u32.
+    ///
+    /// # Errors
+    ///
+    /// [`VariableError::Mismatch`] where the types are others, [`VariableError::Length`] where
+    /// there are not as many labels as images.
+    pub fn new(images: Array, labels: Array) -> Result<Self, Error> {
+        for (name, array, dtype) in
+            [("images", &images, DType::F32), ("labels", &labels, DType::U32)]
+        {
+            let is = array.meta().clone();
+            if is.dtype != dtype {
+                let expected = Meta::new(&is.shape, dtype);
+                return Err(VariableError::Mismatch { path: name.into(), expected, is }.into());
+            }
+        }
+        let shape = images.shape().dims().get(..1).unwrap_or_default();
+        if labels.shape().dims() != shape {
+            let len = labels.shape().len();
+            return Err(VariableError::Length { len, shape: shape.into() }.into());
+        }
+        Ok(Dataset { images, labels })
+    }
+
+    /// Number of images.
+    pub fn len(&self) -> usize {
+        self.labels.shape().len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Every image, f32.
+    pub fn images(&self) -> &Array {
+        &self.images
+    }
+
+    /// The class of every image, u32.
+    pub fn labels(&self) -> &Array {
+        &self.labels
+    }
+
+    /// One more than the largest label.
+    pub fn classes(&self) -> usize {
+        self.labels.words().iter().max().map_or(0, |&label| label as usize + 1)
+    }
+
+    /// The images of these indices, in that order.
+    ///
+    /// # Errors
+    ///
+    /// [`VariableError::Length`] where an index is past the last image.
+    pub fn rows(&self, indices: &[usize]) -> Result<Dataset, Error> {
+        Ok(Dataset { images: self.images.rows(indices)?, labels: self.labels.rows(indices)? })
+    }
+
+    /// Splits off a share of every class: the rest, and what was held out.
+    ///
+    /// The same images are held out in every run, whatever seed the training has, so that
+    /// results compare: each class is shuffled with a fixed key, and its first `fraction`,
+    /// rounded to the nearest image, is held out. Both parts keep the order of the set.
+    ///
+    /// # Errors
+    ///
+    /// None in practice: every index is one of this set.
+    pub fn split(&self, fraction: f64) -> Result<(Dataset, Dataset), Error> {
+        let labels = self.labels.words();
+        let mut held = vec![false; labels.len()];
+        for class in 0..self.classes() as u32 {
+            let members: Vec<usize> = (0..labels.len()).filter(|&i| labels[i] == class).collect();
+            let count = (members.len() as f64 * fraction.clamp(0.0, 1.0)).round() as usize;
+            for index in permutation(members.len(), u64::from(class)).into_iter().take(count) {
+                held[members[index]] = true;
+            }
+        }
+        let chosen = |wanted| -> Vec<usize> {
+            (0..labels.len()).filter(|&index| held[index] == wanted).collect()
+        };
+        Ok((self.rows(&chosen(false))?, self.rows(&chosen(true))?))
+    }
+}

@@ -1,0 +1,124 @@
+//! Where programs run.
+
+use crate::{
+    cpu::CpuDevice,
+    error::{DeviceError, Error},
+    gpu::{self, GpuDevice},
+};
+
+/// Where programs run.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Device {
+    /// An interpreter in f64: the definition of every result, and slow.
+    Reference,
+    /// Threads and SIMD.
+    Cpu(CpuDevice),
+    /// A graphics adapter.
+    Gpu(GpuDevice),
+}
+
+/// A device by name, as on the command line: `cpu`, `reference`, `gpu`, `gpu:NAME`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Selection {
+    /// [`Device::best`].
+    Best,
+    /// The CPU device.
+    Cpu,
+    /// The reference device.
+    Reference,
+    /// The best adapter; a software one only if there is no other.
+    Gpu,
+    /// The adapter of this index, or the first whose name contains this, ignoring case.
+    Adapter(String),
+}
+
+impl std::str::FromStr for Selection {
+    type Err = DeviceError;
+
+    fn from_str(text: &str) -> Result<Self, DeviceError> {
+        match text {
+            "best" => Ok(Selection::Best),
+            "cpu" => Ok(Selection::Cpu),
+            "reference" => Ok(Selection::Reference),
+            "gpu" => Ok(Selection::Gpu),
+            _ => match text.strip_prefix("gpu:") {
+                Some(name) if !name.is_empty() => Ok(Selection::Adapter(name.to_owned())),
+                _ => Err(DeviceError::Syntax { text: text.to_owned() }),
+            },
+        }
+    }
+}
+
+impl Device {
+    /// The CPU with as many threads as there are cores.
+    pub fn cpu() -> Self {
+        Device::Cpu(CpuDevice::new())
+    }
+
+    /// The CPU with this many threads, at least one. Results do not depend on their number.
+    ///
+    /// # Errors
+    ///
+    /// [`DeviceError::Threads`] where the system refuses them.
+    pub fn cpu_with_threads(threads: usize) -> Result<Self, Error> {
+        Ok(Device::Cpu(CpuDevice::with_threads(threads)?))
+    }
+
+    /// The best hardware adapter, discrete before integrated; the CPU device where there is
+    /// none. Software rasterisers are passed over: the CPU device is faster.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn best() -> Self {
+        match pollster::block_on(gpu::open_best_hardware()) {
+            Ok(device) => Device::Gpu(device),
+            Err(_) => Device::cpu(),
+        }
+    }
+
+    /// The device that is meant.
+    ///
+    /// # Errors
+    ///
+    /// [`DeviceError`] where there is no such adapter or it does not open.
+    pub async fn select(selection: &Selection) -> Result<Self, Error> {
+        match selection {
+            Selection::Best => {
+                Ok(gpu::open_best_hardware().await.map_or_else(|_| Device::cpu(), Device::Gpu))
+            }
+            Selection::Cpu => Ok(Device::cpu()),
+            Selection::Reference => Ok(Device::Reference),
+            Selection::Gpu => Ok(Device::Gpu(gpu::open_any().await?)),
+            Selection::Adapter(name) => Ok(Device::Gpu(gpu::open_named(name).await?)),
+        }
+    }
+
+    /// Blocks until the device that is meant is open.
+    ///
+    /// # Errors
+    ///
+    /// As for [`select`](Self::select).
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn select_blocking(selection: &Selection) -> Result<Self, Error> {
+        pollster::block_on(Device::select(selection))
+    }
+
+    /// Its name, for people.
+    pub fn name(&self) -> String {
+        match self {
+            Device::Reference => "reference (f64)".to_owned(),
+            Device::Cpu(cpu) => cpu.name(),
+            Device::Gpu(gpu) => gpu.name(),
+        }
+    }
+
+    /// Its kind, for machines: `reference`, `cpu`, `discrete-gpu`, `integrated-gpu`,
+    /// `virtual-gpu`, `software-gpu` or `other-gpu`.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Device::Reference => "reference",
+            Device::Cpu(_) => "cpu",
+            Device::Gpu(gpu) => gpu.kind(),
+        }
+    }
+}

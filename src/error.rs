@@ -1,0 +1,384 @@
+//! The errors of each stage, and the one type that gathers them.
+
+use crate::{dtype::DType, shape::Meta, shape::Shape};
+use std::{panic::Location, path::PathBuf};
+
+/// Any error of this crate; one variant a stage.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// While the graph was built.
+    #[error(transparent)]
+    Graph(#[from] GraphError),
+    /// While a program was made of the graph.
+    #[error(transparent)]
+    Compile(#[from] CompileError),
+    /// While a program ran, or its results were read.
+    #[error(transparent)]
+    Run(#[from] RunError),
+    /// While a device was looked for, opened or used.
+    #[error(transparent)]
+    Device(#[from] DeviceError),
+    /// While a variable was read or written.
+    #[error(transparent)]
+    Variable(#[from] VariableError),
+    /// While a file was read or written.
+    #[error(transparent)]
+    File(#[from] FileError),
+}
+
+/// Why operands do not fit an operation.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpError {
+    /// Two shapes cannot be broadcast together.
+    #[error("the shapes do not broadcast")]
+    Broadcast,
+    /// The result would not have the shape that was asked for.
+    #[error("cannot become {0}")]
+    Target(Shape),
+    /// Element types that must agree differ.
+    #[error("the element types differ")]
+    DTypes,
+    /// The operation is not defined on this element type.
+    #[error("not defined on {0}")]
+    DType(DType),
+    /// Extents that must agree differ.
+    #[error("{what} {lhs} and {rhs} differ")]
+    Extents {
+        /// Which extents.
+        what: &'static str,
+        /// Of the first operand.
+        lhs: usize,
+        /// Of the second operand.
+        rhs: usize,
+    },
+    /// An operand has the wrong number of axes.
+    #[error("needs at least {least} axes")]
+    Rank {
+        /// The least number of axes.
+        least: usize,
+    },
+    /// An axis does not exist.
+    #[error("axis {axis} does not exist in rank {rank}")]
+    Axis {
+        /// The axis that was asked for.
+        axis: i32,
+        /// Number of axes there are.
+        rank: usize,
+    },
+    /// An axis is named twice.
+    #[error("axis {axis} is named twice")]
+    RepeatedAxis {
+        /// The axis.
+        axis: usize,
+    },
+    /// A range of indices does not lie in its axis.
+    #[error("range {start}..{end} step {step} does not lie in extent {extent}")]
+    Range {
+        /// First index.
+        start: usize,
+        /// One past the last index.
+        end: usize,
+        /// Distance between indices.
+        step: usize,
+        /// Extent of the axis.
+        extent: usize,
+    },
+    /// A reduction without identity over no elements.
+    #[error("has no value over no elements")]
+    Empty,
+    /// More elements than an index can address.
+    #[error("more than {} elements", i32::MAX)]
+    TooLarge,
+    /// A number that is not usable here.
+    #[error("{what} must be {must}, not {is}")]
+    Number {
+        /// Which number.
+        what: &'static str,
+        /// What is demanded of it.
+        must: &'static str,
+        /// What it is.
+        is: f64,
+    },
+    /// An argument that is not usable here.
+    #[error("{0}")]
+    Argument(&'static str),
+}
+
+/// Where a node was made.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Place {
+    /// Path of the scope, empty outside of any.
+    pub scope: String,
+    /// The line of the user's program.
+    pub location: &'static Location<'static>,
+}
+
+impl std::fmt::Display for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if !self.scope.is_empty() {
+            write!(f, " in {}", self.scope)?;
+        }
+        write!(f, ", made at {}:{}", self.location.file(), self.location.line())
+    }
+}
+
+/// A graph could not be built.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum GraphError {
+    /// Operands do not fit an operation.
+    #[error("{op}: {}{place} ({reason})", operands.iter().map(Meta::to_string).collect::<Vec<_>>().join(" x "))]
+    Op {
+        /// Name of the operation.
+        op: &'static str,
+        /// Its operands.
+        operands: Vec<Meta>,
+        /// What is wrong with them.
+        reason: OpError,
+        /// Where it was made.
+        place: Place,
+    },
+    /// An operand belongs to another graph.
+    #[error("{op}: an operand belongs to another graph{place}")]
+    ForeignTensor {
+        /// Name of the operation.
+        op: &'static str,
+        /// Where it was made.
+        place: Place,
+    },
+    /// A name means two things.
+    #[error("{name}: declared as {first}, and again as {second}{place}")]
+    Redeclared {
+        /// Name of the input or path of the variable.
+        name: String,
+        /// What it is.
+        first: Meta,
+        /// What it should also be.
+        second: Meta,
+        /// Where the second declaration was made.
+        place: Place,
+    },
+    /// A variable is assigned twice.
+    #[error("{name}: assigned twice in one graph{place}")]
+    AssignedTwice {
+        /// Path of the variable.
+        name: String,
+        /// Where the second assignment was made.
+        place: Place,
+    },
+    /// Something that is not a variable is assigned.
+    #[error("assign: the target is not a variable{place}")]
+    NotAVariable {
+        /// Where the assignment was made.
+        place: Place,
+    },
+    /// A derivative is taken of something that is not one float.
+    #[error("grad: of {of}, which is not a single float{place}")]
+    NotALoss {
+        /// What it was taken of.
+        of: Meta,
+        /// Where it was taken.
+        place: Place,
+    },
+    /// The graph contradicts itself: a bug in this crate.
+    #[error("node {node} ({op}) breaks an invariant: {what}")]
+    Invariant {
+        /// The node.
+        node: u32,
+        /// Name of its operation.
+        op: &'static str,
+        /// The invariant.
+        what: &'static str,
+    },
+}
+
+/// A program could not be made.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CompileError {
+    /// A tensor is larger than the device can bind.
+    #[error("{tensor} needs {bytes} bytes in one binding, and the device binds at most {limit}")]
+    BindingTooLarge {
+        /// Which tensor.
+        tensor: String,
+        /// What it needs.
+        bytes: u64,
+        /// What the device offers.
+        limit: u64,
+    },
+    /// The device has no arithmetic in this element type.
+    #[error("{op}: {device} has no kernels for {dtype}")]
+    Unsupported {
+        /// Name of the operation.
+        op: &'static str,
+        /// The element type.
+        dtype: DType,
+        /// Name of the device.
+        device: String,
+    },
+    /// A shader was refused: a bug in this crate or in the driver.
+    #[error("shader {shader} was refused: {message}")]
+    Shader {
+        /// Name of the shader.
+        shader: String,
+        /// What was said.
+        message: String,
+    },
+}
+
+/// A program could not run.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RunError {
+    /// An input is missing.
+    #[error("input {0:?} is missing")]
+    MissingInput(String),
+    /// There is no input of this name.
+    #[error("there is no input {0:?}")]
+    UnknownInput(String),
+    /// An input is given twice.
+    #[error("input {0:?} is given twice")]
+    RepeatedInput(String),
+    /// An input is not what the program was compiled for.
+    #[error("input {name:?} is {is}, and the program takes {expected}")]
+    InputMismatch {
+        /// Name of the input.
+        name: String,
+        /// What the program takes.
+        expected: Meta,
+        /// What was given.
+        is: Meta,
+    },
+    /// A value lives on another device.
+    #[error("input {name:?} lives on another device than the program")]
+    ForeignValue {
+        /// Name of the input.
+        name: String,
+    },
+    /// There is no such output.
+    #[error("output {index} does not exist: the program has {len}")]
+    NoOutput {
+        /// The index that was asked for.
+        index: usize,
+        /// Number of outputs.
+        len: usize,
+    },
+}
+
+/// A device could not be found, opened or used.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum DeviceError {
+    /// The text names no device.
+    #[error("{text:?} is no device: expected cpu, reference, gpu or gpu:NAME")]
+    Syntax {
+        /// The text.
+        text: String,
+    },
+    /// No graphics adapter answers.
+    #[error("no graphics adapter answers: install a Vulkan, Metal or DX12 driver, or use the cpu")]
+    NoAdapter,
+    /// No adapter matches a name.
+    #[error("no adapter matches {name:?}; there are: {available}")]
+    NoSuchAdapter {
+        /// The name.
+        name: String,
+        /// Names of those there are.
+        available: String,
+    },
+    /// The adapter lacks something every kernel needs.
+    #[error("{adapter} offers {offered} {limit}, {needed} are needed")]
+    Limit {
+        /// Name of the adapter.
+        adapter: String,
+        /// What is missing.
+        limit: &'static str,
+        /// How much is needed.
+        needed: u64,
+        /// How much there is.
+        offered: u64,
+    },
+    /// The adapter refused to open.
+    #[error("{adapter} could not be opened: {message}")]
+    Open {
+        /// Name of the adapter.
+        adapter: String,
+        /// What it said.
+        message: String,
+    },
+    /// Memory is exhausted.
+    #[error("out of memory{}", bytes.map(|bytes| format!(" while {bytes} bytes were asked for")).unwrap_or_default())]
+    OutOfMemory {
+        /// What was asked for, where it is known.
+        bytes: Option<u64>,
+    },
+    /// The device was lost.
+    #[error("the device was lost: {message}")]
+    Lost {
+        /// What the driver said.
+        message: String,
+    },
+    /// The driver refused a command: a bug in this crate or in the driver.
+    #[error("the device reported: {message}")]
+    Reported {
+        /// What it said.
+        message: String,
+    },
+    /// The thread pool could not be made.
+    #[error("the thread pool could not be made: {message}")]
+    Threads {
+        /// What the system said.
+        message: String,
+    },
+}
+
+/// A variable could not be read or written.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum VariableError {
+    /// The store has no variable of this path.
+    #[error("there is no variable {0:?}")]
+    Missing(String),
+    /// The store has another shape or type than is asked for.
+    #[error("variable {path:?} is {is}, not {expected}")]
+    Mismatch {
+        /// Path of the variable.
+        path: String,
+        /// What the program or the caller expects.
+        expected: Meta,
+        /// What the store has.
+        is: Meta,
+    },
+    /// The number of values is not that of the shape.
+    #[error("{len} values cannot fill {shape}")]
+    Length {
+        /// Number of values.
+        len: usize,
+        /// The shape.
+        shape: Shape,
+    },
+}
+
+/// A file could not be read or written.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum FileError {
+    /// The system refused.
+    #[error("{path}: {message}", path = path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        message: String,
+    },
+    /// The content is not what it should be.
+    #[error("{path}: {message}", path = path.display())]
+    Corrupt {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        message: String,
+    },
+}

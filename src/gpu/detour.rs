@@ -1,0 +1,76 @@
+//! Steps that a GPU cannot bind take a detour.
+//!
+//! WebGPU forbids a buffer that is both read and written in a dispatch, and a copy within one
+//! buffer. Where a step does that, its result goes to a scratch slot and is copied from there.
+//! The one case that needs none is an update in place: then only the output is bound.
+
+use crate::schedule::plan::{Plan, Region, Step, StepKind, Storage};
+
+/// Steps that can be bound.
+#[derive(Debug)]
+pub(super) struct Bindable {
+    pub steps: Vec<Step>,
+    /// Sizes of the slots in words, the scratch slot being the last.
+    pub slots: Vec<usize>,
+}
+
+/// The storage that is a buffer of its own: that of a variable in an arena is the arena.
+pub(super) fn home(plan: &Plan, region: Region) -> (Storage, usize) {
+    if let Storage::Variable(variable) = region.storage {
+        for (arena, members) in plan.arenas.iter().enumerate() {
+            let member = members.members.iter().find(|(member, _)| *member == variable);
+            if let Some((_, first)) = member {
+                return (Storage::Arena(arena), first + region.offset);
+            }
+        }
+    }
+    (region.storage, region.offset)
+}
+
+/// Puts detours where they are needed.
+pub(super) fn bindable(plan: &Plan) -> Bindable {
+    let scratch = Storage::Slot(plan.slots.len());
+    let mut words = 0;
+    let mut steps = Vec::with_capacity(plan.steps.len());
+    for step in &plan.steps {
+        let mut step = step.clone();
+        let mut copies = Vec::new();
+        let mut used = 0;
+        for index in 0..step.writes.len() {
+            let write = step.writes[index];
+            if write.len > 0 && conflicts(plan, &step, write) {
+                let region = Region { storage: scratch, offset: used, ..write };
+                // Bindings begin at multiples of 256 bytes.
+                used += write.len.next_multiple_of(64);
+                step.writes[index] = region;
+                copies.push(Step {
+                    label: format!("{} (copied out)", step.label),
+                    kind: StepKind::Copy,
+                    reads: vec![region],
+                    writes: vec![write],
+                    cost: step.cost,
+                });
+            }
+        }
+        words = words.max(used);
+        steps.push(step);
+        steps.extend(copies);
+    }
+    let mut slots = plan.slots.clone();
+    slots.push(words);
+    Bindable { steps, slots }
+}
+
+/// Whether a step reads the buffer of `write` in a way that cannot be bound.
+fn conflicts(plan: &Plan, step: &Step, write: Region) -> bool {
+    let own_operands = match &step.kind {
+        StepKind::Kernel { operands, .. } => *operands,
+        StepKind::Copy => step.reads.len(),
+        StepKind::Map { .. } | StepKind::Reduce { .. } => 0,
+    };
+    step.reads.iter().enumerate().any(|(index, read)| {
+        let in_place =
+            (read.storage, read.offset, read.len) == (write.storage, write.offset, write.len);
+        home(plan, *read).0 == home(plan, write).0 && (index < own_operands || !in_place)
+    })
+}

@@ -1,0 +1,184 @@
+//! An open adapter and what its programs share.
+
+use super::{
+    adapter,
+    counters::{Counters, Tally, count},
+    faults::Faults,
+    pipelines::Pipelines,
+};
+use crate::{
+    error::{DeviceError, Error},
+    ops::lowering::MAX_GROUPS,
+};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+/// An open graphics adapter. Clones are the same device.
+#[derive(Clone)]
+pub struct GpuDevice {
+    pub(super) shared: Arc<Shared>,
+    /// Whether buffers are surrounded by words that must not change; see `guard.rs`.
+    pub(super) is_guarded: bool,
+}
+
+/// What clones of a device share.
+pub(super) struct Shared {
+    pub device: wgpu::Device,
+    queue: wgpu::Queue,
+    info: wgpu::AdapterInfo,
+    pub limits: wgpu::Limits,
+    pub faults: Arc<Faults>,
+    pub tally: Tally,
+    pub pipelines: Mutex<Pipelines>,
+    /// Buffers that programs use as slots, for other programs to use too.
+    pub slots: Mutex<Vec<Weak<wgpu::Buffer>>>,
+    /// Idle buffers for reading back.
+    pub staging: Mutex<Vec<wgpu::Buffer>>,
+    submitting: Mutex<()>,
+}
+
+impl GpuDevice {
+    /// Opens an adapter with its own limits where kernels gain from them.
+    pub(super) async fn open(adapter: &wgpu::Adapter) -> Result<Self, Error> {
+        let info = adapter.get_info();
+        let own = adapter.limits();
+        let mut limits = wgpu::Limits::default().or_worse_values_from(&own);
+        limits.max_storage_buffers_per_shader_stage = own.max_storage_buffers_per_shader_stage;
+        limits.max_storage_buffer_binding_size = own.max_storage_buffer_binding_size;
+        limits.max_buffer_size = own.max_buffer_size;
+        limits.max_compute_workgroup_storage_size = own.max_compute_workgroup_storage_size;
+        limits.max_compute_invocations_per_workgroup = own.max_compute_invocations_per_workgroup;
+        limits.max_compute_workgroup_size_x = own.max_compute_workgroup_size_x;
+        limits.max_compute_workgroup_size_y = own.max_compute_workgroup_size_y;
+        limits.min_uniform_buffer_offset_alignment = own.min_uniform_buffer_offset_alignment;
+        // Some adapters report more than the validation layers accept.
+        limits.max_compute_workgroups_per_dimension =
+            own.max_compute_workgroups_per_dimension.min(MAX_GROUPS);
+
+        let descriptor = wgpu::DeviceDescriptor {
+            label: Some("wgrad"),
+            required_features: wgpu::Features::empty(),
+            required_limits: limits,
+            experimental_features: wgpu::ExperimentalFeatures::disabled(),
+            memory_hints: wgpu::MemoryHints::Performance,
+            trace: wgpu::Trace::Off,
+        };
+        let opened = adapter.request_device(&descriptor).await;
+        let (device, queue) = opened.map_err(|error| DeviceError::Open {
+            adapter: info.name.clone(),
+            message: error.to_string(),
+        })?;
+        let faults = Faults::watch(&device);
+        let limits = device.limits();
+        let shared = Shared {
+            device,
+            queue,
+            info,
+            limits,
+            faults,
+            tally: Tally::default(),
+            pipelines: Mutex::default(),
+            slots: Mutex::default(),
+            staging: Mutex::default(),
+            submitting: Mutex::default(),
+        };
+        Ok(GpuDevice { shared: Arc::new(shared), is_guarded: false })
+    }
+
+    /// Name of the adapter.
+    pub fn name(&self) -> String {
+        self.shared.info.name.clone()
+    }
+
+    /// `discrete-gpu`, `integrated-gpu`, `virtual-gpu`, `software-gpu` or `other-gpu`.
+    pub fn kind(&self) -> &'static str {
+        adapter::kind(self.shared.info.device_type)
+    }
+
+    /// The interface it is reached through: `vulkan`, `metal`, `dx12`, …
+    pub fn backend(&self) -> String {
+        self.shared.info.backend.to_string()
+    }
+
+    /// Name and version of the driver.
+    pub fn driver(&self) -> String {
+        let info = &self.shared.info;
+        format!("{} {}", info.driver, info.driver_info).trim().to_owned()
+    }
+
+    /// What was created and executed since the device was opened.
+    pub fn counters(&self) -> Counters {
+        self.shared.tally.read()
+    }
+
+    /// Blocks until everything submitted so far is done.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the device has reported.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn wait_idle(&self) -> Result<(), Error> {
+        self.poll(wgpu::PollType::wait_indefinitely())
+    }
+
+    /// Whether two handles mean one open adapter.
+    pub(super) fn is(&self, other: &GpuDevice) -> bool {
+        Arc::ptr_eq(&self.shared, &other.shared)
+    }
+
+    /// Waits until a submission is done; in a browser the event loop does that.
+    pub(super) fn wait(&self, submission: wgpu::SubmissionIndex) -> Result<(), Error> {
+        if cfg!(target_arch = "wasm32") {
+            return self.shared.faults.check();
+        }
+        self.poll(wgpu::PollType::Wait { submission_index: Some(submission), timeout: None })
+    }
+
+    fn poll(&self, poll: wgpu::PollType) -> Result<(), Error> {
+        let polled = self.shared.device.poll(poll);
+        // A fault explains a failed poll better than the poll does.
+        self.shared.faults.check()?;
+        match polled {
+            Ok(_) => Ok(()),
+            Err(error) => Err(DeviceError::Reported { message: error.to_string() }.into()),
+        }
+    }
+
+    /// The right to submit. While it is held nobody else's commands come in between.
+    pub(super) fn submissions(&self) -> Submissions<'_> {
+        let turn = self.shared.submitting.lock().unwrap_or_else(PoisonError::into_inner);
+        Submissions { shared: &self.shared, _turn: turn }
+    }
+}
+
+/// The right to submit to a device.
+pub(super) struct Submissions<'a> {
+    shared: &'a Shared,
+    _turn: MutexGuard<'a, ()>,
+}
+
+impl Submissions<'_> {
+    /// An encoder of commands.
+    pub fn encoder(&self) -> wgpu::CommandEncoder {
+        self.shared.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default())
+    }
+
+    /// Submits what was recorded.
+    pub fn submit(&self, encoder: wgpu::CommandEncoder) -> wgpu::SubmissionIndex {
+        count(&self.shared.tally.submissions, 1);
+        self.shared.queue.submit([encoder.finish()])
+    }
+
+    /// Writes words before the next submission. wgpu makes a hidden buffer for it: not for what
+    /// happens at every run.
+    pub fn write(&self, buffer: &wgpu::Buffer, offset: usize, words: &[u32]) {
+        if !words.is_empty() {
+            self.shared.queue.write_buffer(buffer, 4 * offset as u64, bytemuck::cast_slice(words));
+        }
+    }
+}
+
+impl std::fmt::Debug for GpuDevice {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "GpuDevice({} on {})", self.shared.info.name, self.shared.info.backend)
+    }
+}

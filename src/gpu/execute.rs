@@ -1,0 +1,184 @@
+//! A run: everything is there already, so it is recorded and submitted.
+
+use super::{
+    bindings::Homes,
+    counters::count,
+    device::Submissions,
+    guard,
+    memory::bytes_of,
+    program::{Command, GpuProgram, State},
+    uploads::IN_FLIGHT,
+    values::{GpuValue, OutputSet},
+};
+use crate::{
+    error::{Error, RunError},
+    program::{Data, Fed},
+    variables::Store,
+};
+use std::{ops::Range, sync::Arc};
+
+impl GpuProgram {
+    /// Submits one run; the results are on their way when this returns. Waits where three runs
+    /// are on their way already.
+    ///
+    /// # Errors
+    ///
+    /// [`RunError::ForeignValue`], [`VariableError`](crate::VariableError), and whatever the
+    /// device has reported since the last run.
+    pub fn run(&self, store: &mut Store, inputs: &[Fed<'_>]) -> Result<Vec<GpuValue>, Error> {
+        let device = &self.device;
+        device.shared.faults.check()?;
+        let mut state = self.lock();
+        let mut homes = self.ready(&mut state, store)?;
+        let from_host = self.feed(&mut homes, inputs)?;
+        while state.in_flight.len() >= IN_FLIGHT
+            && let Some(oldest) = state.in_flight.pop_front()
+        {
+            device.wait(oldest)?;
+        }
+        let State { uploads, outputs, bindings, in_flight } = &mut *state;
+        let set = self.free_set(outputs)?;
+        homes.outputs.clone_from(&set.homes);
+        let groups = bindings.of(device, &self.uniforms, &self.commands, &homes);
+
+        let submissions = device.submissions();
+        if device.is_guarded {
+            guard::poison(&submissions, &homes.slots);
+            guard::poison(&submissions, &homes.outputs);
+        }
+        let mut frame = None;
+        let last = self.submissions.len() - 1;
+        for (index, range) in self.submissions.iter().enumerate() {
+            let mut encoder = submissions.encoder();
+            if let (0, Some(uploads)) = (index, &mut *uploads) {
+                frame = uploads.record(device, &submissions, &mut encoder, &from_host)?;
+            }
+            self.record(&mut encoder, range.clone(), groups, &homes);
+            if index == last {
+                set.stage(&mut encoder);
+            }
+            let submission = submissions.submit(encoder);
+            if index == 0
+                && let (Some(frame), Some(uploads)) = (frame, &mut *uploads)
+            {
+                uploads.submitted(frame, submission.clone());
+            }
+            if device.is_guarded {
+                self.check_guards(&submissions, range.clone(), &homes)?;
+            }
+            if index == last {
+                set.submitted(submission.clone());
+                in_flight.push_back(submission);
+            }
+        }
+        drop(submissions);
+        device.shared.faults.check()?;
+        Ok(GpuValue::all(device, &set))
+    }
+
+    /// Puts values of the device in the place of inputs; returns those that must be uploaded.
+    fn feed<'a>(
+        &self,
+        homes: &mut Homes,
+        inputs: &[Fed<'a>],
+    ) -> Result<Vec<(usize, &'a [u32])>, Error> {
+        let mut from_host = Vec::new();
+        for (input, fed) in inputs.iter().enumerate() {
+            match fed {
+                Fed::Host(array) => from_host.push((input, array.words())),
+                Fed::Device(value) => match &value.data {
+                    Data::Gpu(value) if value.device().is(&self.device) => {
+                        homes.inputs[input] = value.home().clone();
+                    }
+                    _ => {
+                        let name = self.plan.inputs[input].0.clone();
+                        return Err(RunError::ForeignValue { name }.into());
+                    }
+                },
+            }
+        }
+        Ok(from_host)
+    }
+
+    /// Buffers for results that nobody holds; new ones only where the caller holds all.
+    fn free_set(&self, sets: &mut Vec<Arc<OutputSet>>) -> Result<Arc<OutputSet>, Error> {
+        let set = match sets.iter().position(|set| Arc::strong_count(set) == 1) {
+            Some(free) => sets.remove(free),
+            None => Arc::new(OutputSet::new(&self.device, &self.plan.outputs)?),
+        };
+        set.reuse();
+        // Used in turn: the one that was used last comes back last.
+        sets.push(set.clone());
+        Ok(set)
+    }
+
+    /// Records commands, the dispatches between two copies in one pass.
+    fn record(
+        &self,
+        encoder: &mut wgpu::CommandEncoder,
+        range: Range<usize>,
+        groups: &[Vec<wgpu::BindGroup>],
+        homes: &Homes,
+    ) {
+        let mut commands = range.peekable();
+        while let Some(&index) = commands.peek() {
+            if let Command::Copy { from, to, .. } = &self.commands[index] {
+                let ((source, read), (target, write)) = (homes.locate(*from), homes.locate(*to));
+                let (read, write) = (4 * read as u64, 4 * write as u64);
+                let bytes = bytes_of(to.len);
+                encoder.copy_buffer_to_buffer(&source.buffer, read, &target.buffer, write, bytes);
+                commands.next();
+                continue;
+            }
+            let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
+            while let Some(&index) = commands.peek()
+                && let Command::Dispatch(dispatch) = &self.commands[index]
+            {
+                pass.set_pipeline(&dispatch.pipeline.pipeline);
+                for (number, group) in groups[index].iter().enumerate() {
+                    pass.set_bind_group(number as u32, group, &[]);
+                }
+                let [x, y, z] = dispatch.workgroups;
+                pass.dispatch_workgroups(x, y, z);
+                count(&self.device.shared.tally.dispatches, 1);
+                commands.next();
+            }
+        }
+    }
+
+    /// Checks the bands around everything that these commands wrote.
+    fn check_guards(
+        &self,
+        submissions: &Submissions<'_>,
+        range: Range<usize>,
+        homes: &Homes,
+    ) -> Result<(), Error> {
+        for command in &self.commands[range] {
+            for (region, label) in command.writes() {
+                let (home, _) = homes.locate(region);
+                let is_guarded = |known: &super::memory::Home| known.is(home);
+                if homes.slots.iter().chain(&homes.outputs).any(is_guarded) {
+                    guard::check(&self.device, submissions, home, label)?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Command {
+    /// What it writes, and its name.
+    fn writes(&self) -> Vec<(crate::schedule::plan::Region, &str)> {
+        match self {
+            Command::Copy { label, to, .. } => vec![(*to, label)],
+            Command::Dispatch(dispatch) => {
+                let writes = dispatch
+                    .bindings
+                    .iter()
+                    .filter(|binding| binding.kind == super::assemble::BindingKind::ReadWrite);
+                let regions = writes.filter_map(|binding| binding.region);
+                regions.map(|region| (region, dispatch.label.as_str())).collect()
+            }
+        }
+    }
+}

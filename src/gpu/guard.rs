@@ -1,0 +1,87 @@
+//! For tests: memory that starts poisoned, between bands of words that must not change.
+//!
+//! A dispatch that reads what nobody wrote finds NaN, and one that writes beside its result is
+//! named. Every step is submitted and checked on its own, so this is slow.
+
+use super::{
+    device::{GpuDevice, Submissions},
+    memory::Home,
+};
+use crate::error::{DeviceError, Error};
+
+/// A quiet NaN, a large integer, and true: wrong in every type.
+pub(super) const PATTERN: u32 = 0x7fc0_dead;
+/// Words in front of a buffer and behind it: a multiple of what bindings are aligned to.
+const BAND: usize = 64;
+
+impl GpuDevice {
+    /// The same device; programs compiled for this handle surround their slots and results with
+    /// bands, poison both before each run, and check the bands after each step. An overwritten
+    /// band is a [`DeviceError::Reported`] that names the step.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn with_guards(mut self) -> GpuDevice {
+        self.is_guarded = true;
+        self
+    }
+}
+
+/// Memory for a result.
+pub(super) fn output(device: &GpuDevice, len: usize) -> Result<Home, Error> {
+    match device.is_guarded {
+        true => guarded(device, "guarded output", len),
+        false => Ok(Home::whole(device.storage("output", len)?)),
+    }
+}
+
+/// Memory for slots of these sizes.
+pub(super) fn slots(device: &GpuDevice, words: &[usize]) -> Result<Vec<Home>, Error> {
+    match device.is_guarded {
+        true => words.iter().map(|&words| guarded(device, "guarded slot", words)).collect(),
+        false => Ok(device.slots(words)?.into_iter().map(Home::whole).collect()),
+    }
+}
+
+fn guarded(device: &GpuDevice, label: &str, words: usize) -> Result<Home, Error> {
+    let buffer = device.storage(label, BAND + words + BAND)?;
+    Ok(Home { buffer, first: BAND })
+}
+
+/// Fills guarded memory with the pattern.
+pub(super) fn poison(submissions: &Submissions<'_>, homes: &[Home]) {
+    for home in homes {
+        let words = vec![PATTERN; (home.buffer.size() / 4) as usize];
+        submissions.write(&home.buffer, 0, &words);
+    }
+}
+
+/// Checks the bands of the memory that a step wrote.
+pub(super) fn check(
+    device: &GpuDevice,
+    submissions: &Submissions<'_>,
+    home: &Home,
+    step: &str,
+) -> Result<(), Error> {
+    #[cfg(target_arch = "wasm32")]
+    {
+        let _ = (device, submissions, home, step);
+        Ok(())
+    }
+    #[cfg(not(target_arch = "wasm32"))]
+    {
+        let size = (home.buffer.size() / 4) as usize;
+        for first in [0, size - BAND] {
+            let band = Home { buffer: home.buffer.clone(), first };
+            let pending = device.begin_read(submissions, &band, BAND)?;
+            let words = pollster::block_on(device.finish_read(pending))?;
+            if let Some(position) = words.iter().position(|&word| word != PATTERN) {
+                let side = if first == 0 { "in front of" } else { "behind" };
+                let message = format!(
+                    "{step} wrote {side} its result: word {position} of the guard band is {:#010x}",
+                    words[position]
+                );
+                return Err(DeviceError::Reported { message }.into());
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,140 @@
+//! Buffers: making them, sharing them as slots, and places in them.
+
+use super::{counters::count, device::GpuDevice, faults::fault};
+use crate::error::{DeviceError, Error};
+use std::sync::{Arc, PoisonError};
+use wgpu::BufferUsages;
+
+/// What every buffer that kernels use may be used for.
+const STORAGE: BufferUsages =
+    BufferUsages::STORAGE.union(BufferUsages::COPY_SRC).union(BufferUsages::COPY_DST);
+
+/// Bytes of a buffer of so many words. Nothing of size 0 can be bound.
+pub(super) fn bytes_of(words: usize) -> u64 {
+    4 * words.max(1) as u64
+}
+
+impl GpuDevice {
+    /// Makes a buffer.
+    ///
+    /// # Errors
+    ///
+    /// [`DeviceError::Limit`], [`DeviceError::OutOfMemory`].
+    pub(super) fn create_buffer(
+        &self,
+        label: &str,
+        size: u64,
+        usage: BufferUsages,
+        mapped_at_creation: bool,
+    ) -> Result<wgpu::Buffer, Error> {
+        let offered = self.shared.limits.max_buffer_size;
+        if size > offered {
+            return Err(DeviceError::Limit {
+                adapter: self.name(),
+                limit: "bytes in one buffer",
+                needed: size,
+                offered,
+            }
+            .into());
+        }
+        count(&self.shared.tally.buffers, 1);
+        let descriptor =
+            wgpu::BufferDescriptor { label: Some(label), size, usage, mapped_at_creation };
+        let created = self.shared.scoped(|| self.shared.device.create_buffer(&descriptor));
+        created.map_err(|error| fault(error, Some(size)).into())
+    }
+
+    /// Makes a buffer for kernels.
+    pub(super) fn storage(&self, label: &str, words: usize) -> Result<Arc<wgpu::Buffer>, Error> {
+        Ok(Arc::new(self.create_buffer(label, bytes_of(words), STORAGE, false)?))
+    }
+
+    /// Makes a buffer of uniforms that never changes.
+    pub(super) fn uniforms(&self, bytes: &[u8]) -> Result<wgpu::Buffer, Error> {
+        let size = bytes.len().next_multiple_of(16).max(16);
+        let buffer = self.create_buffer("uniforms", size as u64, BufferUsages::UNIFORM, true)?;
+        let mapped = buffer.get_mapped_range_mut(..);
+        let mut view = mapped.map_err(|error| self.map_failed(&error.to_string()))?;
+        view.slice(..bytes.len()).copy_from_slice(bytes);
+        drop(view);
+        buffer.unmap();
+        Ok(buffer)
+    }
+
+    /// Different buffers of at least these many words, shared with other programs.
+    ///
+    /// That is sound because a slot holds nothing between two runs, and the submissions of a run
+    /// follow one another without those of another program in between.
+    pub(super) fn slots(&self, words: &[usize]) -> Result<Vec<Arc<wgpu::Buffer>>, Error> {
+        let mut pool = self.shared.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        pool.retain(|buffer| buffer.strong_count() > 0);
+        let mut free: Vec<_> = pool.iter().filter_map(std::sync::Weak::upgrade).collect();
+        free.sort_by_key(|buffer| buffer.size());
+        let mut slots = vec![None; words.len()];
+        let mut order: Vec<usize> = (0..words.len()).collect();
+        order.sort_by_key(|&slot| std::cmp::Reverse(words[slot]));
+        for slot in order {
+            let fits = free.iter().position(|buffer| buffer.size() >= bytes_of(words[slot]));
+            slots[slot] = Some(match fits {
+                Some(position) => free.remove(position),
+                None => {
+                    let buffer = self.storage("slot", words[slot])?;
+                    pool.push(Arc::downgrade(&buffer));
+                    buffer
+                }
+            });
+        }
+        Ok(slots.into_iter().flatten().collect())
+    }
+
+    /// Why a buffer could not be mapped: the fault of the device if there is one.
+    pub(super) fn map_failed(&self, message: &str) -> Error {
+        let message = format!("a buffer could not be mapped: {message}");
+        self.shared.faults.check().err().unwrap_or(DeviceError::Reported { message }.into())
+    }
+}
+
+/// The memory that a storage has for now.
+#[derive(Clone, Debug)]
+pub(super) struct Home {
+    pub buffer: Arc<wgpu::Buffer>,
+    /// Where it begins, in words.
+    pub first: usize,
+}
+
+impl Home {
+    /// A buffer of its own.
+    pub fn whole(buffer: Arc<wgpu::Buffer>) -> Self {
+        Home { buffer, first: 0 }
+    }
+
+    /// Whether it is the same memory.
+    pub fn is(&self, other: &Home) -> bool {
+        Arc::ptr_eq(&self.buffer, &other.buffer) && self.first == other.first
+    }
+}
+
+/// A variable in the memory of a GPU.
+#[derive(Clone, Debug)]
+pub(crate) struct Placed {
+    pub(super) device: GpuDevice,
+    pub(super) home: Home,
+    pub(super) len: usize,
+}
+
+impl Placed {
+    /// Blocks until the words are there and copies them to the host.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the device has reported. In a browser nothing can block.
+    pub fn read_blocking(&self) -> Result<Vec<u32>, Error> {
+        #[cfg(target_arch = "wasm32")]
+        {
+            let message = "a browser cannot wait for a variable".to_owned();
+            Err(DeviceError::Reported { message }.into())
+        }
+        #[cfg(not(target_arch = "wasm32"))]
+        pollster::block_on(self.device.read(&self.home, self.len))
+    }
+}

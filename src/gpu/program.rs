@@ -1,0 +1,263 @@
+//! A plan made ready for a device.
+
+use super::{
+    assemble::{Assembly, Binding, BindingKind, assemble},
+    bindings::{Bindings, Homes},
+    detour,
+    device::GpuDevice,
+    guard,
+    memory::{Home, bytes_of},
+    pipelines::Pipeline,
+    placement,
+    reduction::partial_words,
+    uploads::{IN_FLIGHT, Uploads},
+    values::OutputSet,
+};
+use crate::{
+    dtype::DType,
+    error::{CompileError, Error},
+    ops::lowering::Cost,
+    schedule::plan::{Plan, Region, Step, StepKind},
+    variables::Store,
+};
+use std::{
+    collections::VecDeque,
+    ops::Range,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+/// A program on a GPU.
+#[derive(Debug)]
+pub(crate) struct GpuProgram {
+    pub(super) device: GpuDevice,
+    pub(super) plan: Arc<Plan>,
+    pub(super) commands: Vec<Command>,
+    /// The commands of each submission.
+    pub(super) submissions: Vec<Range<usize>>,
+    pub(super) uniforms: wgpu::Buffer,
+    slots: Vec<Home>,
+    state: Mutex<State>,
+}
+
+/// What a program records.
+#[derive(Debug)]
+pub(super) enum Command {
+    Dispatch(Dispatch),
+    Copy { label: String, from: Region, to: Region },
+}
+
+/// A dispatch.
+#[derive(Debug)]
+pub(super) struct Dispatch {
+    pub label: String,
+    pub pipeline: Arc<Pipeline>,
+    pub workgroups: [u32; 3],
+    pub bindings: Vec<Binding>,
+    /// By group: where its uniforms are, in bytes.
+    pub uniforms: [Range<usize>; 2],
+}
+
+/// What changes from run to run.
+#[derive(Debug, Default)]
+pub(super) struct State {
+    pub uploads: Option<Uploads>,
+    pub outputs: Vec<Arc<OutputSet>>,
+    pub bindings: Bindings,
+    pub in_flight: VecDeque<wgpu::SubmissionIndex>,
+}
+
+impl GpuProgram {
+    /// Compiles the shaders of a plan and makes its memory.
+    ///
+    /// # Errors
+    ///
+    /// [`CompileError`] where the device cannot run it; a
+    /// [`DeviceError`](crate::DeviceError) where there is not enough memory.
+    pub fn new(device: &GpuDevice, plan: Arc<Plan>) -> Result<Self, Error> {
+        device.shared.faults.check()?;
+        check_types(device, &plan)?;
+        let bindable = detour::bindable(&plan);
+        let partials = bindable.slots.len();
+        let mut slots = bindable.slots;
+        slots.push(0);
+        let mut uniforms = Uniforms::new(device);
+        let mut commands = Vec::new();
+        let mut costs = Vec::new();
+        for step in &bindable.steps {
+            if let StepKind::Copy = step.kind {
+                if step.writes[0].len > 0 {
+                    let (from, to) = (step.reads[0], step.writes[0]);
+                    commands.push(Command::Copy { label: step.label.clone(), from, to });
+                    costs.push(step.cost);
+                }
+                continue;
+            }
+            let assemblies = assemble(step, partials);
+            slots[partials] = slots[partials].max(partial_words(&assemblies, partials));
+            for (index, assembly) in assemblies.into_iter().enumerate() {
+                check_bindings(device, &assembly)?;
+                commands.push(Command::Dispatch(Dispatch {
+                    pipeline: device.pipeline(&assembly)?,
+                    uniforms: uniforms.push(&assembly),
+                    label: assembly.label,
+                    workgroups: assembly.workgroups,
+                    bindings: assembly.bindings,
+                }));
+                costs.push(if index == 0 { step.cost } else { Cost::default() });
+            }
+        }
+        Ok(GpuProgram {
+            submissions: split(&costs, device.is_guarded),
+            slots: guard::slots(device, &slots)?,
+            uniforms: device.uniforms(&uniforms.bytes)?,
+            device: device.clone(),
+            plan,
+            commands,
+            state: Mutex::default(),
+        })
+    }
+
+    /// Moves the variables to the device and makes all that a run would make.
+    ///
+    /// # Errors
+    ///
+    /// [`VariableError`](crate::VariableError), [`DeviceError`](crate::DeviceError).
+    pub fn prepare(&self, store: &mut Store) -> Result<(), Error> {
+        self.device.shared.faults.check()?;
+        let mut state = self.lock();
+        let mut homes = self.ready(&mut state, store)?;
+        let State { outputs, bindings, .. } = &mut *state;
+        for set in outputs {
+            homes.outputs.clone_from(&set.homes);
+            bindings.of(&self.device, &self.uniforms, &self.commands, &homes);
+        }
+        self.device.shared.faults.check()
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Places the variables, makes inputs and results where that was not done, and says where
+    /// everything is but for the results.
+    pub(super) fn ready(&self, state: &mut State, store: &mut Store) -> Result<Homes, Error> {
+        let placement = placement::place(&self.device, &self.plan, store)?;
+        let uploads = match &mut state.uploads {
+            Some(uploads) => uploads,
+            none => {
+                let lens: Vec<_> =
+                    self.plan.inputs.iter().map(|(_, meta)| meta.shape.len()).collect();
+                none.insert(Uploads::new(&self.device, &lens)?)
+            }
+        };
+        while state.outputs.len() < IN_FLIGHT {
+            state.outputs.push(Arc::new(OutputSet::new(&self.device, &self.plan.outputs)?));
+        }
+        Ok(Homes {
+            slots: self.slots.clone(),
+            inputs: uploads.homes.clone(),
+            variables: placement.variables,
+            arenas: placement.arenas,
+            outputs: Vec::new(),
+        })
+    }
+}
+
+/// The uniforms of all dispatches, in one buffer.
+struct Uniforms {
+    bytes: Vec<u8>,
+    alignment: usize,
+}
+
+impl Uniforms {
+    fn new(device: &GpuDevice) -> Self {
+        let alignment = device.shared.limits.min_uniform_buffer_offset_alignment as usize;
+        Uniforms { bytes: Vec::new(), alignment: alignment.max(16) }
+    }
+
+    fn push(&mut self, assembly: &Assembly) -> [Range<usize>; 2] {
+        [&assembly.params, &assembly.slot_params].map(|block| {
+            let start = self.bytes.len().next_multiple_of(self.alignment);
+            // Some interfaces see uniforms in units of 16 bytes.
+            let end = start + block.len().next_multiple_of(16);
+            self.bytes.resize(start, 0);
+            self.bytes.extend_from_slice(block);
+            self.bytes.resize(end, 0);
+            start..end
+        })
+    }
+}
+
+/// The device calculates in 32 bits.
+fn check_types(device: &GpuDevice, plan: &Plan) -> Result<(), Error> {
+    let refuse = |op| {
+        let device = device.name();
+        Err(CompileError::Unsupported { op, dtype: DType::F16, device }.into())
+    };
+    let half = |region: &Region| region.dtype == DType::F16;
+    for step in &plan.steps {
+        if step.reads.iter().chain(&step.writes).any(half) || calculates_in_half(step) {
+            return refuse(match &step.kind {
+                StepKind::Kernel { kernel, .. } => kernel.shader.name,
+                StepKind::Reduce { function, .. } => function.name(),
+                StepKind::Map { .. } => "map",
+                StepKind::Copy => "copy",
+            });
+        }
+    }
+    if plan.inputs.iter().any(|(_, meta)| meta.dtype == DType::F16) {
+        return refuse("input");
+    }
+    if plan.variables.iter().any(|(_, variable)| variable.meta.dtype == DType::F16) {
+        return refuse("variable");
+    }
+    Ok(())
+}
+
+fn calculates_in_half(step: &Step) -> bool {
+    let body = match &step.kind {
+        StepKind::Map { body, .. } | StepKind::Reduce { body, .. } => body,
+        StepKind::Kernel { epilogue, .. } => &epilogue.body,
+        StepKind::Copy => return false,
+    };
+    body.terms.iter().any(|(_, dtype)| *dtype == DType::F16)
+}
+
+/// What is bound must be within the limits of the device.
+fn check_bindings(device: &GpuDevice, assembly: &Assembly) -> Result<(), Error> {
+    let limit = device.shared.limits.max_storage_buffer_binding_size;
+    for region in assembly.bindings.iter().filter_map(|binding| binding.region) {
+        let bytes = bytes_of(region.len);
+        if bytes > limit {
+            let tensor = format!("a tensor of {}", assembly.label);
+            return Err(CompileError::BindingTooLarge { tensor, bytes, limit }.into());
+        }
+    }
+    let buffers = assembly.bindings.iter().filter(|b| b.kind != BindingKind::Uniform).count();
+    let offered = device.shared.limits.max_storage_buffers_per_shader_stage as usize;
+    if buffers > offered {
+        return Err(CompileError::Shader {
+            shader: format!("{} ({})", assembly.shader, assembly.label),
+            message: format!("it binds {buffers} storage buffers, the device offers {offered}"),
+        }
+        .into());
+    }
+    Ok(())
+}
+
+/// Cuts commands into submissions of about half a second on a slow device, so that none comes
+/// near the two seconds after which systems reset a GPU; one each where every step is checked.
+fn split(costs: &[Cost], is_guarded: bool) -> Vec<Range<usize>> {
+    let mut submissions = Vec::new();
+    let (mut start, mut seconds) = (0, 0.0);
+    for (index, cost) in costs.iter().enumerate() {
+        let own = cost.flops / 10e9 + cost.bytes / 5e9;
+        if index > start && (is_guarded || seconds + own > 0.5) {
+            submissions.push(start..index);
+            (start, seconds) = (index, 0.0);
+        }
+        seconds += own;
+    }
+    submissions.push(start..costs.len());
+    submissions
+}

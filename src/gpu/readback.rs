@@ -1,0 +1,101 @@
+//! Copies of device memory on the host.
+
+use super::{
+    device::{GpuDevice, Submissions},
+    memory::{Home, bytes_of},
+};
+use crate::error::Error;
+use futures_intrusive::channel::shared::oneshot_channel;
+use std::sync::PoisonError;
+use wgpu::BufferUsages;
+
+/// Idle staging buffers that are kept.
+const KEPT: usize = 4;
+/// The largest that is kept, in bytes.
+const KEPT_BYTES: u64 = 64 << 20;
+
+/// A copy on its way to the host.
+pub(super) struct Pending {
+    staging: wgpu::Buffer,
+    submission: wgpu::SubmissionIndex,
+    len: usize,
+}
+
+impl GpuDevice {
+    /// The words that are there once everything submitted so far is done.
+    pub(super) async fn read(&self, home: &Home, len: usize) -> Result<Vec<u32>, Error> {
+        self.shared.faults.check()?;
+        if len == 0 {
+            return Ok(Vec::new());
+        }
+        let pending = self.begin_read(&self.submissions(), home, len)?;
+        self.finish_read(pending).await
+    }
+
+    /// Submits a copy to a staging buffer.
+    pub(super) fn begin_read(
+        &self,
+        submissions: &Submissions<'_>,
+        home: &Home,
+        len: usize,
+    ) -> Result<Pending, Error> {
+        let bytes = bytes_of(len);
+        let staging = self.take_staging(bytes)?;
+        let mut encoder = submissions.encoder();
+        let first = 4 * home.first as u64;
+        encoder.copy_buffer_to_buffer(&home.buffer, first, &staging, 0, bytes);
+        let submission = submissions.submit(encoder);
+        Ok(Pending { staging, submission, len })
+    }
+
+    /// Waits for a copy.
+    pub(super) async fn finish_read(&self, pending: Pending) -> Result<Vec<u32>, Error> {
+        let Pending { staging, submission, len } = pending;
+        let words = self.map_words(&staging, len, submission).await?;
+        let mut kept = self.shared.staging.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.len() < KEPT && staging.size() <= KEPT_BYTES {
+            kept.push(staging);
+        }
+        Ok(words)
+    }
+
+    /// The first words of a buffer that `submission` copies to. Unmaps it again.
+    pub(super) async fn map_words(
+        &self,
+        staging: &wgpu::Buffer,
+        len: usize,
+        submission: wgpu::SubmissionIndex,
+    ) -> Result<Vec<u32>, Error> {
+        let (sender, receiver) = oneshot_channel();
+        let range = 0..bytes_of(len);
+        staging.map_async(wgpu::MapMode::Read, range.clone(), move |outcome| {
+            // Nobody listens any more where the future was dropped.
+            let _ = sender.send(outcome);
+        });
+        // The callback runs in here, but for browsers, whose event loop calls it.
+        self.wait(submission)?;
+        match receiver.receive().await {
+            Some(Ok(())) => {}
+            Some(Err(error)) => return Err(self.map_failed(&error.to_string())),
+            None => return Err(self.map_failed("the device is gone")),
+        }
+        let view =
+            staging.get_mapped_range(range).map_err(|error| self.map_failed(&error.to_string()))?;
+        let words = bytemuck::pod_collect_to_vec::<u8, u32>(&view);
+        drop(view);
+        staging.unmap();
+        Ok(words)
+    }
+
+    /// A staging buffer of at least this size: an idle one, or a new one.
+    fn take_staging(&self, bytes: u64) -> Result<wgpu::Buffer, Error> {
+        let mut kept = self.shared.staging.lock().unwrap_or_else(PoisonError::into_inner);
+        let fitting = kept.iter().enumerate().filter(|(_, buffer)| buffer.size() >= bytes);
+        if let Some((position, _)) = fitting.min_by_key(|(_, buffer)| buffer.size()) {
+            return Ok(kept.swap_remove(position));
+        }
+        drop(kept);
+        let usage = BufferUsages::MAP_READ | BufferUsages::COPY_DST;
+        self.create_buffer("readback", bytes.next_power_of_two(), usage, false)
+    }
+}

@@ -1,0 +1,222 @@
+//! Programs on whatever adapter there is, a software one included.
+//!
+//! Where there is none the tests say so and pass, unless `REQUIRE_GPU=1` forbids that.
+
+mod plans;
+mod shaders;
+
+use super::GpuDevice;
+use crate::{Array, DType, Device, Error, Feed, Graph, Init, Tensor, Variables};
+use std::sync::OnceLock;
+
+/// The adapter, opened once.
+fn device() -> Option<&'static GpuDevice> {
+    static DEVICE: OnceLock<Option<GpuDevice>> = OnceLock::new();
+    let opened = DEVICE.get_or_init(|| match pollster::block_on(super::open_any()) {
+        Ok(device) => Some(device),
+        Err(error) => {
+            let required = std::env::var("REQUIRE_GPU").is_ok_and(|value| value == "1");
+            assert!(!required, "REQUIRE_GPU=1, and {error}");
+            eprintln!("skipped: {error}");
+            None
+        }
+    });
+    opened.as_ref()
+}
+
+/// A device of its own, so that nobody else's work is counted.
+fn own_device() -> Option<GpuDevice> {
+    device()?;
+    Some(pollster::block_on(super::open_any()).expect("it opened before"))
+}
+
+fn ramp(len: usize) -> Array {
+    let values: Vec<f32> = (0..len).map(|k| ((k * 37) % 101) as f32 / 16.0 - 3.0).collect();
+    Array::new([len], &values).expect("as many as there are")
+}
+
+/// What `build` makes of inputs `a` and `b` on the device, and on the reference.
+fn both(
+    build: impl for<'g> Fn(&'g Graph, Tensor<'g>) -> Tensor<'g>,
+    x: &Array,
+) -> Result<Option<(Array, Array)>, Error> {
+    let Some(device) = device() else { return Ok(None) };
+    let run = |device: &Device| {
+        let graph = Graph::new();
+        let input = graph.input("x", x.shape().clone(), x.dtype());
+        build(&graph, input).eval(device, &[("x", x as &dyn Feed)])
+    };
+    Ok(Some((run(&Device::Gpu(device.clone()))?, run(&Device::Reference)?)))
+}
+
+fn assert_near(got: &Array, expected: &Array, error: f64) {
+    assert_eq!(got.meta(), expected.meta());
+    for (index, (a, b)) in got.to_f64().iter().zip(expected.to_f64()).enumerate() {
+        let near = a.to_bits() == b.to_bits() || (a - b).abs() <= error * b.abs().max(1.0);
+        assert!(near, "element {index} is {a}, not {b}");
+    }
+}
+
+#[test]
+fn reductions_of_every_class() -> Result<(), Error> {
+    // [outer, inner] and the axis: short rows, long rows, split rows, columns, split columns,
+    // nothing to combine, a single result of many.
+    let cases: [(&[usize], i32); 8] = [
+        (&[70, 5], 1),
+        (&[3, 333], 1),
+        (&[2, 9001], 1),
+        (&[100, 70], 0),
+        (&[5000, 33], 0),
+        (&[4, 0], 1),
+        (&[1, 40_000], 1),
+        (&[7, 40, 6], 1),
+    ];
+    for (dims, axis) in cases {
+        let len = dims.iter().product();
+        let x = ramp(len);
+        let results = both(|_, x| (x.reshape(dims) * 0.5).sum(axis) + 1.0, &x)?;
+        let Some((got, expected)) = results else { return Ok(()) };
+        assert_near(&got, &expected, 1e-5);
+        if !dims.contains(&0) {
+            let results = both(|_, x| x.reshape(dims).max(axis), &x)?;
+            let Some((got, expected)) = results else { return Ok(()) };
+            assert_near(&got, &expected, 0.0);
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn layouts_become_indices() -> Result<(), Error> {
+    let x = ramp(6 * 35);
+    let results = both(
+        |graph, x| {
+            let y = x.reshape([6, 5, 7]).transpose(&[2, 0, 1]);
+            let bias = graph.input("x", [6 * 35], DType::F32).slice(0, 0..5);
+            (y + bias).flip([0, 2]).pad(&[(1, 2), (0, 0), (3, 1)], -1.5)
+        },
+        &x,
+    )?;
+    let Some((got, expected)) = results else { return Ok(()) };
+    assert_near(&got, &expected, 0.0);
+    Ok(())
+}
+
+#[test]
+fn constants_survive_the_text() -> Result<(), Error> {
+    let x = ramp(3);
+    for value in [0.1, -0.0, 1e-30, f64::from(f32::MAX), -1234.5, f64::NEG_INFINITY, 1.0 / 3.0] {
+        let results = both(|_, x| x.full_like(value), &x)?;
+        let Some((got, expected)) = results else { return Ok(()) };
+        assert_eq!(got.words(), expected.words(), "{value}");
+    }
+    Ok(())
+}
+
+#[test]
+fn after_the_first_run_nothing_is_created() -> Result<(), Error> {
+    let Some(gpu) = own_device() else { return Ok(()) };
+    let graph = Graph::new();
+    let x = graph.input("x", [64, 16], DType::F32);
+    let weight = graph.variable("weight", [16], DType::F32, Init::Constant(0.5));
+    let loss = (x * weight).sum(..);
+    let step = weight + x.mean(0) * 0.125;
+    graph.assign(weight, step);
+    let program = graph.compile(&Device::Gpu(gpu.clone()), &[loss, step])?;
+    let variables = Variables::new(1);
+    let ones = Array::new([64, 16], &[1.0f32; 64 * 16])?;
+    program.prepare(&variables)?;
+    let before = gpu.counters();
+    let mut losses = Vec::new();
+    for _ in 0..7 {
+        losses.push(program.run(&variables, &[("x", &ones)])?.read_blocking(0)?.to_f64()[0]);
+    }
+    // Without waiting: results of two runs are held while the next ones are submitted.
+    let mut held = std::collections::VecDeque::new();
+    for _ in 0..7 {
+        held.push_back(program.run(&variables, &[("x", &ones)])?);
+        if held.len() > 2 {
+            held.pop_front();
+        }
+    }
+    let after = gpu.counters();
+    assert_eq!(
+        (after.buffers, after.bind_groups, after.pipelines),
+        (before.buffers, before.bind_groups, before.pipelines)
+    );
+    assert_eq!(after.submissions - before.submissions, 14, "one a run, reading included");
+    let expected: Vec<f64> = (0..7).map(|k| 1024.0 * (0.5 + 0.125 * f64::from(k))).collect();
+    assert_eq!(losses, expected);
+    assert_eq!(variables.get("weight")?.to_f64(), vec![0.5 + 14.0 * 0.125; 16]);
+    Ok(())
+}
+
+#[test]
+fn results_that_are_held_keep_their_values() -> Result<(), Error> {
+    let Some(gpu) = device() else { return Ok(()) };
+    let graph = Graph::new();
+    let x = graph.input("x", [20_000], DType::F32);
+    let program = graph.compile(&Device::Gpu(gpu.clone()), &[x + 1.0, x.sum(..)])?;
+    let variables = Variables::new(0);
+    let mut held = Vec::new();
+    for k in 0..8u8 {
+        let x = Array::new([20_000], &vec![f32::from(k); 20_000])?;
+        held.push(program.run(&variables, &[("x", &x)])?);
+    }
+    for (k, outputs) in held.iter().enumerate() {
+        // The first one is too large to come back by itself, the second one is not.
+        let [whole, sum] = [outputs.read_blocking(0)?, outputs.read_blocking(1)?];
+        assert!(whole.to_f64().iter().all(|&y| y == k as f64 + 1.0), "{k}");
+        assert_eq!(sum.item(), Some(20_000.0 * k as f64));
+        assert_eq!(outputs.read_blocking(1)?, sum, "it can be read again");
+    }
+    // A result is an input of the next run without leaving the device.
+    let again = program.run(&variables, &[("x", &held[3].values()[0])])?;
+    assert_eq!(again.read_blocking(1)?.item(), Some(20_000.0 * 4.0));
+    let foreign = x.eval(&Device::cpu(), &[("x", &ramp(20_000))])?;
+    assert_eq!(foreign.shape().len(), 20_000);
+    Ok(())
+}
+
+#[test]
+fn programs_share_a_store_and_slots() -> Result<(), Error> {
+    let Some(gpu) = device() else { return Ok(()) };
+    let device = Device::Gpu(gpu.clone());
+    let variables = Variables::new(0);
+    let add = |amount: f64| {
+        let graph = Graph::new();
+        let count = graph.variable("count", [3], DType::F32, Init::Constant(0.0));
+        let sums = graph.variable("sums", [1], DType::F32, Init::Constant(0.0));
+        graph.assign(count, count + amount);
+        graph.assign(sums, sums + (count * 2.0).sum(..).reshape([1]));
+        graph.compile(&device, &[])
+    };
+    let (one, two) = (add(1.0)?, add(2.0)?);
+    for _ in 0..3 {
+        one.run(&variables, &[])?;
+        two.run(&variables, &[])?;
+    }
+    assert_eq!(variables.get("count")?.to_f64(), [9.0; 3]);
+    // Before the runs the counts were 0, 1, 3, 4, 6, 7.
+    assert_eq!(variables.get("sums")?.to_f64(), [6.0 * 21.0]);
+    variables.set("count", Array::new([3], &[1.0f32, 2.0, 3.0])?)?;
+    one.run(&variables, &[])?;
+    assert_eq!(variables.get("count")?.to_f64(), [2.0, 3.0, 4.0]);
+    Ok(())
+}
+
+#[test]
+fn too_large_a_tensor_is_named() -> Result<(), Error> {
+    let Some(gpu) = device() else { return Ok(()) };
+    let limit = gpu.shared.limits.max_storage_buffer_binding_size;
+    let len = (limit / 4 + 1) as usize;
+    if len > i32::MAX as usize {
+        return Ok(());
+    }
+    let graph = Graph::new();
+    let y = graph.input("x", [len], DType::F32) + 1.0;
+    let error = graph.compile(&Device::Gpu(gpu.clone()), &[y]).err().map(|e| e.to_string());
+    let error = error.expect("it does not fit");
+    assert!(error.contains("bytes in one binding"), "{error}");
+    Ok(())
+}

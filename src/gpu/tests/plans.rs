@@ -1,0 +1,109 @@
+//! Plans made by hand: what schedulers seldom do.
+
+use super::{device, ramp};
+use crate::{
+    DType, Error, Fed, Variables,
+    gpu::{GpuProgram, detour},
+    ops::{
+        binary::BinaryFn,
+        lowering::{Cost, Pointwise},
+    },
+    schedule::{
+        expr::{Affine, Body, Term},
+        plan::{Plan, Region, Step, StepKind, Storage},
+    },
+    shape::Meta,
+};
+use std::sync::Arc;
+
+const LEN: usize = 100;
+
+fn region(storage: Storage, offset: usize) -> Region {
+    Region { storage, offset, len: LEN, dtype: DType::F32 }
+}
+
+fn step(kind: StepKind, reads: Vec<Region>, writes: Vec<Region>) -> Step {
+    Step { label: "test".to_owned(), kind, reads, writes, cost: Cost::default() }
+}
+
+/// Both writes are the sum of all reads at the same index.
+fn sum(reads: Vec<Region>, writes: Vec<Region>) -> Step {
+    let mut body = Body::default();
+    let mut total = None;
+    for operand in 0..reads.len() {
+        let index = Affine::coordinate(0, 1);
+        let load = body.push(Term::Load { operand, index, guards: vec![] }, DType::F32);
+        total = Some(match total {
+            None => load,
+            Some(total) => {
+                let add = Pointwise::Binary(BinaryFn::Add);
+                body.push(Term::Apply(add, vec![total, load]), DType::F32)
+            }
+        });
+    }
+    let roots = vec![total.expect("there are reads"); writes.len()];
+    step(StepKind::Map { space: vec![LEN], body, roots }, reads, writes)
+}
+
+#[test]
+fn steps_within_one_buffer_take_a_detour() -> Result<(), Error> {
+    let (input, output, slot) = (Storage::Input(0), Storage::Output(0), Storage::Slot(0));
+    let plan = Plan {
+        steps: vec![
+            // Two results in one buffer.
+            sum(vec![region(input, 0)], vec![region(slot, 0), region(slot, 128)]),
+            // A copy within a buffer.
+            step(StepKind::Copy, vec![region(slot, 128)], vec![region(slot, 256)]),
+            // In place, and beside another part of the buffer: x + x + x.
+            sum(
+                vec![region(slot, 0), region(slot, 128), region(slot, 256)],
+                vec![region(slot, 128)],
+            ),
+            // In place alone: 3x + 3x.
+            sum(vec![region(slot, 128), region(slot, 128)], vec![region(slot, 128)]),
+            step(StepKind::Copy, vec![region(slot, 128)], vec![region(output, 0)]),
+        ],
+        slots: vec![384],
+        inputs: vec![("x".to_owned(), Meta::new([LEN], DType::F32))],
+        variables: vec![],
+        assigned: vec![],
+        arenas: vec![],
+        outputs: vec![Meta::new([LEN], DType::F32)],
+    };
+    assert_eq!(detour::bindable(&plan).steps.len(), plan.steps.len() + 2);
+    let Some(device) = device() else { return Ok(()) };
+    let x = ramp(LEN);
+    let expected: Vec<f64> = x.to_f64().iter().map(|x| 6.0 * x).collect();
+    let plan = Arc::new(plan);
+    for device in [device.clone(), device.clone().with_guards()] {
+        let program = GpuProgram::new(&device, plan.clone())?;
+        let values = program.run(&mut Variables::new(0).lock(), &[Fed::Host(&x)])?;
+        let words = pollster::block_on(values[0].read())?;
+        let got: Vec<_> = words.iter().map(|&word| f64::from(f32::from_bits(word))).collect();
+        assert_eq!(got, expected);
+    }
+    Ok(())
+}
+
+#[test]
+fn a_band_that_was_overwritten_is_reported() -> Result<(), Error> {
+    let Some(device) = device() else { return Ok(()) };
+    let device = device.clone().with_guards();
+    let beside = Region { offset: 64, ..region(Storage::Output(0), 0) };
+    let plan = Plan {
+        // The region reaches 28 words past the result.
+        steps: vec![sum(vec![region(Storage::Input(0), 0)], vec![beside])],
+        slots: vec![],
+        inputs: vec![("x".to_owned(), Meta::new([LEN], DType::F32))],
+        variables: vec![],
+        assigned: vec![],
+        arenas: vec![],
+        outputs: vec![Meta::new([LEN], DType::F32)],
+    };
+    let program = GpuProgram::new(&device, Arc::new(plan))?;
+    let x = ramp(LEN);
+    let outcome = program.run(&mut Variables::new(0).lock(), &[Fed::Host(&x)]);
+    let error = outcome.err().map(|error| error.to_string()).unwrap_or_default();
+    assert!(error.contains("test wrote behind its result"), "{error}");
+    Ok(())
+}

@@ -1,0 +1,429 @@
+//! The graph: an append-only arena in which every node comes after its operands.
+//!
+//! Because of that order every walk over a graph is a `for` loop, forward or backward. A
+//! [`Tensor`] is a copyable handle to a node. Builders neither panic nor return a `Result`: the
+//! graph keeps the first error, and everything that is made of a failed tensor is inert, so a
+//! model reads as mathematics and its one mistake is reported where it was made.
+
+mod dump;
+
+use crate::{
+    dtype::DType,
+    error::{GraphError, OpError, Place},
+    init::Init,
+    ops::{Op, source},
+    shape::{Meta, Shape},
+};
+use std::{cell::RefCell, collections::BTreeMap, panic::Location, sync::Arc};
+
+/// Index of a node in its graph.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct NodeId(pub(crate) u32);
+
+impl NodeId {
+    /// The handle of what could not be built.
+    const FAILED: NodeId = NodeId(u32::MAX);
+
+    /// Position in the arena.
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// One operation, its operands and its result.
+#[derive(Clone, Debug)]
+pub struct Node {
+    /// What is computed.
+    pub op: Op,
+    /// From what; every operand precedes this node.
+    pub inputs: Vec<NodeId>,
+    /// Shape and element type of the result.
+    pub meta: Meta,
+    /// Path of the scope it was made in.
+    pub scope: Arc<str>,
+    /// The user's line.
+    pub location: &'static Location<'static>,
+}
+
+/// A variable gets a new value after the run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Effect {
+    /// The variable.
+    pub variable: NodeId,
+    /// Its new value.
+    pub value: NodeId,
+}
+
+/// What a graph knows of a variable: enough to create it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Declaration {
+    /// Shape and element type.
+    pub meta: Meta,
+    /// Its value before the first run.
+    pub init: Init,
+}
+
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Inner {
+    pub(crate) nodes: Vec<Node>,
+    pub(crate) effects: Vec<Effect>,
+    /// Inputs and variables by name: one node each.
+    pub(crate) inputs: BTreeMap<String, NodeId>,
+    pub(crate) variables: BTreeMap<String, (NodeId, Declaration)>,
+    error: Option<GraphError>,
+    streams: u32,
+    scope: Option<Arc<str>>,
+    /// The line nodes are attributed to while a layer of this library builds them.
+    line: Option<&'static Location<'static>>,
+}
+
+/// A computation in single-assignment form.
+#[derive(Clone, Debug, Default)]
+pub struct Graph {
+    pub(crate) inner: RefCell<Inner>,
+}
+
+/// A handle to a node: copyable, and good for as long as its graph is.
+///
+/// On a tensor that failed, [`rank`](Tensor::rank) is 0 and [`dim`](Tensor::dim) is 1.
+#[derive(Clone, Copy)]
+pub struct Tensor<'g> {
+    pub(crate) graph: &'g Graph,
+    pub(crate) id: NodeId,
+}
+
+impl Graph {
+    /// A new, empty graph.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// An input, given anew at each run; asking for the same name again gives the same tensor.
+    ///
+    /// # Errors
+    ///
+    /// [`GraphError::Redeclared`] where the name has another shape or type.
+    #[track_caller]
+    pub fn input(&self, name: &str, shape: impl Into<Shape>, dtype: DType) -> Tensor<'_> {
+        let meta = Meta::new(shape, dtype);
+        let known = self.inner.borrow().inputs.get(name).copied();
+        if let Some(id) = known {
+            return self.redeclare(name, id, meta);
+        }
+        let tensor = self.push(source::Input { name: name.into(), meta }, &[]);
+        if !tensor.failed() {
+            self.inner.borrow_mut().inputs.insert(name.to_owned(), tensor.id);
+        }
+        tensor
+    }
+
+    /// A variable: a value that outlives runs, found by its path in a
+    /// [`Variables`](crate::Variables) store. A missing one is made from `init`.
+    ///
+    /// # Errors
+    ///
+    /// [`GraphError::Redeclared`] where the path has another shape or type.
+    #[track_caller]
+    pub fn variable(
+        &self,
+        path: &str,
+        shape: impl Into<Shape>,
+        dtype: DType,
+        init: Init,
+    ) -> Tensor<'_> {
+        let meta = Meta::new(shape, dtype);
+        let known = self.inner.borrow().variables.get(path).map(|(id, _)| *id);
+        if let Some(id) = known {
+            return self.redeclare(path, id, meta);
+        }
+        let declaration = Declaration { meta: meta.clone(), init };
+        let tensor = self.push(source::Variable { path: path.into(), meta }, &[]);
+        if !tensor.failed() {
+            let entry = (tensor.id, declaration);
+            self.inner.borrow_mut().variables.insert(path.to_owned(), entry);
+        }
+        tensor
+    }
+
+    #[track_caller]
+    fn redeclare(&self, name: &str, id: NodeId, second: Meta) -> Tensor<'_> {
+        let first = self.meta(id);
+        if first == second {
+            return Tensor { graph: self, id };
+        }
+        let place = self.place();
+        self.fail(GraphError::Redeclared { name: name.to_owned(), first, second, place })
+    }
+
+    /// After the run, `variable` holds what `value` was in it; before the end of the run nobody
+    /// sees it.
+    ///
+    /// # Errors
+    ///
+    /// [`GraphError::NotAVariable`]; [`GraphError::AssignedTwice`]; [`GraphError::Op`] where
+    /// shape or type differ.
+    #[track_caller]
+    pub fn assign<'g>(&'g self, variable: Tensor<'g>, value: Tensor<'g>) {
+        let place = self.place();
+        if !std::ptr::eq(variable.graph, self) || !std::ptr::eq(value.graph, self) {
+            self.fail(GraphError::ForeignTensor { op: "assign", place });
+            return;
+        }
+        if variable.failed() || value.failed() {
+            return;
+        }
+        let Op::Variable(source::Variable { path, meta }) = self.op(variable.id) else {
+            self.fail(GraphError::NotAVariable { place });
+            return;
+        };
+        if meta != value.meta() {
+            let reason =
+                if meta.dtype == value.dtype() { OpError::Target(meta.shape.clone()) } else { OpError::DTypes };
+            let operands = vec![meta, value.meta()];
+            self.fail(GraphError::Op { op: "assign", operands, reason, place });
+            return;
+        }
+        let assigned = self.inner.borrow().effects.iter().any(|e| e.variable == variable.id);
+        if assigned {
+            self.fail(GraphError::AssignedTwice { name: path, place });
+            return;
+        }
+        self.inner.borrow_mut().effects.push(Effect { variable: variable.id, value: value.id });
+    }
+
+    /// The first error, if there was one.
+    ///
+    /// # Errors
+    ///
+    /// That error.
+    pub fn check(&self) -> Result<(), GraphError> {
+        self.inner.borrow().error.clone().map_or(Ok(()), Err)
+    }
+
+    /// Number of nodes.
+    pub fn len(&self) -> usize {
+        self.inner.borrow().nodes.len()
+    }
+
+    /// Whether nothing was built yet.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// A copy of a node.
+    pub(crate) fn node(&self, id: NodeId) -> Node {
+        self.inner.borrow().nodes[id.index()].clone()
+    }
+
+    pub(crate) fn op(&self, id: NodeId) -> Op {
+        self.inner.borrow().nodes[id.index()].op.clone()
+    }
+
+    pub(crate) fn meta(&self, id: NodeId) -> Meta {
+        self.inner.borrow().nodes[id.index()].meta.clone()
+    }
+
+    /// Which nodes the given ones depend on, themselves included.
+    pub(crate) fn needed(&self, wanted: &[NodeId]) -> Vec<bool> {
+        let inner = self.inner.borrow();
+        let mut needed = vec![false; inner.nodes.len()];
+        for id in wanted {
+            needed[id.index()] = true;
+        }
+        for (index, node) in inner.nodes.iter().enumerate().rev() {
+            if needed[index] {
+                for input in &node.inputs {
+                    needed[input.index()] = true;
+                }
+            }
+        }
+        needed
+    }
+
+    /// Appends a node, or records why it cannot be.
+    #[track_caller]
+    pub(crate) fn push<'g>(&'g self, op: impl Into<Op>, inputs: &[Tensor<'g>]) -> Tensor<'g> {
+        let op = op.into();
+        if inputs.iter().any(|t| !std::ptr::eq(t.graph, self)) {
+            return self.fail(GraphError::ForeignTensor { op: op.name(), place: self.place() });
+        }
+        if inputs.iter().any(|t| t.failed()) {
+            return self.failed();
+        }
+        let operands: Vec<Meta> = inputs.iter().map(|t| t.meta()).collect();
+        let meta = op.infer(&operands).and_then(|meta| match meta.shape.checked_len() {
+            Some(len) if i32::try_from(len).is_ok() => Ok(meta),
+            _ => Err(OpError::TooLarge),
+        });
+        match meta {
+            Ok(meta) => {
+                let place = (self.inner.borrow().scope.clone(), self.line());
+                let mut inner = self.inner.borrow_mut();
+                let id = NodeId(inner.nodes.len() as u32);
+                inner.nodes.push(Node {
+                    op,
+                    inputs: inputs.iter().map(|t| t.id).collect(),
+                    meta,
+                    scope: place.0.unwrap_or_else(|| "".into()),
+                    location: place.1,
+                });
+                Tensor { graph: self, id }
+            }
+            Err(reason) => self.refuse(op.name(), inputs, reason),
+        }
+    }
+
+    /// Records that `op` cannot be built of these operands.
+    #[track_caller]
+    pub(crate) fn refuse<'g>(
+        &'g self,
+        op: &'static str,
+        inputs: &[Tensor<'g>],
+        reason: OpError,
+    ) -> Tensor<'g> {
+        if inputs.iter().any(|t| t.failed()) {
+            return self.failed();
+        }
+        let operands = inputs.iter().map(|t| t.meta()).collect();
+        self.fail(GraphError::Op { op, operands, reason, place: self.place() })
+    }
+
+    /// Records an error, unless there is one already.
+    pub(crate) fn fail(&self, error: GraphError) -> Tensor<'_> {
+        self.inner.borrow_mut().error.get_or_insert(error);
+        self.failed()
+    }
+
+    fn failed(&self) -> Tensor<'_> {
+        Tensor { graph: self, id: NodeId::FAILED }
+    }
+
+    #[track_caller]
+    fn line(&self) -> &'static Location<'static> {
+        let caller = Location::caller();
+        self.inner.borrow().line.unwrap_or(caller)
+    }
+
+    /// Where the caller is.
+    #[track_caller]
+    pub(crate) fn place(&self) -> Place {
+        let scope = self.inner.borrow().scope.as_deref().unwrap_or("").to_owned();
+        Place { scope, location: self.line() }
+    }
+
+    /// Sets the path that new nodes carry, and gives back the one before.
+    pub(crate) fn enter(&self, scope: Option<Arc<str>>) -> Option<Arc<str>> {
+        std::mem::replace(&mut self.inner.borrow_mut().scope, scope)
+    }
+
+    /// Sets the line that new nodes carry, and gives back the one before.
+    pub(crate) fn attribute(
+        &self,
+        line: Option<&'static Location<'static>>,
+    ) -> Option<&'static Location<'static>> {
+        std::mem::replace(&mut self.inner.borrow_mut().line, line)
+    }
+
+    /// A number no other random operation of this graph has.
+    pub(crate) fn next_stream(&self) -> u32 {
+        let mut inner = self.inner.borrow_mut();
+        inner.streams += 1;
+        inner.streams - 1
+    }
+
+    /// Checks what every pass relies on: operands come first, shapes follow from them, inputs and
+    /// variables are known by name, effects keep shape and type.
+    ///
+    /// # Errors
+    ///
+    /// [`GraphError::Invariant`], which is a bug in this crate.
+    pub fn verify(&self) -> Result<(), GraphError> {
+        let inner = self.inner.borrow();
+        for (index, node) in inner.nodes.iter().enumerate() {
+            let broken = |what| {
+                Err(GraphError::Invariant { node: index as u32, op: node.op.name(), what })
+            };
+            if node.inputs.iter().any(|input| input.index() >= index) {
+                return broken("operands come before their use");
+            }
+            let operands: Vec<_> =
+                node.inputs.iter().map(|id| inner.nodes[id.index()].meta.clone()).collect();
+            if node.op.infer(&operands).as_ref() != Ok(&node.meta) {
+                return broken("the result is what the operands imply");
+            }
+            let known = match &node.op {
+                Op::Input(input) => inner.inputs.get(&input.name).map(|id| id.index()),
+                Op::Variable(variable) => {
+                    inner.variables.get(&variable.path).map(|(id, _)| id.index())
+                }
+                _ => Some(index),
+            };
+            if known != Some(index) {
+                return broken("inputs and variables are known by name");
+            }
+        }
+        for effect in &inner.effects {
+            let node = &inner.nodes[effect.variable.index()];
+            if node.meta != inner.nodes[effect.value.index()].meta {
+                return Err(GraphError::Invariant {
+                    node: effect.variable.0,
+                    op: node.op.name(),
+                    what: "an effect keeps shape and type",
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+impl<'g> Tensor<'g> {
+    /// Whether this, or something it was made of, could not be built.
+    pub(crate) fn failed(self) -> bool {
+        self.id == NodeId::FAILED
+    }
+
+    /// The graph it belongs to.
+    pub fn graph(self) -> &'g Graph {
+        self.graph
+    }
+
+    /// The node it stands for.
+    pub fn id(self) -> NodeId {
+        self.id
+    }
+
+    /// Shape and element type.
+    pub fn meta(self) -> Meta {
+        if self.failed() { Meta::new([], DType::F32) } else { self.graph.meta(self.id) }
+    }
+
+    /// Shape.
+    pub fn shape(self) -> Shape {
+        self.meta().shape
+    }
+
+    /// Element type.
+    pub fn dtype(self) -> DType {
+        self.meta().dtype
+    }
+
+    /// Number of axes.
+    pub fn rank(self) -> usize {
+        self.shape().rank()
+    }
+
+    /// Extent of an axis, counted from the last where negative; 1 where there is no such axis.
+    pub fn dim(self, axis: i32) -> usize {
+        let shape = self.shape();
+        crate::shape::resolve_axis(axis, shape.rank()).map_or(1, |axis| shape.dims()[axis])
+    }
+}
+
+impl std::fmt::Debug for Tensor<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.failed() {
+            true => f.write_str("%failed"),
+            false => write!(f, "%{}: {}", self.id.0, self.meta()),
+        }
+    }
+}

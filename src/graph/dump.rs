@@ -1,0 +1,46 @@
+//! Graphs as text: for people, and for Graphviz.
+
+use super::Graph;
+use std::fmt::{self, Write};
+
+impl fmt::Display for Graph {
+    /// One line a node: `%7 = matmul(%3, %5): [32, 10]   in net/2:dense`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let inner = self.inner.borrow();
+        for (index, node) in inner.nodes.iter().enumerate() {
+            let operands: Vec<_> = node.inputs.iter().map(|id| format!("%{}", id.0)).collect();
+            let line =
+                format!("%{index} = {}({}): {}", node.op.describe(), operands.join(", "), node.meta);
+            match node.scope.is_empty() {
+                true => writeln!(f, "{line}")?,
+                false => writeln!(f, "{line:<60} in {}", node.scope)?,
+            }
+        }
+        for effect in &inner.effects {
+            writeln!(f, "%{} := %{}", effect.variable.0, effect.value.0)?;
+        }
+        Ok(())
+    }
+}
+
+impl Graph {
+    /// The graph in the language of Graphviz' `dot`.
+    pub fn to_dot(&self) -> String {
+        let inner = self.inner.borrow();
+        let mut dot = String::from("digraph {\n  node [shape=box, fontname=monospace]\n");
+        for (index, node) in inner.nodes.iter().enumerate() {
+            let label = format!("{}\n{}", node.op.describe(), node.meta);
+            let label = label.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
+            let _ = writeln!(dot, "  n{index} [label=\"{label}\"]");
+            for input in &node.inputs {
+                let _ = writeln!(dot, "  n{} -> n{index}", input.0);
+            }
+        }
+        for effect in &inner.effects {
+            let (value, variable) = (effect.value.0, effect.variable.0);
+            let _ = writeln!(dot, "  n{value} -> n{variable} [style=dashed, constraint=false]");
+        }
+        dot.push_str("}\n");
+        dot
+    }
+}

@@ -1,0 +1,9 @@
+//! Files: written whole or not at all, and read with suspicion.
+
+#[cfg(feature = "files")]
+pub mod safetensors;
+#[cfg(feature = "files")]
+mod write;
+
+#[cfg(feature = "files")]
+pub use write::write_atomically;

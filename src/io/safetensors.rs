@@ -1,0 +1,183 @@
+//! Variables in safetensors files.
+//!
+//! # Source
+//!
+//! <https://huggingface.co/docs/safetensors>: a header in JSON, then the elements in little
+//! endian. The same variables give the same bytes: entries are ordered by type and name.
+
+use super::write::{failed, write_atomically};
+use crate::{
+    array::Array,
+    dtype::DType,
+    error::{Error, FileError, VariableError},
+    shape::Meta,
+    variables::Variables,
+};
+use half::f16;
+use safetensors::{Dtype, SafeTensors, tensor::TensorView};
+use std::{
+    fs::File,
+    io::Read,
+    path::{Path, PathBuf},
+};
+
+/// Writes all variables whose path starts with `prefix`.
+///
+/// # Errors
+///
+/// [`FileError::Io`], and then the file is as it was; those of
+/// [`Variables::to_arrays`] otherwise.
+pub fn save(path: &Path, variables: &Variables, prefix: &str) -> Result<(), Error> {
+    let chosen = variables.paths().into_iter().filter(|name| name.starts_with(prefix));
+    let arrays = chosen
+        .map(|name| Ok((variables.get(&name)?, name)))
+        .collect::<Result<Vec<(Array, String)>, Error>>()?;
+    let bytes: Vec<Vec<u8>> = arrays.iter().map(|(array, _)| encode(array)).collect();
+    let views = arrays.iter().zip(&bytes).map(|((array, name), bytes)| {
+        let dims = array.shape().dims().to_vec();
+        Ok((name.as_str(), TensorView::new(file_type(array.dtype()), dims, bytes)?))
+    });
+    let content = views
+        .collect::<Result<Vec<_>, _>>()
+        .and_then(|views| safetensors::serialize(views, None))
+        .map_err(|error| corrupt(path, error.to_string()))?;
+    write_atomically(path, &content)
+}
+
+/// Sets variables to the values of a file; all of them, or none where something is wrong.
+///
+/// # Errors
+///
+/// [`FileError`]; [`VariableError::Mismatch`] where the store has another shape or type.
+pub fn load(path: &Path, variables: &Variables) -> Result<(), Error> {
+    let arrays = read(path)?;
+    for (name, array) in &arrays {
+        if let Some(is) = variables.meta(name)
+            && is != *array.meta()
+        {
+            let expected = array.meta().clone();
+            return Err(VariableError::Mismatch { path: name.clone(), expected, is }.into());
+        }
+    }
+    arrays.into_iter().try_for_each(|(name, array)| variables.set(&name, array))
+}
+
+/// The names and values of a file, in order of name.
+///
+/// # Errors
+///
+/// [`FileError::Io`]; [`FileError::Corrupt`] where the file is damaged, has an element type
+/// there is none for here, or 64-bit integers that do not fit 32 bits.
+pub fn read(path: &Path) -> Result<Vec<(String, Array)>, Error> {
+    let content = content(path)?;
+    if !offsets_are_sane(&content) {
+        return Err(corrupt(path, "the header has offsets past any file".to_owned()));
+    }
+    let file =
+        SafeTensors::deserialize(&content).map_err(|error| corrupt(path, error.to_string()))?;
+    let mut arrays = file
+        .iter()
+        .map(|(name, view)| match decode(&view) {
+            Ok(array) => Ok((name.to_owned(), array)),
+            Err(message) => Err(corrupt(path, format!("{name}: {message}"))),
+        })
+        .collect::<Result<Vec<_>, Error>>()?;
+    arrays.sort_by(|(a, _), (b, _)| a.cmp(b));
+    Ok(arrays)
+}
+
+/// The bytes of a file; memory is asked for only up to its length, and politely.
+fn content(path: &Path) -> Result<Vec<u8>, Error> {
+    let io = |error| failed(path, &error);
+    let file = File::open(path).map_err(io)?;
+    let len = file.metadata().map_err(io)?.len();
+    let mut content = Vec::new();
+    let reserved = usize::try_from(len).ok().map(|len| content.try_reserve_exact(len));
+    if !matches!(reserved, Some(Ok(()))) {
+        let message = format!("{len} bytes do not fit in memory");
+        return Err(FileError::Io { path: PathBuf::from(path), message }.into());
+    }
+    file.take(len).read_to_end(&mut content).map_err(io)?;
+    Ok(content)
+}
+
+/// Whether no number in the header has more than 18 digits: the parser adds offsets without
+/// looking for overflow.
+fn offsets_are_sane(content: &[u8]) -> bool {
+    let Some((len, rest)) = content.split_first_chunk() else { return true };
+    let len = usize::try_from(u64::from_le_bytes(*len)).unwrap_or(usize::MAX);
+    let header = rest.get(..len).unwrap_or(rest);
+    let (mut digits, mut quoted, mut escaped) = (0, false, false);
+    header.iter().all(|&byte| {
+        digits = if byte.is_ascii_digit() && !quoted { digits + 1 } else { 0 };
+        quoted ^= byte == b'"' && !escaped;
+        escaped = byte == b'\\' && quoted && !escaped;
+        digits <= 18
+    })
+}
+
+fn file_type(dtype: DType) -> Dtype {
+    match dtype {
+        DType::F32 => Dtype::F32,
+        DType::F16 => Dtype::F16,
+        DType::I32 => Dtype::I32,
+        DType::U32 => Dtype::U32,
+        DType::Bool => Dtype::BOOL,
+    }
+}
+
+fn encode(array: &Array) -> Vec<u8> {
+    let words = array.words().iter();
+    match array.dtype() {
+        DType::F32 | DType::I32 | DType::U32 => words.flat_map(|word| word.to_le_bytes()).collect(),
+        DType::F16 => words
+            .flat_map(|&word| f16::from_f32(f32::from_bits(word)).to_bits().to_le_bytes())
+            .collect(),
+        DType::Bool => words.map(|&word| u8::from(word != 0)).collect(),
+    }
+}
+
+/// The tensor, or why there is none.
+fn decode(view: &TensorView<'_>) -> Result<Array, String> {
+    let bytes = view.data();
+    let (dtype, words) = match view.dtype() {
+        Dtype::F32 => (DType::F32, elements(bytes, u32::from_le_bytes)),
+        Dtype::I32 => (DType::I32, elements(bytes, u32::from_le_bytes)),
+        Dtype::U32 => (DType::U32, elements(bytes, u32::from_le_bytes)),
+        Dtype::F16 => (DType::F16, elements(bytes, |b| f16::from_le_bytes(b).to_f32().to_bits())),
+        Dtype::BOOL => {
+            if let Some(byte) = bytes.iter().find(|&&byte| byte > 1) {
+                return Err(format!("{byte} is no truth value"));
+            }
+            (DType::Bool, elements(bytes, |[byte]| u32::from(byte)))
+        }
+        Dtype::I64 => {
+            let fits = |x: i64| i32::try_from(x).map_err(|_| format!("{x} does not fit i32"));
+            let words = elements(bytes, |b| fits(i64::from_le_bytes(b)).map(|x| x as u32));
+            (DType::I32, words.into_iter().collect::<Result<_, _>>()?)
+        }
+        other => return Err(format!("elements of type {other:?} are not supported")),
+    };
+    let meta = Meta::new(view.shape(), dtype);
+    // Extents of 0 count as 1: strides are products of the others.
+    let len = view
+        .shape()
+        .iter()
+        .try_fold(1i32, |len, &dim| len.checked_mul(i32::try_from(dim.max(1)).ok()?));
+    if len.is_none() {
+        return Err(format!("{} has more than {} elements", meta.shape, i32::MAX));
+    }
+    Array::from_words(meta, words).map_err(|error| error.to_string())
+}
+
+/// Every `N` bytes as an element.
+fn elements<const N: usize, T>(bytes: &[u8], element: impl Fn([u8; N]) -> T) -> Vec<T> {
+    bytes.as_chunks().0.iter().map(|&chunk| element(chunk)).collect()
+}
+
+fn corrupt(path: &Path, message: String) -> Error {
+    FileError::Corrupt { path: path.to_owned(), message }.into()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,50 @@
+//! Dropout.
+
+use super::{Mode, Module, Scope};
+use crate::{error::OpError, graph::Tensor};
+use std::panic::Location;
+
+/// Inverted dropout: while training, every element becomes 0 with probability `p` and is
+/// divided by `1 - p` otherwise, so that its mean stays; in evaluation, the identity.
+///
+/// # Errors
+///
+/// [`OpError::Number`], kept by the graph, where `p` is not in `[0, 1)`.
+///
+/// # Source
+///
+/// Srivastava et al., "Dropout: A Simple Way to Prevent Neural Networks from Overfitting", 2014.
+#[derive(Clone, Debug)]
+pub struct Dropout {
+    p: f64,
+    line: &'static Location<'static>,
+}
+
+impl Dropout {
+    /// Drops with this probability.
+    #[track_caller]
+    pub fn new(p: f64) -> Self {
+        Dropout { p, line: Location::caller() }
+    }
+}
+
+impl Module for Dropout {
+    fn name(&self) -> &str {
+        "dropout"
+    }
+
+    fn forward<'g>(&self, cx: &mut Scope<'g>, x: Tensor<'g>) -> Tensor<'g> {
+        let _line = cx.at(self.line);
+        // Also in evaluation: the mistake should not wait for the first training step.
+        if !(0.0..1.0).contains(&self.p) {
+            let reason = OpError::Number { what: "p", must: "in [0, 1)", is: self.p };
+            return cx.graph().refuse("dropout", &[x], reason);
+        }
+        if cx.mode() == Mode::Eval || self.p == 0.0 {
+            return x;
+        }
+        let draw = cx.uniform(x.shape());
+        let keep = draw.greater_equal(draw.full_like(self.p));
+        keep.select(x * (1.0 / (1.0 - self.p)), x.full_like(0.0))
+    }
+}

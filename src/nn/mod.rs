@@ -1,0 +1,49 @@
+//! Modules: what a network is made of, and how its parameters get their names.
+//!
+//! A module is plain data and holds no tensor. It is traced into as many graphs as there are
+//! batch shapes and modes; its parameters meet by path in a [`Variables`](crate::Variables)
+//! store.
+//!
+//! ```
+//! use wgrad::{DType, Graph, nn::{Activation, Dense, Mode, Module, Scope, Sequential}};
+//!
+//! let net = Sequential::new().add(Dense::new(32)).add(Activation::relu()).add(Dense::new(10));
+//! let graph = Graph::new();
+//! let x = graph.input("x", [8, 64], DType::F32);
+//! let mut cx = Scope::new(&graph, Mode::Train);
+//! let logits = net.forward(&mut cx, x);
+//! assert_eq!(logits.shape().dims(), [8, 10]);
+//! let paths: Vec<String> = cx.params().into_iter().map(|(path, _)| path).collect();
+//! assert_eq!(paths, ["0:dense/weight", "0:dense/bias", "2:dense/weight", "2:dense/bias"]);
+//! # Ok::<(), wgrad::Error>(graph.check()?)
+//! ```
+
+mod activation;
+mod dense;
+mod dropout;
+mod flatten;
+mod losses;
+mod scope;
+mod sequential;
+
+pub use activation::Activation;
+pub use dense::Dense;
+pub use dropout::Dropout;
+pub use flatten::Flatten;
+pub use losses::{accuracy, cross_entropy, mean_squared_error};
+pub use scope::{Attribution, Mode, Scope};
+pub use sequential::Sequential;
+
+use crate::graph::Tensor;
+
+/// A part of a network.
+pub trait Module {
+    /// What it is called within a container, in lower case: `dense` in `net/2:dense/weight`.
+    fn name(&self) -> &str;
+
+    /// Appends its computation on `x` to the graph.
+    fn forward<'g>(&self, cx: &mut Scope<'g>, x: Tensor<'g>) -> Tensor<'g>;
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,42 @@
+//! One module after another.
+
+use super::{Module, Scope};
+use crate::graph::Tensor;
+
+/// Modules applied one after another; each is named by its position and kind, as in `2:dense`.
+#[derive(Default)]
+pub struct Sequential {
+    modules: Vec<Box<dyn Module>>,
+}
+
+impl Sequential {
+    /// The identity, to which modules are added.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a module at the end.
+    pub fn add(mut self, module: impl Module + 'static) -> Self {
+        self.modules.push(Box::new(module));
+        self
+    }
+}
+
+impl std::fmt::Debug for Sequential {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list().entries(self.modules.iter().map(|module| module.name())).finish()
+    }
+}
+
+impl Module for Sequential {
+    fn name(&self) -> &str {
+        "sequential"
+    }
+
+    fn forward<'g>(&self, cx: &mut Scope<'g>, x: Tensor<'g>) -> Tensor<'g> {
+        self.modules.iter().enumerate().fold(x, |x, (index, module)| {
+            let mut child = cx.child(&format!("{index}:{}", module.name()));
+            module.forward(&mut child, x)
+        })
+    }
+}

@@ -1,0 +1,410 @@
+//! Elementwise functions of two tensors: `y[i] = f(a[i], b[i])`.
+//!
+//! Operands broadcast as in NumPy and have one element type. Integers wrap.
+
+use super::*;
+use crate::{
+    dtype::DType,
+    ops::lowering::{Pointwise, Scalar, Wgsl},
+};
+
+/// Applies a function to pairs of elements.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Binary(pub(crate) BinaryFn);
+
+/// The functions. A new one is a variant here and an arm in each table below.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum BinaryFn {
+    /// `a + b`
+    Add,
+    /// `a - b`
+    Sub,
+    /// `a b`
+    Mul,
+    /// `a / b`; of integers, truncated, and `a` where `b` is 0.
+    Div,
+    /// `a - b trunc(a / b)`; of integers, 0 where `b` is 0.
+    Rem,
+    /// `a` to the power of `b`, of floats; NaN where `a < 0` and `b` is no integer.
+    Pow,
+    /// The larger one; NaN if either is.
+    Max,
+    /// The smaller one; NaN if either is.
+    Min,
+    /// Both, of truth values; of integers, bit by bit.
+    And,
+    /// Either, of truth values; of integers, bit by bit.
+    Or,
+    /// One but not both, of truth values; of integers, bit by bit.
+    Xor,
+}
+use BinaryFn::*;
+
+impl BinaryFn {
+    const ALL: [BinaryFn; 11] = [Add, Sub, Mul, Div, Rem, Pow, Max, Min, And, Or, Xor];
+
+    /// Its name in errors and dumps.
+    pub fn name(self) -> &'static str {
+        match self {
+            Add => "add",
+            Sub => "sub",
+            Mul => "mul",
+            Div => "div",
+            Rem => "rem",
+            Pow => "pow",
+            Max => "maximum",
+            Min => "minimum",
+            And => "and",
+            Or => "or",
+            Xor => "xor",
+        }
+    }
+
+    fn accepts(self, dtype: DType) -> bool {
+        match self {
+            Add | Sub | Mul | Div | Rem | Max | Min => dtype != DType::Bool,
+            Pow => dtype.is_float(),
+            And | Or | Xor => !dtype.is_float(),
+        }
+    }
+
+    /// The definition.
+    fn eval(self, a: f64, b: f64) -> f64 {
+        match self {
+            Add => a + b,
+            Sub => a - b,
+            Mul => a * b,
+            Div => a / b,
+            Rem => a % b,
+            Pow => a.powf(b),
+            _ if a.is_nan() || b.is_nan() => f64::NAN,
+            Max => a.max(b),
+            Min => a.min(b),
+            And | Or | Xor => unreachable!("not defined on floats"),
+        }
+    }
+
+    /// The definition on integers: the low 32 bits of the exact result.
+    fn eval_int(self, a: i64, b: i64) -> i64 {
+        match self {
+            Add => a + b,
+            Sub => a - b,
+            Mul => a.wrapping_mul(b),
+            Div => a.checked_div(b).unwrap_or(a),
+            Rem => a.checked_rem(b).unwrap_or(0),
+            Max => a.max(b),
+            Min => a.min(b),
+            And => a & b,
+            Or => a | b,
+            Xor => a ^ b,
+            Pow => unreachable!("not defined on integers"),
+        }
+    }
+
+    /// Cotangents of `a` and `b`. At ties of max and min each gets half, as in PyTorch.
+    fn vjp<'g>(self, [a, b]: [Tensor<'g>; 2], y: Tensor<'g>, ct: Tensor<'g>) -> [Option<Tensor<'g>>; 2] {
+        match self {
+            Add => [Some(ct), Some(ct)],
+            Sub => [Some(ct), Some(-ct)],
+            Mul => [Some(ct * b), Some(ct * a)],
+            Div => [Some(ct / b), Some(-(ct * y) / b)],
+            Rem => [Some(ct), Some(-ct * (a / b).trunc())],
+            Pow => {
+                let zero = a.full_like(0.0);
+                // 0 to the power of b: its derivative by b is 0 for b > 0, not 0 * ln 0.
+                let by_exponent = a.equal(zero).select(zero, y * a.log());
+                let by_base = b.equal(zero).select(zero, b * a.pow(b - 1.0));
+                [Some(ct * by_base), Some(ct * by_exponent)]
+            }
+            Max | Min => {
+                let wins = |x: Tensor<'g>, other: Tensor<'g>| {
+                    let wins = if self == Max { x.greater(other) } else { x.less(other) };
+                    let [all, half, none] = [1.0, 0.5, 0.0].map(|share| ct.full_like(share));
+                    ct * x.equal(other).select(half, wins.select(all, none))
+                };
+                [Some(wins(a, b)), Some(wins(b, a))]
+            }
+            And | Or | Xor => [None, None],
+        }
+    }
+}
+
+impl Scalar for BinaryFn {
+    fn wgsl(&self, x: &[&str], dtype: DType, _: DType) -> Wgsl {
+        let [a, b] = [x[0], x[1]];
+        let infix = |symbol| Wgsl::new(format!("({a} {symbol} {b})"));
+        let call = |name, lib| Wgsl::with(format!("{name}({a}, {b})"), lib);
+        match (self, dtype) {
+            (Add, _) => infix("+"),
+            (Sub, _) => infix("-"),
+            (Mul, _) => infix("*"),
+            (Div, _) => infix("/"),
+            (Rem, _) if dtype.is_float() => call("remainder", &["remainder"]),
+            (Rem, _) => infix("%"),
+            (Pow, _) => call("power", &["power"]),
+            (Max, _) if dtype.is_float() => call("max_or_nan", &["nan"]),
+            (Min, _) if dtype.is_float() => call("min_or_nan", &["nan"]),
+            (Max, _) => call("max", &[]),
+            (Min, _) => call("min", &[]),
+            (And, _) => infix("&"),
+            (Or, _) => infix("|"),
+            (Xor, DType::Bool) => infix("!="),
+            (Xor, _) => infix("^"),
+        }
+    }
+
+    fn cpu(&self, x: &[&[u32]], dtype: DType, _: DType, out: &mut [u32]) {
+        use math::{floats2, words2};
+        match (self, dtype) {
+            (Add, DType::F32 | DType::F16) => floats2(x, out, |a, b| a + b),
+            (Sub, DType::F32 | DType::F16) => floats2(x, out, |a, b| a - b),
+            (Mul, DType::F32 | DType::F16) => floats2(x, out, |a, b| a * b),
+            (Div, DType::F32 | DType::F16) => floats2(x, out, |a, b| a / b),
+            (Rem, DType::F32 | DType::F16) => floats2(x, out, |a, b| a % b),
+            (Pow, _) => floats2(x, out, math::power),
+            (Max, DType::F32 | DType::F16) => {
+                floats2(x, out, |a, b| if a > b || a.is_nan() { a } else { b });
+            }
+            (Min, DType::F32 | DType::F16) => {
+                floats2(x, out, |a, b| if a < b || a.is_nan() { a } else { b });
+            }
+            (Add, _) => words2(x, out, u32::wrapping_add),
+            (Sub, _) => words2(x, out, u32::wrapping_sub),
+            (Mul, _) => words2(x, out, u32::wrapping_mul),
+            (Div, DType::I32) => words2(x, out, |a, b| match b {
+                0 => a,
+                b => (a as i32).wrapping_div(b as i32) as u32,
+            }),
+            (Div, _) => words2(x, out, |a, b| a.checked_div(b).unwrap_or(a)),
+            (Rem, DType::I32) => words2(x, out, |a, b| match b {
+                0 => 0,
+                b => (a as i32).wrapping_rem(b as i32) as u32,
+            }),
+            (Rem, _) => words2(x, out, |a, b| a.checked_rem(b).unwrap_or(0)),
+            (Max, DType::I32) => words2(x, out, |a, b| (a as i32).max(b as i32) as u32),
+            (Min, DType::I32) => words2(x, out, |a, b| (a as i32).min(b as i32) as u32),
+            (Max, _) => words2(x, out, u32::max),
+            (Min, _) => words2(x, out, u32::min),
+            (And, _) => words2(x, out, |a, b| a & b),
+            (Or, _) => words2(x, out, |a, b| a | b),
+            (Xor, _) => words2(x, out, |a, b| a ^ b),
+        }
+    }
+}
+
+impl<'g> Tensor<'g> {
+    /// Both operands broadcast to their common shape, and the function applied.
+    #[track_caller]
+    fn binary(self, function: BinaryFn, other: Tensor<'g>) -> Tensor<'g> {
+        match self.broadcast_together(other) {
+            Some([a, b]) => self.graph.push(Binary(function), &[a, b]),
+            None => self.graph.refuse(function.name(), &[self, other], OpError::Broadcast),
+        }
+    }
+
+    /// `self` to the power of `exponent`, of floats.
+    ///
+    /// # Numerics
+    ///
+    /// NaN where `self < 0` and the exponent is no integer.
+    #[track_caller]
+    pub fn pow(self, exponent: impl Operand<'g>) -> Tensor<'g> {
+        self.binary(Pow, exponent.tensor_like(self))
+    }
+
+    /// The larger of each pair; NaN if either is.
+    ///
+    /// # Gradient
+    ///
+    /// At ties each gets half.
+    #[track_caller]
+    pub fn maximum(self, other: impl Operand<'g>) -> Tensor<'g> {
+        self.binary(Max, other.tensor_like(self))
+    }
+
+    /// The smaller of each pair; NaN if either is.
+    ///
+    /// # Gradient
+    ///
+    /// At ties each gets half.
+    #[track_caller]
+    pub fn minimum(self, other: impl Operand<'g>) -> Tensor<'g> {
+        self.binary(Min, other.tensor_like(self))
+    }
+
+    /// Both of two truth values, or bit by bit of integers.
+    #[track_caller]
+    pub fn and(self, other: Tensor<'g>) -> Tensor<'g> {
+        self.binary(And, other)
+    }
+
+    /// Either of two truth values, or bit by bit of integers.
+    #[track_caller]
+    pub fn or(self, other: Tensor<'g>) -> Tensor<'g> {
+        self.binary(Or, other)
+    }
+
+    /// One but not both of two truth values, or bit by bit of integers.
+    #[track_caller]
+    pub fn xor(self, other: Tensor<'g>) -> Tensor<'g> {
+        self.binary(Xor, other)
+    }
+}
+
+/// A tensor, or a number that becomes one of the type of the other operand.
+pub trait Operand<'g> {
+    /// The tensor it is beside `other`.
+    fn tensor_like(self, other: Tensor<'g>) -> Tensor<'g>;
+}
+
+impl<'g> Operand<'g> for Tensor<'g> {
+    fn tensor_like(self, _: Tensor<'g>) -> Tensor<'g> {
+        self
+    }
+}
+
+macro_rules! numbers {
+    ($($Number:ty)*) => {$(
+        impl<'g> Operand<'g> for $Number {
+            #[track_caller]
+            fn tensor_like(self, other: Tensor<'g>) -> Tensor<'g> {
+                other.full_like(f64::from(self))
+            }
+        }
+    )*};
+}
+numbers!(f64 f32 i32 u32);
+
+macro_rules! operators {
+    ($($Trait:ident $method:ident $function:ident,)*) => {$(
+        impl<'g, T: Operand<'g>> std::ops::$Trait<T> for Tensor<'g> {
+            type Output = Tensor<'g>;
+            #[track_caller]
+            fn $method(self, other: T) -> Tensor<'g> {
+                self.binary($function, other.tensor_like(self))
+            }
+        }
+        operators!(@numbers $Trait $method $function: f64 f32 i32 u32);
+    )*};
+    (@numbers $Trait:ident $method:ident $function:ident: $($Number:ty)*) => {$(
+        impl<'g> std::ops::$Trait<Tensor<'g>> for $Number {
+            type Output = Tensor<'g>;
+            #[track_caller]
+            fn $method(self, other: Tensor<'g>) -> Tensor<'g> {
+                self.tensor_like(other).binary($function, other)
+            }
+        }
+    )*};
+}
+operators! {
+    Add add Add,
+    Sub sub Sub,
+    Mul mul Mul,
+    Div div Div,
+    Rem rem Rem,
+}
+
+impl std::fmt::Display for Binary {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.0.name())
+    }
+}
+
+impl Operation for Binary {
+    fn name(&self) -> &'static str {
+        self.0.name()
+    }
+
+    fn infer(&self, operands: &[Meta]) -> Result<Meta, OpError> {
+        let [a, b] = operands else { unreachable!("binary functions have two operands") };
+        if a.dtype != b.dtype {
+            return Err(OpError::DTypes);
+        }
+        if !self.0.accepts(a.dtype) {
+            return Err(OpError::DType(a.dtype));
+        }
+        // The builder has made the shapes equal.
+        if a.shape == b.shape { Ok(a.clone()) } else { Err(OpError::Broadcast) }
+    }
+
+    fn eval(&self, operands: &[&Array64]) -> Array64 {
+        let [a, b] = operands else { unreachable!("binary functions have two operands") };
+        let dtype = a.meta.dtype;
+        let pairs = a.data.iter().zip(&b.data);
+        let data = pairs.map(|(&a, &b)| match dtype.is_float() {
+            true => self.0.eval(a, b),
+            false => {
+                let low = self.0.eval_int(a as i64, b as i64) as u32;
+                dtype.from_word(low)
+            }
+        });
+        Array64 { meta: a.meta.clone(), data: data.collect() }
+    }
+
+    fn vjp<'g>(
+        &self,
+        operands: &[Tensor<'g>],
+        y: Tensor<'g>,
+        ct: Tensor<'g>,
+    ) -> Vec<Option<Tensor<'g>>> {
+        self.0.vjp([operands[0], operands[1]], y, ct).into()
+    }
+
+    fn expand<'g>(&self, _: &[Tensor<'g>]) -> Option<Tensor<'g>> {
+        None
+    }
+
+    fn lower(&self, _: &[&Meta], _: &Meta) -> Lowering {
+        Lowering::Pointwise(Pointwise::Binary(self.0))
+    }
+
+    fn cost(&self, operands: &[&Meta], result: &Meta) -> Cost {
+        Cost::elementwise(1.0, operands, result)
+    }
+
+    fn samples() -> Vec<Sample> {
+        let mut samples = Vec::new();
+        for function in BinaryFn::ALL {
+            for dtype in DType::ALL.into_iter().filter(|&dtype| function.accepts(dtype)) {
+                let operand = Meta::new([3, 7], dtype);
+                let sample = Sample::new(Binary(function), [operand.clone(), operand]);
+                let sample = match (function, dtype.is_float()) {
+                    (_, false) => sample.bound(Bound::Exact, "integers are exact"),
+                    (Div, _) => sample
+                        .bound(Bound::Ulp(3), "WGSL allows 2.5 units for a quotient")
+                        .operand(1, Domain::Range(0.5, 3.0)),
+                    (Rem, _) => sample
+                        .bound(Bound::Ulp(3), "the quotient is exact where it is small")
+                        .operand(0, Domain::Range(0.1, 0.9))
+                        .operand(1, Domain::Range(1.0, 2.0)),
+                    (Pow, _) => sample
+                        .bound(Bound::Ulp(16), "the logarithm carries 8 extra bits")
+                        .operand(0, Domain::Range(0.1, 8.0))
+                        .operand(1, Domain::Range(-3.0, 3.0)),
+                    (Max | Min, _) => sample.bound(Bound::Exact, "one of the operands"),
+                    _ => sample.bound(Bound::Ulp(1), "correctly rounded but for flushed denormals"),
+                };
+                samples.push(sample);
+            }
+        }
+        let pair = [Meta::new([4], DType::F32), Meta::new([4], DType::F32)];
+        for (function, at_tie) in [(Max, 0.5), (Min, 0.5)] {
+            let sample = Sample::new(Binary(function), pair.clone())
+                .operand(0, Domain::Values(&[1.0, -2.0, 0.0, 3.0]))
+                .operand(1, Domain::Values(&[1.0, -2.0, 0.0, 3.0]))
+                .bound(Bound::Exact, "one of the operands")
+                .convention(0, vec![at_tie; 4])
+                .named("ties");
+            samples.push(sample);
+            let sample = Sample::new(Binary(function), pair.clone())
+                .operand(0, Domain::Values(&[f64::NAN, 1.0, f64::INFINITY, -0.5]))
+                .operand(1, Domain::Values(&[1.0, f64::NAN, f64::NEG_INFINITY, 0.5]))
+                .bound(Bound::Exact, "NaN wins")
+                .without_gradient()
+                .named("NaN");
+            samples.push(sample);
+        }
+        samples
+    }
+}

@@ -1,0 +1,159 @@
+//! Conversion between element types.
+
+use super::*;
+use crate::{
+    dtype::DType,
+    ops::lowering::{Pointwise, Scalar, Wgsl},
+};
+
+/// Converts each element.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Cast {
+    pub(crate) to: DType,
+}
+
+/// The conversion on words: its target is the type of the result.
+pub(crate) struct ToResult;
+
+impl Scalar for ToResult {
+    fn wgsl(&self, x: &[&str], dtype: DType, result: DType) -> Wgsl {
+        let x = x[0];
+        let call = |name: &str| Wgsl::with(format!("{name}({x})"), &["cast"]);
+        match (dtype, result) {
+            (DType::F32 | DType::F16, DType::I32) => call("float_to_i32"),
+            (DType::F32 | DType::F16, DType::U32) => call("float_to_u32"),
+            (DType::I32, DType::U32) => Wgsl::new(format!("u32(max({x}, 0i))")),
+            (DType::U32, DType::I32) => Wgsl::new(format!("i32(min({x}, 0x7fffffffu))")),
+            (DType::Bool, DType::Bool) => Wgsl::new(x),
+            (_, DType::F32 | DType::F16) => Wgsl::new(format!("f32({x})")),
+            (_, DType::I32) => Wgsl::new(format!("i32({x})")),
+            (_, DType::U32) => Wgsl::new(format!("u32({x})")),
+            (DType::F32 | DType::F16, DType::Bool) => {
+                Wgsl::with(format!("({x} != 0.0 || is_nan({x}))"), &["nan"])
+            }
+            (DType::I32, DType::Bool) => Wgsl::new(format!("({x} != 0i)")),
+            (DType::U32, DType::Bool) => Wgsl::new(format!("({x} != 0u)")),
+        }
+    }
+
+    fn cpu(&self, x: &[&[u32]], dtype: DType, result: DType, out: &mut [u32]) {
+        use math::words1;
+        match (dtype, result) {
+            (DType::F32 | DType::F16, DType::F32) | (DType::F16, DType::F16) => {
+                out.copy_from_slice(x[0]);
+            }
+            (DType::F32, DType::F16) => words1(x, out, |x| {
+                half::f16::from_f32(f32::from_bits(x)).to_f32().to_bits()
+            }),
+            (DType::F32 | DType::F16, DType::I32) => {
+                words1(x, out, |x| (f32::from_bits(x) as i32) as u32);
+            }
+            (DType::F32 | DType::F16, DType::U32) => words1(x, out, |x| f32::from_bits(x) as u32),
+            (DType::F32 | DType::F16, DType::Bool) => {
+                words1(x, out, |x| u32::from(f32::from_bits(x) != 0.0));
+            }
+            (DType::I32, DType::F32 | DType::F16) => {
+                words1(x, out, |x| (x as i32 as f32).to_bits());
+            }
+            (DType::U32 | DType::Bool, DType::F32 | DType::F16) => {
+                words1(x, out, |x| (x as f32).to_bits());
+            }
+            (DType::I32, DType::U32) => words1(x, out, |x| (x as i32).max(0) as u32),
+            (DType::U32, DType::I32) => words1(x, out, |x| x.min(i32::MAX as u32)),
+            (DType::I32 | DType::U32, DType::Bool) => words1(x, out, |x| u32::from(x != 0)),
+            (DType::I32, DType::I32) | (DType::U32, DType::U32) | (DType::Bool, _) => {
+                out.copy_from_slice(x[0]);
+            }
+        }
+    }
+}
+
+impl<'g> Tensor<'g> {
+    /// The elements as another type.
+    ///
+    /// # Numerics
+    ///
+    /// To a float: the nearest. To an integer: toward zero, saturating at its ends, 0 for NaN.
+    /// To bool: whether it differs from 0. From bool: 0 or 1.
+    ///
+    /// # Gradient
+    ///
+    /// Between floats, the cotangent cast back; else none.
+    #[track_caller]
+    pub fn cast(self, to: DType) -> Tensor<'g> {
+        if self.failed() || self.dtype() == to {
+            return self;
+        }
+        self.graph.push(Cast { to }, &[self])
+    }
+}
+
+impl std::fmt::Display for Cast {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "cast[{}]", self.to)
+    }
+}
+
+impl Operation for Cast {
+    fn name(&self) -> &'static str {
+        "cast"
+    }
+
+    fn infer(&self, operands: &[Meta]) -> Result<Meta, OpError> {
+        Ok(Meta::new(&operands[0].shape, self.to))
+    }
+
+    fn eval(&self, operands: &[&Array64]) -> Array64 {
+        match self.to {
+            // The reference does not round floats: what is stored on a device is its error.
+            DType::F32 | DType::F16 => operands[0].map(self.to, |x| x),
+            to => operands[0].map(to, |x| to.round(x)),
+        }
+    }
+
+    fn vjp<'g>(&self, x: &[Tensor<'g>], _: Tensor<'g>, ct: Tensor<'g>) -> Vec<Option<Tensor<'g>>> {
+        let smooth = x[0].dtype().is_float() && self.to.is_float();
+        vec![smooth.then(|| ct.cast(x[0].dtype()))]
+    }
+
+    fn expand<'g>(&self, _: &[Tensor<'g>]) -> Option<Tensor<'g>> {
+        None
+    }
+
+    fn lower(&self, _: &[&Meta], _: &Meta) -> Lowering {
+        Lowering::Pointwise(Pointwise::Cast)
+    }
+
+    fn cost(&self, operands: &[&Meta], result: &Meta) -> Cost {
+        Cost::elementwise(1.0, operands, result)
+    }
+
+    fn samples() -> Vec<Sample> {
+        let mut samples = Vec::new();
+        for from in DType::ALL {
+            for to in DType::ALL.into_iter().filter(|&to| to != from) {
+                let sample = Sample::new(Cast { to }, [Meta::new([3, 7], from)]);
+                let sample = if from.is_float() && !to.is_float() {
+                    sample.operand(0, Domain::Range(-90.0, 90.0))
+                } else {
+                    sample
+                };
+                samples.push(match to.is_float() {
+                    true => sample.bound(Bound::Ulp(1), "the nearest float"),
+                    false => sample.bound(Bound::Exact, "defined for every value"),
+                });
+            }
+        }
+        const EDGES: Domain = Domain::Values(&[
+            f64::NAN, f64::INFINITY, f64::NEG_INFINITY, -0.9, 3e9, -3e9, 5e9, 2_147_483_520.0, 0.0,
+        ]);
+        for to in [DType::I32, DType::U32, DType::Bool] {
+            let sample = Sample::new(Cast { to }, [Meta::new([9], DType::F32)])
+                .operand(0, EDGES)
+                .bound(Bound::Exact, "defined for every value")
+                .named("edges");
+            samples.push(sample);
+        }
+        samples
+    }
+}

@@ -1,0 +1,260 @@
+//! Cross-entropy of rows of logits against class indices.
+
+use super::*;
+use crate::{
+    dtype::DType,
+    ops::softmax::{EXP_WORK, Rows, exp_sum, row_max},
+    shape::Shape,
+};
+use std::sync::Arc;
+
+/// `y[..] = log(sum_j exp(x[.., j])) - x[.., label]`, and 0 where the label is no class.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CrossEntropy;
+
+/// Cotangent of the logits of [`CrossEntropy`]: `ct (softmax(x) - onehot(label))`, and 0 where
+/// the label is no class. Operands: logits, labels, cotangents of the rows.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CrossEntropyGrad;
+
+impl<'g> Tensor<'g> {
+    /// Cross-entropy of each row of logits against the index of its class.
+    ///
+    /// `y[..] = log(sum_j exp(x[.., j])) - x[.., label]`, both terms less the row's maximum. A
+    /// label that is not below the number of classes marks a row that does not count: its loss
+    /// is 0, and so is its gradient.
+    ///
+    /// # Shapes
+    ///
+    /// Logits `[.., n]` and labels `[..]` of u32 give `[..]`.
+    ///
+    /// # Gradient
+    ///
+    /// `ct (softmax(x) - onehot(label))`; none by the labels.
+    ///
+    /// # Errors
+    ///
+    /// [`OpError::Rank`]; [`OpError::Target`] where the labels are not one a row;
+    /// [`OpError::DType`] unless floats and u32; [`OpError::Empty`] of no classes.
+    #[track_caller]
+    pub fn cross_entropy(self, labels: Tensor<'g>) -> Tensor<'g> {
+        self.graph.push(CrossEntropy, &[self, labels])
+    }
+}
+
+/// The row's shape: that of the logits without the last axis.
+fn infer_rows(logits: &Meta, labels: &Meta) -> Result<Shape, OpError> {
+    let Some(last) = logits.shape.rank().checked_sub(1) else {
+        return Err(OpError::Rank { least: 1 });
+    };
+    let rows = logits.shape.without(&[last]);
+    if !logits.dtype.is_float() {
+        return Err(OpError::DType(logits.dtype));
+    }
+    if labels.dtype != DType::U32 {
+        return Err(OpError::DType(labels.dtype));
+    }
+    if labels.shape != rows {
+        return Err(OpError::Target(rows));
+    }
+    if logits.shape.dims()[last] == 0 && !rows.is_empty() {
+        return Err(OpError::Empty);
+    }
+    Ok(rows)
+}
+
+fn rows_of(logits: &Meta, labels: &Meta) -> Rows {
+    let cols = logits.shape.dims().last().copied().unwrap_or(1);
+    Rows { rows: labels.shape.len() as u32, cols: cols as u32 }
+}
+
+/// Where the class of each row is, and which rows have one.
+fn hot<'g>(logits: Tensor<'g>, labels: Tensor<'g>) -> [Tensor<'g>; 2] {
+    let classes = logits.graph.iota(logits.shape(), -1, DType::U32);
+    let counted = labels.less(labels.full_like(logits.dim(-1) as f64));
+    [classes.equal(labels.unsqueeze(-1)), counted]
+}
+
+impl std::fmt::Display for CrossEntropy {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("cross_entropy")
+    }
+}
+
+impl Operation for CrossEntropy {
+    fn name(&self) -> &'static str {
+        "cross_entropy"
+    }
+
+    fn infer(&self, operands: &[Meta]) -> Result<Meta, OpError> {
+        let [logits, labels] = operands else { unreachable!("it has two operands") };
+        infer_rows(logits, labels).map(|rows| Meta::new(rows, logits.dtype))
+    }
+
+    fn eval(&self, operands: &[&Array64]) -> Array64 {
+        crate::reference::expanded(&self.clone().into(), operands)
+    }
+
+    fn vjp<'g>(
+        &self,
+        operands: &[Tensor<'g>],
+        _: Tensor<'g>,
+        ct: Tensor<'g>,
+    ) -> Vec<Option<Tensor<'g>>> {
+        let [logits, labels] = *operands else { unreachable!("it has two operands") };
+        vec![Some(ct.graph.push(CrossEntropyGrad, &[logits, labels, ct])), None]
+    }
+
+    fn expand<'g>(&self, operands: &[Tensor<'g>]) -> Option<Tensor<'g>> {
+        let [logits, labels] = *operands else { unreachable!("it has two operands") };
+        let [hot, counted] = hot(logits, labels);
+        let z = logits.less_its_max(logits.rank() - 1);
+        let picked = hot.select(z, z.full_like(0.0)).sum(-1);
+        let loss = z.exp().sum(-1).log() - picked;
+        Some(counted.select(loss, loss.full_like(0.0)))
+    }
+
+    fn lower(&self, operands: &[&Meta], _: &Meta) -> Lowering {
+        let rows = rows_of(operands[0], operands[1]);
+        let compute = move |operands: &[&[u32]], start: usize, out: &mut [u32]| {
+            for (row, y) in (start..).zip(out) {
+                let x = rows.row(operands[0], row);
+                let max = row_max(x);
+                let loss = x
+                    .get(operands[1][row] as usize)
+                    .map_or(0.0, |picked| math::log(exp_sum(x, max)) - (picked - max));
+                *y = loss.to_bits();
+            }
+        };
+        let source = include_str!("../../shaders/cross_entropy.wgsl");
+        let work = rows.cols as usize * (EXP_WORK + 2);
+        rows.kernel("cross_entropy", source, 1, work.max(1), Arc::new(compute))
+    }
+
+    fn cost(&self, operands: &[&Meta], result: &Meta) -> Cost {
+        // Maximum, difference, exponential, sum.
+        Cost { flops: 4.0 * operands[0].shape.len() as f64, ..Cost::moved(operands, result) }
+    }
+
+    fn samples() -> Vec<Sample> {
+        let of = |dims: &[usize], classes| {
+            let rows = Shape::from(&dims[..dims.len() - 1]);
+            let operands = [Meta::new(dims, DType::F32), Meta::new(rows, DType::U32)];
+            Sample::new(CrossEntropy, operands)
+                .operand(1, Domain::Below(classes))
+                .bound(Bound::Abs(4e-6), "losses below 10, a few roundings of 2^-21 at most")
+        };
+        vec![
+            of(&[4, 7], 7),
+            of(&[2, 3, 5], 5).named("two axes of rows"),
+            of(&[1000], 1000).named("one long row"),
+            of(&[3, 1], 1).named("one class"),
+            of(&[0, 3], 3).named("no rows"),
+            of(&[9, 3], 6).named("labels that are no class"),
+            of(&[3, 257], 257)
+                .operand(0, Domain::Range(-1000.0, 1000.0))
+                .bound(Bound::Abs(3e-4), "losses below 2000, rounded twice, and the logarithm")
+                .without_gradient()
+                .named("large"),
+        ]
+    }
+}
+
+impl std::fmt::Display for CrossEntropyGrad {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("cross_entropy_grad")
+    }
+}
+
+impl Operation for CrossEntropyGrad {
+    fn name(&self) -> &'static str {
+        "cross_entropy_grad"
+    }
+
+    fn infer(&self, operands: &[Meta]) -> Result<Meta, OpError> {
+        let [logits, labels, ct] = operands else { unreachable!("it has three operands") };
+        let rows = infer_rows(logits, labels)?;
+        if ct.dtype != logits.dtype {
+            return Err(OpError::DTypes);
+        }
+        if ct.shape != rows {
+            return Err(OpError::Target(rows));
+        }
+        Ok(logits.clone())
+    }
+
+    fn eval(&self, operands: &[&Array64]) -> Array64 {
+        crate::reference::expanded(&self.clone().into(), operands)
+    }
+
+    fn vjp<'g>(
+        &self,
+        operands: &[Tensor<'g>],
+        _: Tensor<'g>,
+        ct: Tensor<'g>,
+    ) -> Vec<Option<Tensor<'g>>> {
+        crate::autodiff::through_expansion(&self.clone().into(), operands, ct)
+    }
+
+    fn expand<'g>(&self, operands: &[Tensor<'g>]) -> Option<Tensor<'g>> {
+        let [logits, labels, ct] = *operands else { unreachable!("it has three operands") };
+        let [hot, counted] = hot(logits, labels);
+        let ct = counted.select(ct, ct.full_like(0.0)).unsqueeze(-1);
+        let onehot = hot.select(1.0, logits.full_like(0.0));
+        Some((logits.softmax(-1) - onehot) * ct)
+    }
+
+    fn lower(&self, operands: &[&Meta], _: &Meta) -> Lowering {
+        let rows = rows_of(operands[0], operands[1]);
+        let cols = rows.cols as usize;
+        let compute = move |operands: &[&[u32]], start: usize, out: &mut [u32]| {
+            for (row, y) in (start / cols..).zip(out.chunks_exact_mut(cols)) {
+                let x = rows.row(operands[0], row);
+                let y: &mut [f32] = bytemuck::cast_slice_mut(y);
+                let label = operands[1][row] as usize;
+                if label >= cols {
+                    y.fill(0.0);
+                    continue;
+                }
+                let ct = f32::from_bits(operands[2][row]);
+                let max = row_max(x);
+                let sum = exp_sum(x, max);
+                y.iter_mut().zip(x).for_each(|(y, x)| *y = ct * (math::exp(x - max) / sum));
+                y[label] = ct * (math::exp(x[label] - max) / sum - 1.0);
+            }
+        };
+        let source = include_str!("../../shaders/cross_entropy_grad.wgsl");
+        rows.kernel("cross_entropy_grad", source, cols, 2 * EXP_WORK + 4, Arc::new(compute))
+    }
+
+    fn cost(&self, operands: &[&Meta], result: &Meta) -> Cost {
+        // Maximum, difference, exponential, sum, quotient, difference, product.
+        Cost::elementwise(7.0, operands, result)
+    }
+
+    fn samples() -> Vec<Sample> {
+        let of = |dims: &[usize], classes| {
+            let rows = Shape::from(&dims[..dims.len() - 1]);
+            let operands = [
+                Meta::new(dims, DType::F32),
+                Meta::new(&rows, DType::U32),
+                Meta::new(&rows, DType::F32),
+            ];
+            Sample::new(CrossEntropyGrad, operands)
+                .operand(1, Domain::Below(classes))
+                .bound(Bound::Abs(1e-6), "results below 1, a dozen roundings of 2^-24 at most")
+        };
+        vec![
+            of(&[4, 7], 7),
+            of(&[2, 3, 5], 5).named("two axes of rows"),
+            of(&[1000], 1000).named("one long row"),
+            of(&[3, 1], 1).named("one class"),
+            of(&[0, 3], 3).named("no rows"),
+            of(&[9, 3], 6).named("labels that are no class"),
+            of(&[3, 257], 257)
+                .operand(0, Domain::Range(-1000.0, 1000.0))
+                .without_gradient()
+                .named("large"),
+        ]
+    }
+}

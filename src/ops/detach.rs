@@ -1,0 +1,61 @@
+//! A value without its history.
+
+use super::*;
+use crate::ops::lowering::Layout;
+
+/// The same elements; no cotangent passes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Detach;
+
+impl<'g> Tensor<'g> {
+    /// The same value, through which nothing is differentiated.
+    ///
+    /// # Gradient
+    ///
+    /// None: it is a constant.
+    #[track_caller]
+    pub fn detach(self) -> Tensor<'g> {
+        self.graph.push(Detach, &[self])
+    }
+}
+
+impl std::fmt::Display for Detach {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("detach")
+    }
+}
+
+impl Operation for Detach {
+    fn name(&self) -> &'static str {
+        "detach"
+    }
+
+    fn infer(&self, operands: &[Meta]) -> Result<Meta, OpError> {
+        Ok(operands[0].clone())
+    }
+
+    fn eval(&self, operands: &[&Array64]) -> Array64 {
+        operands[0].clone()
+    }
+
+    fn vjp<'g>(&self, _: &[Tensor<'g>], _: Tensor<'g>, _: Tensor<'g>) -> Vec<Option<Tensor<'g>>> {
+        vec![None]
+    }
+
+    fn expand<'g>(&self, _: &[Tensor<'g>]) -> Option<Tensor<'g>> {
+        None
+    }
+
+    fn lower(&self, _: &[&Meta], _: &Meta) -> Lowering {
+        Lowering::Layout(Layout::Reshape)
+    }
+
+    fn cost(&self, _: &[&Meta], _: &Meta) -> Cost {
+        Cost::default()
+    }
+
+    fn samples() -> Vec<Sample> {
+        let sample = Sample::new(Detach, [Meta::new([3, 5], crate::dtype::DType::F32)]);
+        vec![sample.bound(Bound::Exact, "the same elements").without_gradient()]
+    }
+}

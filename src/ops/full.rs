@@ -1,0 +1,88 @@
+//! One value everywhere.
+
+use super::*;
+use crate::{dtype::DType, graph::Graph, shape::Shape};
+
+/// Every element is the same.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Full {
+    /// As [`DType::to_word`] writes it, so that equal bits are equal operations.
+    pub(crate) word: u32,
+    pub(crate) meta: Meta,
+}
+
+impl std::fmt::Display for Full {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "full[{}]", self.meta.dtype.from_word(self.word))
+    }
+}
+
+impl Graph {
+    /// A tensor whose elements all are `value`, rounded to `dtype`.
+    ///
+    /// # Errors
+    ///
+    /// [`OpError::TooLarge`].
+    #[track_caller]
+    pub fn full(&self, shape: impl Into<Shape>, dtype: DType, value: f64) -> Tensor<'_> {
+        let meta = Meta::new(shape, dtype);
+        self.push(Full { word: dtype.to_word(value), meta }, &[])
+    }
+}
+
+impl<'g> Tensor<'g> {
+    /// A tensor like this one whose elements all are `value`.
+    #[track_caller]
+    pub fn full_like(self, value: f64) -> Tensor<'g> {
+        if self.failed() {
+            return self;
+        }
+        self.graph.full(self.shape(), self.dtype(), value)
+    }
+}
+
+impl Operation for Full {
+    fn name(&self) -> &'static str {
+        "full"
+    }
+
+    fn infer(&self, _: &[Meta]) -> Result<Meta, OpError> {
+        Ok(self.meta.clone())
+    }
+
+    fn eval(&self, _: &[&Array64]) -> Array64 {
+        let value = self.meta.dtype.from_word(self.word);
+        Array64 { meta: self.meta.clone(), data: vec![value; self.meta.shape.len()] }
+    }
+
+    fn vjp<'g>(&self, _: &[Tensor<'g>], _: Tensor<'g>, _: Tensor<'g>) -> Vec<Option<Tensor<'g>>> {
+        vec![]
+    }
+
+    fn expand<'g>(&self, _: &[Tensor<'g>]) -> Option<Tensor<'g>> {
+        None
+    }
+
+    fn lower(&self, _: &[&Meta], _: &Meta) -> Lowering {
+        Lowering::Full(self.word)
+    }
+
+    fn cost(&self, operands: &[&Meta], result: &Meta) -> Cost {
+        Cost::moved(operands, result)
+    }
+
+    fn samples() -> Vec<Sample> {
+        let of = |dtype: DType, value: f64| {
+            let op = Full { word: dtype.to_word(value), meta: Meta::new([3, 5], dtype) };
+            Sample::new(op, []).bound(Bound::Exact, "a constant is stored as it is")
+        };
+        vec![
+            of(DType::F32, 0.1),
+            of(DType::F32, f64::from(f32::MAX)).named("largest"),
+            of(DType::F32, f64::NEG_INFINITY).named("infinite"),
+            of(DType::I32, -7.0),
+            of(DType::U32, 4e9).named("past i32"),
+            of(DType::Bool, 1.0),
+        ]
+    }
+}

@@ -1,0 +1,107 @@
+//! The fragments of `shaders/lib`, what each one calls, and the host's half of `divide`.
+
+/// A name, which is the file's stem, the text, and the fragments it calls.
+struct Fragment {
+    name: &'static str,
+    text: &'static str,
+    calls: &'static [&'static str],
+}
+
+macro_rules! fragments {
+    ($($name:literal: $calls:expr,)*) => {
+        [$(Fragment {
+            name: $name,
+            text: include_str!(concat!("../../shaders/lib/", $name, ".wgsl")),
+            calls: &$calls,
+        }),*]
+    };
+}
+
+/// Every fragment; each comes after those it calls.
+static FRAGMENTS: [Fragment; 15] = fragments! {
+    "nan": [],
+    "scale": [],
+    "divide": [],
+    "philox": [],
+    "exp": ["nan", "scale"],
+    "log": ["nan"],
+    "log1p": ["log", "scale"],
+    "sine": ["nan"],
+    "tanh": ["exp"],
+    "sigmoid": ["exp"],
+    "erf": ["exp"],
+    "power": ["nan", "scale", "log"],
+    "remainder": ["nan"],
+    "cast": ["nan"],
+    "random": ["philox", "log", "sine"],
+};
+
+/// Text of a fragment, without those it calls.
+pub(crate) fn fragment(name: &str) -> Option<&'static str> {
+    FRAGMENTS.iter().find(|fragment| fragment.name == name).map(|fragment| fragment.text)
+}
+
+/// The texts of these fragments and of all that they call, each once, in the order of the table.
+/// Names that do not exist are left out; a test sees to it that there are none.
+pub(crate) fn closure(names: &[&str]) -> Vec<&'static str> {
+    let mut wanted: Vec<bool> =
+        FRAGMENTS.iter().map(|fragment| names.contains(&fragment.name)).collect();
+    for index in (0..FRAGMENTS.len()).rev() {
+        if wanted[index] {
+            for (callee, wanted) in FRAGMENTS.iter().zip(&mut wanted) {
+                *wanted |= FRAGMENTS[index].calls.contains(&callee.name);
+            }
+        }
+    }
+    let texts = FRAGMENTS.iter().zip(wanted).filter(|(_, wanted)| *wanted);
+    texts.map(|(fragment, _)| fragment.text).collect()
+}
+
+/// Multiplier and shift with which `divide` of `shaders/lib/divide.wgsl` divides by `d`, exactly
+/// for every dividend below 2^31. A divisor of 0 is taken as 1.
+pub(crate) fn divisor(d: u32) -> (u32, u32) {
+    let d = u64::from(d.max(1));
+    let shift = d.next_power_of_two().trailing_zeros();
+    ((1u64 << (31 + shift)).div_ceil(d) as u32, shift)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the shader computes.
+    fn divide(n: u32, (multiplier, shift): (u32, u32)) -> u32 {
+        ((u64::from(n << 1) * u64::from(multiplier) >> 32) as u32) >> shift
+    }
+
+    #[test]
+    fn division_by_multiplication_is_exact() {
+        let around = |x: u64| [x.saturating_sub(1), x, x + 1];
+        let powers = (0..31).map(|k| 1u64 << k);
+        let hard = [3, 5, 7, 10, 641, 1_000, 65_521, 0x7fff_ffff, 0x5555_5555, 0x4000_0001];
+        for d in powers.flat_map(around).chain(hard).filter(|&d| d > 0) {
+            let parts = divisor(d as u32);
+            // The quotient steps at multiples of the divisor; the last step is the hardest.
+            let last = ((1u64 << 31) - 1) / d;
+            let steps = (0..40).map(|k| last * k / 39).chain([1, 2, 3]).flat_map(|q| around(q * d));
+            for n in steps.chain([(1 << 31) - 1]).filter(|&n| n < 1 << 31) {
+                assert_eq!(divide(n as u32, parts), (n / d) as u32, "{n} / {d}");
+            }
+        }
+        assert_eq!(divide(5, divisor(0)), 5);
+    }
+
+    #[test]
+    fn fragments_come_after_what_they_call() {
+        for (index, fragment) in FRAGMENTS.iter().enumerate() {
+            for name in fragment.calls {
+                assert!(FRAGMENTS[..index].iter().any(|callee| callee.name == *name), "{name}");
+            }
+        }
+        assert_eq!(
+            closure(&["log1p"]),
+            ["nan", "scale", "log", "log1p"].map(|name| fragment(name).unwrap())
+        );
+        assert_eq!(fragment("nothing"), None);
+    }
+}

@@ -1,0 +1,331 @@
+//! Batched matrix product.
+
+use super::*;
+use crate::{
+    ops::lowering::{CpuKernel, Kernel, Shader, fold},
+    shape::Shape,
+};
+use std::sync::Arc;
+
+/// `y[.., i, j] = sum_p a[.., i, p] b[.., p, j]`, where either matrix may be stored transposed.
+///
+/// The batch axes of the operands are equal; the builder makes them so.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Matmul {
+    /// The first operand is `[.., k, m]`.
+    pub(crate) transpose_a: bool,
+    /// The second operand is `[.., n, k]`.
+    pub(crate) transpose_b: bool,
+}
+
+const PLAIN: Matmul = Matmul { transpose_a: false, transpose_b: false };
+
+/// Extents and strides of a product.
+#[derive(Clone, Copy, Debug)]
+struct Product {
+    batches: usize,
+    m: usize,
+    n: usize,
+    k: usize,
+    /// Distance of neighbours along a column and along a row of the first matrix.
+    a: [usize; 2],
+    /// The same of the second.
+    b: [usize; 2],
+}
+
+/// Mirrors `struct Params` of `shaders/matmul.wgsl`.
+#[repr(C)]
+#[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
+struct Params {
+    batches: u32,
+    m: u32,
+    n: u32,
+    k: u32,
+    a_batch: u32,
+    a_row: u32,
+    a_col: u32,
+    b_batch: u32,
+    b_row: u32,
+    b_col: u32,
+}
+
+/// Extents of the last two axes, swapped where the matrix is stored transposed.
+fn matrix(shape: &Shape, transposed: bool) -> [usize; 2] {
+    let dims = &shape.dims()[shape.rank() - 2..];
+    if transposed { [dims[1], dims[0]] } else { [dims[0], dims[1]] }
+}
+
+/// Extents of the axes before the last two.
+fn batch(shape: &Shape) -> &[usize] {
+    &shape.dims()[..shape.rank() - 2]
+}
+
+impl Matmul {
+    /// Of operands that fit.
+    fn product(&self, a: &Shape, b: &Shape) -> Product {
+        let ([m, k], [_, n]) = (matrix(a, self.transpose_a), matrix(b, self.transpose_b));
+        Product {
+            batches: Shape::from(batch(a)).len(),
+            m,
+            n,
+            k,
+            a: if self.transpose_a { [1, m] } else { [k, 1] },
+            b: if self.transpose_b { [1, k] } else { [n, 1] },
+        }
+    }
+}
+
+impl Product {
+    fn shader(self) -> Shader {
+        let tiles = |tile: usize| self.batches * self.m.div_ceil(tile) * self.n.div_ceil(tile);
+        // Large tiles read less, small ones keep more of a device busy. Either adds up in the
+        // order of k, so both belong to one numerics class.
+        let large = self.m > 32 && self.n > 32 && tiles(64) >= 32;
+        let edge = if large { 16 } else { 8 };
+        let params = Params {
+            batches: self.batches as u32,
+            m: self.m as u32,
+            n: self.n as u32,
+            k: self.k as u32,
+            a_batch: (self.m * self.k) as u32,
+            a_row: self.a[0] as u32,
+            a_col: self.a[1] as u32,
+            b_batch: (self.k * self.n) as u32,
+            b_row: self.b[0] as u32,
+            b_col: self.b[1] as u32,
+        };
+        Shader {
+            name: "matmul",
+            source: include_str!("../../shaders/matmul.wgsl"),
+            overrides: vec![("EDGE", edge as f64)],
+            params: bytemuck::bytes_of(&params).to_vec(),
+            workgroups: fold(tiles(4 * edge)),
+        }
+    }
+
+    /// Whole rows of the result, which may belong to several batches.
+    fn rows(self, a: &[f32], b: &[f32], first: usize, out: &mut [f32]) {
+        let Product { m, n, k, .. } = self;
+        if k == 0 || n == 0 {
+            out.fill(0.0);
+            return;
+        }
+        let (mut row, mut out) = (first, out);
+        while !out.is_empty() {
+            let (batch, within) = (row / m, row % m);
+            let count = (m - within).min(out.len() / n);
+            let (block, rest) = out.split_at_mut(count * n);
+            let a = &a[batch * m * k + within * self.a[0]..(batch + 1) * m * k];
+            let b = &b[batch * k * n..(batch + 1) * k * n];
+            crate::cpu::gemm::product(count, n, k, a, self.a, b, self.b, block);
+            row += count;
+            out = rest;
+        }
+    }
+}
+
+impl<'g> Tensor<'g> {
+    /// Matrix product: `y[.., i, j] = sum_p self[.., i, p] other[.., p, j]`.
+    ///
+    /// # Shapes
+    ///
+    /// `[.., m, k] x [.., k, n] -> [.., m, n]`. The axes before the last two broadcast. A vector
+    /// on the left is a row, one on the right a column, and its axis is dropped again.
+    ///
+    /// # Numerics
+    ///
+    /// f32 accumulation.
+    ///
+    /// # Errors
+    ///
+    /// [`OpError::Rank`] of scalars; [`OpError::Extents`]; [`OpError::Broadcast`];
+    /// [`OpError::DTypes`]; [`OpError::DType`] unless of floats.
+    #[track_caller]
+    pub fn matmul(self, other: Tensor<'g>) -> Tensor<'g> {
+        let (a, b) = (self.shape(), other.shape());
+        let refuse = |reason| (self.graph, [self, other], reason);
+        let (graph, operands, reason) = match (a.rank(), b.rank()) {
+            _ if self.failed() || other.failed() => {
+                return self.graph.push(PLAIN, &[self, other]);
+            }
+            (0, _) | (_, 0) => refuse(OpError::Rank { least: 1 }),
+            (rank, other_rank) => {
+                let lhs = a.dims()[rank - 1];
+                let rhs = b.dims()[other_rank.max(2) - 2];
+                let both = [&a, &b].map(|shape| shape.rank().max(2) - 2);
+                let [of_a, of_b] = [(&a, both[0]), (&b, both[1])]
+                    .map(|(shape, batches)| Shape::from(&shape.dims()[..batches]));
+                match of_a.broadcast_with(&of_b) {
+                    _ if lhs != rhs => refuse(OpError::Extents { what: "inner extents", lhs, rhs }),
+                    None => refuse(OpError::Broadcast),
+                    Some(common) => return self.matmul_batches(other, &common),
+                }
+            }
+        };
+        graph.refuse("matmul", &operands, reason)
+    }
+
+    /// Of operands that fit but for the extents of their batch axes.
+    #[track_caller]
+    fn matmul_batches(self, other: Tensor<'g>, common: &Shape) -> Tensor<'g> {
+        let (a, b) = (self.shape(), other.shape());
+        if a.rank() == 1 {
+            let dropped = if b.rank() == 1 { -1 } else { -2 };
+            return self.unsqueeze(0).matmul(other).squeeze(dropped);
+        }
+        if b.rank() == 1 {
+            return self.matmul(other.unsqueeze(1)).squeeze(-1);
+        }
+        if a.rank() > 2 && b.rank() == 2 {
+            // One matrix serves all batches: their rows are those of one larger matrix.
+            let (rows, inner) = a.dims().split_at(a.rank() - 1);
+            let merged = self.reshape([Shape::from(rows).len(), inner[0]]);
+            let y = self.graph.push(PLAIN, &[merged, other]);
+            return y.reshape([rows, &[b.dims()[1]]].concat());
+        }
+        let lhs = self.broadcast_to([common.dims(), &a.dims()[a.rank() - 2..]].concat());
+        let rhs = other.broadcast_to([common.dims(), &b.dims()[b.rank() - 2..]].concat());
+        self.graph.push(PLAIN, &[lhs, rhs])
+    }
+}
+
+impl std::fmt::Display for Matmul {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match (self.transpose_a, self.transpose_b) {
+            (false, false) => "matmul",
+            (true, false) => "matmul[at]",
+            (false, true) => "matmul[bt]",
+            (true, true) => "matmul[at, bt]",
+        })
+    }
+}
+
+impl Operation for Matmul {
+    fn name(&self) -> &'static str {
+        "matmul"
+    }
+
+    fn infer(&self, operands: &[Meta]) -> Result<Meta, OpError> {
+        let [a, b] = operands else { unreachable!("a product has two operands") };
+        if a.dtype != b.dtype {
+            return Err(OpError::DTypes);
+        }
+        if !a.dtype.is_float() {
+            return Err(OpError::DType(a.dtype));
+        }
+        if a.shape.rank() < 2 || b.shape.rank() < 2 {
+            return Err(OpError::Rank { least: 2 });
+        }
+        let [m, lhs] = matrix(&a.shape, self.transpose_a);
+        let [rhs, n] = matrix(&b.shape, self.transpose_b);
+        if lhs != rhs {
+            return Err(OpError::Extents { what: "inner extents", lhs, rhs });
+        }
+        if batch(&a.shape) != batch(&b.shape) {
+            return Err(OpError::Broadcast);
+        }
+        Ok(Meta::new([batch(&a.shape), &[m, n]].concat(), a.dtype))
+    }
+
+    fn eval(&self, operands: &[&Array64]) -> Array64 {
+        let [a, b] = operands else { unreachable!("a product has two operands") };
+        let ([m, k], [_, n]) =
+            (matrix(a.shape(), self.transpose_a), matrix(b.shape(), self.transpose_b));
+        let meta = Meta::new([batch(a.shape()), &[m, n]].concat(), a.meta.dtype);
+        let mut data = Vec::with_capacity(meta.shape.len());
+        for index in 0..meta.shape.len() {
+            let (batch, i, j) = (index / (m * n), index / n % m, index % n);
+            let a_at = |p| if self.transpose_a { p * m + i } else { i * k + p };
+            let b_at = |p| if self.transpose_b { j * k + p } else { p * n + j };
+            let terms =
+                (0..k).map(|p| a.data[batch * m * k + a_at(p)] * b.data[batch * k * n + b_at(p)]);
+            data.push(terms.sum());
+        }
+        Array64 { meta, data }
+    }
+
+    fn vjp<'g>(
+        &self,
+        operands: &[Tensor<'g>],
+        _: Tensor<'g>,
+        ct: Tensor<'g>,
+    ) -> Vec<Option<Tensor<'g>>> {
+        let [a, b] = *operands else { unreachable!("a product has two operands") };
+        let product = |lhs, transpose_a, rhs, transpose_b| {
+            Some(ct.graph.push(Matmul { transpose_a, transpose_b }, &[lhs, rhs]))
+        };
+        // With A and B the matrices that are multiplied: ct Bᵀ and Aᵀ ct, each as it is stored.
+        vec![
+            match self.transpose_a {
+                false => product(ct, false, b, !self.transpose_b),
+                true => product(b, self.transpose_b, ct, true),
+            },
+            match self.transpose_b {
+                false => product(a, !self.transpose_a, ct, false),
+                true => product(ct, true, a, self.transpose_a),
+            },
+        ]
+    }
+
+    fn expand<'g>(&self, _: &[Tensor<'g>]) -> Option<Tensor<'g>> {
+        None
+    }
+
+    fn lower(&self, operands: &[&Meta], _: &Meta) -> Lowering {
+        let product = self.product(&operands[0].shape, &operands[1].shape);
+        let compute = move |operands: &[&[u32]], start: usize, out: &mut [u32]| {
+            let [a, b] = [0, 1].map(|index| bytemuck::cast_slice(operands[index]));
+            product.rows(a, b, start / product.n.max(1), bytemuck::cast_slice_mut(out));
+        };
+        let cpu = CpuKernel {
+            granule: product.n.max(1),
+            work: 2 * product.k.max(1),
+            compute: Arc::new(compute),
+        };
+        Lowering::Kernel(Kernel { shader: product.shader(), cpu })
+    }
+
+    fn cost(&self, operands: &[&Meta], result: &Meta) -> Cost {
+        let Product { batches, m, n, k, .. } = self.product(&operands[0].shape, &operands[1].shape);
+        let flops = 2.0 * [batches, m, n, k].map(|extent| extent as f64).iter().product::<f64>();
+        Cost { flops, ..Cost::moved(operands, result) }
+    }
+
+    fn samples() -> Vec<Sample> {
+        use crate::dtype::DType::F32;
+        let of = |batch: &[usize], [m, n, k]: [usize; 3], transpose_a, transpose_b| {
+            let dims = |rows, cols, transposed| {
+                let dims = if transposed { [cols, rows] } else { [rows, cols] };
+                Meta::new([batch, &dims].concat(), F32)
+            };
+            let op = Matmul { transpose_a, transpose_b };
+            let operands = [dims(m, k, transpose_a), dims(k, n, transpose_b)];
+            // At worst k roundings of a product and k of a partial sum; over factors of both
+            // signs no partial sum comes near the sum of the magnitudes.
+            Sample::new(op, operands).bound(
+                Bound::Terms(3.0 + k as f64 / 4.0),
+                "k roundings of partial sums, which stay below a quarter of the magnitudes",
+            )
+        };
+        let mut samples = vec![
+            of(&[], [65, 66, 67], false, false).named("past a tile"),
+            of(&[], [1, 1, 1], false, false).named("one"),
+            of(&[], [1, 33, 129], false, false).named("row"),
+            of(&[], [37, 1, 5], false, false).named("column"),
+            of(&[3, 2], [5, 3, 4], false, false).named("two batch axes"),
+            of(&[16], [65, 66, 3], false, false).without_gradient().named("many large tiles"),
+            of(&[4097], [3, 2, 2], false, false).without_gradient().named("many batches"),
+            of(&[], [3, 4, 0], false, false).named("no terms"),
+            of(&[2], [3, 4, 0], true, true).named("no terms, transposed"),
+            of(&[], [0, 4, 3], false, false).named("no rows"),
+            of(&[0], [2, 3, 4], false, true).named("no batches"),
+        ];
+        for (transpose_a, transpose_b) in [(false, true), (true, false), (true, true)] {
+            samples.push(of(&[2], [9, 7, 11], transpose_a, transpose_b));
+            samples.push(of(&[], [33, 34, 35], transpose_a, transpose_b).named("past a tile"));
+        }
+        let large = of(&[16], [33, 70, 5], true, true).without_gradient();
+        samples.push(large.named("many large tiles, transposed"));
+        samples
+    }
+}

@@ -1,0 +1,166 @@
+//! The operations: one file each, or a file for a family, and the one list of them.
+//!
+//! Everything that is true of an operation is in its file: the shape rule, the definition in f64,
+//! the derivative in other operations of this list, how devices compute it, what it costs, and
+//! the samples every test runs it on.
+
+pub(crate) mod arg_reduce;
+pub(crate) mod binary;
+pub(crate) mod broadcast;
+pub(crate) mod cast;
+pub(crate) mod compare;
+pub(crate) mod concat;
+pub(crate) mod cross_entropy;
+pub(crate) mod detach;
+pub(crate) mod flip;
+pub(crate) mod full;
+pub(crate) mod iota;
+pub(crate) mod library;
+pub mod lowering;
+pub(crate) mod math;
+pub(crate) mod matmul;
+pub(crate) mod pad;
+pub(crate) mod random;
+pub(crate) mod reduce;
+pub(crate) mod reshape;
+pub(crate) mod select;
+pub(crate) mod slice;
+pub(crate) mod softmax;
+pub(crate) mod source;
+pub(crate) mod transpose;
+pub(crate) mod unary;
+pub(crate) mod update;
+
+use crate::{
+    error::OpError,
+    graph::Tensor,
+    reference::Array64,
+    shape::Meta,
+    testing::{Bound, Domain, Sample},
+};
+use lowering::{Cost, Lowering};
+
+/// All the engine knows of one operation.
+///
+/// No method has a default: a rule that was forgotten does not compile, and one that does not
+/// exist is said aloud (`None`, [`Lowering::Expand`]).
+pub(crate) trait Operation {
+    /// Name in errors and test output.
+    fn name(&self) -> &'static str;
+
+    /// Shape and element type of the result. Builders give every operation the number of
+    /// operands it has, so implementations match on that.
+    fn infer(&self, operands: &[Meta]) -> Result<Meta, OpError>;
+
+    /// The definition, in f64: plain loops over the formula, written without the shader at hand.
+    fn eval(&self, operands: &[&Array64]) -> Array64;
+
+    /// The cotangent of each operand, as graph nodes; `None` where it is zero by definition.
+    fn vjp<'g>(
+        &self,
+        operands: &[Tensor<'g>],
+        y: Tensor<'g>,
+        ct: Tensor<'g>,
+    ) -> Vec<Option<Tensor<'g>>>;
+
+    /// The operation written in others, where it is not a primitive.
+    fn expand<'g>(&self, operands: &[Tensor<'g>]) -> Option<Tensor<'g>>;
+
+    /// How a device computes it on these shapes.
+    fn lower(&self, operands: &[&Meta], result: &Meta) -> Lowering;
+
+    /// What it takes on these shapes.
+    fn cost(&self, operands: &[&Meta], result: &Meta) -> Cost;
+
+    /// What to test it on, and how closely a device must agree.
+    fn samples() -> Vec<Sample>;
+}
+
+/// Declares the enum [`Op`] over the given types, and forwards [`Operation`] to them.
+///
+/// The modules are declared by hand: rustfmt does not follow a `mod` that a macro emits.
+macro_rules! operations {
+    ($($module:ident::$Name:ident,)*) => {
+        /// The operation of a node.
+        #[derive(Clone, Debug, PartialEq)]
+        #[non_exhaustive]
+        #[expect(missing_docs, reason = "each is documented where it is declared")]
+        pub enum Op { $($Name($module::$Name),)* }
+
+        $(impl From<$module::$Name> for Op {
+            fn from(op: $module::$Name) -> Self { Op::$Name(op) }
+        })*
+
+        impl Op {
+            /// Name of the operation.
+            pub fn name(&self) -> &'static str {
+                match self { $(Op::$Name(op) => Operation::name(op),)* }
+            }
+
+            /// Name and attributes, as graph dumps show them.
+            pub fn describe(&self) -> String {
+                match self { $(Op::$Name(op) => op.to_string(),)* }
+            }
+
+            pub(crate) fn infer(&self, operands: &[Meta]) -> Result<Meta, OpError> {
+                match self { $(Op::$Name(op) => op.infer(operands),)* }
+            }
+
+            pub(crate) fn eval(&self, operands: &[&Array64]) -> Array64 {
+                match self { $(Op::$Name(op) => op.eval(operands),)* }
+            }
+
+            pub(crate) fn vjp<'g>(&self, operands: &[Tensor<'g>], y: Tensor<'g>, ct: Tensor<'g>)
+                -> Vec<Option<Tensor<'g>>> {
+                match self { $(Op::$Name(op) => op.vjp(operands, y, ct),)* }
+            }
+
+            pub(crate) fn expand<'g>(&self, operands: &[Tensor<'g>]) -> Option<Tensor<'g>> {
+                match self { $(Op::$Name(op) => op.expand(operands),)* }
+            }
+
+            pub(crate) fn lower(&self, operands: &[&Meta], result: &Meta) -> Lowering {
+                match self { $(Op::$Name(op) => op.lower(operands, result),)* }
+            }
+
+            /// What the operation takes on these shapes.
+            pub fn cost(&self, operands: &[&Meta], result: &Meta) -> Cost {
+                match self { $(Op::$Name(op) => op.cost(operands, result),)* }
+            }
+        }
+
+        /// The samples of every operation.
+        pub fn samples() -> Vec<Sample> {
+            [$($module::$Name::samples()),*].concat()
+        }
+    };
+}
+
+operations! {
+    source::Input,
+    source::Variable,
+    full::Full,
+    iota::Iota,
+    random::Random,
+    unary::Unary,
+    binary::Binary,
+    compare::Compare,
+    select::Select,
+    cast::Cast,
+    detach::Detach,
+    reshape::Reshape,
+    transpose::Transpose,
+    broadcast::Broadcast,
+    slice::Slice,
+    pad::Pad,
+    concat::Concat,
+    flip::Flip,
+    reduce::Reduce,
+    arg_reduce::ArgReduce,
+    matmul::Matmul,
+    softmax::Softmax,
+    softmax::LogSoftmax,
+    cross_entropy::CrossEntropy,
+    cross_entropy::CrossEntropyGrad,
+    update::Update,
+}

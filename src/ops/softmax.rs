@@ -1,0 +1,335 @@
+//! Softmax along one axis, and its logarithm.
+
+use super::*;
+use crate::{
+    dtype::DType,
+    ops::{
+        lowering::{Compute, CpuKernel, Kernel, Shader, fold},
+        reduce::ReduceFn,
+    },
+    shape::resolve_axis,
+};
+use std::sync::Arc;
+
+/// `y[i] = exp(x[i] - m) / sum_j exp(x[j] - m)`, with `m` the maximum along the axis.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Softmax {
+    pub(crate) axis: usize,
+}
+
+/// `y[i] = x[i] - m - log(sum_j exp(x[j] - m))`, with `m` the maximum along the axis.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LogSoftmax {
+    pub(crate) axis: usize,
+}
+
+/// Mirrors `struct Params` of `shaders/softmax.wgsl`, `shaders/log_softmax.wgsl`,
+/// `shaders/cross_entropy.wgsl` and `shaders/cross_entropy_grad.wgsl`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, bytemuck::Pod, bytemuck::Zeroable)]
+pub(super) struct Rows {
+    pub rows: u32,
+    pub cols: u32,
+}
+
+impl Rows {
+    /// The tensor as a matrix whose rows lie along the last axis that is not 1; `None` where
+    /// `axis` is none of that kind.
+    fn along(x: &Meta, axis: usize) -> Option<Rows> {
+        let (outer, inner) = x.shape.dims().split_at(axis);
+        let cols = inner[0];
+        let contiguous = inner[1..].iter().all(|&dim| dim == 1);
+        // Without elements there are no rows to work on.
+        let rows = if cols == 0 { 0 } else { outer.iter().product::<usize>() };
+        contiguous.then_some(Rows { rows: rows as u32, cols: cols as u32 })
+    }
+
+    /// Words `row * cols ..` of a matrix, as floats.
+    pub fn row(self, x: &[u32], row: usize) -> &[f32] {
+        let cols = self.cols as usize;
+        bytemuck::cast_slice(&x[row * cols..(row + 1) * cols])
+    }
+
+    /// A kernel with one workgroup a row.
+    pub fn kernel(
+        self,
+        name: &'static str,
+        source: &'static str,
+        granule: usize,
+        work: usize,
+        compute: Arc<Compute>,
+    ) -> Lowering {
+        let shader = Shader {
+            name,
+            source,
+            overrides: vec![("WG_SIZE", f64::from(self.cols.next_power_of_two().clamp(32, 256)))],
+            params: bytemuck::bytes_of(&self).to_vec(),
+            workgroups: fold(self.rows as usize),
+        };
+        let cpu = CpuKernel { granule: granule.max(1), work, compute };
+        Lowering::Kernel(Kernel { shader, cpu })
+    }
+}
+
+/// Operations an exponential takes, roughly.
+pub(super) const EXP_WORK: usize = 16;
+
+/// Maximum of a row; NaN where there is one.
+pub(super) fn row_max(row: &[f32]) -> f32 {
+    let least = ReduceFn::Max.identity(DType::F32);
+    f32::from_bits(ReduceFn::Max.fold_words(DType::F32, least, bytemuck::cast_slice(row)))
+}
+
+/// `sum exp(x - max)` of a row, in the order of [`ReduceFn::fold_words`].
+pub(super) fn exp_sum(row: &[f32], max: f32) -> f32 {
+    const LANES: usize = 16;
+    let mut lanes = [0.0_f32; LANES];
+    let (blocks, rest) = row.as_chunks::<LANES>();
+    for block in blocks {
+        for (lane, x) in lanes.iter_mut().zip(block) {
+            *lane += math::exp(x - max);
+        }
+    }
+    for (lane, x) in lanes.iter_mut().zip(rest) {
+        *lane += math::exp(x - max);
+    }
+    row_sum(&lanes)
+}
+
+fn row_sum(row: &[f32]) -> f32 {
+    f32::from_bits(ReduceFn::Sum.fold_words(DType::F32, 0, bytemuck::cast_slice(row)))
+}
+
+impl<'g> Tensor<'g> {
+    /// Exponentials along `axis`, scaled to sum to one.
+    ///
+    /// `y[i] = exp(x[i] - m) / sum_j exp(x[j] - m)` with `m = max_j x[j]`. Subtracting the
+    /// maximum leaves the value unchanged and keeps the exponential from overflowing.
+    ///
+    /// # Numerics
+    ///
+    /// A line that holds NaN or infinity, or nothing but its negative, becomes NaN.
+    ///
+    /// # Gradient
+    ///
+    /// `y (ct - sum_j ct[j] y[j])`
+    ///
+    /// # Errors
+    ///
+    /// [`OpError::Axis`]; [`OpError::DType`] unless of floats.
+    #[track_caller]
+    pub fn softmax(self, axis: i32) -> Tensor<'g> {
+        match resolve_axis(axis, self.rank()) {
+            Ok(axis) => self.graph.push(Softmax { axis }, &[self]),
+            Err(reason) => self.graph.refuse("softmax", &[self], reason),
+        }
+    }
+
+    /// Logarithm of the softmax along `axis`, without forming it.
+    ///
+    /// `y[i] = x[i] - m - log(sum_j exp(x[j] - m))` with `m = max_j x[j]`.
+    ///
+    /// # Numerics
+    ///
+    /// A line that holds NaN or infinity, or nothing but its negative, becomes NaN.
+    ///
+    /// # Gradient
+    ///
+    /// `ct - exp(y) sum_j ct[j]`
+    ///
+    /// # Errors
+    ///
+    /// [`OpError::Axis`]; [`OpError::DType`] unless of floats.
+    #[track_caller]
+    pub fn log_softmax(self, axis: i32) -> Tensor<'g> {
+        match resolve_axis(axis, self.rank()) {
+            Ok(axis) => self.graph.push(LogSoftmax { axis }, &[self]),
+            Err(reason) => self.graph.refuse("log_softmax", &[self], reason),
+        }
+    }
+
+    /// `x - max x` along `axis`, the maximum being a constant to the derivative: no softmax
+    /// depends on it.
+    #[track_caller]
+    pub(super) fn less_its_max(self, axis: usize) -> Tensor<'g> {
+        self - self.max_keepdims(axis as i32).detach()
+    }
+}
+
+fn infer(operands: &[Meta], axis: usize) -> Result<Meta, OpError> {
+    let x = &operands[0];
+    let rank = x.shape.rank();
+    if axis >= rank {
+        return Err(OpError::Axis { axis: i32::try_from(axis).unwrap_or(i32::MAX), rank });
+    }
+    if x.dtype.is_float() { Ok(x.clone()) } else { Err(OpError::DType(x.dtype)) }
+}
+
+impl std::fmt::Display for Softmax {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "softmax[{}]", self.axis)
+    }
+}
+
+impl Operation for Softmax {
+    fn name(&self) -> &'static str {
+        "softmax"
+    }
+
+    fn infer(&self, operands: &[Meta]) -> Result<Meta, OpError> {
+        infer(operands, self.axis)
+    }
+
+    fn eval(&self, operands: &[&Array64]) -> Array64 {
+        crate::reference::expanded(&self.clone().into(), operands)
+    }
+
+    fn vjp<'g>(&self, _: &[Tensor<'g>], y: Tensor<'g>, ct: Tensor<'g>) -> Vec<Option<Tensor<'g>>> {
+        vec![Some(y * (ct - (ct * y).sum_keepdims(self.axis as i32)))]
+    }
+
+    fn expand<'g>(&self, operands: &[Tensor<'g>]) -> Option<Tensor<'g>> {
+        let x = operands[0];
+        if x.shape().is_empty() {
+            return Some(x); // There is no maximum to subtract.
+        }
+        let e = x.less_its_max(self.axis).exp();
+        Some(e / e.sum_keepdims(self.axis as i32))
+    }
+
+    fn lower(&self, operands: &[&Meta], _: &Meta) -> Lowering {
+        let Some(rows) = Rows::along(operands[0], self.axis) else { return Lowering::Expand };
+        let cols = rows.cols as usize;
+        let compute = move |operands: &[&[u32]], start: usize, out: &mut [u32]| {
+            for (row, y) in (start / cols..).zip(out.chunks_exact_mut(cols)) {
+                let x = rows.row(operands[0], row);
+                let y: &mut [f32] = bytemuck::cast_slice_mut(y);
+                let max = row_max(x);
+                y.iter_mut().zip(x).for_each(|(y, x)| *y = math::exp(x - max));
+                let sum = row_sum(y);
+                y.iter_mut().for_each(|y| *y /= sum);
+            }
+        };
+        let source = include_str!("../../shaders/softmax.wgsl");
+        rows.kernel("softmax", source, cols, EXP_WORK + 4, Arc::new(compute))
+    }
+
+    fn cost(&self, operands: &[&Meta], result: &Meta) -> Cost {
+        // Maximum, difference, exponential, sum, quotient.
+        Cost::elementwise(5.0, operands, result)
+    }
+
+    fn samples() -> Vec<Sample> {
+        let of =
+            |dims: &[usize], axis| Sample::new(Softmax { axis }, [Meta::new(dims, DType::F32)]);
+        let near = |dims: &[usize], axis| {
+            of(dims, axis).bound(
+                Bound::Ulp(12),
+                "difference, exponential, quotient and a short sum: 2, 2, 3 and 5 roundings",
+            )
+        };
+        vec![
+            near(&[4, 7], 1),
+            near(&[3, 5, 2], 1).named("middle axis"),
+            near(&[7, 3], 0).named("columns"),
+            near(&[5, 1], 1).named("rows of one"),
+            near(&[2, 3, 1], 1).named("behind it extents of 1"),
+            near(&[0, 3], 1).named("no rows"),
+            near(&[3, 0], 1).named("empty rows"),
+            of(&[2, 1000], 1)
+                .bound(Bound::Ulp(80), "a lane adds up to 63 terms")
+                .named("long rows"),
+            of(&[3, 257], 1)
+                .operand(0, Domain::Range(-1000.0, 1000.0))
+                .bound(Bound::Abs(1e-6), "d exp(-d) < 0.4 times the rounding of d, and 10 more")
+                .without_gradient()
+                .named("large"),
+            of(&[2, 4], 1)
+                .operand(0, Domain::Values(&[0.5, f64::NEG_INFINITY, -3e38, 0.25]))
+                .bound(Bound::Abs(1e-6), "a masked element is exactly 0")
+                .without_gradient()
+                .named("masked"),
+        ]
+    }
+}
+
+impl std::fmt::Display for LogSoftmax {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "log_softmax[{}]", self.axis)
+    }
+}
+
+impl Operation for LogSoftmax {
+    fn name(&self) -> &'static str {
+        "log_softmax"
+    }
+
+    fn infer(&self, operands: &[Meta]) -> Result<Meta, OpError> {
+        infer(operands, self.axis)
+    }
+
+    fn eval(&self, operands: &[&Array64]) -> Array64 {
+        crate::reference::expanded(&self.clone().into(), operands)
+    }
+
+    fn vjp<'g>(&self, _: &[Tensor<'g>], y: Tensor<'g>, ct: Tensor<'g>) -> Vec<Option<Tensor<'g>>> {
+        vec![Some(ct - y.exp() * ct.sum_keepdims(self.axis as i32))]
+    }
+
+    fn expand<'g>(&self, operands: &[Tensor<'g>]) -> Option<Tensor<'g>> {
+        let x = operands[0];
+        if x.shape().is_empty() {
+            return Some(x); // There is no maximum to subtract.
+        }
+        let z = x.less_its_max(self.axis);
+        Some(z - z.exp().sum_keepdims(self.axis as i32).log())
+    }
+
+    fn lower(&self, operands: &[&Meta], _: &Meta) -> Lowering {
+        let Some(rows) = Rows::along(operands[0], self.axis) else { return Lowering::Expand };
+        let cols = rows.cols as usize;
+        let compute = move |operands: &[&[u32]], start: usize, out: &mut [u32]| {
+            for (row, y) in (start / cols..).zip(out.chunks_exact_mut(cols)) {
+                let x = rows.row(operands[0], row);
+                let max = row_max(x);
+                let log_sum = math::log(exp_sum(x, max));
+                for (y, x) in y.iter_mut().zip(x) {
+                    *y = (x - max - log_sum).to_bits();
+                }
+            }
+        };
+        let source = include_str!("../../shaders/log_softmax.wgsl");
+        rows.kernel("log_softmax", source, cols, EXP_WORK + 4, Arc::new(compute))
+    }
+
+    fn cost(&self, operands: &[&Meta], result: &Meta) -> Cost {
+        // Maximum, difference, exponential, sum, difference.
+        Cost::elementwise(5.0, operands, result)
+    }
+
+    fn samples() -> Vec<Sample> {
+        let of = |dims: &[usize], axis| {
+            Sample::new(LogSoftmax { axis }, [Meta::new(dims, DType::F32)])
+                .bound(Bound::Abs(4e-6), "results below 10, a few roundings of 2^-21 at most")
+        };
+        vec![
+            of(&[4, 7], 1),
+            of(&[3, 5, 2], 1).named("middle axis"),
+            of(&[7, 3], 0).named("columns"),
+            of(&[5, 1], 1).named("rows of one"),
+            of(&[0, 3], 1).named("no rows"),
+            of(&[3, 0], 1).named("empty rows"),
+            of(&[2, 1000], 1).named("long rows"),
+            of(&[3, 257], 1)
+                .operand(0, Domain::Range(-1000.0, 1000.0))
+                .bound(Bound::Abs(3e-4), "results below 2000, rounded twice, and the logarithm")
+                .without_gradient()
+                .named("large"),
+            of(&[2, 4], 1)
+                .operand(0, Domain::Values(&[0.5, f64::NEG_INFINITY, -80.0, 0.25]))
+                .bound(Bound::Abs(2e-5), "results below 81 but for one that is infinite")
+                .without_gradient()
+                .named("masked"),
+        ]
+    }
+}

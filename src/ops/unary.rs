@@ -1,0 +1,490 @@
+//! Elementwise functions of one tensor: `y[i] = f(x[i])`.
+
+use super::*;
+use crate::{
+    dtype::DType,
+    ops::lowering::{Pointwise, Scalar, Wgsl},
+    shape::Shape,
+};
+use std::f64::consts::FRAC_2_SQRT_PI;
+
+/// Applies a function to each element.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Unary(pub(crate) UnaryFn);
+
+/// The functions. A new one is a variant here and an arm in each table below.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum UnaryFn {
+    /// `-x`
+    Neg,
+    /// `|x|`
+    Abs,
+    /// -1, 0 or 1; NaN of NaN.
+    Sign,
+    /// The largest integer that is not above `x`.
+    Floor,
+    /// The smallest integer that is not below `x`.
+    Ceil,
+    /// The nearest integer; of two, the even one.
+    Round,
+    /// `x` without its fraction.
+    Trunc,
+    /// `sqrt x`
+    Sqrt,
+    /// `e^x`
+    Exp,
+    /// `ln x`
+    Log,
+    /// `ln(1 + x)`
+    Log1p,
+    /// `sin x`
+    Sin,
+    /// `cos x`
+    Cos,
+    /// `tanh x`
+    Tanh,
+    /// `2 / sqrt(pi)` times the integral of `e^(-t^2)` from 0 to `x`
+    Erf,
+    /// `1 / (1 + e^-x)`
+    Sigmoid,
+    /// `max(x, 0)`; NaN of NaN.
+    Relu,
+    /// Not, of truth values; of integers, bit by bit.
+    Not,
+    /// Whether `x` is not a number.
+    IsNan,
+}
+use UnaryFn::*;
+
+impl UnaryFn {
+    const ALL: [UnaryFn; 19] = [
+        Neg, Abs, Sign, Floor, Ceil, Round, Trunc, Sqrt, Exp, Log, Log1p, Sin, Cos, Tanh, Erf,
+        Sigmoid, Relu, Not, IsNan,
+    ];
+
+    /// Its name in errors and dumps.
+    pub fn name(self) -> &'static str {
+        match self {
+            Neg => "neg",
+            Abs => "abs",
+            Sign => "sign",
+            Floor => "floor",
+            Ceil => "ceil",
+            Round => "round",
+            Trunc => "trunc",
+            Sqrt => "sqrt",
+            Exp => "exp",
+            Log => "log",
+            Log1p => "log1p",
+            Sin => "sin",
+            Cos => "cos",
+            Tanh => "tanh",
+            Erf => "erf",
+            Sigmoid => "sigmoid",
+            Relu => "relu",
+            Not => "not",
+            IsNan => "is_nan",
+        }
+    }
+
+    fn accepts(self, dtype: DType) -> bool {
+        match self {
+            Neg | Abs | Sign => dtype != DType::Bool,
+            Not => !dtype.is_float(),
+            _ => dtype.is_float(),
+        }
+    }
+
+    fn result(self, dtype: DType) -> DType {
+        if self == IsNan { DType::Bool } else { dtype }
+    }
+
+    /// The definition.
+    fn eval(self, x: f64) -> f64 {
+        match self {
+            Neg => -x,
+            Abs => x.abs(),
+            Sign if x == 0.0 => x,
+            Sign => x.signum(),
+            Floor => x.floor(),
+            Ceil => x.ceil(),
+            Round => x.round_ties_even(),
+            Trunc => x.trunc(),
+            Sqrt => x.sqrt(),
+            Exp => x.exp(),
+            Log => x.ln(),
+            Log1p => x.ln_1p(),
+            Sin => x.sin(),
+            Cos => x.cos(),
+            Tanh => x.tanh(),
+            Erf => math::erf_f64(x),
+            Sigmoid => 1.0 / (1.0 + (-x).exp()),
+            Relu if x < 0.0 => 0.0,
+            Relu => x,
+            IsNan => f64::from(u8::from(x.is_nan())),
+            Not => unreachable!("not defined on floats"),
+        }
+    }
+
+    /// The definition on integers: the low 32 bits of the exact result.
+    fn eval_int(self, x: i64) -> i64 {
+        match self {
+            Neg => -x,
+            Abs => x.abs(),
+            Sign => x.signum(),
+            Not => !x,
+            _ => unreachable!("not defined on integers"),
+        }
+    }
+
+    /// Cotangent of `x`, with `y = f(x)` at hand. Kinks follow PyTorch: 0 at 0.
+    fn vjp<'g>(self, x: Tensor<'g>, y: Tensor<'g>, ct: Tensor<'g>) -> Option<Tensor<'g>> {
+        Some(match self {
+            Neg => -ct,
+            Abs => ct * x.sign(),
+            Sqrt => ct * 0.5 / y,
+            Exp => ct * y,
+            Log => ct / x,
+            Log1p => ct / (x + 1.0),
+            Sin => ct * x.cos(),
+            Cos => -(ct * x.sin()),
+            Tanh => ct * (1.0 - y * y),
+            Erf => ct * ((-(x * x)).exp() * FRAC_2_SQRT_PI),
+            Sigmoid => ct * (y * (1.0 - y)),
+            // Of y, so that x need not be kept; NaN lets the cotangent pass.
+            Relu => y.less_equal(0.0).select(ct.full_like(0.0), ct),
+            Sign | Floor | Ceil | Round | Trunc | Not | IsNan => return None,
+        })
+    }
+}
+
+impl Scalar for UnaryFn {
+    fn wgsl(&self, x: &[&str], dtype: DType, _: DType) -> Wgsl {
+        let x = x[0];
+        let call = |name, lib| Wgsl::with(format!("{name}({x})"), lib);
+        match (self, dtype) {
+            // WGSL negates no unsigned integers.
+            (Neg, DType::U32) => Wgsl::new(format!("(0u - {x})")),
+            (Neg, _) => Wgsl::new(format!("(-({x}))")),
+            (Abs, _) => call("abs", &[]),
+            (Sign, DType::U32) => Wgsl::new(format!("min({x}, 1u)")),
+            (Sign, DType::I32) => call("sign", &[]),
+            (Sign, _) => call("sign_or_nan", &["nan"]),
+            (Floor, _) => call("floor", &[]),
+            (Ceil, _) => call("ceil", &[]),
+            (Round, _) => call("round", &[]),
+            (Trunc, _) => call("trunc", &[]),
+            (Sqrt, _) => call("sqrt", &[]),
+            (Exp, _) => call("exponential", &["exp"]),
+            (Log, _) => call("logarithm", &["log"]),
+            (Log1p, _) => call("logarithm_of_one_plus", &["log1p"]),
+            (Sin, _) => call("sine", &["sine"]),
+            (Cos, _) => call("cosine", &["sine"]),
+            (Tanh, _) => call("hyperbolic_tangent", &["tanh"]),
+            (Erf, _) => call("error_function", &["erf"]),
+            (Sigmoid, _) => call("sigmoid", &["sigmoid"]),
+            (Relu, _) => Wgsl::with(format!("max_or_nan({x}, 0.0)"), &["nan"]),
+            (Not, DType::Bool) => Wgsl::new(format!("(!({x}))")),
+            (Not, _) => Wgsl::new(format!("(~({x}))")),
+            (IsNan, _) => call("is_nan", &["nan"]),
+        }
+    }
+
+    fn cpu(&self, x: &[&[u32]], dtype: DType, _: DType, out: &mut [u32]) {
+        use math::{floats_to_bool1, floats1, periodic, words1};
+        match (self, dtype) {
+            (Neg, DType::F32 | DType::F16) => floats1(x, out, |a| -a),
+            (Neg, _) => words1(x, out, u32::wrapping_neg),
+            (Abs, DType::F32 | DType::F16) => floats1(x, out, f32::abs),
+            (Abs, DType::I32) => words1(x, out, |a| (a as i32).wrapping_abs() as u32),
+            (Abs, _) => words1(x, out, |a| a),
+            (Sign, DType::F32 | DType::F16) => floats1(x, out, |a| {
+                let y = if a > 0.0 { 1.0 } else { a };
+                if a < 0.0 { -1.0 } else { y }
+            }),
+            (Sign, DType::I32) => words1(x, out, |a| (a as i32).signum() as u32),
+            (Sign, _) => words1(x, out, |a| a.min(1)),
+            (Floor, _) => floats1(x, out, math::floor),
+            (Ceil, _) => floats1(x, out, math::ceil),
+            (Round, _) => floats1(x, out, math::round),
+            (Trunc, _) => floats1(x, out, math::trunc),
+            (Sqrt, _) => floats1(x, out, f32::sqrt),
+            (Exp, _) => floats1(x, out, math::exp),
+            (Log, _) => floats1(x, out, math::log),
+            (Log1p, _) => floats1(x, out, math::log1p),
+            (Sin, _) => periodic(x, out, math::sin, f64::sin),
+            (Cos, _) => periodic(x, out, math::cos, f64::cos),
+            (Tanh, _) => floats1(x, out, math::tanh),
+            (Erf, _) => floats1(x, out, math::erf),
+            (Sigmoid, _) => floats1(x, out, math::sigmoid),
+            (Relu, _) => floats1(x, out, |a| if a < 0.0 { 0.0 } else { a }),
+            (Not, DType::Bool) => words1(x, out, |a| a ^ 1),
+            (Not, _) => words1(x, out, |a| !a),
+            (IsNan, _) => floats_to_bool1(x, out, f32::is_nan),
+        }
+    }
+}
+
+/// Builders of functions without conditions.
+macro_rules! methods {
+    ($($(#[$doc:meta])* $method:ident $function:ident,)*) => {
+        impl<'g> Tensor<'g> {$(
+            $(#[$doc])*
+            #[track_caller]
+            pub fn $method(self) -> Tensor<'g> {
+                self.graph.push(Unary($function), &[self])
+            }
+        )*}
+    };
+}
+methods! {
+    /// The magnitude; of the least i32, itself.
+    ///
+    /// # Gradient
+    ///
+    /// 0 at 0.
+    abs Abs,
+    /// -1, 0 or 1; NaN of NaN.
+    ///
+    /// # Gradient
+    ///
+    /// Zero everywhere.
+    sign Sign,
+    /// The largest integer that is not above each element.
+    ///
+    /// # Gradient
+    ///
+    /// Zero everywhere.
+    floor Floor,
+    /// The smallest integer that is not below each element.
+    ///
+    /// # Gradient
+    ///
+    /// Zero everywhere.
+    ceil Ceil,
+    /// The integer nearest to each element; of two, the even one.
+    ///
+    /// # Gradient
+    ///
+    /// Zero everywhere.
+    round Round,
+    /// Each element without its fraction.
+    ///
+    /// # Gradient
+    ///
+    /// Zero everywhere.
+    trunc Trunc,
+    /// The square root; NaN of what is below 0.
+    ///
+    /// # Gradient
+    ///
+    /// Infinite at 0.
+    sqrt Sqrt,
+    /// `e^x`.
+    ///
+    /// # Numerics
+    ///
+    /// Infinity from 88.73 on; below -87.3 devices may flush the result to 0.
+    exp Exp,
+    /// The natural logarithm: -infinity at 0, NaN below.
+    log Log,
+    /// `ln(1 + x)`, without loss where `x` is small: -infinity at -1, NaN below.
+    log1p Log1p,
+    /// `sin x`, accurate for every finite `x`.
+    sin Sin,
+    /// `cos x`, accurate for every finite `x`.
+    cos Cos,
+    /// The hyperbolic tangent.
+    tanh Tanh,
+    /// The error function, `2 / sqrt(pi)` times the integral of `e^(-t^2)` from 0 to `x`.
+    erf Erf,
+    /// The logistic function `1 / (1 + e^-x)`.
+    sigmoid Sigmoid,
+    /// The larger of each element and 0; NaN of NaN.
+    ///
+    /// # Gradient
+    ///
+    /// 0 at 0.
+    relu Relu,
+    /// Whether each float is not a number, as truth values.
+    is_nan IsNan,
+}
+
+impl<'g> std::ops::Neg for Tensor<'g> {
+    type Output = Tensor<'g>;
+    #[track_caller]
+    fn neg(self) -> Tensor<'g> {
+        self.graph.push(Unary(Neg), &[self])
+    }
+}
+
+impl<'g> std::ops::Not for Tensor<'g> {
+    type Output = Tensor<'g>;
+    #[track_caller]
+    fn not(self) -> Tensor<'g> {
+        self.graph.push(Unary(Not), &[self])
+    }
+}
+
+impl std::fmt::Display for Unary {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.0.name())
+    }
+}
+
+impl Operation for Unary {
+    fn name(&self) -> &'static str {
+        self.0.name()
+    }
+
+    fn infer(&self, operands: &[Meta]) -> Result<Meta, OpError> {
+        let [x] = operands else { unreachable!("unary functions have one operand") };
+        if !self.0.accepts(x.dtype) {
+            return Err(OpError::DType(x.dtype));
+        }
+        Ok(Meta { shape: x.shape.clone(), dtype: self.0.result(x.dtype) })
+    }
+
+    fn eval(&self, operands: &[&Array64]) -> Array64 {
+        let [x] = operands else { unreachable!("unary functions have one operand") };
+        let dtype = x.meta.dtype;
+        x.map(self.0.result(dtype), |x| match dtype {
+            DType::F32 | DType::F16 => self.0.eval(x),
+            DType::I32 | DType::U32 => dtype.from_word(self.0.eval_int(x as i64) as u32),
+            // The low bit of a truth value is all of it.
+            DType::Bool => dtype.from_word(self.0.eval_int(x as i64) as u32 & 1),
+        })
+    }
+
+    fn vjp<'g>(
+        &self,
+        operands: &[Tensor<'g>],
+        y: Tensor<'g>,
+        ct: Tensor<'g>,
+    ) -> Vec<Option<Tensor<'g>>> {
+        vec![self.0.vjp(operands[0], y, ct)]
+    }
+
+    fn expand<'g>(&self, _: &[Tensor<'g>]) -> Option<Tensor<'g>> {
+        None
+    }
+
+    fn lower(&self, _: &[&Meta], _: &Meta) -> Lowering {
+        Lowering::Pointwise(Pointwise::Unary(self.0))
+    }
+
+    fn cost(&self, operands: &[&Meta], result: &Meta) -> Cost {
+        Cost::elementwise(1.0, operands, result)
+    }
+
+    fn samples() -> Vec<Sample> {
+        let mut samples = Vec::new();
+        for function in UnaryFn::ALL {
+            for dtype in DType::ALL.into_iter().filter(|&dtype| function.accepts(dtype)) {
+                samples.push(everyday(function, dtype));
+            }
+        }
+        samples.extend(SPECIAL.into_iter().map(|(function, values, (bound, reason), label)| {
+            sample(function, Meta::new([values.len()], DType::F32))
+                .operand(0, Domain::Values(values))
+                .bound(bound, reason)
+                .without_gradient()
+                .named(label)
+        }));
+        for (function, values) in [(Abs, [-1.0, 0.0, 0.0, 1.0]), (Relu, [0.0, 0.0, 0.0, 1.0])] {
+            let sample = sample(function, Meta::new([4], DType::F32))
+                .operand(0, Domain::Values(&[-2.0, 0.0, -0.0, 3.0]))
+                .bound(Bound::Exact, "no rounding")
+                .convention(0, values)
+                .named("kink");
+            samples.push(sample);
+        }
+        let least = sample(Abs, Meta::new([4], DType::I32))
+            .operand(0, Domain::Values(&[-2_147_483_648.0, -1.0, 0.0, 2_147_483_647.0]))
+            .bound(Bound::Exact, "integers are exact")
+            .without_gradient();
+        samples.push(Sample { op: Unary(Neg).into(), ..least.clone() }.named("least"));
+        samples.push(least.named("least"));
+        for shape in [Shape::scalar(), Shape::from([0, 3]), Shape::from([257])] {
+            let sample = sample(Tanh, Meta::new(shape, DType::F32));
+            samples.push(sample.bound(accuracy(Tanh).0, accuracy(Tanh).1).named("shape"));
+        }
+        samples
+    }
+}
+
+fn sample(function: UnaryFn, operand: Meta) -> Sample {
+    Sample::new(Unary(function), [operand])
+}
+
+/// The error of a device in the domain, and why.
+fn accuracy(function: UnaryFn) -> (Bound, &'static str) {
+    match function {
+        Sqrt => (Bound::Ulp(5), "WGSL allows a reciprocal of an inverse square root"),
+        Exp | Log => (Bound::Ulp(2), "our polynomial, within 1 unit"),
+        Log1p | Erf => (Bound::Ulp(3), "our polynomial, within 2 units"),
+        Sin | Cos => (Bound::Ulp(3), "our polynomial, within 2 units"),
+        Tanh | Sigmoid => (Bound::Ulp(4), "2 units, and WGSL allows 2.5 for a quotient"),
+        _ => (Bound::Exact, "no rounding"),
+    }
+}
+
+/// Operands from where the function is used.
+fn everyday(function: UnaryFn, dtype: DType) -> Sample {
+    let sample = sample(function, Meta::new([3, 7], dtype));
+    if !dtype.is_float() {
+        return sample.bound(Bound::Exact, "integers are exact").without_gradient();
+    }
+    let (bound, reason) = match (accuracy(function), dtype) {
+        ((Bound::Ulp(_), _), DType::F16) => (Bound::Ulp(1), "computed in f32, rounded once"),
+        (accuracy, _) => accuracy,
+    };
+    let domain = match function {
+        Sqrt | Log => Domain::Range(0.1, 8.0),
+        Log1p => Domain::Range(-0.9, 4.0),
+        Exp | Sin | Cos | Tanh | Erf | Sigmoid => Domain::Range(-3.0, 3.0),
+        Neg | Not | IsNan => Domain::Range(-1.0, 1.0),
+        // No element so near to a kink that a difference straddles it.
+        Abs | Relu | Sign => Domain::Distinct,
+        Floor | Ceil | Round | Trunc => Domain::Range(-5.0, 5.0),
+    };
+    let sample = sample.bound(bound, reason).operand(0, domain);
+    match function {
+        Sign | Floor | Ceil | Round | Trunc | Not | IsNan => sample.without_gradient(),
+        _ => sample,
+    }
+}
+
+const NAN: f64 = f64::NAN;
+const INF: f64 = f64::INFINITY;
+type Special = (UnaryFn, &'static [f64], (Bound, &'static str), &'static str);
+const EXACT: (Bound, &str) = (Bound::Exact, "no rounding");
+const ENDS: (Bound, &str) = (Bound::Ulp(4), "as elsewhere");
+/// Below the normal numbers a device may flush.
+const FLUSHED: (Bound, &str) = (Bound::Abs(1.2e-38), "denormals may be flushed");
+const INTEGERS: &[f64] =
+    &[0.5, 1.5, 2.5, -0.5, -1.5, -2.5, 0.499_999_97, -0.3, 8_388_607.5, 1e30, -0.0, INF, -INF, NAN];
+/// What every function has to say about the ends of its domain.
+const SPECIAL: [Special; 20] = [
+    (Neg, &[NAN, INF, 0.0, -0.0], EXACT, "NaN"),
+    (Abs, &[NAN, -INF, INF, -1e38], EXACT, "NaN"),
+    (Sign, &[NAN, -INF, INF, 0.0, -0.0, 1e-30, -1e-30], EXACT, "NaN"),
+    (Relu, &[NAN, -INF, INF, -1e38, 1e38], EXACT, "NaN"),
+    (IsNan, &[NAN, -INF, INF, 0.0, -NAN, 1e38], EXACT, "NaN"),
+    (Floor, INTEGERS, EXACT, "ties and ends"),
+    (Ceil, INTEGERS, EXACT, "ties and ends"),
+    (Round, INTEGERS, EXACT, "ties and ends"),
+    (Trunc, INTEGERS, EXACT, "ties and ends"),
+    (Sqrt, &[0.0, 1e-30, 1e38, INF, -1.0, NAN], (Bound::Ulp(5), "as elsewhere"), "ends"),
+    (Exp, &[-87.0, 88.7, 89.0, 1e30, INF, 0.0, -0.0, NAN], ENDS, "overflow"),
+    (Exp, &[-88.0, -100.0, -110.0, -1e30, -INF], FLUSHED, "underflow"),
+    (Log, &[0.0, -0.0, -1.0, -INF, 1.2e-38, 3e38, INF, 1.0, 0.999_999_94, NAN], ENDS, "ends"),
+    (Log1p, &[-1.0, -1.5, 0.0, 1e-30, -1e-7, 1e-3, 3e38, INF, -INF, NAN], ENDS, "ends"),
+    (Sin, &[1e4, -31_415.0, 1e5, 1.5e5, -1e7, 3e38, INF, NAN, 1e-30], ENDS, "large"),
+    (Cos, &[1e4, -31_415.0, 1e5, 1.5e5, -1e7, 3e38, INF, NAN, 1e-30], ENDS, "large"),
+    (Tanh, &[9.0, -10.0, 100.0, -1e38, INF, -INF, NAN, 1e-30, 0.55, 0.0], ENDS, "saturation"),
+    (Erf, &[3.9, -4.0, 100.0, -1e38, INF, -INF, NAN, 1e-30, 1.0, 0.0], ENDS, "saturation"),
+    (Sigmoid, &[20.0, -80.0, 100.0, INF, NAN, 0.0, 1e38], ENDS, "saturation"),
+    (Sigmoid, &[-88.0, -100.0, -1e38, -INF], FLUSHED, "underflow"),
+];

@@ -1,0 +1,63 @@
+//! Adam.
+
+use super::Optimizer;
+use crate::{dtype::DType, graph::Tensor, init::Init, nn::Scope};
+
+/// Adam, in the paper's letters: `m = β1 m + (1 - β1) g`, `v = β2 v + (1 - β2) g²`,
+/// `p = p - lr m̂ / (√v̂ + ε)`, where `m̂ = m / (1 - β1^t)` and `v̂ = v / (1 - β2^t)`.
+///
+/// # Source
+///
+/// Kingma & Ba, "Adam: A Method for Stochastic Optimization", 2015, algorithm 1.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Adam {
+    lr: f64,
+    beta1: f64,
+    beta2: f64,
+    eps: f64,
+}
+
+impl Adam {
+    /// At this learning rate, with the paper's `β1 = 0.9`, `β2 = 0.999`, `ε = 1e-8`.
+    pub fn new(lr: f64) -> Self {
+        Adam { lr, beta1: 0.9, beta2: 0.999, eps: 1e-8 }
+    }
+
+    /// Sets the decay of both moments.
+    pub fn betas(self, beta1: f64, beta2: f64) -> Self {
+        Adam { beta1, beta2, ..self }
+    }
+
+    /// Sets what keeps the quotient finite.
+    pub fn eps(self, eps: f64) -> Self {
+        Adam { eps, ..self }
+    }
+}
+
+impl Optimizer for Adam {
+    fn update_params<'g>(
+        &self,
+        cx: &mut Scope<'g>,
+        loss: Tensor<'g>,
+        params: &[(String, Tensor<'g>)],
+    ) {
+        let mut cx = cx.child("optim");
+        let graph = cx.graph();
+        let lr = super::learning_rate(&mut cx, self.lr);
+        // Counted in f32, whose integers end at 2^24: long before, both corrections are 1.
+        let steps = cx.variable("step", [], DType::F32, Init::Zeros);
+        let step = steps + 1.0;
+        graph.assign(steps, step);
+        for ((path, param), gradient) in params.iter().zip(super::gradients(loss, params)) {
+            let mut cx = cx.child(path);
+            let [m, v] =
+                ["m", "v"].map(|name| cx.variable(name, param.shape(), DType::F32, Init::Zeros));
+            let first = m.moment(gradient, self.beta1, 1.0 - self.beta1);
+            let second = v.second_moment(gradient, self.beta2);
+            let updated = param.adam([first, second], lr, step, [self.beta1, self.beta2], self.eps);
+            graph.assign(m, first);
+            graph.assign(v, second);
+            graph.assign(*param, updated);
+        }
+    }
+}

@@ -1,0 +1,53 @@
+//! Optimizers: how parameters follow the gradient.
+//!
+//! They are plain data. What they remember lives in variables below `optim/`, beside the
+//! parameters, so that a checkpoint of the store is complete; the learning rate is one of them
+//! (`optim/lr`), so that it can change between steps without another compilation.
+
+mod adam;
+mod sgd;
+
+pub use adam::Adam;
+pub use sgd::Sgd;
+
+use crate::{dtype::DType, graph::Tensor, init::Init, nn::Scope};
+
+/// A rule that updates parameters from the gradient of a loss.
+pub trait Optimizer {
+    /// Appends to the graph one update of these parameters against the gradient of `loss`.
+    ///
+    /// # Errors
+    ///
+    /// Kept by the graph: [`GraphError::NotALoss`](crate::GraphError::NotALoss) where `loss` is
+    /// not a single float.
+    fn update_params<'g>(
+        &self,
+        cx: &mut Scope<'g>,
+        loss: Tensor<'g>,
+        params: &[(String, Tensor<'g>)],
+    );
+
+    /// Appends to the graph one update of all parameters declared so far.
+    ///
+    /// # Errors
+    ///
+    /// As for [`update_params`](Self::update_params).
+    fn update<'g>(&self, cx: &mut Scope<'g>, loss: Tensor<'g>) {
+        let params = cx.params();
+        self.update_params(cx, loss, &params);
+    }
+}
+
+/// The derivative of `loss` by each of the parameters.
+fn gradients<'g>(loss: Tensor<'g>, params: &[(String, Tensor<'g>)]) -> Vec<Tensor<'g>> {
+    let tensors: Vec<_> = params.iter().map(|(_, param)| *param).collect();
+    crate::autodiff::grad(loss, &tensors)
+}
+
+/// The learning rate: a variable that begins at `lr` and belongs to who runs the program.
+fn learning_rate<'g>(cx: &mut Scope<'g>, lr: f64) -> Tensor<'g> {
+    cx.variable("lr", [], DType::F32, Init::Constant(lr))
+}
+
+#[cfg(test)]
+mod tests;

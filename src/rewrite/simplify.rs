@@ -1,0 +1,141 @@
+//! Rules that leave every value as it is, but for the rounding of constants.
+
+use super::keep;
+use crate::{
+    graph::{Graph, Node, Tensor},
+    ops::{
+        Op,
+        binary::{Binary, BinaryFn},
+        broadcast::Broadcast,
+        full::Full,
+        lowering::{Layout, Lowering},
+        matmul::Matmul,
+        reshape::Reshape,
+        transpose::Transpose,
+        unary::{Unary, UnaryFn},
+    },
+    reference::Array64,
+    shape::Meta,
+};
+
+pub(super) fn rule<'g>(node: &Node, x: &[Tensor<'g>], graph: &'g Graph) -> Tensor<'g> {
+    constant(node, x, graph)
+        .or_else(|| layout(node, x, graph))
+        .or_else(|| arithmetic(node, x))
+        .or_else(|| product(node, x, graph))
+        .unwrap_or_else(|| keep(node, x, graph))
+}
+
+/// The word everywhere in a tensor, if it is the same everywhere.
+fn word(x: Tensor<'_>) -> Option<u32> {
+    match x.graph.op(x.id) {
+        Op::Full(Full { word, .. }) => Some(word),
+        _ => None,
+    }
+}
+
+/// A function of constants is a constant, and so is a constant in another layout.
+fn constant<'g>(node: &Node, x: &[Tensor<'g>], graph: &'g Graph) -> Option<Tensor<'g>> {
+    let metas: Vec<Meta> = x.iter().map(|x| x.meta()).collect();
+    let words = x.iter().map(|&x| word(x)).collect::<Option<Vec<_>>>()?;
+    let full = |word| graph.push(Full { word, meta: node.meta.clone() }, &[]);
+    match node.op.lower(&metas.iter().collect::<Vec<_>>(), &node.meta) {
+        Lowering::Pointwise(_) if !words.is_empty() => {
+            let scalars: Vec<Array64> = words
+                .iter()
+                .zip(&metas)
+                .map(|(&word, meta)| Array64 {
+                    meta: Meta::new([], meta.dtype),
+                    data: vec![meta.dtype.from_word(word)],
+                })
+                .collect();
+            let value = node.op.eval(&scalars.iter().collect::<Vec<_>>()).data[0];
+            Some(full(node.meta.dtype.to_word(value)))
+        }
+        Lowering::Layout(
+            Layout::Reshape
+            | Layout::Transpose(_)
+            | Layout::Broadcast
+            | Layout::Slice { .. }
+            | Layout::Flip(_),
+        ) => Some(full(words[0])),
+        _ => None,
+    }
+}
+
+/// Layout changes that change nothing vanish, and two of a kind are one.
+fn layout<'g>(node: &Node, x: &[Tensor<'g>], graph: &'g Graph) -> Option<Tensor<'g>> {
+    let &[x] = x else { return None };
+    let metas = [&x.meta()];
+    let Lowering::Layout(layout) = node.op.lower(&metas, &node.meta) else { return None };
+    let same_shape = x.shape() == node.meta.shape;
+    let inner = graph.node(x.id);
+    let operand = || Tensor { graph, id: inner.inputs[0] };
+    match (layout, &inner.op) {
+        (Layout::Reshape | Layout::Broadcast, _) if same_shape => Some(x),
+        (Layout::Reshape, Op::Reshape(_) | Op::Detach(_)) => {
+            Some(graph.push(Reshape { shape: node.meta.shape.clone() }, &[operand()]))
+        }
+        (Layout::Broadcast, Op::Broadcast(_)) => {
+            Some(graph.push(Broadcast { shape: node.meta.shape.clone() }, &[operand()]))
+        }
+        (Layout::Transpose(axes), _) if axes.iter().enumerate().all(|(i, &axis)| i == axis) => {
+            Some(x)
+        }
+        (Layout::Transpose(axes), Op::Transpose(Transpose { axes: first })) => {
+            let axes = axes.iter().map(|&axis| first[axis]).collect();
+            Some(graph.push(Transpose { axes }, &[operand()]))
+        }
+        (Layout::Slice { starts, steps }, _)
+            if same_shape
+                && starts.iter().all(|&start| start == 0)
+                && steps.iter().all(|&step| step == 1) =>
+        {
+            Some(x)
+        }
+        (Layout::Pad { .. }, _) if same_shape => Some(x),
+        _ => None,
+    }
+}
+
+/// Factors of 1, zeros taken away, and double negation.
+fn arithmetic<'g>(node: &Node, x: &[Tensor<'g>]) -> Option<Tensor<'g>> {
+    let is = |x: Tensor<'_>, value: f64| word(x) == Some(x.dtype().to_word(value));
+    match (&node.op, x) {
+        (Op::Binary(Binary(BinaryFn::Mul)), &[a, b]) if is(b, 1.0) => Some(a),
+        (Op::Binary(Binary(BinaryFn::Mul)), &[a, b]) if is(a, 1.0) => Some(b),
+        (Op::Binary(Binary(BinaryFn::Div)), &[a, b]) if is(b, 1.0) => Some(a),
+        // Not `a + 0`: it turns -0 into 0.
+        (Op::Binary(Binary(BinaryFn::Sub)), &[a, b]) if is(b, 0.0) => Some(a),
+        (Op::Unary(Unary(UnaryFn::Neg)), &[a]) => match a.graph.node(a.id) {
+            Node { op: Op::Unary(Unary(UnaryFn::Neg)), inputs, .. } => {
+                Some(Tensor { graph: a.graph, id: inputs[0] })
+            }
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// A transposed operand of a product is a flag of the product.
+fn product<'g>(node: &Node, x: &[Tensor<'g>], graph: &'g Graph) -> Option<Tensor<'g>> {
+    let Op::Matmul(op) = &node.op else { return None };
+    let &[a, b] = x else { return None };
+    let untransposed = |x: Tensor<'g>| match graph.node(x.id) {
+        Node { op: Op::Transpose(Transpose { axes }), inputs, .. } => {
+            let (rank, mut swapped) = (axes.len(), (0..axes.len()).collect::<Vec<_>>());
+            swapped.swap(rank - 2, rank - 1);
+            (axes == swapped).then_some(Tensor { graph, id: inputs[0] })
+        }
+        _ => None,
+    };
+    let (a_was, b_was) = (untransposed(a), untransposed(b));
+    if a_was.is_none() && b_was.is_none() {
+        return None;
+    }
+    let op = Matmul {
+        transpose_a: op.transpose_a ^ a_was.is_some(),
+        transpose_b: op.transpose_b ^ b_was.is_some(),
+    };
+    Some(graph.push(op, &[a_was.unwrap_or(a), b_was.unwrap_or(b)]))
+}

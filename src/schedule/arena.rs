@@ -1,0 +1,162 @@
+//! One step for all updates: variables that are updated alike lie one after another.
+//!
+//! An optimizer's step is the same expression for every parameter. Groups with the same
+//! expression become one map over arenas, in which the parameter, its moments and its gradient
+//! begin at the same offset.
+
+use super::{
+    expr::{Affine, Body, Term},
+    fuse::{Group, GroupKind},
+    merge::Kept,
+    order::Ordered,
+};
+use crate::{
+    dtype::DType,
+    graph::{Node, NodeId},
+    ops::Op,
+};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Words between the beginnings of neighbours: 256 bytes, the strictest alignment of a binding.
+pub(super) const ALIGNMENT: usize = 64;
+
+/// Rounds up to the alignment.
+pub(super) fn aligned(words: usize) -> usize {
+    words.div_ceil(ALIGNMENT) * ALIGNMENT
+}
+
+/// Groups that are one step.
+#[derive(Debug)]
+pub(super) struct Batch {
+    /// Positions of the groups; the step runs where the last of them ran.
+    pub groups: Vec<usize>,
+    /// First word of each group's part.
+    pub offsets: Vec<usize>,
+    /// Words of each arena.
+    pub words: usize,
+    /// What each operand is.
+    pub operands: Vec<Role>,
+    /// The expression over all words.
+    pub body: Body,
+}
+
+/// What an operand of a batch is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) enum Role {
+    /// The variable that root `.0` is the new value of.
+    Updated(usize),
+    /// A value computed for this update alone: a gradient.
+    Gradient,
+    /// The same node for all: a learning rate.
+    Shared(NodeId),
+}
+
+/// The batches among groups whose effects happen in place.
+pub(super) fn batches(ordered: &Ordered, nodes: &[Node], kept: &Kept<'_>) -> Vec<Batch> {
+    let mut alike: BTreeMap<String, (Vec<usize>, Vec<Role>, Body)> = BTreeMap::new();
+    for (position, group) in ordered.groups.iter().enumerate() {
+        if let Some((roles, body)) = signature(group, ordered, nodes, kept) {
+            let dtypes: Vec<DType> = group.roots.iter().map(|r| nodes[r.index()].meta.dtype).collect();
+            let GroupKind::Map { terms, .. } = &group.kind else { continue };
+            let key = format!("{roles:?} {body:?} {terms:?} {dtypes:?}");
+            alike.entry(key).or_insert_with(|| (vec![], roles, body)).0.push(position);
+        }
+    }
+    let mut batches = Vec::new();
+    for (groups, operands, body) in alike.into_values() {
+        if groups.len() < 2 || !gradients_are_apart(&groups, &operands, ordered) {
+            continue;
+        }
+        let mut words = 0;
+        let mut offsets = Vec::with_capacity(groups.len());
+        for &position in &groups {
+            offsets.push(words);
+            words += aligned(nodes[ordered.groups[position].roots[0].index()].meta.shape.len());
+        }
+        batches.push(Batch { groups, offsets, words, operands, body });
+    }
+    batches
+}
+
+/// What a group computes, with its operands by role; `None` where it is not an update of
+/// variables at the points where they are.
+fn signature(
+    group: &Group,
+    ordered: &Ordered,
+    nodes: &[Node],
+    kept: &Kept<'_>,
+) -> Option<(Vec<Role>, Body)> {
+    let GroupKind::Map { space, body, .. } = &group.kind else { return None };
+    let len: usize = space.iter().product();
+    let variables: Vec<NodeId> = group
+        .roots
+        .iter()
+        .map(|root| kept.variable_of(*root).filter(|_| ordered.in_place.contains(root)))
+        .collect::<Option<_>>()?;
+    // The step runs where the last of the batch ran, so nobody may wait for a new value.
+    let awaited = |root| ordered.groups.iter().any(|group| group.operands.contains(root));
+    if len == 0 || group.roots.iter().any(|root| kept.outputs.contains(root) || awaited(root)) {
+        return None;
+    }
+    let roles = group.operands.iter().map(|&operand| {
+        let node = &nodes[operand.index()];
+        if let Some(root) = variables.iter().position(|&variable| variable == operand) {
+            return Some(Role::Updated(root));
+        }
+        let loads = group.loads(operand);
+        if loads.iter().all(|(index, guarded)| !guarded && index.is_constant() && index.offset == 0)
+            && node.meta.shape.len() == 1
+        {
+            return Some(Role::Shared(operand));
+        }
+        let source = matches!(node.op, Op::Input(_) | Op::Variable(_));
+        let alone = ordered.groups.iter().filter(|g| g.operands.contains(&operand)).count() == 1;
+        (!source
+            && alone
+            && !kept.contains(operand)
+            && node.meta.shape.len() == len
+            && group.reads_in_place(operand))
+        .then_some(Role::Gradient)
+    });
+    let roles: Vec<Role> = roles.collect::<Option<_>>()?;
+    // A single word has two readings; only an update of more than one is unambiguous, and
+    // an index that is neither the point nor the origin cannot be carried over.
+    let mut flat = Body::default();
+    for (term, dtype) in &body.terms {
+        let term = match term {
+            Term::Load { operand, guards, .. } => {
+                let index = match roles[*operand] {
+                    Role::Shared(_) => Affine::constant(0, 1),
+                    Role::Updated(_) | Role::Gradient => Affine::coordinate(0, 1),
+                };
+                Term::Load { operand: *operand, index, guards: guards.clone() }
+            }
+            Term::Coord(_) | Term::Inside(_) | Term::Acc => return None,
+            other => other.clone(),
+        };
+        flat.terms.push((term, *dtype));
+    }
+    Some((roles, flat))
+}
+
+/// Whether no group reads one gradient of the batch and writes another: they share a buffer, and
+/// a step may not bind one for both.
+fn gradients_are_apart(members: &[usize], roles: &[Role], ordered: &Ordered) -> bool {
+    for (slot, role) in roles.iter().enumerate() {
+        if *role != Role::Gradient {
+            continue;
+        }
+        let gradients: BTreeSet<NodeId> =
+            members.iter().map(|&member| ordered.groups[member].operands[slot]).collect();
+        let touches = |nodes: &[NodeId]| nodes.iter().any(|node| gradients.contains(node));
+        if ordered.groups.iter().any(|g| touches(&g.roots) && touches(&g.operands)) {
+            return false;
+        }
+        // A group that writes two of them would write one buffer through two bindings.
+        let twice = |g: &Group| g.roots.iter().filter(|root| gradients.contains(root)).count() > 1;
+        if gradients.len() < members.len() || ordered.groups.iter().any(twice) {
+            return false;
+        }
+    }
+    true
+}

@@ -1,0 +1,145 @@
+//! The typed expression of a fused group: what is computed for one point of an iteration space.
+//!
+//! An expression is a list in which operands come first. Layout changes are gone: they have
+//! become affine indices and guards of the loads. No text of any language is in here; the GPU
+//! prints it as WGSL, the CPU evaluates it in blocks.
+
+use crate::{dtype::DType, ops::lowering::Pointwise};
+
+/// Index of a term in its [`Body`].
+pub(crate) type TermId = usize;
+
+/// An affine function of the coordinates of an iteration space: `offset + sum coef[d] * c[d]`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Affine {
+    /// The value at the origin.
+    pub offset: i64,
+    /// One coefficient a dimension.
+    pub coefs: Vec<i64>,
+}
+
+impl Affine {
+    /// A constant.
+    pub fn constant(offset: i64, rank: usize) -> Self {
+        Affine { offset, coefs: vec![0; rank] }
+    }
+
+    /// Coordinate `dim`.
+    pub fn coordinate(dim: usize, rank: usize) -> Self {
+        let mut affine = Affine::constant(0, rank);
+        affine.coefs[dim] = 1;
+        affine
+    }
+
+    /// `self * factor + other`.
+    pub fn scaled_add(&self, factor: i64, other: &Affine) -> Self {
+        let coefs = self.coefs.iter().zip(&other.coefs).map(|(a, b)| a * factor + b).collect();
+        Affine { offset: self.offset * factor + other.offset, coefs }
+    }
+
+    /// `self * factor + offset`.
+    pub fn scaled(&self, factor: i64, offset: i64) -> Self {
+        let coefs = self.coefs.iter().map(|coef| coef * factor).collect();
+        Affine { offset: self.offset * factor + offset, coefs }
+    }
+
+    /// Its value at a point.
+    pub fn at(&self, point: &[usize]) -> i64 {
+        self.offset + self.coefs.iter().zip(point).map(|(coef, &c)| coef * c as i64).sum::<i64>()
+    }
+
+    /// Its least and greatest value over a space without empty dimensions.
+    pub fn range(&self, space: &[usize]) -> (i64, i64) {
+        self.coefs.iter().zip(space).fold((self.offset, self.offset), |(low, high), (&coef, &extent)| {
+            let reach = coef * (extent as i64 - 1);
+            (low + reach.min(0), high + reach.max(0))
+        })
+    }
+
+    /// Whether it is the row-major index into the space.
+    pub fn is_linear(&self, space: &[usize]) -> bool {
+        let mut stride = 1;
+        let dims = self.coefs.iter().zip(space).rev();
+        self.offset == 0
+            && dims.fold(true, |linear, (&coef, &extent)| {
+                let fits = extent == 1 || coef == stride;
+                stride *= extent as i64;
+                linear && fits
+            })
+    }
+
+    /// Whether it is the same everywhere.
+    pub fn is_constant(&self) -> bool {
+        self.coefs.iter().all(|&coef| coef == 0)
+    }
+}
+
+/// A condition: `0 <= coordinate < extent`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Guard {
+    /// What is compared.
+    pub coordinate: Affine,
+    /// With what.
+    pub extent: i64,
+}
+
+/// One step of a computation.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Term {
+    /// The element of an operand at `index` if all guards hold, else the word 0. The index of
+    /// an element that is not read may lie outside the operand.
+    Load {
+        /// Position in the step's `reads`.
+        operand: usize,
+        /// Which element.
+        index: Affine,
+        /// When to read it.
+        guards: Vec<Guard>,
+    },
+    /// What the kernel or reduction of the step gives at this point.
+    Acc,
+    /// A word.
+    Const(u32),
+    /// An affine index: as i32 or u32.
+    Coord(Affine),
+    /// Whether all guards hold.
+    Inside(Vec<Guard>),
+    /// A function of earlier terms.
+    Apply(Pointwise, Vec<TermId>),
+}
+
+/// Terms, each with the type of its value.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Body {
+    /// Operands precede their use.
+    pub terms: Vec<(Term, DType)>,
+}
+
+impl Body {
+    /// Appends a term, or finds an equal one.
+    pub fn push(&mut self, term: Term, dtype: DType) -> TermId {
+        let known = self.terms.iter().position(|(t, d)| *t == term && *d == dtype);
+        known.unwrap_or_else(|| {
+            self.terms.push((term, dtype));
+            self.terms.len() - 1
+        })
+    }
+
+    /// Type of a term.
+    pub fn dtype(&self, id: TermId) -> DType {
+        self.terms[id].1
+    }
+
+    /// Every affine function in it.
+    pub fn affines_mut(&mut self) -> impl Iterator<Item = &mut Affine> {
+        self.terms.iter_mut().flat_map(|(term, _)| {
+            let (own, guards): (Option<&mut Affine>, &mut [Guard]) = match term {
+                Term::Load { index, guards, .. } => (Some(index), guards),
+                Term::Coord(index) => (Some(index), &mut []),
+                Term::Inside(guards) => (None, guards),
+                Term::Acc | Term::Const(_) | Term::Apply(..) => (None, &mut []),
+            };
+            own.into_iter().chain(guards.iter_mut().map(|guard| &mut guard.coordinate))
+        })
+    }
+}

@@ -1,0 +1,368 @@
+//! Graph to [`Plan`]: which operations run together, in which order, and where values live.
+//!
+//! The stages, each in its file: `fuse` walks from results to operands and inlines what is
+//! computed on the way; `merge` makes one of maps over one space; `order` decides which
+//! variables are updated in place, and when; `arena` makes one step of updates that are alike;
+//! `slots` shares memory by liveness. A plan names no device.
+
+mod arena;
+pub(crate) mod expr;
+mod fuse;
+mod index;
+mod merge;
+mod order;
+pub(crate) mod plan;
+mod show;
+mod slots;
+
+pub use plan::Plan;
+
+use crate::{
+    graph::{Declaration, Effect, Graph, Node, NodeId, Tensor},
+    ops::{Op, lowering::Cost},
+    shape::Meta,
+};
+use arena::{Batch, Role};
+use expr::{Affine, Body};
+use fuse::{Fuser, Group, GroupKind};
+use index::Compaction;
+use merge::Kept;
+use plan::{Arena, Epilogue, Region, Step, StepKind, Storage};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The plan of a graph in which nothing is left to expand.
+pub(crate) fn plan(graph: &Graph, outputs: &[NodeId]) -> Plan {
+    let (outputs, effects) = distinct(graph, outputs);
+    let kept = Kept { outputs: &outputs, effects: &effects };
+    let roots: Vec<NodeId> =
+        outputs.iter().copied().chain(effects.iter().map(|effect| effect.value)).collect();
+    let assigned: Vec<NodeId> = effects.iter().map(|effect| effect.variable).collect();
+    let needed = graph.needed(&[roots.as_slice(), &assigned].concat());
+    let inner = graph.inner.borrow();
+    let groups = Fuser::new(&inner.nodes, &needed, &roots).groups();
+    let groups = merge::merge(groups, &kept);
+    let ordered = order::order(groups, &kept);
+    let batches = arena::batches(&ordered, &inner.nodes, &kept);
+
+    let inputs: Vec<(String, NodeId)> = inner
+        .inputs
+        .iter()
+        .filter(|(_, id)| needed[id.index()])
+        .map(|(name, id)| (name.clone(), *id))
+        .collect();
+    let variables: Vec<(String, NodeId, Declaration)> = inner
+        .variables
+        .iter()
+        .filter(|(_, (id, _))| needed[id.index()])
+        .map(|(path, (id, declaration))| (path.clone(), *id, declaration.clone()))
+        .collect();
+    let mut layout = Layout { nodes: &inner.nodes, homes: BTreeMap::new(), slots: vec![] };
+    for (k, (_, id)) in inputs.iter().enumerate() {
+        layout.homes.insert(*id, (Storage::Input(k), 0));
+    }
+    for (k, (_, id, _)) in variables.iter().enumerate() {
+        layout.homes.insert(*id, (Storage::Variable(k), 0));
+    }
+    for (k, id) in outputs.iter().enumerate() {
+        layout.homes.insert(*id, (Storage::Output(k), 0));
+    }
+    for effect in effects.iter().filter(|effect| ordered.in_place.contains(&effect.value)) {
+        layout.homes.insert(effect.value, layout.homes[&effect.variable]);
+    }
+    let variable_index = |id: NodeId| variables.iter().position(|(_, known, _)| *known == id);
+    let mut arenas = Vec::new();
+    let firsts: Vec<usize> = batches
+        .iter()
+        .map(|batch| {
+            let first = arenas.len();
+            arenas.extend(arenas_of(batch, &ordered.groups, &kept, &variable_index));
+            first
+        })
+        .collect();
+    let schedule = schedule(&ordered.groups, &batches);
+    layout.assign_slots(&schedule, &ordered.groups, &batches, &kept, &ordered.in_place);
+
+    let mut steps: Vec<Step> = schedule
+        .iter()
+        .filter_map(|item| match *item {
+            Item::Group(k) => layout.step(&ordered.groups[k]),
+            Item::Batch(k) => Some(layout.batch_step(&batches[k], &ordered.groups, firsts[k])),
+        })
+        .collect();
+    for effect in effects.iter().filter(|effect| !ordered.in_place.contains(&effect.value)) {
+        let [read, write] = [effect.value, effect.variable].map(|id| layout.region(id));
+        steps.push(Step {
+            label: "copy".to_owned(),
+            kind: StepKind::Copy,
+            cost: Cost { flops: 0.0, bytes: 8.0 * read.len as f64 },
+            reads: vec![read],
+            writes: vec![write],
+        });
+    }
+    Plan {
+        steps,
+        inputs: inputs.into_iter().map(|(name, id)| (name, layout.meta(id).clone())).collect(),
+        assigned: variables.iter().map(|(_, id, _)| assigned.contains(id)).collect(),
+        outputs: outputs.iter().map(|&id| layout.meta(id).clone()).collect(),
+        variables: variables.into_iter().map(|(path, _, d)| (path, d)).collect(),
+        arenas,
+        slots: layout.slots,
+    }
+}
+
+/// Outputs and effects whose nodes are computed, and no two of which are the same: sources and
+/// repetitions get a node of their own.
+fn distinct(graph: &Graph, outputs: &[NodeId]) -> (Vec<NodeId>, Vec<Effect>) {
+    let mut seen = BTreeSet::new();
+    let mut own = |id: NodeId| {
+        let source = matches!(graph.op(id), Op::Input(_) | Op::Variable(_));
+        match !source && seen.insert(id) {
+            true => id,
+            false => Tensor { graph, id }.alias().id,
+        }
+    };
+    let outputs = outputs.iter().map(|&id| own(id)).collect();
+    let effects = graph.inner.borrow().effects.clone();
+    let effects = effects.into_iter().map(|e| Effect { value: own(e.value), ..e }).collect();
+    (outputs, effects)
+}
+
+/// What runs, in order.
+enum Item {
+    Group(usize),
+    Batch(usize),
+}
+
+fn schedule(groups: &[Group], batches: &[Batch]) -> Vec<Item> {
+    let item = |position: usize| {
+        let batch = batches.iter().position(|batch| batch.groups.contains(&position));
+        match batch {
+            None => Some(Item::Group(position)),
+            Some(batch) if batches[batch].groups.last() == Some(&position) => {
+                Some(Item::Batch(batch))
+            }
+            Some(_) => None,
+        }
+    };
+    (0..groups.len()).filter_map(item).collect()
+}
+
+/// One arena for each variable that the groups of a batch update.
+fn arenas_of(
+    batch: &Batch,
+    groups: &[Group],
+    kept: &Kept<'_>,
+    variable_index: impl Fn(NodeId) -> Option<usize>,
+) -> Vec<Arena> {
+    let updated = 0..groups[batch.groups[0]].roots.len();
+    updated
+        .map(|root| {
+            let members = batch.groups.iter().zip(&batch.offsets).filter_map(|(&group, &offset)| {
+                let variable = kept.variable_of(groups[group].roots[root])?;
+                Some((variable_index(variable)?, offset))
+            });
+            Arena { members: members.collect(), words: batch.words }
+        })
+        .collect()
+}
+
+/// Where the words of every stored node are.
+struct Layout<'a> {
+    nodes: &'a [Node],
+    homes: BTreeMap<NodeId, (Storage, usize)>,
+    slots: Vec<usize>,
+}
+
+impl Layout<'_> {
+    fn meta(&self, id: NodeId) -> &Meta {
+        &self.nodes[id.index()].meta
+    }
+
+    fn region(&self, id: NodeId) -> Region {
+        let (storage, offset) = self.homes[&id];
+        let Meta { shape, dtype } = self.meta(id);
+        Region { storage, offset, len: shape.len(), dtype: *dtype }
+    }
+
+    /// Gives a slot to every value that has no home yet.
+    fn assign_slots(
+        &mut self,
+        schedule: &[Item],
+        groups: &[Group],
+        batches: &[Batch],
+        kept: &Kept<'_>,
+        in_place: &BTreeSet<NodeId>,
+    ) {
+        // Gradients of a batch share a slot: one value that lives from the first to the batch.
+        let mut shared: BTreeMap<NodeId, (usize, usize)> = BTreeMap::new();
+        let mut lives: Vec<slots::Life> = Vec::new();
+        for batch in batches {
+            for (slot, role) in batch.operands.iter().enumerate() {
+                if *role == Role::Gradient {
+                    for (&group, &offset) in batch.groups.iter().zip(&batch.offsets) {
+                        shared.insert(groups[group].operands[slot], (lives.len(), offset));
+                    }
+                    lives.push(slots::Life { words: batch.words, from: usize::MAX, to: 0 });
+                }
+            }
+        }
+        let mut value_of: BTreeMap<NodeId, (usize, usize)> = BTreeMap::new();
+        for (time, item) in schedule.iter().enumerate() {
+            let members: Vec<&Group> = match *item {
+                Item::Group(k) => vec![&groups[k]],
+                Item::Batch(k) => batches[k].groups.iter().map(|&k| &groups[k]).collect(),
+            };
+            for group in members {
+                for &root in group.roots.iter().filter(|root| !self.homes.contains_key(root)) {
+                    let (value, offset) = shared.get(&root).copied().unwrap_or_else(|| {
+                        let words = self.meta(root).shape.len();
+                        lives.push(slots::Life { words, from: time, to: time });
+                        (lives.len() - 1, 0)
+                    });
+                    lives[value].from = lives[value].from.min(time);
+                    value_of.insert(root, (value, offset));
+                }
+                for operand in &group.operands {
+                    if let Some(&(value, _)) = value_of.get(operand) {
+                        lives[value].to = time;
+                    }
+                }
+            }
+        }
+        for effect in kept.effects.iter().filter(|e| !in_place.contains(&e.value)) {
+            if let Some(&(value, _)) = value_of.get(&effect.value) {
+                lives[value].to = usize::MAX;
+            }
+        }
+        let (assigned, sizes) = slots::assign(&lives);
+        self.slots = sizes;
+        for (node, (value, offset)) in value_of {
+            self.homes.insert(node, (Storage::Slot(assigned[value]), offset));
+        }
+    }
+
+    /// The step of a group, unless its result is empty.
+    fn step(&self, group: &Group) -> Option<Step> {
+        if self.meta(group.roots[0]).shape.is_empty() {
+            return None;
+        }
+        let reads = group.operands.iter().map(|&id| self.region(id)).collect();
+        let writes = group.roots.iter().map(|&id| self.region(id)).collect();
+        let kind = compacted(group.kind.clone());
+        Some(self.costed(&group.nodes, kind, reads, writes))
+    }
+
+    /// The step of a batch, whose arenas begin at number `first`.
+    fn batch_step(&self, batch: &Batch, groups: &[Group], first: usize) -> Step {
+        let representative = &groups[batch.groups[0]];
+        let whole = |storage, id: NodeId| Region {
+            storage,
+            offset: 0,
+            len: batch.words,
+            dtype: self.meta(id).dtype,
+        };
+        let operands = representative.operands.iter().zip(&batch.operands);
+        let reads = operands
+            .map(|(&id, role)| match role {
+                Role::Updated(root) => whole(Storage::Arena(first + root), id),
+                Role::Gradient => whole(self.homes[&id].0, id),
+                Role::Shared(id) => self.region(*id),
+            })
+            .collect();
+        let roots = representative.roots.iter().enumerate();
+        let writes = roots.map(|(k, &id)| whole(Storage::Arena(first + k), id)).collect();
+        let GroupKind::Map { terms, .. } = &representative.kind else {
+            unreachable!("batches are made of maps")
+        };
+        let kind = StepKind::Map {
+            space: vec![batch.words],
+            body: batch.body.clone(),
+            roots: terms.clone(),
+        };
+        let nodes: Vec<NodeId> =
+            batch.groups.iter().flat_map(|&k| groups[k].nodes.iter().copied()).collect();
+        self.costed(&nodes, kind, reads, writes)
+    }
+
+    fn costed(
+        &self,
+        nodes: &[NodeId],
+        kind: StepKind,
+        reads: Vec<Region>,
+        writes: Vec<Region>,
+    ) -> Step {
+        let cost = |id: &NodeId| {
+            let node = &self.nodes[id.index()];
+            let operands: Vec<&Meta> = node.inputs.iter().map(|&id| self.meta(id)).collect();
+            node.op.cost(&operands, &node.meta).flops
+        };
+        let words: usize = reads.iter().chain(&writes).map(|region| region.len).sum();
+        let cost = Cost { flops: nodes.iter().map(cost).sum(), bytes: 4.0 * words as f64 };
+        let mut names: Vec<(&str, usize)> = Vec::new();
+        for id in nodes {
+            let name = self.nodes[id.index()].op.name();
+            match names.iter_mut().find(|(known, _)| *known == name) {
+                Some((_, count)) => *count += 1,
+                None => names.push((name, 1)),
+            }
+        }
+        let times = |(name, count): (&str, usize)| match count {
+            1 => name.to_owned(),
+            _ => format!("{count} {name}"),
+        };
+        let label = names.into_iter().map(times).collect::<Vec<_>>().join(" + ");
+        Step { label, kind, reads, writes, cost }
+    }
+}
+
+/// The same step over a space of fewer dimensions.
+fn compacted(kind: GroupKind) -> StepKind {
+    let apply = |body: &mut Body, coefs: &dyn Fn(&Affine) -> Vec<i64>| {
+        for affine in body.affines_mut() {
+            affine.coefs = coefs(affine);
+        }
+    };
+    match kind {
+        GroupKind::Map { space, mut body, terms } => {
+            let compaction = {
+                let affines: Vec<Affine> = body.affines_mut().map(|a| a.clone()).collect();
+                Compaction::new(&space, 0..space.len(), &affines.iter().collect::<Vec<_>>())
+            };
+            apply(&mut body, &|affine| compaction.coefs(affine));
+            StepKind::Map { space: compaction.space, body, roots: terms }
+        }
+        GroupKind::Reduce { function, outer, inner, mut body, value, mut epilogue } => {
+            let whole = [outer.as_slice(), &inner].concat();
+            let in_body: Vec<Affine> = body.affines_mut().map(|a| a.clone()).collect();
+            let mut everywhere = in_body.clone();
+            everywhere.extend(epilogue.body.affines_mut().map(|affine| {
+                let mut affine = affine.clone();
+                affine.coefs.resize(whole.len(), 0);
+                affine
+            }));
+            let across = Compaction::new(
+                &whole,
+                0..outer.len(),
+                &everywhere.iter().collect::<Vec<_>>(),
+            );
+            let along = Compaction::new(
+                &whole,
+                outer.len()..whole.len(),
+                &in_body.iter().collect::<Vec<_>>(),
+            );
+            apply(&mut body, &|affine| [across.coefs(affine), along.coefs(affine)].concat());
+            apply(&mut epilogue.body, &|affine| across.coefs(affine));
+            let (outer, inner) = (across.space, along.space);
+            StepKind::Reduce { function, outer, inner, body, value, epilogue }
+        }
+        GroupKind::Kernel { kernel, operands, space, dtype, epilogue: Epilogue { mut body, root } } => {
+            let compaction = {
+                let affines: Vec<Affine> = body.affines_mut().map(|a| a.clone()).collect();
+                Compaction::new(&space, 0..space.len(), &affines.iter().collect::<Vec<_>>())
+            };
+            apply(&mut body, &|affine| compaction.coefs(affine));
+            let epilogue = Epilogue { body, root };
+            StepKind::Kernel { kernel, operands, space: compaction.space, dtype, epilogue }
+        }
+    }
+}

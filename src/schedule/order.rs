@@ -1,0 +1,80 @@
+//! When groups run: operands first, and a variable is overwritten after its last read.
+
+use super::{fuse::Group, merge::Kept};
+use crate::graph::NodeId;
+use std::{
+    cmp::Reverse,
+    collections::{BTreeSet, BinaryHeap, HashMap},
+};
+
+/// Numbers `0..len` such that every edge `(before, after)` is kept, the least first; `None` if
+/// there is a cycle.
+pub(super) fn topological(
+    len: usize,
+    edges: impl IntoIterator<Item = (usize, usize)>,
+) -> Option<Vec<usize>> {
+    let mut after: Vec<BTreeSet<usize>> = vec![BTreeSet::new(); len];
+    let mut waits = vec![0; len];
+    for (first, second) in edges {
+        if first != second && after[first].insert(second) {
+            waits[second] += 1;
+        }
+    }
+    let mut ready: BinaryHeap<_> = (0..len).filter(|&k| waits[k] == 0).map(Reverse).collect();
+    let mut order = Vec::with_capacity(len);
+    while let Some(Reverse(k)) = ready.pop() {
+        order.push(k);
+        for &next in &after[k] {
+            waits[next] -= 1;
+            if waits[next] == 0 {
+                ready.push(Reverse(next));
+            }
+        }
+    }
+    (order.len() == len).then_some(order)
+}
+
+/// Groups in order, and the effects that are applied by writing where the variable lives.
+pub(super) struct Ordered {
+    pub groups: Vec<Group>,
+    /// Values written in place of their variable; the other effects are copies at the end.
+    pub in_place: BTreeSet<NodeId>,
+}
+
+/// Decides which effects happen in place, and orders the groups accordingly.
+pub(super) fn order(groups: Vec<Group>, kept: &Kept<'_>) -> Ordered {
+    let producer: HashMap<NodeId, usize> = groups
+        .iter()
+        .enumerate()
+        .flat_map(|(k, group)| group.roots.iter().map(move |root| (*root, k)))
+        .collect();
+    let mut edges: Vec<(usize, usize)> = groups
+        .iter()
+        .enumerate()
+        .flat_map(|(k, group)| {
+            let producers = group.operands.iter().filter_map(|o| producer.get(o));
+            producers.map(|&p| (p, k)).collect::<Vec<_>>()
+        })
+        .collect();
+    let mut in_place = BTreeSet::new();
+    for effect in kept.effects {
+        let Some(&writer) = producer.get(&effect.value) else { continue };
+        if !groups[writer].reads_in_place(effect.variable) {
+            continue;
+        }
+        let readers = groups.iter().enumerate().filter(|(k, group)| {
+            *k != writer && group.operands.contains(&effect.variable)
+        });
+        let known = edges.len();
+        edges.extend(readers.map(|(reader, _)| (reader, writer)));
+        // A reader of the old value may need the new one as well: then the value is copied later.
+        match topological(groups.len(), edges.iter().copied()) {
+            Some(_) => drop(in_place.insert(effect.value)),
+            None => edges.truncate(known),
+        }
+    }
+    let order = topological(groups.len(), edges).expect("checked with every edge");
+    let mut groups: Vec<_> = groups.into_iter().map(Some).collect();
+    let groups = order.into_iter().filter_map(|k| groups[k].take()).collect();
+    Ordered { groups, in_place }
+}

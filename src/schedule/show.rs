@@ -1,0 +1,81 @@
+//! Plans as text.
+
+use super::plan::{Plan, Region, Step, StepKind, Storage};
+use crate::shape::Shape;
+use std::fmt;
+
+impl Plan {
+    /// Bytes of all memory a run needs: slots, inputs, variables and results.
+    pub fn peak_bytes(&self) -> usize {
+        let metas = self.inputs.iter().map(|(_, meta)| meta).chain(&self.outputs);
+        let given: usize = metas.map(|meta| meta.shape.len()).sum();
+        let variables: usize = self.variables.iter().map(|(_, d)| d.meta.shape.len()).sum();
+        4 * (given + variables + self.slots.iter().sum::<usize>())
+    }
+
+    /// Number of dispatches of a run.
+    pub fn len(&self) -> usize {
+        self.steps.len()
+    }
+
+    /// Whether nothing is to be done.
+    pub fn is_empty(&self) -> bool {
+        self.steps.is_empty()
+    }
+
+    /// Arithmetic operations of a run.
+    pub fn flops(&self) -> f64 {
+        self.steps.iter().map(|step| step.cost.flops).sum()
+    }
+
+    fn name(&self, region: &Region) -> String {
+        let name = match region.storage {
+            Storage::Slot(k) => format!("s{k}"),
+            Storage::Input(k) => format!("<{}>", self.inputs[k].0),
+            Storage::Variable(k) => self.variables[k].0.clone(),
+            Storage::Arena(k) => format!("arena{k}"),
+            Storage::Output(k) => format!("out{k}"),
+        };
+        match region.offset {
+            0 => name,
+            offset => format!("{name}+{offset}"),
+        }
+    }
+}
+
+impl fmt::Display for Plan {
+    /// One line a step, then the sizes.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (k, step) in self.steps.iter().enumerate() {
+            let list = |regions: &[Region]| {
+                regions.iter().map(|region| self.name(region)).collect::<Vec<_>>().join(", ")
+            };
+            writeln!(f, "{k:>4}  {:<24} {}", kind(step), step.label)?;
+            writeln!(f, "      {} <- {}", list(&step.writes), list(&step.reads))?;
+        }
+        writeln!(
+            f,
+            "{} dispatches, {:.3} Mflop, {} slots of {} bytes, {} arenas, {} bytes in all",
+            self.len(),
+            self.flops() / 1e6,
+            self.slots.len(),
+            4 * self.slots.iter().sum::<usize>(),
+            self.arenas.len(),
+            self.peak_bytes(),
+        )
+    }
+}
+
+fn kind(step: &Step) -> String {
+    let shape = |dims: &[usize]| Shape::from(dims).to_string();
+    match &step.kind {
+        StepKind::Map { space, .. } => format!("map {}", shape(space)),
+        StepKind::Reduce { function, outer, inner, .. } => {
+            format!("{} {} of {}", function.name(), shape(outer), shape(inner))
+        }
+        StepKind::Kernel { kernel, space, .. } => {
+            format!("{} {}", kernel.shader.name, shape(space))
+        }
+        StepKind::Copy => "copy".to_owned(),
+    }
+}

@@ -1,0 +1,71 @@
+//! Which memory a value shares: values that are not alive together may use one slot.
+
+use super::arena::aligned;
+
+/// A value and when it is alive.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Life {
+    /// Words it needs.
+    pub words: usize,
+    /// The step that writes it.
+    pub from: usize,
+    /// The last step that reads it.
+    pub to: usize,
+}
+
+/// The slot of each value, and the size of each slot in words.
+///
+/// Values are placed in the order in which they are written. Each takes the smallest free slot
+/// that is large enough, else grows the largest free one, else gets a new one. A slot becomes free
+/// after the step that reads its value last, so no step reads and writes one slot.
+pub(super) fn assign(lives: &[Life]) -> (Vec<usize>, Vec<usize>) {
+    let mut order: Vec<usize> = (0..lives.len()).collect();
+    order.sort_by_key(|&value| lives[value].from);
+    let mut slots: Vec<usize> = Vec::new();
+    let mut busy_until: Vec<usize> = Vec::new();
+    let mut assigned = vec![0; lives.len()];
+    for value in order {
+        let Life { words, from, to } = lives[value];
+        let words = aligned(words.max(1));
+        let free = || (0..slots.len()).filter(|&slot| busy_until[slot] < from);
+        let fitting = free().filter(|&slot| slots[slot] >= words).min_by_key(|&slot| slots[slot]);
+        let slot = fitting.or_else(|| free().max_by_key(|&slot| slots[slot])).unwrap_or_else(|| {
+            slots.push(0);
+            busy_until.push(0);
+            slots.len() - 1
+        });
+        slots[slot] = slots[slot].max(words);
+        busy_until[slot] = to.max(from);
+        assigned[value] = slot;
+    }
+    (assigned, slots)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::Noise;
+
+    #[test]
+    fn values_alive_together_never_share() {
+        let mut noise = Noise::new(1);
+        let lives: Vec<Life> = (0..200)
+            .map(|from| Life {
+                words: (noise.unit() * 1000.0) as usize,
+                from,
+                to: from + (noise.unit() * 12.0) as usize,
+            })
+            .collect();
+        let (slot, sizes) = assign(&lives);
+        for (i, a) in lives.iter().enumerate() {
+            assert!(sizes[slot[i]] >= a.words);
+            for (j, b) in lives.iter().enumerate().skip(i + 1) {
+                let together = a.from <= b.to && b.from <= a.to;
+                assert!(!(together && slot[i] == slot[j]), "{i} and {j} share slot {}", slot[i]);
+            }
+        }
+        let all: usize = lives.iter().map(|life| life.words).sum();
+        let shared: usize = sizes.iter().sum();
+        assert!(shared * 8 < all, "{shared} of {all} words");
+    }
+}

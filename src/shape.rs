@@ -1,0 +1,203 @@
+//! Shapes, strides and axes.
+
+use crate::{dtype::DType, error::OpError};
+
+/// Extents of the axes of a tensor, outermost first; a scalar has none.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+pub struct Shape(Vec<usize>);
+
+impl Shape {
+    /// The shape of a scalar.
+    pub fn scalar() -> Self {
+        Shape(Vec::new())
+    }
+
+    /// Number of axes.
+    pub fn rank(&self) -> usize {
+        self.0.len()
+    }
+
+    /// The extents.
+    pub fn dims(&self) -> &[usize] {
+        &self.0
+    }
+
+    /// Number of elements.
+    ///
+    /// Saturates: a graph refuses a shape whose number of elements does not fit an `i32`, so no
+    /// tensor ever has a saturated length.
+    pub fn len(&self) -> usize {
+        self.checked_len().unwrap_or(usize::MAX)
+    }
+
+    /// Number of elements, unless it overflows.
+    pub fn checked_len(&self) -> Option<usize> {
+        if self.0.contains(&0) {
+            return Some(0);
+        }
+        self.0.iter().try_fold(1usize, |len, &dim| len.checked_mul(dim))
+    }
+
+    /// Whether there are no elements.
+    pub fn is_empty(&self) -> bool {
+        self.0.contains(&0)
+    }
+
+    /// Distance in elements between neighbours along each axis, in row-major order.
+    pub fn strides(&self) -> Vec<usize> {
+        let mut strides = vec![1; self.rank()];
+        for axis in (1..self.rank()).rev() {
+            strides[axis - 1] = strides[axis] * self.0[axis].max(1);
+        }
+        strides
+    }
+
+    /// The shape with `axes` reduced to extent 1.
+    pub fn keepdims(&self, axes: &[usize]) -> Shape {
+        let dims = self.0.iter().enumerate();
+        Shape(dims.map(|(axis, &dim)| if axes.contains(&axis) { 1 } else { dim }).collect())
+    }
+
+    /// The shape without `axes`.
+    pub fn without(&self, axes: &[usize]) -> Shape {
+        let dims = self.0.iter().enumerate();
+        Shape(dims.filter(|(axis, _)| !axes.contains(axis)).map(|(_, &dim)| dim).collect())
+    }
+
+    /// The common shape of two operands after NumPy's broadcasting, or `None` if there is none.
+    pub fn broadcast_with(&self, other: &Shape) -> Option<Shape> {
+        let rank = self.rank().max(other.rank());
+        let at = |shape: &Shape, axis: usize| {
+            (axis + shape.rank()).checked_sub(rank).map_or(1, |axis| shape.0[axis])
+        };
+        let dims = (0..rank).map(|axis| match (at(self, axis), at(other, axis)) {
+            (a, b) if a == b => Some(a),
+            (1, b) => Some(b),
+            (a, 1) => Some(a),
+            _ => None,
+        });
+        dims.collect::<Option<Vec<_>>>().map(Shape)
+    }
+
+    /// All coordinates in row-major order; for reference code, where speed is no concern.
+    pub fn coordinates(&self) -> impl Iterator<Item = Vec<usize>> + use<> {
+        let dims = self.0.clone();
+        let strides = self.strides();
+        (0..self.len()).map(move |index| {
+            dims.iter().zip(&strides).map(|(&dim, &stride)| index / stride % dim).collect()
+        })
+    }
+
+    /// Row-major index of a coordinate.
+    pub fn index(&self, coordinate: &[usize]) -> usize {
+        coordinate.iter().zip(self.strides()).map(|(c, stride)| c * stride).sum()
+    }
+}
+
+impl std::fmt::Display for Shape {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list().entries(&self.0).finish()
+    }
+}
+
+impl std::fmt::Debug for Shape {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Display::fmt(self, f)
+    }
+}
+
+impl<const N: usize> From<[usize; N]> for Shape {
+    fn from(dims: [usize; N]) -> Self {
+        Shape(dims.to_vec())
+    }
+}
+impl From<&[usize]> for Shape {
+    fn from(dims: &[usize]) -> Self {
+        Shape(dims.to_vec())
+    }
+}
+impl From<Vec<usize>> for Shape {
+    fn from(dims: Vec<usize>) -> Self {
+        Shape(dims)
+    }
+}
+impl From<&Shape> for Shape {
+    fn from(shape: &Shape) -> Self {
+        shape.clone()
+    }
+}
+
+/// Shape and element type of a tensor: all that is known of it before anything runs.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Meta {
+    /// Its extents.
+    pub shape: Shape,
+    /// Its element type.
+    pub dtype: DType,
+}
+
+impl Meta {
+    /// A tensor of this shape and element type.
+    pub fn new(shape: impl Into<Shape>, dtype: DType) -> Self {
+        Meta { shape: shape.into(), dtype }
+    }
+}
+
+impl std::fmt::Display for Meta {
+    /// The shape, followed by the element type unless that is f32.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.dtype {
+            DType::F32 => write!(f, "{}", self.shape),
+            dtype => write!(f, "{} {dtype}", self.shape),
+        }
+    }
+}
+
+/// A set of axes as callers write it: `-1`, `[0, 2]`, or `..` for all of them.
+///
+/// Negative numbers count from the last axis.
+pub trait Axes {
+    /// The axes in increasing order, without repetition.
+    ///
+    /// # Errors
+    ///
+    /// [`OpError::Axis`] where an axis is not one of `rank`, [`OpError::RepeatedAxis`] where one
+    /// is named twice.
+    fn resolve(self, rank: usize) -> Result<Vec<usize>, OpError>;
+}
+
+/// The axis that `axis` means for this rank.
+pub(crate) fn resolve_axis(axis: i32, rank: usize) -> Result<usize, OpError> {
+    let resolved = if axis < 0 { i64::from(axis) + rank as i64 } else { i64::from(axis) };
+    usize::try_from(resolved)
+        .ok()
+        .filter(|&resolved| resolved < rank)
+        .ok_or(OpError::Axis { axis, rank })
+}
+
+impl Axes for &[i32] {
+    fn resolve(self, rank: usize) -> Result<Vec<usize>, OpError> {
+        let mut axes =
+            self.iter().map(|&axis| resolve_axis(axis, rank)).collect::<Result<Vec<_>, _>>()?;
+        axes.sort_unstable();
+        match axes.windows(2).find(|pair| pair[0] == pair[1]) {
+            Some(pair) => Err(OpError::RepeatedAxis { axis: pair[0] }),
+            None => Ok(axes),
+        }
+    }
+}
+impl<const N: usize> Axes for [i32; N] {
+    fn resolve(self, rank: usize) -> Result<Vec<usize>, OpError> {
+        self.as_slice().resolve(rank)
+    }
+}
+impl Axes for i32 {
+    fn resolve(self, rank: usize) -> Result<Vec<usize>, OpError> {
+        [self].resolve(rank)
+    }
+}
+impl Axes for std::ops::RangeFull {
+    fn resolve(self, rank: usize) -> Result<Vec<usize>, OpError> {
+        Ok((0..rank).collect())
+    }
+}

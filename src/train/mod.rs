@@ -1,0 +1,249 @@
+//! The training loop of a classifier.
+//!
+//! Every program is compiled and made ready before the first step: the full batch, the last
+//! batch, and those of the evaluation. Losses are read a few steps late, so no step waits for the
+//! one before.
+
+mod confusion;
+
+pub use confusion::Confusion;
+
+use crate::{
+    data::{self, Dataset, Loader},
+    device::Device,
+    dtype::DType,
+    error::Error,
+    graph::{Graph, Tensor},
+    nn::{self, Mode, Module, Scope},
+    optim::Optimizer,
+    program::{Outputs, Program},
+    variables::Variables,
+};
+use std::{collections::VecDeque, ops::ControlFlow, time::Instant};
+
+/// The scope of the model: its variables are those below `net/`.
+pub const MODEL: &str = "net";
+
+/// Trains a module that maps images to logits, by cross-entropy.
+#[derive(Clone)]
+pub struct Trainer<'a> {
+    model: &'a dyn Module,
+    optimizer: &'a dyn Optimizer,
+    epochs: usize,
+    batch: usize,
+    seed: u64,
+}
+
+/// What an epoch came to.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Epoch {
+    /// Counted from 1.
+    pub number: usize,
+    /// Mean loss over the training images, each when its batch was trained on.
+    pub train_loss: f64,
+    /// Mean loss over the images held out, after the epoch.
+    pub test_loss: f64,
+    /// Share of the images held out that is classified right, after the epoch.
+    pub test_accuracy: f64,
+    /// Seconds since the training began, without compilation.
+    pub seconds: f64,
+}
+
+/// What a training came to.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Report {
+    /// The epochs, in order.
+    pub epochs: Vec<Epoch>,
+    /// Steps of the optimizer.
+    pub steps: usize,
+    /// Seconds of training and evaluation, without compilation.
+    pub seconds: f64,
+    /// How the images held out are classified at the end.
+    pub confusion: Confusion,
+}
+
+/// A program for each number of rows that occurs.
+struct Programs(Vec<(usize, Program)>);
+
+impl<'a> Trainer<'a> {
+    /// For 10 epochs in batches of 32, shuffled by seed 0.
+    pub fn new(model: &'a dyn Module, optimizer: &'a dyn Optimizer) -> Self {
+        Trainer { model, optimizer, epochs: 10, batch: 32, seed: 0 }
+    }
+
+    /// Sets how often every image is trained on.
+    pub fn epochs(self, epochs: usize) -> Self {
+        Trainer { epochs, ..self }
+    }
+
+    /// Sets the number of images a step, at least one.
+    pub fn batch(self, batch: usize) -> Self {
+        Trainer { batch: batch.max(1), ..self }
+    }
+
+    /// Sets the seed of the order of images. Initial weights have that of the store.
+    pub fn seed(self, seed: u64) -> Self {
+        Trainer { seed, ..self }
+    }
+
+    /// The program of one training step on this many rows, whose output is the mean loss.
+    ///
+    /// # Errors
+    ///
+    /// A mistake in the model; a [`CompileError`](crate::CompileError).
+    pub fn step(&self, device: &Device, data: &Dataset, rows: usize) -> Result<Program, Error> {
+        let graph = Graph::new();
+        let mut cx = Scope::new(&graph, Mode::Train);
+        let (logits, labels) = self.logits(&mut cx, data, rows);
+        let loss = nn::cross_entropy(logits, labels);
+        self.optimizer.update(&mut cx, loss);
+        graph.compile(device, &[loss])
+    }
+
+    /// The program of an evaluation, whose outputs are the mean loss and the predicted classes.
+    fn evaluation(&self, device: &Device, data: &Dataset, rows: usize) -> Result<Program, Error> {
+        let graph = Graph::new();
+        let (logits, labels) = self.logits(&mut Scope::new(&graph, Mode::Eval), data, rows);
+        let loss = nn::cross_entropy(logits, labels);
+        graph.compile_pure(device, &[loss, logits.argmax(-1).cast(DType::U32)])
+    }
+
+    fn logits<'g>(
+        &self,
+        cx: &mut Scope<'g>,
+        data: &Dataset,
+        rows: usize,
+    ) -> (Tensor<'g>, Tensor<'g>) {
+        let dims = data.images().shape().dims();
+        let shape = [&[rows], dims.get(1..).unwrap_or_default()].concat();
+        let images = cx.graph().input("images", shape, DType::F32);
+        let labels = cx.graph().input("labels", [rows], DType::U32);
+        (self.model.forward(&mut cx.child(MODEL), images), labels)
+    }
+
+    /// Trains the variables of a store, and evaluates after every epoch.
+    ///
+    /// `on_epoch` sees each epoch as it ends, and may end the training.
+    ///
+    /// # Errors
+    ///
+    /// A mistake in the model, and whatever the device reports.
+    pub fn fit(
+        &self,
+        device: &Device,
+        variables: &Variables,
+        (train, test): (&Dataset, &Dataset),
+        on_epoch: &mut dyn FnMut(&Epoch) -> ControlFlow<()>,
+    ) -> Result<Report, Error> {
+        /// Rows an evaluation takes at once; more would only cost memory.
+        const EVALUATED: usize = 1024;
+        /// Steps after which a loss is read: as many as are in flight.
+        const LATE: usize = 3;
+        let loader = Loader::new(train.len(), self.batch, self.seed);
+        let steps = Programs::new(data::sizes(train.len(), self.batch), variables, |rows| {
+            self.step(device, train, rows)
+        })?;
+        let evaluations = Programs::new(data::sizes(test.len(), EVALUATED), variables, |rows| {
+            self.evaluation(device, test, rows)
+        })?;
+        let classes = train.classes().max(test.classes());
+
+        let begin = Instant::now();
+        let mut epochs: Vec<Epoch> = Vec::new();
+        let mut step_count = 0;
+        let mut evaluated = None;
+        for number in 1..=self.epochs {
+            let mut pending = VecDeque::new();
+            let mut total = 0.0;
+            for batch in loader.epoch(number) {
+                pending.push_back((batch.len(), steps.run(variables, &train.rows(&batch)?)?));
+                step_count += 1;
+                if pending.len() > LATE {
+                    total += summed(pending.pop_front())?;
+                }
+            }
+            while !pending.is_empty() {
+                total += summed(pending.pop_front())?;
+            }
+            let (test_loss, confusion) =
+                evaluate(&evaluations, variables, test, EVALUATED, classes)?;
+            let epoch = Epoch {
+                number,
+                train_loss: total / train.len().max(1) as f64,
+                test_loss,
+                test_accuracy: confusion.accuracy(),
+                seconds: begin.elapsed().as_secs_f64(),
+            };
+            epochs.push(epoch);
+            evaluated = Some(confusion);
+            if on_epoch(&epoch).is_break() {
+                break;
+            }
+        }
+        let confusion = match evaluated {
+            Some(confusion) => confusion,
+            None => evaluate(&evaluations, variables, test, EVALUATED, classes)?.1,
+        };
+        let seconds = begin.elapsed().as_secs_f64();
+        Ok(Report { epochs, steps: step_count, seconds, confusion })
+    }
+}
+
+/// The loss of a batch, summed over its rows.
+fn summed(step: Option<(usize, Outputs)>) -> Result<f64, Error> {
+    let Some((rows, outputs)) = step else { return Ok(0.0) };
+    Ok(rows as f64 * outputs.get(0)?.read_f64()?.iter().sum::<f64>())
+}
+
+/// The mean loss over a set, and how it is classified.
+fn evaluate(
+    programs: &Programs,
+    variables: &Variables,
+    data: &Dataset,
+    batch: usize,
+    classes: usize,
+) -> Result<(f64, Confusion), Error> {
+    let mut confusion = Confusion::new(classes);
+    let mut total = 0.0;
+    let rows: Vec<usize> = (0..data.len()).collect();
+    for rows in rows.chunks(batch) {
+        let part = data.rows(rows)?;
+        let outputs = programs.run(variables, &part)?;
+        let predicted = outputs.read_blocking(1)?;
+        total += summed(Some((rows.len(), outputs)))?;
+        for (&truth, &prediction) in part.labels().words().iter().zip(predicted.words()) {
+            confusion.add(truth as usize, prediction as usize);
+        }
+    }
+    Ok((total / data.len().max(1) as f64, confusion))
+}
+
+impl Programs {
+    fn new(
+        sizes: Vec<usize>,
+        variables: &Variables,
+        compile: impl Fn(usize) -> Result<Program, Error>,
+    ) -> Result<Self, Error> {
+        let ready = |rows| {
+            let program = compile(rows)?;
+            program.prepare(variables)?;
+            Ok((rows, program))
+        };
+        Ok(Programs(sizes.into_iter().map(ready).collect::<Result<_, Error>>()?))
+    }
+
+    fn run(&self, variables: &Variables, data: &Dataset) -> Result<Outputs, Error> {
+        let program = self.0.iter().find(|(rows, _)| *rows == data.len());
+        // Sizes are computed from the same numbers as batches; this is for who changes one.
+        let (_, program) = program.ok_or_else(|| crate::VariableError::Length {
+            len: data.len(),
+            shape: data.images().shape().clone(),
+        })?;
+        program.run(variables, &[("images", data.images()), ("labels", data.labels())])
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,50 @@
+use super::*;
+use crate::{
+    Array,
+    nn::{Activation, Dense, Sequential},
+    optim::Adam,
+};
+
+/// Points of the plane, and whether their coordinates have one sign: not linearly separable.
+fn exclusive_or() -> Result<Dataset, Error> {
+    let at = |i: usize| (i as f32 + 0.5) / 4.0 - 1.0;
+    let points: Vec<[f32; 2]> = (0..64).map(|i| [at(i / 8), at(i % 8)]).collect();
+    let labels: Vec<u32> = points.iter().map(|[x, y]| u32::from(x * y > 0.0)).collect();
+    Dataset::new(Array::new([64, 2], points.as_flattened())?, Array::new([64], &labels)?)
+}
+
+#[test]
+fn a_network_learns_what_a_line_cannot_separate() -> Result<(), Error> {
+    let data = exclusive_or()?;
+    let net = Sequential::new().add(Dense::new(16)).add(Activation::tanh()).add(Dense::new(2));
+    let variables = Variables::new(1);
+    // 64 rows in batches of 24 leave one of 16.
+    let optimizer = Adam::new(0.03);
+    let trainer = Trainer::new(&net, &optimizer).epochs(60).batch(24);
+    let mut seen = 0;
+    let report =
+        trainer.fit(&Device::cpu(), &variables, (&data, &data), &mut |epoch: &Epoch| {
+            seen += 1;
+            assert_eq!(epoch.number, seen);
+            ControlFlow::Continue(())
+        })?;
+    assert_eq!((report.steps, seen), (180, 60));
+    assert!(report.confusion.accuracy() > 0.9, "{}", report.confusion);
+    assert!(variables.paths().iter().any(|path| path == "net/0:dense/weight"));
+    Ok(())
+}
+
+#[test]
+fn the_callback_ends_the_training() -> Result<(), Error> {
+    let data = exclusive_or()?;
+    let net = Dense::new(2);
+    let optimizer = Adam::new(0.03);
+    let report = Trainer::new(&net, &optimizer).fit(
+        &Device::cpu(),
+        &Variables::new(1),
+        (&data, &data),
+        &mut |_| ControlFlow::Break(()),
+    )?;
+    assert_eq!(report.epochs.len(), 1);
+    Ok(())
+}

@@ -1,0 +1,84 @@
+#!/usr/bin/env bash
+# Runs every test of wgrad, with a GPU: where none answers, installs Mesa's software rasteriser.
+#
+# The last line counts the tests; the exit status is 0 only if all passed.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+export CARGO_TERM_COLOR=never
+
+# wgpu and Mesa want a place for sockets and locks.
+if [[ -z "${XDG_RUNTIME_DIR:-}" ]]; then
+    XDG_RUNTIME_DIR="$(mktemp -d)"
+    export XDG_RUNTIME_DIR
+    trap 'rm -rf "$XDG_RUNTIME_DIR"' EXIT
+fi
+
+say() { echo "run.sh: $*"; }
+
+gpu_answers() {
+    # Not in one pipe: a grep that has seen enough would break it.
+    local listing
+    listing="$(cargo run --quiet --bin wgrad -- devices --json)" && grep -q -- '-gpu"' <<<"$listing"
+}
+
+install_mesa() {
+    local packages=(mesa-vulkan-drivers libvulkan1) release=()
+    if ! command -v apt-get >/dev/null; then
+        say "no GPU answers: install a Vulkan driver (Mesa's lavapipe will do) and its loader"
+        return 1
+    fi
+    if [[ "$(id -u)" != 0 ]]; then
+        say "no GPU answers: run 'apt-get install ${packages[*]}' as root"
+        return 1
+    fi
+    # Debian 12 itself has Mesa 22, which is old for a Vulkan driver.
+    if (. /etc/os-release && [[ "${ID:-}" == debian && "${VERSION_ID:-}" == 12 ]]); then
+        release=(-t bookworm-backports)
+        if ! grep -rqs bookworm-backports /etc/apt/sources.list /etc/apt/sources.list.d; then
+            say "adding bookworm-backports to the sources of apt"
+            echo 'deb http://deb.debian.org/debian bookworm-backports main' \
+                >/etc/apt/sources.list.d/bookworm-backports.list
+        fi
+    fi
+    say "no GPU answers: installing ${packages[*]} ${release[*]}"
+    apt-get update -q
+    DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends \
+        "${release[@]}" "${packages[@]}"
+}
+
+cargo build --bin wgrad
+if ! gpu_answers; then
+    install_mesa
+fi
+if command -v dpkg-query >/dev/null; then
+    mesa="$(dpkg-query -W -f '${Version}' mesa-vulkan-drivers 2>/dev/null || true)"
+    say "Mesa: ${mesa:-not from a package}"
+fi
+
+# Tests that need a GPU fail without one instead of passing it over.
+export REQUIRE_GPU=1
+log="$(mktemp)"
+status=0
+if cargo nextest --version >/dev/null 2>&1; then
+    cargo nextest run --no-fail-fast "$@" 2>&1 | tee -a "$log" || status=1
+    cargo test --doc --no-fail-fast 2>&1 | tee -a "$log" || status=1
+else
+    cargo test --no-fail-fast "$@" 2>&1 | tee -a "$log" || status=1
+fi
+
+# nextest: "Summary [ 1.2s] 90 tests run: 88 passed (1 slow), 2 failed, 0 skipped"; libtest:
+# "test result: ok. 12 passed; 0 failed; ..", once for each binary.
+read -r passed failed < <(awk '
+    /^ *Summary \[/ || /^test result:/ {
+        for (i = 2; i <= NF; i++) {
+            if ($i ~ /^passed/) passed += $(i - 1)
+            if ($i ~ /^(failed|timed|exec)/) failed += $(i - 1)
+        }
+    }
+    END { print passed + 0, failed + 0 }' "$log")
+rm -f "$log"
+if [[ "$passed" == 0 || "$failed" != 0 ]]; then
+    status=1
+fi
+echo "$passed passed, $failed failed"
+exit "$status"
