@@ -10,7 +10,7 @@ mod dump;
 use crate::{
     dtype::DType,
     error::{GraphError, OpError, Place},
-    init::Init,
+    init::{self, Init},
     ops::{Op, source},
     shape::{Meta, Shape},
 };
@@ -122,7 +122,8 @@ impl Graph {
     ///
     /// # Errors
     ///
-    /// [`GraphError::Redeclared`] where the path has another shape or type.
+    /// [`GraphError::Redeclared`] where the path has another shape or type; [`OpError::DType`]
+    /// where `init` draws numbers that the type cannot hold.
     #[track_caller]
     pub fn variable(
         &self,
@@ -135,6 +136,9 @@ impl Graph {
         let known = self.inner.borrow().variables.get(path).map(|(id, _)| *id);
         if let Some(id) = known {
             return self.redeclare(path, id, meta);
+        }
+        if !init::accepts(init, dtype) {
+            return self.refuse("variable", &[], OpError::DType(dtype));
         }
         let declaration = Declaration { meta: meta.clone(), init };
         let tensor = self.push(source::Variable { path: path.into(), meta }, &[]);
@@ -177,8 +181,11 @@ impl Graph {
             return;
         };
         if meta != value.meta() {
-            let reason =
-                if meta.dtype == value.dtype() { OpError::Target(meta.shape.clone()) } else { OpError::DTypes };
+            let reason = if meta.dtype == value.dtype() {
+                OpError::Target(meta.shape.clone())
+            } else {
+                OpError::DTypes
+            };
             let operands = vec![meta, value.meta()];
             self.fail(GraphError::Op { op: "assign", operands, reason, place });
             return;
@@ -340,9 +347,8 @@ impl Graph {
     pub fn verify(&self) -> Result<(), GraphError> {
         let inner = self.inner.borrow();
         for (index, node) in inner.nodes.iter().enumerate() {
-            let broken = |what| {
-                Err(GraphError::Invariant { node: index as u32, op: node.op.name(), what })
-            };
+            let broken =
+                |what| Err(GraphError::Invariant { node: index as u32, op: node.op.name(), what });
             if node.inputs.iter().any(|input| input.index() >= index) {
                 return broken("operands come before their use");
             }

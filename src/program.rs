@@ -7,7 +7,6 @@ use crate::{
     error::{Error, RunError},
     gpu,
     graph::{Graph, Tensor},
-
     reference::{self, Array64},
     rewrite,
     schedule::{self, Plan},
@@ -137,7 +136,11 @@ impl Program {
     /// [`RunError`] where the inputs are not those of the program,
     /// [`VariableError`](crate::VariableError) where the store's variables are not, and whatever
     /// the device has reported since the last run.
-    pub fn run(&self, variables: &Variables, inputs: &[(&str, &dyn Feed)]) -> Result<Outputs, Error> {
+    pub fn run(
+        &self,
+        variables: &Variables,
+        inputs: &[(&str, &dyn Feed)],
+    ) -> Result<Outputs, Error> {
         let fed = self.feeds(inputs)?;
         let mut store = variables.lock();
         let values = match &self.backend {

@@ -1,11 +1,12 @@
 //! What tests and `verify` share: samples, the error a device is allowed, and how it is measured.
 
-use crate::{
-    dtype::DType,
-    ops::Op,
-    reference::Array64,
-    shape::Meta,
-};
+mod compare;
+mod gradients;
+
+pub use compare::{Agreement, compare, evaluate};
+pub use gradients::Slope;
+
+use crate::{dtype::DType, ops::Op, reference::Array64, shape::Meta};
 
 /// One operation on one set of operands, with the error a device is allowed.
 #[derive(Clone, Debug)]
@@ -142,10 +143,13 @@ impl Domain {
         let len = meta.shape.len();
         let mut noise = Noise::new(seed);
         let data: Vec<f64> = match *self {
-            Domain::Range(low, high) => (0..len).map(|_| low + (high - low) * noise.unit()).collect(),
+            Domain::Range(low, high) => {
+                (0..len).map(|_| low + (high - low) * noise.unit()).collect()
+            }
             Domain::Below(n) => (0..len).map(|_| (f64::from(n) * noise.unit()).floor()).collect(),
             Domain::Distinct => {
-                let mut data: Vec<f64> = (0..len).map(|k| 0.03 * (k as f64 - 0.4 * len as f64)).collect();
+                let mut data: Vec<f64> =
+                    (0..len).map(|k| 0.03 * (k as f64 - 0.4 * len as f64)).collect();
                 for k in (1..len).rev() {
                     data.swap(k, (noise.unit() * (k + 1) as f64) as usize);
                 }
@@ -154,7 +158,10 @@ impl Domain {
             Domain::Ties => (0..len).map(|_| (4.0 * noise.unit()).floor() - 1.0).collect(),
             Domain::Values(values) => (0..len).map(|k| values[k % values.len()]).collect(),
         };
-        Array64 { meta: meta.clone(), data: data.into_iter().map(|x| meta.dtype.round(x)).collect() }
+        Array64 {
+            meta: meta.clone(),
+            data: data.into_iter().map(|x| meta.dtype.round(x)).collect(),
+        }
     }
 }
 

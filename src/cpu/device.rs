@@ -1,9 +1,10 @@
 //! Threads and instruction sets.
 
-use crate::error::{DeviceError, Error};
+use crate::error::Error;
 use pulp::{Arch, Simd, WithSimd};
 #[cfg(feature = "threads")]
 use {
+    crate::error::DeviceError,
     rayon::prelude::*,
     std::sync::{Arc, OnceLock},
 };

@@ -2,7 +2,7 @@
 
 use super::{
     BLOCK,
-    tape::{Code, MAX_ARGUMENTS, Source, Tape, Target},
+    tape::{Code, MAX_ARGUMENTS, Root, Source, Tape, Target},
 };
 use half::{f16, slice::HalfFloatSliceExt};
 use std::{cell::Cell, mem};
@@ -121,7 +121,7 @@ impl Tape {
         count: usize,
     ) -> &'a [u32] {
         match self.roots[..] {
-            [super::tape::Root { source: Some(source), .. }] => {
+            [Root { source: Some(source), .. }] => {
                 resolve(&scratch.registers, chunk, source, at, count)
             }
             _ => unreachable!("a tape whose blocks are looked at has one root, not written"),

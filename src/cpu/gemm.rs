@@ -12,6 +12,7 @@ use gemm::Parallelism;
 /// # Panics
 ///
 /// Where an operand is shorter than its extents and strides say.
+#[expect(clippy::too_many_arguments, reason = "three extents, and two matrices with strides")]
 pub(crate) fn product(
     m: usize,
     n: usize,

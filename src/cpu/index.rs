@@ -52,10 +52,8 @@ impl Indexed {
             offset: affine.offset,
             coefs: dims.iter().map(|&(_, dim)| affine.coefs[dim]).collect(),
         };
-        let narrow_guard = |guard: &&Guard| Guard {
-            coordinate: narrow(&guard.coordinate),
-            extent: guard.extent,
-        };
+        let narrow_guard =
+            |guard: &&Guard| Guard { coordinate: narrow(&guard.coordinate), extent: guard.extent };
         Indexed {
             index: narrow(index),
             guards: guards.iter().map(narrow_guard).collect(),

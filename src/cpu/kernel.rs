@@ -12,7 +12,7 @@ use std::mem;
 /// Operations a chunk takes at least.
 const LEAST_WORK: usize = 1 << 19;
 /// Chunks of a large result.
-const CHUNKS: usize = 32;
+const CHUNKS: usize = 16;
 /// Elements of a chunk at most, so that its epilogue finds it in cache ...
 const MOST: usize = 1 << 16;
 /// ... unless that is fewer granules than this: products of few rows pay for their packing.

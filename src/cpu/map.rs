@@ -17,12 +17,7 @@ pub(super) struct Map {
 }
 
 impl Map {
-    pub fn new(
-        space: &[usize],
-        body: &Body,
-        roots: &[TermId],
-        updated: &[Option<usize>],
-    ) -> Self {
+    pub fn new(space: &[usize], body: &Body, roots: &[TermId], updated: &[Option<usize>]) -> Self {
         let tape = Tape::new(body, roots, space, updated, true);
         let len: usize = space.iter().product();
         Map { parallel: len > CHUNK && len.saturating_mul(tape.work()) > SERIAL, tape }

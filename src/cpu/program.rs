@@ -14,7 +14,7 @@ use crate::{
     program::{Data, Fed},
     schedule::{
         expr::{Body, Term},
-        plan::{Plan, Step, StepKind},
+        plan::{Plan, Region, Step, StepKind},
     },
     variables::Store,
 };
@@ -118,13 +118,13 @@ impl CpuProgram {
     fn steps(&self, memory: &mut Memory<'_>, threads: bool) {
         for (step, ready) in self.plan.steps.iter().zip(&self.steps) {
             let parallel = threads && ready.work.is_parallel();
-            memory.borrow(&step.reads, &step.writes, &ready.updated, |reads, writes| {
-                match &ready.work {
-                    Work::Map(map) => map.run(reads, writes, parallel),
-                    Work::Reduce(fold) => fold.run(reads, writes, parallel),
-                    Work::Kernel(kernel) => kernel.run(reads, writes, parallel),
-                    Work::Copy => copy(reads, writes, threads),
-                }
+            memory.borrow(&step.reads, &step.writes, &ready.updated, |reads, writes| match &ready
+                .work
+            {
+                Work::Map(map) => map.run(reads, writes, parallel),
+                Work::Reduce(fold) => fold.run(reads, writes, parallel),
+                Work::Kernel(kernel) => kernel.run(reads, writes, parallel),
+                Work::Copy => copy(reads, writes, threads),
             });
         }
     }
@@ -173,7 +173,7 @@ impl Ready {
 
 /// The write that each read shares its region with.
 fn in_place(step: &Step) -> Vec<Option<usize>> {
-    let key = |region: &crate::schedule::plan::Region| (region.storage, region.offset, region.len);
+    let key = |region: &Region| (region.storage, region.offset, region.len);
     let write = |read| step.writes.iter().position(|write| key(write) == key(read));
     step.reads.iter().map(write).collect()
 }

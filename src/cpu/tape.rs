@@ -97,7 +97,8 @@ impl Tape {
         let mut tape = Tape::default();
         let mut places: Vec<Option<Source>> = vec![None; body.terms.len()];
         let mut pending: Vec<(TermId, Code)> = Vec::new();
-        for (id, (term, dtype)) in body.terms.iter().enumerate().filter(|(id, _)| uses.needed[*id]) {
+        for (id, (term, dtype)) in body.terms.iter().enumerate().filter(|(id, _)| uses.needed[*id])
+        {
             let (code, uniform) = match term {
                 Term::Acc => {
                     places[id] = Some(Source::Acc);
@@ -128,9 +129,7 @@ impl Tape {
                 }
                 Term::Apply(function, arguments) => {
                     let last = arguments.last().map_or(*dtype, |&id| body.dtype(id));
-                    let is_uniform = |&id: &TermId| {
-                        matches!(places[id], Some(Source::Register(r)) if r < tape.uniform.len())
-                    };
+                    let is_uniform = |&id: &TermId| matches!(places[id], Some(Source::Register(r)) if r < tape.uniform.len());
                     let uniform = arguments.iter().all(is_uniform);
                     // The arguments are filled in when it is known where they are.
                     (Code::Apply(*function, Vec::new(), last, *dtype), uniform)

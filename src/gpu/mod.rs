@@ -1,8 +1,8 @@
-//! The GPU device: a [`Plan`](crate::schedule::Plan) becomes shaders, buffers and one submission.
+//! The GPU device: a `Plan` becomes shaders, buffers and one submission.
 //!
-//! The path of a plan: [`detour`] rewrites the few steps a GPU cannot bind, [`assemble`] makes
+//! The path of a plan: `detour` rewrites the few steps a GPU cannot bind, `assemble` makes
 //! the WGSL text and the binding list of every dispatch (no adapter is needed for that),
-//! [`pipelines`] compiles it, [`program`] lays out memory, and [`execute`] records and submits
+//! `pipelines` compiles it, `program` lays out memory, and `execute` records and submits
 //! it run after run without creating anything new.
 //!
 //! Invariants, checked by tests:

@@ -106,7 +106,7 @@ fn layouts_become_indices() -> Result<(), Error> {
 fn constants_survive_the_text() -> Result<(), Error> {
     let x = ramp(3);
     for value in [0.1, -0.0, 1e-30, f64::from(f32::MAX), -1234.5, f64::NEG_INFINITY, 1.0 / 3.0] {
-        let results = both(|_, x| x.full_like(value), &x)?;
+        let results = both(|_, x| x.less(x.full_like(9.0)).select(x.full_like(value), x), &x)?;
         let Some((got, expected)) = results else { return Ok(()) };
         assert_eq!(got.words(), expected.words(), "{value}");
     }
@@ -206,6 +206,27 @@ fn programs_share_a_store_and_slots() -> Result<(), Error> {
 }
 
 #[test]
+fn a_read_may_move_between_threads() -> Result<(), Error> {
+    fn is_send<T: Send>(value: T) -> T {
+        value
+    }
+    let Some(gpu) = device() else { return Ok(()) };
+    let graph = Graph::new();
+    let y = graph.full([3], DType::F32, 2.0);
+    let program = is_send(graph.compile(&Device::Gpu(gpu.clone()), &[y])?);
+    let outputs = program.run(&Variables::new(0), &[])?;
+    let reads: Vec<_> = (0..3).map(|_| outputs.values()[0].clone()).collect();
+    std::thread::scope(|scope| {
+        let read = |value: &crate::Value| pollster::block_on(is_send(value.read()));
+        let threads: Vec<_> = reads.iter().map(|value| scope.spawn(move || read(value))).collect();
+        for thread in threads {
+            assert_eq!(thread.join().expect("it does not panic")?.to_f64(), [2.0; 3]);
+        }
+        Ok(())
+    })
+}
+
+#[test]
 fn too_large_a_tensor_is_named() -> Result<(), Error> {
     let Some(gpu) = device() else { return Ok(()) };
     let limit = gpu.shared.limits.max_storage_buffer_binding_size;
@@ -218,5 +239,44 @@ fn too_large_a_tensor_is_named() -> Result<(), Error> {
     let error = graph.compile(&Device::Gpu(gpu.clone()), &[y]).err().map(|e| e.to_string());
     let error = error.expect("it does not fit");
     assert!(error.contains("bytes in one binding"), "{error}");
+    Ok(())
+}
+
+#[test]
+fn an_optimizer_updates_an_arena() -> Result<(), Error> {
+    use crate::nn::{Mode, Scope, mean_squared_error};
+    use crate::optim::{Adam, Optimizer};
+    let Some(gpu) = own_device() else { return Ok(()) };
+    let train = |device: &Device| {
+        let graph = Graph::new();
+        let x = graph.input("x", [8, 6], DType::F32);
+        let mut cx = Scope::new(&graph, Mode::Train);
+        let noise = Init::Normal { mean: 0.0, std: 0.3 };
+        let first = cx.param("first", [6, 5], noise);
+        let bias = cx.param("bias", [5], Init::Zeros);
+        let second = cx.param("second", [5, 1], noise);
+        let y = (x.matmul(first) + bias).tanh().matmul(second);
+        let loss = mean_squared_error(y, x.mean_keepdims(1));
+        Adam::new(0.01).update(&mut cx, loss);
+        let program = graph.compile(device, &[loss])?;
+        let variables = Variables::new(3);
+        program.prepare(&variables)?;
+        let before = gpu.counters();
+        let x = Array::new([8, 6], &ramp(48).to_vec::<f32>()?)?;
+        let mut losses = Vec::new();
+        for _ in 0..6 {
+            losses.push(program.run(&variables, &[("x", &x)])?.read_blocking(0)?.to_f64()[0]);
+        }
+        assert_eq!(gpu.counters().buffers, before.buffers);
+        Ok::<_, Error>((losses, variables.get("first")?, program.plan().map(|p| p.arenas.len())))
+    };
+    let (losses, first, arenas) = train(&Device::Gpu(gpu.clone()))?;
+    let (expected, expected_first, _) = train(&Device::Reference)?;
+    assert!(arenas > Some(0), "the update is one step over arenas");
+    assert!(losses[5] < losses[0]);
+    for (loss, expected) in losses.iter().zip(expected) {
+        assert!((loss - expected).abs() < 1e-4, "{loss} is not {expected}");
+    }
+    assert_near(&first, &expected_first, 1e-4);
     Ok(())
 }

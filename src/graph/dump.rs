@@ -9,8 +9,12 @@ impl fmt::Display for Graph {
         let inner = self.inner.borrow();
         for (index, node) in inner.nodes.iter().enumerate() {
             let operands: Vec<_> = node.inputs.iter().map(|id| format!("%{}", id.0)).collect();
-            let line =
-                format!("%{index} = {}({}): {}", node.op.describe(), operands.join(", "), node.meta);
+            let line = format!(
+                "%{index} = {}({}): {}",
+                node.op.describe(),
+                operands.join(", "),
+                node.meta
+            );
             match node.scope.is_empty() {
                 true => writeln!(f, "{line}")?,
                 false => writeln!(f, "{line:<60} in {}", node.scope)?,

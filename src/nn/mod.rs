@@ -15,7 +15,8 @@
 //! assert_eq!(logits.shape().dims(), [8, 10]);
 //! let paths: Vec<String> = cx.params().into_iter().map(|(path, _)| path).collect();
 //! assert_eq!(paths, ["0:dense/weight", "0:dense/bias", "2:dense/weight", "2:dense/bias"]);
-//! # Ok::<(), wgrad::Error>(graph.check()?)
+//! graph.check()?;
+//! # Ok::<(), wgrad::Error>(())
 //! ```
 
 mod activation;

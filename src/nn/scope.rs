@@ -19,16 +19,27 @@ pub enum Mode {
 
 /// What a module sees of its surroundings while it is traced.
 ///
-/// As long as a scope lives, what is made in its graph carries its path; scopes nest, so drop
-/// the inner one first.
+/// What is made in its graph carries the path of the scope that was entered last of those alive.
 #[derive(Debug)]
 pub struct Scope<'g> {
     graph: &'g Graph,
     path: Arc<str>,
     mode: Mode,
-    /// Trainable variables in order of declaration; shared by all scopes of one root.
-    params: Rc<RefCell<Vec<(String, Tensor<'g>)>>>,
-    /// The graph's scope before this one.
+    /// Position among the scopes that were ever entered.
+    number: usize,
+    shared: Rc<RefCell<Shared<'g>>>,
+}
+
+/// What all scopes of one root share.
+#[derive(Debug, Default)]
+struct Shared<'g> {
+    /// Trainable variables in order of declaration.
+    params: Vec<(String, Tensor<'g>)>,
+    /// Scopes that are alive: number and path. They may end in any order, as the first does in
+    /// `cx.child("a").child("b")`.
+    alive: Vec<(usize, Arc<str>)>,
+    entered: usize,
+    /// The graph's scope before the root.
     outer: Option<Arc<str>>,
 }
 
@@ -42,15 +53,23 @@ impl<'g> Scope<'g> {
         graph: &'g Graph,
         path: Arc<str>,
         mode: Mode,
-        params: Rc<RefCell<Vec<(String, Tensor<'g>)>>>,
+        shared: Rc<RefCell<Shared<'g>>>,
     ) -> Self {
+        let mut all = shared.borrow_mut();
+        let number = all.entered;
         let outer = graph.enter(Some(path.clone()));
-        Scope { graph, path, mode, params, outer }
+        if number == 0 {
+            all.outer = outer;
+        }
+        all.entered += 1;
+        all.alive.push((number, path.clone()));
+        drop(all);
+        Scope { graph, path, mode, number, shared }
     }
 
     /// A scope within this one. Entering a name twice shares its variables.
     pub fn child(&mut self, name: &str) -> Scope<'g> {
-        Scope::enter(self.graph, self.join(name).into(), self.mode, self.params.clone())
+        Scope::enter(self.graph, self.join(name).into(), self.mode, self.shared.clone())
     }
 
     /// The graph that is built.
@@ -78,7 +97,7 @@ impl<'g> Scope<'g> {
     pub fn param(&mut self, name: &str, shape: impl Into<Shape>, init: Init) -> Tensor<'g> {
         let param = self.variable(name, shape, DType::F32, init);
         let path = self.join(name);
-        let mut params = self.params.borrow_mut();
+        let params = &mut self.shared.borrow_mut().params;
         if !param.failed() && params.iter().all(|(known, _)| *known != path) {
             params.push((path, param));
         }
@@ -104,7 +123,7 @@ impl<'g> Scope<'g> {
 
     /// The trainable variables declared so far, anywhere below the root, in that order.
     pub fn params(&self) -> Vec<(String, Tensor<'g>)> {
-        self.params.borrow().clone()
+        self.shared.borrow().params.clone()
     }
 
     /// Numbers uniform in `[0, 1)`, anew at each run, from a random stream of their own.
@@ -135,7 +154,10 @@ impl<'g> Scope<'g> {
 
 impl Drop for Scope<'_> {
     fn drop(&mut self) {
-        self.graph.enter(self.outer.take());
+        let mut all = self.shared.borrow_mut();
+        all.alive.retain(|(number, _)| *number != self.number);
+        let last = all.alive.last().map(|(_, path)| path.clone());
+        self.graph.enter(last.or_else(|| all.outer.clone()));
     }
 }
 

@@ -16,6 +16,7 @@ impl Sequential {
     }
 
     /// Adds a module at the end.
+    #[expect(clippy::should_implement_trait, reason = "it adds to a list; there is no sum")]
     pub fn add(mut self, module: impl Module + 'static) -> Self {
         self.modules.push(Box::new(module));
         self

@@ -64,6 +64,7 @@ fn scopes_nest_and_end() {
     {
         let mut inner = root.child("a").child("b");
         assert_eq!(inner.path(), "a/b");
+        assert_eq!(graph.place().scope, "a/b");
         inner.param("w", [1], Init::Ones);
         inner.variable("state", [1], DType::U32, Init::Zeros);
     }

@@ -35,11 +35,8 @@ impl ArgFn {
 
     /// Whether `b`, which comes later, takes the place of `a`.
     fn replaces<T: PartialOrd>(self, a: T, b: T) -> bool {
-        #[expect(
-            clippy::eq_op,
-            reason = "integers have no is_nan, and only NaN differs from itself"
-        )]
-        let (a_is_nan, b_is_nan) = (a != a, b != b);
+        // Integers have no is_nan, and only NaN has no order with itself.
+        let [a_is_nan, b_is_nan] = [&a, &b].map(|x| x.partial_cmp(x).is_none());
         let beyond = match self {
             ArgFn::Max => b > a,
             ArgFn::Min => b < a,

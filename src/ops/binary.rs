@@ -103,7 +103,12 @@ impl BinaryFn {
     }
 
     /// Cotangents of `a` and `b`. At ties of max and min each gets half, as in PyTorch.
-    fn vjp<'g>(self, [a, b]: [Tensor<'g>; 2], y: Tensor<'g>, ct: Tensor<'g>) -> [Option<Tensor<'g>>; 2] {
+    fn vjp<'g>(
+        self,
+        [a, b]: [Tensor<'g>; 2],
+        y: Tensor<'g>,
+        ct: Tensor<'g>,
+    ) -> [Option<Tensor<'g>>; 2] {
         match self {
             Add => [Some(ct), Some(ct)],
             Sub => [Some(ct), Some(-ct)],

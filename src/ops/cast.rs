@@ -42,9 +42,9 @@ impl Scalar for ToResult {
             (DType::F32 | DType::F16, DType::F32) | (DType::F16, DType::F16) => {
                 out.copy_from_slice(x[0]);
             }
-            (DType::F32, DType::F16) => words1(x, out, |x| {
-                half::f16::from_f32(f32::from_bits(x)).to_f32().to_bits()
-            }),
+            (DType::F32, DType::F16) => {
+                words1(x, out, |x| half::f16::from_f32(f32::from_bits(x)).to_f32().to_bits())
+            }
             (DType::F32 | DType::F16, DType::I32) => {
                 words1(x, out, |x| (f32::from_bits(x) as i32) as u32);
             }
@@ -145,7 +145,15 @@ impl Operation for Cast {
             }
         }
         const EDGES: Domain = Domain::Values(&[
-            f64::NAN, f64::INFINITY, f64::NEG_INFINITY, -0.9, 3e9, -3e9, 5e9, 2_147_483_520.0, 0.0,
+            f64::NAN,
+            f64::INFINITY,
+            f64::NEG_INFINITY,
+            -0.9,
+            3e9,
+            -3e9,
+            5e9,
+            2_147_483_520.0,
+            0.0,
         ]);
         for to in [DType::I32, DType::U32, DType::Bool] {
             let sample = Sample::new(Cast { to }, [Meta::new([9], DType::F32)])

@@ -80,28 +80,24 @@ impl Scalar for CompareFn {
                 Wgsl::with(format!("({a} != {b} || is_nan({a}) || is_nan({b}))"), &["nan"])
             }
             // Fast-math compilers assume that there is no NaN, and may turn `<` into not `>=`.
-            (_, true) => Wgsl::with(
-                format!("({a} {symbol} {b} && !is_nan({a}) && !is_nan({b}))"),
-                &["nan"],
-            ),
+            (_, true) => {
+                Wgsl::with(format!("({a} {symbol} {b} && !is_nan({a}) && !is_nan({b}))"), &["nan"])
+            }
             (_, false) => Wgsl::new(format!("({a} {symbol} {b})")),
         }
     }
 
     fn cpu(&self, x: &[&[u32]], dtype: DType, _: DType, out: &mut [u32]) {
-        use math::words2;
-        let word = f32::from_bits;
-        match dtype {
-            DType::F32 | DType::F16 => match self {
-                Equal => words2(x, out, |a, b| u32::from(word(a) == word(b))),
-                NotEqual => words2(x, out, |a, b| u32::from(word(a) != word(b))),
-                Less => words2(x, out, |a, b| u32::from(word(a) < word(b))),
-                LessEqual => words2(x, out, |a, b| u32::from(word(a) <= word(b))),
-                Greater => words2(x, out, |a, b| u32::from(word(a) > word(b))),
-                GreaterEqual => words2(x, out, |a, b| u32::from(word(a) >= word(b))),
-            },
-            DType::I32 => words2(x, out, |a, b| u32::from(self.holds(a as i32, b as i32))),
-            DType::U32 | DType::Bool => words2(x, out, |a, b| u32::from(self.holds(a, b))),
+        use math::{floats_to_bool2 as floats, words_to_bool2 as words};
+        match (dtype, self) {
+            (DType::F32 | DType::F16, Equal) => floats(x, out, |a, b| a == b),
+            (DType::F32 | DType::F16, NotEqual) => floats(x, out, |a, b| a != b),
+            (DType::F32 | DType::F16, Less) => floats(x, out, |a, b| a < b),
+            (DType::F32 | DType::F16, LessEqual) => floats(x, out, |a, b| a <= b),
+            (DType::F32 | DType::F16, Greater) => floats(x, out, |a, b| a > b),
+            (DType::F32 | DType::F16, GreaterEqual) => floats(x, out, |a, b| a >= b),
+            (DType::I32, _) => words(x, out, |a, b| self.holds(a as i32, b as i32)),
+            (DType::U32 | DType::Bool, _) => words(x, out, |a, b| self.holds(a, b)),
         }
     }
 }
@@ -162,7 +158,11 @@ impl Operation for Compare {
             return Err(OpError::DType(DType::Bool));
         }
         // The builder has made the shapes equal.
-        if a.shape == b.shape { Ok(Meta::new(&a.shape, DType::Bool)) } else { Err(OpError::Broadcast) }
+        if a.shape == b.shape {
+            Ok(Meta::new(&a.shape, DType::Bool))
+        } else {
+            Err(OpError::Broadcast)
+        }
     }
 
     fn eval(&self, operands: &[&Array64]) -> Array64 {
@@ -206,7 +206,8 @@ impl Operation for Compare {
             hard.operands[0].0 = Meta::new([6, 7], DType::F32);
             hard.operands[1].0 = Meta::new([6, 7], DType::F32);
             // Periods of 7 and 6: every pair meets once.
-            let shorter = Domain::Values(&[f64::NAN, 0.0, 1.0, f64::INFINITY, f64::NEG_INFINITY, -1.0]);
+            let shorter =
+                Domain::Values(&[f64::NAN, 0.0, 1.0, f64::INFINITY, f64::NEG_INFINITY, -1.0]);
             samples.push(hard.operand(0, HARD).operand(1, shorter));
         }
         samples

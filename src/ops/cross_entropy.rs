@@ -3,7 +3,7 @@
 use super::*;
 use crate::{
     dtype::DType,
-    ops::softmax::{EXP_WORK, Rows, exp_sum, row_max},
+    ops::softmax::{EXP_WORK, Rows, exp_sum, exponentials, row_max, row_sum},
     shape::Shape,
 };
 use std::sync::Arc;
@@ -217,14 +217,15 @@ impl Operation for CrossEntropyGrad {
                     continue;
                 }
                 let ct = f32::from_bits(operands[2][row]);
-                let max = row_max(x);
-                let sum = exp_sum(x, max);
-                y.iter_mut().zip(x).for_each(|(y, x)| *y = ct * (math::exp(x - max) / sum));
-                y[label] = ct * (math::exp(x[label] - max) / sum - 1.0);
+                exponentials(x, row_max(x), y);
+                let sum = row_sum(y);
+                let hot = ct * (y[label] / sum - 1.0);
+                y.iter_mut().for_each(|y| *y = ct * (*y / sum));
+                y[label] = hot;
             }
         };
         let source = include_str!("../../shaders/cross_entropy_grad.wgsl");
-        rows.kernel("cross_entropy_grad", source, cols, 2 * EXP_WORK + 4, Arc::new(compute))
+        rows.kernel("cross_entropy_grad", source, cols, EXP_WORK + 6, Arc::new(compute))
     }
 
     fn cost(&self, operands: &[&Meta], result: &Meta) -> Cost {

@@ -1,7 +1,11 @@
 //! Coordinates as values.
 
 use super::*;
-use crate::{dtype::DType, graph::Graph, shape::{Shape, resolve_axis}};
+use crate::{
+    dtype::DType,
+    graph::Graph,
+    shape::{Shape, resolve_axis},
+};
 
 /// Each element is its coordinate along an axis.
 #[derive(Clone, Debug, PartialEq)]

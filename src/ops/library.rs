@@ -36,11 +36,6 @@ static FRAGMENTS: [Fragment; 15] = fragments! {
     "random": ["philox", "log", "sine"],
 };
 
-/// Text of a fragment, without those it calls.
-pub(crate) fn fragment(name: &str) -> Option<&'static str> {
-    FRAGMENTS.iter().find(|fragment| fragment.name == name).map(|fragment| fragment.text)
-}
-
 /// The texts of these fragments and of all that they call, each once, in the order of the table.
 /// Names that do not exist are left out; a test sees to it that there are none.
 pub(crate) fn closure(names: &[&str]) -> Vec<&'static str> {

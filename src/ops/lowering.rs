@@ -1,8 +1,6 @@
 //! What an operation tells the scheduler and the devices.
 
-use super::{
-    binary::BinaryFn, compare::CompareFn, random::Draw, reduce::ReduceFn, unary::UnaryFn,
-};
+use super::{binary::BinaryFn, compare::CompareFn, random::Draw, reduce::ReduceFn, unary::UnaryFn};
 use crate::dtype::DType;
 use std::sync::Arc;
 
@@ -177,8 +175,7 @@ impl Cost {
 
     /// Every operand is read and the result written once.
     pub fn moved(operands: &[&crate::shape::Meta], result: &crate::shape::Meta) -> Self {
-        let elements: usize =
-            operands.iter().chain([&result]).map(|meta| meta.shape.len()).sum();
+        let elements: usize = operands.iter().chain([&result]).map(|meta| meta.shape.len()).sum();
         Cost { flops: 0.0, bytes: 4.0 * elements as f64 }
     }
 }

@@ -47,17 +47,24 @@ pub(crate) fn words_to_bool2(x: &[&[u32]], out: &mut [u32], f: impl Fn(u32, u32)
 /// `out[i] = f(x[0][i])` on words.
 #[inline(always)]
 pub(crate) fn words1(x: &[&[u32]], out: &mut [u32], f: impl Fn(u32) -> u32) {
-    for (y, &a) in out.iter_mut().zip(x[0]) {
-        *y = f(a);
-    }
+    let a = x[0];
+    // Here the loop and `f` are one function, which is compiled for each instruction set.
+    pulp::Arch::new().dispatch(|| {
+        for (y, &a) in out.iter_mut().zip(a) {
+            *y = f(a);
+        }
+    });
 }
 
 /// `out[i] = f(x[0][i], x[1][i])` on words.
 #[inline(always)]
 pub(crate) fn words2(x: &[&[u32]], out: &mut [u32], f: impl Fn(u32, u32) -> u32) {
-    for (y, (&a, &b)) in out.iter_mut().zip(x[0].iter().zip(x[1])) {
-        *y = f(a, b);
-    }
+    let [a, b] = [x[0], x[1]];
+    pulp::Arch::new().dispatch(|| {
+        for (y, (&a, &b)) in out.iter_mut().zip(a.iter().zip(b)) {
+            *y = f(a, b);
+        }
+    });
 }
 
 /// Sine or cosine of a block: [`sin`] or [`cos`], and where their reduction ends, `slow`.

@@ -78,7 +78,13 @@ fn unit(bits: u32) -> f32 {
 }
 
 /// The word of element `index`.
-pub(crate) fn draw(function: RandomFn, key: [u32; 2], counter: u32, stream: u32, index: u32) -> u32 {
+pub(crate) fn draw(
+    function: RandomFn,
+    key: [u32; 2],
+    counter: u32,
+    stream: u32,
+    index: u32,
+) -> u32 {
     let block = philox([index / 4, counter, stream, 0], key);
     let lane = index as usize % 4;
     match function {
@@ -238,10 +244,7 @@ mod tests {
     /// The known answers that Random123's authors publish.
     #[test]
     fn philox_gives_the_published_answers() {
-        assert_eq!(
-            philox([0; 4], [0; 2]),
-            [0x6627_e8d5, 0xe169_c58d, 0xbc57_ac4c, 0x9b00_dbd8]
-        );
+        assert_eq!(philox([0; 4], [0; 2]), [0x6627_e8d5, 0xe169_c58d, 0xbc57_ac4c, 0x9b00_dbd8]);
         assert_eq!(
             philox([u32::MAX; 4], [u32::MAX; 2]),
             [0x408f_276d, 0x41c8_3b0e, 0xa20b_c7c6, 0x6d54_51fd]
@@ -262,7 +265,9 @@ mod tests {
         let values: Vec<f64> = (0..n).map(|index| f64::from(value(index))).collect();
         let moment = |p| values.iter().map(|x| x.powi(p)).sum::<f64>() / f64::from(n);
         // Standard errors of the moments are 0.005, 0.007, 0.02 and 0.05.
-        for (p, expected, tolerance) in [(1, 0.0, 0.02), (2, 1.0, 0.03), (3, 0.0, 0.1), (4, 3.0, 0.25)] {
+        for (p, expected, tolerance) in
+            [(1, 0.0, 0.02), (2, 1.0, 0.03), (3, 0.0, 0.1), (4, 3.0, 0.25)]
+        {
             assert!((moment(p) - expected).abs() < tolerance, "moment {p} is {}", moment(p));
         }
     }

@@ -76,7 +76,11 @@ impl Operation for Select {
             return Err(OpError::DTypes);
         }
         // The builder has made the shapes equal.
-        if condition.shape == a.shape && a.shape == b.shape { Ok(a.clone()) } else { Err(OpError::Broadcast) }
+        if condition.shape == a.shape && a.shape == b.shape {
+            Ok(a.clone())
+        } else {
+            Err(OpError::Broadcast)
+        }
     }
 
     fn eval(&self, operands: &[&Array64]) -> Array64 {

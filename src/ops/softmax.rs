@@ -80,23 +80,27 @@ pub(super) fn row_max(row: &[f32]) -> f32 {
     f32::from_bits(ReduceFn::Max.fold_words(DType::F32, least, bytemuck::cast_slice(row)))
 }
 
-/// `sum exp(x - max)` of a row, in the order of [`ReduceFn::fold_words`].
-pub(super) fn exp_sum(row: &[f32], max: f32) -> f32 {
-    const LANES: usize = 16;
-    let mut lanes = [0.0_f32; LANES];
-    let (blocks, rest) = row.as_chunks::<LANES>();
-    for block in blocks {
-        for (lane, x) in lanes.iter_mut().zip(block) {
-            *lane += math::exp(x - max);
-        }
-    }
-    for (lane, x) in lanes.iter_mut().zip(rest) {
-        *lane += math::exp(x - max);
-    }
-    row_sum(&lanes)
+/// `out[i] = exp(row[i] - max)`.
+pub(super) fn exponentials(row: &[f32], max: f32, out: &mut [f32]) {
+    let out = bytemuck::cast_slice_mut(out);
+    math::floats1(&[bytemuck::cast_slice(row)], out, |x| math::exp(x - max));
 }
 
-fn row_sum(row: &[f32]) -> f32 {
+/// `sum exp(x - max)` of a row: of blocks in the order of [`ReduceFn::fold_words`].
+pub(super) fn exp_sum(row: &[f32], max: f32) -> f32 {
+    const BLOCK: usize = 512;
+    let mut scratch = [0.0; BLOCK];
+    let mut sum = 0.0;
+    for block in row.chunks(BLOCK) {
+        let terms = &mut scratch[..block.len()];
+        exponentials(block, max, terms);
+        sum += row_sum(terms);
+    }
+    sum
+}
+
+/// Sum of a row, in the order of [`ReduceFn::fold_words`].
+pub(super) fn row_sum(row: &[f32]) -> f32 {
     f32::from_bits(ReduceFn::Sum.fold_words(DType::F32, 0, bytemuck::cast_slice(row)))
 }
 
@@ -204,8 +208,7 @@ impl Operation for Softmax {
             for (row, y) in (start / cols..).zip(out.chunks_exact_mut(cols)) {
                 let x = rows.row(operands[0], row);
                 let y: &mut [f32] = bytemuck::cast_slice_mut(y);
-                let max = row_max(x);
-                y.iter_mut().zip(x).for_each(|(y, x)| *y = math::exp(x - max));
+                exponentials(x, row_max(x), y);
                 let sum = row_sum(y);
                 y.iter_mut().for_each(|y| *y /= sum);
             }

@@ -43,7 +43,12 @@ macro_rules! source {
                 unreachable!("the interpreter asks its caller for the value of a source")
             }
 
-            fn vjp<'g>(&self, _: &[Tensor<'g>], _: Tensor<'g>, _: Tensor<'g>) -> Vec<Option<Tensor<'g>>> {
+            fn vjp<'g>(
+                &self,
+                _: &[Tensor<'g>],
+                _: Tensor<'g>,
+                _: Tensor<'g>,
+            ) -> Vec<Option<Tensor<'g>>> {
                 vec![]
             }
 

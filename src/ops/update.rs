@@ -118,7 +118,12 @@ impl Operation for Update {
         crate::reference::expanded(&(*self).into(), operands)
     }
 
-    fn vjp<'g>(&self, operands: &[Tensor<'g>], _: Tensor<'g>, ct: Tensor<'g>) -> Vec<Option<Tensor<'g>>> {
+    fn vjp<'g>(
+        &self,
+        operands: &[Tensor<'g>],
+        _: Tensor<'g>,
+        ct: Tensor<'g>,
+    ) -> Vec<Option<Tensor<'g>>> {
         crate::autodiff::through_expansion(&(*self).into(), operands, ct)
     }
 

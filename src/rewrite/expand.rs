@@ -15,8 +15,7 @@ fn expands(op: &Op, operands: &[&Meta], result: &Meta) -> bool {
 pub(super) fn applies(graph: &Graph) -> bool {
     let inner = graph.inner.borrow();
     inner.nodes.iter().any(|node| {
-        let operands: Vec<_> =
-            node.inputs.iter().map(|id| &inner.nodes[id.index()].meta).collect();
+        let operands: Vec<_> = node.inputs.iter().map(|id| &inner.nodes[id.index()].meta).collect();
         expands(&node.op, &operands, &node.meta)
     })
 }

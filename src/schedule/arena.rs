@@ -6,7 +6,7 @@
 
 use super::{
     expr::{Affine, Body, Term},
-    fuse::{Group, GroupKind},
+    group::{Group, GroupKind},
     merge::Kept,
     order::Ordered,
 };
@@ -56,7 +56,8 @@ pub(super) fn batches(ordered: &Ordered, nodes: &[Node], kept: &Kept<'_>) -> Vec
     let mut alike: BTreeMap<String, (Vec<usize>, Vec<Role>, Body)> = BTreeMap::new();
     for (position, group) in ordered.groups.iter().enumerate() {
         if let Some((roles, body)) = signature(group, ordered, nodes, kept) {
-            let dtypes: Vec<DType> = group.roots.iter().map(|r| nodes[r.index()].meta.dtype).collect();
+            let dtypes: Vec<DType> =
+                group.roots.iter().map(|r| nodes[r.index()].meta.dtype).collect();
             let GroupKind::Map { terms, .. } = &group.kind else { continue };
             let key = format!("{roles:?} {body:?} {terms:?} {dtypes:?}");
             alike.entry(key).or_insert_with(|| (vec![], roles, body)).0.push(position);

@@ -50,10 +50,13 @@ impl Affine {
 
     /// Its least and greatest value over a space without empty dimensions.
     pub fn range(&self, space: &[usize]) -> (i64, i64) {
-        self.coefs.iter().zip(space).fold((self.offset, self.offset), |(low, high), (&coef, &extent)| {
-            let reach = coef * (extent as i64 - 1);
-            (low + reach.min(0), high + reach.max(0))
-        })
+        self.coefs.iter().zip(space).fold(
+            (self.offset, self.offset),
+            |(low, high), (&coef, &extent)| {
+                let reach = coef * (extent as i64 - 1);
+                (low + reach.min(0), high + reach.max(0))
+            },
+        )
     }
 
     /// Whether it is the row-major index into the space.

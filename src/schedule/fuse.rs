@@ -2,21 +2,20 @@
 //! computed on the way.
 
 use super::{
-    expr::{Affine, Body, Guard, Term, TermId},
+    expr::{Affine, Term},
+    group::{Group, GroupKind},
     index,
+    inline::{At, Making},
     plan::Epilogue,
 };
 use crate::{
-    dtype::DType,
     graph::{Node, NodeId},
     ops::{
-        lowering::{Kernel, Layout, Lowering, Pointwise},
-        reduce::ReduceFn,
+        lowering::{Layout, Lowering, Pointwise},
         unary::UnaryFn,
     },
-    shape::{Meta, Shape},
+    shape::Meta,
 };
-use std::collections::HashMap;
 
 /// Storage buffers a step may bind, as the smallest devices allow (Metal: 8, one of which wgpu
 /// needs).
@@ -28,140 +27,14 @@ const MAX_TERMS: usize = 96;
 /// Operations recomputed by each consumer rather than stored: at most so many light ones.
 const CHEAP: usize = 2;
 
-/// A step that is still in terms of nodes.
-#[derive(Clone, Debug)]
-pub(super) struct Group {
-    /// What it writes, in order; one node but for maps.
-    pub roots: Vec<NodeId>,
-    /// Nodes it loads, in the order of `Term::Load::operand`.
-    pub operands: Vec<NodeId>,
-    /// Every node computed in it.
-    pub nodes: Vec<NodeId>,
-    pub kind: GroupKind,
-}
-
-#[derive(Clone, Debug)]
-pub(super) enum GroupKind {
-    Map {
-        space: Vec<usize>,
-        body: Body,
-        /// One for each root.
-        terms: Vec<TermId>,
-    },
-    Reduce {
-        function: ReduceFn,
-        outer: Vec<usize>,
-        inner: Vec<usize>,
-        body: Body,
-        value: TermId,
-        epilogue: Epilogue,
-    },
-    Kernel {
-        kernel: Kernel,
-        /// The first so many of the group's operands are the kernel's.
-        operands: usize,
-        space: Vec<usize>,
-        dtype: DType,
-        epilogue: Epilogue,
-    },
-}
-
-impl Group {
-    /// The index of every load of `node`, with whether it is guarded.
-    pub fn loads(&self, node: NodeId) -> Vec<(&Affine, bool)> {
-        let bodies: [Option<&Body>; 2] = match &self.kind {
-            GroupKind::Map { body, .. } => [Some(body), None],
-            GroupKind::Reduce { body, epilogue, .. } => [Some(body), Some(&epilogue.body)],
-            GroupKind::Kernel { epilogue, .. } => [Some(&epilogue.body), None],
-        };
-        let terms = bodies.into_iter().flatten().flat_map(|body| &body.terms);
-        terms
-            .filter_map(|(term, _)| match term {
-                Term::Load { operand, index, guards } if self.operands[*operand] == node => {
-                    Some((index, !guards.is_empty()))
-                }
-                _ => None,
-            })
-            .collect()
-    }
-
-    /// Whether the group is a map that reads `node`, if at all, at the very point it writes: it
-    /// may then be updated in place.
-    pub fn reads_in_place(&self, node: NodeId) -> bool {
-        if !self.operands.contains(&node) {
-            return true;
-        }
-        match &self.kind {
-            GroupKind::Map { space, .. } => {
-                self.loads(node).iter().all(|(index, guarded)| !guarded && index.is_linear(space))
-            }
-            _ => false,
-        }
-    }
-}
-
 /// The walk over a graph, from its last node to its first.
 pub(super) struct Fuser<'a> {
-    nodes: &'a [Node],
-    lowerings: Vec<Lowering>,
+    pub(super) nodes: &'a [Node],
+    pub(super) lowerings: Vec<Lowering>,
     /// Number of times a needed node reads it.
-    uses: Vec<usize>,
+    pub(super) uses: Vec<usize>,
     /// Whether it is stored: decided by its consumers, which come later in the graph.
-    stored: Vec<bool>,
-}
-
-/// One group in the making.
-struct Making<'s> {
-    space: &'s [usize],
-    body: Body,
-    operands: Vec<NodeId>,
-    nodes: Vec<NodeId>,
-    /// Nodes that must be stored if this attempt is taken.
-    requests: Vec<NodeId>,
-    /// The kernel or reduction whose result the body continues, and its coordinates.
-    anchor: Option<(NodeId, Vec<Affine>)>,
-    anchor_allowed: bool,
-    known: HashMap<(NodeId, Vec<Affine>, Vec<Guard>), TermId>,
-    /// How deep operations may be inlined.
-    depth: usize,
-}
-
-impl<'s> Making<'s> {
-    fn new(space: &'s [usize], operands: Vec<NodeId>, anchor_allowed: bool, depth: usize) -> Self {
-        Making {
-            space,
-            body: Body::default(),
-            operands,
-            nodes: vec![],
-            requests: vec![],
-            anchor: None,
-            anchor_allowed,
-            known: HashMap::new(),
-            depth,
-        }
-    }
-
-    fn operand(&mut self, node: NodeId) -> usize {
-        let known = self.operands.iter().position(|&known| known == node);
-        known.unwrap_or_else(|| {
-            self.operands.push(node);
-            self.operands.len() - 1
-        })
-    }
-
-    fn coordinates(&self) -> Vec<Affine> {
-        (0..self.space.len()).map(|dim| Affine::coordinate(dim, self.space.len())).collect()
-    }
-}
-
-/// Where in a group the walk is.
-#[derive(Clone)]
-struct At {
-    coords: Vec<Affine>,
-    guards: Vec<Guard>,
-    /// Whether everything from the root to here has one consumer.
-    exclusive: bool,
-    depth: usize,
+    pub(super) stored: Vec<bool>,
 }
 
 impl<'a> Fuser<'a> {
@@ -315,26 +188,7 @@ impl<'a> Fuser<'a> {
         (group, requests, reached, terms)
     }
 
-    /// The value of an operand: computed here, or loaded.
-    fn value(&self, making: &mut Making, id: NodeId, at: At, reached: &mut usize) -> TermId {
-        let key = (id, at.coords.clone(), at.guards.clone());
-        if let Some(&term) = making.known.get(&key) {
-            return term;
-        }
-        let term = if self.may_anchor(making, id, &at) {
-            making.anchor = Some((id, at.coords));
-            making.nodes.push(id);
-            making.body.push(Term::Acc, self.nodes[id.index()].meta.dtype)
-        } else if self.inlines(id, &at, making.depth) {
-            self.compute(making, id, at, reached)
-        } else {
-            self.load(making, id, at)
-        };
-        making.known.insert(key, term);
-        term
-    }
-
-    fn may_anchor(&self, making: &Making, id: NodeId, at: &At) -> bool {
+    pub(super) fn may_anchor(&self, making: &Making, id: NodeId, at: &At) -> bool {
         let meta = &self.nodes[id.index()].meta;
         matches!(self.lowerings[id.index()], Lowering::Reduce { .. } | Lowering::Kernel(_))
             && making.anchor_allowed
@@ -348,7 +202,7 @@ impl<'a> Fuser<'a> {
     }
 
     /// Whether a node is computed where it is used.
-    fn inlines(&self, id: NodeId, at: &At, depth: usize) -> bool {
+    pub(super) fn inlines(&self, id: NodeId, at: &At, depth: usize) -> bool {
         let index = id.index();
         if self.stored[index] {
             return false;
@@ -365,12 +219,12 @@ impl<'a> Fuser<'a> {
     }
 
     /// Whether a node's value is in memory when a later group runs.
-    fn is_loaded(&self, id: NodeId) -> bool {
+    pub(super) fn is_loaded(&self, id: NodeId) -> bool {
         self.stored[id.index()] || matches!(self.lowerings[id.index()], Lowering::Source)
     }
 
     /// The node whose words these are: reshaping moves nothing.
-    fn unreshaped(&self, id: NodeId) -> NodeId {
+    pub(super) fn unreshaped(&self, id: NodeId) -> NodeId {
         match self.lowerings[id.index()] {
             Lowering::Layout(Layout::Reshape) if !self.stored[id.index()] => {
                 self.unreshaped(self.nodes[id.index()].inputs[0])
@@ -398,7 +252,7 @@ impl<'a> Fuser<'a> {
     }
 
     /// Whether a node does arithmetic that repeating it for many elements would repeat.
-    fn computes(&self, id: NodeId) -> bool {
+    pub(super) fn computes(&self, id: NodeId) -> bool {
         if self.is_loaded(id) {
             return false;
         }
@@ -408,175 +262,6 @@ impl<'a> Fuser<'a> {
             }
             Lowering::Pointwise(_) | Lowering::Reduce { .. } | Lowering::Kernel(_) => true,
             Lowering::Source | Lowering::Full(_) | Lowering::Iota(_) | Lowering::Expand => false,
-        }
-    }
-
-    fn load(&self, making: &mut Making, id: NodeId, at: At) -> TermId {
-        let Node { meta, .. } = &self.nodes[id.index()];
-        let index = index::linear(&at.coords, &meta.shape, making.space.len());
-        let source = self.unreshaped(id);
-        making.requests.push(source);
-        let operand = making.operand(source);
-        making.body.push(Term::Load { operand, index, guards: at.guards }, meta.dtype)
-    }
-
-    /// The terms of a node that is computed in this group.
-    fn compute(&self, making: &mut Making, id: NodeId, at: At, reached: &mut usize) -> TermId {
-        let node = &self.nodes[id.index()];
-        let dtype = node.meta.dtype;
-        making.nodes.push(id);
-        *reached = (*reached).max(at.depth + 1);
-        let next = At {
-            exclusive: at.exclusive && self.uses[id.index()] <= 1,
-            depth: at.depth + 1,
-            ..at.clone()
-        };
-        match &self.lowerings[id.index()] {
-            Lowering::Full(word) => making.body.push(Term::Const(*word), dtype),
-            Lowering::Iota(axis) => coordinate(&mut making.body, &at.coords[*axis], dtype),
-            Lowering::Pointwise(function) => {
-                let operands: Vec<TermId> = node
-                    .inputs
-                    .iter()
-                    .map(|&input| self.value(making, input, next.clone(), reached))
-                    .collect();
-                making.body.push(Term::Apply(*function, operands), dtype)
-            }
-            Lowering::Layout(layout) => self.relocate(making, node, layout, next, reached),
-            // A root that is a source is read as it is.
-            Lowering::Source => self.load(making, id, at),
-            Lowering::Reduce { .. } | Lowering::Kernel(_) | Lowering::Expand => {
-                unreachable!("anchors are not inlined, and what expands is expanded before")
-            }
-        }
-    }
-
-    /// The value behind a layout change.
-    fn relocate(
-        &self,
-        making: &mut Making,
-        node: &Node,
-        layout: &Layout,
-        at: At,
-        reached: &mut usize,
-    ) -> TermId {
-        let rank = making.space.len();
-        let input = node.inputs[0];
-        let shape = &self.nodes[input.index()].meta.shape;
-        let moved = |coords: Vec<Affine>| At { coords, ..at.clone() };
-        match layout {
-            Layout::Reshape => {
-                let index = index::linear(&at.coords, &node.meta.shape, rank);
-                if self.is_loaded(self.unreshaped(input)) {
-                    return self.load_linear(making, input, index, at);
-                }
-                match index::split(&index, shape, making.space) {
-                    Some(coords) => self.value(making, input, moved(coords), reached),
-                    None => self.load_linear(making, input, index, at),
-                }
-            }
-            Layout::Transpose(axes) => {
-                let mut coords = at.coords.clone();
-                for (coord, &axis) in at.coords.iter().zip(axes) {
-                    coords[axis] = coord.clone();
-                }
-                self.value(making, input, moved(coords), reached)
-            }
-            Layout::Broadcast => {
-                let at = moved(index::broadcast(&at.coords, shape));
-                // What is computed once is not computed again for every copy.
-                match shape.len() < node.meta.shape.len() && self.computes(input) {
-                    true => self.load(making, input, at),
-                    false => self.value(making, input, at, reached),
-                }
-            }
-            Layout::Slice { starts, steps } => {
-                let coords = at.coords.iter().zip(starts.iter().zip(steps));
-                let coords = coords
-                    .map(|(coord, (&start, &step))| coord.scaled(step as i64, start as i64))
-                    .collect();
-                self.value(making, input, moved(coords), reached)
-            }
-            Layout::Flip(axes) => {
-                let mut coords = at.coords.clone();
-                for &axis in axes {
-                    coords[axis] = coords[axis].scaled(-1, shape.dims()[axis] as i64 - 1);
-                }
-                self.value(making, input, moved(coords), reached)
-            }
-            Layout::Pad { low, value } => {
-                let coords: Vec<Affine> = at
-                    .coords
-                    .iter()
-                    .zip(low)
-                    .map(|(coord, &low)| coord.scaled(1, -(low as i64)))
-                    .collect();
-                let surround = making.body.push(Term::Const(*value), node.meta.dtype);
-                self.guarded(making, input, moved(coords), surround, shape, reached)
-            }
-            Layout::Concat { axis } => {
-                let zero = making.body.push(Term::Const(0), node.meta.dtype);
-                let mut end: usize =
-                    node.inputs.iter().map(|id| self.extent(*id, *axis)).sum();
-                // From the last operand to the first: each is chosen where it begins.
-                node.inputs.iter().rev().fold(zero, |rest, &input| {
-                    end -= self.extent(input, *axis);
-                    let mut coords = at.coords.clone();
-                    coords[*axis] = coords[*axis].scaled(1, -(end as i64));
-                    let shape = &self.nodes[input.index()].meta.shape;
-                    self.guarded(making, input, moved(coords), rest, shape, reached)
-                })
-            }
-        }
-    }
-
-    fn extent(&self, id: NodeId, axis: usize) -> usize {
-        self.nodes[id.index()].meta.shape.dims()[axis]
-    }
-
-    /// `input` where its coordinates exist, else `otherwise`.
-    fn guarded(
-        &self,
-        making: &mut Making,
-        input: NodeId,
-        mut at: At,
-        otherwise: TermId,
-        shape: &Shape,
-        reached: &mut usize,
-    ) -> TermId {
-        let dtype = self.nodes[input.index()].meta.dtype;
-        let coords = at.coords.iter().zip(shape.dims());
-        let new: Vec<Guard> = coords
-            .filter_map(|(coord, &extent)| index::guard(coord, extent, making.space))
-            .collect();
-        at.guards.extend(new.iter().cloned());
-        if shape.is_empty() {
-            return otherwise;
-        }
-        let value = self.value(making, input, at, reached);
-        if new.is_empty() {
-            return value;
-        }
-        let inside = making.body.push(Term::Inside(new), DType::Bool);
-        making.body.push(Term::Apply(Pointwise::Select, vec![inside, value, otherwise]), dtype)
-    }
-
-    fn load_linear(&self, making: &mut Making, id: NodeId, index: Affine, at: At) -> TermId {
-        let source = self.unreshaped(id);
-        making.requests.push(source);
-        let operand = making.operand(source);
-        let dtype = self.nodes[id.index()].meta.dtype;
-        making.body.push(Term::Load { operand, index, guards: at.guards }, dtype)
-    }
-}
-
-/// A coordinate as a value of some type.
-fn coordinate(body: &mut Body, coord: &Affine, dtype: DType) -> TermId {
-    match dtype {
-        DType::I32 | DType::U32 => body.push(Term::Coord(coord.clone()), dtype),
-        _ => {
-            let term = body.push(Term::Coord(coord.clone()), DType::I32);
-            body.push(Term::Apply(Pointwise::Cast, vec![term]), dtype)
         }
     }
 }

@@ -5,7 +5,8 @@
 
 use super::{
     expr::{Body, Term, TermId},
-    fuse::{Group, GroupKind, MAX_BUFFERS},
+    fuse::MAX_BUFFERS,
+    group::{Group, GroupKind},
 };
 use crate::graph::{Effect, NodeId};
 use std::collections::HashMap;
@@ -104,7 +105,8 @@ fn merged(groups: &[Group], a: usize, b: usize, kept: &Kept<'_>) -> Option<Group
         renamed.push(id);
     }
     let results = first.roots.iter().copied().zip(terms.iter().copied());
-    let results = results.chain(second.roots.iter().copied().zip(wanted.iter().map(|&t| renamed[t])));
+    let results =
+        results.chain(second.roots.iter().copied().zip(wanted.iter().map(|&t| renamed[t])));
     let others = |node: NodeId| {
         groups.iter().enumerate().any(|(k, g)| k != a && k != b && g.operands.contains(&node))
     };
@@ -143,10 +145,11 @@ fn pruned(mut group: Group) -> Group {
             match &mut term {
                 Term::Load { operand, .. } => {
                     let node = group.operands[*operand];
-                    *operand = operands.iter().position(|known| *known == node).unwrap_or_else(|| {
-                        operands.push(node);
-                        operands.len() - 1
-                    });
+                    *operand =
+                        operands.iter().position(|known| *known == node).unwrap_or_else(|| {
+                            operands.push(node);
+                            operands.len() - 1
+                        });
                 }
                 Term::Apply(_, operands) => operands.iter_mut().for_each(|o| *o = renamed[*o]),
                 _ => {}
@@ -192,7 +195,12 @@ fn ordered(groups: Vec<Group>) -> Vec<Group> {
         .flat_map(|(k, group)| group.roots.iter().map(move |root| (*root, k)))
         .collect();
     let edges = groups.iter().enumerate().flat_map(|(k, group)| {
-        group.operands.iter().filter_map(|o| producer.get(o)).map(move |&p| (p, k)).collect::<Vec<_>>()
+        group
+            .operands
+            .iter()
+            .filter_map(|o| producer.get(o))
+            .map(move |&p| (p, k))
+            .collect::<Vec<_>>()
     });
     let order = super::order::topological(groups.len(), edges);
     let order = order.expect("merging keeps the groups free of cycles");

@@ -1,14 +1,16 @@
 //! Graph to [`Plan`]: which operations run together, in which order, and where values live.
 //!
-//! The stages, each in its file: `fuse` walks from results to operands and inlines what is
-//! computed on the way; `merge` makes one of maps over one space; `order` decides which
+//! The stages, each in its file: `fuse` walks from results to operands and decides what is stored,
+//! `inline` writes the terms of what is not; `merge` makes one of maps over one space; `order` decides which
 //! variables are updated in place, and when; `arena` makes one step of updates that are alike;
 //! `slots` shares memory by liveness. A plan names no device.
 
 mod arena;
 pub(crate) mod expr;
 mod fuse;
+mod group;
 mod index;
+mod inline;
 mod merge;
 mod order;
 pub(crate) mod plan;
@@ -24,7 +26,8 @@ use crate::{
 };
 use arena::{Batch, Role};
 use expr::{Affine, Body};
-use fuse::{Fuser, Group, GroupKind};
+use fuse::Fuser;
+use group::{Group, GroupKind};
 use index::Compaction;
 use merge::Kept;
 use plan::{Arena, Epilogue, Region, Step, StepKind, Storage};
@@ -157,10 +160,11 @@ fn arenas_of(
     let updated = 0..groups[batch.groups[0]].roots.len();
     updated
         .map(|root| {
-            let members = batch.groups.iter().zip(&batch.offsets).filter_map(|(&group, &offset)| {
-                let variable = kept.variable_of(groups[group].roots[root])?;
-                Some((variable_index(variable)?, offset))
-            });
+            let members =
+                batch.groups.iter().zip(&batch.offsets).filter_map(|(&group, &offset)| {
+                    let variable = kept.variable_of(groups[group].roots[root])?;
+                    Some((variable_index(variable)?, offset))
+                });
             Arena { members: members.collect(), words: batch.words }
         })
         .collect()
@@ -340,11 +344,8 @@ fn compacted(kind: GroupKind) -> StepKind {
                 affine.coefs.resize(whole.len(), 0);
                 affine
             }));
-            let across = Compaction::new(
-                &whole,
-                0..outer.len(),
-                &everywhere.iter().collect::<Vec<_>>(),
-            );
+            let across =
+                Compaction::new(&whole, 0..outer.len(), &everywhere.iter().collect::<Vec<_>>());
             let along = Compaction::new(
                 &whole,
                 outer.len()..whole.len(),
@@ -355,7 +356,13 @@ fn compacted(kind: GroupKind) -> StepKind {
             let (outer, inner) = (across.space, along.space);
             StepKind::Reduce { function, outer, inner, body, value, epilogue }
         }
-        GroupKind::Kernel { kernel, operands, space, dtype, epilogue: Epilogue { mut body, root } } => {
+        GroupKind::Kernel {
+            kernel,
+            operands,
+            space,
+            dtype,
+            epilogue: Epilogue { mut body, root },
+        } => {
             let compaction = {
                 let affines: Vec<Affine> = body.affines_mut().map(|a| a.clone()).collect();
                 Compaction::new(&space, 0..space.len(), &affines.iter().collect::<Vec<_>>())

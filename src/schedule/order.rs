@@ -1,6 +1,6 @@
 //! When groups run: operands first, and a variable is overwritten after its last read.
 
-use super::{fuse::Group, merge::Kept};
+use super::{group::Group, merge::Kept};
 use crate::graph::NodeId;
 use std::{
     cmp::Reverse,
@@ -62,9 +62,10 @@ pub(super) fn order(groups: Vec<Group>, kept: &Kept<'_>) -> Ordered {
         if !groups[writer].reads_in_place(effect.variable) {
             continue;
         }
-        let readers = groups.iter().enumerate().filter(|(k, group)| {
-            *k != writer && group.operands.contains(&effect.variable)
-        });
+        let readers = groups
+            .iter()
+            .enumerate()
+            .filter(|(k, group)| *k != writer && group.operands.contains(&effect.variable));
         let known = edges.len();
         edges.extend(readers.map(|(reader, _)| (reader, writer)));
         // A reader of the old value may need the new one as well: then the value is copied later.

@@ -29,11 +29,12 @@ pub(super) fn assign(lives: &[Life]) -> (Vec<usize>, Vec<usize>) {
         let words = aligned(words.max(1));
         let free = || (0..slots.len()).filter(|&slot| busy_until[slot] < from);
         let fitting = free().filter(|&slot| slots[slot] >= words).min_by_key(|&slot| slots[slot]);
-        let slot = fitting.or_else(|| free().max_by_key(|&slot| slots[slot])).unwrap_or_else(|| {
-            slots.push(0);
-            busy_until.push(0);
-            slots.len() - 1
-        });
+        let slot =
+            fitting.or_else(|| free().max_by_key(|&slot| slots[slot])).unwrap_or_else(|| {
+                slots.push(0);
+                busy_until.push(0);
+                slots.len() - 1
+            });
         slots[slot] = slots[slot].max(words);
         busy_until[slot] = to.max(from);
         assigned[value] = slot;

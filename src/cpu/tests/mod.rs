@@ -114,8 +114,7 @@ fn loads_broadcast_transpose_flip_and_pad() -> Result<(), Error> {
     let len = rows * columns;
     let roots = [scaled, coordinate, inside, sum];
     let writes: Vec<_> = (0..4).map(|output| region(Storage::Output(output), len)).collect();
-    let reads =
-        vec![region(Storage::Input(0), len), region(Storage::Input(1), columns)];
+    let reads = vec![region(Storage::Input(0), len), region(Storage::Input(1), columns)];
     let step = step(map(&[rows, columns], body, &roots), reads, writes);
     let (x, y) = (noise(len, 1), noise(columns, 2));
     let outs = run(plan(&[len, columns], &[len; 4], vec![step]), &[x.clone(), y.clone()])?;
@@ -191,7 +190,8 @@ fn empty_and_scalar_spaces() -> Result<(), Error> {
         let y = body.push(Term::Apply(ADD, vec![x, x]), DType::F32);
         let reads = vec![region(Storage::Input(0), len)];
         let step = step(map(&space, body, &[y]), reads, vec![region(Storage::Output(0), len)]);
-        let outs = run(plan(&[len], &[len], vec![step]), &[Array::new([len], &vec![1.5f32; len])?])?;
+        let outs =
+            run(plan(&[len], &[len], vec![step]), &[Array::new([len], &vec![1.5f32; len])?])?;
         assert_eq!(floats(&outs[0]), vec![3.0; len]);
     }
     Ok(())
@@ -212,13 +212,8 @@ fn a_kernel_and_its_epilogue() -> Result<(), Error> {
             }
         }
     };
-    let shader = Shader {
-        name: "",
-        source: "",
-        overrides: vec![],
-        params: vec![],
-        workgroups: [1, 1, 1],
-    };
+    let shader =
+        Shader { name: "", source: "", overrides: vec![], params: vec![], workgroups: [1, 1, 1] };
     let cpu = CpuKernel { granule: width, work: 300, compute: Arc::new(compute) };
     let mut body = Body::default();
     let acc = body.push(Term::Acc, DType::F32);

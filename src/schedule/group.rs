@@ -1,0 +1,83 @@
+//! A step in the making: still in terms of nodes, which have no memory yet.
+
+use super::{
+    expr::{Affine, Body, Term, TermId},
+    plan::Epilogue,
+};
+use crate::{
+    dtype::DType,
+    graph::NodeId,
+    ops::{lowering::Kernel, reduce::ReduceFn},
+};
+
+/// A step that is still in terms of nodes.
+#[derive(Clone, Debug)]
+pub(super) struct Group {
+    /// What it writes, in order; one node but for maps.
+    pub roots: Vec<NodeId>,
+    /// Nodes it loads, in the order of `Term::Load::operand`.
+    pub operands: Vec<NodeId>,
+    /// Every node computed in it.
+    pub nodes: Vec<NodeId>,
+    pub kind: GroupKind,
+}
+
+#[derive(Clone, Debug)]
+pub(super) enum GroupKind {
+    Map {
+        space: Vec<usize>,
+        body: Body,
+        /// One for each root.
+        terms: Vec<TermId>,
+    },
+    Reduce {
+        function: ReduceFn,
+        outer: Vec<usize>,
+        inner: Vec<usize>,
+        body: Body,
+        value: TermId,
+        epilogue: Epilogue,
+    },
+    Kernel {
+        kernel: Kernel,
+        /// The first so many of the group's operands are the kernel's.
+        operands: usize,
+        space: Vec<usize>,
+        dtype: DType,
+        epilogue: Epilogue,
+    },
+}
+
+impl Group {
+    /// The index of every load of `node`, with whether it is guarded.
+    pub fn loads(&self, node: NodeId) -> Vec<(&Affine, bool)> {
+        let bodies: [Option<&Body>; 2] = match &self.kind {
+            GroupKind::Map { body, .. } => [Some(body), None],
+            GroupKind::Reduce { body, epilogue, .. } => [Some(body), Some(&epilogue.body)],
+            GroupKind::Kernel { epilogue, .. } => [Some(&epilogue.body), None],
+        };
+        let terms = bodies.into_iter().flatten().flat_map(|body| &body.terms);
+        terms
+            .filter_map(|(term, _)| match term {
+                Term::Load { operand, index, guards } if self.operands[*operand] == node => {
+                    Some((index, !guards.is_empty()))
+                }
+                _ => None,
+            })
+            .collect()
+    }
+
+    /// Whether the group is a map that reads `node`, if at all, at the very point it writes: it
+    /// may then be updated in place.
+    pub fn reads_in_place(&self, node: NodeId) -> bool {
+        if !self.operands.contains(&node) {
+            return true;
+        }
+        match &self.kind {
+            GroupKind::Map { space, .. } => {
+                self.loads(node).iter().all(|(index, guarded)| !guarded && index.is_linear(space))
+            }
+            _ => false,
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! How far a device is from the reference.
+
+use super::{Bound, Sample};
+use crate::{
+    array::Array,
+    device::Device,
+    dtype::DType,
+    error::Error,
+    graph::{Graph, Tensor},
+    program::Feed,
+    reference::{self, Array64},
+    variables::Variables,
+};
+
+/// The worst element of a comparison.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Agreement {
+    /// Its error, as a share of what its bound allows; infinite where one is NaN and the other
+    /// is not.
+    pub share: f64,
+    /// Its row-major index.
+    pub index: usize,
+    /// What the device gave.
+    pub got: f64,
+    /// What the reference gives.
+    pub expected: f64,
+}
+
+impl Agreement {
+    /// Whether every element is within its bound.
+    pub fn holds(&self) -> bool {
+        self.share <= 1.0
+    }
+}
+
+impl std::fmt::Display for Agreement {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Agreement { share, index, got, expected } = self;
+        write!(f, "element {index} is {got:e} instead of {expected:e}, {share:.3} of the bound")
+    }
+}
+
+/// Compares the elements of a device with those of the reference. `magnitudes` are the sums that
+/// [`Bound::Terms`] asks for.
+pub fn compare(got: &Array, expected: &Array64, bound: Bound, magnitudes: &[f64]) -> Agreement {
+    let dtype = expected.meta.dtype;
+    let mut worst = Agreement { share: 0.0, index: 0, got: f64::NAN, expected: f64::NAN };
+    let elements = got.to_f64().into_iter().zip(&expected.data);
+    for (index, (got, &expected)) in elements.enumerate() {
+        let allowed = match bound {
+            Bound::Exact => 0.0,
+            Bound::Ulp(n) => f64::from(n) * unit_in_last_place(expected, dtype),
+            Bound::Terms(c) => c * f64::from(f32::EPSILON) / 2.0 * magnitudes[index],
+            Bound::Abs(e) => e,
+        };
+        let rounded = dtype.round(expected);
+        let same = (got.is_nan() && expected.is_nan()) || got == rounded;
+        let error = (got - expected).abs();
+        let share = match () {
+            () if same => 0.0,
+            // Infinite, NaN, or no error allowed: nothing to divide by.
+            () if !error.is_finite() || allowed == 0.0 => f64::INFINITY,
+            () => error / allowed,
+        };
+        if share > worst.share {
+            worst = Agreement { share, index, got, expected };
+        }
+    }
+    worst
+}
+
+/// Distance between neighbouring numbers of this type at `x`. Devices may flush numbers below the
+/// least normal one to zero, so there it is that number.
+fn unit_in_last_place(x: f64, dtype: DType) -> f64 {
+    let (digits, least) = match dtype {
+        DType::F16 => (10, -14),
+        _ => (23, -126),
+    };
+    if x.abs() < 2f64.powi(least) {
+        return 2f64.powi(least);
+    }
+    let exponent = ((x.to_bits() >> 52) & 0x7FF) as i32 - 1023;
+    2f64.powi(exponent - digits)
+}
+
+impl Sample {
+    /// The operation on inputs named by their position.
+    pub fn build<'g>(&self, graph: &'g Graph) -> (Vec<Tensor<'g>>, Tensor<'g>) {
+        let operands = self.operands.iter().enumerate();
+        let inputs: Vec<_> = operands
+            .map(|(k, (meta, _))| graph.input(&k.to_string(), &meta.shape, meta.dtype))
+            .collect();
+        let y = graph.push(self.op.clone(), &inputs);
+        (inputs, y)
+    }
+
+    /// The definition of the result, and the sums of magnitudes where the bound asks for them.
+    ///
+    /// # Errors
+    ///
+    /// Where the graph refuses the sample.
+    pub fn expected(&self) -> Result<(Array64, Vec<f64>), Error> {
+        let graph = Graph::new();
+        self.build(&graph);
+        graph.check()?;
+        let values = self.values();
+        let expected = self.op.eval(&values.iter().collect::<Vec<_>>());
+        let magnitudes = match self.bound {
+            Bound::Terms(_) => {
+                let values: Vec<_> = values.iter().map(|v| v.map(v.meta.dtype, f64::abs)).collect();
+                self.op.eval(&values.iter().collect::<Vec<_>>()).data
+            }
+            _ => vec![],
+        };
+        Ok((expected, magnitudes))
+    }
+
+    /// Runs the sample on a device and compares it with its definition.
+    ///
+    /// # Errors
+    ///
+    /// Whatever building, compiling and running report.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn check(&self, device: &Device) -> Result<Agreement, Error> {
+        let (expected, magnitudes) = self.expected()?;
+        let got = self.run(device)?;
+        Ok(compare(&got, &expected, self.bound, &magnitudes))
+    }
+
+    /// The result of a device.
+    ///
+    /// # Errors
+    ///
+    /// Whatever building, compiling and running report.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn run(&self, device: &Device) -> Result<Array, Error> {
+        let graph = Graph::new();
+        let (_, y) = self.build(&graph);
+        let program = graph.compile_pure(device, &[y])?;
+        let arrays: Vec<(String, Array)> = self
+            .values()
+            .iter()
+            .enumerate()
+            .map(|(k, value)| Ok((k.to_string(), value.to_array()?)))
+            .collect::<Result<_, Error>>()?;
+        let inputs: Vec<(&str, &dyn Feed)> =
+            arrays.iter().map(|(name, array)| (name.as_str(), array as &dyn Feed)).collect();
+        // An input that the result does not depend on is none of the program's.
+        let taken = |name: &str| program.inputs().iter().any(|(known, _)| known == name);
+        let inputs: Vec<_> = inputs.into_iter().filter(|(name, _)| taken(name)).collect();
+        program.run(&Variables::new(0), &inputs)?.read_blocking(0)
+    }
+}
+
+/// Values of a graph's nodes in f64, its inputs being given by name.
+///
+/// # Errors
+///
+/// [`RunError::MissingInput`](crate::RunError::MissingInput).
+pub fn evaluate(
+    graph: &Graph,
+    wanted: &[Tensor<'_>],
+    inputs: &[(&str, &Array64)],
+) -> Result<Vec<Array64>, Error> {
+    graph.check()?;
+    let ids: Vec<_> = wanted.iter().map(|t| t.id).collect();
+    let values = reference::evaluate(graph, &ids, |op| {
+        let name = match op {
+            crate::ops::Op::Input(input) => input.name.as_str(),
+            _ => "",
+        };
+        let given = inputs.iter().find(|(known, _)| *known == name);
+        let value = given.map(|(_, value)| (*value).clone());
+        value.ok_or_else(|| crate::error::RunError::MissingInput(name.to_owned()).into())
+    })?;
+    Ok(values.iter().map(|value| value.as_ref().clone()).collect())
+}

@@ -1,0 +1,145 @@
+//! Derivatives against differences, in f64.
+
+use super::{Domain, Gradient, Sample, compare::evaluate};
+use crate::{
+    autodiff,
+    dtype::DType,
+    error::Error,
+    graph::{Graph, Tensor},
+    reference::Array64,
+};
+
+/// A derivative by autodiff and the same by differences.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Slope {
+    /// By autodiff.
+    pub analytic: f64,
+    /// By central differences.
+    pub numeric: f64,
+    /// Magnitude of what was summed to get either.
+    pub scale: f64,
+}
+
+impl Slope {
+    /// Whether they agree as well as differences of step 1e-5 in f64 allow: truncation leaves
+    /// about 1e-10 of the third derivative, cancellation 1e-11 of the value.
+    pub fn agrees(&self) -> bool {
+        (self.analytic - self.numeric).abs() <= 2e-7 * self.scale.max(1.0)
+    }
+}
+
+const STEP: f64 = 1e-5;
+
+impl Sample {
+    /// Compares first and second derivatives along random directions; `None` where the sample
+    /// has nothing to compare.
+    ///
+    /// The first is that of `<c, y(x)>` for a random `c`. The second is that of `<e, g(x, c)>`,
+    /// where `g` are the cotangents of the operands and `e` is random, by the operands and by
+    /// `c`.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the graph refuses.
+    pub fn slopes(&self) -> Result<Option<[Slope; 2]>, Error> {
+        if self.gradient != Gradient::Smooth {
+            return Ok(None);
+        }
+        let graph = Graph::new();
+        let (inputs, y) = self.build(&graph);
+        let floats: Vec<Tensor> = inputs.iter().copied().filter(|x| x.dtype().is_float()).collect();
+        // In f16 the constants of derivatives are rounded to 11 bits; the formulas are those of f32.
+        let exact = |x: &Tensor| x.dtype() == DType::F32;
+        if floats.is_empty() || !exact(&y) || !floats.iter().all(exact) {
+            return Ok(None);
+        }
+        let c = graph.input("c", y.shape(), y.dtype());
+        let loss = dot(y, c);
+        let first = autodiff::grad(loss, &floats);
+        let weights = floats.iter().zip(&first).enumerate();
+        let second_loss = weights
+            .map(|(k, (x, g))| dot(*g, graph.input(&format!("e{k}"), x.shape(), x.dtype())))
+            .reduce(|sum, term| sum + term)
+            .unwrap_or(loss);
+        let moved: Vec<Tensor> = floats.iter().copied().chain([c]).collect();
+        let second = autodiff::grad(second_loss, &moved);
+
+        let mut point: Vec<(String, Array64)> = Vec::new();
+        for (k, value) in self.values().into_iter().enumerate() {
+            point.push((k.to_string(), value));
+        }
+        let noise = |t: &Tensor, seed| Domain::Range(-1.0, 1.0).fill(&t.meta(), seed);
+        point.push(("c".to_owned(), noise(&c, 100)));
+        for (k, x) in floats.iter().enumerate() {
+            point.push((format!("e{k}"), noise(x, 200 + k as u64)));
+        }
+        let name = |x: &Tensor| {
+            let position = inputs.iter().position(|input| input.id() == x.id());
+            position.map_or_else(|| "c".to_owned(), |k| k.to_string())
+        };
+        let slope = |loss: Tensor, gradients: &[Tensor], along: &[Tensor]| {
+            let directions: Vec<(String, Array64)> = along
+                .iter()
+                .enumerate()
+                .map(|(k, x)| (name(x), noise(x, 300 + k as u64)))
+                .collect();
+            let at = |step: f64| -> Result<f64, Error> {
+                let moved: Vec<(String, Array64)> = point
+                    .iter()
+                    .map(|(name, value)| {
+                        let mut value = value.clone();
+                        if let Some((_, direction)) = directions.iter().find(|(n, _)| n == name) {
+                            for (x, d) in value.data.iter_mut().zip(&direction.data) {
+                                *x += step * d;
+                            }
+                        }
+                        (name.clone(), value)
+                    })
+                    .collect();
+                Ok(evaluate(&graph, &[loss], &borrowed(&moved))?[0].data[0])
+            };
+            let gradients = evaluate(&graph, gradients, &borrowed(&point))?;
+            let mut slope = Slope {
+                analytic: 0.0,
+                numeric: (at(STEP)? - at(-STEP)?) / (2.0 * STEP),
+                scale: 0.0,
+            };
+            for (gradient, (_, direction)) in gradients.iter().zip(&directions) {
+                for (g, d) in gradient.data.iter().zip(&direction.data) {
+                    slope.analytic += g * d;
+                    slope.scale += (g * d).abs();
+                }
+            }
+            Ok::<Slope, Error>(slope)
+        };
+        Ok(Some([slope(loss, &first, &floats)?, slope(second_loss, &second, &moved)?]))
+    }
+
+    /// The cotangent of the operand that a convention speaks of, and the convention.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the graph refuses.
+    pub fn convention_holds(&self) -> Result<Option<(Vec<f64>, Vec<f64>)>, Error> {
+        let Gradient::Convention { operand, values } = &self.gradient else { return Ok(None) };
+        let graph = Graph::new();
+        let (inputs, y) = self.build(&graph);
+        let gradient = autodiff::grad(y.sum(..), &[inputs[*operand]])[0];
+        let point: Vec<(String, Array64)> = self
+            .values()
+            .into_iter()
+            .enumerate()
+            .map(|(k, value)| (k.to_string(), value))
+            .collect();
+        let got = evaluate(&graph, &[gradient], &borrowed(&point))?.remove(0);
+        Ok(Some((got.data, values.clone())))
+    }
+}
+
+fn dot<'g>(a: Tensor<'g>, b: Tensor<'g>) -> Tensor<'g> {
+    (a * b).sum(..)
+}
+
+fn borrowed(values: &[(String, Array64)]) -> Vec<(&str, &Array64)> {
+    values.iter().map(|(name, value)| (name.as_str(), value)).collect()
+}

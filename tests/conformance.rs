@@ -1,0 +1,48 @@
+//! Every sample of every operation, on every device, against its definition in f64.
+
+mod device;
+
+use wgrad::{Device, ops, testing::Agreement};
+
+fn all_samples_agree(device: &Device) {
+    let mut failures = Vec::new();
+    let samples = ops::samples();
+    let mut worst: Vec<(f64, String)> = Vec::new();
+    for sample in &samples {
+        // f16 arithmetic is for adapters that have it; there the kernels come with it.
+        let needs_f16 = sample.operands.iter().any(|(meta, _)| meta.dtype == wgrad::DType::F16)
+            || sample.expected().is_ok_and(|(y, _)| y.meta.dtype == wgrad::DType::F16);
+        if needs_f16 && matches!(device, Device::Gpu(_)) {
+            let error = sample.run(device).expect_err("no f16 kernels yet");
+            assert!(error.to_string().contains("no kernels for f16"), "{sample}: {error}");
+            continue;
+        }
+        match sample.check(device) {
+            Ok(agreement @ Agreement { share, .. }) => {
+                if !agreement.holds() {
+                    failures.push(format!("{sample}: {agreement} ({:?})", sample.bound));
+                }
+                worst.push((share, sample.to_string()));
+            }
+            Err(error) => failures.push(format!("{sample}: {error}")),
+        }
+    }
+    worst.sort_by(|a, b| b.0.total_cmp(&a.0));
+    for (share, sample) in worst.iter().take(8) {
+        eprintln!("{share:.3} of its bound: {sample}");
+    }
+    let count = failures.len();
+    assert!(failures.is_empty(), "{count} of {}:\n{}", samples.len(), failures.join("\n"));
+}
+
+#[test]
+fn the_cpu_agrees_with_the_reference() {
+    all_samples_agree(&Device::cpu());
+}
+
+#[test]
+fn the_gpu_agrees_with_the_reference() {
+    if let Some(device) = device::gpu() {
+        all_samples_agree(&device);
+    }
+}

@@ -1,0 +1,77 @@
+//! Derivatives of every operation, first and second order, against differences in f64.
+
+use wgrad::{Array, DType, Device, Error, Feed, Graph, autodiff, ops};
+
+#[test]
+fn derivatives_are_the_slopes() {
+    let mut failures = Vec::new();
+    let mut checked = 0;
+    for sample in ops::samples() {
+        match sample.slopes() {
+            Ok(None) => {}
+            Ok(Some(slopes)) => {
+                checked += 1;
+                for (order, slope) in slopes.iter().enumerate() {
+                    if !slope.agrees() {
+                        failures.push(format!("{sample}, order {}: {slope:?}", order + 1));
+                    }
+                }
+            }
+            Err(error) => failures.push(format!("{sample}: {error}")),
+        }
+    }
+    assert!(failures.is_empty(), "{} of {checked}:\n{}", failures.len(), failures.join("\n"));
+    assert!(checked > 50, "only {checked} samples have a derivative");
+}
+
+#[test]
+fn ties_and_kinks_follow_the_convention() {
+    for sample in ops::samples() {
+        let checked = sample.convention_holds().unwrap_or_else(|e| panic!("{sample}: {e}"));
+        if let Some((got, expected)) = checked {
+            assert_eq!(got, expected, "{sample}");
+        }
+    }
+}
+
+/// The neuron of the first lesson: one input, one weight, one bias, by hand.
+#[test]
+fn the_textbook_neuron() -> Result<(), Error> {
+    for device in [Device::Reference, Device::cpu()] {
+        let graph = Graph::new();
+        let [x, w, b] = ["x", "w", "b"].map(|name| graph.input(name, [], DType::F32));
+        let z = x * w + b;
+        let y = z.relu();
+        let gradients = autodiff::grad(y, &[x, w, b]);
+        let program = graph.compile(&device, &[y, gradients[0], gradients[1], gradients[2]])?;
+        let [x, w, b] = [0.5, 0.1, 0.2].map(Array::scalar::<f32>);
+        let inputs: [(&str, &dyn Feed); 3] = [("x", &x), ("w", &w), ("b", &b)];
+        let outputs = program.run(&wgrad::Variables::new(0), &inputs)?;
+        // y = relu(0.5 * 0.1 + 0.2); dy/dx = w, dy/dw = x, dy/db = 1.
+        for (k, expected) in [0.25, 0.1, 0.5, 1.0].into_iter().enumerate() {
+            let got = outputs.read_blocking(k)?.item();
+            let close = got.is_some_and(|got| (got - expected).abs() < 1e-7);
+            assert!(close, "output {k} is {got:?} instead of {expected} on {}", device.name());
+        }
+    }
+    Ok(())
+}
+
+/// d2/dx2 of x^3 is 6x, and the third derivative 6: autodiff closes over itself.
+#[test]
+fn derivatives_of_derivatives() -> Result<(), Error> {
+    let graph = Graph::new();
+    let x = graph.input("x", [], DType::F32);
+    let mut y = x * x * x;
+    let mut derivatives = vec![y];
+    for _ in 0..3 {
+        y = autodiff::grad(y, &[x])[0];
+        derivatives.push(y);
+    }
+    let program = graph.compile(&Device::cpu(), &derivatives)?;
+    let outputs = program.run(&wgrad::Variables::new(0), &[("x", &Array::scalar(1.5f32))])?;
+    for (k, expected) in [3.375, 6.75, 9.0, 6.0].into_iter().enumerate() {
+        assert_eq!(outputs.read_blocking(k)?.item(), Some(expected));
+    }
+    Ok(())
+}
