@@ -258,9 +258,9 @@ impl Graph {
             return self.failed();
         }
         let operands: Vec<Meta> = inputs.iter().map(|t| t.meta()).collect();
-        let meta = op.infer(&operands).and_then(|meta| match meta.shape.checked_len() {
-            Some(len) if i32::try_from(len).is_ok() => Ok(meta),
-            _ => Err(OpError::TooLarge),
+        let meta = op.infer(&operands).and_then(|meta| match meta.shape.is_addressable() {
+            true => Ok(meta),
+            false => Err(OpError::TooLarge),
         });
         match meta {
             Ok(meta) => {

@@ -24,8 +24,8 @@ impl Shape {
 
     /// Number of elements.
     ///
-    /// Saturates: a graph refuses a shape whose number of elements does not fit an `i32`, so no
-    /// tensor ever has a saturated length.
+    /// Saturates; a graph refuses shapes whose indices do not fit an `i32`, so the length of a
+    /// tensor is exact.
     pub fn len(&self) -> usize {
         self.checked_len().unwrap_or(usize::MAX)
     }
@@ -38,6 +38,12 @@ impl Shape {
         self.0.iter().try_fold(1usize, |len, &dim| len.checked_mul(dim))
     }
 
+    /// Whether an `i32` can hold every index and stride; extents of 0 count as 1.
+    pub(crate) fn is_addressable(&self) -> bool {
+        let strided = self.0.iter().try_fold(1usize, |len, &dim| len.checked_mul(dim.max(1)));
+        strided.is_some_and(|len| i32::try_from(len).is_ok())
+    }
+
     /// Whether there are no elements.
     pub fn is_empty(&self) -> bool {
         self.0.contains(&0)
@@ -45,9 +51,9 @@ impl Shape {
 
     /// Distance in elements between neighbours along each axis, in row-major order.
     pub fn strides(&self) -> Vec<usize> {
-        let mut strides = vec![1; self.rank()];
+        let mut strides = vec![1usize; self.rank()];
         for axis in (1..self.rank()).rev() {
-            strides[axis - 1] = strides[axis] * self.0[axis].max(1);
+            strides[axis - 1] = strides[axis].saturating_mul(self.0[axis].max(1));
         }
         strides
     }

@@ -93,10 +93,10 @@ mod tests {
                 assert!(FRAGMENTS[..index].iter().any(|callee| callee.name == *name), "{name}");
             }
         }
-        assert_eq!(
-            closure(&["log1p"]),
-            ["nan", "scale", "log", "log1p"].map(|name| fragment(name).unwrap())
-        );
-        assert_eq!(fragment("nothing"), None);
+        let texts = closure(&["log1p"]);
+        for (text, name) in texts.iter().zip(["nan", "scale", "log", "log1p"]) {
+            assert!(text.starts_with(&format!("// {name}.wgsl")), "{text}");
+        }
+        assert_eq!(texts.len(), 4);
     }
 }

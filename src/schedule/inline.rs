@@ -120,7 +120,8 @@ impl Fuser<'_> {
         making.nodes.push(id);
         *reached = (*reached).max(at.depth + 1);
         let next = At {
-            exclusive: at.exclusive && self.uses[id.index()] <= 1,
+            // The root is stored once, however many read it.
+            exclusive: at.exclusive && (at.depth == 0 || self.uses[id.index()] <= 1),
             depth: at.depth + 1,
             ..at.clone()
         };
