@@ -26,8 +26,8 @@ pub struct Program {
 
 #[derive(Debug)]
 enum Backend {
-    Reference(reference::ReferenceProgram),
-    Cpu(cpu::CpuProgram),
+    Reference(Box<reference::ReferenceProgram>),
+    Cpu(Box<cpu::CpuProgram>),
     Gpu(Box<gpu::GpuProgram>),
 }
 
@@ -85,13 +85,13 @@ impl Program {
                 inputs: program.inputs(),
                 outputs: metas,
                 plan: None,
-                backend: Backend::Reference(program),
+                backend: Backend::Reference(Box::new(program)),
             });
         }
         let (graph, ids) = rewrite::run(graph, &ids, effects)?;
         let plan = Arc::new(schedule::plan(&graph, &ids));
         let backend = match device {
-            Device::Cpu(cpu) => Backend::Cpu(cpu::CpuProgram::new(cpu, plan.clone())?),
+            Device::Cpu(cpu) => Backend::Cpu(Box::new(cpu::CpuProgram::new(cpu, plan.clone())?)),
             Device::Gpu(gpu) => Backend::Gpu(Box::new(gpu::GpuProgram::new(gpu, plan.clone())?)),
             Device::Reference => unreachable!("returned above"),
         };

@@ -6,7 +6,7 @@ use wgrad::{
     Array, Device, Error, Outputs, Variables,
     data::{Dataset, digits},
     nn::{Activation, Dense, Sequential},
-    optim::{Adam, Sgd, Optimizer},
+    optim::{Adam, Optimizer, Sgd},
     train::Trainer,
 };
 
@@ -21,12 +21,15 @@ fn network() -> Sequential {
         .add(Dense::new(digits::CLASSES))
 }
 
+/// Every variable, by path.
+type Weights = Vec<(String, Array)>;
+
 /// Losses of the first steps, and all variables after them.
 fn train(
     device: &Device,
     optimizer: &dyn Optimizer,
     steps: usize,
-) -> Result<(Vec<f64>, Vec<(String, Array)>), Error> {
+) -> Result<(Vec<f64>, Weights), Error> {
     let data = digits::load()?;
     let (network, variables) = (network(), Variables::new(3));
     let program = Trainer::new(&network, optimizer).step(device, &data, BATCH)?;

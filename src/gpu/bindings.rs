@@ -58,6 +58,11 @@ pub(super) struct Bindings {
 }
 
 impl Bindings {
+    /// Whether none was made yet.
+    pub fn is_empty(&self) -> bool {
+        self.sets.is_empty()
+    }
+
     /// The bind groups for this memory, made unless they were before.
     pub fn of(
         &mut self,

@@ -31,6 +31,9 @@ impl GpuProgram {
         let mut state = self.lock();
         let mut homes = self.ready(&mut state, store)?;
         let from_host = self.feed(&mut homes, inputs)?;
+        if state.bindings.is_empty() {
+            self.bind_all(&mut state, &homes);
+        }
         while state.in_flight.len() >= IN_FLIGHT
             && let Some(oldest) = state.in_flight.pop_front()
         {

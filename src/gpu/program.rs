@@ -125,13 +125,19 @@ impl GpuProgram {
     pub fn prepare(&self, store: &mut Store) -> Result<(), Error> {
         self.device.shared.faults.check()?;
         let mut state = self.lock();
-        let mut homes = self.ready(&mut state, store)?;
-        let State { outputs, bindings, .. } = &mut *state;
+        let homes = self.ready(&mut state, store)?;
+        self.bind_all(&mut state, &homes);
+        self.device.shared.faults.check()
+    }
+
+    /// Makes the bind groups for every set of results, so that no later run makes any.
+    pub(super) fn bind_all(&self, state: &mut State, homes: &Homes) {
+        let State { outputs, bindings, .. } = state;
+        let mut homes = homes.clone();
         for set in outputs {
             homes.outputs.clone_from(&set.homes);
             bindings.of(&self.device, &self.uniforms, &self.commands, &homes);
         }
-        self.device.shared.faults.check()
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {

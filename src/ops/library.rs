@@ -66,7 +66,7 @@ mod tests {
 
     /// What the shader computes.
     fn divide(n: u32, (multiplier, shift): (u32, u32)) -> u32 {
-        ((u64::from(n << 1) * u64::from(multiplier) >> 32) as u32) >> shift
+        (((u64::from(n << 1) * u64::from(multiplier)) >> 32) as u32) >> shift
     }
 
     #[test]

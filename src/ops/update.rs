@@ -129,7 +129,6 @@ impl Operation for Update {
 
     fn expand<'g>(&self, operands: &[Tensor<'g>]) -> Option<Tensor<'g>> {
         Some(match (*self, operands) {
-            (Moment { decay, weight }, &[m, g]) if weight == 1.0 => m * decay + g,
             (Moment { decay, weight }, &[m, g]) => m * decay + g * weight,
             (SecondMoment { decay }, &[v, g]) => v * decay + g * g * (1.0 - decay),
             (Sgd, &[p, direction, lr]) => p - direction * lr,

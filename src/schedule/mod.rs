@@ -78,7 +78,7 @@ pub(crate) fn plan(graph: &Graph, outputs: &[NodeId]) -> Plan {
         .iter()
         .map(|batch| {
             let first = arenas.len();
-            arenas.extend(arenas_of(batch, &ordered.groups, &kept, &variable_index));
+            arenas.extend(arenas_of(batch, &ordered.groups, &kept, variable_index));
             first
         })
         .collect();

@@ -115,12 +115,12 @@ impl Sample {
         Ok(Some([slope(loss, &first, &floats)?, slope(second_loss, &second, &moved)?]))
     }
 
-    /// The cotangent of the operand that a convention speaks of, and the convention.
+    /// The cotangent of the operand that a convention speaks of: by autodiff, and as agreed.
     ///
     /// # Errors
     ///
     /// Whatever the graph refuses.
-    pub fn convention_holds(&self) -> Result<Option<(Vec<f64>, Vec<f64>)>, Error> {
+    pub fn at_kink(&self) -> Result<Option<[Vec<f64>; 2]>, Error> {
         let Gradient::Convention { operand, values } = &self.gradient else { return Ok(None) };
         let graph = Graph::new();
         let (inputs, y) = self.build(&graph);
@@ -132,7 +132,7 @@ impl Sample {
             .map(|(k, value)| (k.to_string(), value))
             .collect();
         let got = evaluate(&graph, &[gradient], &borrowed(&point))?.remove(0);
-        Ok(Some((got.data, values.clone())))
+        Ok(Some([got.data, values.clone()]))
     }
 }
 

@@ -203,7 +203,7 @@ fn a_kernel_and_its_epilogue() -> Result<(), Error> {
     let len = rows * width;
     // The running sum of each row, times 300 operations to make it worth several chunks.
     let compute = move |x: &[&[u32]], start: usize, out: &mut [u32]| {
-        assert!(start % width == 0 && out.len() % width == 0);
+        assert!(start.is_multiple_of(width) && out.len().is_multiple_of(width));
         for (row, out) in out.chunks_mut(width).enumerate() {
             let mut sum = 0.0;
             for (y, &x) in out.iter_mut().zip(&x[0][start + row * width..]) {

@@ -15,10 +15,11 @@ fn check(
     assert_eq!(shaders.iter().map(|shader| shader.shader).collect::<Vec<_>>(), expected);
     for shader in &shaders {
         let text = &shader.text;
-        let module = wgsl::parse_str(text).unwrap_or_else(|e| panic!("{}", e.emit_to_string(text)));
+        let module = wgsl::parse_str(text).map_err(|e| e.emit_to_string(text)).expect("valid WGSL");
         valid::Validator::new(valid::ValidationFlags::all(), valid::Capabilities::empty())
             .validate(&module)
-            .unwrap_or_else(|e| panic!("{}", e.emit_to_string(text)));
+            .map_err(|e| e.emit_to_string(text))
+            .expect("a valid module");
         let mut declared = Vec::new();
         for (_, variable) in module.global_variables.iter() {
             let Some(at) = &variable.binding else { continue };
@@ -61,7 +62,7 @@ fn a_map_reads_through_indices_and_guards() -> Result<(), Error> {
         |graph| {
             let x = graph.input("x", [6, 5, 7], DType::F32);
             let bias = graph.input("bias", [7], DType::F32);
-            let y = (x + bias).transpose(&[1, 2, 0]).pad(&[(1, 2), (0, 0), (3, 1)], 0.5);
+            let y = (x + bias).transpose([1, 2, 0]).pad(&[(1, 2), (0, 0), (3, 1)], 0.5);
             vec![y.exp()]
         },
         &["map"],
