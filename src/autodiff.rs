@@ -4,7 +4,7 @@
 //! so the result is differentiable again.
 
 use crate::{
-    error::GraphError,
+    error::{GraphError, OpError},
     graph::{NodeId, Tensor},
     ops::Op,
 };
@@ -12,11 +12,26 @@ use std::collections::BTreeMap;
 
 /// Cotangents of `wrt`, given the cotangent `seed` of `y`; `None` where `y` does not depend on
 /// it, or only through steps that have no derivative.
+///
+/// # Errors
+///
+/// Kept by the graph of `y`: [`GraphError::ForeignTensor`]; [`GraphError::Op`] where `seed` has not
+/// the shape and type of `y`. There are no cotangents then.
+#[track_caller]
 pub fn vjp<'g>(y: Tensor<'g>, seed: Tensor<'g>, wrt: &[Tensor<'g>]) -> Vec<Option<Tensor<'g>>> {
-    if y.failed() || seed.failed() || wrt.iter().any(|x| x.failed()) {
-        return vec![None; wrt.len()];
-    }
     let graph = y.graph;
+    let none = vec![None; wrt.len()];
+    if wrt.iter().chain([&seed]).any(|x| !std::ptr::eq(x.graph, graph)) {
+        graph.fail(GraphError::ForeignTensor { op: "vjp", place: graph.place() });
+        return none;
+    }
+    if y.failed() || seed.failed() || wrt.iter().any(|x| x.failed()) {
+        return none;
+    }
+    if seed.meta() != y.meta() {
+        graph.refuse("vjp", &[y, seed], OpError::Argument("a cotangent is like its tensor"));
+        return none;
+    }
     // What lies between: nodes that depend on `wrt`. Cotangents of others are not formed.
     let mut between = vec![false; y.id.index() + 1];
     for x in wrt {
@@ -65,11 +80,17 @@ pub fn vjp<'g>(y: Tensor<'g>, seed: Tensor<'g>, wrt: &[Tensor<'g>]) -> Vec<Optio
 ///
 /// # Errors
 ///
-/// [`GraphError::NotALoss`] unless `loss` is one float.
+/// Kept by the graph of `loss`: [`GraphError::NotALoss`] unless it is one float;
+/// [`GraphError::ForeignTensor`].
 #[track_caller]
 pub fn grad<'g>(loss: Tensor<'g>, wrt: &[Tensor<'g>]) -> Vec<Tensor<'g>> {
     if loss.failed() {
         return vec![loss; wrt.len()];
+    }
+    if wrt.iter().any(|x| !std::ptr::eq(x.graph, loss.graph)) {
+        let place = loss.graph.place();
+        let failed = loss.graph.fail(GraphError::ForeignTensor { op: "grad", place });
+        return vec![failed; wrt.len()];
     }
     let meta = loss.meta();
     if meta.shape.len() != 1 || !meta.dtype.is_float() {

@@ -158,6 +158,14 @@ pub(super) struct Text {
     pub slot: SlotParams,
     lib: BTreeSet<&'static str>,
     bindings: Vec<Binding>,
+    /// What the file calls its result.
+    output: &'static str,
+}
+
+/// The name of the variable that a file writes.
+fn output_of(source: &'static str) -> &'static str {
+    let declared = source.split_once("read_write> ").and_then(|(_, rest)| rest.split_once(':'));
+    declared.map_or("", |(name, _)| name)
 }
 
 impl Text {
@@ -173,6 +181,7 @@ impl Text {
             slot: SlotParams::default(),
             lib: lib.collect(),
             bindings: vec![uniform],
+            output: output_of(shader.source),
         }
     }
 
@@ -226,7 +235,7 @@ impl Text {
     /// Appends `epilogue`, and binds what it reads: the only slot of the shader.
     fn epilogue(&mut self, step: &Step, epilogue: &Epilogue, space: &[usize], acc: &str) {
         let roots = [epilogue.root];
-        let writes = [(step.writes[0], "y".to_owned())];
+        let writes = [(step.writes[0], self.output.to_owned())];
         let operands = Operands::new(&[(&epilogue.body, &roots)], &step.reads, &writes);
         self.epilogue_of(epilogue, step.writes[0].dtype, space, acc, &operands);
         self.slot_operands(&operands);

@@ -20,6 +20,9 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Words between the beginnings of neighbours: 256 bytes, the strictest alignment of a binding.
 pub(super) const ALIGNMENT: usize = 64;
 
+/// Words of an arena: 128 MiB, the least that a device binds.
+const MAX_WORDS: usize = 32 << 20;
+
 /// Rounds up to the alignment.
 pub(super) fn aligned(words: usize) -> usize {
     words.div_ceil(ALIGNMENT) * ALIGNMENT
@@ -68,14 +71,24 @@ pub(super) fn batches(ordered: &Ordered, nodes: &[Node], kept: &Kept<'_>) -> Vec
         if groups.len() < 2 || !gradients_are_apart(&groups, &operands, ordered) {
             continue;
         }
-        let mut words = 0;
-        let mut offsets = Vec::with_capacity(groups.len());
-        for &position in &groups {
-            offsets.push(words);
-            words += aligned(nodes[ordered.groups[position].roots[0].index()].meta.shape.len());
+        let len = |position: usize| {
+            aligned(nodes[ordered.groups[position].roots[0].index()].meta.shape.len())
+        };
+        let mut batch = Batch { groups: vec![], offsets: vec![], words: 0, operands, body };
+        for position in groups {
+            // Every device binds this much, so an arena fits wherever its members do.
+            if batch.words + len(position) > MAX_WORDS {
+                let (operands, body) = (batch.operands.clone(), batch.body.clone());
+                let next = Batch { groups: vec![], offsets: vec![], words: 0, operands, body };
+                batches.push(std::mem::replace(&mut batch, next));
+            }
+            batch.groups.push(position);
+            batch.offsets.push(batch.words);
+            batch.words += len(position);
         }
-        batches.push(Batch { groups, offsets, words, operands, body });
+        batches.push(batch);
     }
+    batches.retain(|batch| batch.groups.len() > 1);
     batches
 }
 

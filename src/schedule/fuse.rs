@@ -21,8 +21,11 @@ use crate::{
 /// needs).
 pub(super) const MAX_BUFFERS: usize = 7;
 
-/// Terms a step may have: beyond it compile time grows faster than memory traffic shrinks.
-const MAX_TERMS: usize = 96;
+/// Operations a step may have: beyond it compile time grows faster than memory traffic shrinks.
+pub(super) const MAX_OPERATIONS: usize = 64;
+
+/// How deep operations are inlined: a walk that recurses must end somewhere.
+const MAX_DEPTH: usize = 48;
 
 /// Operations recomputed by each consumer rather than stored: at most so many light ones.
 const CHEAP: usize = 2;
@@ -80,19 +83,19 @@ impl<'a> Fuser<'a> {
 
     /// The group that computes `root`, and what must be stored for it.
     fn group(&self, root: NodeId) -> (Group, Vec<NodeId>) {
-        let mut depth = usize::MAX;
+        let mut depth = MAX_DEPTH;
         loop {
-            let (group, requests, reached, terms) = self.attempt(root, depth);
-            let fits = group.operands.len() < MAX_BUFFERS && terms <= MAX_TERMS;
-            if fits || depth == 0 || reached == 0 {
+            let (group, requests, reached) = self.attempt(root, depth);
+            if group.operands.len() < MAX_BUFFERS || depth == 0 {
                 return (group, requests);
             }
-            depth = if depth == usize::MAX { reached - 1 } else { depth - 1 };
+            // At depth 0 the operands of a single operation are loaded, which always fits.
+            depth = depth.min(reached) * 2 / 3;
         }
     }
 
-    /// The group with operations inlined up to `depth` deep; how deep that went; its terms.
-    fn attempt(&self, root: NodeId, depth: usize) -> (Group, Vec<NodeId>, usize, usize) {
+    /// The group with operations inlined up to `depth` deep, and how deep that went.
+    fn attempt(&self, root: NodeId, depth: usize) -> (Group, Vec<NodeId>, usize) {
         // Reshaping moves no words: what is reshaped is computed in its own shape.
         let mut target = root;
         let mut reshaped = vec![];
@@ -123,11 +126,10 @@ impl<'a> Fuser<'a> {
             _ => self.compute(&mut making, target, at, &mut reached),
         };
         let Making { body, operands, mut nodes, mut requests, anchor, .. } = making;
-        let terms = body.terms.len();
         let Some((anchor, coords)) = anchor else {
             let kind = GroupKind::Map { space, body, terms: vec![term] };
             nodes.sort_unstable();
-            return (Group { roots: vec![root], operands, nodes, kind }, requests, reached, terms);
+            return (Group { roots: vec![root], operands, nodes, kind }, requests, reached);
         };
         let epilogue = Epilogue { body, root: term };
         let node = &self.nodes[anchor.index()];
@@ -185,7 +187,7 @@ impl<'a> Fuser<'a> {
         };
         let mut group = group;
         group.nodes.sort_unstable();
-        (group, requests, reached, terms)
+        (group, requests, reached)
     }
 
     pub(super) fn may_anchor(&self, making: &Making, id: NodeId, at: &At) -> bool {
@@ -202,7 +204,7 @@ impl<'a> Fuser<'a> {
     }
 
     /// Whether a node is computed where it is used.
-    pub(super) fn inlines(&self, id: NodeId, at: &At, depth: usize) -> bool {
+    pub(super) fn inlines(&self, making: &Making, id: NodeId, at: &At) -> bool {
         let index = id.index();
         if self.stored[index] {
             return false;
@@ -213,7 +215,9 @@ impl<'a> Fuser<'a> {
             Lowering::Expand => unreachable!("expanded before"),
             Lowering::Layout(Layout::Reshape) if self.is_loaded(self.unreshaped(id)) => false,
             Lowering::Pointwise(_) | Lowering::Layout(_) => {
-                at.depth < depth && (self.uses[index] == 1 || self.weight(id) <= CHEAP)
+                at.depth < making.depth
+                    && making.nodes.len() < MAX_OPERATIONS
+                    && (self.uses[index] == 1 || self.weight(id) <= CHEAP)
             }
         }
     }
@@ -240,6 +244,9 @@ impl<'a> Fuser<'a> {
         }
         let own = match &self.lowerings[id.index()] {
             Lowering::Source | Lowering::Full(_) | Lowering::Iota(_) => return 0,
+            // Each would be repeated with all that is below it.
+            Lowering::Layout(Layout::Concat { .. }) => return CHEAP + 1,
+            Lowering::Layout(Layout::Pad { .. }) => 1,
             Lowering::Layout(_) => 0,
             Lowering::Pointwise(function) => weight_of(function),
             Lowering::Reduce { .. } | Lowering::Kernel(_) | Lowering::Expand => return CHEAP + 1,
@@ -257,9 +264,8 @@ impl<'a> Fuser<'a> {
             return false;
         }
         match &self.lowerings[id.index()] {
-            Lowering::Layout(_) => {
-                self.nodes[id.index()].inputs.iter().any(|&input| self.computes(input))
-            }
+            Lowering::Layout(Layout::Concat { .. }) => true,
+            Lowering::Layout(_) => self.computes(self.nodes[id.index()].inputs[0]),
             Lowering::Pointwise(_) | Lowering::Reduce { .. } | Lowering::Kernel(_) => true,
             Lowering::Source | Lowering::Full(_) | Lowering::Iota(_) | Lowering::Expand => false,
         }

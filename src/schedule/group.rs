@@ -67,17 +67,31 @@ impl Group {
             .collect()
     }
 
-    /// Whether the group is a map that reads `node`, if at all, at the very point it writes: it
-    /// may then be updated in place.
+    /// Whether the group reads `node`, if at all, at the very point it writes: it may then be
+    /// written over what it reads. What a kernel or a prologue reads is read at other points too.
     pub fn reads_in_place(&self, node: NodeId) -> bool {
-        if !self.operands.contains(&node) {
-            return true;
-        }
+        let at_point = |body: &Body, space: &[usize]| {
+            body.terms.iter().all(|(term, _)| match term {
+                Term::Load { operand, index, guards } if self.operands[*operand] == node => {
+                    guards.is_empty() && index.is_linear(space)
+                }
+                _ => true,
+            })
+        };
         match &self.kind {
-            GroupKind::Map { space, .. } => {
-                self.loads(node).iter().all(|(index, guarded)| !guarded && index.is_linear(space))
+            GroupKind::Map { space, body, .. } => at_point(body, space),
+            GroupKind::Reduce { outer, body, epilogue, .. } => {
+                !self.loads_in(body, node) && at_point(&epilogue.body, outer)
             }
-            _ => false,
+            GroupKind::Kernel { operands, space, epilogue, .. } => {
+                !self.operands[..*operands].contains(&node) && at_point(&epilogue.body, space)
+            }
         }
+    }
+
+    fn loads_in(&self, body: &Body, node: NodeId) -> bool {
+        body.terms.iter().any(|(term, _)| {
+            matches!(term, Term::Load { operand, .. } if self.operands[*operand] == node)
+        })
     }
 }

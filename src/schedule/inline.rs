@@ -89,7 +89,7 @@ impl Fuser<'_> {
             making.anchor = Some((id, at.coords));
             making.nodes.push(id);
             making.body.push(Term::Acc, self.nodes[id.index()].meta.dtype)
-        } else if self.inlines(id, &at, making.depth) {
+        } else if self.inlines(making, id, &at) {
             self.compute(making, id, at, reached)
         } else {
             self.load(making, id, at)

@@ -4,12 +4,12 @@
 //! reads the same operands reads them once. What nobody else needs is then not stored at all.
 
 use super::{
-    expr::{Body, Term, TermId},
-    fuse::MAX_BUFFERS,
+    expr::{Term, TermId},
+    fuse::{MAX_BUFFERS, MAX_OPERATIONS},
     group::{Group, GroupKind},
 };
 use crate::graph::{Effect, NodeId};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// What must stay in memory after its group: results and new values of variables.
 pub(super) struct Kept<'a> {
@@ -28,182 +28,271 @@ impl Kept<'_> {
     }
 }
 
-/// Merges maps until no two can be.
-pub(super) fn merge(mut groups: Vec<Group>, kept: &Kept<'_>) -> Vec<Group> {
+/// How the bindings of a group are counted before the order is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Count {
+    /// A variable that could be updated in place is bound once.
+    InPlace,
+    /// Every operand and every result is a binding.
+    All,
+}
+
+/// Merges maps until no two can be. Groups are in an order in which operands come first, before
+/// and after.
+pub(super) fn merge(groups: Vec<Group>, kept: &Kept<'_>, count: Count) -> Vec<Group> {
+    let mut merger = Merger::new(groups, kept, count);
     let mut first = 0;
-    while first < groups.len() {
-        let partner = (first + 1..groups.len()).find_map(|second| {
-            related(&groups[first], &groups[second])
-                .then(|| merged(&groups, first, second, kept))
-                .flatten()
-                .map(|group| (second, group))
-        });
+    while first < merger.order.len() {
+        let a = merger.order[first];
+        let partner = merger.candidates(a).into_iter().find_map(|b| Some((b, merger.merged(a, b)?)));
         match partner {
-            // The merged group stands where the later one stood; nothing between needs it.
-            Some((second, group)) => {
-                groups[second] = group;
-                groups.remove(first);
-                groups = ordered(groups);
-                first = 0;
-            }
+            // The group that was merged takes its turn again where it now is.
+            Some((b, group)) => first = merger.replace(a, b, group).min(first),
             None => first += 1,
         }
     }
-    groups
+    let Merger { groups, order, .. } = merger;
+    let mut groups: Vec<_> = groups;
+    order.into_iter().filter_map(|id| groups[id].take()).collect()
 }
 
-/// Whether two groups are maps over one space, and one reads the other or both read something.
-fn related(a: &Group, b: &Group) -> bool {
-    let (GroupKind::Map { space: x, .. }, GroupKind::Map { space: y, .. }) = (&a.kind, &b.kind)
-    else {
-        return false;
-    };
-    x == y && b.operands.iter().any(|o| a.roots.contains(o) || a.operands.contains(o))
+/// Groups, and who reads what.
+struct Merger<'a> {
+    kept: &'a Kept<'a>,
+    count: Count,
+    groups: Vec<Option<Group>>,
+    /// Indices into `groups`, operands first, and where each stands.
+    order: Vec<usize>,
+    position: Vec<usize>,
+    producer: HashMap<NodeId, usize>,
+    readers: HashMap<NodeId, BTreeSet<usize>>,
 }
 
-/// The two groups as one, if order and bindings allow it.
-fn merged(groups: &[Group], a: usize, b: usize, kept: &Kept<'_>) -> Option<Group> {
-    let (GroupKind::Map { space, body, terms }, GroupKind::Map { body: later, terms: wanted, .. }) =
-        (&groups[a].kind, &groups[b].kind)
-    else {
-        return None;
-    };
-    if passes_between(groups, a, b) {
-        return None;
+impl<'a> Merger<'a> {
+    fn new(groups: Vec<Group>, kept: &'a Kept<'a>, count: Count) -> Self {
+        let order: Vec<usize> = (0..groups.len()).collect();
+        let mut merger = Merger {
+            kept,
+            count,
+            position: order.clone(),
+            order,
+            producer: HashMap::new(),
+            readers: HashMap::new(),
+            groups: groups.into_iter().map(Some).collect(),
+        };
+        for id in 0..merger.groups.len() {
+            merger.enter(id);
+        }
+        merger
     }
-    let (first, second) = (&groups[a], &groups[b]);
-    let pointwise = |node: &NodeId| second.reads_in_place(*node);
-    if !first.roots.iter().all(pointwise) {
-        return None;
+
+    /// Notes what a group reads and computes.
+    fn enter(&mut self, id: usize) {
+        if let Some(group) = &self.groups[id] {
+            self.producer.extend(group.roots.iter().map(|&root| (root, id)));
+            for &operand in &group.operands {
+                self.readers.entry(operand).or_default().insert(id);
+            }
+        }
     }
-    let mut operands = first.operands.clone();
-    let mut body = body.clone();
-    let mut renamed: Vec<TermId> = Vec::with_capacity(later.terms.len());
-    for (term, dtype) in &later.terms {
-        let id = match term {
-            Term::Load { operand, index, guards } => {
-                let node = second.operands[*operand];
-                match first.roots.iter().position(|root| *root == node) {
-                    Some(root) => terms[root],
-                    None => {
-                        let known = operands.iter().position(|known| *known == node);
-                        let operand = known.unwrap_or_else(|| {
-                            operands.push(node);
-                            operands.len() - 1
-                        });
-                        let (index, guards) = (index.clone(), guards.clone());
-                        body.push(Term::Load { operand, index, guards }, *dtype)
+
+    /// Takes a group out.
+    fn leave(&mut self, id: usize) -> Option<Group> {
+        let group = self.groups[id].take()?;
+        for root in &group.roots {
+            self.producer.remove(root);
+        }
+        for operand in &group.operands {
+            if let Some(readers) = self.readers.get_mut(operand) {
+                readers.remove(&id);
+            }
+        }
+        Some(group)
+    }
+
+    /// Later maps over the same space that read what `a` computes or reads; those that share the
+    /// most come first.
+    fn candidates(&self, a: usize) -> Vec<usize> {
+        let Some(Group { roots, operands, kind: GroupKind::Map { space, .. }, .. }) =
+            &self.groups[a]
+        else {
+            return vec![];
+        };
+        let mut shared: BTreeMap<usize, usize> = BTreeMap::new();
+        for (nodes, worth) in [(roots, 2), (operands, 1)] {
+            for reader in nodes.iter().filter_map(|node| self.readers.get(node)).flatten() {
+                *shared.entry(*reader).or_default() += worth;
+            }
+        }
+        let mut candidates: Vec<(usize, usize)> = shared
+            .into_iter()
+            .filter(|&(b, _)| {
+                let same = |g: &Group| matches!(&g.kind, GroupKind::Map { space: s, .. } if s == space);
+                self.position[b] > self.position[a] && self.groups[b].as_ref().is_some_and(same)
+            })
+            .collect();
+        candidates.sort_by_key(|&(b, worth)| (std::cmp::Reverse(worth), self.position[b]));
+        candidates.into_iter().map(|(b, _)| b).collect()
+    }
+
+    /// Puts the merged group where the later one stood, and what waits for it behind it. Returns
+    /// the first position that changed.
+    fn replace(&mut self, a: usize, b: usize, group: Group) -> usize {
+        self.leave(a);
+        self.leave(b);
+        self.groups[b] = Some(group);
+        self.enter(b);
+        let (from, to) = (self.position[a], self.position[b]);
+        // Between the two, what depends on the merged group moves behind it.
+        let between: Vec<usize> = self.order[from + 1..to].to_vec();
+        let mut behind: BTreeSet<usize> = BTreeSet::from([b]);
+        let (mut before, mut after) = (vec![], vec![]);
+        for id in between {
+            let operands = self.groups[id].iter().flat_map(|group| &group.operands);
+            let mut producers = operands.filter_map(|operand| self.producer.get(operand));
+            match producers.any(|producer| behind.contains(producer)) {
+                true => {
+                    behind.insert(id);
+                    after.push(id);
+                }
+                false => before.push(id),
+            }
+        }
+        let moved: Vec<usize> = before.into_iter().chain([b]).chain(after).collect();
+        self.order.splice(from..=to, moved);
+        for position in from..self.order.len() {
+            self.position[self.order[position]] = position;
+        }
+        from
+    }
+
+    /// Whether something of `a` reaches `b` by way of another group.
+    fn passes_between(&self, a: usize, b: usize) -> bool {
+        let mut reached: BTreeSet<usize> = BTreeSet::new();
+        for &id in &self.order[self.position[a] + 1..=self.position[b]] {
+            let operands = self.groups[id].iter().flat_map(|group| &group.operands);
+            let mut producers = operands.filter_map(|operand| self.producer.get(operand));
+            if id == b {
+                return producers.any(|producer| reached.contains(producer));
+            }
+            if producers.any(|producer| *producer == a || reached.contains(producer)) {
+                reached.insert(id);
+            }
+        }
+        false
+    }
+
+    /// Whether a group other than these reads a node, or it outlives the run.
+    fn is_needed(&self, node: NodeId, [a, b]: [usize; 2]) -> bool {
+        let others = self.readers.get(&node).is_some_and(|readers| {
+            readers.iter().any(|&reader| reader != a && reader != b)
+        });
+        others || self.kept.contains(node)
+    }
+
+    /// The two groups as one, if order and bindings allow it.
+    fn merged(&self, a: usize, b: usize) -> Option<Group> {
+        let (first, second) = (self.groups[a].as_ref()?, self.groups[b].as_ref()?);
+        let (
+            GroupKind::Map { space, body, terms },
+            GroupKind::Map { body: later, terms: wanted, .. },
+        ) = (&first.kind, &second.kind)
+        else {
+            return None;
+        };
+        if first.nodes.len() + second.nodes.len() > 2 * MAX_OPERATIONS
+            || !first.roots.iter().all(|root| second.reads_in_place(*root))
+            || self.passes_between(a, b)
+        {
+            return None;
+        }
+        let mut operands = first.operands.clone();
+        let mut body = body.clone();
+        let mut renamed: Vec<TermId> = Vec::with_capacity(later.terms.len());
+        for (term, dtype) in &later.terms {
+            let id = match term {
+                Term::Load { operand, index, guards } => {
+                    let node = second.operands[*operand];
+                    match first.roots.iter().position(|root| *root == node) {
+                        Some(root) => terms[root],
+                        None => {
+                            let operand = position_or_push(&mut operands, node);
+                            let (index, guards) = (index.clone(), guards.clone());
+                            body.push(Term::Load { operand, index, guards }, *dtype)
+                        }
                     }
                 }
-            }
-            Term::Apply(function, operands) => {
-                let operands = operands.iter().map(|&operand| renamed[operand]).collect();
-                body.push(Term::Apply(*function, operands), *dtype)
-            }
-            other => body.push(other.clone(), *dtype),
-        };
-        renamed.push(id);
+                Term::Apply(function, operands) => {
+                    let operands = operands.iter().map(|&operand| renamed[operand]).collect();
+                    body.push(Term::Apply(*function, operands), *dtype)
+                }
+                other => body.push(other.clone(), *dtype),
+            };
+            renamed.push(id);
+        }
+        let results = first.roots.iter().copied().zip(terms.iter().copied());
+        let later = second.roots.iter().copied().zip(wanted.iter().map(|&term| renamed[term]));
+        let needed = results.chain(later).filter(|&(root, _)| self.is_needed(root, [a, b]));
+        let (roots, terms): (Vec<_>, Vec<_>) = needed.unzip();
+        let mut nodes = [first.nodes.as_slice(), &second.nodes].concat();
+        nodes.sort_unstable();
+        nodes.dedup();
+        let kind = GroupKind::Map { space: space.clone(), body, terms };
+        let group = pruned(Group { roots, operands, nodes, kind });
+        (buffers(&group, self.kept, self.count) <= MAX_BUFFERS).then_some(group)
     }
-    let results = first.roots.iter().copied().zip(terms.iter().copied());
-    let results =
-        results.chain(second.roots.iter().copied().zip(wanted.iter().map(|&t| renamed[t])));
-    let others = |node: NodeId| {
-        groups.iter().enumerate().any(|(k, g)| k != a && k != b && g.operands.contains(&node))
-    };
-    let (roots, terms): (Vec<_>, Vec<_>) =
-        results.filter(|&(root, _)| kept.contains(root) || others(root)).unzip();
-    let mut nodes = [first.nodes.as_slice(), &second.nodes].concat();
-    nodes.sort_unstable();
-    nodes.dedup();
-    let kind = GroupKind::Map { space: space.clone(), body, terms };
-    let group = pruned(Group { roots, operands, nodes, kind });
-    (buffers(&group, kept) <= MAX_BUFFERS).then_some(group)
 }
 
-/// Leaves out operands that no term loads any more.
+fn position_or_push(nodes: &mut Vec<NodeId>, node: NodeId) -> usize {
+    let known = nodes.iter().position(|known| *known == node);
+    known.unwrap_or_else(|| {
+        nodes.push(node);
+        nodes.len() - 1
+    })
+}
+
+/// Leaves out terms that no result needs, and operands that no term loads.
 fn pruned(mut group: Group) -> Group {
-    if let GroupKind::Map { body, terms, .. } = &mut group.kind {
-        let mut live = vec![false; body.terms.len()];
-        for &term in terms.iter() {
-            live[term] = true;
-        }
-        for id in (0..body.terms.len()).rev() {
-            if let (true, Term::Apply(_, operands)) = (live[id], &body.terms[id].0) {
-                for &operand in operands {
-                    live[operand] = true;
-                }
-            }
-        }
-        let old = std::mem::take(body);
-        let mut renamed = vec![0; live.len()];
-        let mut operands = Vec::new();
-        let mut slim = Body::default();
-        for (id, (mut term, dtype)) in old.terms.into_iter().enumerate() {
-            if !live[id] {
-                continue;
-            }
-            match &mut term {
-                Term::Load { operand, .. } => {
-                    let node = group.operands[*operand];
-                    *operand =
-                        operands.iter().position(|known| *known == node).unwrap_or_else(|| {
-                            operands.push(node);
-                            operands.len() - 1
-                        });
-                }
-                Term::Apply(_, operands) => operands.iter_mut().for_each(|o| *o = renamed[*o]),
-                _ => {}
-            }
-            renamed[id] = slim.push(term, dtype);
-        }
-        *body = slim;
-        terms.iter_mut().for_each(|term| *term = renamed[*term]);
-        group.operands = operands;
+    let GroupKind::Map { body, terms, .. } = &mut group.kind else { return group };
+    let mut live = vec![false; body.terms.len()];
+    for &term in terms.iter() {
+        live[term] = true;
     }
+    for id in (0..body.terms.len()).rev() {
+        if let (true, Term::Apply(_, operands)) = (live[id], &body.terms[id].0) {
+            for &operand in operands {
+                live[operand] = true;
+            }
+        }
+    }
+    let old = std::mem::take(body);
+    let mut renamed = vec![0; live.len()];
+    let mut operands = Vec::new();
+    for (id, (mut term, dtype)) in old.terms.into_iter().enumerate() {
+        if !live[id] {
+            continue;
+        }
+        match &mut term {
+            Term::Load { operand, .. } => {
+                *operand = position_or_push(&mut operands, group.operands[*operand]);
+            }
+            Term::Apply(_, operands) => operands.iter_mut().for_each(|o| *o = renamed[*o]),
+            _ => {}
+        }
+        renamed[id] = body.push(term, dtype);
+    }
+    terms.iter_mut().for_each(|term| *term = renamed[*term]);
+    group.operands = operands;
     group
 }
 
-/// Storage buffers a group binds: a variable that is updated in place is bound once.
-fn buffers(group: &Group, kept: &Kept<'_>) -> usize {
-    let in_place = group.roots.iter().filter(|root| {
+/// Storage buffers a group binds.
+pub(super) fn buffers(group: &Group, kept: &Kept<'_>, count: Count) -> usize {
+    let once = group.roots.iter().filter(|root| {
         kept.variable_of(**root).is_some_and(|variable| {
             group.operands.contains(&variable) && group.reads_in_place(variable)
         })
     });
-    group.operands.len() + group.roots.len() - in_place.count()
-}
-
-/// Whether something of `a` reaches `b` by way of another group, or anything of `b` reaches `a`.
-fn passes_between(groups: &[Group], a: usize, b: usize) -> bool {
-    let mut reached = vec![false; groups.len()];
-    for k in a + 1..=b {
-        let depends = |on: usize| groups[k].operands.iter().any(|o| groups[on].roots.contains(o));
-        let through = (a + 1..k).any(|between| reached[between] && depends(between));
-        if k == b {
-            return through;
-        }
-        reached[k] = through || depends(a);
-    }
-    false
-}
-
-/// In an order in which operands come first, else as before.
-fn ordered(groups: Vec<Group>) -> Vec<Group> {
-    let producer: HashMap<NodeId, usize> = groups
-        .iter()
-        .enumerate()
-        .flat_map(|(k, group)| group.roots.iter().map(move |root| (*root, k)))
-        .collect();
-    let edges = groups.iter().enumerate().flat_map(|(k, group)| {
-        group
-            .operands
-            .iter()
-            .filter_map(|o| producer.get(o))
-            .map(move |&p| (p, k))
-            .collect::<Vec<_>>()
-    });
-    let order = super::order::topological(groups.len(), edges);
-    let order = order.expect("merging keeps the groups free of cycles");
-    let mut groups: Vec<_> = groups.into_iter().map(Some).collect();
-    order.into_iter().filter_map(|k| groups[k].take()).collect()
+    let once = if count == Count::InPlace { once.count() } else { 0 };
+    group.operands.len() + group.roots.len() - once
 }

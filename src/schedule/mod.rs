@@ -29,7 +29,7 @@ use expr::{Affine, Body};
 use fuse::Fuser;
 use group::{Group, GroupKind};
 use index::Compaction;
-use merge::Kept;
+use merge::{Count, Kept};
 use plan::{Arena, Epilogue, Region, Step, StepKind, Storage};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -42,9 +42,12 @@ pub(crate) fn plan(graph: &Graph, outputs: &[NodeId]) -> Plan {
     let assigned: Vec<NodeId> = effects.iter().map(|effect| effect.variable).collect();
     let needed = graph.needed(&[roots.as_slice(), &assigned].concat());
     let inner = graph.inner.borrow();
-    let groups = Fuser::new(&inner.nodes, &needed, &roots).groups();
-    let groups = merge::merge(groups, &kept);
-    let ordered = order::order(groups, &kept);
+    let fused = Fuser::new(&inner.nodes, &needed, &roots).groups();
+    let mut ordered = order::order(merge::merge(fused.clone(), &kept, Count::InPlace), &kept);
+    // An update that was to be in place may have had to become a copy, which binds more.
+    if !ordered.fits(&kept) {
+        ordered = order::order(merge::merge(fused, &kept, Count::All), &kept);
+    }
     let batches = arena::batches(&ordered, &inner.nodes, &kept);
 
     let inputs: Vec<(String, NodeId)> = inner

@@ -1,6 +1,6 @@
 //! When groups run: operands first, and a variable is overwritten after its last read.
 
-use super::{group::Group, merge::Kept};
+use super::{fuse::MAX_BUFFERS, group::Group, merge::Kept};
 use crate::graph::NodeId;
 use std::{
     cmp::Reverse,
@@ -39,6 +39,20 @@ pub(super) struct Ordered {
     pub groups: Vec<Group>,
     /// Values written in place of their variable; the other effects are copies at the end.
     pub in_place: BTreeSet<NodeId>,
+}
+
+impl Ordered {
+    /// Whether every map binds as few buffers as a device may offer.
+    pub fn fits(&self, kept: &Kept<'_>) -> bool {
+        self.groups.iter().all(|group| {
+            let once = group.roots.iter().filter(|root| {
+                let variable = kept.variable_of(**root);
+                self.in_place.contains(root)
+                    && variable.is_some_and(|variable| group.operands.contains(&variable))
+            });
+            group.operands.len() + group.roots.len() - once.count() <= MAX_BUFFERS
+        })
+    }
 }
 
 /// Decides which effects happen in place, and orders the groups accordingly.
