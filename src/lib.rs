@@ -1,4 +1,49 @@
 //! Trains neural networks on any GPU, and lets you check every number it prints.
+//!
+//! # The graph
+//!
+//! A [`Graph`] is a list of nodes in which every node comes after its operands. A [`Tensor`] is a
+//! copyable handle to a node, and arithmetic on tensors appends nodes:
+//!
+//! ```
+//! use wgrad::{Array, DType, Device, Graph, Variables, autodiff};
+//!
+//! let graph = Graph::new();
+//! let x = graph.input("x", [3], DType::F32);
+//! let loss = (x * x).sum(..);
+//! let slope = autodiff::grad(loss, &[x])[0];
+//! let curvature = autodiff::grad((slope * slope).sum(..), &[x])[0];
+//!
+//! let program = graph.compile(&Device::cpu(), &[slope, curvature])?;
+//! let x = Array::new([3], &[1.0f32, 2.0, 3.0])?;
+//! let outputs = program.run(&Variables::new(0), &[("x", &x)])?;
+//! assert_eq!(outputs.read_blocking(0)?.to_f64(), [2.0, 4.0, 6.0]);
+//! assert_eq!(outputs.read_blocking(1)?.to_f64(), [8.0, 16.0, 24.0]);
+//! # Ok::<(), wgrad::Error>(())
+//! ```
+//!
+//! Nothing is computed while a graph is built, and nothing is returned as a `Result`: the graph
+//! keeps its first error, which names operation, shapes, scope and line, and hands it to whoever
+//! calls [`Graph::check`] or [`Graph::compile`].
+//!
+//! # What each stage promises
+//!
+//! * [`ops`]: an operation is one file with its definition in f64, its derivative in operations of
+//!   the same set, its kernels, and the samples that every test runs it on.
+//! * [`autodiff`]: appends the derivative to the graph, where it is differentiable again.
+//! * `rewrite`: the same values from fewer operations.
+//! * [`schedule`]: a [`Plan`](schedule::Plan): which operations run together, in which order, and
+//!   where every value lives. It is made before anything runs, and it names no device.
+//! * [`cpu`] and [`gpu`] lower the same plan; the [`reference`](mod@reference) interprets the graph
+//!   itself, in f64, and defines what the others should have computed.
+//! * A [`Program`] borrows nothing. [`run`](Program::run) submits; [`read`](Value::read) waits.
+//!
+//! # State
+//!
+//! Parameters outlive graphs. A [`Variables`] store keeps them by path, on the device that computed
+//! them last; programs find them there. [`Graph::assign`] is an effect: every read in a program sees
+//! the value from before the run, and every effect becomes visible after it. Modules ([`nn`]) are
+//! plain data that are traced into a graph through a [`Scope`](nn::Scope).
 #![deny(unsafe_code)]
 
 mod array;
@@ -37,3 +82,8 @@ pub use init::Init;
 pub use program::{Fed, Feed, Outputs, Program, Value};
 pub use shape::{Axes, Meta, Shape};
 pub use variables::Variables;
+
+/// The examples of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

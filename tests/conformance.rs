@@ -46,3 +46,12 @@ fn the_gpu_agrees_with_the_reference() {
         all_samples_agree(&device);
     }
 }
+
+/// Slots and results start as NaN and lie between words that must not change: what is read before
+/// it is written shows in the values, and what is written beside a result is an error.
+#[test]
+fn the_gpu_agrees_within_guard_bands() {
+    if let Some(Device::Gpu(device)) = device::gpu() {
+        all_samples_agree(&Device::Gpu(device.with_guards()));
+    }
+}

@@ -1,25 +1,15 @@
 //! A network learns real digits: the same curve on every device, the same bits in every run.
 
 mod device;
+mod model;
 
+use model::{BATCH, network};
 use wgrad::{
     Array, Device, Error, Outputs, Variables,
     data::{Dataset, digits},
-    nn::{Activation, Dense, Sequential},
     optim::{Adam, Optimizer, Sgd},
     train::Trainer,
 };
-
-const BATCH: usize = 32;
-
-fn network() -> Sequential {
-    Sequential::new()
-        .add(Dense::new(32))
-        .add(Activation::relu())
-        .add(Dense::new(16))
-        .add(Activation::relu())
-        .add(Dense::new(digits::CLASSES))
-}
 
 /// Every variable, by path.
 type Weights = Vec<(String, Array)>;

@@ -4,6 +4,7 @@ use super::{
     assemble::Binding,
     counters::count,
     device::GpuDevice,
+    guard,
     memory::{Home, bytes_of},
     program::{Command, Dispatch},
 };
@@ -119,7 +120,7 @@ impl Bindings {
                     binding: binding.binding,
                     resource: wgpu::BindingResource::Buffer(match binding.region {
                         None => uniform(uniforms, &dispatch.uniforms[group]),
-                        Some(region) => storage(homes, region),
+                        Some(region) => storage(device, homes, region),
                     }),
                 })
                 .collect();
@@ -142,11 +143,12 @@ fn uniform<'a>(uniforms: &'a wgpu::Buffer, range: &Range<usize>) -> wgpu::Buffer
     }
 }
 
-fn storage(homes: &Homes, region: Region) -> wgpu::BufferBinding<'_> {
+fn storage<'a>(device: &GpuDevice, homes: &'a Homes, region: Region) -> wgpu::BufferBinding<'a> {
     let (home, first) = homes.locate(region);
-    wgpu::BufferBinding {
-        buffer: &home.buffer,
-        offset: 4 * first as u64,
-        size: NonZeroU64::new(bytes_of(region.len)),
-    }
+    let offset = 4 * first as u64;
+    let size = match guard::is_around(device, region.storage) {
+        true => home.buffer.size() - offset,
+        false => bytes_of(region.len),
+    };
+    wgpu::BufferBinding { buffer: &home.buffer, offset, size: NonZeroU64::new(size) }
 }

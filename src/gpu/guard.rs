@@ -7,7 +7,10 @@ use super::{
     device::{GpuDevice, Submissions},
     memory::Home,
 };
-use crate::error::{DeviceError, Error};
+use crate::{
+    error::{DeviceError, Error},
+    schedule::plan::Storage,
+};
 
 /// A quiet NaN, a large integer, and true: wrong in every type.
 pub(super) const PATTERN: u32 = 0x7fc0_dead;
@@ -39,6 +42,12 @@ pub(super) fn slots(device: &GpuDevice, words: &[usize]) -> Result<Vec<Home>, Er
         true => words.iter().map(|&words| guarded(device, "guarded slot", words)).collect(),
         false => Ok(device.slots(words)?.into_iter().map(Home::whole).collect()),
     }
+}
+
+/// Whether what is behind a region is bound with it, up to the end of the buffer. The checks that
+/// wgpu adds to shaders would otherwise turn a write beside a result into one of its last element.
+pub(super) fn is_around(device: &GpuDevice, storage: Storage) -> bool {
+    device.is_guarded && matches!(storage, Storage::Slot(_) | Storage::Output(_))
 }
 
 fn guarded(device: &GpuDevice, label: &str, words: usize) -> Result<Home, Error> {

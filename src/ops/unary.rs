@@ -58,7 +58,7 @@ pub enum UnaryFn {
 use UnaryFn::*;
 
 impl UnaryFn {
-    const ALL: [UnaryFn; 19] = [
+    const ALL: &[UnaryFn] = &[
         Neg, Abs, Sign, Floor, Ceil, Round, Trunc, Sqrt, Exp, Log, Log1p, Sin, Cos, Tanh, Erf,
         Sigmoid, Relu, Not, IsNan,
     ];
@@ -380,7 +380,7 @@ impl Operation for Unary {
 
     fn samples() -> Vec<Sample> {
         let mut samples = Vec::new();
-        for function in UnaryFn::ALL {
+        for &function in UnaryFn::ALL {
             for dtype in DType::ALL.into_iter().filter(|&dtype| function.accepts(dtype)) {
                 samples.push(everyday(function, dtype));
             }

@@ -1,0 +1,171 @@
+//! What a step costs the host: recording and submitting it, without waiting for the device.
+//!
+//! Beside it, what wgpu itself needs to record as many dispatches in one pass. Run with
+//! `cargo bench --bench host`; the device is the one that `--device gpu` would take.
+
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use std::time::{Duration, Instant};
+use wgrad::{
+    Device, Error, Feed, Selection, Variables,
+    data::digits,
+    nn::{Activation, Dense, Sequential},
+    optim::Adam,
+    train::Trainer,
+};
+
+const BATCH: usize = 32;
+
+/// Times `submit` alone; `settle` runs between the measurements, so that no queue fills up.
+fn timed(
+    iterations: u64,
+    mut submit: impl FnMut() -> Result<(), Error>,
+    mut settle: impl FnMut() -> Result<(), Error>,
+) -> Duration {
+    let mut total = Duration::ZERO;
+    for _ in 0..iterations {
+        let begin = Instant::now();
+        submit().expect("a step that ran before runs again");
+        total += begin.elapsed();
+        settle().expect("the device works");
+    }
+    total
+}
+
+fn step(criterion: &mut Criterion) -> Result<(), Error> {
+    let device = Device::select_blocking(&Selection::Gpu)?;
+    let Device::Gpu(gpu) = &device else { return Ok(()) };
+    let network = Sequential::new()
+        .add(Dense::new(128))
+        .add(Activation::relu())
+        .add(Dense::new(64))
+        .add(Activation::relu())
+        .add(Dense::new(digits::CLASSES));
+    let (data, variables, adam) = (digits::load()?, Variables::new(0), Adam::new(2e-3));
+    let program = Trainer::new(&network, &adam).step(&device, &data, BATCH)?;
+    program.prepare(&variables)?;
+    let batch = data.rows(&(0..BATCH).collect::<Vec<_>>())?;
+    let inputs: [(&str, &dyn Feed); 2] = [("images", batch.images()), ("labels", batch.labels())];
+    let before = gpu.counters().dispatches;
+    program.run(&variables, &inputs)?;
+    let dispatches = gpu.counters().dispatches - before;
+
+    let mut group = criterion.benchmark_group(format!("host, {dispatches} dispatches"));
+    group.throughput(Throughput::Elements(dispatches));
+    group.bench_function("wgrad: upload, record, submit", |bencher| {
+        bencher.iter_custom(|iterations| {
+            let run = || program.run(&variables, &inputs).map(drop);
+            timed(iterations, run, || gpu.wait_idle())
+        });
+    });
+    let raw = Raw::new()?;
+    group.bench_function("wgpu: record", |bencher| {
+        bencher.iter_custom(|iterations| {
+            let record = || {
+                drop(raw.record(dispatches));
+                Ok(())
+            };
+            timed(iterations, record, || Ok(()))
+        });
+    });
+    group.bench_function("wgpu: record, submit", |bencher| {
+        bencher.iter_custom(|iterations| {
+            let submit = || {
+                raw.queue.submit([raw.record(dispatches)]);
+                Ok(())
+            };
+            let wait = || {
+                let done = raw.device.poll(wgpu::PollType::wait_indefinitely());
+                done.map(drop).map_err(|error| {
+                    let message = error.to_string();
+                    wgrad::DeviceError::Reported { message }.into()
+                })
+            };
+            timed(iterations, submit, wait)
+        });
+    });
+    group.finish();
+    Ok(())
+}
+
+/// Dispatches of a shader that does nothing, through wgpu alone.
+struct Raw {
+    device: wgpu::Device,
+    queue: wgpu::Queue,
+    pipeline: wgpu::ComputePipeline,
+    groups: [wgpu::BindGroup; 2],
+}
+
+impl Raw {
+    fn new() -> Result<Self, Error> {
+        let failed = |message: String| wgrad::DeviceError::Reported { message };
+        let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle());
+        let adapter = instance.request_adapter(&wgpu::RequestAdapterOptions::default());
+        let adapter = pollster::block_on(adapter).map_err(|error| failed(error.to_string()))?;
+        let opened = adapter.request_device(&wgpu::DeviceDescriptor::default());
+        let (device, queue) =
+            pollster::block_on(opened).map_err(|error| failed(error.to_string()))?;
+        let module = device.create_shader_module(wgpu::ShaderModuleDescriptor {
+            label: None,
+            source: wgpu::ShaderSource::Wgsl(
+                "@group(0) @binding(0) var<storage, read_write> y: array<f32>;
+                 @group(1) @binding(0) var<storage, read> x: array<f32>;
+                 @compute @workgroup_size(64) fn main(@builtin(global_invocation_id) g: vec3<u32>) {
+                     if g.x < arrayLength(&y) { y[g.x] = x[g.x]; }
+                 }"
+                .into(),
+            ),
+        });
+        let pipeline = device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+            label: None,
+            layout: None,
+            module: &module,
+            entry_point: Some("main"),
+            compilation_options: wgpu::PipelineCompilationOptions::default(),
+            cache: None,
+        });
+        let groups = [0, 1].map(|group| {
+            let buffer = device.create_buffer(&wgpu::BufferDescriptor {
+                label: None,
+                size: 256,
+                usage: wgpu::BufferUsages::STORAGE,
+                mapped_at_creation: false,
+            });
+            device.create_bind_group(&wgpu::BindGroupDescriptor {
+                label: None,
+                layout: &pipeline.get_bind_group_layout(group),
+                entries: &[wgpu::BindGroupEntry {
+                    binding: 0,
+                    resource: buffer.as_entire_binding(),
+                }],
+            })
+        });
+        Ok(Raw { device, queue, pipeline, groups })
+    }
+
+    fn record(&self, dispatches: u64) -> wgpu::CommandBuffer {
+        let mut encoder = self.device.create_command_encoder(&Default::default());
+        let mut pass = encoder.begin_compute_pass(&Default::default());
+        for _ in 0..dispatches {
+            pass.set_pipeline(&self.pipeline);
+            for (number, group) in self.groups.iter().enumerate() {
+                pass.set_bind_group(number as u32, group, &[]);
+            }
+            pass.dispatch_workgroups(1, 1, 1);
+        }
+        drop(pass);
+        encoder.finish()
+    }
+}
+
+fn host(criterion: &mut Criterion) {
+    if let Err(error) = step(criterion) {
+        eprintln!("nothing was measured: {error}");
+    }
+}
+
+criterion_group! {
+    name = benches;
+    config = Criterion::default().sample_size(20).measurement_time(Duration::from_secs(3));
+    targets = host
+}
+criterion_main!(benches);

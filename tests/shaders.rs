@@ -1,0 +1,296 @@
+//! Every shader, as it is given to a driver, goes through the gates; no adapter is needed.
+//!
+//! What is assembled for every sample of every operation and for training steps is validated,
+//! translated to what each kind of driver takes, and compared with what the host binds. The files
+//! themselves keep the form that readers rely on.
+#![expect(clippy::panic, reason = "a gate that is not passed is a failed test")]
+
+mod model;
+
+use naga::{AddressSpace, Module, ShaderStage, StorageAccess, TypeInner, back, front, valid};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashSet},
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+    sync::LazyLock,
+};
+use wgrad::{
+    Device, Error, Graph, Program,
+    data::digits,
+    gpu::{Assembly, BindingKind},
+    ops,
+    optim::{Adam, Optimizer, Sgd},
+    train::Trainer,
+};
+
+/// One assembly of each kind: those with the same text, overrides and bindings look alike at
+/// every gate.
+static ASSEMBLIES: LazyLock<Vec<Assembly>> = LazyLock::new(|| {
+    let programs = programs().unwrap_or_else(|error| panic!("not compiled: {error}"));
+    let mut known = HashSet::new();
+    let is_new = |assembly: &Assembly| {
+        let overrides = assembly.overrides.iter().map(|&(name, value)| (name, value.to_bits()));
+        known.insert((
+            assembly.text.clone(),
+            overrides.collect::<Vec<_>>(),
+            bound(assembly),
+            [assembly.params.len(), assembly.slot_params.len()],
+        ))
+    };
+    programs.iter().flat_map(Program::shaders).filter(is_new).collect()
+});
+
+fn programs() -> Result<Vec<Program>, Error> {
+    let (device, data, network) = (Device::cpu(), digits::load()?, model::network());
+    let mut programs = Vec::new();
+    for sample in ops::samples() {
+        let graph = Graph::new();
+        let (_, y) = sample.build(&graph);
+        programs.push(graph.compile_pure(&device, &[y])?);
+    }
+    for optimizer in [&Adam::new(2e-3) as &dyn Optimizer, &Sgd::new(0.1).momentum(0.9)] {
+        programs.push(Trainer::new(&network, optimizer).step(&device, &data, model::BATCH)?);
+    }
+    Ok(programs)
+}
+
+/// Group, number and kind of everything that the host binds.
+fn bound(assembly: &Assembly) -> Vec<(u32, u32, BindingKind)> {
+    assembly.bindings.iter().map(|b| (b.group, b.binding, b.kind)).collect()
+}
+
+fn parse(Assembly { label, text, .. }: &Assembly) -> Module {
+    let parsed = front::wgsl::parse_str(text);
+    parsed.unwrap_or_else(|error| panic!("{label}: {}", error.emit_to_string(text)))
+}
+
+/// Nothing that an adapter may lack is asked for.
+fn validate(Assembly { label, text, .. }: &Assembly, module: &Module) -> valid::ModuleInfo {
+    let (flags, capabilities) = (valid::ValidationFlags::all(), valid::Capabilities::empty());
+    let info = valid::Validator::new(flags, capabilities).validate(module);
+    info.unwrap_or_else(|error| panic!("{label}: {}", error.emit_to_string(text)))
+}
+
+#[test]
+fn naga_accepts_every_shader() {
+    for shader in ASSEMBLIES.iter() {
+        validate(shader, &parse(shader));
+    }
+    eprintln!("{} different shaders", ASSEMBLIES.len());
+}
+
+/// With the values that the host gives to overrides, which workgroup memory depends on.
+#[test]
+fn every_backend_translates_every_shader() {
+    for shader in ASSEMBLIES.iter() {
+        let module = parse(shader);
+        let info = validate(shader, &module);
+        let values = shader.overrides.iter().map(|&(name, value)| (name.to_owned(), value));
+        let main = Some((ShaderStage::Compute, "main"));
+        let fixed =
+            back::pipeline_constants::process_overrides(&module, &info, main, &values.collect());
+        let (module, info) = fixed.unwrap_or_else(|error| panic!("{}: {error}", shader.label));
+        let failures = [
+            ("SPIR-V", to_spirv(&module, &info).err()),
+            ("MSL", to_msl(&module, &info).err()),
+            ("HLSL", to_hlsl(&module, &info).err()),
+        ];
+        for (language, failure) in failures {
+            assert_eq!(failure, None, "{language}: {}\n{}", shader.label, shader.text);
+        }
+    }
+}
+
+fn to_spirv(module: &Module, info: &valid::ModuleInfo) -> Result<(), String> {
+    let words = back::spv::write_vec(module, info, &back::spv::Options::default(), None);
+    words.map(|_| ()).map_err(|error| error.to_string())
+}
+
+fn to_msl(module: &Module, info: &valid::ModuleInfo) -> Result<(), String> {
+    let (options, pipeline) = (back::msl::Options::default(), Default::default());
+    let written = back::msl::write_string(module, info, &options, &pipeline);
+    let (_, translated) = written.map_err(|error| error.to_string())?;
+    let mut entries = translated.entry_point_names.into_iter();
+    entries.try_for_each(|entry| entry.map(drop).map_err(|error| error.to_string()))
+}
+
+fn to_hlsl(module: &Module, info: &valid::ModuleInfo) -> Result<(), String> {
+    let (options, pipeline) = (back::hlsl::Options::default(), Default::default());
+    let mut text = String::new();
+    let written = back::hlsl::Writer::new(&mut text, &options, &pipeline).write(module, info, None);
+    let mut entries = written.map_err(|error| error.to_string())?.entry_point_names.into_iter();
+    entries.try_for_each(|entry| entry.map(drop).map_err(|error| error.to_string()))
+}
+
+/// The compiler of Chromium, which rejects what naga lets through: barriers that not everybody
+/// reaches, for one.
+#[test]
+fn tint_accepts_every_shader() {
+    if Command::new("tint").arg("--help").output().is_err() {
+        return eprintln!("skipped: there is no command `tint`");
+    }
+    // A run of it takes one file, so that every text costs a process.
+    let texts: BTreeMap<&str, &Assembly> = ASSEMBLIES.iter().map(|a| (&*a.text, a)).collect();
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("tint");
+    fs::create_dir_all(&folder).expect("cargo made the folder around it");
+    for (number, (text, shader)) in texts.into_iter().enumerate() {
+        let file = folder.join(format!("{number}.wgsl"));
+        fs::write(&file, text).expect("the folder can be written");
+        let run = Command::new("tint").args(["--format", "wgsl"]).arg(&file).output();
+        let run = run.expect("it ran before");
+        let said = String::from_utf8_lossy(&run.stderr);
+        assert!(run.status.success() && said.is_empty(), "{}: {said}\n{text}", shader.label);
+    }
+}
+
+#[test]
+fn shaders_declare_what_the_host_binds() {
+    for shader in ASSEMBLIES.iter() {
+        let Assembly { label, text, .. } = shader;
+        let module = parse(shader);
+        let mut declared = Vec::new();
+        for (_, variable) in module.global_variables.iter() {
+            let Some(at) = variable.binding else { continue };
+            let kind = match variable.space {
+                AddressSpace::Uniform => BindingKind::Uniform,
+                AddressSpace::Storage { access } if access == StorageAccess::LOAD => {
+                    BindingKind::Read
+                }
+                AddressSpace::Storage { .. } => BindingKind::ReadWrite,
+                space => panic!("{label}: a binding in {space:?}\n{text}"),
+            };
+            if kind == BindingKind::Uniform {
+                let bytes = [&shader.params, &shader.slot_params][at.group as usize].len();
+                let (end, span) = extent(&module, variable.ty);
+                assert_eq!(end, bytes, "{label}: bytes of {:?}\n{text}", variable.name);
+                // The host binds whole units of 16 bytes.
+                assert!(span <= bytes.next_multiple_of(16), "{label}: {span} of {bytes} bytes");
+            }
+            declared.push((at.group, at.binding, kind));
+        }
+        declared.sort_by_key(|&(group, binding, _)| (group, binding));
+        assert_eq!(declared, bound(shader), "{label}\n{text}");
+        let buffers = declared.iter().filter(|(.., kind)| *kind != BindingKind::Uniform).count();
+        assert!(buffers <= 7, "{label}: {buffers} storage buffers; Metal has 8 and wgpu takes one");
+    }
+}
+
+/// Where the last member of a structure ends, and its size with what is put behind that.
+fn extent(module: &Module, structure: naga::Handle<naga::Type>) -> (usize, usize) {
+    let TypeInner::Struct { members, span } = &module.types[structure].inner else {
+        panic!("{:?} is no structure", module.types[structure])
+    };
+    let end = members
+        .last()
+        .map_or(0, |member| member.offset + module.types[member.ty].inner.size(module.to_ctx()));
+    (end as usize, *span as usize)
+}
+
+#[test]
+fn the_host_sets_every_override_and_no_other() {
+    for shader in ASSEMBLIES.iter() {
+        let module = parse(shader);
+        let declared = module.overrides.iter().filter_map(|(_, o)| o.name.as_deref());
+        let set = shader.overrides.iter().map(|&(name, _)| name);
+        let (declared, set) = (declared.collect::<BTreeSet<_>>(), set.collect::<BTreeSet<_>>());
+        assert_eq!(set, declared, "{}: set, and declared", shader.label);
+    }
+}
+
+/// The bits, or a decimal that some compilers round past the largest float. Literals beyond that
+/// and divisions by zero are errors in WGSL; infinity and NaN can only be made at run time.
+#[test]
+fn no_shader_writes_infinity_or_nan() {
+    for Assembly { label, text, .. } in ASSEMBLIES.iter() {
+        for line in text.lines() {
+            let code = line.split("//").next().unwrap_or_default();
+            let mut casts = code.split("bitcast<f32>(").skip(1);
+            assert!(!casts.any(|rest| rest.starts_with(char::is_numeric)), "{label}: {line}");
+            let tokens = code.split(|c: char| !c.is_alphanumeric() && !".+_".contains(c));
+            for number in tokens.filter(|token| token.starts_with(char::is_numeric)) {
+                let number = number.trim_end_matches('f').parse::<f64>();
+                let is_largest = number.is_ok_and(|x| x >= f64::from(f32::MAX));
+                assert!(!is_largest, "{label}: {line}");
+            }
+        }
+    }
+}
+
+/// Path and text of every file of a folder.
+fn files(folder: &str) -> Vec<(PathBuf, String)> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
+    let entries = fs::read_dir(folder).expect("the folder is part of the crate");
+    let paths = entries.map(|entry| entry.expect("it can be listed").path());
+    let mut files: Vec<_> = paths
+        .filter(|path| path.is_file())
+        .map(|path| (path.clone(), fs::read_to_string(path).expect("it is text")))
+        .collect();
+    files.sort();
+    files
+}
+
+fn all_files() -> Vec<(PathBuf, String)> {
+    [files("shaders"), files("shaders/lib")].concat()
+}
+
+/// Nothing is put in front of a file but `enable` directives, so that its line numbers are those
+/// of the compiler's messages.
+#[test]
+fn every_file_is_in_some_shader() {
+    for (path, text) in files("shaders") {
+        let is_of_it = |shader: &&Assembly| path.ends_with(format!("{}.wgsl", shader.shader));
+        let of_it: Vec<_> = ASSEMBLIES.iter().filter(is_of_it).collect();
+        assert!(!of_it.is_empty(), "{} is unused", path.display());
+        for Assembly { label, text: assembled, .. } in of_it {
+            let front = assembled.split_once(&text).map(|(front, _)| front);
+            assert!(front.is_some_and(|front| !front.contains('\n')), "{label}\n{assembled}");
+        }
+    }
+    for (path, text) in files("shaders/lib") {
+        assert!(ASSEMBLIES.iter().any(|a| a.text.contains(&text)), "{} is unused", path.display());
+    }
+}
+
+/// Name and purpose; then keys, each known, at most once, and aligned with what they say.
+#[test]
+fn every_file_begins_with_its_header() {
+    const KEYS: [&str; 8] =
+        ["Op", "Lib", "Slot", "Shape", "Dispatch", "Memory", "Numerics", "Source"];
+    let fragments = files("shaders/lib");
+    for (path, text) in all_files() {
+        let file = path.file_name().unwrap_or_default().display();
+        let mut header = text.lines().take_while(|line| line.starts_with("//"));
+        let purpose = header.next().and_then(|line| line.strip_prefix(&format!("// {file} — ")));
+        assert!(purpose.is_some_and(|purpose| purpose.ends_with('.')), "{file}: no purpose");
+        assert_eq!(header.next(), Some("//"), "{file}: its purpose is one line");
+        let mut keys = Vec::new();
+        for line in header {
+            let (key, value) = line.split_at_checked("// Numerics  ".len()).unwrap_or_default();
+            let is_continued = key.trim() == "//" && !keys.is_empty();
+            let known = KEYS.iter().find(|name| key == format!("// {name:<10}"));
+            assert!(is_continued || known.is_some(), "{file}: {line}");
+            assert!(!value.is_empty() && !value.starts_with(' '), "{file}: {line}");
+            assert!(!keys.iter().any(|key| known == Some(key)), "{file}: {line} again");
+            keys.extend(known);
+            let called = value.split(", ").filter(|_| known == Some(&"Lib"));
+            for name in called.map(|name| format!("{name}.wgsl")) {
+                assert!(fragments.iter().any(|(path, _)| path.ends_with(&name)), "{file}: {line}");
+            }
+        }
+        let is_fragment = fragments.iter().any(|(fragment, _)| *fragment == path);
+        let required: &[_] = if is_fragment { &["Numerics"] } else { &["Op", "Shape", "Dispatch"] };
+        assert!(required.iter().all(|key| keys.contains(key)), "{file} has {keys:?}");
+    }
+}
+
+#[test]
+fn every_barrier_says_what_it_protects() {
+    for (path, text) in all_files() {
+        for (number, line) in text.lines().enumerate() {
+            let (code, comment) = line.split_once("//").unwrap_or((line, ""));
+            let is_silent = code.contains("Barrier(") && comment.trim().is_empty();
+            assert!(!is_silent, "{}:{}: {line}", path.display(), number + 1);
+        }
+    }
+}
