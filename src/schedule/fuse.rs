@@ -2,7 +2,7 @@
 //! computed on the way.
 
 use super::{
-    expr::{Affine, Term},
+    expr::{Affine, Body, Term, TermId},
     group::{Group, GroupKind},
     index,
     inline::{At, Making},
@@ -11,7 +11,7 @@ use super::{
 use crate::{
     graph::{Node, NodeId},
     ops::{
-        lowering::{Layout, Lowering, Pointwise},
+        lowering::{Kernel, Layout, Lowering, Pointwise},
         unary::UnaryFn,
     },
     shape::Meta,
@@ -85,109 +85,117 @@ impl<'a> Fuser<'a> {
     fn group(&self, root: NodeId) -> (Group, Vec<NodeId>) {
         let mut depth = MAX_DEPTH;
         loop {
-            let (group, requests, reached) = self.attempt(root, depth);
+            let (group, making) = self.attempt(root, depth);
             if group.operands.len() < MAX_BUFFERS || depth == 0 {
-                return (group, requests);
+                return (group, making.requests);
             }
             // At depth 0 the operands of a single operation are loaded, which always fits.
-            depth = depth.min(reached) * 2 / 3;
+            depth = depth.min(making.reached) * 2 / 3;
         }
     }
 
-    /// The group with operations inlined up to `depth` deep, and how deep that went.
-    fn attempt(&self, root: NodeId, depth: usize) -> (Group, Vec<NodeId>, usize) {
-        // Reshaping moves no words: what is reshaped is computed in its own shape.
-        let mut target = root;
-        let mut reshaped = vec![];
-        while matches!(self.lowerings[target.index()], Lowering::Layout(Layout::Reshape)) {
-            reshaped.push(target);
-            target = self.nodes[target.index()].inputs[0];
-            if self.is_loaded(target) || self.uses[target.index()] > 1 {
-                break;
-            }
-        }
+    /// The group with operations inlined up to `depth` deep.
+    fn attempt(&self, root: NodeId, depth: usize) -> (Group, Making) {
+        let (target, reshaped) = self.without_reshapes(root);
         let meta = &self.nodes[target.index()].meta;
-        let space = meta.shape.dims().to_vec();
-        let mut making = Making::new(&space, vec![], true, depth);
+        let mut making = Making::new(meta.shape.dims().to_vec(), depth);
         making.nodes = reshaped;
-        let mut reached = 0;
-        let coords = making.coordinates();
-        let at = At { coords, guards: vec![], exclusive: true, depth: 0 };
+        let at = At::root(&making.space);
+        let shared = target != root && self.uses[target.index()] > 1;
         let term = match self.lowerings[target.index()] {
-            _ if target != root && self.uses[target.index()] > 1 => {
-                self.value(&mut making, target, at, &mut reached)
-            }
+            _ if shared => self.value(&mut making, target, at),
             Lowering::Reduce { .. } | Lowering::Kernel(_) => {
                 making.anchor = Some((target, at.coords));
                 making.nodes.push(target);
                 making.body.push(Term::Acc, meta.dtype)
             }
             _ if target != root && self.is_loaded(target) => self.load(&mut making, target, at),
-            _ => self.compute(&mut making, target, at, &mut reached),
+            _ => self.compute(&mut making, target, at),
         };
-        let Making { body, operands, mut nodes, mut requests, anchor, .. } = making;
-        let Some((anchor, coords)) = anchor else {
-            let kind = GroupKind::Map { space, body, terms: vec![term] };
-            nodes.sort_unstable();
-            return (Group { roots: vec![root], operands, nodes, kind }, requests, reached);
-        };
-        let epilogue = Epilogue { body, root: term };
-        let node = &self.nodes[anchor.index()];
-        let group = match &self.lowerings[anchor.index()] {
-            Lowering::Kernel(kernel) => {
-                let own: Vec<NodeId> = node.inputs.iter().map(|&id| self.unreshaped(id)).collect();
-                requests.extend(&own);
-                let shift = own.len();
-                let mut epilogue = epilogue;
-                for (term, _) in &mut epilogue.body.terms {
-                    if let Term::Load { operand, .. } = term {
-                        *operand += shift;
+        let body = std::mem::take(&mut making.body);
+        let kind = match making.anchor.take() {
+            None => GroupKind::Map { space: making.space.clone(), body, terms: vec![term] },
+            Some((anchor, coords)) => {
+                let epilogue = Epilogue { body, root: term };
+                match &self.lowerings[anchor.index()] {
+                    Lowering::Kernel(kernel) => self.kernel(&mut making, anchor, kernel, epilogue),
+                    Lowering::Reduce { function, axes } => {
+                        let outer = std::mem::take(&mut making.space);
+                        let (inner, body, value) =
+                            self.prologue(&mut making, anchor, &outer, coords, axes);
+                        let function = *function;
+                        GroupKind::Reduce { function, outer, inner, body, value, epilogue }
                     }
+                    _ => unreachable!("anchors are kernels and reductions"),
                 }
-                let operands = own.into_iter().chain(operands).collect();
-                let kind = GroupKind::Kernel {
-                    kernel: kernel.clone(),
-                    operands: shift,
-                    space,
-                    dtype: node.meta.dtype,
-                    epilogue,
-                };
-                Group { roots: vec![root], operands, nodes, kind }
             }
-            Lowering::Reduce { function, axes } => {
-                let operand = node.inputs[0];
-                let shape = &self.nodes[operand.index()].meta.shape;
-                let inner: Vec<usize> = axes.iter().map(|&axis| shape.dims()[axis]).collect();
-                let whole = [space.as_slice(), &inner].concat();
-                let mut prologue = Making::new(&whole, operands, false, depth);
-                prologue.nodes = nodes;
-                // Coordinates of the result, but along the reduced axes those of `inner`.
-                let mut coords: Vec<Affine> = coords
-                    .into_iter()
-                    .map(|mut coord| {
-                        coord.coefs.resize(whole.len(), 0);
-                        coord
-                    })
-                    .collect();
-                for (k, &axis) in axes.iter().enumerate() {
-                    coords[axis] = Affine::coordinate(space.len() + k, whole.len());
-                }
-                let at = At { coords, guards: vec![], exclusive: false, depth: 0 };
-                let value = self.value(&mut prologue, operand, at, &mut reached);
-                requests.extend(prologue.requests);
-                nodes = prologue.nodes;
-                let body = prologue.body;
-                let operands = prologue.operands;
-                let function = *function;
-                let kind =
-                    GroupKind::Reduce { function, outer: space, inner, body, value, epilogue };
-                Group { roots: vec![root], operands, nodes, kind }
-            }
-            _ => unreachable!("anchors are kernels and reductions"),
         };
-        let mut group = group;
-        group.nodes.sort_unstable();
-        (group, requests, reached)
+        making.nodes.sort_unstable();
+        let (operands, nodes) = (making.operands.clone(), making.nodes.clone());
+        (Group { roots: vec![root], operands, nodes, kind }, making)
+    }
+
+    /// The node whose words a root has, and the reshapes between: they move nothing, so what is
+    /// reshaped is computed in its own shape.
+    fn without_reshapes(&self, root: NodeId) -> (NodeId, Vec<NodeId>) {
+        let mut target = root;
+        let mut reshapes = vec![];
+        while matches!(self.lowerings[target.index()], Lowering::Layout(Layout::Reshape)) {
+            reshapes.push(target);
+            target = self.nodes[target.index()].inputs[0];
+            if self.is_loaded(target) || self.uses[target.index()] > 1 {
+                break;
+            }
+        }
+        (target, reshapes)
+    }
+
+    /// A kernel: its operands, which are stored, come before those of its epilogue.
+    fn kernel(
+        &self,
+        making: &mut Making,
+        anchor: NodeId,
+        kernel: &Kernel,
+        mut epilogue: Epilogue,
+    ) -> GroupKind {
+        let node = &self.nodes[anchor.index()];
+        let own: Vec<NodeId> = node.inputs.iter().map(|&id| self.unreshaped(id)).collect();
+        let operands = own.len();
+        for (term, _) in &mut epilogue.body.terms {
+            if let Term::Load { operand, .. } = term {
+                *operand += operands;
+            }
+        }
+        making.requests.extend(&own);
+        making.operands.splice(0..0, own);
+        let (kernel, space, dtype) = (kernel.clone(), making.space.clone(), node.meta.dtype);
+        GroupKind::Kernel { kernel, operands, space, dtype, epilogue }
+    }
+
+    /// What a reduction combines: its inner extents, the expression, and the term in it.
+    fn prologue(
+        &self,
+        making: &mut Making,
+        anchor: NodeId,
+        outer: &[usize],
+        mut coords: Vec<Affine>,
+        axes: &[usize],
+    ) -> (Vec<usize>, Body, TermId) {
+        let operand = self.nodes[anchor.index()].inputs[0];
+        let shape = &self.nodes[operand.index()].meta.shape;
+        let inner: Vec<usize> = axes.iter().map(|&axis| shape.dims()[axis]).collect();
+        making.turn_to([outer, &inner].concat());
+        let rank = making.space.len();
+        // Coordinates of the result, but along the reduced axes those of `inner`.
+        for coord in &mut coords {
+            coord.coefs.resize(rank, 0);
+        }
+        for (k, &axis) in axes.iter().enumerate() {
+            coords[axis] = Affine::coordinate(outer.len() + k, rank);
+        }
+        let at = At { coords, exclusive: false, ..At::root(&[]) };
+        let value = self.value(making, operand, at);
+        (inner, std::mem::take(&mut making.body), value)
     }
 
     pub(super) fn may_anchor(&self, making: &Making, id: NodeId, at: &At) -> bool {
@@ -200,7 +208,7 @@ impl<'a> Fuser<'a> {
             && at.exclusive
             && at.guards.is_empty()
             && meta.shape.len() == making.space.iter().product::<usize>()
-            && index::linear(&at.coords, &meta.shape, making.space.len()).is_linear(making.space)
+            && index::linear(&at.coords, &meta.shape, making.space.len()).is_linear(&making.space)
     }
 
     /// Whether a node is computed where it is used.

@@ -14,8 +14,8 @@ use crate::{
 use std::collections::HashMap;
 
 /// One group in the making.
-pub(super) struct Making<'s> {
-    pub(super) space: &'s [usize],
+pub(super) struct Making {
+    pub(super) space: Vec<usize>,
     pub(super) body: Body,
     pub(super) operands: Vec<NodeId>,
     pub(super) nodes: Vec<NodeId>,
@@ -25,28 +25,32 @@ pub(super) struct Making<'s> {
     pub(super) anchor: Option<(NodeId, Vec<Affine>)>,
     pub(super) anchor_allowed: bool,
     pub(super) known: HashMap<(NodeId, Vec<Affine>, Vec<Guard>), TermId>,
-    /// How deep operations may be inlined.
+    /// How deep operations may be inlined, and how deep they were.
     pub(super) depth: usize,
+    pub(super) reached: usize,
 }
 
-impl<'s> Making<'s> {
-    pub(super) fn new(
-        space: &'s [usize],
-        operands: Vec<NodeId>,
-        anchor_allowed: bool,
-        depth: usize,
-    ) -> Self {
+impl Making {
+    pub(super) fn new(space: Vec<usize>, depth: usize) -> Self {
         Making {
             space,
             body: Body::default(),
-            operands,
+            operands: vec![],
             nodes: vec![],
             requests: vec![],
             anchor: None,
-            anchor_allowed,
+            anchor_allowed: depth > 0,
             known: HashMap::new(),
             depth,
+            reached: 0,
         }
+    }
+
+    /// Ends the expression and begins another, over another space, of the same group.
+    pub(super) fn turn_to(&mut self, space: Vec<usize>) {
+        self.space = space;
+        self.known.clear();
+        self.anchor_allowed = false;
     }
 
     fn operand(&mut self, node: NodeId) -> usize {
@@ -55,10 +59,6 @@ impl<'s> Making<'s> {
             self.operands.push(node);
             self.operands.len() - 1
         })
-    }
-
-    pub(super) fn coordinates(&self) -> Vec<Affine> {
-        (0..self.space.len()).map(|dim| Affine::coordinate(dim, self.space.len())).collect()
     }
 }
 
@@ -72,15 +72,17 @@ pub(super) struct At {
     pub(super) depth: usize,
 }
 
+impl At {
+    /// The root, at every point of the space.
+    pub(super) fn root(space: &[usize]) -> Self {
+        let coords = (0..space.len()).map(|dim| Affine::coordinate(dim, space.len())).collect();
+        At { coords, guards: vec![], exclusive: true, depth: 0 }
+    }
+}
+
 impl Fuser<'_> {
     /// The value of an operand: computed here, or loaded.
-    pub(super) fn value(
-        &self,
-        making: &mut Making,
-        id: NodeId,
-        at: At,
-        reached: &mut usize,
-    ) -> TermId {
+    pub(super) fn value(&self, making: &mut Making, id: NodeId, at: At) -> TermId {
         let key = (id, at.coords.clone(), at.guards.clone());
         if let Some(&term) = making.known.get(&key) {
             return term;
@@ -90,7 +92,7 @@ impl Fuser<'_> {
             making.nodes.push(id);
             making.body.push(Term::Acc, self.nodes[id.index()].meta.dtype)
         } else if self.inlines(making, id, &at) {
-            self.compute(making, id, at, reached)
+            self.compute(making, id, at)
         } else {
             self.load(making, id, at)
         };
@@ -108,17 +110,11 @@ impl Fuser<'_> {
     }
 
     /// The terms of a node that is computed in this group.
-    pub(super) fn compute(
-        &self,
-        making: &mut Making,
-        id: NodeId,
-        at: At,
-        reached: &mut usize,
-    ) -> TermId {
+    pub(super) fn compute(&self, making: &mut Making, id: NodeId, at: At) -> TermId {
         let node = &self.nodes[id.index()];
         let dtype = node.meta.dtype;
         making.nodes.push(id);
-        *reached = (*reached).max(at.depth + 1);
+        making.reached = making.reached.max(at.depth + 1);
         let next = At {
             // The root is stored once, however many read it.
             exclusive: at.exclusive && (at.depth == 0 || self.uses[id.index()] <= 1),
@@ -132,11 +128,11 @@ impl Fuser<'_> {
                 let operands: Vec<TermId> = node
                     .inputs
                     .iter()
-                    .map(|&input| self.value(making, input, next.clone(), reached))
+                    .map(|&input| self.value(making, input, next.clone()))
                     .collect();
                 making.body.push(Term::Apply(*function, operands), dtype)
             }
-            Lowering::Layout(layout) => self.relocate(making, node, layout, next, reached),
+            Lowering::Layout(layout) => self.relocate(making, node, layout, next),
             // A root that is a source is read as it is.
             Lowering::Source => self.load(making, id, at),
             Lowering::Reduce { .. } | Lowering::Kernel(_) | Lowering::Expand => {
@@ -146,14 +142,7 @@ impl Fuser<'_> {
     }
 
     /// The value behind a layout change.
-    fn relocate(
-        &self,
-        making: &mut Making,
-        node: &Node,
-        layout: &Layout,
-        at: At,
-        reached: &mut usize,
-    ) -> TermId {
+    fn relocate(&self, making: &mut Making, node: &Node, layout: &Layout, at: At) -> TermId {
         let rank = making.space.len();
         let input = node.inputs[0];
         let shape = &self.nodes[input.index()].meta.shape;
@@ -164,8 +153,8 @@ impl Fuser<'_> {
                 if self.is_loaded(self.unreshaped(input)) {
                     return self.load_linear(making, input, index, at);
                 }
-                match index::split(&index, shape, making.space) {
-                    Some(coords) => self.value(making, input, moved(coords), reached),
+                match index::split(&index, shape, &making.space) {
+                    Some(coords) => self.value(making, input, moved(coords)),
                     None => self.load_linear(making, input, index, at),
                 }
             }
@@ -174,14 +163,14 @@ impl Fuser<'_> {
                 for (coord, &axis) in at.coords.iter().zip(axes) {
                     coords[axis] = coord.clone();
                 }
-                self.value(making, input, moved(coords), reached)
+                self.value(making, input, moved(coords))
             }
             Layout::Broadcast => {
                 let at = moved(index::broadcast(&at.coords, shape));
                 // What is computed once is not computed again for every copy.
                 match shape.len() < node.meta.shape.len() && self.computes(input) {
                     true => self.load(making, input, at),
-                    false => self.value(making, input, at, reached),
+                    false => self.value(making, input, at),
                 }
             }
             Layout::Slice { starts, steps } => {
@@ -189,14 +178,14 @@ impl Fuser<'_> {
                 let coords = coords
                     .map(|(coord, (&start, &step))| coord.scaled(step as i64, start as i64))
                     .collect();
-                self.value(making, input, moved(coords), reached)
+                self.value(making, input, moved(coords))
             }
             Layout::Flip(axes) => {
                 let mut coords = at.coords.clone();
                 for &axis in axes {
                     coords[axis] = coords[axis].scaled(-1, shape.dims()[axis] as i64 - 1);
                 }
-                self.value(making, input, moved(coords), reached)
+                self.value(making, input, moved(coords))
             }
             Layout::Pad { low, value } => {
                 let coords: Vec<Affine> = at
@@ -206,7 +195,7 @@ impl Fuser<'_> {
                     .map(|(coord, &low)| coord.scaled(1, -(low as i64)))
                     .collect();
                 let surround = making.body.push(Term::Const(*value), node.meta.dtype);
-                self.guarded(making, input, moved(coords), surround, shape, reached)
+                self.guarded(making, input, moved(coords), surround, shape)
             }
             Layout::Concat { axis } => {
                 let zero = making.body.push(Term::Const(0), node.meta.dtype);
@@ -217,7 +206,7 @@ impl Fuser<'_> {
                     let mut coords = at.coords.clone();
                     coords[*axis] = coords[*axis].scaled(1, -(end as i64));
                     let shape = &self.nodes[input.index()].meta.shape;
-                    self.guarded(making, input, moved(coords), rest, shape, reached)
+                    self.guarded(making, input, moved(coords), rest, shape)
                 })
             }
         }
@@ -235,18 +224,17 @@ impl Fuser<'_> {
         mut at: At,
         otherwise: TermId,
         shape: &Shape,
-        reached: &mut usize,
     ) -> TermId {
         let dtype = self.nodes[input.index()].meta.dtype;
         let coords = at.coords.iter().zip(shape.dims());
         let new: Vec<Guard> = coords
-            .filter_map(|(coord, &extent)| index::guard(coord, extent, making.space))
+            .filter_map(|(coord, &extent)| index::guard(coord, extent, &making.space))
             .collect();
         at.guards.extend(new.iter().cloned());
         if shape.is_empty() {
             return otherwise;
         }
-        let value = self.value(making, input, at, reached);
+        let value = self.value(making, input, at);
         if new.is_empty() {
             return value;
         }

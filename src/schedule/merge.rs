@@ -44,7 +44,8 @@ pub(super) fn merge(groups: Vec<Group>, kept: &Kept<'_>, count: Count) -> Vec<Gr
     let mut first = 0;
     while first < merger.order.len() {
         let a = merger.order[first];
-        let partner = merger.candidates(a).into_iter().find_map(|b| Some((b, merger.merged(a, b)?)));
+        let partner =
+            merger.candidates(a).into_iter().find_map(|b| Some((b, merger.merged(a, b)?)));
         match partner {
             // The group that was merged takes its turn again where it now is.
             Some((b, group)) => first = merger.replace(a, b, group).min(first),
@@ -127,7 +128,8 @@ impl<'a> Merger<'a> {
         let mut candidates: Vec<(usize, usize)> = shared
             .into_iter()
             .filter(|&(b, _)| {
-                let same = |g: &Group| matches!(&g.kind, GroupKind::Map { space: s, .. } if s == space);
+                let same =
+                    |g: &Group| matches!(&g.kind, GroupKind::Map { space: s, .. } if s == space);
                 self.position[b] > self.position[a] && self.groups[b].as_ref().is_some_and(same)
             })
             .collect();
@@ -184,9 +186,10 @@ impl<'a> Merger<'a> {
 
     /// Whether a group other than these reads a node, or it outlives the run.
     fn is_needed(&self, node: NodeId, [a, b]: [usize; 2]) -> bool {
-        let others = self.readers.get(&node).is_some_and(|readers| {
-            readers.iter().any(|&reader| reader != a && reader != b)
-        });
+        let others = self
+            .readers
+            .get(&node)
+            .is_some_and(|readers| readers.iter().any(|&reader| reader != a && reader != b));
         others || self.kept.contains(node)
     }
 

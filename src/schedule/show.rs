@@ -5,7 +5,8 @@ use crate::shape::Shape;
 use std::fmt;
 
 impl Plan {
-    /// Bytes of all memory a run needs: slots, inputs, variables and results.
+    /// Bytes of slots, inputs, variables and results, each counted once. A GPU keeps three sets of
+    /// inputs and results, for the runs that are in flight, and pads what it binds to 256 bytes.
     pub fn peak_bytes(&self) -> usize {
         let metas = self.inputs.iter().map(|(_, meta)| meta).chain(&self.outputs);
         let given: usize = metas.map(|meta| meta.shape.len()).sum();
