@@ -2,7 +2,7 @@
 
 use crate::{
     dtype::DType,
-    error::{Error, VariableError},
+    error::{DeviceError, Error, VariableError},
     shape::{Meta, Shape},
 };
 use half::f16;
@@ -137,22 +137,48 @@ impl Array {
     ///
     /// # Errors
     ///
-    /// [`VariableError::Length`] for a scalar, or where an index is past the last row.
+    /// [`VariableError::Length`] for a scalar, or where an index is past the last row;
+    /// [`DeviceError::OutOfMemory`] where they do not fit in memory.
     pub fn rows(&self, indices: &[usize]) -> Result<Array, Error> {
         let missing = || VariableError::Length {
             len: indices.iter().max().map_or(0, |&row| row.saturating_add(1)),
             shape: self.meta.shape.clone(),
         };
         let (&count, inner) = self.meta.shape.dims().split_first().ok_or_else(missing)?;
-        let stride: usize = inner.iter().product();
-        let mut words = Vec::with_capacity(indices.len() * stride);
+        if indices.iter().any(|&row| row >= count) {
+            return Err(missing().into());
+        }
+        // Saturated only where there is no row to be taken.
+        let stride = Shape::from(inner).len();
+        let len = indices.len().saturating_mul(stride);
+        let mut words = Vec::new();
+        words.try_reserve_exact(len).map_err(|_| DeviceError::OutOfMemory {
+            bytes: Some((len as u64).saturating_mul(4)),
+        })?;
         for &row in indices {
-            if row >= count {
-                return Err(missing().into());
-            }
             words.extend_from_slice(&self.words[row * stride..][..stride]);
         }
         let dims = [&[indices.len()], inner].concat();
         Array::from_words(Meta::new(dims, self.meta.dtype), words)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_of_any_shape() -> Result<(), Error> {
+        let three = Array::new([3, 2], &[0i32, 1, 10, 11, 20, 21])?;
+        assert_eq!(three.rows(&[2, 0, 2])?, Array::new([3, 2], &[20i32, 21, 0, 1, 20, 21])?);
+        assert!(three.rows(&[0, 3]).is_err());
+        assert!(Array::scalar(1.0f32).rows(&[]).is_err());
+        // Extents whose product overflows, of no elements.
+        let none = Array::new([0, usize::MAX, 2], &[] as &[f32])?;
+        assert_eq!(none.rows(&[])?, none);
+        assert!(none.rows(&[0]).is_err());
+        let empty = Array::new([2, 0, usize::MAX, 2], &[] as &[f32])?;
+        assert_eq!(empty.rows(&[1])?.shape().dims(), [1, 0, usize::MAX, 2]);
+        Ok(())
     }
 }

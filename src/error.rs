@@ -1,6 +1,6 @@
 //! The errors of each stage, and the one type that gathers them.
 
-use crate::{dtype::DType, shape::Meta, shape::Shape};
+use crate::{dtype::DType, init::Init, shape::Meta, shape::Shape};
 use std::{panic::Location, path::PathBuf};
 
 /// Any error of this crate; one variant a stage.
@@ -52,6 +52,24 @@ pub enum OpError {
         lhs: usize,
         /// Of the second operand.
         rhs: usize,
+    },
+    /// A number that must be a multiple of another is none.
+    #[error("{number} {what} cannot be divided by {by}")]
+    Indivisible {
+        /// What it counts.
+        what: &'static str,
+        /// The number.
+        number: usize,
+        /// What it should be a multiple of.
+        by: usize,
+    },
+    /// A window does not fit into its input.
+    #[error("a window over {span} elements does not fit into {padded}, padding included")]
+    Window {
+        /// Elements from its first tap to its last.
+        span: usize,
+        /// Extent of the input and its padding.
+        padded: usize,
     },
     /// An operand has the wrong number of axes.
     #[error("needs at least {least} axes")]
@@ -157,6 +175,18 @@ pub enum GraphError {
         first: Meta,
         /// What it should also be.
         second: Meta,
+        /// Where the second declaration was made.
+        place: Place,
+    },
+    /// A variable has two beginnings.
+    #[error("{name}: begins with {first:?}, and again with {second:?}{place}")]
+    Reinitialised {
+        /// Path of the variable.
+        name: String,
+        /// How it begins.
+        first: Init,
+        /// How it should also begin.
+        second: Init,
         /// Where the second declaration was made.
         place: Place,
     },

@@ -122,8 +122,10 @@ impl Graph {
     ///
     /// # Errors
     ///
-    /// [`GraphError::Redeclared`] where the path has another shape or type; [`OpError::DType`]
-    /// where `init` draws numbers that the type cannot hold.
+    /// [`GraphError::Redeclared`] where the path has another shape or type,
+    /// [`GraphError::Reinitialised`] where it has another `init`: two parts of a model share a
+    /// variable by accident. [`OpError::DType`] where `init` draws numbers that the type cannot
+    /// hold.
     #[track_caller]
     pub fn variable(
         &self,
@@ -133,8 +135,13 @@ impl Graph {
         init: Init,
     ) -> Tensor<'_> {
         let meta = Meta::new(shape, dtype);
-        let known = self.inner.borrow().variables.get(path).map(|(id, _)| *id);
-        if let Some(id) = known {
+        let known = self.inner.borrow().variables.get(path).cloned();
+        if let Some((id, Declaration { meta: first, init: begins })) = known {
+            if first == meta && begins != init {
+                let (name, place) = (path.to_owned(), self.place());
+                let (first, second) = (begins, init);
+                return self.fail(GraphError::Reinitialised { name, first, second, place });
+            }
             return self.redeclare(path, id, meta);
         }
         if !init::accepts(init, dtype) {

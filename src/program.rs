@@ -15,7 +15,7 @@ use crate::{
 };
 use std::{collections::BTreeMap, sync::Arc};
 
-/// A graph made ready for a device. It borrows nothing and may move to another thread.
+/// A graph made ready for a device. It borrows nothing, and threads may share it or hand it on.
 #[derive(Debug)]
 pub struct Program {
     inputs: Vec<(String, Meta)>,
@@ -325,5 +325,19 @@ impl Outputs {
     #[cfg(not(target_arch = "wasm32"))]
     pub fn read_blocking(&self, index: usize) -> Result<Array, Error> {
         self.get(index)?.read_blocking()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn threads_share_programs_and_results() {
+        fn is_shared<T: Send + Sync + 'static>() {}
+        is_shared::<Program>();
+        is_shared::<Outputs>();
+        is_shared::<Variables>();
+        is_shared::<Device>();
     }
 }

@@ -1,13 +1,13 @@
 //! The reference device: an interpreter of the graph in f64, the definition of every result.
 //!
 //! It evaluates the graph as it was built, before any rewriting or scheduling, with the plain
-//! loops of [`Op::eval`]. It is never optimised, and never a fallback.
+//! loops of each operation's file. It is never optimised, and never a fallback.
 
 use crate::{
     array::Array,
     dtype::DType,
     error::{Error, RunError},
-    graph::{Declaration, Effect, Graph, NodeId},
+    graph::{Declaration, Effect, Graph, Node, NodeId},
     ops::Op,
     program::{Data, Fed},
     shape::{Meta, Shape},
@@ -72,14 +72,21 @@ impl From<&Array> for Array64 {
 pub fn evaluate(
     graph: &Graph,
     wanted: &[NodeId],
+    source: impl FnMut(&Op) -> Result<Array64, Error>,
+) -> Result<Vec<Rc<Array64>>, Error> {
+    interpret(&graph.inner.borrow().nodes, wanted, source)
+}
+
+fn interpret(
+    nodes: &[Node],
+    wanted: &[NodeId],
     mut source: impl FnMut(&Op) -> Result<Array64, Error>,
 ) -> Result<Vec<Rc<Array64>>, Error> {
-    let inner = graph.inner.borrow();
-    let mut last_use = vec![0; inner.nodes.len()];
+    let mut last_use = vec![0; nodes.len()];
     for &id in wanted {
         last_use[id.index()] = usize::MAX;
     }
-    for (index, node) in inner.nodes.iter().enumerate().rev() {
+    for (index, node) in nodes.iter().enumerate().rev() {
         if last_use[index] > 0 {
             for id in &node.inputs {
                 last_use[id.index()] = last_use[id.index()].max(index);
@@ -87,7 +94,7 @@ pub fn evaluate(
         }
     }
     let mut values: HashMap<NodeId, Rc<Array64>> = HashMap::new();
-    for (index, node) in inner.nodes.iter().enumerate() {
+    for (index, node) in nodes.iter().enumerate() {
         if last_use[index] == 0 {
             continue;
         }
@@ -131,7 +138,7 @@ pub(crate) fn expanded(op: &Op, operands: &[&Array64]) -> Array64 {
 /// A graph to be interpreted.
 #[derive(Debug)]
 pub(crate) struct ReferenceProgram {
-    graph: Graph,
+    nodes: Vec<Node>,
     outputs: Vec<NodeId>,
     effects: Vec<Effect>,
     inputs: Vec<(String, Meta)>,
@@ -139,19 +146,18 @@ pub(crate) struct ReferenceProgram {
 }
 
 impl ReferenceProgram {
-    /// A copy of the graph, and what is wanted of it.
+    /// A copy of the nodes, and what is wanted of it.
     pub fn new(graph: &Graph, outputs: &[NodeId], effects: bool) -> Self {
-        let graph = graph.clone();
-        let effects = if effects { graph.inner.borrow().effects.clone() } else { vec![] };
+        let inner = graph.inner.borrow();
+        let effects = if effects { inner.effects.clone() } else { vec![] };
         let mut program = ReferenceProgram {
             outputs: outputs.to_vec(),
             effects,
             inputs: vec![],
             variables: vec![],
-            graph,
+            nodes: inner.nodes.clone(),
         };
-        let needed = program.graph.needed(&program.wanted());
-        let inner = program.graph.inner.borrow();
+        let needed = graph.needed(&program.wanted());
         for (name, id) in inner.inputs.iter().filter(|(_, id)| needed[id.index()]) {
             program.inputs.push((name.clone(), inner.nodes[id.index()].meta.clone()));
         }
@@ -161,7 +167,6 @@ impl ReferenceProgram {
                 program.variables.push((path.clone(), declaration.clone()));
             }
         }
-        drop(inner);
         program
     }
 
@@ -193,7 +198,7 @@ impl ReferenceProgram {
             };
             given.insert(name.as_str(), value);
         }
-        let values = evaluate(&self.graph, &self.wanted(), |op| match op {
+        let values = interpret(&self.nodes, &self.wanted(), |op| match op {
             Op::Input(input) => Ok(given[input.name.as_str()].clone()),
             Op::Variable(variable) => match &store.entry(&variable.path)?.place {
                 Place::Exact(array) => Ok(array.clone()),
@@ -203,7 +208,7 @@ impl ReferenceProgram {
         })?;
         let (outputs, updates) = values.split_at(self.outputs.len());
         for (effect, value) in self.effects.iter().zip(updates) {
-            if let Op::Variable(variable) = self.graph.op(effect.variable) {
+            if let Op::Variable(variable) = &self.nodes[effect.variable.index()].op {
                 store.place(&variable.path, Place::Exact(value.as_ref().clone()));
             }
         }

@@ -1,7 +1,7 @@
 //! The store of variables: parameters, optimizer moments, counters, random seeds.
 //!
 //! A program finds its variables by path. Between runs their values stay on the device that
-//! computed them; whoever asks gets a copy on the host.
+//! computed them; whoever asks gets a copy on the host, and whoever sets one writes there.
 
 use crate::{
     array::Array,
@@ -18,6 +18,12 @@ use std::{
 };
 
 /// Values that outlive runs, by path. One store may serve many programs and threads.
+///
+/// A run holds the lock of the store: on the CPU and the reference until it is done, on a GPU
+/// while it submits. So runs over one store follow one another, in whatever order threads arrive,
+/// and every other call sees the values from before a run or from after it, never some of each:
+/// a thread may save a snapshot while others train. Reading from a GPU waits with the lock held
+/// for what was submitted. Threads that shall not wait for one another have a store each.
 #[derive(Debug, Default)]
 pub struct Variables {
     store: Mutex<Store>,
@@ -87,29 +93,69 @@ impl Variables {
     ///
     /// As for [`get`](Self::get).
     pub fn to_arrays(&self) -> Result<Vec<(String, Array)>, Error> {
-        let store = self.lock();
-        store.entries.iter().map(|(path, entry)| Ok((path.clone(), entry.read()?))).collect()
+        self.to_arrays_below("")
     }
 
-    /// Sets a value, new or old.
+    /// Copies of all values whose path starts with `prefix`, in order of path; no run comes in
+    /// between.
+    ///
+    /// # Errors
+    ///
+    /// As for [`get`](Self::get).
+    pub fn to_arrays_below(&self, prefix: &str) -> Result<Vec<(String, Array)>, Error> {
+        let store = self.lock();
+        let chosen = store.entries.iter().filter(|(path, _)| path.starts_with(prefix));
+        chosen.map(|(path, entry)| Ok((path.clone(), entry.read()?))).collect()
+    }
+
+    /// Sets a value, new or old. An old one stays on its device: setting it creates nothing there
+    /// and does not wait.
     ///
     /// # Errors
     ///
     /// [`VariableError::Mismatch`] where the path has another shape or type.
     pub fn set(&self, path: &str, value: Array) -> Result<(), Error> {
-        let mut store = self.lock();
-        if let Some(entry) = store.entries.get(path)
-            && entry.meta != *value.meta()
-        {
-            return Err(VariableError::Mismatch {
-                path: path.to_owned(),
-                expected: value.meta().clone(),
-                is: entry.meta.clone(),
+        self.set_all([(path.to_owned(), value)])
+    }
+
+    /// Sets all these values, as [`set`](Self::set) does, or none; no run comes in between.
+    ///
+    /// # Errors
+    ///
+    /// [`VariableError::Mismatch`] where a path has another shape or type, in the store or in an
+    /// earlier one of these.
+    pub fn set_all(&self, values: impl IntoIterator<Item = (String, Array)>) -> Result<(), Error> {
+        let mut set: BTreeMap<String, Array> = BTreeMap::new();
+        let mismatch = |path: String, expected: &Meta, is: &Meta| {
+            let (expected, is) = (expected.clone(), is.clone());
+            Err(VariableError::Mismatch { path, expected, is }.into())
+        };
+        // Whatever makes the values runs before the lock is taken: it may use the store.
+        for (path, value) in values {
+            if let Some(known) = set.get(&path)
+                && known.meta() != value.meta()
+            {
+                return mismatch(path, value.meta(), known.meta());
             }
-            .into());
+            set.insert(path, value);
         }
-        let entry = Entry { meta: value.meta().clone(), place: Place::Host(value) };
-        store.entries.insert(path.to_owned(), entry);
+        let mut store = self.lock();
+        for (path, value) in &set {
+            if let Some(entry) = store.entries.get(path)
+                && entry.meta != *value.meta()
+            {
+                return mismatch(path.clone(), value.meta(), &entry.meta);
+            }
+        }
+        for (path, value) in set {
+            match store.entries.get_mut(&path) {
+                Some(entry) => entry.write(value),
+                None => {
+                    let entry = Entry { meta: value.meta().clone(), place: Place::Host(value) };
+                    store.entries.insert(path, entry);
+                }
+            }
+        }
         Ok(())
     }
 
@@ -176,5 +222,65 @@ impl Entry {
             Place::Cpu(placed) => Array::from_words(self.meta.clone(), placed.read()),
             Place::Gpu(placed) => Array::from_words(self.meta.clone(), placed.read_blocking()?),
         }
+    }
+
+    /// Takes a value of the same type, where the old one is.
+    fn write(&mut self, value: Array) {
+        match &self.place {
+            Place::Cpu(placed) => placed.write(value.words()),
+            Place::Gpu(placed) if placed.write(value.words()) => {}
+            // The device of the old value is lost: the new one needs none.
+            Place::Gpu(_) | Place::Host(_) | Place::Exact(_) => self.place = Place::Host(value),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{DType, Device, Graph, Init};
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    #[test]
+    fn all_are_set_or_none() -> Result<(), Error> {
+        let variables = Variables::new(0);
+        let of = |path: &str, len: usize| {
+            Ok::<_, Error>((path.to_owned(), Array::new([len], &vec![1f32; len])?))
+        };
+        variables.set_all([of("b", 2)?])?;
+        for wrong in [[of("a", 1)?, of("b", 3)?], [of("a", 1)?, of("a", 2)?]] {
+            let error = variables.set_all(wrong).expect_err("another shape");
+            assert!(matches!(error, Error::Variable(VariableError::Mismatch { .. })));
+            assert_eq!(variables.paths(), ["b"]);
+        }
+        variables.set_all([of("a", 1)?, of("b", 2)?, of("a", 1)?])?;
+        assert_eq!(variables.paths(), ["a", "b"]);
+        Ok(())
+    }
+
+    #[test]
+    fn a_snapshot_is_from_between_two_runs() -> Result<(), Error> {
+        let graph = Graph::new();
+        for index in 0..32 {
+            let v = graph.variable(&format!("net/{index}"), [256], DType::F32, Init::Zeros);
+            graph.assign(v, v + 1.0);
+        }
+        let program = graph.compile(&Device::cpu_with_threads(1)?, &[])?;
+        let (variables, runs) = (Variables::new(0), AtomicUsize::new(0));
+        program.prepare(&variables)?;
+        std::thread::scope(|scope| {
+            let trains = scope.spawn(|| {
+                while runs.load(Ordering::Relaxed) < 300 {
+                    program.run(&variables, &[])?;
+                    runs.fetch_add(1, Ordering::Relaxed);
+                }
+                Ok::<_, Error>(())
+            });
+            while !trains.is_finished() {
+                let arrays = variables.to_arrays_below("net/")?;
+                assert!(arrays.iter().all(|(_, array)| *array == arrays[0].1), "of several runs");
+            }
+            trains.join().expect("it does not panic")
+        })
     }
 }

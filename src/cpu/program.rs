@@ -31,6 +31,8 @@ pub(crate) struct CpuProgram {
     steps: Vec<Ready>,
     /// Sets of slots that no run is using.
     idle: Mutex<Vec<Vec<Vec<u32>>>>,
+    /// Arenas of this program stay as they are while this lives.
+    claim: Arc<()>,
 }
 
 /// A step made ready.
@@ -57,7 +59,8 @@ impl CpuProgram {
     /// None: the CPU computes every plan.
     pub fn new(device: &CpuDevice, plan: Arc<Plan>) -> Result<Self, Error> {
         let steps = plan.steps.iter().map(Ready::new).collect();
-        Ok(CpuProgram { device: device.clone(), plan, steps, idle: Mutex::default() })
+        let (device, idle, claim) = (device.clone(), Mutex::default(), Arc::new(()));
+        Ok(CpuProgram { device, plan, steps, idle, claim })
     }
 
     /// Makes the missing variables, moves all into memory of the CPU, and allocates the slots.
@@ -66,7 +69,7 @@ impl CpuProgram {
     ///
     /// [`VariableError`](crate::VariableError) where the store has others of the same path.
     pub fn prepare(&self, store: &mut Store) -> Result<(), Error> {
-        arrange(store, &self.plan)?;
+        arrange(store, &self.plan, &self.claim)?;
         let slots = self.take_slots();
         self.give_back(slots);
         Ok(())
@@ -87,8 +90,8 @@ impl CpuProgram {
             },
         });
         let inputs: Vec<&[u32]> = inputs.collect::<Result<_, _>>()?;
-        let placed = arrange(store, &self.plan)?;
-        let (layout, memories) = Layout::new(&self.plan, &placed);
+        let arranged = arrange(store, &self.plan, &self.claim)?;
+        let (layout, memories) = Layout::new(&self.plan, &arranged.placed);
         // The caller holds the locks: a thread of the pool may take up another run while it
         // waits for its share of this one.
         let mut guards: Vec<_> = memories
@@ -112,6 +115,8 @@ impl CpuProgram {
             self.steps(&mut memory, false);
         }
         self.give_back(slots);
+        drop(guards);
+        arranged.settle();
         Ok(outputs)
     }
 

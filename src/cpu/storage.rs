@@ -126,16 +126,17 @@ impl Memory<'_> {
             })
             .collect();
 
-        let mut taken: Vec<(Home, Vec<u32>)> = Vec::with_capacity(writes.len());
+        let mut loan = Loan { memory: self, taken: Vec::with_capacity(writes.len()) };
         for &(home, ..) in &targets {
-            if taken.last().is_none_or(|(last, _)| *last != home) {
-                taken.push((home, mem::take(self.vector(home))));
+            if loan.taken.last().is_none_or(|(last, _)| *last != home) {
+                loan.taken.push((home, mem::take(loan.memory.vector(home))));
             }
         }
+        let Loan { memory, taken } = &mut loan;
         let mut outs: Vec<(usize, &mut [u32])> = Vec::with_capacity(writes.len());
         // What lies between the writes: where it is, and the words.
         let mut gaps: Vec<(Home, usize, &[u32])> = Vec::new();
-        for (home, words) in &mut taken {
+        for (home, words) in taken {
             let (mut rest, mut at) = (words.as_mut_slice(), 0);
             for (_, range, write) in targets.iter().filter(|(target, ..)| target == home) {
                 let (gap, tail) = rest.split_at_mut(range.start - at);
@@ -163,13 +164,49 @@ impl Memory<'_> {
                 };
                 match gaps.iter().find(holds) {
                     Some(&(_, start, words)) => &words[range.start - start..range.end - start],
-                    None => &self.words(home)[range],
+                    None => &memory.words(home)[range],
                 }
             })
             .collect();
         f(&views, outs.into_iter().map(|(_, out)| out).collect());
-        for (home, words) in taken {
-            *self.vector(home) = words;
+    }
+}
+
+/// Vectors taken out of a memory; they come back however the borrowing ends.
+struct Loan<'m, 'a> {
+    memory: &'m mut Memory<'a>,
+    taken: Vec<(Home, Vec<u32>)>,
+}
+
+impl Drop for Loan<'_, '_> {
+    fn drop(&mut self) {
+        for (home, words) in self.taken.drain(..) {
+            *self.memory.vector(home) = words;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dtype::DType;
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    #[test]
+    fn a_step_that_panics_loses_nothing() {
+        let mut variable = vec![7; 64];
+        let layout = Layout { variables: vec![(0, 0)], arenas: vec![] };
+        let mut memory = Memory {
+            slots: &mut [],
+            inputs: &[],
+            memories: vec![&mut variable],
+            outputs: &mut [],
+            layout: &layout,
+        };
+        let region =
+            Region { storage: Storage::Variable(0), offset: 0, len: 64, dtype: DType::F32 };
+        let step = || memory.borrow(&[], &[region], &[], |_, _| panic!("a kernel has a bug"));
+        assert!(catch_unwind(AssertUnwindSafe(step)).is_err());
+        assert_eq!(variable, [7; 64]);
     }
 }

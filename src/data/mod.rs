@@ -14,6 +14,7 @@ use crate::{
     error::{Error, VariableError},
     shape::Meta,
 };
+use std::collections::BTreeMap;
 
 /// Images and their classes.
 #[derive(Clone, Debug, PartialEq)]
@@ -67,11 +68,6 @@ impl Dataset {
         &self.labels
     }
 
-    /// One more than the largest label.
-    pub fn classes(&self) -> usize {
-        self.labels.words().iter().max().map_or(0, |&label| label as usize + 1)
-    }
-
     /// The images of these indices, in that order.
     ///
     /// # Errors
@@ -93,8 +89,11 @@ impl Dataset {
     pub fn split(&self, fraction: f64) -> Result<(Dataset, Dataset), Error> {
         let labels = self.labels.words();
         let mut held = vec![false; labels.len()];
-        for class in 0..self.classes() as u32 {
-            let members: Vec<usize> = (0..labels.len()).filter(|&i| labels[i] == class).collect();
+        let mut classes: BTreeMap<u32, Vec<usize>> = BTreeMap::new();
+        for (index, &class) in labels.iter().enumerate() {
+            classes.entry(class).or_default().push(index);
+        }
+        for (class, members) in classes {
             let count = (members.len() as f64 * fraction.clamp(0.0, 1.0)).round() as usize;
             for index in permutation(members.len(), u64::from(class)).into_iter().take(count) {
                 held[members[index]] = true;
@@ -104,5 +103,24 @@ impl Dataset {
             (0..labels.len()).filter(|&index| held[index] == wanted).collect()
         };
         Ok((self.rows(&chosen(false))?, self.rows(&chosen(true))?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_number_is_a_class_of_its_own() -> Result<(), Error> {
+        let labels = [u32::MAX, 7, 3_000_000_000, 7, u32::MAX, 7, u32::MAX, 7];
+        let images: Vec<f32> = (0u8..8).map(f32::from).collect();
+        let data = Dataset::new(Array::new([8, 1], &images)?, Array::new([8], &labels)?)?;
+        let (rest, held) = data.split(0.5)?;
+        let count = |data: &Dataset, class| {
+            data.labels().words().iter().filter(|&&label| label == class).count()
+        };
+        assert_eq!([count(&held, 7), count(&held, u32::MAX)], [2, 2]);
+        assert_eq!(rest.len() + held.len(), 8);
+        Ok(())
     }
 }

@@ -9,46 +9,89 @@ use super::{
     program::{Command, Dispatch},
 };
 use crate::schedule::plan::{Region, Storage};
-use std::{num::NonZeroU64, ops::Range};
+use std::{
+    num::NonZeroU64,
+    ops::Range,
+    sync::{Arc, Weak},
+};
 
 /// Combinations that are kept, the least recently used one being dropped.
 const KEPT: usize = 16;
 
 /// The memory of every storage in one run.
 #[derive(Clone, Debug)]
-pub(super) struct Homes {
-    pub slots: Vec<Home>,
-    pub inputs: Vec<Home>,
-    pub variables: Vec<Home>,
-    pub arenas: Vec<Home>,
-    pub outputs: Vec<Home>,
+pub(super) struct Homes<H = Home> {
+    pub slots: Vec<H>,
+    pub inputs: Vec<H>,
+    pub variables: Vec<H>,
+    pub arenas: Vec<H>,
+    pub outputs: Vec<H>,
 }
 
-impl Homes {
-    /// The buffer of a region, and its first word there.
-    pub fn locate(&self, region: Region) -> (&Home, usize) {
-        let home = match region.storage {
+impl<H> Homes<H> {
+    fn of(&self, storage: Storage) -> &H {
+        match storage {
             Storage::Slot(slot) => &self.slots[slot],
             Storage::Input(input) => &self.inputs[input],
             // A member of an arena has been placed in it.
             Storage::Variable(variable) => &self.variables[variable],
             Storage::Arena(arena) => &self.arenas[arena],
             Storage::Output(output) => &self.outputs[output],
-        };
-        (home, home.first + region.offset)
+        }
     }
 
     /// What may differ from run to run.
-    fn changing(&self) -> impl Iterator<Item = &Home> {
+    fn changing(&self) -> impl Iterator<Item = &H> {
         self.inputs.iter().chain(&self.variables).chain(&self.arenas).chain(&self.outputs)
+    }
+}
+
+impl Homes {
+    /// The buffer of a region, and its first word there.
+    pub fn locate(&self, region: Region) -> (&Home, usize) {
+        let home = self.of(region.storage);
+        (home, home.first + region.offset)
+    }
+
+    /// What is left of it for whoever comes back.
+    fn trace(&self) -> Homes<Trace> {
+        let trace = |homes: &[Home]| homes.iter().map(Trace::new).collect();
+        Homes {
+            slots: trace(&self.slots),
+            inputs: trace(&self.inputs),
+            variables: trace(&self.variables),
+            arenas: trace(&self.arenas),
+            outputs: trace(&self.outputs),
+        }
+    }
+}
+
+/// Memory that was bound once, and may be gone.
+#[derive(Debug)]
+struct Trace {
+    buffer: Weak<wgpu::Buffer>,
+    first: usize,
+}
+
+impl Trace {
+    fn new(home: &Home) -> Self {
+        Trace { buffer: Arc::downgrade(&home.buffer), first: home.first }
+    }
+
+    fn is(&self, home: &Home) -> bool {
+        Weak::as_ptr(&self.buffer) == Arc::as_ptr(&home.buffer) && self.first == home.first
+    }
+
+    fn is_gone(&self) -> bool {
+        self.buffer.strong_count() == 0
     }
 }
 
 /// The bind groups of all dispatches for some memory.
 #[derive(Debug)]
 struct BindingSet {
-    homes: Homes,
-    /// By command; none for copies.
+    homes: Homes<Trace>,
+    /// By command; none for copies. They keep alive what they bind.
     groups: Vec<Vec<wgpu::BindGroup>>,
 }
 
@@ -59,9 +102,21 @@ pub(super) struct Bindings {
 }
 
 impl Bindings {
+    /// Number of combinations that are kept.
+    #[cfg(test)]
+    pub fn len(&self) -> usize {
+        self.sets.len()
+    }
+
     /// Whether none was made yet.
     pub fn is_empty(&self) -> bool {
         self.sets.is_empty()
+    }
+
+    /// Drops the bind groups of memory that nobody else holds: of variables that have moved, of
+    /// stores and values that are gone. They would keep it allocated.
+    pub fn forget_the_dead(&mut self) {
+        self.sets.retain(|set| !set.homes.changing().any(Trace::is_gone));
     }
 
     /// The bind groups for this memory, made unless they were before.
@@ -87,7 +142,7 @@ impl Bindings {
                 if self.sets.len() >= KEPT {
                     self.sets.remove(0);
                 }
-                BindingSet { homes: homes.clone(), groups }
+                BindingSet { homes: homes.trace(), groups }
             }
         };
         self.sets.push(set);
@@ -109,7 +164,7 @@ impl Bindings {
             let bindings: Vec<&Binding> = bindings.collect();
             let same = |set: &&BindingSet| {
                 let mut regions = bindings.iter().filter_map(|binding| binding.region);
-                regions.all(|region| set.homes.locate(region).0.is(homes.locate(region).0))
+                regions.all(|r| set.homes.of(r.storage).is(homes.of(r.storage)))
             };
             if let Some(set) = self.sets.iter().find(same) {
                 return set.groups[command][group].clone();

@@ -4,7 +4,10 @@
 //! buffer. Where a step does that, its result goes to a scratch slot and is copied from there.
 //! The one case that needs none is an update in place: then only the output is bound.
 
-use crate::schedule::plan::{Plan, Region, Step, StepKind, Storage};
+use crate::{
+    ops::lowering::Cost,
+    schedule::plan::{Plan, Region, Step, StepKind, Storage},
+};
 
 /// Steps that can be bound.
 #[derive(Debug)]
@@ -48,7 +51,7 @@ pub(super) fn bindable(plan: &Plan) -> Bindable {
                     kind: StepKind::Copy,
                     reads: vec![region],
                     writes: vec![write],
-                    cost: step.cost,
+                    cost: Cost { flops: 0.0, bytes: 8.0 * write.len as f64 },
                 });
             }
         }

@@ -29,8 +29,9 @@ impl GpuProgram {
         let device = &self.device;
         device.shared.faults.check()?;
         let mut state = self.lock();
-        let mut homes = self.ready(&mut state, store)?;
+        let (mut homes, visits) = self.ready(&mut state, store)?;
         let from_host = self.feed(&mut homes, inputs)?;
+        state.bindings.forget_the_dead();
         if state.bindings.is_empty() {
             self.bind_all(&mut state, &homes);
         }
@@ -39,7 +40,7 @@ impl GpuProgram {
         {
             device.wait(oldest)?;
         }
-        let State { uploads, outputs, bindings, in_flight } = &mut *state;
+        let State { uploads, outputs, bindings, in_flight, .. } = &mut *state;
         let set = self.free_set(outputs)?;
         homes.outputs.clone_from(&set.homes);
         let groups = bindings.of(device, &self.uniforms, &self.commands, &homes);
@@ -56,8 +57,12 @@ impl GpuProgram {
             if let (0, Some(uploads)) = (index, &mut *uploads) {
                 frame = uploads.record(device, &submissions, &mut encoder, &from_host)?;
             }
+            if index == 0 {
+                visits.iter().for_each(|visit| visit.begin(&mut encoder));
+            }
             self.record(&mut encoder, range.clone(), groups, &homes);
             if index == last {
+                visits.iter().for_each(|visit| visit.end(&mut encoder));
                 set.stage(&mut encoder);
             }
             let submission = submissions.submit(encoder);

@@ -2,7 +2,7 @@
 
 use super::{counters::count, device::GpuDevice, faults::fault};
 use crate::error::{DeviceError, Error};
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, PoisonError, Weak};
 use wgpu::BufferUsages;
 
 /// What every buffer that kernels use may be used for.
@@ -68,7 +68,7 @@ impl GpuDevice {
     pub(super) fn slots(&self, words: &[usize]) -> Result<Vec<Arc<wgpu::Buffer>>, Error> {
         let mut pool = self.shared.slots.lock().unwrap_or_else(PoisonError::into_inner);
         pool.retain(|buffer| buffer.strong_count() > 0);
-        let mut free: Vec<_> = pool.iter().filter_map(std::sync::Weak::upgrade).collect();
+        let mut free: Vec<_> = pool.iter().filter_map(Weak::upgrade).collect();
         free.sort_by_key(|buffer| buffer.size());
         let mut slots = vec![None; words.len()];
         let mut order: Vec<usize> = (0..words.len()).collect();
@@ -120,9 +120,21 @@ pub(crate) struct Placed {
     pub(super) device: GpuDevice,
     pub(super) home: Home,
     pub(super) len: usize,
+    /// The program in whose arena it is, as long as there is one: nobody else may move it.
+    pub(super) claim: Weak<()>,
 }
 
 impl Placed {
+    /// Replaces the words, after everything submitted so far. Whether the device is still there
+    /// to take them.
+    pub fn write(&self, words: &[u32]) -> bool {
+        if self.device.shared.faults.check().is_err() {
+            return false;
+        }
+        self.device.submissions().write(&self.home.buffer, self.home.first, words);
+        true
+    }
+
     /// Blocks until the words are there and copies them to the host.
     ///
     /// # Errors

@@ -1,17 +1,30 @@
-//! Where the variables of a program are: moved to the device, members of an arena together.
+//! Where the variables of a program are, run after run.
 //!
-//! A variable that is only read may be anywhere on the device. One that is assigned has a buffer
-//! of its own, for no dispatch may write a buffer that it also reads elsewhere. Programs over one
-//! store agree on arenas, so after the first runs nothing moves.
+//! On the device a variable stays where it is. Only an arena gathers its members, and only while
+//! no other living program has them in an arena of its own. So programs over one store agree
+//! after their first runs, whatever each of them would like best.
+//!
+//! A program that cannot work with a variable where it is has a stand-in for it: memory of its
+//! own, to which the value is copied before the run, and back after it where it was assigned. That
+//! is so for an arena whose members are in another one, and for a variable that would be written
+//! in a dispatch that reads another part of the same buffer.
 
 use super::{
+    assemble::BindingKind,
+    detour,
     device::GpuDevice,
     memory::{Home, Placed, bytes_of},
+    program::Command,
 };
 use crate::{
     error::Error,
-    schedule::plan::{Arena, Plan},
+    schedule::plan::{Arena, Plan, Region, Storage},
     variables::{Place, Store},
+};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    mem,
+    sync::{Arc, Weak},
 };
 
 /// The memory of the variables of a program.
@@ -21,53 +34,192 @@ pub(super) struct Placement {
     pub variables: Vec<Home>,
     /// By arena.
     pub arenas: Vec<Home>,
+    /// What must be copied before a run, and after it.
+    pub visits: Vec<Visit>,
 }
 
-/// Makes the missing variables and moves all to where the program needs them.
-pub(super) fn place(
-    device: &GpuDevice,
-    plan: &Plan,
-    store: &mut Store,
-) -> Result<Placement, Error> {
-    store.ensure(&plan.variables)?;
-    let mut arenas = Vec::with_capacity(plan.arenas.len());
-    for arena in &plan.arenas {
-        let home = match existing(device, plan, store, arena)? {
-            Some(home) => home,
-            None => {
-                let home = Home::whole(device.storage("arena", arena.words)?);
-                for &(variable, first) in &arena.members {
-                    let home = Home { buffer: home.buffer.clone(), first };
-                    move_to(device, plan, store, variable, home)?;
-                }
-                home
-            }
-        };
-        arenas.push(home);
+/// A variable that is elsewhere during a run.
+#[derive(Clone, Debug)]
+pub(super) struct Visit {
+    stored: Home,
+    stand_in: Home,
+    len: usize,
+    is_assigned: bool,
+}
+
+/// What a program knows of its variables from run to run.
+#[derive(Debug)]
+pub(super) struct Tenancy {
+    /// A variable that is written, and another one, or an arena, that the same command reads.
+    rivals: BTreeSet<(usize, Storage)>,
+    /// Memory of the program in the place of what is elsewhere.
+    stand_ins: BTreeMap<Storage, Arc<wgpu::Buffer>>,
+    /// Arenas of this program stay as they are while this lives.
+    claim: Arc<()>,
+}
+
+impl Tenancy {
+    /// That of a program of these commands.
+    pub fn new(plan: &Plan, commands: &[Command]) -> Self {
+        let rivals = commands.iter().flat_map(|command| rivals(plan, command)).collect();
+        Tenancy { rivals, stand_ins: BTreeMap::new(), claim: Arc::new(()) }
     }
-    let in_arena = |variable: usize| {
-        plan.arenas.iter().flat_map(|arena| &arena.members).any(|&(member, _)| member == variable)
-    };
-    for (variable, (path, declaration)) in plan.variables.iter().enumerate() {
-        let len = declaration.meta.shape.len();
-        let is_there = on_device(device, store, path)?.is_some_and(|home| {
-            let is_alone = home.first == 0 && home.buffer.size() == bytes_of(len);
-            is_alone || !plan.assigned[variable]
-        });
-        if !in_arena(variable) && !is_there {
-            let home = Home::whole(device.storage(path, len)?);
-            move_to(device, plan, store, variable, home)?;
+
+    /// Makes the missing variables, moves all to the device, and says where they are.
+    pub fn place(
+        &mut self,
+        device: &GpuDevice,
+        plan: &Plan,
+        store: &mut Store,
+    ) -> Result<Placement, Error> {
+        store.ensure(&plan.variables)?;
+        let gather = |arena| self.gather(device, plan, store, arena);
+        let gathered: Vec<_> = plan.arenas.iter().map(gather).collect::<Result<_, _>>()?;
+        let mut variables = Vec::with_capacity(plan.variables.len());
+        for (variable, (path, declaration)) in plan.variables.iter().enumerate() {
+            variables.push(match on_device(device, store, path)? {
+                Some(placed) => placed.home.clone(),
+                None => {
+                    let home = Home::whole(device.storage(path, declaration.meta.shape.len())?);
+                    move_to(device, plan, store, variable, home.clone(), Weak::new())?;
+                    home
+                }
+            });
+        }
+
+        let mut before = mem::take(&mut self.stand_ins);
+        let mut stand_in = |storage, words| {
+            let buffer = match before.remove(&storage) {
+                Some(buffer) => buffer,
+                None => device.storage("stand-in", words)?,
+            };
+            self.stand_ins.insert(storage, buffer.clone());
+            Ok::<_, Error>(Home::whole(buffer))
+        };
+        let mut visits = Vec::new();
+        let mut visit = |variable: usize, stored: &mut Home, stand_in: Home| {
+            let stored = mem::replace(stored, stand_in.clone());
+            let len = plan.variables[variable].1.meta.shape.len();
+            visits.push(Visit { stored, stand_in, len, is_assigned: plan.assigned[variable] });
+        };
+        let mut arenas = Vec::with_capacity(plan.arenas.len());
+        for ((number, arena), gathered) in plan.arenas.iter().enumerate().zip(gathered) {
+            arenas.push(match gathered {
+                Some(home) => home,
+                None => {
+                    let home = stand_in(Storage::Arena(number), arena.words)?;
+                    for &(variable, first) in &arena.members {
+                        let part = Home { buffer: home.buffer.clone(), first };
+                        visit(variable, &mut variables[variable], part);
+                    }
+                    home
+                }
+            });
+        }
+        for &(written, read) in &self.rivals {
+            let read = match read {
+                Storage::Variable(variable) => &variables[variable],
+                Storage::Arena(arena) => &arenas[arena],
+                _ => continue,
+            };
+            if Arc::ptr_eq(&variables[written].buffer, &read.buffer) {
+                let len = plan.variables[written].1.meta.shape.len();
+                let home = stand_in(Storage::Variable(written), len)?;
+                visit(written, &mut variables[written], home);
+            }
+        }
+        Ok(Placement { variables, arenas, visits })
+    }
+
+    /// The buffer of an arena, in which its members lie as it wants them; `None` where another
+    /// program has them in another arena.
+    fn gather(
+        &self,
+        device: &GpuDevice,
+        plan: &Plan,
+        store: &mut Store,
+        arena: &Arena,
+    ) -> Result<Option<Home>, Error> {
+        let existing = existing(device, plan, store, arena)?;
+        let (mut is_claimed, mut is_foreign) = (false, false);
+        for &(variable, _) in &arena.members {
+            if let Some(placed) = on_device(device, store, &plan.variables[variable].0)?
+                && placed.claim.strong_count() > 0
+            {
+                is_claimed = true;
+                is_foreign |= Weak::as_ptr(&placed.claim) != Arc::as_ptr(&self.claim);
+            }
+        }
+        if is_foreign || (is_claimed && existing.is_some()) {
+            return Ok(existing);
+        }
+        let is_there = existing.is_some();
+        let home = match existing {
+            Some(home) => home,
+            None => Home::whole(device.storage("arena", arena.words)?),
+        };
+        for &(variable, first) in &arena.members {
+            let part = Home { buffer: home.buffer.clone(), first };
+            let claim = Arc::downgrade(&self.claim);
+            match is_there {
+                true => settle(device, plan, store, variable, part, claim),
+                false => move_to(device, plan, store, variable, part, claim)?,
+            }
+        }
+        Ok(Some(home))
+    }
+}
+
+impl Visit {
+    /// Records the way to the stand-in.
+    pub fn begin(&self, encoder: &mut wgpu::CommandEncoder) {
+        copy(encoder, &self.stored, &self.stand_in, self.len);
+    }
+
+    /// Records the way back.
+    pub fn end(&self, encoder: &mut wgpu::CommandEncoder) {
+        if self.is_assigned {
+            copy(encoder, &self.stand_in, &self.stored, self.len);
         }
     }
-    let homes = plan.variables.iter().map(|(path, _)| on_device(device, store, path));
-    let variables = homes.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect();
-    Ok(Placement { variables, arenas })
+}
+
+/// What a command writes where it reads something else. Members of one arena are not among them:
+/// `detour` has seen to these.
+fn rivals(plan: &Plan, command: &Command) -> Vec<(usize, Storage)> {
+    let (reads, writes): (Vec<Region>, Vec<Region>) = match command {
+        Command::Copy { from, to, .. } => (vec![*from], vec![*to]),
+        Command::Dispatch(dispatch) => {
+            let of = |kind| {
+                let bindings = dispatch.bindings.iter().filter(move |b| b.kind == kind);
+                bindings.filter_map(|binding| binding.region).collect()
+            };
+            (of(BindingKind::Read), of(BindingKind::ReadWrite))
+        }
+    };
+    let lives = |region: &&Region| {
+        matches!(region.storage, Storage::Variable(_) | Storage::Arena(_)) && region.len > 0
+    };
+    let written =
+        writes.iter().filter(lives).filter_map(|write| match detour::home(plan, *write) {
+            (Storage::Variable(variable), _) => Some(variable),
+            _ => None,
+        });
+    let pairs = written.flat_map(|variable| {
+        let others = reads.iter().filter(lives).map(|read| read.storage);
+        others.filter(move |read| *read != Storage::Variable(variable)).map(move |r| (variable, r))
+    });
+    pairs.collect()
 }
 
 /// Where a variable is, if it is on this device.
-fn on_device(device: &GpuDevice, store: &Store, path: &str) -> Result<Option<Home>, Error> {
+fn on_device<'s>(
+    device: &GpuDevice,
+    store: &'s Store,
+    path: &str,
+) -> Result<Option<&'s Placed>, Error> {
     Ok(match &store.entry(path)?.place {
-        Place::Gpu(placed) if placed.device.is(device) => Some(placed.home.clone()),
+        Place::Gpu(placed) if placed.device.is(device) => Some(placed),
         _ => None,
     })
 }
@@ -81,11 +233,11 @@ fn existing(
 ) -> Result<Option<Home>, Error> {
     let mut whole: Option<Home> = None;
     for &(variable, first) in &arena.members {
-        let Some(home) = on_device(device, store, &plan.variables[variable].0)? else {
+        let Some(placed) = on_device(device, store, &plan.variables[variable].0)? else {
             return Ok(None);
         };
-        let begin = Home { buffer: home.buffer, first: 0 };
-        let fits = home.first == first
+        let begin = Home::whole(placed.home.buffer.clone());
+        let fits = placed.home.first == first
             && begin.buffer.size() == bytes_of(arena.words)
             && whole.as_ref().is_none_or(|whole| whole.is(&begin));
         if !fits {
@@ -103,25 +255,42 @@ fn move_to(
     store: &mut Store,
     variable: usize,
     home: Home,
+    claim: Weak<()>,
 ) -> Result<(), Error> {
     let (path, declaration) = &plan.variables[variable];
-    let len = declaration.meta.shape.len();
     match on_device(device, store, path)? {
-        Some(old) if len > 0 => {
+        Some(old) => {
             let submissions = device.submissions();
             let mut encoder = submissions.encoder();
-            let (from, to) = (4 * old.first as u64, 4 * home.first as u64);
-            let bytes = bytes_of(len);
-            encoder.copy_buffer_to_buffer(&old.buffer, from, &home.buffer, to, bytes);
+            copy(&mut encoder, &old.home, &home, declaration.meta.shape.len());
             submissions.submit(encoder);
         }
-        Some(_) => {}
         None => {
             let value = store.entry(path)?.read()?;
             device.submissions().write(&home.buffer, home.first, value.words());
         }
     }
-    let placed = Placed { device: device.clone(), home, len };
-    store.place(path, Place::Gpu(placed));
+    settle(device, plan, store, variable, home, claim);
     Ok(())
+}
+
+/// Writes down where a variable is.
+fn settle(
+    device: &GpuDevice,
+    plan: &Plan,
+    store: &mut Store,
+    variable: usize,
+    home: Home,
+    claim: Weak<()>,
+) {
+    let (path, declaration) = &plan.variables[variable];
+    let len = declaration.meta.shape.len();
+    store.place(path, Place::Gpu(Placed { device: device.clone(), home, len, claim }));
+}
+
+fn copy(encoder: &mut wgpu::CommandEncoder, from: &Home, to: &Home, len: usize) {
+    if len > 0 {
+        let (read, write) = (4 * from.first as u64, 4 * to.first as u64);
+        encoder.copy_buffer_to_buffer(&from.buffer, read, &to.buffer, write, bytes_of(len));
+    }
 }

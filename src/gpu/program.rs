@@ -8,7 +8,7 @@ use super::{
     guard,
     memory::{Home, bytes_of},
     pipelines::Pipeline,
-    placement,
+    placement::{Tenancy, Visit},
     reduction::partial_words,
     uploads::{IN_FLIGHT, Uploads},
     values::OutputSet,
@@ -17,7 +17,10 @@ use crate::{
     dtype::DType,
     error::{CompileError, Error},
     ops::lowering::Cost,
-    schedule::plan::{Plan, Region, Step, StepKind},
+    schedule::{
+        expr::Body,
+        plan::{Plan, Region, Step, StepKind},
+    },
     variables::Store,
 };
 use std::{
@@ -58,8 +61,9 @@ pub(super) struct Dispatch {
 }
 
 /// What changes from run to run.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct State {
+    tenancy: Tenancy,
     pub uploads: Option<Uploads>,
     pub outputs: Vec<Arc<OutputSet>>,
     pub bindings: Bindings,
@@ -106,6 +110,13 @@ impl GpuProgram {
                 costs.push(if index == 0 { step.cost } else { Cost::default() });
             }
         }
+        let state = State {
+            tenancy: Tenancy::new(&plan, &commands),
+            uploads: None,
+            outputs: Vec::new(),
+            bindings: Bindings::default(),
+            in_flight: VecDeque::new(),
+        };
         Ok(GpuProgram {
             submissions: split(&costs, device.is_guarded),
             slots: guard::slots(device, &slots)?,
@@ -113,7 +124,7 @@ impl GpuProgram {
             device: device.clone(),
             plan,
             commands,
-            state: Mutex::default(),
+            state: Mutex::new(state),
         })
     }
 
@@ -125,7 +136,8 @@ impl GpuProgram {
     pub fn prepare(&self, store: &mut Store) -> Result<(), Error> {
         self.device.shared.faults.check()?;
         let mut state = self.lock();
-        let homes = self.ready(&mut state, store)?;
+        let (homes, _) = self.ready(&mut state, store)?;
+        state.bindings.forget_the_dead();
         self.bind_all(&mut state, &homes);
         self.device.shared.faults.check()
     }
@@ -145,9 +157,13 @@ impl GpuProgram {
     }
 
     /// Places the variables, makes inputs and results where that was not done, and says where
-    /// everything is but for the results.
-    pub(super) fn ready(&self, state: &mut State, store: &mut Store) -> Result<Homes, Error> {
-        let placement = placement::place(&self.device, &self.plan, store)?;
+    /// everything is but for the results, and which variables have stand-ins.
+    pub(super) fn ready(
+        &self,
+        state: &mut State,
+        store: &mut Store,
+    ) -> Result<(Homes, Vec<Visit>), Error> {
+        let placement = state.tenancy.place(&self.device, &self.plan, store)?;
         let uploads = match &mut state.uploads {
             Some(uploads) => uploads,
             none => {
@@ -159,13 +175,14 @@ impl GpuProgram {
         while state.outputs.len() < IN_FLIGHT {
             state.outputs.push(Arc::new(OutputSet::new(&self.device, &self.plan.outputs)?));
         }
-        Ok(Homes {
+        let homes = Homes {
             slots: self.slots.clone(),
             inputs: uploads.homes.clone(),
             variables: placement.variables,
             arenas: placement.arenas,
             outputs: Vec::new(),
-        })
+        };
+        Ok((homes, placement.visits))
     }
 }
 
@@ -221,12 +238,13 @@ fn check_types(device: &GpuDevice, plan: &Plan) -> Result<(), Error> {
 }
 
 fn calculates_in_half(step: &Step) -> bool {
-    let body = match &step.kind {
-        StepKind::Map { body, .. } | StepKind::Reduce { body, .. } => body,
-        StepKind::Kernel { epilogue, .. } => &epilogue.body,
-        StepKind::Copy => return false,
-    };
-    body.terms.iter().any(|(_, dtype)| *dtype == DType::F16)
+    let half = |body: &Body| body.terms.iter().any(|(_, dtype)| *dtype == DType::F16);
+    match &step.kind {
+        StepKind::Map { body, .. } => half(body),
+        StepKind::Reduce { body, epilogue, .. } => half(body) || half(&epilogue.body),
+        StepKind::Kernel { dtype, epilogue, .. } => *dtype == DType::F16 || half(&epilogue.body),
+        StepKind::Copy => false,
+    }
 }
 
 /// What is bound must be within the limits of the device.

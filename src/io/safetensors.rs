@@ -9,7 +9,7 @@ use super::write::{failed, write_atomically};
 use crate::{
     array::Array,
     dtype::DType,
-    error::{Error, FileError, VariableError},
+    error::{Error, FileError},
     shape::Meta,
     variables::Variables,
 };
@@ -21,19 +21,16 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Writes all variables whose path starts with `prefix`.
+/// Writes all variables whose path starts with `prefix`, as they are at one moment between runs.
 ///
 /// # Errors
 ///
 /// [`FileError::Io`], and then the file is as it was; those of
-/// [`Variables::to_arrays`] otherwise.
+/// [`Variables::to_arrays_below`] otherwise.
 pub fn save(path: &Path, variables: &Variables, prefix: &str) -> Result<(), Error> {
-    let chosen = variables.paths().into_iter().filter(|name| name.starts_with(prefix));
-    let arrays = chosen
-        .map(|name| Ok((variables.get(&name)?, name)))
-        .collect::<Result<Vec<(Array, String)>, Error>>()?;
-    let bytes: Vec<Vec<u8>> = arrays.iter().map(|(array, _)| encode(array)).collect();
-    let views = arrays.iter().zip(&bytes).map(|((array, name), bytes)| {
+    let arrays = variables.to_arrays_below(prefix)?;
+    let bytes: Vec<Vec<u8>> = arrays.iter().map(|(_, array)| encode(array)).collect();
+    let views = arrays.iter().zip(&bytes).map(|((name, array), bytes)| {
         let dims = array.shape().dims().to_vec();
         Ok((name.as_str(), TensorView::new(file_type(array.dtype()), dims, bytes)?))
     });
@@ -44,22 +41,14 @@ pub fn save(path: &Path, variables: &Variables, prefix: &str) -> Result<(), Erro
     write_atomically(path, &content)
 }
 
-/// Sets variables to the values of a file; all of them, or none where something is wrong.
+/// Sets variables to the values of a file between two runs; all of them, or none where something
+/// is wrong.
 ///
 /// # Errors
 ///
-/// [`FileError`]; [`VariableError::Mismatch`] where the store has another shape or type.
+/// [`FileError`]; those of [`Variables::set_all`].
 pub fn load(path: &Path, variables: &Variables) -> Result<(), Error> {
-    let arrays = read(path)?;
-    for (name, array) in &arrays {
-        if let Some(is) = variables.meta(name)
-            && is != *array.meta()
-        {
-            let expected = array.meta().clone();
-            return Err(VariableError::Mismatch { path: name.clone(), expected, is }.into());
-        }
-    }
-    arrays.into_iter().try_for_each(|(name, array)| variables.set(&name, array))
+    variables.set_all(read(path)?)
 }
 
 /// The names and values of a file, in order of name.

@@ -91,8 +91,9 @@ impl<'g> Scope<'g> {
     ///
     /// # Errors
     ///
-    /// [`GraphError::Redeclared`](crate::GraphError::Redeclared), kept by the graph, where the
-    /// path already has another shape.
+    /// Kept by the graph: [`GraphError::Redeclared`](crate::GraphError::Redeclared) where the
+    /// path already has another shape, [`GraphError::Reinitialised`](crate::GraphError::Reinitialised)
+    /// where it has another `init`.
     #[track_caller]
     pub fn param(&mut self, name: &str, shape: impl Into<Shape>, init: Init) -> Tensor<'g> {
         let param = self.variable(name, shape, DType::F32, init);
@@ -108,8 +109,7 @@ impl<'g> Scope<'g> {
     ///
     /// # Errors
     ///
-    /// [`GraphError::Redeclared`](crate::GraphError::Redeclared), kept by the graph, where the
-    /// path already has another shape or type.
+    /// As for [`Graph::variable`].
     #[track_caller]
     pub fn variable(
         &mut self,

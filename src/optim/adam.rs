@@ -9,8 +9,9 @@ use crate::{dtype::DType, graph::Tensor, init::Init, nn::Scope};
 /// # Source
 ///
 /// Kingma & Ba, "Adam: A Method for Stochastic Optimization", 2015, algorithm 1.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Adam {
+    name: String,
     lr: f64,
     beta1: f64,
     beta2: f64,
@@ -20,7 +21,12 @@ pub struct Adam {
 impl Adam {
     /// At this learning rate, with the paper's `β1 = 0.9`, `β2 = 0.999`, `ε = 1e-8`.
     pub fn new(lr: f64) -> Self {
-        Adam { lr, beta1: 0.9, beta2: 0.999, eps: 1e-8 }
+        Adam { name: super::NAME.to_owned(), lr, beta1: 0.9, beta2: 0.999, eps: 1e-8 }
+    }
+
+    /// Sets the scope of its variables, which is `optim` otherwise.
+    pub fn named(self, name: &str) -> Self {
+        Adam { name: name.to_owned(), ..self }
     }
 
     /// Sets the decay of both moments.
@@ -41,7 +47,7 @@ impl Optimizer for Adam {
         loss: Tensor<'g>,
         params: &[(String, Tensor<'g>)],
     ) {
-        let mut cx = cx.child("optim");
+        let mut cx = cx.child(&self.name);
         let graph = cx.graph();
         let lr = super::learning_rate(&mut cx, self.lr);
         // Counted in f32, whose integers end at 2^24: long before, both corrections are 1.

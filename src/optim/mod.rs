@@ -3,6 +3,10 @@
 //! They are plain data. What they remember lives in variables below `optim/`, beside the
 //! parameters, so that a checkpoint of the store is complete; the learning rate is one of them
 //! (`optim/lr`), so that it can change between steps without another compilation.
+//!
+//! Where two optimizers work in one store, each needs a name of its own, or they would share
+//! learning rate and step number: `Adam::new(4e-4).named("disc")` keeps what it remembers below
+//! `disc/`. In one graph a clash is an error; between two programs nobody sees it.
 
 mod adam;
 mod sgd;
@@ -11,6 +15,9 @@ pub use adam::Adam;
 pub use sgd::Sgd;
 
 use crate::{dtype::DType, graph::Tensor, init::Init, nn::Scope};
+
+/// The scope of an optimizer that was not given another name.
+const NAME: &str = "optim";
 
 /// A rule that updates parameters from the gradient of a loss.
 pub trait Optimizer {

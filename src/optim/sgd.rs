@@ -8,8 +8,9 @@ use crate::{dtype::DType, graph::Tensor, init::Init, nn::Scope};
 /// # Source
 ///
 /// Momentum as in PyTorch, without dampening.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Sgd {
+    name: String,
     lr: f64,
     momentum: f64,
 }
@@ -17,7 +18,12 @@ pub struct Sgd {
 impl Sgd {
     /// Plain descent at this learning rate.
     pub fn new(lr: f64) -> Self {
-        Sgd { lr, momentum: 0.0 }
+        Sgd { name: super::NAME.to_owned(), lr, momentum: 0.0 }
+    }
+
+    /// Sets the scope of its variables, which is `optim` otherwise.
+    pub fn named(self, name: &str) -> Self {
+        Sgd { name: name.to_owned(), ..self }
     }
 
     /// Sets the share of the last step that goes into the next.
@@ -33,7 +39,7 @@ impl Optimizer for Sgd {
         loss: Tensor<'g>,
         params: &[(String, Tensor<'g>)],
     ) {
-        let mut cx = cx.child("optim");
+        let mut cx = cx.child(&self.name);
         let graph = cx.graph();
         let lr = super::learning_rate(&mut cx, self.lr);
         for ((path, param), gradient) in params.iter().zip(super::gradients(loss, params)) {

@@ -1,7 +1,7 @@
 use super::*;
 use crate::{
     Array, Device, Variables,
-    error::Error,
+    error::{Error, GraphError},
     graph::Graph,
     nn::{Mode, mean_squared_error},
 };
@@ -55,4 +55,48 @@ fn adam_is_its_formula() -> Result<(), Error> {
     }
     close(descend(&Adam::new(0.01), 5, None)?, p);
     Ok(())
+}
+
+/// The parts of a GAN: two parameters towards 0, in one graph or in one each.
+fn descend_apart(graphs: usize, names: [&str; 2]) -> Result<[f64; 2], Error> {
+    let variables = Variables::new(0);
+    let mut programs = Vec::new();
+    let parts = [("g", Adam::new(0.5).named(names[0])), ("d", Adam::new(0.125).named(names[1]))];
+    for parts in parts.chunks(2 / graphs) {
+        let graph = Graph::new();
+        let mut cx = Scope::new(&graph, Mode::Train);
+        for (path, optimizer) in parts {
+            let p = cx.param(path, [1], Init::Constant(3.0));
+            let loss = mean_squared_error(p, p.full_like(0.0));
+            optimizer.update_params(&mut cx, loss, &[((*path).to_owned(), p)]);
+        }
+        programs.push(graph.compile(&Device::Reference, &[])?);
+    }
+    for program in &programs {
+        program.run(&variables, &[])?;
+    }
+    Ok([variables.get("g")?.to_f64()[0], variables.get("d")?.to_f64()[0]])
+}
+
+#[test]
+fn two_optimizers_work_in_one_store() -> Result<(), Error> {
+    // The first step of Adam is the learning rate, whatever the gradient.
+    for graphs in [1, 2] {
+        let [g, d] = descend_apart(graphs, ["gen", "disc"])?;
+        close(g, 2.5);
+        close(d, 2.875);
+    }
+    Ok(())
+}
+
+#[test]
+fn two_optimizers_of_one_name_are_an_error() {
+    let error = descend_apart(1, ["optim", "optim"]).expect_err("they would share a rate");
+    let Error::Graph(GraphError::Reinitialised { name, first, second, .. }) = &error else {
+        unreachable!("{error:?} is typed otherwise")
+    };
+    assert_eq!(name, "optim/lr");
+    assert_eq!([*first, *second], [Init::Constant(0.5), Init::Constant(0.125)]);
+    let text = "optim/lr: begins with Constant(0.5), and again with Constant(0.125) in optim, made";
+    assert!(error.to_string().starts_with(text), "{error}");
 }

@@ -5,13 +5,20 @@ use crate::shape::Shape;
 use std::fmt;
 
 impl Plan {
-    /// Bytes of slots, inputs, variables and results, each counted once. A GPU keeps three sets of
-    /// inputs and results, for the runs that are in flight, and pads what it binds to 256 bytes.
+    /// Bytes of slots, inputs, variables and results, each counted once: what a plan can know.
+    ///
+    /// A GPU adds two more sets of results and staging buffers for the runs in flight, and scratch
+    /// for reductions of two stages.
     pub fn peak_bytes(&self) -> usize {
         let metas = self.inputs.iter().map(|(_, meta)| meta).chain(&self.outputs);
         let given: usize = metas.map(|meta| meta.shape.len()).sum();
-        let variables: usize = self.variables.iter().map(|(_, d)| d.meta.shape.len()).sum();
-        4 * (given + variables + self.slots.iter().sum::<usize>())
+        let in_arena = |k: usize| {
+            self.arenas.iter().any(|arena| arena.members.iter().any(|(member, _)| *member == k))
+        };
+        let alone = self.variables.iter().enumerate().filter(|(k, _)| !in_arena(*k));
+        let alone: usize = alone.map(|(_, (_, variable))| variable.meta.shape.len()).sum();
+        let arenas: usize = self.arenas.iter().map(|arena| arena.words).sum();
+        4 * (given + alone + arenas + self.slots.iter().sum::<usize>())
     }
 
     /// Number of dispatches of a run.

@@ -1,39 +1,48 @@
 //! Which class was taken for which.
 
+use std::collections::BTreeMap;
+
 /// Counts of predictions, by true class and by predicted class.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Confusion {
     classes: usize,
-    /// Row-major: `counts[truth * classes + prediction]`.
-    counts: Vec<usize>,
+    /// By true and predicted class; only those that occur, for there may be very many classes.
+    counts: BTreeMap<[usize; 2], usize>,
 }
 
 impl Confusion {
     /// Without any predictions yet.
     pub fn new(classes: usize) -> Self {
-        Confusion { classes, counts: vec![0; classes * classes] }
+        Confusion { classes, counts: BTreeMap::new() }
     }
 
     /// Counts one prediction; a class that does not exist is not counted.
     pub fn add(&mut self, truth: usize, prediction: usize) {
         if truth < self.classes && prediction < self.classes {
-            self.counts[truth * self.classes + prediction] += 1;
+            *self.counts.entry([truth, prediction]).or_default() += 1;
         }
     }
 
     /// For each true class, how often each class was predicted.
-    pub fn rows(&self) -> impl Iterator<Item = &[usize]> {
-        self.counts.chunks(self.classes.max(1))
+    pub fn rows(&self) -> impl Iterator<Item = Vec<usize>> {
+        (0..self.classes).map(|truth| {
+            let mut row = vec![0; self.classes];
+            for ([_, prediction], count) in self.counts.range([truth, 0]..=[truth, usize::MAX]) {
+                row[*prediction] = *count;
+            }
+            row
+        })
     }
 
     /// Number of predictions.
     pub fn total(&self) -> usize {
-        self.counts.iter().sum()
+        self.counts.values().sum()
     }
 
     /// The share that was right; 0 of none.
     pub fn accuracy(&self) -> f64 {
-        let right: usize = self.rows().enumerate().map(|(class, row)| row[class]).sum();
+        let hits = self.counts.iter().filter(|([truth, prediction], _)| truth == prediction);
+        let right: usize = hits.map(|(_, count)| count).sum();
         right as f64 / self.total().max(1) as f64
     }
 }
@@ -68,5 +77,8 @@ mod tests {
         let table = "         0    1\n    0    1    1    50.0%\n    1    0    2   100.0%";
         assert_eq!(confusion.to_string(), table);
         assert_eq!(Confusion::new(0).accuracy(), 0.0);
+        let mut vast = Confusion::new(usize::MAX);
+        vast.add(1 << 40, 1 << 40);
+        assert_eq!((vast.total(), vast.accuracy()), (1, 1.0));
     }
 }

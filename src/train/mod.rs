@@ -44,7 +44,8 @@ pub struct Epoch {
     pub train_loss: f64,
     /// Mean loss over the images held out, after the epoch.
     pub test_loss: f64,
-    /// Share of the images held out that is classified right, after the epoch.
+    /// Share of the images held out that is classified right, after the epoch, among those whose
+    /// label is a class of the model.
     pub test_accuracy: f64,
     /// Seconds since the training began, without compilation.
     pub seconds: f64,
@@ -60,7 +61,8 @@ pub struct Report {
     pub steps: usize,
     /// Seconds of training and evaluation, without compilation.
     pub seconds: f64,
-    /// How the images held out are classified at the end.
+    /// How the images held out are classified at the end; those whose label is no class of the
+    /// model are not counted.
     pub confusion: Confusion,
 }
 
@@ -110,6 +112,13 @@ impl<'a> Trainer<'a> {
         graph.compile_pure(device, &[loss, logits.argmax(-1).cast(DType::U32)])
     }
 
+    /// The classes that the model tells apart; labels may be any numbers.
+    fn classes(&self, data: &Dataset) -> usize {
+        let graph = Graph::new();
+        let (logits, _) = self.logits(&mut Scope::new(&graph, Mode::Eval), data, 1);
+        logits.dim(-1)
+    }
+
     fn logits<'g>(
         &self,
         cx: &mut Scope<'g>,
@@ -148,7 +157,7 @@ impl<'a> Trainer<'a> {
         let evaluations = Programs::new(data::sizes(test.len(), EVALUATED), variables, |rows| {
             self.evaluation(device, test, rows)
         })?;
-        let classes = train.classes().max(test.classes());
+        let classes = self.classes(train);
 
         let begin = Instant::now();
         let mut epochs: Vec<Epoch> = Vec::new();

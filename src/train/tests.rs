@@ -48,3 +48,19 @@ fn the_callback_ends_the_training() -> Result<(), Error> {
     assert_eq!(report.epochs.len(), 1);
     Ok(())
 }
+
+#[test]
+fn labels_that_are_no_class_are_not_counted() -> Result<(), Error> {
+    let images = Array::new([4, 2], &[1.0f32, 0.0, 0.0, 1.0, 1.0, 1.0, 0.5, 0.5])?;
+    let data = Dataset::new(images, Array::new([4], &[0, 1, u32::MAX, 3_000_000_000])?)?;
+    let (net, optimizer) = (Dense::new(3), Adam::new(0.03));
+    let report = Trainer::new(&net, &optimizer).epochs(1).fit(
+        &Device::cpu(),
+        &Variables::new(1),
+        (&data, &data),
+        &mut |_| ControlFlow::Continue(()),
+    )?;
+    assert_eq!(report.confusion.total(), 2);
+    assert_eq!(report.confusion.rows().map(|row| row.len()).collect::<Vec<_>>(), [3; 3]);
+    Ok(())
+}

@@ -55,9 +55,10 @@ fn an_arena_is_updated_in_place_and_stays() -> Result<(), Error> {
         // (1 * 3 + 0.5) * 3 + 0.5
         assert_eq!(variables.get("v1")?.to_vec::<f32>()?, vec![11.0; 30_000]);
 
-        // One is set from the host: the arena is made again, with all values.
+        // One is set from the host: it is written where it is.
         variables.set("v0", Array::new([100], &[0.0f32; 100])?)?;
         program.prepare(&mut variables.lock())?;
+        assert!(Arc::ptr_eq(&first.0, &memory("v0")?.0), "nothing moves");
         assert_eq!(variables.get("v0")?.to_vec::<f32>()?, vec![0.0; 100]);
         assert_eq!(variables.get("v1")?.to_vec::<f32>()?, vec![11.0; 30_000]);
     }
@@ -134,5 +135,41 @@ fn values_of_other_devices_are_refused() -> Result<(), Error> {
     let program = CpuProgram::new(&CpuDevice::new(), Arc::new(plan(&[4], &[4], vec![step])))?;
     let error = program.run(&mut Variables::new(0).lock(), &[Fed::Device(value)]);
     assert!(matches!(error, Err(Error::Run(RunError::ForeignValue { name })) if name == "0"));
+    Ok(())
+}
+
+#[test]
+fn arenas_that_disagree_do_not_fight() -> Result<(), Error> {
+    use crate::{Device, Graph};
+    let over = |indices: &[usize], factor: f64| {
+        let graph = Graph::new();
+        for k in indices {
+            let v = graph.variable(&format!("v{k}"), [30], DType::F32, Init::Ones);
+            graph.assign(v, v * factor);
+        }
+        graph.compile(&Device::cpu(), &[])
+    };
+    let (all, some) = (over(&[0, 1, 2], 2.0)?, over(&[1, 2], 0.25)?);
+    let variables = Variables::new(0);
+    let memory = || match &variables.lock().entry("v1")?.place {
+        Place::Cpu(placed) => Ok::<_, Error>((placed.memory.clone(), placed.offset)),
+        _ => unreachable!("it was run on the CPU"),
+    };
+    all.run(&variables, &[])?;
+    let (arena, first) = memory()?;
+    for _ in 0..2 {
+        some.run(&variables, &[])?;
+        all.run(&variables, &[])?;
+        assert!(Arc::ptr_eq(&arena, &memory()?.0), "nothing moves");
+    }
+    assert_eq!(first, 64);
+    for (path, value) in [("v0", 8.0), ("v1", 0.5), ("v2", 0.5)] {
+        assert_eq!(variables.get(path)?.to_f64(), [value; 30], "{path}");
+    }
+    // Nobody needs the large arena any more: the other program gets its own.
+    drop(all);
+    some.run(&variables, &[])?;
+    assert_eq!(memory()?.1, 0);
+    assert_eq!(variables.get("v1")?.to_f64(), [0.125; 30]);
     Ok(())
 }

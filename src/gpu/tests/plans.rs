@@ -42,7 +42,8 @@ fn sum(reads: Vec<Region>, writes: Vec<Region>) -> Step {
         });
     }
     let roots = vec![total.expect("there are reads"); writes.len()];
-    step(StepKind::Map { space: vec![LEN], body, roots }, reads, writes)
+    let cost = Cost { flops: 1e6, bytes: 1e6 };
+    Step { cost, ..step(StepKind::Map { space: vec![LEN], body, roots }, reads, writes) }
 }
 
 #[test]
@@ -70,7 +71,13 @@ fn steps_within_one_buffer_take_a_detour() -> Result<(), Error> {
         arenas: vec![],
         outputs: vec![Meta::new([LEN], DType::F32)],
     };
-    assert_eq!(detour::bindable(&plan).steps.len(), plan.steps.len() + 2);
+    let steps = detour::bindable(&plan).steps;
+    assert_eq!(steps.len(), plan.steps.len() + 2);
+    let copies: Vec<_> = steps.iter().filter(|step| step.label.contains("copied out")).collect();
+    assert_eq!(copies.len(), 2);
+    // A copy calculates nothing: it reads and writes four bytes an element.
+    let bytes = 8.0 * LEN as f64;
+    assert!(copies.iter().all(|copy| (copy.cost.flops, copy.cost.bytes) == (0.0, bytes)));
     let Some(device) = device() else { return Ok(()) };
     let x = ramp(LEN);
     let expected: Vec<f64> = x.to_f64().iter().map(|x| 6.0 * x).collect();

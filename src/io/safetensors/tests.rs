@@ -1,4 +1,5 @@
 use super::*;
+use crate::error::VariableError;
 
 /// A path of its own for each test.
 fn temporary(name: &str) -> PathBuf {
