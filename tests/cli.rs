@@ -60,6 +60,7 @@ fn wrong_usage_exits_with_2() {
         &["train", "digits", "--device", "tpu"],
         &["train", "digits", "--device", "gpu:"],
         &["devices", "everything"],
+        &["plan", "digits", "--device", "gpu"],
     ] {
         let (code, stderr) = fails(args);
         assert_eq!(code, Some(2), "{args:?}: {stderr}");
@@ -84,11 +85,12 @@ fn a_failure_is_one_line_and_exit_code_1() {
     // No directory can be made below a file.
     let below = file.join("out");
     let below = below.to_str().expect("the path is text");
+    let out = directory("failure-out");
+    let out = out.to_str().expect("the path is text");
     for args in [
         &["train", "digits", "--device", "cpu", "--out", below][..],
         &["train", "digits", "--device", "cpu", "--out", file.to_str().expect("the path is text")],
-        &["plan", "digits", "--device", "gpu:no such adapter"],
-        &["plan", "digits", "--device", "reference"],
+        &["train", "digits", "--device", "gpu:no such adapter", "--out", out],
     ] {
         let (code, stderr) = fails(args);
         assert_eq!(code, Some(1), "{args:?}: {stderr}");
@@ -125,7 +127,9 @@ fn a_seed_decides_the_weights_and_they_are_saved() {
     assert_eq!(bytes, bytes_again);
     let variables = Variables::new(0);
     safetensors::load(&files[0], &variables).expect("it loads");
-    assert_eq!(variables.count("net/"), 64 * 128 + 128 + 128 * 64 + 64 + 64 * 10 + 10);
+    // Two convolutions of 3x3, then 512 to 64 to 10.
+    let (convolutions, dense) = (9 * 16 + 16 + 9 * 16 * 32 + 32, 512 * 64 + 64 + 64 * 10 + 10);
+    assert_eq!(variables.count("net/"), convolutions + dense);
     assert!(variables.paths().iter().all(|path| path.starts_with("net/")));
     let left: Vec<_> = std::fs::read_dir(out.join("a")).expect("a directory").collect();
     assert_eq!(left.len(), 1, "nothing temporary stays: {left:?}");
@@ -148,8 +152,16 @@ fn devices_are_listed() {
 
 #[test]
 fn a_plan_says_what_it_needs() {
-    let output = wgrad(&["plan", "digits", "--device", "cpu"]);
+    let output = wgrad(&["plan", "digits"]);
     assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
     let stdout = String::from_utf8_lossy(&output.stdout);
     assert!(stdout.contains("matmul") && stdout.contains("bytes"), "{stdout}");
+
+    let output = wgrad(&["plan", "digits", "--json", "--batch", "8"]);
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    let plan: Value = serde_json::from_slice(&output.stdout).expect("one object");
+    for key in ["dispatches", "steps", "flops", "bytes"] {
+        assert!(plan[key].as_f64().is_some_and(|number| number > 0.0), "{key}: {plan}");
+    }
+    assert_eq!(plan["batch"], 8);
 }

@@ -34,3 +34,8 @@ fn min_or_nan(a: f32, b: f32) -> f32 {
 fn sign_or_nan(x: f32) -> f32 {
     return select(sign(x), x, is_nan(x));
 }
+
+/// Whether b is larger than a; NaN is larger than all else.
+fn exceeds(b: f32, a: f32) -> bool {
+    return !is_nan(a) && (is_nan(b) || b > a);
+}

@@ -24,37 +24,71 @@ pub(crate) fn product(
     out: &mut [f32],
 ) {
     assert_eq!(out.len(), m * n, "the result is [{m}, {n}]");
+    let (a, b) = (Matrix { data: a, strides: a_strides }, Matrix { data: b, strides: b_strides });
+    product_into([m, n, k], a, b, out, n, false);
+}
+
+/// A matrix whose rows, and whose columns, are so many elements apart.
+#[derive(Clone, Copy)]
+pub(crate) struct Matrix<'a> {
+    pub data: &'a [f32],
+    pub strides: [usize; 2],
+}
+
+impl Matrix<'_> {
+    /// Whether every element lies within the data; there is at least one.
+    fn holds(&self, extents: [usize; 2]) -> bool {
+        let [rows, columns] =
+            [0, 1].map(|axis| (extents[axis] - 1).checked_mul(self.strides[axis]));
+        let last = rows.zip(columns).and_then(|(rows, columns)| rows.checked_add(columns));
+        last.is_some_and(|last| last < self.data.len())
+    }
+}
+
+/// `out = a b`, or `out += a b` if `add`, for extents `[m, n, k]`, where the rows of `out` are
+/// `row` elements apart.
+///
+/// # Panics
+///
+/// As [`product`] does.
+pub(crate) fn product_into(
+    [m, n, k]: [usize; 3],
+    a: Matrix<'_>,
+    b: Matrix<'_>,
+    out: &mut [f32],
+    row: usize,
+    add: bool,
+) {
     if m == 0 || n == 0 {
         return;
     }
+    let result = Matrix { data: out, strides: [row, 1] };
+    assert!(row >= n && result.holds([m, n]), "[{m}, {n}] by {row}");
     if k == 0 {
-        return out.fill(0.0);
+        if !add {
+            out.chunks_mut(row).take(m).for_each(|row| row[..n].fill(0.0));
+        }
+        return;
     }
-    let last = |extents: [usize; 2], strides: [usize; 2]| {
-        let rows = (extents[0] - 1).checked_mul(strides[0]);
-        let columns = (extents[1] - 1).checked_mul(strides[1]);
-        rows.zip(columns).and_then(|(rows, columns)| rows.checked_add(columns))
-    };
-    let within = |len: usize, last: Option<usize>| last.is_some_and(|last| last < len);
-    assert!(within(a.len(), last([m, k], a_strides)), "a [{m}, {k}] by {a_strides:?}");
-    assert!(within(b.len(), last([k, n], b_strides)), "b [{k}, {n}] by {b_strides:?}");
-    multiply([m, n, k], a, a_strides, b, b_strides, out);
+    assert!(a.holds([m, k]), "a [{m}, {k}] by {:?}", a.strides);
+    assert!(b.holds([k, n]), "b [{k}, {n}] by {:?}", b.strides);
+    multiply([m, n, k], a, b, out, row, add);
 }
 
-#[expect(unsafe_code, reason = "the gemm crate takes pointers; `product` has checked the bounds")]
+#[expect(unsafe_code, reason = "the gemm crate takes pointers; `product_into` checked the bounds")]
 fn multiply(
     [m, n, k]: [usize; 3],
-    a: &[f32],
-    a_strides: [usize; 2],
-    b: &[f32],
-    b_strides: [usize; 2],
+    a: Matrix<'_>,
+    b: Matrix<'_>,
     out: &mut [f32],
+    row: usize,
+    add: bool,
 ) {
-    let [a_row, a_column] = a_strides.map(|stride| stride as isize);
-    let [b_row, b_column] = b_strides.map(|stride| stride as isize);
+    let [a_row, a_column] = a.strides.map(|stride| stride as isize);
+    let [b_row, b_column] = b.strides.map(|stride| stride as isize);
     // SAFETY: the greatest index into each matrix lies within its slice, and strides are not
-    // negative, so every access does; `out` is `m * n` long, exclusive, and written only, since
-    // `read_dst` is false.
+    // negative, so every access does; `out` is exclusive, its rows do not overlap, and it is
+    // initialised, so that it may be read.
     unsafe {
         gemm::gemm(
             m,
@@ -62,15 +96,15 @@ fn multiply(
             k,
             out.as_mut_ptr(),
             1,
-            n as isize,
-            false,
-            a.as_ptr(),
+            row as isize,
+            add,
+            a.data.as_ptr(),
             a_column,
             a_row,
-            b.as_ptr(),
+            b.data.as_ptr(),
             b_column,
             b_row,
-            0.0,
+            if add { 1.0 } else { 0.0 },
             1.0,
             false,
             false,

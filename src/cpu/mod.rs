@@ -3,9 +3,10 @@
 //! It is the default where there is no GPU, and the opponent in the benchmarks. A step of a plan
 //! is a loop over chunks of its result. Where chunks begin depends on shapes only, so results
 //! are the same bits for any number of threads. Within a chunk, expressions are evaluated in
-//! blocks of [`BLOCK`] elements, each function over a whole block: plain loops, which the
+//! blocks of 1,024 elements, each function over a whole block: plain loops, which the
 //! compiler vectorises, on buffers that stay in the first-level cache.
 
+pub(crate) mod convolution;
 mod device;
 mod evaluate;
 pub(crate) mod gemm;

@@ -1,4 +1,4 @@
-//! From images to rows.
+//! From images to rows, and back.
 
 use super::{Module, Scope};
 use crate::graph::Tensor;
@@ -33,5 +33,31 @@ impl Module for Flatten {
     fn forward<'g>(&self, cx: &mut Scope<'g>, x: Tensor<'g>) -> Tensor<'g> {
         let _line = cx.at(self.line);
         x.flatten(1)
+    }
+}
+
+/// Splits the second axis: `[n, a b ..]` becomes `[n, a, b, ..]`.
+#[derive(Clone, Debug)]
+pub struct Unflatten {
+    dims: Vec<usize>,
+    line: &'static Location<'static>,
+}
+
+impl Unflatten {
+    /// Into these extents.
+    #[track_caller]
+    pub fn new<const AXES: usize>(dims: [usize; AXES]) -> Self {
+        Unflatten { dims: dims.to_vec(), line: Location::caller() }
+    }
+}
+
+impl Module for Unflatten {
+    fn name(&self) -> &str {
+        "unflatten"
+    }
+
+    fn forward<'g>(&self, cx: &mut Scope<'g>, x: Tensor<'g>) -> Tensor<'g> {
+        let _line = cx.at(self.line);
+        x.reshape([&[x.dim(0)], self.dims.as_slice()].concat())
     }
 }

@@ -20,18 +20,32 @@
 //! ```
 
 mod activation;
+mod convolution;
 mod dense;
 mod dropout;
+mod embedding;
 mod flatten;
 mod losses;
+mod normalization;
+mod pooling;
 mod scope;
 mod sequential;
 
 pub use activation::Activation;
+pub use convolution::{
+    Conv, Conv1d, Conv2d, Conv3d, ConvTranspose, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d,
+};
 pub use dense::Dense;
 pub use dropout::Dropout;
-pub use flatten::Flatten;
+pub use embedding::Embedding;
+pub use flatten::{Flatten, Unflatten};
 pub use losses::{accuracy, cross_entropy, mean_squared_error};
+pub use normalization::{BatchNorm, GroupNorm, LayerNorm, RmsNorm};
+pub use pooling::{
+    AdaptiveAvgPool, AdaptiveAvgPool1d, AdaptiveAvgPool2d, AdaptiveAvgPool3d, AdaptiveMaxPool,
+    AdaptiveMaxPool1d, AdaptiveMaxPool2d, AdaptiveMaxPool3d, AvgPool, AvgPool1d, AvgPool2d,
+    AvgPool3d, GlobalAvgPool, GlobalMaxPool, MaxPool, MaxPool1d, MaxPool2d, MaxPool3d,
+};
 pub use scope::{Attribution, Mode, Scope};
 pub use sequential::Sequential;
 

@@ -113,3 +113,22 @@ fn losses_are_their_formulas() -> Result<(), Error> {
     assert_eq!(of(accuracy(logits, labels))?, 0.0);
     Ok(())
 }
+
+#[test]
+fn an_embedding_looks_up_and_learns_by_symbol() -> Result<(), Error> {
+    let graph = Graph::new();
+    let mut cx = Scope::new(&graph, Mode::Train);
+    let x = graph.input("x", [2, 2], DType::U32);
+    let y = Embedding::new(4, 3).init(Init::Ones).forward(&mut cx, x);
+    let weight = cx.params()[0].1;
+    let gradient = crate::autodiff::grad((y * 2.0).sum(..), &[weight])[0];
+    let program = graph.compile(&crate::Device::cpu(), &[y, gradient])?;
+    let symbols = crate::Array::new([2, 2], &[3u32, 0, 3, 9])?;
+    let outputs = program.run(&crate::Variables::new(0), &[("x", &symbols)])?;
+    let y = outputs.read_blocking(0)?;
+    assert_eq!(y.shape().dims(), [2, 2, 3]);
+    assert_eq!(y.to_f64(), [[1.0; 3], [1.0; 3], [1.0; 3], [0.0; 3]].concat());
+    let expected = [[2.0; 3], [0.0; 3], [0.0; 3], [4.0; 3]].concat();
+    assert_eq!(outputs.read_blocking(1)?.to_f64(), expected);
+    Ok(())
+}

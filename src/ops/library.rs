@@ -18,10 +18,13 @@ macro_rules! fragments {
 }
 
 /// Every fragment; each comes after those it calls.
-static FRAGMENTS: [Fragment; 15] = fragments! {
+static FRAGMENTS: [Fragment; 18] = fragments! {
     "nan": [],
     "scale": [],
     "divide": [],
+    "sort_key": [],
+    "unravel": ["divide"],
+    "window": ["divide"],
     "philox": [],
     "exp": ["nan", "scale"],
     "log": ["nan"],

@@ -5,24 +5,33 @@
 //! the samples every test runs it on.
 
 pub(crate) mod arg_reduce;
+pub(crate) mod argsort;
 pub(crate) mod binary;
 pub(crate) mod broadcast;
 pub(crate) mod cast;
 pub(crate) mod compare;
 pub(crate) mod concat;
+pub(crate) mod convolution;
 pub(crate) mod cross_entropy;
+pub(crate) mod cumsum;
 pub(crate) mod detach;
 pub(crate) mod flip;
 pub(crate) mod full;
+pub(crate) mod gather;
 pub(crate) mod iota;
 pub(crate) mod library;
 pub mod lowering;
 pub(crate) mod math;
 pub(crate) mod matmul;
+pub(crate) mod normalize;
 pub(crate) mod pad;
+pub(crate) mod pool;
+pub(crate) mod radix;
 pub(crate) mod random;
 pub(crate) mod reduce;
 pub(crate) mod reshape;
+pub(crate) mod scatter_add;
+pub(crate) mod segment;
 pub(crate) mod select;
 pub(crate) mod slice;
 pub(crate) mod softmax;
@@ -30,6 +39,10 @@ pub(crate) mod source;
 pub(crate) mod transpose;
 pub(crate) mod unary;
 pub(crate) mod update;
+
+pub use pool::Window;
+
+pub use convolution::Geometry;
 
 use crate::{
     error::OpError,
@@ -157,10 +170,28 @@ operations! {
     flip::Flip,
     reduce::Reduce,
     arg_reduce::ArgReduce,
+    cumsum::Cumsum,
+    argsort::Argsort,
+    radix::RadixCount,
+    radix::RadixScatter,
+    gather::Gather,
+    scatter_add::ScatterAdd,
+    segment::SegmentTails,
+    segment::SegmentSum,
     matmul::Matmul,
+    convolution::Convolution,
+    convolution::ConvolutionInputGrad,
+    convolution::ConvolutionWeightGrad,
     softmax::Softmax,
     softmax::LogSoftmax,
     cross_entropy::CrossEntropy,
     cross_entropy::CrossEntropyGrad,
+    normalize::Normalize,
+    normalize::NormalizeGrad,
+    pool::MaxPool,
+    pool::MaxPoolGrad,
+    pool::MaxPoolSelect,
+    pool::AvgPool,
+    pool::AvgPoolGrad,
     update::Update,
 }

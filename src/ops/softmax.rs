@@ -23,8 +23,7 @@ pub struct LogSoftmax {
     pub(crate) axis: usize,
 }
 
-/// Mirrors `struct Params` of `shaders/softmax.wgsl`, `shaders/log_softmax.wgsl`,
-/// `shaders/cross_entropy.wgsl` and `shaders/cross_entropy_grad.wgsl`.
+/// Mirrors `struct Params` of the shaders with one workgroup a row.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, bytemuck::Pod, bytemuck::Zeroable)]
 pub(super) struct Rows {
@@ -35,7 +34,7 @@ pub(super) struct Rows {
 impl Rows {
     /// The tensor as a matrix whose rows lie along the last axis that is not 1; `None` where
     /// `axis` is none of that kind.
-    fn along(x: &Meta, axis: usize) -> Option<Rows> {
+    pub fn along(x: &Meta, axis: usize) -> Option<Rows> {
         let (outer, inner) = x.shape.dims().split_at(axis);
         let cols = inner[0];
         let contiguous = inner[1..].iter().all(|&dim| dim == 1);

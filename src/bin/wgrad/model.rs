@@ -4,7 +4,7 @@ use clap::ValueEnum;
 use wgrad::{
     Error,
     data::{Dataset, digits},
-    nn::{Activation, Dense, Sequential},
+    nn::{Activation, Conv2d, Dense, Dropout, Flatten, MaxPool2d, Sequential, Unflatten},
 };
 
 /// A data set inside the program.
@@ -29,12 +29,18 @@ impl Task {
         }
     }
 
-    /// The network: 64-128-64-10.
+    /// The network: two convolutions, a pooling, and two dense layers.
     pub fn model(self) -> Sequential {
         match self {
             Task::Digits => Sequential::new()
-                .add(Dense::new(128))
+                .add(Unflatten::new([1, 8, 8]))
+                .add(Conv2d::new(16, [3, 3]).same())
                 .add(Activation::relu())
+                .add(Conv2d::new(32, [3, 3]).same())
+                .add(Activation::relu())
+                .add(MaxPool2d::new(2))
+                .add(Flatten::new())
+                .add(Dropout::new(0.3))
                 .add(Dense::new(64))
                 .add(Activation::relu())
                 .add(Dense::new(digits::CLASSES)),

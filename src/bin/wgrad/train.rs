@@ -28,7 +28,7 @@ pub struct Args {
     #[command(flatten)]
     device: DeviceArgs,
     /// How often every image is trained on.
-    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
     epochs: u32,
     /// Images a step.
     #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..))]
@@ -187,12 +187,10 @@ fn as_json(
 /// endian.
 fn fingerprint(variables: &Variables) -> Result<String, Failure> {
     let mut hash = Sha256::new();
-    for (path, array) in variables.to_arrays()? {
-        if path.starts_with(&format!("{MODEL}/")) {
-            hash.update(path.as_bytes());
-            hash.update([0]);
-            array.words().iter().for_each(|word| hash.update(word.to_le_bytes()));
-        }
+    for (path, array) in variables.to_arrays_below(&format!("{MODEL}/"))? {
+        hash.update(path.as_bytes());
+        hash.update([0]);
+        array.words().iter().for_each(|word| hash.update(word.to_le_bytes()));
     }
     Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
 }

@@ -1,0 +1,36 @@
+// avg_pool.wgsl — y[o] = the mean of the cells of window o.
+//
+// Op        ops::AvgPool
+// Lib       window
+// Slot      fn epilogue(acc: Acc, index: u32) -> Out
+// Shape     x: [planes, x_dims], y: [planes, y_dims], with three axes each
+// Dispatch  ceil(len / 256) workgroups, one invocation per element of y, folded over (x, y)
+//           past 65535
+// Numerics  f32 sum in row-major order, then one division
+
+@group(0) @binding(1) var<storage, read> x: array<Elem>;
+@group(0) @binding(2) var<storage, read_write> y: array<Out>;
+
+@compute @workgroup_size(256)
+fn main(
+    @builtin(workgroup_id) wid: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_id) lid: vec3<u32>,
+) {
+    let index = (wid.x + wid.y * groups.x) * 256u + lid.x;
+    if index >= params.len { return; }
+    let o = coordinates(index, params.y_dims);
+    let first = o.w * params.x_plane;
+    var sum = Acc(0.0);
+    for (var a = 0u; a < EXTENT_D; a++) {
+        for (var b = 0u; b < EXTENT_H; b++) {
+            for (var d = 0u; d < EXTENT_W; d++) {
+                let c = cell(o.xyz, vec3<u32>(a, b, d));
+                if all(c < params.x_dims) {
+                    sum += Acc(x[first + offset(c, params.x_dims)]);
+                }
+            }
+        }
+    }
+    y[index] = epilogue(sum / divisor(o.xyz), index);
+}

@@ -1,0 +1,170 @@
+// convolution.wgsl — y = x * w as an implicit product, one tile of 4 EDGE × 4 EDGE a workgroup.
+//
+// Op        ops::Convolution
+// Lib       divide, unravel
+// Slot      fn epilogue(acc: Acc, index: u32) -> Out
+// Shape     x: [batch, groups · inputs, ..x], w: [groups · outputs, inputs, ..window],
+//           y: [batch, groups · outputs, ..y]; for each group a product of [outputs, terms] and
+//           [terms, batch · positions], where terms = inputs · taps
+// Dispatch  groups · ceil(outputs / 4 EDGE) · ceil(batch · positions / 4 EDGE) workgroups of EDGE²
+//           invocations, numbered row-major and folded over (x, y) past 65535
+// Memory    2 · EDGE · (EDGE + 1) · 16 bytes of workgroup memory, 8.5 KiB for EDGE = 16; the
+//           matrix of terms is never written
+// Numerics  f32, one fma a term in the order of channel and tap, whatever EDGE is
+// Source    Chetlur et al. 2014, "cuDNN: efficient primitives for deep learning" (tiles of the
+//           unfolded input are formed on chip); the tile is that of matmul.wgsl
+
+struct Params {
+    x: vec3<u32>, // extents: depth, height, width
+    groups: u32,
+    y: vec3<u32>,
+    inputs: u32, // channels of x in a group
+    window: vec3<u32>,
+    outputs: u32, // channels of y in a group
+    stride: vec3<u32>,
+    terms: u32,
+    dilation: vec3<u32>,
+    columns: u32, // batch · positions
+    low: vec3<u32>, // zeros in front of x
+    positions: u32, // elements of a channel of y
+    y_multiplier: vec3<u32>,
+    pixels: u32, // elements of a channel of x
+    y_shift: vec3<u32>,
+    window_multiplier: vec3<u32>,
+    window_shift: vec3<u32>,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> x: array<Elem>;
+@group(0) @binding(2) var<storage, read> w: array<Elem>;
+@group(0) @binding(3) var<storage, read_write> y: array<Out>;
+
+/// Edge of the square of invocations, and terms a step: each invocation then loads one vec4 of
+/// either operand.
+override EDGE: u32 = 16u;
+
+// Element [p · (EDGE + 1) + q] holds rows (columns) 4q .. 4q + 3 of term p. The odd row length
+// keeps stores along p off one memory bank.
+var<workgroup> w_tile: array<vec4<Acc>, EDGE * (EDGE + 1u)>;
+var<workgroup> x_tile: array<vec4<Acc>, EDGE * (EDGE + 1u)>;
+
+/// A position of one image.
+struct Column {
+    /// What tap 0 reads; numbers below 0 wrap, and so lie past every extent.
+    origin: vec3<u32>,
+    /// The group's first channel of the image, in x and in y.
+    x: u32,
+    y: u32,
+}
+
+fn column(number: u32, group: u32) -> Column {
+    // Past the last column everything lies outside of x.
+    if number >= params.columns { return Column(vec3<u32>(0x80000000u), 0u, 0u); }
+    let at = unravel(number, params.y, params.y_multiplier, params.y_shift);
+    let channels = at.w * params.groups + group;
+    let position = number - at.w * params.positions;
+    return Column(
+        at.xyz * params.stride - params.low,
+        channels * params.inputs * params.pixels,
+        channels * params.outputs * params.positions + position,
+    );
+}
+
+/// Outside of the matrices there are zeros, which add nothing.
+fn w_at(group: u32, row: u32, term: u32) -> Acc {
+    if row < params.outputs && term < params.terms {
+        return Acc(w[(group * params.outputs + row) * params.terms + term]);
+    }
+    return Acc(0);
+}
+
+fn x_at(c: Column, tap: vec3<u32>, channel: u32) -> Acc {
+    let at = c.origin + tap;
+    if channel < params.inputs && all(at < params.x) {
+        let pixel = (at.x * params.x.y + at.y) * params.x.z + at.z;
+        return Acc(x[c.x + channel * params.pixels + pixel]);
+    }
+    return Acc(0);
+}
+
+fn store(row: u32, number: u32, first: u32, acc: Acc) {
+    if row < params.outputs && number < params.columns {
+        let index = first + row * params.positions;
+        y[index] = epilogue(acc, index);
+    }
+}
+
+@compute @workgroup_size(EDGE, EDGE)
+fn main(
+    @builtin(workgroup_id) wid: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_id) lid: vec3<u32>,
+) {
+    let tile = 4u * EDGE;
+    let across = (params.columns + tile - 1u) / tile;
+    let down = (params.outputs + tile - 1u) / tile;
+    let number = wid.x + wid.y * groups.x;
+    // The same for the whole workgroup: no barrier is skipped.
+    if number >= params.groups * down * across { return; }
+    let group = number / (down * across);
+    let row0 = number / across % down * tile;
+    let col0 = number % across * tile;
+
+    // Neighbours load terms of w and positions of x, which are contiguous in memory.
+    let w_row = row0 + 4u * lid.y;
+    let col = col0 + 4u * lid.x;
+    let of0 = column(col, group);
+    let of1 = column(col + 1u, group);
+    let of2 = column(col + 2u, group);
+    let of3 = column(col + 3u, group);
+
+    var acc0 = vec4<Acc>();
+    var acc1 = vec4<Acc>();
+    var acc2 = vec4<Acc>();
+    var acc3 = vec4<Acc>();
+    for (var k0 = 0u; k0 < params.terms; k0 += EDGE) {
+        let p = k0 + lid.x;
+        w_tile[lid.x * (EDGE + 1u) + lid.y] = vec4<Acc>(
+            w_at(group, w_row, p),
+            w_at(group, w_row + 1u, p),
+            w_at(group, w_row + 2u, p),
+            w_at(group, w_row + 3u, p),
+        );
+        let at =
+            unravel(k0 + lid.y, params.window, params.window_multiplier, params.window_shift);
+        let tap = at.xyz * params.dilation;
+        x_tile[lid.y * (EDGE + 1u) + lid.x] = vec4<Acc>(
+            x_at(of0, tap, at.w),
+            x_at(of1, tap, at.w),
+            x_at(of2, tap, at.w),
+            x_at(of3, tap, at.w),
+        );
+        workgroupBarrier(); // the tiles are complete
+        for (var i = 0u; i < EDGE; i += 1u) {
+            let rows = w_tile[i * (EDGE + 1u) + lid.y];
+            let cols = x_tile[i * (EDGE + 1u) + lid.x];
+            acc0 = fma(vec4<Acc>(rows.x), cols, acc0);
+            acc1 = fma(vec4<Acc>(rows.y), cols, acc1);
+            acc2 = fma(vec4<Acc>(rows.z), cols, acc2);
+            acc3 = fma(vec4<Acc>(rows.w), cols, acc3);
+        }
+        workgroupBarrier(); // the tiles may be overwritten
+    }
+
+    store(w_row, col, of0.y, acc0.x);
+    store(w_row, col + 1u, of1.y, acc0.y);
+    store(w_row, col + 2u, of2.y, acc0.z);
+    store(w_row, col + 3u, of3.y, acc0.w);
+    store(w_row + 1u, col, of0.y, acc1.x);
+    store(w_row + 1u, col + 1u, of1.y, acc1.y);
+    store(w_row + 1u, col + 2u, of2.y, acc1.z);
+    store(w_row + 1u, col + 3u, of3.y, acc1.w);
+    store(w_row + 2u, col, of0.y, acc2.x);
+    store(w_row + 2u, col + 1u, of1.y, acc2.y);
+    store(w_row + 2u, col + 2u, of2.y, acc2.z);
+    store(w_row + 2u, col + 3u, of3.y, acc2.w);
+    store(w_row + 3u, col, of0.y, acc3.x);
+    store(w_row + 3u, col + 1u, of1.y, acc3.y);
+    store(w_row + 3u, col + 2u, of2.y, acc3.z);
+    store(w_row + 3u, col + 3u, of3.y, acc3.w);
+}

@@ -1,0 +1,93 @@
+// cumsum.wgsl — y[r, i] = sum of x[r, j] over j <= i, one workgroup per row.
+//
+// Op        ops::Cumsum along the last axis
+// Slot      fn epilogue(acc: Acc, index: u32) -> Out
+// Shape     x, y: [rows, cols], both contiguous
+// Dispatch  one workgroup per row, the row index folded over (x, y) past 65535
+// Memory    4 bytes an invocation; a row is read once
+// Numerics  4 elements in order, then by doubling distance between invocations, then the sum of
+//           the tiles before
+// Source    Hillis & Steele 1986, "Data parallel algorithms"
+
+struct Params {
+    rows: u32,
+    cols: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> x: array<Elem>;
+@group(0) @binding(2) var<storage, read_write> y: array<Out>;
+
+/// Invocations per workgroup; a power of two, chosen by the host.
+override WG_SIZE: u32 = 256u;
+/// Whether a sum leaves out the element at its own place.
+override EXCLUSIVE: bool = false;
+/// Whether sums begin at the end of the row.
+override REVERSE: bool = false;
+
+var<workgroup> sums: array<Acc, WG_SIZE>;
+
+/// Where step `i` along the row is.
+fn place(row: u32, i: u32) -> u32 {
+    return row * params.cols + select(i, params.cols - 1u - i, REVERSE);
+}
+
+fn element(row: u32, i: u32) -> Acc {
+    if i < params.cols {
+        return Acc(x[place(row, i)]);
+    }
+    return Acc();
+}
+
+/// `sum` is that before step `i`.
+fn store(row: u32, i: u32, sum: Acc, own: Acc) {
+    if i < params.cols {
+        let index = place(row, i);
+        y[index] = epilogue(select(own, sum, EXCLUSIVE), index);
+    }
+}
+
+@compute @workgroup_size(WG_SIZE)
+fn main(
+    @builtin(workgroup_id) wid: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_id) lid: vec3<u32>,
+) {
+    let row = wid.x + wid.y * groups.x;
+    if row >= params.rows { return; } // the same for the whole workgroup: no barrier is skipped
+
+    var carry = Acc();
+    for (var start = 0u; start < params.cols; start += 4u * WG_SIZE) {
+        // 1. Four elements each.
+        let i = start + 4u * lid.x;
+        let a = element(row, i);
+        let b = a + element(row, i + 1u);
+        let c = b + element(row, i + 2u);
+        let d = c + element(row, i + 3u);
+        sums[lid.x] = d;
+
+        // 2. The sums of all invocations up to each.
+        for (var reach = 1u; reach < WG_SIZE; reach *= 2u) {
+            workgroupBarrier(); // the sums over half the reach are written
+            var before = Acc();
+            if lid.x >= reach {
+                before = sums[lid.x - reach];
+            }
+            workgroupBarrier(); // they have been read
+            sums[lid.x] += before;
+        }
+        workgroupBarrier(); // the sums are complete
+
+        // 3. What comes before the four.
+        var before = carry;
+        if lid.x > 0u {
+            before += sums[lid.x - 1u];
+        }
+        carry += sums[WG_SIZE - 1u];
+        workgroupBarrier(); // they have been read: the next tile may overwrite them
+        store(row, i, before, before + a);
+        store(row, i + 1u, before + a, before + b);
+        store(row, i + 2u, before + b, before + c);
+        store(row, i + 3u, before + c, before + d);
+    }
+}

@@ -1,0 +1,51 @@
+// gather.wgsl — y[o, k, i] = x[o, indices[k], i], one invocation per element of y.
+//
+// Op        ops::Gather
+// Lib       divide
+// Slot      fn epilogue(acc: Acc, index: u32) -> Out
+// Shape     x: [outer, extent, inner], y: [outer, count, inner]; indices: [count], or those of y
+//           where PER_LINE; all contiguous
+// Dispatch  ceil(outer · count · inner / 256) workgroups, folded over (x, y) past 65535
+// Numerics  exact; 0 where the index is not below the extent, and nothing is read there
+
+struct Params {
+    /// Number of elements of y.
+    len: u32,
+    extent: u32,
+    count: u32,
+    inner: u32,
+    /// What divides by count and by inner.
+    count_multiplier: u32,
+    count_shift: u32,
+    inner_multiplier: u32,
+    inner_shift: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> x: array<Elem>;
+@group(0) @binding(2) var<storage, read> indices: array<u32>;
+@group(0) @binding(3) var<storage, read_write> y: array<Out>;
+
+/// Whether each element of y has an index of its own.
+override PER_LINE: bool = false;
+
+@compute @workgroup_size(256)
+fn main(
+    @builtin(workgroup_id) wid: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_id) lid: vec3<u32>,
+) {
+    let index = (wid.x + wid.y * groups.x) * 256u + lid.x;
+    if index >= params.len { return; }
+    let pair = divide(index, params.inner_multiplier, params.inner_shift);
+    let i = index - pair * params.inner;
+    let outer = divide(pair, params.count_multiplier, params.count_shift);
+    let k = pair - outer * params.count;
+
+    let chosen = indices[select(k, index, PER_LINE)];
+    var value = Elem();
+    if chosen < params.extent {
+        value = x[(outer * params.extent + chosen) * params.inner + i];
+    }
+    y[index] = epilogue(Acc(value), index);
+}

@@ -1,0 +1,74 @@
+// normalize.wgsl — y[r, :] = (x[r, :] - m) / sqrt(v + eps), one workgroup per row.
+//
+// Op        ops::Normalize along the last axes
+// Slot      fn epilogue(acc: Acc, index: u32) -> Out
+// Shape     x, y: [rows, cols], both contiguous
+// Dispatch  one workgroup per row, the row index folded over (x, y) past 65535
+// Memory    4 bytes an invocation; a row is read three times, the last two out of the cache
+// Numerics  v is the mean of (x - m)^2, after m is known: nothing cancels; f32 sums, strided over
+//           invocations, then by halves
+
+struct Params {
+    rows: u32,
+    cols: u32,
+    eps: f32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> x: array<Elem>;
+@group(0) @binding(2) var<storage, read_write> y: array<Out>;
+
+/// Invocations per workgroup; a power of two, chosen by the host.
+override WG_SIZE: u32 = 256u;
+/// Whether m is the mean of the row, or 0.
+override CENTRED: bool = true;
+
+var<workgroup> partial: array<Acc, WG_SIZE>;
+
+/// The sum over the workgroup.
+fn sum(own: Acc, lane: u32) -> Acc {
+    workgroupBarrier(); // the sum before has been read
+    partial[lane] = own;
+    for (var stride = WG_SIZE / 2u; stride > 0u; stride /= 2u) {
+        workgroupBarrier(); // the upper half is written
+        if lane < stride { partial[lane] += partial[lane + stride]; }
+    }
+    workgroupBarrier(); // the sum is written
+    return partial[0];
+}
+
+@compute @workgroup_size(WG_SIZE)
+fn main(
+    @builtin(workgroup_id) wid: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_id) lid: vec3<u32>,
+) {
+    let row = wid.x + wid.y * groups.x;
+    if row >= params.rows { return; } // the same for the whole workgroup: no barrier is skipped
+    let first = row * params.cols;
+    let count = Acc(params.cols);
+
+    // 1. The mean.
+    var m = Acc(0.0);
+    if CENTRED {
+        var own = Acc(0.0);
+        for (var i = lid.x; i < params.cols; i += WG_SIZE) {
+            own += Acc(x[first + i]);
+        }
+        m = sum(own, lid.x) / count;
+    }
+
+    // 2. The mean square of what is left.
+    var own = Acc(0.0);
+    for (var i = lid.x; i < params.cols; i += WG_SIZE) {
+        let d = Acc(x[first + i]) - m;
+        own += d * d;
+    }
+    let scale = inverseSqrt(sum(own, lid.x) / count + params.eps);
+
+    // 3. The quotients.
+    for (var i = lid.x; i < params.cols; i += WG_SIZE) {
+        let index = first + i;
+        y[index] = epilogue((Acc(x[index]) - m) * scale, index);
+    }
+}

@@ -1,0 +1,95 @@
+// radix_scatter.wgsl — the order so far, each block put behind the others, digit by digit.
+//
+// Op        ops::RadixScatter
+// Lib       sort_key
+// Slot      fn epilogue(acc: Acc, index: u32) -> Out
+// Shape     x, order, y: [rows, cols]; starts: [rows, 16, blocks]; all contiguous
+// Dispatch  one workgroup per block of 1024 elements of a row, numbered row by row and folded over
+//           (x, y) past 65535
+// Memory    4 KiB of workgroup memory
+// Numerics  exact and stable: an element comes behind those of its digit that stand before it
+// Source    Satish, Harris & Garland 2009, "Designing efficient sorting algorithms for manycore
+//           GPUs" (ranks by a scan over invocations)
+
+struct Params {
+    rows: u32,
+    cols: u32,
+    blocks: u32,
+    shift: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> x: array<Elem>;
+@group(0) @binding(2) var<storage, read> order: array<u32>;
+@group(0) @binding(3) var<storage, read> starts: array<u32>;
+@group(0) @binding(4) var<storage, read_write> y: array<Out>;
+
+/// The type of the elements, as `sort_key` knows it.
+override KIND: u32 = 2u;
+override DESCENDING: bool = false;
+
+const BLOCK = 1024u;
+const INVOCATIONS = 128u;
+/// Neighbours that an invocation takes.
+const ITEMS = 8u;
+
+/// How often each digit occurs: word [w · INVOCATIONS + t] counts digits 2w and 2w + 1 of
+/// invocation t in its halves, which 1024 elements do not fill.
+var<workgroup> counts: array<u32, 8u * INVOCATIONS>;
+
+fn digit_of(index: u32) -> u32 {
+    return (sort_key(bitcast<u32>(x[index]), KIND, DESCENDING) >> params.shift) & 15u;
+}
+
+@compute @workgroup_size(INVOCATIONS)
+fn main(
+    @builtin(workgroup_id) wid: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_id) lid: vec3<u32>,
+) {
+    let number = wid.x + wid.y * groups.x;
+    // The same for the whole workgroup: no barrier is skipped.
+    if number >= params.rows * params.blocks { return; }
+    let row = number / params.blocks;
+    let block = number - row * params.blocks;
+    let first = row * params.cols;
+
+    // 1. Each invocation counts its neighbours, in words that are its own.
+    let start = min(block * BLOCK + lid.x * ITEMS, params.cols);
+    let end = min(start + ITEMS, params.cols);
+    for (var w = 0u; w < 8u; w += 1u) {
+        counts[w * INVOCATIONS + lid.x] = 0u;
+    }
+    for (var i = start; i < end; i += 1u) {
+        let digit = digit_of(first + order[first + i]);
+        counts[(digit >> 1u) * INVOCATIONS + lid.x] += 1u << (16u * (digit & 1u));
+    }
+
+    // 2. The counts of all invocations up to each.
+    for (var reach = 1u; reach < INVOCATIONS; reach *= 2u) {
+        workgroupBarrier(); // the counts over half the reach are written
+        var before: array<u32, 8>;
+        if lid.x >= reach {
+            for (var w = 0u; w < 8u; w += 1u) {
+                before[w] = counts[w * INVOCATIONS + lid.x - reach];
+            }
+        }
+        workgroupBarrier(); // they have been read
+        for (var w = 0u; w < 8u; w += 1u) {
+            counts[w * INVOCATIONS + lid.x] += before[w];
+        }
+    }
+    workgroupBarrier(); // the counts are complete
+
+    // 3. Backwards, each element is the last of its digit among those not yet taken.
+    for (var i = end; i > start; i -= 1u) {
+        let index = order[first + i - 1u];
+        let digit = digit_of(first + index);
+        let word = (digit >> 1u) * INVOCATIONS + lid.x;
+        let half = 16u * (digit & 1u);
+        counts[word] -= 1u << half;
+        let rank = (counts[word] >> half) & 0xffffu;
+        let place = first + starts[(row * 16u + digit) * params.blocks + block] + rank;
+        y[place] = epilogue(index, place);
+    }
+}

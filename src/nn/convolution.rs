@@ -1,0 +1,283 @@
+//! Convolutional layers, over one, two or three spatial axes.
+
+use super::{Module, Scope};
+use crate::{graph::Tensor, init::Init, ops::Geometry};
+use std::panic::Location;
+
+/// A convolution: `y = w * x + b`, the window not being mirrored.
+///
+/// # Shapes
+///
+/// `x` is `[n, inputs, ..spatial]`, `weight` `[channels, inputs / groups, ..window]`, `bias`
+/// `[channels]`, `y` `[n, channels, ..positions]`; see [`Tensor::convolution`]. The number of
+/// inputs is that of the `x` it is traced on.
+///
+/// ```
+/// use wgrad::{DType, Graph, nn::{Conv2d, Mode, Module, Scope}};
+///
+/// let halved = Conv2d::new(16, [3, 3]).stride([2, 2]).same();
+/// let graph = Graph::new();
+/// let x = graph.input("x", [8, 3, 32, 32], DType::F32);
+/// let y = halved.forward(&mut Scope::new(&graph, Mode::Train), x);
+/// assert_eq!(y.shape().dims(), [8, 16, 16, 16]);
+/// # Ok::<(), wgrad::Error>(graph.check()?)
+/// ```
+#[derive(Clone, Debug)]
+pub struct Conv<const AXES: usize> {
+    layer: Layer<AXES>,
+}
+
+/// A convolution of sequences, `[n, channels, length]`.
+pub type Conv1d = Conv<1>;
+/// A convolution of images, `[n, channels, height, width]`.
+pub type Conv2d = Conv<2>;
+/// A convolution of volumes, `[n, channels, depth, height, width]`.
+pub type Conv3d = Conv<3>;
+
+/// A transposed convolution, which spreads each element over a window: the adjoint of a
+/// convolution, and a bias.
+///
+/// # Shapes
+///
+/// `x` is `[n, inputs, ..spatial]`, `weight` `[inputs, channels / groups, ..window]`, `bias`
+/// `[channels]`, `y` `[n, channels, ..extents]`; see [`Tensor::transposed_convolution`]. Padding
+/// is what the convolution would add, so here it is cut off; with [`same`](ConvTranspose::same)
+/// padding the extents are those of `x` times the stride.
+///
+/// ```
+/// use wgrad::{DType, Graph, nn::{ConvTranspose2d, Mode, Module, Scope}};
+///
+/// let doubled = ConvTranspose2d::new(16, [4, 4]).stride([2, 2]).padding([(1, 1), (1, 1)]);
+/// let graph = Graph::new();
+/// let x = graph.input("x", [8, 32, 7, 7], DType::F32);
+/// let y = doubled.forward(&mut Scope::new(&graph, Mode::Train), x);
+/// assert_eq!(y.shape().dims(), [8, 16, 14, 14]);
+/// # Ok::<(), wgrad::Error>(graph.check()?)
+/// ```
+#[derive(Clone, Debug)]
+pub struct ConvTranspose<const AXES: usize> {
+    layer: Layer<AXES>,
+    output_padding: Option<[usize; AXES]>,
+}
+
+/// A transposed convolution of sequences, `[n, channels, length]`.
+pub type ConvTranspose1d = ConvTranspose<1>;
+/// A transposed convolution of images, `[n, channels, height, width]`.
+pub type ConvTranspose2d = ConvTranspose<2>;
+/// A transposed convolution of volumes, `[n, channels, depth, height, width]`.
+pub type ConvTranspose3d = ConvTranspose<3>;
+
+/// What both kinds have.
+#[derive(Clone, Debug)]
+struct Layer<const AXES: usize> {
+    channels: usize,
+    window: [usize; AXES],
+    stride: [usize; AXES],
+    geometry: Geometry,
+    same: bool,
+    groups: usize,
+    init: Init,
+    bias: bool,
+    line: &'static Location<'static>,
+}
+
+impl<const AXES: usize> Layer<AXES> {
+    #[track_caller]
+    fn new(channels: usize, window: [usize; AXES]) -> Self {
+        Layer {
+            channels,
+            window,
+            stride: [1; AXES],
+            geometry: Geometry::new(AXES),
+            same: false,
+            groups: 1,
+            init: Init::HeNormal,
+            bias: true,
+            line: Location::caller(),
+        }
+    }
+
+    /// The weight, whose second axis has so many channels in all groups.
+    fn weight<'g>(&self, cx: &mut Scope<'g>, first: usize, second: usize) -> Tensor<'g> {
+        // No groups at all are refused by the convolution.
+        let leading = [first, second / self.groups.max(1)];
+        cx.param("weight", [&leading[..], &self.window].concat(), self.init)
+    }
+
+    fn biased<'g>(&self, cx: &mut Scope<'g>, y: Tensor<'g>) -> Tensor<'g> {
+        if !self.bias {
+            return y;
+        }
+        let bias = cx.param("bias", [self.channels], Init::Zeros);
+        y + bias.reshape([&[self.channels][..], &[1; AXES]].concat())
+    }
+}
+
+/// The builders that both kinds have.
+macro_rules! builders {
+    ($Layer:ident) => {
+        impl<const AXES: usize> $Layer<AXES> {
+            /// Sets the distance of neighbouring positions along each axis.
+            pub fn stride(mut self, stride: [usize; AXES]) -> Self {
+                self.layer.stride = stride;
+                self.layer.geometry = self.layer.geometry.stride(stride);
+                self
+            }
+
+            /// Sets the distance of neighbouring taps along each axis.
+            pub fn dilation(mut self, dilation: [usize; AXES]) -> Self {
+                self.layer.geometry = self.layer.geometry.dilation(dilation);
+                self
+            }
+
+            /// Sets how many zeros are put in front of and behind each axis.
+            pub fn padding(mut self, padding: [(usize, usize); AXES]) -> Self {
+                self.layer.geometry = self.layer.geometry.padding(padding);
+                self.layer.same = false;
+                self
+            }
+
+            /// Pads so that a convolution has `ceil(extent / stride)` positions along each axis.
+            pub fn same(mut self) -> Self {
+                self.layer.geometry = self.layer.geometry.same();
+                self.layer.same = true;
+                self
+            }
+
+            /// Splits the channels: those of a group of the output see those of the same group of
+            /// the input only.
+            pub fn groups(mut self, groups: usize) -> Self {
+                self.layer.geometry = self.layer.geometry.groups(groups);
+                self.layer.groups = groups;
+                self
+            }
+
+            /// Sets how the weight begins.
+            pub fn init(mut self, init: Init) -> Self {
+                self.layer.init = init;
+                self
+            }
+
+            /// Leaves out the bias.
+            pub fn without_bias(mut self) -> Self {
+                self.layer.bias = false;
+                self
+            }
+        }
+    };
+}
+
+builders!(Conv);
+builders!(ConvTranspose);
+
+impl<const AXES: usize> Conv<AXES> {
+    /// With this many channels of the output; the weight begins as [`Init::HeNormal`], the bias
+    /// at 0.
+    #[track_caller]
+    pub fn new(channels: usize, window: [usize; AXES]) -> Self {
+        Conv { layer: Layer::new(channels, window) }
+    }
+}
+
+impl<const AXES: usize> ConvTranspose<AXES> {
+    /// With this many channels of the output; the weight begins as [`Init::HeNormal`], the bias
+    /// at 0.
+    #[track_caller]
+    pub fn new(channels: usize, window: [usize; AXES]) -> Self {
+        ConvTranspose { layer: Layer::new(channels, window), output_padding: None }
+    }
+
+    /// Sets by how much the result is longer than the least that convolves to the input, along
+    /// each axis: less than a stride.
+    pub fn output_padding(self, output_padding: [usize; AXES]) -> Self {
+        ConvTranspose { output_padding: Some(output_padding), ..self }
+    }
+}
+
+impl<const AXES: usize> Module for Conv<AXES> {
+    fn name(&self) -> &str {
+        ["conv1d", "conv2d", "conv3d"].get(AXES.wrapping_sub(1)).unwrap_or(&"conv")
+    }
+
+    fn forward<'g>(&self, cx: &mut Scope<'g>, x: Tensor<'g>) -> Tensor<'g> {
+        let _line = cx.at(self.layer.line);
+        let weight = self.layer.weight(cx, self.layer.channels, x.dim(1));
+        self.layer.biased(cx, x.convolution(weight, self.layer.geometry.clone()))
+    }
+}
+
+impl<const AXES: usize> Module for ConvTranspose<AXES> {
+    fn name(&self) -> &str {
+        let names = ["conv_transpose1d", "conv_transpose2d", "conv_transpose3d"];
+        names.get(AXES.wrapping_sub(1)).unwrap_or(&"conv_transpose")
+    }
+
+    fn forward<'g>(&self, cx: &mut Scope<'g>, x: Tensor<'g>) -> Tensor<'g> {
+        let layer = &self.layer;
+        let _line = cx.at(layer.line);
+        let weight = layer.weight(cx, x.dim(1), layer.channels);
+        let whole =
+            if layer.same { layer.stride.map(|stride| stride.max(1) - 1) } else { [0; AXES] };
+        let padding = self.output_padding.unwrap_or(whole);
+        layer.biased(cx, x.transposed_convolution(weight, layer.geometry.clone(), padding))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{DType, Device, Error, Graph, Variables, nn::Mode};
+
+    fn shape(module: &dyn Module, x: &[usize]) -> Result<(Vec<usize>, Vec<String>), Error> {
+        let graph = Graph::new();
+        let mut cx = Scope::new(&graph, Mode::Train);
+        let y = module.forward(&mut cx, graph.input("x", x, DType::F32));
+        graph.check()?;
+        let params = cx.params().into_iter().map(|(path, w)| format!("{path} {}", w.shape()));
+        Ok((y.shape().dims().to_vec(), params.collect()))
+    }
+
+    #[test]
+    fn shapes_are_those_of_the_field() -> Result<(), Error> {
+        let strided = Conv2d::new(16, [3, 3]).stride([2, 2]).padding([(1, 1), (1, 1)]).groups(4);
+        let (y, params) = shape(&strided, &[2, 8, 9, 9])?;
+        assert_eq!(y, [2, 16, 5, 5]);
+        assert_eq!(params, ["weight [16, 2, 3, 3]", "bias [16]"]);
+        let (y, params) = shape(&Conv1d::new(4, [3]).dilation([2]).without_bias(), &[2, 3, 9])?;
+        assert_eq!((y, params), (vec![2, 4, 5], vec!["weight [4, 3, 3]".to_owned()]));
+        let (y, _) = shape(&Conv3d::new(4, [3, 1, 3]).same(), &[1, 2, 5, 6, 7])?;
+        assert_eq!(y, [1, 4, 5, 6, 7]);
+        let doubled = ConvTranspose2d::new(6, [3, 3]).stride([2, 3]).same().groups(2);
+        let (y, params) = shape(&doubled, &[2, 4, 5, 5])?;
+        assert_eq!(y, [2, 6, 10, 15]);
+        assert_eq!(params, ["weight [4, 3, 3, 3]", "bias [6]"]);
+        let longer = ConvTranspose1d::new(3, [4]).stride([2]).output_padding([1]);
+        assert_eq!(shape(&longer, &[2, 4, 5])?.0, [2, 3, 13]);
+        Ok(())
+    }
+
+    /// The bias is added to every position of its channel.
+    #[test]
+    fn a_bias_belongs_to_a_channel() -> Result<(), Error> {
+        let graph = Graph::new();
+        let x = graph.full([1, 2, 2, 2], DType::F32, 1.0);
+        let layer = Conv2d::new(2, [1, 1]).init(Init::Constant(0.5));
+        let y = layer.forward(&mut Scope::new(&graph, Mode::Eval), x);
+        let program = graph.compile(&Device::Reference, &[y])?;
+        let store = Variables::new(0);
+        program.prepare(&store)?;
+        store.set("bias", crate::Array::new([2], &[10.0f32, 20.0])?)?;
+        let y = program.run(&store, &[])?.read_blocking(0)?.to_f64();
+        assert_eq!(y, [11.0, 11.0, 11.0, 11.0, 21.0, 21.0, 21.0, 21.0]);
+        Ok(())
+    }
+
+    #[test]
+    fn a_mistake_shows_the_line_of_the_layer() {
+        let line = line!() + 1;
+        let layer = Conv2d::new(16, [3, 3]).groups(3);
+        let error = shape(&layer, &[2, 8, 9, 9]).expect_err("8 is no multiple of 3").to_string();
+        let expected = format!("made at {}:{line} (8 channels cannot be divided by 3)", file!());
+        assert!(error.contains(&expected), "{error}");
+    }
+}

@@ -1,0 +1,45 @@
+//! The table of vectors that stand for symbols.
+
+use super::{Module, Scope};
+use crate::{graph::Tensor, init::Init};
+use std::panic::Location;
+
+/// A vector for each of a number of symbols: `y[.., :] = W[x[..], :]`.
+///
+/// A number that is no symbol gives zeros, and no gradient.
+///
+/// # Shapes
+///
+/// `x` is `[..]` of u32, `weight` `[count, width]`, `y` `[.., width]`.
+#[derive(Clone, Debug)]
+pub struct Embedding {
+    count: usize,
+    width: usize,
+    init: Init,
+    line: &'static Location<'static>,
+}
+
+impl Embedding {
+    /// Of `count` symbols, by vectors of `width`; the weight begins as standard normal numbers.
+    #[track_caller]
+    pub fn new(count: usize, width: usize) -> Self {
+        let init = Init::Normal { mean: 0.0, std: 1.0 };
+        Embedding { count, width, init, line: Location::caller() }
+    }
+
+    /// Sets how the weight begins.
+    pub fn init(self, init: Init) -> Self {
+        Embedding { init, ..self }
+    }
+}
+
+impl Module for Embedding {
+    fn name(&self) -> &str {
+        "embedding"
+    }
+
+    fn forward<'g>(&self, cx: &mut Scope<'g>, x: Tensor<'g>) -> Tensor<'g> {
+        let _line = cx.at(self.line);
+        cx.param("weight", [self.count, self.width], self.init).gather(x, 0)
+    }
+}

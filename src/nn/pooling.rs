@@ -1,0 +1,254 @@
+//! Poolings as modules, over `[n, channels, ..spatial]`.
+
+use super::{Module, Scope};
+use crate::{graph::Tensor, ops::Window};
+use std::panic::Location;
+
+/// The largest element of each window: see [`Tensor::max_pool`].
+#[derive(Clone, Debug)]
+pub struct MaxPool<const AXES: usize> {
+    windows: [Window; AXES],
+    line: &'static Location<'static>,
+}
+
+/// [`MaxPool`] over `[n, channels, width]`.
+pub type MaxPool1d = MaxPool<1>;
+/// [`MaxPool`] over `[n, channels, height, width]`.
+pub type MaxPool2d = MaxPool<2>;
+/// [`MaxPool`] over `[n, channels, depth, height, width]`.
+pub type MaxPool3d = MaxPool<3>;
+
+/// The mean of each window: see [`Tensor::avg_pool`].
+#[derive(Clone, Debug)]
+pub struct AvgPool<const AXES: usize> {
+    windows: [Window; AXES],
+    count_padding: bool,
+    line: &'static Location<'static>,
+}
+
+/// [`AvgPool`] over `[n, channels, width]`.
+pub type AvgPool1d = AvgPool<1>;
+/// [`AvgPool`] over `[n, channels, height, width]`.
+pub type AvgPool2d = AvgPool<2>;
+/// [`AvgPool`] over `[n, channels, depth, height, width]`.
+pub type AvgPool3d = AvgPool<3>;
+
+/// What all poolings by windows are built with.
+macro_rules! windows {
+    ($Layer:ident { $($field:ident: $value:expr),* }) => {
+        impl<const AXES: usize> $Layer<AXES> {
+            /// Windows of this extent along every axis, side by side.
+            #[track_caller]
+            pub fn new(extent: usize) -> Self {
+                Self::of([Window::new(extent); AXES])
+            }
+
+            /// These windows, one for each axis.
+            #[track_caller]
+            pub fn of(windows: [Window; AXES]) -> Self {
+                $Layer { windows, $($field: $value,)* line: Location::caller() }
+            }
+
+            /// Sets the distance of windows along every axis.
+            pub fn stride(self, stride: usize) -> Self {
+                $Layer { windows: self.windows.map(|window| window.stride(stride)), ..self }
+            }
+
+            /// Sets the padding at both ends of every axis.
+            pub fn padding(self, cells: usize) -> Self {
+                $Layer { windows: self.windows.map(|window| window.padding(cells)), ..self }
+            }
+
+            /// Lets the last windows reach past the padding: see [`Window`].
+            pub fn ceil_mode(self) -> Self {
+                $Layer { windows: self.windows.map(Window::ceil_mode), ..self }
+            }
+        }
+    };
+}
+windows! { MaxPool {} }
+windows! { AvgPool { count_padding: true } }
+
+impl<const AXES: usize> MaxPool<AXES> {
+    /// Sets the distance of the cells of a window along every axis.
+    pub fn dilation(self, dilation: usize) -> Self {
+        MaxPool { windows: self.windows.map(|window| window.dilation(dilation)), ..self }
+    }
+}
+
+impl<const AXES: usize> AvgPool<AXES> {
+    /// Divides by the number of elements in the window; otherwise padding counts as zeros.
+    pub fn without_padding(self) -> Self {
+        AvgPool { count_padding: false, ..self }
+    }
+}
+
+impl<const AXES: usize> Module for MaxPool<AXES> {
+    fn name(&self) -> &str {
+        "max_pool"
+    }
+
+    fn forward<'g>(&self, cx: &mut Scope<'g>, x: Tensor<'g>) -> Tensor<'g> {
+        let _line = cx.at(self.line);
+        x.max_pool(&self.windows)
+    }
+}
+
+impl<const AXES: usize> Module for AvgPool<AXES> {
+    fn name(&self) -> &str {
+        "avg_pool"
+    }
+
+    fn forward<'g>(&self, cx: &mut Scope<'g>, x: Tensor<'g>) -> Tensor<'g> {
+        let _line = cx.at(self.line);
+        x.avg_pool(&self.windows, self.count_padding)
+    }
+}
+
+/// The largest of each bin, whatever the extents of the input: see
+/// [`Tensor::adaptive_max_pool`].
+#[derive(Clone, Debug)]
+pub struct AdaptiveMaxPool<const AXES: usize> {
+    outputs: [usize; AXES],
+    line: &'static Location<'static>,
+}
+
+/// [`AdaptiveMaxPool`] over `[n, channels, width]`.
+pub type AdaptiveMaxPool1d = AdaptiveMaxPool<1>;
+/// [`AdaptiveMaxPool`] over `[n, channels, height, width]`.
+pub type AdaptiveMaxPool2d = AdaptiveMaxPool<2>;
+/// [`AdaptiveMaxPool`] over `[n, channels, depth, height, width]`.
+pub type AdaptiveMaxPool3d = AdaptiveMaxPool<3>;
+
+/// The mean of each bin, whatever the extents of the input: see [`Tensor::adaptive_avg_pool`].
+#[derive(Clone, Debug)]
+pub struct AdaptiveAvgPool<const AXES: usize> {
+    outputs: [usize; AXES],
+    line: &'static Location<'static>,
+}
+
+/// [`AdaptiveAvgPool`] over `[n, channels, width]`.
+pub type AdaptiveAvgPool1d = AdaptiveAvgPool<1>;
+/// [`AdaptiveAvgPool`] over `[n, channels, height, width]`.
+pub type AdaptiveAvgPool2d = AdaptiveAvgPool<2>;
+/// [`AdaptiveAvgPool`] over `[n, channels, depth, height, width]`.
+pub type AdaptiveAvgPool3d = AdaptiveAvgPool<3>;
+
+impl<const AXES: usize> AdaptiveMaxPool<AXES> {
+    /// With this many bins along each axis.
+    #[track_caller]
+    pub fn new(outputs: [usize; AXES]) -> Self {
+        AdaptiveMaxPool { outputs, line: Location::caller() }
+    }
+}
+
+impl<const AXES: usize> AdaptiveAvgPool<AXES> {
+    /// With this many bins along each axis.
+    #[track_caller]
+    pub fn new(outputs: [usize; AXES]) -> Self {
+        AdaptiveAvgPool { outputs, line: Location::caller() }
+    }
+}
+
+impl<const AXES: usize> Module for AdaptiveMaxPool<AXES> {
+    fn name(&self) -> &str {
+        "adaptive_max_pool"
+    }
+
+    fn forward<'g>(&self, cx: &mut Scope<'g>, x: Tensor<'g>) -> Tensor<'g> {
+        let _line = cx.at(self.line);
+        x.adaptive_max_pool(&self.outputs)
+    }
+}
+
+impl<const AXES: usize> Module for AdaptiveAvgPool<AXES> {
+    fn name(&self) -> &str {
+        "adaptive_avg_pool"
+    }
+
+    fn forward<'g>(&self, cx: &mut Scope<'g>, x: Tensor<'g>) -> Tensor<'g> {
+        let _line = cx.at(self.line);
+        x.adaptive_avg_pool(&self.outputs)
+    }
+}
+
+/// The mean of each channel: `[n, channels, ..spatial]` becomes `[n, channels]`.
+///
+/// # Errors
+///
+/// [`OpError::DType`](crate::OpError::DType), kept by the graph, unless of floats.
+#[derive(Clone, Debug)]
+pub struct GlobalAvgPool {
+    line: &'static Location<'static>,
+}
+
+/// The largest of each channel: `[n, channels, ..spatial]` becomes `[n, channels]`.
+///
+/// # Gradient
+///
+/// Shared evenly among the largest: that of [`Tensor::max`].
+///
+/// # Errors
+///
+/// [`OpError::Empty`](crate::OpError::Empty), kept by the graph, over no elements.
+#[derive(Clone, Debug)]
+pub struct GlobalMaxPool {
+    line: &'static Location<'static>,
+}
+
+impl GlobalAvgPool {
+    /// The only one there is.
+    #[track_caller]
+    pub fn new() -> Self {
+        GlobalAvgPool { line: Location::caller() }
+    }
+}
+
+impl Default for GlobalAvgPool {
+    #[track_caller]
+    fn default() -> Self {
+        GlobalAvgPool::new()
+    }
+}
+
+impl GlobalMaxPool {
+    /// The only one there is.
+    #[track_caller]
+    pub fn new() -> Self {
+        GlobalMaxPool { line: Location::caller() }
+    }
+}
+
+impl Default for GlobalMaxPool {
+    #[track_caller]
+    fn default() -> Self {
+        GlobalMaxPool::new()
+    }
+}
+
+/// The axes behind the channels.
+fn spatial(x: Tensor<'_>) -> Vec<i32> {
+    (2..x.rank() as i32).collect()
+}
+
+impl Module for GlobalAvgPool {
+    fn name(&self) -> &str {
+        "global_avg_pool"
+    }
+
+    fn forward<'g>(&self, cx: &mut Scope<'g>, x: Tensor<'g>) -> Tensor<'g> {
+        let _line = cx.at(self.line);
+        x.mean(spatial(x).as_slice())
+    }
+}
+
+impl Module for GlobalMaxPool {
+    fn name(&self) -> &str {
+        "global_max_pool"
+    }
+
+    fn forward<'g>(&self, cx: &mut Scope<'g>, x: Tensor<'g>) -> Tensor<'g> {
+        let _line = cx.at(self.line);
+        x.max(spatial(x).as_slice())
+    }
+}

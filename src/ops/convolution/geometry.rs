@@ -1,0 +1,303 @@
+//! How a window moves over an input, and the extents that follow.
+
+use crate::{
+    error::OpError,
+    shape::{Meta, Shape},
+};
+
+/// How the window of a convolution moves over the spatial axes of its input.
+///
+/// Tap `k` of the window at position `t` of an axis reads element `t stride + k dilation - low`
+/// of the input, and 0 where there is none.
+///
+/// ```
+/// use wgrad::ops::Geometry;
+/// let halved = Geometry::new(2).stride([2, 2]).padding([(1, 1), (1, 1)]);
+/// let depthwise = Geometry::new(2).same().groups(16);
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Geometry {
+    stride: Vec<usize>,
+    dilation: Vec<usize>,
+    padding: Padding,
+    groups: usize,
+}
+
+/// How many zeros surround the input.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Padding {
+    /// These, in front of and behind each axis.
+    By(Vec<(usize, usize)>),
+    /// As many as make `ceil(extent / stride)` positions; an odd one goes behind.
+    Same,
+}
+
+impl Geometry {
+    /// Along so many spatial axes: one position after another, nothing left out, no padding, one
+    /// group.
+    pub fn new(axes: usize) -> Self {
+        let padding = Padding::By(vec![(0, 0); axes]);
+        Geometry { stride: vec![1; axes], dilation: vec![1; axes], padding, groups: 1 }
+    }
+
+    /// Sets the distance of neighbouring positions along each axis.
+    pub fn stride(self, stride: impl Into<Vec<usize>>) -> Self {
+        Geometry { stride: stride.into(), ..self }
+    }
+
+    /// Sets the distance of neighbouring taps along each axis.
+    pub fn dilation(self, dilation: impl Into<Vec<usize>>) -> Self {
+        Geometry { dilation: dilation.into(), ..self }
+    }
+
+    /// Sets how many zeros are put in front of and behind each axis.
+    pub fn padding(self, padding: impl Into<Vec<(usize, usize)>>) -> Self {
+        Geometry { padding: Padding::By(padding.into()), ..self }
+    }
+
+    /// Pads so that there are `ceil(extent / stride)` positions along each axis; an odd zero goes
+    /// behind, as in TensorFlow.
+    pub fn same(self) -> Self {
+        Geometry { padding: Padding::Same, ..self }
+    }
+
+    /// Splits the channels: those of a group of the output see those of the same group of the
+    /// input only.
+    pub fn groups(self, groups: usize) -> Self {
+        Geometry { groups, ..self }
+    }
+
+    /// Number of groups.
+    pub(super) fn group_count(&self) -> usize {
+        self.groups
+    }
+
+    /// The extents of a convolution of `x` with `w`, or why they do not fit.
+    pub(super) fn problem(&self, x: &Shape, w: &Shape) -> Result<Problem, OpError> {
+        let rank = self.stride.len() + 2;
+        if !(3..=5).contains(&rank) {
+            let what = "spatial axes";
+            return Err(OpError::Number { what, must: "1, 2 or 3", is: (rank - 2) as f64 });
+        }
+        let agree = |what, lhs, rhs| match lhs == rhs {
+            true => Ok(()),
+            false => Err(OpError::Extents { what, lhs, rhs }),
+        };
+        agree("number of axes of the input and of the geometry", x.rank(), rank)?;
+        agree("number of axes of the weight and of the geometry", w.rank(), rank)?;
+        agree("number of strides and of dilations", rank - 2, self.dilation.len())?;
+        if let Padding::By(padding) = &self.padding {
+            agree("number of strides and of paddings", rank - 2, padding.len())?;
+        }
+        at_least_one("groups", self.groups)?;
+        let ([batch, channels], spatial) = split(x);
+        let ([outputs, inputs], window) = split(w);
+        for channels in [channels, outputs] {
+            if !channels.is_multiple_of(self.groups) {
+                let (what, by) = ("channels", self.groups);
+                return Err(OpError::Indivisible { what, number: channels, by });
+            }
+        }
+        agree("channels of a group and of the weight", channels / self.groups, inputs)?;
+        let mut axes = [Axis::UNIT; 3];
+        for (k, axis) in axes[5 - rank..].iter_mut().enumerate() {
+            *axis = self.axis(k, spatial[k], window[k])?;
+        }
+        Ok(Problem { batch, groups: self.groups, inputs, outputs: outputs / self.groups, axes })
+    }
+
+    fn axis(&self, k: usize, extent: usize, window: usize) -> Result<Axis, OpError> {
+        let (stride, dilation) = (self.stride[k], self.dilation[k]);
+        at_least_one("window", window)?;
+        at_least_one("stride", stride)?;
+        at_least_one("dilation", dilation)?;
+        // Every coordinate below is smaller than the padded extent or than the span.
+        let index = |n: Option<usize>| n.filter(|&n| n < 1 << 30).ok_or(OpError::TooLarge);
+        let span = index((window - 1).checked_mul(dilation).and_then(|n| n.checked_add(1)))?;
+        let (low, out) = match &self.padding {
+            Padding::Same => {
+                let out = extent.div_ceil(stride);
+                let needed = out.saturating_sub(1).saturating_mul(stride).saturating_add(span);
+                index(Some(needed.max(extent)))?;
+                (needed.saturating_sub(extent) / 2, out)
+            }
+            Padding::By(padding) => {
+                let (low, high) = padding[k];
+                let padded = index(low.checked_add(extent).and_then(|sum| sum.checked_add(high)))?;
+                if span > padded {
+                    return Err(OpError::Window { span, padded });
+                }
+                (low, (padded - span) / stride + 1)
+            }
+        };
+        // Where there is one position or one tap, the distance to the next does not matter.
+        let stride = index(Some(if out > 1 { stride } else { 1 }))?;
+        let dilation = if window > 1 { dilation } else { 1 };
+        Ok(Axis { extent, window, stride, dilation, low, out })
+    }
+
+    /// The least extents that convolve to these.
+    pub(super) fn extents(&self, out: &[usize], window: &[usize]) -> Result<Vec<usize>, OpError> {
+        let axes = out.len();
+        let [strides, dilations] = [&self.stride, &self.dilation].map(Vec::len);
+        let paddings = match &self.padding {
+            Padding::By(padding) => padding.len(),
+            Padding::Same => axes,
+        };
+        for given in [strides, dilations, paddings, window.len()] {
+            if given != axes {
+                let what = "number of spatial axes and of the geometry";
+                return Err(OpError::Extents { what, lhs: axes, rhs: given });
+            }
+        }
+        let extent = |k: usize| {
+            let steps = out[k].checked_sub(1)?.checked_mul(self.stride[k])?.checked_add(1)?;
+            let Padding::By(padding) = &self.padding else { return Some(steps) };
+            let span = window[k].saturating_sub(1).checked_mul(self.dilation[k])?;
+            let pads = padding[k].0.checked_add(padding[k].1)?;
+            steps.checked_add(span).map(|padded| padded.saturating_sub(pads))
+        };
+        (0..axes).map(|k| extent(k).ok_or(OpError::TooLarge)).collect()
+    }
+
+    /// Distances of neighbouring positions.
+    pub(super) fn strides(&self) -> &[usize] {
+        &self.stride
+    }
+}
+
+impl std::fmt::Display for Geometry {
+    /// What differs from [`Geometry::new`]: `[stride [2, 2], same, groups 4]`.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut parts = Vec::new();
+        for (name, values) in [("stride", &self.stride), ("dilation", &self.dilation)] {
+            if values.iter().any(|&value| value != 1) {
+                parts.push(format!("{name} {values:?}"));
+            }
+        }
+        match &self.padding {
+            Padding::Same => parts.push("same".to_owned()),
+            Padding::By(padding) if padding.iter().all(|&pad| pad == (0, 0)) => {}
+            Padding::By(padding) => parts.push(format!("padding {padding:?}")),
+        }
+        if self.groups != 1 {
+            parts.push(format!("groups {}", self.groups));
+        }
+        if parts.is_empty() { Ok(()) } else { write!(f, "[{}]", parts.join(", ")) }
+    }
+}
+
+fn at_least_one(what: &'static str, number: usize) -> Result<(), OpError> {
+    match number {
+        0 => Err(OpError::Number { what, must: "at least 1", is: 0.0 }),
+        _ => Ok(()),
+    }
+}
+
+/// The first two extents, and the spatial ones, of a shape that has both.
+fn split(shape: &Shape) -> ([usize; 2], &[usize]) {
+    ([shape.dims()[0], shape.dims()[1]], &shape.dims()[2..])
+}
+
+/// All extents of a convolution of 1, 2 or 3 axes, as one of 3.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Problem {
+    pub batch: usize,
+    pub groups: usize,
+    /// Channels of the input in a group.
+    pub inputs: usize,
+    /// Channels of the output in a group.
+    pub outputs: usize,
+    /// Depth, height and width; what is missing is 1.
+    pub axes: [Axis; 3],
+}
+
+/// One spatial axis of a convolution.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Axis {
+    pub extent: usize,
+    pub window: usize,
+    pub stride: usize,
+    pub dilation: usize,
+    /// Zeros in front; those behind follow from `out`.
+    pub low: usize,
+    /// Positions of the window.
+    pub out: usize,
+}
+
+impl Axis {
+    const UNIT: Axis = Axis { extent: 1, window: 1, stride: 1, dilation: 1, low: 0, out: 1 };
+
+    /// The element that a tap reads at a position.
+    pub fn source(&self, position: usize, tap: usize) -> Option<usize> {
+        let padded = position * self.stride + tap * self.dilation;
+        padded.checked_sub(self.low).filter(|&source| source < self.extent)
+    }
+
+    /// Whether each position reads just its own element.
+    fn is_identity(&self) -> bool {
+        self.window == 1 && self.stride == 1 && self.low == 0 && self.out == self.extent
+    }
+
+    /// Whether the only position reads everything.
+    fn is_whole(&self) -> bool {
+        self.out == 1 && self.low == 0 && self.dilation == 1 && self.window == self.extent
+    }
+}
+
+impl Problem {
+    /// Elements of a channel of the input.
+    pub fn pixels(&self) -> usize {
+        self.axes.iter().map(|axis| axis.extent).product()
+    }
+
+    /// Elements of a channel of the output.
+    pub fn positions(&self) -> usize {
+        self.axes.iter().map(|axis| axis.out).product()
+    }
+
+    /// Elements of the window.
+    pub fn taps(&self) -> usize {
+        self.axes.iter().map(|axis| axis.window).product()
+    }
+
+    /// Terms of an element of the output.
+    pub fn terms(&self) -> usize {
+        self.inputs * self.taps()
+    }
+
+    /// Whether each position reads just its own element.
+    pub fn is_pointwise(&self) -> bool {
+        self.axes.iter().all(Axis::is_identity)
+    }
+
+    /// Whether it is the product of two matrices: one group, and either one image of which each
+    /// position reads its own element, or images of which the only position reads everything.
+    pub fn is_product(&self) -> Option<Product> {
+        match self.groups == 1 {
+            true if self.axes.iter().all(Axis::is_whole) => Some(Product::Rows),
+            true if self.is_pointwise() && self.batch == 1 => Some(Product::Columns),
+            _ => None,
+        }
+    }
+
+    /// Multiply-adds of each of the three operations, counted without padding.
+    pub fn flops(&self) -> f64 {
+        let factors = [self.batch, self.groups, self.outputs, self.positions(), self.terms()];
+        2.0 * factors.map(|factor| factor as f64).iter().product::<f64>()
+    }
+}
+
+/// How a convolution is a product of matrices.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Product {
+    /// `y = x wᵀ`, a row for each image.
+    Rows,
+    /// `y = w x`, a column for each position.
+    Columns,
+}
+
+/// The meta of a shape with these leading extents and spatial ones.
+pub(super) fn meta(leading: [usize; 2], spatial: &[usize], like: &Meta) -> Meta {
+    Meta::new([&leading, spatial].concat(), like.dtype)
+}

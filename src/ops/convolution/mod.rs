@@ -1,0 +1,265 @@
+//! Convolution over one, two or three spatial axes, by one rule.
+//!
+//! `y[n, o, t] = sum_{c, k} w[o, c, k] x[n, c', t stride + k dilation - low]` is linear in `w` and
+//! in `x`. Together with a cotangent of `y` that makes a sum of products of three factors, and
+//! the three operations here are what is left of it when one factor is taken away. Hence each is
+//! the derivative of the others, to any order.
+
+mod geometry;
+mod input_grad;
+mod samples;
+mod shaders;
+#[cfg(test)]
+mod tests;
+mod weight_grad;
+
+pub use geometry::Geometry;
+pub(crate) use geometry::Problem;
+pub use input_grad::ConvolutionInputGrad;
+pub use weight_grad::ConvolutionWeightGrad;
+
+use super::*;
+use crate::shape::Shape;
+use geometry::Product;
+use matmul::Matmul;
+
+const TRANSPOSED_A: Matmul = Matmul { transpose_a: true, transpose_b: false };
+const TRANSPOSED_B: Matmul = Matmul { transpose_a: false, transpose_b: true };
+
+/// `y[n, o, t] = sum_{c, k} w[o, c, k] x[n, c', t stride + k dilation - low]`.
+///
+/// Operands: `x [n, channels, ..spatial]` and `w [outputs, channels / groups, ..window]`. Of an
+/// output of group `g`, `c'` is channel `c` of group `g`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Convolution {
+    pub(crate) geometry: Geometry,
+}
+
+impl<'g> Tensor<'g> {
+    /// Convolution with `weight`, as neural networks call it: the window is not mirrored.
+    ///
+    /// `y[n, o, t] = sum_{c, k} w[o, c, k] x[n, c', t stride + k dilation - low]`, where `c'` is
+    /// channel `c` of the group of output `o`, and what lies outside of `x` is 0.
+    ///
+    /// # Shapes
+    ///
+    /// `[n, channels, ..spatial] * [outputs, channels / groups, ..window] -> [n, outputs,
+    /// ..positions]`, with one, two or three spatial axes and `(low + extent + high - dilation
+    /// (window - 1) - 1) / stride + 1` positions along each, rounded down.
+    ///
+    /// # Numerics
+    ///
+    /// f32 accumulation. At the borders weights are multiplied by zeros, so infinite ones make NaN.
+    ///
+    /// # Errors
+    ///
+    /// [`OpError::Extents`] where numbers of axes or of channels differ; [`OpError::Indivisible`]
+    /// channels; [`OpError::Window`] where it is larger than the padded input;
+    /// [`OpError::Number`] of a stride, dilation, window or number of groups that is 0;
+    /// [`OpError::DTypes`]; [`OpError::DType`] unless of floats.
+    #[track_caller]
+    pub fn convolution(self, weight: Tensor<'g>, geometry: Geometry) -> Tensor<'g> {
+        self.graph.push(Convolution { geometry }, &[self, weight])
+    }
+
+    /// Transposed convolution: the adjoint of [`convolution`](Tensor::convolution) with the same
+    /// weight and geometry, which spreads each element over a window.
+    ///
+    /// `y[n, c', t stride + k dilation - low] += w[o, c, k] x[n, o, t]`, for all of them.
+    ///
+    /// # Shapes
+    ///
+    /// `[n, channels, ..spatial] * [channels, outputs / groups, ..window] -> [n, outputs,
+    /// ..extents]`, where `extents` are the least that convolve to `spatial`, that is `(spatial -
+    /// 1) stride + dilation (window - 1) + 1 - low - high`, and `output_padding` more.
+    ///
+    /// # Errors
+    ///
+    /// As of a convolution; [`OpError::Extents`] unless there is an output padding for each axis;
+    /// [`OpError::Number`] unless it is below the stride; [`OpError::TooLarge`].
+    #[track_caller]
+    pub fn transposed_convolution(
+        self,
+        weight: Tensor<'g>,
+        geometry: Geometry,
+        output_padding: impl AsRef<[usize]>,
+    ) -> Tensor<'g> {
+        let extents = match self.failed() || weight.failed() {
+            true => Ok(vec![]),
+            false => transposed_extents(
+                &self.shape(),
+                &weight.shape(),
+                &geometry,
+                output_padding.as_ref(),
+            ),
+        };
+        match extents {
+            Ok(extents) => {
+                let op = ConvolutionInputGrad { geometry, extents };
+                self.graph.push(op, &[weight, self])
+            }
+            Err(reason) => self.graph.refuse("transposed_convolution", &[self, weight], reason),
+        }
+    }
+}
+
+fn transposed_extents(
+    x: &Shape,
+    weight: &Shape,
+    geometry: &Geometry,
+    padding: &[usize],
+) -> Result<Vec<usize>, OpError> {
+    if x.rank() < 3 || weight.rank() < 3 {
+        return Err(OpError::Rank { least: 3 });
+    }
+    let mut extents = geometry.extents(&x.dims()[2..], &weight.dims()[2..])?;
+    if padding.len() != extents.len() {
+        let what = "number of spatial axes and of output paddings";
+        return Err(OpError::Extents { what, lhs: extents.len(), rhs: padding.len() });
+    }
+    for ((extent, &more), &stride) in extents.iter_mut().zip(padding).zip(geometry.strides()) {
+        if more >= stride {
+            let (what, must) = ("output padding", "below the stride");
+            return Err(OpError::Number { what, must, is: more as f64 });
+        }
+        *extent = extent.checked_add(more).ok_or(OpError::TooLarge)?;
+    }
+    Ok(extents)
+}
+
+/// The type of the result, if both operands have it.
+fn check_types(a: &Meta, b: &Meta) -> Result<(), OpError> {
+    match a.dtype {
+        dtype if dtype != b.dtype => Err(OpError::DTypes),
+        dtype if !dtype.is_float() => Err(OpError::DType(dtype)),
+        _ => Ok(()),
+    }
+}
+
+/// Checks what an operand is against what the others imply.
+fn check_shape(is: &Shape, implied: &Shape) -> Result<(), OpError> {
+    if is == implied { Ok(()) } else { Err(OpError::Target(implied.clone())) }
+}
+
+impl Problem {
+    /// Calls `f` with the indices into `x`, `w` and `y` of each product of three that there is:
+    /// the definition of all three operations.
+    fn each_term(&self, mut f: impl FnMut(usize, usize, usize)) {
+        let Problem { batch, groups, inputs, outputs, axes } = *self;
+        let [w, y] = [axes.map(|axis| axis.window), axes.map(|axis| axis.out)];
+        let x = axes.map(|axis| axis.extent);
+        let index = |at: [usize; 3], of: [usize; 3]| (at[0] * of[1] + at[1]) * of[2] + at[2];
+        let leading = Shape::from([batch, groups, outputs, inputs]);
+        for c in leading.coordinates() {
+            let [image, group, output, input] = [c[0], c[1], c[2], c[3]];
+            let x_channel = (image * groups + group) * inputs + input;
+            let w_channel = (group * outputs + output) * inputs + input;
+            let y_channel = (image * groups + group) * outputs + output;
+            for (t, k) in triples(y).flat_map(|t| triples(w).map(move |k| (t, k))) {
+                let source = [0, 1, 2].map(|a| axes[a].source(t[a], k[a]));
+                let [Some(depth), Some(row), Some(column)] = source else { continue };
+                f(
+                    x_channel * self.pixels() + index([depth, row, column], x),
+                    w_channel * self.taps() + index(k, w),
+                    y_channel * self.positions() + index(t, y),
+                );
+            }
+        }
+    }
+}
+
+/// All coordinates of a box, in row-major order.
+fn triples([depth, height, width]: [usize; 3]) -> impl Iterator<Item = [usize; 3]> {
+    (0..depth)
+        .flat_map(move |d| (0..height).map(move |h| (d, h)))
+        .flat_map(move |(d, h)| (0..width).map(move |w| [d, h, w]))
+}
+
+/// The problem of operands that were checked when their node was built.
+fn known(problem: Result<Problem, OpError>) -> Problem {
+    problem.unwrap_or_else(|_| unreachable!("checked when the node was built"))
+}
+
+impl Convolution {
+    fn problem(&self, x: &Shape, w: &Shape) -> Problem {
+        known(self.geometry.problem(x, w))
+    }
+}
+
+impl std::fmt::Display for Convolution {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "convolution{}", self.geometry)
+    }
+}
+
+impl Operation for Convolution {
+    fn name(&self) -> &'static str {
+        "convolution"
+    }
+
+    fn infer(&self, operands: &[Meta]) -> Result<Meta, OpError> {
+        let [x, w] = operands else { unreachable!("a convolution has two operands") };
+        check_types(x, w)?;
+        let problem = self.geometry.problem(&x.shape, &w.shape)?;
+        let spatial = &problem.axes.map(|axis| axis.out)[5 - x.shape.rank()..];
+        Ok(geometry::meta([problem.batch, w.shape.dims()[0]], spatial, x))
+    }
+
+    fn eval(&self, operands: &[&Array64]) -> Array64 {
+        let [x, w] = operands else { unreachable!("a convolution has two operands") };
+        let meta = self.infer(&[x.meta.clone(), w.meta.clone()]);
+        let meta = meta.unwrap_or_else(|_| unreachable!("checked when the node was built"));
+        let mut data = vec![0.0; meta.shape.len()];
+        let problem = self.problem(x.shape(), w.shape());
+        problem.each_term(|at_x, at_w, at_y| data[at_y] += x.data[at_x] * w.data[at_w]);
+        Array64 { meta, data }
+    }
+
+    fn vjp<'g>(
+        &self,
+        operands: &[Tensor<'g>],
+        _: Tensor<'g>,
+        ct: Tensor<'g>,
+    ) -> Vec<Option<Tensor<'g>>> {
+        let [x, w] = *operands else { unreachable!("a convolution has two operands") };
+        let geometry = || self.geometry.clone();
+        let extents = x.shape().dims()[2..].to_vec();
+        let window = w.shape().dims()[2..].to_vec();
+        let of_x = ConvolutionInputGrad { geometry: geometry(), extents };
+        let of_w = ConvolutionWeightGrad { geometry: geometry(), window };
+        vec![Some(ct.graph.push(of_x, &[w, ct])), Some(ct.graph.push(of_w, &[x, ct]))]
+    }
+
+    /// A product of matrices where the convolution is one.
+    fn expand<'g>(&self, operands: &[Tensor<'g>]) -> Option<Tensor<'g>> {
+        let [x, w] = *operands else { unreachable!("a convolution has two operands") };
+        let problem = self.problem(&x.shape(), &w.shape());
+        let (n, o, terms) = (problem.batch, problem.outputs, problem.terms());
+        let y = match problem.is_product()? {
+            Product::Rows => {
+                let w = w.reshape([o, terms]);
+                x.graph.push(TRANSPOSED_B, &[x.reshape([n, terms]), w])
+            }
+            Product::Columns => w.reshape([o, terms]).matmul(x.reshape([terms, problem.pixels()])),
+        };
+        let spatial = &problem.axes.map(|axis| axis.out)[5 - x.rank()..];
+        Some(y.reshape([&[n, o], spatial].concat()))
+    }
+
+    fn lower(&self, operands: &[&Meta], _: &Meta) -> Lowering {
+        let problem = self.problem(&operands[0].shape, &operands[1].shape);
+        match problem.is_product() {
+            Some(_) => Lowering::Expand,
+            None => Lowering::Kernel(shaders::convolution(problem)),
+        }
+    }
+
+    fn cost(&self, operands: &[&Meta], result: &Meta) -> Cost {
+        let flops = self.problem(&operands[0].shape, &operands[1].shape).flops();
+        Cost { flops, ..Cost::moved(operands, result) }
+    }
+
+    fn samples() -> Vec<Sample> {
+        samples::convolution()
+    }
+}

@@ -1,0 +1,130 @@
+//! What the three operations are tested on: the same convolutions.
+
+use super::*;
+use crate::dtype::DType::F32;
+
+/// A convolution: shapes of its input and weight, and how the window moves.
+struct Case {
+    label: &'static str,
+    x: &'static [usize],
+    w: &'static [usize],
+    geometry: Geometry,
+    /// Whether its gradients are checked, which takes a thousand evaluations in f64.
+    small: bool,
+}
+
+fn cases() -> Vec<Case> {
+    let case = |label, x, w, geometry| Case { label, x, w, geometry, small: true };
+    let large = |label, x, w, geometry| Case { label, x, w, geometry, small: false };
+    let flat = || Geometry::new(2);
+    vec![
+        case("", &[2, 3, 5, 6], &[5, 3, 3, 3], flat().padding([(1, 1), (1, 1)])),
+        case("stride 2, odd extents", &[2, 2, 7, 5], &[5, 2, 3, 3], {
+            flat().stride([2, 2]).padding([(1, 1), (1, 1)])
+        }),
+        case("stride 2, the last row is not read", &[1, 2, 6, 8], &[6, 2, 3, 3], {
+            flat().stride([2, 2])
+        }),
+        case("dilation 2", &[1, 2, 7, 8], &[5, 2, 3, 2], {
+            flat().dilation([2, 2]).padding([(2, 2), (0, 1)])
+        }),
+        case("stride and dilation share a factor", &[1, 2, 11, 13], &[5, 2, 3, 3], {
+            flat().stride([4, 6]).dilation([2, 4]).padding([(2, 3), (4, 4)])
+        }),
+        case("stride 3, dilation 2", &[1, 2, 10, 9], &[5, 2, 4, 2], {
+            flat().stride([3, 3]).dilation([2, 1]).padding([(2, 1), (0, 0)])
+        }),
+        case("a stride larger than the window", &[1, 2, 9, 8], &[5, 2, 2, 1], {
+            flat().stride([4, 3])
+        }),
+        case("two groups", &[2, 4, 5, 4], &[10, 2, 3, 3], {
+            flat().padding([(1, 1), (1, 1)]).groups(2)
+        }),
+        case("depthwise", &[2, 5, 6, 5], &[5, 1, 3, 3], {
+            flat().padding([(1, 1), (1, 1)]).groups(5)
+        }),
+        case("depthwise, two outputs each, stride 2", &[2, 3, 6, 5], &[6, 1, 3, 3], {
+            flat().stride([2, 2]).padding([(1, 1), (1, 1)]).groups(3)
+        }),
+        case("few outputs", &[2, 6, 4, 5], &[2, 6, 3, 3], flat().same()),
+        case("asymmetric padding", &[2, 2, 4, 5], &[5, 2, 2, 3], {
+            flat().padding([(0, 1), (3, 1)])
+        }),
+        case("same, stride 2, even extents", &[1, 2, 6, 4], &[5, 2, 3, 3], {
+            flat().stride([2, 2]).same()
+        }),
+        case("one axis", &[2, 3, 11], &[5, 3, 4], {
+            Geometry::new(1).stride([2]).padding([(1, 2)]).dilation([2])
+        }),
+        case("three axes", &[2, 2, 4, 3, 5], &[5, 2, 2, 3, 3], {
+            let padding = [(1, 0), (1, 1), (0, 2)];
+            Geometry::new(3).stride([2, 1, 2]).padding(padding)
+        }),
+        case("a window larger than the input", &[2, 2, 2, 3], &[5, 2, 5, 5], {
+            flat().padding([(2, 2), (2, 2)])
+        }),
+        case("nothing but padding", &[1, 2, 0, 2], &[5, 2, 2, 2], {
+            flat().padding([(1, 2), (0, 0)])
+        }),
+        case("pointwise", &[3, 4, 3, 5], &[6, 4, 1, 1], flat()),
+        case("pointwise, two groups", &[2, 4, 3, 5], &[12, 2, 1, 1], flat().groups(2)),
+        case("pointwise, one image", &[1, 4, 3, 5], &[6, 4, 1, 1], flat()),
+        case("the whole input", &[3, 4, 2, 3], &[5, 4, 2, 3], flat()),
+        case("no images", &[0, 2, 4, 4], &[5, 2, 3, 3], flat()),
+        case("no channels", &[2, 0, 4, 4], &[5, 0, 3, 3], flat()),
+        case("no outputs", &[2, 2, 4, 4], &[0, 2, 3, 3], flat()),
+        case("one past a tile", &[3, 4, 3, 13], &[33, 4, 1, 3], flat()),
+        case("parts of the images", &[6, 2, 15, 17], &[5, 2, 3, 3], flat().same()),
+        large("large tiles", &[4, 3, 16, 17], &[65, 3, 3, 3], flat().same()),
+        large("many large tiles of the weight", &[1, 240, 2, 3], &[130, 240, 1, 3], flat().same()),
+        large("many large tiles of the input", &[2, 70, 24, 25], &[9, 70, 3, 3], {
+            flat().stride([2, 2]).same()
+        }),
+        large("several panels", &[2, 40, 15, 16], &[6, 40, 3, 3], flat().same()),
+    ]
+}
+
+/// The bound of a matrix product of so many terms.
+fn bounded(sample: Sample, terms: usize) -> Sample {
+    sample.bound(
+        Bound::Terms(3.0 + terms as f64 / 4.0),
+        "one rounding a term of partial sums, which stay below a quarter of the magnitudes",
+    )
+}
+
+/// A sample of each case: what `make` says of the shapes of input, weight and result, and of the
+/// problem.
+fn of(make: impl Fn(&Case, [Meta; 3], &Problem) -> Sample) -> Vec<Sample> {
+    let sample = |case: Case| {
+        let [x, w] = [case.x, case.w].map(|dims| Meta::new(dims, F32));
+        let problem = known(case.geometry.problem(&x.shape, &w.shape));
+        let spatial = &problem.axes.map(|axis| axis.out)[5 - case.x.len()..];
+        let y = geometry::meta([problem.batch, case.w[0]], spatial, &x);
+        let sample = make(&case, [x, w, y], &problem).named(case.label);
+        if case.small { sample } else { sample.without_gradient() }
+    };
+    cases().into_iter().map(sample).collect()
+}
+
+pub(super) fn convolution() -> Vec<Sample> {
+    of(|case, [x, w, _], problem| {
+        let op = Convolution { geometry: case.geometry.clone() };
+        bounded(Sample::new(op, [x, w]), problem.terms())
+    })
+}
+
+pub(super) fn input_grad() -> Vec<Sample> {
+    of(|case, [_, w, y], problem| {
+        let op =
+            ConvolutionInputGrad { geometry: case.geometry.clone(), extents: case.x[2..].to_vec() };
+        bounded(Sample::new(op, [w, y]), problem.outputs * problem.taps())
+    })
+}
+
+pub(super) fn weight_grad() -> Vec<Sample> {
+    of(|case, [x, _, y], problem| {
+        let op =
+            ConvolutionWeightGrad { geometry: case.geometry.clone(), window: case.w[2..].to_vec() };
+        bounded(Sample::new(op, [x, y]), problem.batch * problem.positions())
+    })
+}

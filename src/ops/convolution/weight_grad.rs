@@ -1,0 +1,158 @@
+//! What a convolution does to the cotangent of its weight.
+
+use super::*;
+
+/// `w[o, c, k] = sum_{n, t} ct[n, o, t] x[n, c', t stride + k dilation - low]`.
+///
+/// Operands: the input of a [`Convolution`] and a cotangent of its result.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ConvolutionWeightGrad {
+    pub(crate) geometry: Geometry,
+    /// Spatial extents of the result.
+    pub(crate) window: Vec<usize>,
+}
+
+/// Tiles of the result, of 32 rows and columns each, that keep a device busy.
+const TILES: usize = 128;
+
+/// Terms an element of a sum is worth being written and read again for.
+const LEAST_TERMS: usize = 256;
+
+impl ConvolutionWeightGrad {
+    /// Shape of the result: that of the weight of the convolution.
+    fn weight(&self, x: &Shape, ct: &Shape) -> Result<Shape, OpError> {
+        if x.rank() < 3 || ct.rank() < 3 {
+            return Err(OpError::Rank { least: 3 });
+        }
+        // Without groups there is no weight; what refuses that is the geometry.
+        let inputs = x.dims()[1] / self.geometry.group_count().max(1);
+        Ok([&[ct.dims()[1], inputs], self.window.as_slice()].concat().into())
+    }
+
+    fn problem(&self, x: &Shape, ct: &Shape) -> Problem {
+        known(self.weight(x, ct).and_then(|w| self.geometry.problem(x, &w)))
+    }
+}
+
+/// Into how many sums over fewer images it is cut: results are small and their sums long, so that
+/// one alone would keep a few processors busy. A divisor of the number of images: the least that
+/// makes enough tiles, or else the largest that leaves enough terms.
+///
+/// Cutting again what was cut gives 1: the terms of a larger divisor were too few.
+fn parts(problem: &Problem) -> usize {
+    let tiles = problem.outputs.div_ceil(32) * problem.terms().div_ceil(32) * problem.groups;
+    if tiles == 0 || tiles >= TILES {
+        return 1;
+    }
+    let terms = problem.batch * problem.positions();
+    let divisors = (1..=problem.batch).filter(|&parts| problem.batch.is_multiple_of(parts));
+    let mut chosen = 1;
+    for parts in divisors.take_while(|parts| terms / parts >= LEAST_TERMS) {
+        chosen = parts;
+        if tiles * parts >= TILES {
+            break;
+        }
+    }
+    chosen
+}
+
+impl std::fmt::Display for ConvolutionWeightGrad {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "convolution_weight_grad{} to {:?}", self.geometry, self.window)
+    }
+}
+
+impl Operation for ConvolutionWeightGrad {
+    fn name(&self) -> &'static str {
+        "convolution_weight_grad"
+    }
+
+    fn infer(&self, operands: &[Meta]) -> Result<Meta, OpError> {
+        let [x, ct] = operands else { unreachable!("it has two operands") };
+        check_types(x, ct)?;
+        let w = self.weight(&x.shape, &ct.shape)?;
+        let problem = self.geometry.problem(&x.shape, &w)?;
+        let spatial = &problem.axes.map(|axis| axis.out)[5 - w.rank()..];
+        let leading = [problem.batch, problem.groups * problem.outputs];
+        check_shape(&ct.shape, &[&leading, spatial].concat().into())?;
+        Ok(Meta::new(w, x.dtype))
+    }
+
+    fn eval(&self, operands: &[&Array64]) -> Array64 {
+        let [x, ct] = operands else { unreachable!("it has two operands") };
+        let meta = self.infer(&[x.meta.clone(), ct.meta.clone()]);
+        let meta = meta.unwrap_or_else(|_| unreachable!("checked when the node was built"));
+        let mut data = vec![0.0; meta.shape.len()];
+        let problem = self.problem(x.shape(), ct.shape());
+        problem.each_term(|at_x, at_w, at_y| data[at_w] += x.data[at_x] * ct.data[at_y]);
+        Array64 { meta, data }
+    }
+
+    fn vjp<'g>(
+        &self,
+        operands: &[Tensor<'g>],
+        _: Tensor<'g>,
+        ct: Tensor<'g>,
+    ) -> Vec<Option<Tensor<'g>>> {
+        let [x, y] = *operands else { unreachable!("it has two operands") };
+        // What it is given for the cotangent of a weight plays the part of a weight.
+        let extents = x.shape().dims()[2..].to_vec();
+        let of_x = ConvolutionInputGrad { geometry: self.geometry.clone(), extents };
+        let of_y = Convolution { geometry: self.geometry.clone() };
+        vec![Some(ct.graph.push(of_x, &[ct, y])), Some(ct.graph.push(of_y, &[x, ct]))]
+    }
+
+    /// A product of matrices where the convolution is one, or else a sum of such gradients, each
+    /// over a part of the images.
+    fn expand<'g>(&self, operands: &[Tensor<'g>]) -> Option<Tensor<'g>> {
+        let [x, ct] = *operands else { unreachable!("it has two operands") };
+        let problem = self.problem(&x.shape(), &ct.shape());
+        let (n, o, terms) = (problem.batch, problem.outputs, problem.terms());
+        let dims = [&[problem.groups * o, problem.inputs], self.window.as_slice()].concat();
+        let w = match problem.is_product() {
+            Some(Product::Rows) => {
+                let (ct, x) = (ct.reshape([n, o]), x.reshape([n, terms]));
+                ct.graph.push(TRANSPOSED_A, &[ct, x])
+            }
+            Some(Product::Columns) => {
+                let ct = ct.reshape([o, problem.positions()]);
+                let x = x.reshape([terms, problem.pixels()]);
+                ct.graph.push(TRANSPOSED_B, &[ct, x])
+            }
+            None => {
+                let parts = parts(&problem);
+                // `[n, c]` is in memory as `[n / parts, parts c]` is: every part of the images
+                // becomes a group of the channels.
+                let apart = |tensor: Tensor<'g>| {
+                    let shape = tensor.shape();
+                    let leading = [n / parts, parts * shape.dims()[1]];
+                    tensor.reshape([&leading, &shape.dims()[2..]].concat())
+                };
+                let op = ConvolutionWeightGrad {
+                    geometry: self.geometry.clone().groups(parts * problem.groups),
+                    window: self.window.clone(),
+                };
+                let sums = ct.graph.push(op, &[apart(x), apart(ct)]);
+                sums.reshape([&[parts], dims.as_slice()].concat()).sum(0)
+            }
+        };
+        Some(w.reshape(dims))
+    }
+
+    fn lower(&self, operands: &[&Meta], _: &Meta) -> Lowering {
+        let problem = self.problem(&operands[0].shape, &operands[1].shape);
+        match problem.is_product() {
+            None if parts(&problem) == 1 => Lowering::Kernel(shaders::weight_grad(problem)),
+            _ => Lowering::Expand,
+        }
+    }
+
+    fn cost(&self, operands: &[&Meta], result: &Meta) -> Cost {
+        let flops = self.problem(&operands[0].shape, &operands[1].shape).flops();
+        Cost { flops, ..Cost::moved(operands, result) }
+    }
+
+    fn samples() -> Vec<Sample> {
+        samples::weight_grad()
+    }
+}

@@ -1,0 +1,216 @@
+//! Running sums along an axis.
+
+use super::*;
+use crate::{
+    dtype::DType,
+    ops::{
+        lowering::{CpuKernel, Kernel, Shader, fold},
+        softmax::Rows,
+    },
+    shape::resolve_axis,
+};
+use std::sync::Arc;
+
+/// `y[i] = sum of x[j] over j <= i` along `axis`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Cumsum {
+    pub(crate) axis: usize,
+    /// Over `j < i` instead.
+    pub(crate) exclusive: bool,
+    /// From the end: over `j >= i`, or `j > i`.
+    pub(crate) reverse: bool,
+}
+
+/// Elements of a block on the CPU, and an invocation's own in `shaders/cumsum.wgsl`.
+const BLOCK: usize = 64;
+const ITEMS: u32 = 4;
+
+impl<'g> Tensor<'g> {
+    /// Running sums along `axis`: `y[i] = sum of self[j] over j <= i`.
+    ///
+    /// # Numerics
+    ///
+    /// f32 in blocks whose sums are added up; integers wrap.
+    ///
+    /// # Gradient
+    ///
+    /// The running sums of the cotangent from the end.
+    ///
+    /// # Errors
+    ///
+    /// [`OpError::Axis`]; [`OpError::DType`] of truth values.
+    #[track_caller]
+    pub fn cumsum(self, axis: i32) -> Tensor<'g> {
+        self.cumsum_from(axis, false, false)
+    }
+
+    /// As [`Tensor::cumsum`], but where `exclusive` without the element itself, which begins with
+    /// 0, and where `reverse` from the end.
+    #[track_caller]
+    pub fn cumsum_from(self, axis: i32, exclusive: bool, reverse: bool) -> Tensor<'g> {
+        match resolve_axis(axis, self.rank()) {
+            Ok(axis) => self.graph.push(Cumsum { axis, exclusive, reverse }, &[self]),
+            Err(reason) => self.graph.refuse("cumsum", &[self], reason),
+        }
+    }
+}
+
+impl Cumsum {
+    /// Running sums of a row, in blocks, so that the chain of roundings is that of a block and of
+    /// the number of blocks.
+    fn scan<T: bytemuck::Pod>(&self, x: &[u32], y: &mut [u32], add: impl Fn(T, T) -> T) {
+        let (x, y) = (bytemuck::cast_slice::<_, T>(x), bytemuck::cast_slice_mut::<_, T>(y));
+        let len = x.len();
+        let mut before = T::zeroed();
+        for first in (0..len).step_by(BLOCK) {
+            let mut sum = T::zeroed();
+            for step in first..len.min(first + BLOCK) {
+                let i = if self.reverse { len - 1 - step } else { step };
+                let with = add(sum, x[i]);
+                y[i] = add(before, if self.exclusive { sum } else { with });
+                sum = with;
+            }
+            before = add(before, sum);
+        }
+    }
+}
+
+impl std::fmt::Display for Cumsum {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let exclusive = if self.exclusive { ", exclusive" } else { "" };
+        let reverse = if self.reverse { ", from the end" } else { "" };
+        write!(f, "cumsum[{}{exclusive}{reverse}]", self.axis)
+    }
+}
+
+impl Operation for Cumsum {
+    fn name(&self) -> &'static str {
+        "cumsum"
+    }
+
+    fn infer(&self, operands: &[Meta]) -> Result<Meta, OpError> {
+        let x = &operands[0];
+        let rank = x.shape.rank();
+        if self.axis >= rank {
+            return Err(OpError::Axis { axis: i32::try_from(self.axis).unwrap_or(i32::MAX), rank });
+        }
+        match x.dtype {
+            DType::Bool => Err(OpError::DType(x.dtype)),
+            _ => Ok(x.clone()),
+        }
+    }
+
+    fn eval(&self, operands: &[&Array64]) -> Array64 {
+        let x = operands[0];
+        let dtype = x.meta.dtype;
+        let extent = x.shape().dims()[self.axis];
+        let mut y = x.clone();
+        for mut c in x.shape().keepdims(&[self.axis]).coordinates() {
+            let mut sum = 0.0;
+            for step in 0..extent {
+                c[self.axis] = if self.reverse { extent - 1 - step } else { step };
+                let index = x.shape().index(&c);
+                let with = sum + x.data[index];
+                let exact = if self.exclusive { sum } else { with };
+                y.data[index] = match dtype.is_float() {
+                    true => exact,
+                    false => dtype.from_word((exact as i64) as u32),
+                };
+                sum = with;
+            }
+        }
+        y
+    }
+
+    fn vjp<'g>(&self, _: &[Tensor<'g>], _: Tensor<'g>, ct: Tensor<'g>) -> Vec<Option<Tensor<'g>>> {
+        vec![Some(ct.graph.push(Cumsum { reverse: !self.reverse, ..self.clone() }, &[ct]))]
+    }
+
+    /// The axis moved behind the others.
+    fn expand<'g>(&self, operands: &[Tensor<'g>]) -> Option<Tensor<'g>> {
+        let x = operands[0];
+        let last = x.rank() - 1;
+        let op = Cumsum { axis: last, ..self.clone() };
+        let (axis, last) = (self.axis as i32, last as i32);
+        Some(x.graph.push(op, &[x.swap_axes(axis, last)]).swap_axes(axis, last))
+    }
+
+    fn lower(&self, operands: &[&Meta], _: &Meta) -> Lowering {
+        let x = operands[0];
+        let Some(rows) = Rows::along(x, self.axis) else { return Lowering::Expand };
+        let lanes = rows.cols.div_ceil(ITEMS).next_power_of_two().clamp(32, 256);
+        let shader = Shader {
+            name: "cumsum",
+            source: include_str!("../../shaders/cumsum.wgsl"),
+            overrides: vec![
+                ("WG_SIZE", f64::from(lanes)),
+                ("EXCLUSIVE", f64::from(u8::from(self.exclusive))),
+                ("REVERSE", f64::from(u8::from(self.reverse))),
+            ],
+            params: bytemuck::bytes_of(&rows).to_vec(),
+            workgroups: fold(rows.rows as usize),
+        };
+        let (op, cols, is_float) = (self.clone(), (rows.cols as usize).max(1), x.dtype.is_float());
+        let compute = move |operands: &[&[u32]], start: usize, out: &mut [u32]| {
+            let rows = operands[0][start..].chunks_exact(cols);
+            for (x, y) in rows.zip(out.chunks_exact_mut(cols)) {
+                match is_float {
+                    true => op.scan(x, y, |a: f32, b: f32| a + b),
+                    false => op.scan(x, y, u32::wrapping_add),
+                }
+            }
+        };
+        let cpu = CpuKernel { granule: cols, work: 4, compute: Arc::new(compute) };
+        Lowering::Kernel(Kernel { shader, cpu })
+    }
+
+    fn cost(&self, operands: &[&Meta], result: &Meta) -> Cost {
+        Cost::elementwise(1.0, operands, result)
+    }
+
+    fn samples() -> Vec<Sample> {
+        let of = |dtype, dims: &[usize], axis, [exclusive, reverse]: [bool; 2]| {
+            let op = Cumsum { axis, exclusive, reverse };
+            Sample::new(op, [Meta::new(dims, dtype)]).bound(Bound::Exact, "integers are exact")
+        };
+        let floats = |dims: &[usize], axis: usize, flags| {
+            // A GPU has 4 elements, 8 steps between invocations, and fewer tiles than blocks.
+            let (block, blocks) = (dims[axis].min(BLOCK), dims[axis] / BLOCK);
+            of(DType::F32, dims, axis, flags).bound(
+                Bound::Terms((block + blocks) as f64),
+                "one rounding an element of a block, and one a block",
+            )
+        };
+        let mut samples = Vec::new();
+        for flags in [[false, false], [true, false], [false, true], [true, true]] {
+            samples.extend([
+                floats(&[3, 7], 1, flags),
+                floats(&[5, 2, 3], 1, flags).named("middle axis"),
+                floats(&[2, 1025], 1, flags).named("one past a tile"),
+                of(DType::U32, &[2, 3000], 1, flags)
+                    .operand(0, Domain::Values(&[4e9, 3e9, 7.0, 2e9, 65_537.0]))
+                    .named("past u32"),
+            ]);
+        }
+        let forward = |dims: &[usize], axis| floats(dims, axis, [false, false]);
+        samples.extend([
+            forward(&[7, 3], 0).named("columns"),
+            forward(&[9], 0).named("one row"),
+            forward(&[3, 1], 1).named("rows of one"),
+            forward(&[2, 5, 1], 1).named("behind it an extent of 1"),
+            forward(&[0, 3], 1).named("no rows"),
+            forward(&[3, 0], 1).named("empty rows"),
+            forward(&[3, 0, 2], 1).named("empty middle axis"),
+            forward(&[65_537, 2], 1).without_gradient().named("past 65,535 groups"),
+            of(DType::I32, &[4, 9], 1, [false, false]),
+            floats(&[2, 4], 1, [true, false])
+                .operand(
+                    0,
+                    Domain::Values(&[1.0, f64::INFINITY, 2.0, 3.0, 4.0, 5.0, f64::NAN, 1.0]),
+                )
+                .without_gradient()
+                .named("NaN and infinite"),
+        ]);
+        samples
+    }
+}

@@ -1,0 +1,303 @@
+//! Elements chosen by index along one axis.
+
+use super::*;
+use crate::{
+    dtype::DType,
+    ops::{
+        library::divisor,
+        lowering::{CpuKernel, Kernel, Shader, fold},
+        scatter_add::ScatterAdd,
+    },
+    shape::{Shape, resolve_axis},
+};
+use std::sync::Arc;
+
+/// Elements along `axis` by index; 0 where the index does not lie in it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Gather {
+    pub(crate) axis: usize,
+    pub(crate) indices: Indices,
+}
+
+/// What a tensor of indices speaks of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Indices {
+    /// One list serves all lines along the axis, and its shape takes the place of the axis.
+    Shared,
+    /// Every line along the axis has indices of its own: they have the shape of the result.
+    PerLine,
+}
+
+/// Two tensors that agree but for what stands at one axis.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Lines {
+    /// Product of the extents before the axis.
+    pub outer: usize,
+    /// Extent of the axis that indices point into.
+    pub extent: usize,
+    /// Number of indices.
+    pub count: usize,
+    /// Product of the extents behind the axis.
+    pub inner: usize,
+}
+
+impl Lines {
+    /// Of a tensor with the axis, and the number of indices.
+    pub fn new(dims: &[usize], axis: usize, count: usize) -> Self {
+        let product = |dims: &[usize]| Shape::from(dims).len();
+        let (outer, inner) = (product(&dims[..axis]), product(&dims[axis + 1..]));
+        Lines { outer, extent: dims[axis], count, inner }
+    }
+}
+
+impl Indices {
+    /// How many there are for a line.
+    pub(super) fn count(self, indices: &Shape, axis: usize) -> usize {
+        match self {
+            Indices::Shared => indices.len(),
+            Indices::PerLine => indices.dims().get(axis).copied().unwrap_or(1),
+        }
+    }
+
+    /// The index that element `[outer, k, i]` goes by.
+    pub(super) fn place(self, lines: Lines, outer: usize, k: usize, i: usize) -> usize {
+        match self {
+            Indices::Shared => k,
+            Indices::PerLine => (outer * lines.count + k) * lines.inner + i,
+        }
+    }
+
+    /// The shape with `axis` replaced by what the indices put there; `None` where they do not
+    /// fit.
+    fn replace(self, shape: &Shape, axis: usize, indices: &Shape) -> Option<Shape> {
+        let (outer, rest) = shape.dims().split_at(axis);
+        match self {
+            Indices::Shared => Some([outer, indices.dims(), &rest[1..]].concat().into()),
+            Indices::PerLine => {
+                let fits = shape.keepdims(&[axis]) == indices.keepdims(&[axis]);
+                fits.then(|| indices.clone())
+            }
+        }
+    }
+}
+
+/// Mirrors `struct Params` of `shaders/gather.wgsl`.
+#[repr(C)]
+#[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
+struct Params {
+    len: u32,
+    extent: u32,
+    count: u32,
+    inner: u32,
+    count_multiplier: u32,
+    count_shift: u32,
+    inner_multiplier: u32,
+    inner_shift: u32,
+}
+
+/// Invocations per workgroup of `shaders/gather.wgsl`.
+const INVOCATIONS: usize = 256;
+
+impl<'g> Tensor<'g> {
+    /// Slices along `axis`, chosen by index: `y[.., k.., ..] = self[.., indices[k..], ..]`.
+    ///
+    /// An index that is not below the extent gives 0, whatever it is: no memory is read for it.
+    ///
+    /// # Shapes
+    ///
+    /// The shape of `indices` takes the place of the axis: `[4, 9, 5]` and indices `[2, 3]` give
+    /// `[4, 2, 3, 5]` along axis 1, as by NumPy's `take`.
+    ///
+    /// # Gradient
+    ///
+    /// [`Tensor::scatter_add`] of the cotangent.
+    ///
+    /// # Errors
+    ///
+    /// [`OpError::Axis`]; [`OpError::DType`] unless the indices are u32.
+    #[track_caller]
+    pub fn gather(self, indices: Tensor<'g>, axis: i32) -> Tensor<'g> {
+        self.gather_by(Indices::Shared, indices, axis)
+    }
+
+    /// Elements along `axis`, each line by its own indices: for axis 1,
+    /// `y[i, k] = self[i, indices[i, k]]`.
+    ///
+    /// An index that is not below the extent gives 0, whatever it is: no memory is read for it.
+    ///
+    /// # Shapes
+    ///
+    /// That of `indices`, which may differ from that of the tensor along `axis` only; PyTorch's
+    /// `gather` and NumPy's `take_along_axis` of such shapes.
+    ///
+    /// # Gradient
+    ///
+    /// [`Tensor::scatter_add_along_axis`] of the cotangent.
+    ///
+    /// # Errors
+    ///
+    /// [`OpError::Axis`]; [`OpError::DType`] unless the indices are u32; [`OpError::Target`]
+    /// where their shape does not fit.
+    #[track_caller]
+    pub fn take_along_axis(self, indices: Tensor<'g>, axis: i32) -> Tensor<'g> {
+        self.gather_by(Indices::PerLine, indices, axis)
+    }
+
+    #[track_caller]
+    fn gather_by(self, of: Indices, indices: Tensor<'g>, axis: i32) -> Tensor<'g> {
+        match resolve_axis(axis, self.rank()) {
+            Ok(axis) => self.graph.push(Gather { axis, indices: of }, &[self, indices]),
+            Err(reason) => self.graph.refuse("gather", &[self, indices], reason),
+        }
+    }
+}
+
+impl std::fmt::Display for Gather {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.indices {
+            Indices::Shared => write!(f, "gather[{}]", self.axis),
+            Indices::PerLine => write!(f, "gather[{}, per line]", self.axis),
+        }
+    }
+}
+
+impl Operation for Gather {
+    fn name(&self) -> &'static str {
+        "gather"
+    }
+
+    fn infer(&self, operands: &[Meta]) -> Result<Meta, OpError> {
+        let [x, indices] = operands else { unreachable!("gather has two operands") };
+        let rank = x.shape.rank();
+        if self.axis >= rank {
+            return Err(OpError::Axis { axis: i32::try_from(self.axis).unwrap_or(i32::MAX), rank });
+        }
+        if indices.dtype != DType::U32 {
+            return Err(OpError::DType(indices.dtype));
+        }
+        let shape = self.indices.replace(&x.shape, self.axis, &indices.shape);
+        let shape = shape.ok_or_else(|| OpError::Target(x.shape.clone()))?;
+        Ok(Meta::new(shape, x.dtype))
+    }
+
+    fn eval(&self, operands: &[&Array64]) -> Array64 {
+        let [x, indices] = operands else { unreachable!("gather has two operands") };
+        let axis = self.axis;
+        let shape = self.indices.replace(x.shape(), axis, indices.shape());
+        let shape = shape.unwrap_or_default();
+        let axes = axis..axis + shape.rank() + 1 - x.shape().rank();
+        Array64::from_fn(Meta::new(shape, x.meta.dtype), |mut c| {
+            let index = match self.indices {
+                Indices::Shared => indices.at(&c[axes.clone()]),
+                Indices::PerLine => indices.at(&c),
+            } as usize;
+            c.splice(axes.clone(), [index]);
+            if index < x.shape().dims()[axis] { x.at(&c) } else { 0.0 }
+        })
+    }
+
+    fn vjp<'g>(&self, x: &[Tensor<'g>], _: Tensor<'g>, ct: Tensor<'g>) -> Vec<Option<Tensor<'g>>> {
+        let extent = x[0].dim(self.axis as i32);
+        let op = ScatterAdd { axis: self.axis, extent, indices: self.indices };
+        vec![Some(ct.graph.push(op, &[ct, x[1]])), None]
+    }
+
+    fn expand<'g>(&self, _: &[Tensor<'g>]) -> Option<Tensor<'g>> {
+        None
+    }
+
+    fn lower(&self, operands: &[&Meta], result: &Meta) -> Lowering {
+        let [x, indices] = operands else { unreachable!("gather has two operands") };
+        let of = self.indices;
+        let lines = Lines::new(x.shape.dims(), self.axis, of.count(&indices.shape, self.axis));
+        let Lines { extent, count, inner, .. } = lines;
+        let [(count_multiplier, count_shift), (inner_multiplier, inner_shift)] =
+            [count, inner].map(|extent| divisor(extent as u32));
+        let params = Params {
+            len: result.shape.len() as u32,
+            extent: extent as u32,
+            count: count as u32,
+            inner: inner as u32,
+            count_multiplier,
+            count_shift,
+            inner_multiplier,
+            inner_shift,
+        };
+        let shader = Shader {
+            name: "gather",
+            source: include_str!("../../shaders/gather.wgsl"),
+            overrides: vec![("PER_LINE", f64::from(u8::from(of == Indices::PerLine)))],
+            params: bytemuck::bytes_of(&params).to_vec(),
+            workgroups: fold(result.shape.len().div_ceil(INVOCATIONS)),
+        };
+        let granule = inner.max(1);
+        let compute = move |operands: &[&[u32]], start: usize, out: &mut [u32]| {
+            for (pair, y) in (start / granule..).zip(out.chunks_exact_mut(granule)) {
+                let (outer, k) = (pair / count, pair % count);
+                let at = |i| operands[1][of.place(lines, outer, k, i)] as usize;
+                let row = |index| (outer * extent + index) * inner;
+                match of {
+                    Indices::Shared if at(0) < extent => {
+                        y.copy_from_slice(&operands[0][row(at(0))..][..inner]);
+                    }
+                    Indices::Shared => y.fill(0),
+                    Indices::PerLine => {
+                        for (i, y) in y.iter_mut().enumerate() {
+                            *y = if at(i) < extent { operands[0][row(at(i)) + i] } else { 0 };
+                        }
+                    }
+                }
+            }
+        };
+        let cpu = CpuKernel { granule, work: 2, compute: Arc::new(compute) };
+        Lowering::Kernel(Kernel { shader, cpu })
+    }
+
+    fn cost(&self, operands: &[&Meta], result: &Meta) -> Cost {
+        // Only what is chosen is read.
+        let words = operands[1].shape.len() + 2 * result.shape.len();
+        Cost { flops: 0.0, bytes: 4.0 * words as f64 }
+    }
+
+    fn samples() -> Vec<Sample> {
+        let of = |dtype, dims: &[usize], op: Gather, indices: &[usize], below| {
+            Sample::new(op, [Meta::new(dims, dtype), Meta::new(indices, DType::U32)])
+                .operand(1, Domain::Below(below))
+                .bound(Bound::Exact, "an element, or 0")
+        };
+        let shared = |axis| Gather { axis, indices: Indices::Shared };
+        let per_line = |axis| Gather { axis, indices: Indices::PerLine };
+        let take = |dims: &[usize], axis, indices: &[usize], below| {
+            of(DType::F32, dims, shared(axis), indices, below)
+        };
+        let along = |dims: &[usize], axis, indices: &[usize], below| {
+            of(DType::F32, dims, per_line(axis), indices, below)
+        };
+        vec![
+            take(&[7, 5], 0, &[4], 7),
+            take(&[2, 7, 3], 1, &[2, 5], 7).named("middle axis, a matrix of indices"),
+            take(&[3, 7], 1, &[257], 7).named("last axis, duplicates"),
+            take(&[6], 0, &[], 6).named("one index"),
+            take(&[5, 3], 0, &[9], 9).named("out of range"),
+            take(&[5, 3], 0, &[4], 5)
+                .operand(1, Domain::Values(&[4_294_967_295.0, 2_147_483_648.0, 4.0, 5.0]))
+                .named("far out of range"),
+            take(&[1, 3], 0, &[5], 2).named("extent 1"),
+            take(&[0, 3], 0, &[5], 2).named("nothing to choose from"),
+            take(&[4, 3], 0, &[0], 4).named("no indices"),
+            take(&[4, 0], 0, &[3], 4).named("empty slices"),
+            take(&[3, 2], 0, &[4], 3)
+                .operand(0, Domain::Values(&[f64::NAN, 1.0, f64::INFINITY, -0.0, 3e38]))
+                .without_gradient()
+                .named("NaN and infinite"),
+            of(DType::I32, &[4, 3], shared(0), &[6], 5),
+            of(DType::Bool, &[4, 3], shared(1), &[6], 3),
+            along(&[7, 5], 0, &[4, 5], 7),
+            along(&[2, 7, 3], 1, &[2, 9, 3], 7).named("middle axis, duplicates"),
+            along(&[3, 7], 1, &[3, 2], 9).named("out of range"),
+            along(&[3, 1], 1, &[3, 4], 1).named("extent 1"),
+            along(&[3, 0], 1, &[3, 4], 1).named("nothing to choose from"),
+            of(DType::U32, &[3, 7], per_line(1), &[3, 7], 7),
+        ]
+    }
+}

@@ -1,0 +1,443 @@
+//! Numbers brought to mean 0 and variance 1 along axes: what layer, group, batch and RMS
+//! normalisation have in common.
+//!
+//! Scale and shift are products and sums behind it, which the scheduler computes in the same
+//! step.
+
+use super::{softmax::row_sum, *};
+use crate::{
+    dtype::DType,
+    ops::lowering::{Compute, CpuKernel, Kernel, Shader, fold},
+    shape::Axes,
+};
+use std::sync::Arc;
+
+/// `(x - m) / sqrt(v + eps)`, with `m` the mean along the axes, or 0, and `v` the mean of
+/// `(x - m)^2`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Normalize {
+    /// In increasing order.
+    pub(crate) axes: Vec<usize>,
+    pub(crate) eps: f64,
+    /// Whether the mean is subtracted.
+    pub(crate) centred: bool,
+}
+
+/// The cotangent of `x` in [`Normalize`], of `(x, ct)`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NormalizeGrad(pub(crate) Normalize);
+
+impl<'g> Tensor<'g> {
+    /// Mean 0 and variance 1 along `axes`.
+    ///
+    /// `(x - m) / sqrt(v + eps)` with `m` the mean along the axes and `v` the mean of `(x - m)^2`.
+    ///
+    /// # Gradient
+    ///
+    /// `(ct - mean ct - y mean (ct y)) / sqrt(v + eps)`
+    ///
+    /// # Errors
+    ///
+    /// [`OpError::Axis`], [`OpError::RepeatedAxis`]; [`OpError::DType`] unless of floats;
+    /// [`OpError::Number`] where `eps` is negative or no number.
+    #[track_caller]
+    pub fn normalize(self, axes: impl Axes, eps: f64) -> Tensor<'g> {
+        self.normalize_as("normalize", axes, eps, true)
+    }
+
+    /// Mean square 1 along `axes`: `x / sqrt(mean x^2 + eps)`.
+    ///
+    /// # Gradient
+    ///
+    /// `(ct - y mean (ct y)) / sqrt(mean x^2 + eps)`
+    ///
+    /// # Errors
+    ///
+    /// As for [`Tensor::normalize`].
+    #[track_caller]
+    pub fn normalize_rms(self, axes: impl Axes, eps: f64) -> Tensor<'g> {
+        self.normalize_as("normalize_rms", axes, eps, false)
+    }
+
+    #[track_caller]
+    fn normalize_as(
+        self,
+        name: &'static str,
+        axes: impl Axes,
+        eps: f64,
+        centred: bool,
+    ) -> Tensor<'g> {
+        match axes.resolve(self.rank()) {
+            Ok(axes) => self.graph.push(Normalize { axes, eps, centred }, &[self]),
+            Err(reason) => self.graph.refuse(name, &[self], reason),
+        }
+    }
+
+    /// Layer normalisation: mean 0 and variance 1 along the last axes, then a scale and a shift
+    /// for each of their elements.
+    ///
+    /// # Shapes
+    ///
+    /// `x` is `[.., ..shape]`, `scale` and `shift` are `[..shape]`.
+    ///
+    /// # Errors
+    ///
+    /// [`OpError::Target`] unless `scale` and `shift` have the shape of the last axes;
+    /// [`OpError::DTypes`]; [`OpError::DType`] unless of floats; [`OpError::Number`] where `eps`
+    /// is negative or no number.
+    ///
+    /// # Source
+    ///
+    /// Ba, Kiros & Hinton 2016, "Layer Normalization", arXiv:1607.06450.
+    #[track_caller]
+    pub fn layer_norm(self, scale: Tensor<'g>, shift: Tensor<'g>, eps: f64) -> Tensor<'g> {
+        match trailing(self, &[scale, shift]) {
+            Ok(axes) => self.normalize(axes.as_slice(), eps) * scale + shift,
+            Err(reason) => self.graph.refuse("layer_norm", &[self, scale, shift], reason),
+        }
+    }
+
+    /// RMS normalisation: mean square 1 along the last axes, then a scale for each of their
+    /// elements.
+    ///
+    /// # Shapes
+    ///
+    /// `x` is `[.., ..shape]`, `scale` is `[..shape]`.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Tensor::layer_norm`].
+    ///
+    /// # Source
+    ///
+    /// Zhang & Sennrich 2019, "Root Mean Square Layer Normalization", arXiv:1910.07467.
+    #[track_caller]
+    pub fn rms_norm(self, scale: Tensor<'g>, eps: f64) -> Tensor<'g> {
+        match trailing(self, &[scale]) {
+            Ok(axes) => self.normalize_rms(axes.as_slice(), eps) * scale,
+            Err(reason) => self.graph.refuse("rms_norm", &[self, scale], reason),
+        }
+    }
+
+    /// Group normalisation without scale and shift: the channels of each row are divided into
+    /// `groups`, each of which gets mean 0 and variance 1 over its channels and all that follows.
+    ///
+    /// # Shapes
+    ///
+    /// `x` is `[n, channels, ..]`.
+    ///
+    /// # Errors
+    ///
+    /// [`OpError::Rank`]; [`OpError::Indivisible`] unless the groups are even; otherwise as for
+    /// [`Tensor::normalize`].
+    ///
+    /// # Source
+    ///
+    /// Wu & He 2018, "Group Normalization", arXiv:1803.08494.
+    #[track_caller]
+    pub fn group_norm(self, groups: usize, eps: f64) -> Tensor<'g> {
+        let shape = self.shape();
+        let &[n, channels, ..] = shape.dims() else {
+            return self.graph.refuse("group_norm", &[self], OpError::Rank { least: 2 });
+        };
+        if groups == 0 || channels % groups != 0 {
+            let reason = OpError::Indivisible { what: "channels", number: channels, by: groups };
+            return self.graph.refuse("group_norm", &[self], reason);
+        }
+        let group = channels / groups * shape.dims()[2..].iter().product::<usize>();
+        self.reshape([n, groups, group]).normalize(-1, eps).reshape(shape)
+    }
+}
+
+/// The last axes of `x`, whose extents are those of each of `scales`.
+fn trailing(x: Tensor<'_>, scales: &[Tensor<'_>]) -> Result<Vec<i32>, OpError> {
+    let (x, scale) = (x.meta(), scales[0].shape());
+    let Some(outer) = x.shape.rank().checked_sub(scale.rank()) else {
+        return Err(OpError::Rank { least: scale.rank() });
+    };
+    let last = Meta::new(&x.shape.dims()[outer..], x.dtype);
+    for scale in scales.iter().map(|scale| scale.meta()) {
+        if scale.dtype != last.dtype {
+            return Err(OpError::DTypes);
+        }
+        if scale.shape != last.shape {
+            return Err(OpError::Target(last.shape));
+        }
+    }
+    Ok((outer as i32..x.shape.rank() as i32).collect())
+}
+
+/// Mirrors `struct Params` of `shaders/normalize.wgsl` and `shaders/normalize_grad.wgsl`.
+#[repr(C)]
+#[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
+struct Params {
+    rows: u32,
+    cols: u32,
+    eps: f32,
+}
+
+impl Normalize {
+    /// The axes as builders take them.
+    fn axes(&self) -> Vec<i32> {
+        self.axes.iter().map(|&axis| axis as i32).collect()
+    }
+
+    /// `x - m`, and `sqrt(v + eps)`.
+    fn parts<'g>(&self, x: Tensor<'g>) -> [Tensor<'g>; 2] {
+        let axes = self.axes();
+        let d = if self.centred { x - x.mean_keepdims(axes.as_slice()) } else { x };
+        [d, ((d * d).mean_keepdims(axes.as_slice()) + self.eps).sqrt()]
+    }
+
+    /// Rows and columns, where the elements that belong together lie together.
+    fn rows(&self, x: &Meta) -> Option<[usize; 2]> {
+        let dims = x.shape.dims();
+        let mut outside = dims.iter().enumerate().filter(|(axis, _)| !self.axes.contains(axis));
+        let first = self.axes.iter().find(|&&axis| dims[axis] != 1);
+        let between =
+            |(axis, dim): (usize, &usize)| first.is_some_and(|&first| axis > first) && *dim != 1;
+        if outside.clone().any(between) {
+            return None;
+        }
+        let cols: usize = self.axes.iter().map(|&axis| dims[axis]).product();
+        let rows = outside.try_fold(1usize, |rows, (_, dim)| rows.checked_mul(*dim))?;
+        Some(if cols == 0 { [0, 0] } else { [rows, cols] })
+    }
+
+    fn kernel(
+        &self,
+        [rows, cols]: [usize; 2],
+        (name, source): (&'static str, &'static str),
+        work: usize,
+        compute: Arc<Compute>,
+    ) -> Lowering {
+        let params = Params { rows: rows as u32, cols: cols as u32, eps: self.eps as f32 };
+        let shader = Shader {
+            name,
+            source,
+            overrides: vec![
+                ("WG_SIZE", f64::from(params.cols.next_power_of_two().clamp(32, 256))),
+                ("CENTRED", f64::from(u8::from(self.centred))),
+            ],
+            params: bytemuck::bytes_of(&params).to_vec(),
+            workgroups: fold(rows),
+        };
+        Lowering::Kernel(Kernel { shader, cpu: CpuKernel { granule: cols.max(1), work, compute } })
+    }
+
+    /// The mean of a row, or 0.
+    fn mean(&self, row: &[f32]) -> f32 {
+        if self.centred { row_sum(row) / row.len() as f32 } else { 0.0 }
+    }
+
+    /// `1 / sqrt(v + eps)` of a row whose `m` is known; `scratch` is as long as the row.
+    fn scale(&self, x: &[f32], mean: f32, scratch: &mut [f32]) -> f32 {
+        for (square, x) in scratch.iter_mut().zip(x) {
+            *square = (x - mean) * (x - mean);
+        }
+        1.0 / (row_sum(scratch) / x.len() as f32 + self.eps as f32).sqrt()
+    }
+}
+
+impl std::fmt::Display for Normalize {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}{:?} eps {:e}", self.name(), self.axes, self.eps)
+    }
+}
+
+impl Operation for Normalize {
+    fn name(&self) -> &'static str {
+        if self.centred { "normalize" } else { "normalize_rms" }
+    }
+
+    fn infer(&self, operands: &[Meta]) -> Result<Meta, OpError> {
+        let x = &operands[0];
+        let rank = x.shape.rank();
+        if let Some(&axis) = self.axes.iter().find(|&&axis| axis >= rank) {
+            return Err(OpError::Axis { axis: i32::try_from(axis).unwrap_or(i32::MAX), rank });
+        }
+        if !(self.eps >= 0.0 && self.eps.is_finite()) {
+            return Err(OpError::Number { what: "eps", must: "at least 0", is: self.eps });
+        }
+        if x.dtype.is_float() { Ok(x.clone()) } else { Err(OpError::DType(x.dtype)) }
+    }
+
+    fn eval(&self, operands: &[&Array64]) -> Array64 {
+        crate::reference::expanded(&self.clone().into(), operands)
+    }
+
+    fn vjp<'g>(
+        &self,
+        operands: &[Tensor<'g>],
+        _: Tensor<'g>,
+        ct: Tensor<'g>,
+    ) -> Vec<Option<Tensor<'g>>> {
+        vec![Some(ct.graph.push(NormalizeGrad(self.clone()), &[operands[0], ct]))]
+    }
+
+    fn expand<'g>(&self, operands: &[Tensor<'g>]) -> Option<Tensor<'g>> {
+        let [d, root] = self.parts(operands[0]);
+        Some(d / root)
+    }
+
+    fn lower(&self, operands: &[&Meta], _: &Meta) -> Lowering {
+        let Some(rows) = self.rows(operands[0]) else { return Lowering::Expand };
+        let (op, cols) = (self.clone(), rows[1]);
+        let compute = move |operands: &[&[u32]], start: usize, out: &mut [u32]| {
+            let x: &[f32] = bytemuck::cast_slice(operands[0]);
+            let out: &mut [f32] = bytemuck::cast_slice_mut(out);
+            let rows = x.chunks_exact(cols).skip(start / cols);
+            for (y, x) in out.chunks_exact_mut(cols).zip(rows) {
+                let mean = op.mean(x);
+                let scale = op.scale(x, mean, y);
+                y.iter_mut().zip(x).for_each(|(y, x)| *y = (x - mean) * scale);
+            }
+        };
+        let shader = ("normalize", include_str!("../../shaders/normalize.wgsl"));
+        self.kernel(rows, shader, 8, Arc::new(compute))
+    }
+
+    fn cost(&self, operands: &[&Meta], result: &Meta) -> Cost {
+        // Sum, difference, square, sum, product.
+        Cost::elementwise(if self.centred { 5.0 } else { 3.0 }, operands, result)
+    }
+
+    fn samples() -> Vec<Sample> {
+        let of = |dims: &[usize], axes: &[usize], centred| {
+            let op = Normalize { axes: axes.to_vec(), eps: 1e-5, centred };
+            Sample::new(op, [Meta::new(dims, DType::F32)])
+                .bound(Bound::Abs(2e-6), "results below 4, a few roundings of 2^-22 at most")
+        };
+        let mut samples = Vec::new();
+        for centred in [true, false] {
+            let of = |dims: &[usize], axes: &[usize]| of(dims, axes, centred);
+            samples.extend([
+                of(&[4, 7], &[1]),
+                of(&[2, 3, 5], &[1, 2]).named("two last axes"),
+                of(&[9, 3], &[0]).named("columns"),
+                of(&[3, 2, 4, 3], &[0, 2, 3]).named("all but the second"),
+                of(&[3, 5, 1], &[1]).named("behind it extents of 1"),
+                of(&[2, 1, 6], &[0, 2]).named("between them an extent of 1"),
+                of(&[2, 1000], &[1]).named("long rows"),
+                of(&[0, 3], &[1]).named("no rows"),
+                of(&[3, 0], &[1]).named("empty rows"),
+                of(&[2, 7], &[1])
+                    .operand(0, Domain::Values(&[1.0, 2.0, f64::NAN, 4.0, 5.0, 6.0, 7.0, 0.5]))
+                    .without_gradient()
+                    .named("NaN"),
+            ]);
+        }
+        samples.extend([
+            of(&[2, 257], &[1], true)
+                .operand(0, Domain::Range(1000.0, 1001.0))
+                .bound(Bound::Abs(1e-3), "the mean is rounded to 2^-14, the deviation is 0.3")
+                .without_gradient()
+                .named("far from 0"),
+            of(&[2, 7], &[1], true)
+                .operand(0, Domain::Values(&[3.0]))
+                .bound(Bound::Abs(3e-4), "the mean is rounded to 2^-22, over sqrt(eps) = 0.003")
+                .without_gradient()
+                .named("all alike"),
+            of(&[65_537, 3], &[1], false)
+                .operand(0, Domain::Range(0.5, 1.0))
+                .without_gradient()
+                .named("past 65,535 groups"),
+        ]);
+        samples
+    }
+}
+
+impl std::fmt::Display for NormalizeGrad {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}{:?} eps {:e}", self.name(), self.0.axes, self.0.eps)
+    }
+}
+
+impl Operation for NormalizeGrad {
+    fn name(&self) -> &'static str {
+        if self.0.centred { "normalize_grad" } else { "normalize_rms_grad" }
+    }
+
+    fn infer(&self, operands: &[Meta]) -> Result<Meta, OpError> {
+        let [x, ct] = operands else { unreachable!("it has two operands") };
+        let y = self.0.infer(std::slice::from_ref(x))?;
+        if ct.dtype != y.dtype {
+            return Err(OpError::DTypes);
+        }
+        if ct.shape == y.shape { Ok(y) } else { Err(OpError::Target(y.shape)) }
+    }
+
+    fn eval(&self, operands: &[&Array64]) -> Array64 {
+        crate::reference::expanded(&self.clone().into(), operands)
+    }
+
+    fn vjp<'g>(
+        &self,
+        operands: &[Tensor<'g>],
+        _: Tensor<'g>,
+        ct: Tensor<'g>,
+    ) -> Vec<Option<Tensor<'g>>> {
+        crate::autodiff::through_expansion(&self.clone().into(), operands, ct)
+    }
+
+    fn expand<'g>(&self, operands: &[Tensor<'g>]) -> Option<Tensor<'g>> {
+        let [x, ct] = *operands else { unreachable!("it has two operands") };
+        let axes = self.0.axes();
+        let [d, root] = self.0.parts(x);
+        let y = d / root;
+        let along = y * (ct * y).mean_keepdims(axes.as_slice());
+        let centred = if self.0.centred { ct - ct.mean_keepdims(axes.as_slice()) } else { ct };
+        Some((centred - along) / root)
+    }
+
+    fn lower(&self, operands: &[&Meta], _: &Meta) -> Lowering {
+        let Some(rows) = self.0.rows(operands[0]) else { return Lowering::Expand };
+        let (op, cols) = (self.0.clone(), rows[1]);
+        let compute = move |operands: &[&[u32]], start: usize, out: &mut [u32]| {
+            let [x, ct] = [0, 1].map(|k| bytemuck::cast_slice::<u32, f32>(operands[k]));
+            let out: &mut [f32] = bytemuck::cast_slice_mut(out);
+            let rows = x.chunks_exact(cols).zip(ct.chunks_exact(cols)).skip(start / cols);
+            for (dx, (x, ct)) in out.chunks_exact_mut(cols).zip(rows) {
+                let (mean, mean_ct) = (op.mean(x), op.mean(ct));
+                let scale = op.scale(x, mean, dx);
+                let y = |x: f32| (x - mean) * scale;
+                for ((product, &x), ct) in dx.iter_mut().zip(x).zip(ct) {
+                    *product = ct * y(x);
+                }
+                let along = row_sum(dx) / cols as f32;
+                for ((dx, &x), ct) in dx.iter_mut().zip(x).zip(ct) {
+                    *dx = scale * (ct - mean_ct - y(x) * along);
+                }
+            }
+        };
+        let shader = ("normalize_grad", include_str!("../../shaders/normalize_grad.wgsl"));
+        self.0.kernel(rows, shader, 16, Arc::new(compute))
+    }
+
+    fn cost(&self, operands: &[&Meta], result: &Meta) -> Cost {
+        // Beside those of the normalised x: two sums, two products, two differences, a quotient.
+        Cost::elementwise(if self.0.centred { 12.0 } else { 8.0 }, operands, result)
+    }
+
+    fn samples() -> Vec<Sample> {
+        let of = |dims: &[usize], axes: &[usize], centred| {
+            let op = Normalize { axes: axes.to_vec(), eps: 1e-5, centred };
+            Sample::new(NormalizeGrad(op), vec![Meta::new(dims, DType::F32); 2])
+                .bound(Bound::Abs(1e-5), "terms below 20, a few roundings of 2^-22 of them")
+        };
+        let mut samples = Vec::new();
+        for centred in [true, false] {
+            let of = |dims: &[usize], axes: &[usize]| of(dims, axes, centred);
+            samples.extend([
+                of(&[4, 7], &[1]),
+                of(&[2, 3, 5], &[1, 2]).named("two last axes"),
+                of(&[9, 3], &[0]).named("columns"),
+                of(&[3, 2, 4, 3], &[0, 2, 3]).named("all but the second"),
+                of(&[2, 1000], &[1]).named("long rows"),
+                of(&[0, 3], &[1]).named("no rows"),
+                of(&[3, 0], &[1]).named("empty rows"),
+            ]);
+        }
+        samples
+    }
+}

@@ -1,0 +1,126 @@
+//! Pooling to a given extent.
+
+use super::*;
+
+/// How the windows of an axis are pooled.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Pooling {
+    Max,
+    Avg,
+}
+
+impl<'g> Tensor<'g> {
+    /// The mean of each of `outputs[axis]` bins along every spatial axis.
+    ///
+    /// Bin `i` of `m` along an axis of `n` elements is `floor(i n / m) .. ceil((i + 1) n / m)`.
+    ///
+    /// # Shapes
+    ///
+    /// `[n, channels, ..spatial]` becomes `[n, channels, ..outputs]`, with one, two or three
+    /// spatial axes.
+    ///
+    /// # Errors
+    ///
+    /// [`OpError::Extents`] unless there is a number for each spatial axis; [`OpError::Number`]
+    /// where one is 0; [`OpError::Empty`] along an axis without elements; [`OpError::DType`]
+    /// unless of floats.
+    ///
+    /// # Source
+    ///
+    /// PyTorch's `AdaptiveAvgPool2d`.
+    #[track_caller]
+    pub fn adaptive_avg_pool(self, outputs: &[usize]) -> Tensor<'g> {
+        self.adaptive_pool(Pooling::Avg, outputs)
+    }
+
+    /// The largest of each of `outputs[axis]` bins along every spatial axis; the bins are those
+    /// of [`Tensor::adaptive_avg_pool`].
+    ///
+    /// # Gradient
+    ///
+    /// To the first of the largest elements in row-major order.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Tensor::adaptive_avg_pool`].
+    #[track_caller]
+    pub fn adaptive_max_pool(self, outputs: &[usize]) -> Tensor<'g> {
+        self.adaptive_pool(Pooling::Max, outputs)
+    }
+
+    #[track_caller]
+    fn adaptive_pool(self, pooling: Pooling, outputs: &[usize]) -> Tensor<'g> {
+        if self.failed() {
+            return self;
+        }
+        let shape = self.shape();
+        let probe: Vec<Window> = outputs.iter().map(|_| Window::new(1)).collect();
+        let name = match pooling {
+            Pooling::Max => "adaptive_max_pool",
+            Pooling::Avg => "adaptive_avg_pool",
+        };
+        if let Err(reason) = pooled(&probe, &self.meta()) {
+            return self.graph.refuse(name, &[self], reason);
+        }
+        if outputs.contains(&0) {
+            let reason = OpError::Number { what: "number of bins", must: "positive", is: 0.0 };
+            return self.graph.refuse(name, &[self], reason);
+        }
+        let spatial = &shape.dims()[2..];
+        if pooling == Pooling::Avg && outputs.iter().all(|&output| output == 1) {
+            // A reduction shares large planes out; a window has one invocation.
+            let axes: Vec<i32> = (2..2 + outputs.len() as i32).collect();
+            return self.mean_keepdims(axes.as_slice());
+        }
+        if spatial.iter().zip(outputs).all(|(cells, output)| cells % output == 0) {
+            let sides = spatial.iter().zip(outputs).map(|(cells, output)| cells / output);
+            return self.pool(pooling, &sides.map(Window::new).collect::<Vec<_>>());
+        }
+        // Both maximum and mean of a box are those along one axis after another. The last one
+        // comes first, so that of equal maxima the first in row-major order stays.
+        let axes = outputs.iter().enumerate().rev();
+        axes.fold(self, |x, (axis, &output)| x.adaptive_pool_along(pooling, 2 + axis, output))
+    }
+
+    #[track_caller]
+    fn pool(self, pooling: Pooling, windows: &[Window]) -> Tensor<'g> {
+        match pooling {
+            Pooling::Max => self.max_pool(windows),
+            Pooling::Avg => self.avg_pool(windows, false),
+        }
+    }
+
+    /// Along one axis. The pattern of bins repeats after `period` of them, so that every
+    /// `period`-th one is a window of the same extent at an even distance.
+    #[track_caller]
+    fn adaptive_pool_along(self, pooling: Pooling, axis: usize, output: usize) -> Tensor<'g> {
+        let shape = self.shape();
+        let cells = shape.dims()[axis];
+        let repeats = greatest_common_divisor(cells, output);
+        let (period, stride) = (output / repeats, cells / repeats);
+        let along = axis as i32;
+        let phases: Vec<Tensor<'g>> = (0..period)
+            .map(|phase| {
+                let [start, end] = bin(phase, cells, output);
+                let last = (repeats - 1) * stride;
+                let mut windows = vec![Window::new(1); shape.rank() - 2];
+                windows[axis - 2] = Window::new(end - start).stride(stride);
+                self.slice(along, start..last + end).pool(pooling, &windows).unsqueeze(along + 1)
+            })
+            .collect();
+        let mut dims = shape.dims().to_vec();
+        dims[axis] = output;
+        self.graph.concat(&phases, along + 1).reshape(dims)
+    }
+}
+
+/// First element of bin `i` of `output`, and the one behind its last.
+fn bin(i: usize, cells: usize, output: usize) -> [usize; 2] {
+    // A product of two extents may pass what 32 bits hold, where that is all there is.
+    let [i, cells, output] = [i as u64, cells as u64, output as u64];
+    [i * cells / output, ((i + 1) * cells).div_ceil(output)].map(|cell| cell as usize)
+}
+
+fn greatest_common_divisor(a: usize, b: usize) -> usize {
+    if b == 0 { a } else { greatest_common_divisor(b, a % b) }
+}

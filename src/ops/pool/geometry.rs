@@ -1,0 +1,272 @@
+//! What devices know of a pooling: three axes, their windows, and how to walk them.
+
+use super::*;
+use crate::ops::{
+    library::divisor,
+    lowering::{Compute, CpuKernel, Kernel, Shader, fold},
+};
+use std::sync::Arc;
+
+/// Three spatial axes; those that are missing are put in front, with extent 1.
+#[derive(Clone, Debug)]
+pub(super) struct Geometry {
+    pub x: [usize; 3],
+    pub y: [usize; 3],
+    windows: [Window; 3],
+    /// The windows along each axis, one after another.
+    spans: [Vec<Span>; 3],
+    planes: usize,
+    count_padding: bool,
+}
+
+/// The cells of a window along one axis.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Span {
+    /// The first cell that is no padding.
+    first: usize,
+    /// How many are none.
+    len: usize,
+    /// How many count in a mean.
+    counted: usize,
+}
+
+/// Mirrors `struct Params` of `shaders/lib/window.wgsl`.
+#[repr(C)]
+#[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
+struct Params {
+    x_dims: [u32; 3],
+    len: u32,
+    y_dims: [u32; 3],
+    x_plane: u32,
+    low: [u32; 3],
+    y_plane: u32,
+    counted_low: [u32; 3],
+    gap_1: u32,
+    counted_high: [u32; 3],
+    gap_2: u32,
+    multipliers: [u32; 3],
+    gap_3: u32,
+    shifts: [u32; 3],
+}
+
+/// Names of the overrides of `shaders/lib/window.wgsl`.
+const OVERRIDES: [[&str; 3]; 3] = [
+    ["EXTENT_D", "EXTENT_H", "EXTENT_W"],
+    ["STRIDE_D", "STRIDE_H", "STRIDE_W"],
+    ["DILATION_D", "DILATION_H", "DILATION_W"],
+];
+
+impl Geometry {
+    /// Of shapes that fit.
+    pub fn new(windows: &[Window], x: &Shape, y: &Shape) -> Self {
+        let missing = 3 - windows.len();
+        let spatial = |shape: &Shape| {
+            let mut extents = [1; 3];
+            extents[missing..].copy_from_slice(&shape.dims()[2..]);
+            extents
+        };
+        let (x_extents, y_extents) = (spatial(x), spatial(y));
+        let mut all = [Window::new(1); 3];
+        all[missing..].copy_from_slice(windows);
+        Geometry {
+            x: x_extents,
+            y: y_extents,
+            windows: all,
+            spans: [vec![], vec![], vec![]],
+            planes: x.dims()[..2].iter().product(),
+            count_padding: false,
+        }
+        .with_spans()
+    }
+
+    /// Lets padding count in a mean.
+    pub fn counting_padding(self, count_padding: bool) -> Self {
+        Geometry { count_padding, ..self }.with_spans()
+    }
+
+    fn with_spans(mut self) -> Self {
+        for axis in 0..3 {
+            let window = self.windows[axis];
+            let [low, high] = self.counted(axis);
+            self.spans[axis] = (0..self.y[axis])
+                .map(|o| {
+                    let start = o * window.stride;
+                    let before = |end: usize| {
+                        end.saturating_sub(start).div_ceil(window.dilation).min(window.extent)
+                    };
+                    let skipped = before(window.low);
+                    Span {
+                        // Without cells it is not read.
+                        first: (start + skipped * window.dilation).saturating_sub(window.low),
+                        len: before(window.low + self.x[axis]) - skipped,
+                        counted: before(high) - before(low),
+                    }
+                })
+                .collect();
+        }
+        self
+    }
+
+    /// From where to where cells count in a mean, in coordinates of the padded axis.
+    fn counted(&self, axis: usize) -> [usize; 2] {
+        let Window { low, high, .. } = self.windows[axis];
+        let end = low + self.x[axis];
+        if self.count_padding { [0, end + high] } else { [low, end] }
+    }
+
+    /// Elements of a plane of x.
+    pub fn x_plane(&self) -> usize {
+        self.x.iter().product()
+    }
+
+    /// Elements of a plane of y.
+    pub fn y_plane(&self) -> usize {
+        self.y.iter().product()
+    }
+
+    /// The kernel with one invocation an element of `result`, which is the x or the y, and
+    /// `compute` for the planes of it.
+    pub fn kernel(
+        &self,
+        name: &'static str,
+        source: &'static str,
+        result: [usize; 3],
+        compute: Arc<Compute>,
+    ) -> Lowering {
+        let words = |numbers: [usize; 3]| numbers.map(|number| number as u32);
+        let plane = result.iter().product::<usize>();
+        let len = self.planes * plane;
+        let divisors = result.map(|extent| divisor(extent as u32));
+        let counted = [0, 1, 2].map(|axis| self.counted(axis));
+        let params = Params {
+            x_dims: words(self.x),
+            len: len as u32,
+            y_dims: words(self.y),
+            x_plane: self.x_plane() as u32,
+            low: words(self.windows.map(|window| window.low)),
+            y_plane: self.y_plane() as u32,
+            counted_low: words(counted.map(|[low, _]| low)),
+            gap_1: 0,
+            counted_high: words(counted.map(|[_, high]| high)),
+            gap_2: 0,
+            multipliers: divisors.map(|(multiplier, _)| multiplier),
+            gap_3: 0,
+            shifts: divisors.map(|(_, shift)| shift),
+        };
+        let values = [
+            self.windows.map(|window| window.extent),
+            self.windows.map(|window| window.stride),
+            self.windows.map(|window| window.dilation),
+        ];
+        let overrides = OVERRIDES.into_iter().flatten().zip(values.into_iter().flatten());
+        let shader = Shader {
+            name,
+            source,
+            overrides: overrides.map(|(name, value)| (name, value as f64)).collect(),
+            params: bytemuck::bytes_of(&params).to_vec(),
+            workgroups: fold(len.div_ceil(256)),
+        };
+        let cells = self.y_plane() * self.windows.iter().map(|w| w.extent).product::<usize>();
+        let work = (2 * cells).div_ceil(plane.max(1)).max(1);
+        Lowering::Kernel(Kernel { shader, cpu: CpuKernel { granule: plane.max(1), work, compute } })
+    }
+
+    /// Calls `f` with the number and the cells of every window of a plane, in row-major order.
+    pub fn for_each_window(&self, mut f: impl FnMut(usize, [Span; 3])) {
+        let mut index = 0;
+        for &d in &self.spans[0] {
+            for &h in &self.spans[1] {
+                for &w in &self.spans[2] {
+                    f(index, [d, h, w]);
+                    index += 1;
+                }
+            }
+        }
+    }
+
+    /// Index in its plane of the first cell of a window; `None` where it has only padding.
+    pub fn first_cell(&self, window: [Span; 3]) -> Option<usize> {
+        let [d, h, w] = window;
+        let first = (d.first * self.x[1] + h.first) * self.x[2] + w.first;
+        window.iter().all(|span| span.len > 0).then_some(first)
+    }
+
+    /// Calls `f` with the indices, in their plane, of the cells of a window: in row-major order,
+    /// padding being left out.
+    #[inline(always)]
+    pub fn for_each_cell(&self, [d, h, w]: [Span; 3], mut f: impl FnMut(usize)) {
+        let [d_step, h_step, w_step] = self.windows.map(|window| window.dilation);
+        for a in 0..d.len {
+            for b in 0..h.len {
+                let row = (d.first + a * d_step) * self.x[1] + h.first + b * h_step;
+                let first = row * self.x[2] + w.first;
+                (0..w.len).for_each(|c| f(first + c * w_step));
+            }
+        }
+    }
+
+    /// Combines the cells of every window of a plane, in row-major order and beginning with
+    /// `init`: row by row of the result, so that neighbouring windows are worked on together.
+    #[inline(always)]
+    pub fn fold(&self, x: &[f32], y: &mut [f32], init: f32, combine: impl Fn(f32, f32) -> f32) {
+        y.fill(init);
+        let [d_step, h_step, _] = self.windows.map(|window| window.dilation);
+        let taps = self.taps();
+        let places = self.spans[0].iter().flat_map(|d| self.spans[1].iter().map(move |h| (d, h)));
+        for (row, (d, h)) in y.chunks_exact_mut(self.y[2]).zip(places) {
+            for a in 0..d.len {
+                for b in 0..h.len {
+                    let from = (d.first + a * d_step) * self.x[1] + h.first + b * h_step;
+                    let from = &x[from * self.x[2]..(from + 1) * self.x[2]];
+                    for &Tap { low, high, first } in &taps {
+                        let stride = self.windows[2].stride;
+                        fold_row(&mut row[low..high], &from[first..], stride, &combine);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Cell by cell of the windows along the last axis, in which windows it is no padding.
+    fn taps(&self) -> Vec<Tap> {
+        let Window { extent, stride, dilation, low, .. } = self.windows[2];
+        let tap = |j: usize| {
+            let windows_before =
+                |end: usize| end.saturating_sub(j * dilation).div_ceil(stride).min(self.y[2]);
+            let (from, to) = (windows_before(low), windows_before(low + self.x[2]));
+            let first = from * stride + j * dilation;
+            (from < to).then(|| Tap { low: from, high: to, first: first - low })
+        };
+        (0..extent).filter_map(tap).collect()
+    }
+
+    /// What the sum over a window is divided by.
+    pub fn divisor([d, h, w]: [Span; 3]) -> f32 {
+        (d.counted * h.counted * w.counted).max(1) as f32
+    }
+}
+
+/// One cell of the windows `low..high`.
+struct Tap {
+    low: usize,
+    high: usize,
+    /// Where it is in the first of them.
+    first: usize,
+}
+
+/// `y[o] = combine(y[o], x[o stride])`
+#[inline(always)]
+fn fold_row(y: &mut [f32], x: &[f32], stride: usize, combine: impl Fn(f32, f32) -> f32) {
+    let one = |(y, &x): (&mut f32, &f32)| *y = combine(*y, x);
+    match stride {
+        1 => y.iter_mut().zip(x).for_each(one),
+        2 => {
+            // In pairs, so that it vectorises; the last one may be half.
+            let (pairs, rest) = x.as_chunks::<2>();
+            let (paired, last) = y.split_at_mut(pairs.len().min(y.len()));
+            paired.iter_mut().zip(pairs).for_each(|(y, pair)| *y = combine(*y, pair[0]));
+            last.iter_mut().zip(rest).for_each(one);
+        }
+        _ => y.iter_mut().zip(x.iter().step_by(stride)).for_each(one),
+    }
+}

@@ -1,0 +1,309 @@
+//! Sums of runs of equal keys, in two steps; what [`ScatterAdd`](super::scatter_add::ScatterAdd)
+//! of many indices expands to.
+//!
+//! Keys are sorted, and cut into blocks. [`SegmentTails`] adds up the last run of every block;
+//! [`SegmentSum`] finds the run of each key, which fills whole blocks but for its ends, and adds
+//! up the tails of these and the rest. So no invocation walks a run of many blocks element by
+//! element, however the keys are distributed, and the longest chain of roundings is a block and
+//! the number of blocks.
+//!
+//! Both are made by rewriting, behind differentiation: they have no derivative of their own.
+
+use super::*;
+use crate::{
+    dtype::DType::{self, F32},
+    ops::{
+        lowering::{CpuKernel, Kernel, Shader, fold},
+        reduce::ReduceFn::Sum,
+    },
+};
+use std::sync::Arc;
+
+/// `y[r, b, c] = sum of x[r, order[r, j], c]` over the last run of equal `keys[r, j]` in block
+/// `b`. Operands: `x` of `[rows, count, cols]`; sorted keys, and where they came from, both of
+/// `[rows, count]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SegmentTails {
+    /// Keys in a block.
+    pub(crate) block: usize,
+}
+
+/// `y[r, e, c] = sum of x[r, order[r, j], c] over keys[r, j] = e`, for keys below `extent`, the
+/// blocks that end within a run being taken from the tails. Operands: those of [`SegmentTails`],
+/// and its result.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SegmentSum {
+    /// Number of different keys that count.
+    pub(crate) extent: usize,
+    /// Keys in a block.
+    pub(crate) block: usize,
+}
+
+/// Keys in a block: about as many as there are blocks.
+pub(super) fn block(count: usize) -> usize {
+    count.isqrt().next_power_of_two().max(64)
+}
+
+/// Mirrors `struct Params` of `shaders/segment_tails.wgsl` and `shaders/segment_sum.wgsl`.
+#[repr(C)]
+#[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
+struct Params {
+    /// Number of elements of the result, and the extent of its middle axis.
+    len: u32,
+    extent: u32,
+    count: u32,
+    cols: u32,
+    block: u32,
+}
+
+/// Invocations per workgroup of both shaders.
+const INVOCATIONS: usize = 64;
+
+/// Rows, keys a row, and columns of `x`.
+fn extents(x: &Meta) -> [usize; 3] {
+    let dims = x.shape.dims();
+    [dims[0], dims[1], dims[2]]
+}
+
+/// Whether the operands are as [`SegmentTails`] says.
+fn check(operands: &[Meta]) -> Result<(), OpError> {
+    let (x, keys, order) = (&operands[0], &operands[1], &operands[2]);
+    if x.dtype == DType::Bool {
+        return Err(OpError::DType(x.dtype));
+    }
+    if x.shape.rank() != 3 {
+        return Err(OpError::Rank { least: 3 });
+    }
+    let [rows, count, _] = extents(x);
+    let expected = Meta::new([rows, count], DType::U32);
+    match *keys == expected && *order == expected {
+        true => Ok(()),
+        false => Err(OpError::Target(expected.shape)),
+    }
+}
+
+/// The shader, and the loop over the lines of the result, each of `cols` words that are 0 when
+/// `add` gets them, with the number of its row and its index along the middle axis.
+fn kernel(
+    (name, source): (&'static str, &'static str),
+    [x, result]: [&Meta; 2],
+    block: usize,
+    add: impl Fn(&[&[u32]], [usize; 2], &mut [u32]) + Send + Sync + 'static,
+) -> Lowering {
+    let ([_, count, cols], [_, extent, _]) = (extents(x), extents(result));
+    let len = result.shape.len();
+    let params = Params {
+        len: len as u32,
+        extent: extent as u32,
+        count: count as u32,
+        cols: cols as u32,
+        block: block as u32,
+    };
+    let shader = Shader {
+        name,
+        source,
+        overrides: vec![],
+        params: bytemuck::bytes_of(&params).to_vec(),
+        workgroups: fold(len.div_ceil(INVOCATIONS)),
+    };
+    let granule = cols.max(1);
+    let compute = move |operands: &[&[u32]], start: usize, out: &mut [u32]| {
+        out.fill(0);
+        for (line, y) in (start / granule..).zip(out.chunks_exact_mut(granule)) {
+            add(operands, [line / extent, line % extent], y);
+        }
+    };
+    let work = 1 + count.div_ceil(extent.max(1));
+    let cpu = CpuKernel { granule, work, compute: Arc::new(compute) };
+    Lowering::Kernel(Kernel { shader, cpu })
+}
+
+impl std::fmt::Display for SegmentTails {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "segment_tails[{}]", self.block)
+    }
+}
+
+impl Operation for SegmentTails {
+    fn name(&self) -> &'static str {
+        "segment_tails"
+    }
+
+    fn infer(&self, operands: &[Meta]) -> Result<Meta, OpError> {
+        check(operands)?;
+        let [rows, count, cols] = extents(&operands[0]);
+        Ok(Meta::new([rows, count.div_ceil(self.block), cols], operands[0].dtype))
+    }
+
+    fn eval(&self, operands: &[&Array64]) -> Array64 {
+        let [x, keys, order] = operands else { unreachable!("it has three operands") };
+        let [rows, count, cols] = extents(&x.meta);
+        let meta = Meta::new([rows, count.div_ceil(self.block), cols], x.meta.dtype);
+        Array64::from_fn(meta, |c| {
+            let (start, end) = (c[1] * self.block, count.min((c[1] + 1) * self.block));
+            let last = keys.at(&[c[0], end - 1]);
+            let run = (start..end).filter(|&j| keys.at(&[c[0], j]) == last);
+            run.map(|j| x.at(&[c[0], order.at(&[c[0], j]) as usize, c[2]])).sum()
+        })
+    }
+
+    fn vjp<'g>(&self, _: &[Tensor<'g>], _: Tensor<'g>, _: Tensor<'g>) -> Vec<Option<Tensor<'g>>> {
+        vec![None, None, None]
+    }
+
+    fn expand<'g>(&self, _: &[Tensor<'g>]) -> Option<Tensor<'g>> {
+        None
+    }
+
+    fn lower(&self, operands: &[&Meta], result: &Meta) -> Lowering {
+        let x = operands[0];
+        let ([_, count, cols], block, dtype) = (extents(x), self.block, x.dtype);
+        let shader = ("segment_tails", include_str!("../../shaders/segment_tails.wgsl"));
+        kernel(shader, [x, result], block, move |operands, [row, number], y| {
+            let [keys, order] = [1, 2].map(|k| &operands[k][row * count..][..count]);
+            let (start, end) = (number * block, count.min((number + 1) * block));
+            let first = start + keys[start..end].partition_point(|&key| key < keys[end - 1]);
+            for &place in &order[first..end] {
+                let place = row * count + place as usize;
+                Sum.combine_words(dtype, y, &operands[0][place * cols..][..cols]);
+            }
+        })
+    }
+
+    fn cost(&self, operands: &[&Meta], result: &Meta) -> Cost {
+        Cost { flops: operands[0].shape.len() as f64, ..Cost::moved(operands, result) }
+    }
+
+    fn samples() -> Vec<Sample> {
+        let of = |block| operands(SegmentTails { block }, &KEYS, F32, 3, &[]);
+        vec![
+            of(4),
+            of(10).named("one block"),
+            of(64).named("less than a block"),
+            of(1).named("blocks of one"),
+            operands(SegmentTails { block: 4 }, &[7.0; 10], F32, 1, &[]).named("equal keys"),
+            operands(SegmentTails { block: 4 }, &KEYS, F32, 0, &[]).named("no columns"),
+            operands(SegmentTails { block: 4 }, &KEYS, DType::I32, 2, &[])
+                .bound(Bound::Exact, "integers are exact"),
+        ]
+    }
+}
+
+/// Ten sorted keys: runs within a block of four, past one, and past two.
+const KEYS: [f64; 10] = [0.0, 1.0, 1.0, 3.0, 3.0, 3.0, 3.0, 3.0, 3.0, 8.0];
+/// Where they came from.
+const ORDER: [f64; 10] = [5.0, 0.0, 9.0, 1.0, 2.0, 4.0, 6.0, 7.0, 8.0, 3.0];
+
+/// Two rows of ten keys.
+fn operands(
+    op: impl Into<Op>,
+    keys: &'static [f64],
+    dtype: DType,
+    cols: usize,
+    more: &[usize],
+) -> Sample {
+    let keyed = Meta::new([2, 10], DType::U32);
+    let mut operands = vec![Meta::new([2, 10, cols], dtype), keyed.clone(), keyed];
+    operands.extend(more.first().map(|&blocks| Meta::new([2, blocks, cols], dtype)));
+    Sample::new(op, operands)
+        .operand(1, Domain::Values(keys))
+        .operand(2, Domain::Values(&ORDER))
+        .bound(Bound::Terms(10.0), "one rounding an element")
+        .without_gradient()
+}
+
+impl std::fmt::Display for SegmentSum {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "segment_sum[extent {}, {}]", self.extent, self.block)
+    }
+}
+
+impl Operation for SegmentSum {
+    fn name(&self) -> &'static str {
+        "segment_sum"
+    }
+
+    fn infer(&self, operands: &[Meta]) -> Result<Meta, OpError> {
+        check(operands)?;
+        let (x, tails) = (&operands[0], &operands[3]);
+        let [rows, count, cols] = extents(x);
+        let expected = Meta::new([rows, count.div_ceil(self.block), cols], x.dtype);
+        match *tails == expected {
+            true => Ok(Meta::new([rows, self.extent, cols], x.dtype)),
+            false => Err(OpError::Target(expected.shape)),
+        }
+    }
+
+    fn eval(&self, operands: &[&Array64]) -> Array64 {
+        let [x, keys, order, tails] = operands else { unreachable!("it has four operands") };
+        let [rows, count, cols] = extents(&x.meta);
+        Array64::from_fn(Meta::new([rows, self.extent, cols], x.meta.dtype), |c| {
+            let is_in_run = |j: usize| j < count && keys.at(&[c[0], j]) == c[1] as f64;
+            let run = (0..count).filter(|&j| is_in_run(j));
+            run.map(|j| {
+                let number = j / self.block;
+                let last = (number + 1) * self.block - 1;
+                match is_in_run(last) {
+                    true if j == last => tails.at(&[c[0], number, c[2]]),
+                    true => 0.0, // It is in the tail.
+                    false => x.at(&[c[0], order.at(&[c[0], j]) as usize, c[2]]),
+                }
+            })
+            .sum()
+        })
+    }
+
+    fn vjp<'g>(&self, _: &[Tensor<'g>], _: Tensor<'g>, _: Tensor<'g>) -> Vec<Option<Tensor<'g>>> {
+        vec![None, None, None, None]
+    }
+
+    fn expand<'g>(&self, _: &[Tensor<'g>]) -> Option<Tensor<'g>> {
+        None
+    }
+
+    fn lower(&self, operands: &[&Meta], result: &Meta) -> Lowering {
+        let x = operands[0];
+        let ([_, count, cols], block, dtype) = (extents(x), self.block, x.dtype);
+        let blocks = count.div_ceil(block);
+        let shader = ("segment_sum", include_str!("../../shaders/segment_sum.wgsl"));
+        kernel(shader, [x, result], block, move |operands, [row, index], y| {
+            let [keys, order] = [1, 2].map(|k| &operands[k][row * count..][..count]);
+            let first = keys.partition_point(|&key| (key as usize) < index);
+            let end = first + keys[first..].partition_point(|&key| key as usize == index);
+            for number in first / block..end / block {
+                let tail = &operands[3][(row * blocks + number) * cols..][..cols];
+                Sum.combine_words(dtype, y, tail);
+            }
+            for &place in &order[first.max(end / block * block)..end] {
+                let place = row * count + place as usize;
+                Sum.combine_words(dtype, y, &operands[0][place * cols..][..cols]);
+            }
+        })
+    }
+
+    fn cost(&self, operands: &[&Meta], result: &Meta) -> Cost {
+        // An update is added once, here or in a tail; the search compares.
+        let [_, count, _] = extents(operands[0]);
+        Cost::elementwise(f64::from(2 * (count.max(1).ilog2() + 1)), operands, result)
+    }
+
+    fn samples() -> Vec<Sample> {
+        let of = |extent, block: usize, cols| {
+            operands(SegmentSum { extent, block }, &KEYS, F32, cols, &[10usize.div_ceil(block)])
+        };
+        vec![
+            of(5, 4, 3),
+            of(9, 4, 1).named("the last key counts"),
+            of(5, 3, 2).named("a run that ends with a block"),
+            of(5, 64, 2).named("less than a block"),
+            of(5, 1, 2).named("blocks of one"),
+            of(1, 4, 2).named("extent 1"),
+            of(0, 4, 2).named("extent 0"),
+            of(5, 4, 0).named("no columns"),
+            operands(SegmentSum { extent: 8, block: 4 }, &[7.0; 10], F32, 1, &[3])
+                .named("equal keys"),
+            operands(SegmentSum { extent: 5, block: 4 }, &KEYS, DType::I32, 2, &[3])
+                .bound(Bound::Exact, "integers are exact"),
+        ]
+    }
+}
