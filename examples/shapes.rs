@@ -1,0 +1,83 @@
+//! A convolutional network on RGB pictures: what each of its layers is for.
+//!
+//! The pictures are drawn here: a disc, a square or a cross of any colour, on a background of any
+//! other, somewhere in 16x16 pixels. Colour says nothing, so the network has to see the shape.
+//!
+//! ```sh
+//! cargo run --release --example shapes          # 1,500 pictures, 15 epochs
+//! cargo run --release --example shapes -- 120 2
+//! ```
+
+use std::ops::ControlFlow;
+use wgrad::{
+    Array, Device, Error, Variables,
+    data::Dataset,
+    nn::{Activation, Conv2d, Dense, Flatten, MaxPool2d, Sequential},
+    optim::Adam,
+    testing::Noise,
+    train::Trainer,
+};
+
+const EDGE: usize = 16;
+const SHAPES: [&str; 3] = ["disc", "square", "cross"];
+
+/// Pictures `[n, 3, 16, 16]` and which shape is in each.
+fn draw(count: usize, seed: u64) -> Result<Dataset, Error> {
+    let mut noise = Noise::new(seed);
+    let (mut pixels, mut labels) = (Vec::new(), Vec::new());
+    for picture in 0..count {
+        let shape = picture % SHAPES.len();
+        let [shown, behind] = [(); 2].map(|()| [(); 3].map(|()| noise.unit() as f32));
+        let (x, y) = (5.0 + 6.0 * noise.unit(), 5.0 + 6.0 * noise.unit());
+        let size = 2.5 + 1.5 * noise.unit();
+        for channel in 0..3 {
+            for pixel in 0..EDGE * EDGE {
+                let (dx, dy) = ((pixel % EDGE) as f64 - x, (pixel / EDGE) as f64 - y);
+                let inside = match SHAPES[shape] {
+                    "disc" => dx.hypot(dy) < size,
+                    "square" => dx.abs().max(dy.abs()) < size,
+                    _ => dx.abs().min(dy.abs()) < 0.8 && dx.abs().max(dy.abs()) < size + 1.0,
+                };
+                pixels.push(if inside { shown[channel] } else { behind[channel] });
+            }
+        }
+        labels.push(shape as u32);
+    }
+    Dataset::new(Array::new([count, 3, EDGE, EDGE], &pixels)?, Array::new([count], &labels)?)
+}
+
+fn main() -> Result<(), Error> {
+    let number = |position, default| {
+        std::env::args().nth(position).and_then(|text| text.parse().ok()).unwrap_or(default)
+    };
+    let (pictures, epochs) = (number(1, 1500), number(2, 15));
+    let network = Sequential::new()
+        // Input: three channels, red, green and blue. Convolution: 8 filters look for edges.
+        .add(Conv2d::new(8, [3, 3]).same())
+        .add(Activation::relu())
+        // Pooling: the strongest answer of every 2x2 pixels, wherever exactly it was.
+        .add(MaxPool2d::new(2))
+        // Convolution: 16 filters over the answers of the first look for corners and arcs.
+        .add(Conv2d::new(16, [3, 3]).same())
+        .add(Activation::relu())
+        .add(MaxPool2d::new(2))
+        // Dense: every answer votes for a shape.
+        .add(Flatten::new())
+        .add(Dense::new(32))
+        .add(Activation::relu())
+        .add(Dense::new(SHAPES.len()));
+    let (train, test) = (draw(pictures, 1)?, draw(150, 2)?);
+    let (adam, variables) = (Adam::new(3e-3), Variables::new(0));
+    let report = Trainer::new(&network, &adam).epochs(epochs).batch(30).fit(
+        &Device::best(),
+        &variables,
+        (&train, &test),
+        &mut |epoch| {
+            let (number, loss) = (epoch.number, epoch.train_loss);
+            println!("epoch {number:>2}  loss {loss:.4}  accuracy {:.3}", epoch.test_accuracy);
+            ControlFlow::Continue(())
+        },
+    )?;
+    println!("\nrows are {}\n{}", SHAPES.join(", "), report.confusion);
+    Ok(())
+}
