@@ -117,18 +117,21 @@ impl BinaryFn {
             Rem => [Some(ct), Some(-ct * (a / b).trunc())],
             Pow => {
                 let zero = a.full_like(0.0);
-                // 0 to the power of b: its derivative by b is 0 for b > 0, not 0 * ln 0.
-                let by_exponent = a.equal(zero).select(zero, y * a.log());
+                // 0 to the power of b: its derivative by b is 0 for b >= 0, not 0 * ln 0. Below, the
+                // power is infinite, and so is its derivative.
+                let flat = a.equal(zero).and(b.greater_equal(zero));
+                let by_exponent = flat.select(zero, y * a.log());
                 let by_base = b.equal(zero).select(zero, b * a.pow(b - 1.0));
                 [Some(ct * by_base), Some(ct * by_exponent)]
             }
             Max | Min => {
-                let wins = |x: Tensor<'g>, other: Tensor<'g>| {
-                    let wins = if self == Max { x.greater(other) } else { x.less(other) };
+                // Of what has not lost: where one is NaN, neither has.
+                let share = |x: Tensor<'g>, other: Tensor<'g>| {
+                    let loses = if self == Max { x.less(other) } else { x.greater(other) };
                     let [all, half, none] = [1.0, 0.5, 0.0].map(|share| ct.full_like(share));
-                    ct * x.equal(other).select(half, wins.select(all, none))
+                    ct * x.equal(other).select(half, loses.select(none, all))
                 };
-                [Some(wins(a, b)), Some(wins(b, a))]
+                [Some(share(a, b)), Some(share(b, a))]
             }
             And | Or | Xor => [None, None],
         }
@@ -213,6 +216,10 @@ impl<'g> Tensor<'g> {
     /// # Numerics
     ///
     /// NaN where `self < 0` and the exponent is no integer.
+    ///
+    /// # Gradient
+    ///
+    /// By the exponent where `self` is 0: 0 unless the exponent is negative.
     #[track_caller]
     pub fn pow(self, exponent: impl Operand<'g>) -> Tensor<'g> {
         self.binary(Pow, exponent.tensor_like(self))
@@ -222,7 +229,7 @@ impl<'g> Tensor<'g> {
     ///
     /// # Gradient
     ///
-    /// At ties each gets half.
+    /// At ties each gets half; where either is NaN, both get all, as in PyTorch.
     #[track_caller]
     pub fn maximum(self, other: impl Operand<'g>) -> Tensor<'g> {
         self.binary(Max, other.tensor_like(self))
@@ -232,7 +239,7 @@ impl<'g> Tensor<'g> {
     ///
     /// # Gradient
     ///
-    /// At ties each gets half.
+    /// At ties each gets half; where either is NaN, both get all, as in PyTorch.
     #[track_caller]
     pub fn minimum(self, other: impl Operand<'g>) -> Tensor<'g> {
         self.binary(Min, other.tensor_like(self))
@@ -394,19 +401,19 @@ impl Operation for Binary {
             }
         }
         let pair = [Meta::new([4], DType::F32), Meta::new([4], DType::F32)];
-        for (function, at_tie) in [(Max, 0.5), (Min, 0.5)] {
+        for (function, beside_nan) in [(Max, [1.0, 1.0, 1.0, 0.0]), (Min, [1.0, 1.0, 0.0, 1.0])] {
             let sample = Sample::new(Binary(function), pair.clone())
                 .operand(0, Domain::Values(&[1.0, -2.0, 0.0, 3.0]))
                 .operand(1, Domain::Values(&[1.0, -2.0, 0.0, 3.0]))
                 .bound(Bound::Exact, "one of the operands")
-                .convention(0, vec![at_tie; 4])
+                .convention(0, vec![0.5; 4])
                 .named("ties");
             samples.push(sample);
             let sample = Sample::new(Binary(function), pair.clone())
                 .operand(0, Domain::Values(&[f64::NAN, 1.0, f64::INFINITY, -0.5]))
                 .operand(1, Domain::Values(&[1.0, f64::NAN, f64::NEG_INFINITY, 0.5]))
                 .bound(Bound::Exact, "NaN wins")
-                .without_gradient()
+                .convention(0, beside_nan.to_vec())
                 .named("NaN");
             samples.push(sample);
         }
