@@ -2,7 +2,11 @@
 
 #[cfg(feature = "files")]
 pub mod digits;
+#[cfg(feature = "files")]
+pub mod idx;
 mod loader;
+#[cfg(feature = "files")]
+pub mod pictures;
 mod shuffle;
 
 pub use loader::{Loader, sizes};
@@ -104,6 +108,12 @@ impl Dataset {
         };
         Ok((self.rows(&chosen(false))?, self.rows(&chosen(true))?))
     }
+}
+
+/// What the system said of a file.
+#[cfg(feature = "files")]
+fn refused(path: &std::path::Path, error: &std::io::Error) -> Error {
+    crate::error::FileError::Io { path: path.to_owned(), message: error.to_string() }.into()
 }
 
 #[cfg(test)]

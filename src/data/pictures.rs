@@ -1,0 +1,262 @@
+//! Pictures in files (PNG, JPEG), and folders of them with a class a folder.
+
+use super::{Dataset, refused};
+use crate::{
+    array::Array,
+    dtype::DType,
+    error::{Error, FileError},
+    shape::Meta,
+};
+use image::{
+    DynamicImage, ImageDecoder, ImageError, ImageReader, Limits,
+    imageops::{FilterType, resize},
+};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+/// Pixels a picture may be wide or high.
+const SIDE: u32 = 1 << 14;
+/// Bytes a picture may have when it is decoded.
+const BYTES: u64 = 1 << 29;
+/// Endings of file names that are taken for pictures.
+const ENDINGS: [&str; 3] = ["png", "jpg", "jpeg"];
+
+/// A folder of pictures.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Pictures {
+    /// The pictures `[n, 3, rows, columns]`, and their classes.
+    pub data: Dataset,
+    /// The names of the classes, by number.
+    pub classes: Vec<String>,
+}
+
+/// The pictures of a directory in which every class is a directory of PNG and JPEG files.
+///
+/// Classes are numbered in order of name, and pictures come in order of class and name: the same
+/// files give the same set. Names that begin with a dot and files with other endings are passed
+/// over.
+///
+/// # Errors
+///
+/// [`FileError`], which names the file or directory; there must be at least two classes, and none
+/// may be empty.
+pub fn load(directory: &Path, [rows, columns]: [usize; 2]) -> Result<Pictures, Error> {
+    let folders: Vec<PathBuf> =
+        entries(directory)?.into_iter().filter(|path| path.is_dir()).collect();
+    if folders.len() < 2 {
+        let found = folders.len();
+        let message = format!("expected a folder for each of two classes or more, found {found}");
+        return Err(wrong(directory, message));
+    }
+    let (mut words, mut labels, mut classes) = (Vec::new(), Vec::new(), Vec::new());
+    for (class, folder) in (0u32..).zip(&folders) {
+        let files: Vec<PathBuf> =
+            entries(folder)?.into_iter().filter(|path| is_picture(path)).collect();
+        if files.is_empty() {
+            let endings = ENDINGS.join(", ");
+            return Err(wrong(folder, format!("expected pictures ({endings}), found none")));
+        }
+        for file in &files {
+            let picture = read(file, [3, rows, columns])?;
+            words.try_reserve(picture.words().len()).map_err(|_| {
+                wrong(file, "with this picture they do not fit in memory any more".to_owned())
+            })?;
+            words.extend(picture.words());
+            labels.push(class);
+        }
+        classes.push(name(folder)?);
+    }
+    let images = Array::from_words(Meta::new([labels.len(), 3, rows, columns], DType::F32), words)?;
+    let data = Dataset::new(images, Array::new([labels.len()], &labels)?)?;
+    Ok(Pictures { data, classes })
+}
+
+/// One picture as `[channels, rows, columns]` in f32, scaled to `[0, 1]`: grey where there is one
+/// channel, else red, green and blue.
+///
+/// A picture of another size is stretched to this one, by linear interpolation or averages of
+/// pixels. It is turned as its file says; what is transparent counts as opaque.
+///
+/// # Errors
+///
+/// [`FileError::Io`] where it cannot be read, or one of the extents is none; [`FileError::Corrupt`]
+/// where it is damaged, neither PNG nor JPEG, or larger than 16,384 pixels a side or 512 MiB.
+pub fn read(path: &Path, [channels, rows, columns]: [usize; 3]) -> Result<Array, Error> {
+    let extent = |extent: usize| u32::try_from(extent).ok().filter(|&e| e > 0 && e <= SIDE);
+    let (Some(height), Some(width), 1 | 3) = (extent(rows), extent(columns), channels) else {
+        let message = format!("cannot become {channels} channels of {rows}x{columns} pixels");
+        return Err(wrong(path, message));
+    };
+    let picture = decode(path)?;
+    let filter = FilterType::Triangle;
+    let pixels = match channels {
+        1 => resize(&picture.into_luma8(), width, height, filter).into_raw(),
+        _ => resize(&picture.into_rgb8(), width, height, filter).into_raw(),
+    };
+    // Channels are the last axis of a picture, and the first here.
+    let plane = |channel| pixels.iter().skip(channel).step_by(channels);
+    let scaled: Vec<f32> =
+        (0..channels).flat_map(plane).map(|&byte| f32::from(byte) / 255.0).collect();
+    Array::new([channels, rows, columns], &scaled)
+}
+
+/// The picture of a file, upright. Its size is checked before there is memory for it.
+fn decode(path: &Path) -> Result<DynamicImage, Error> {
+    let io = |error| refused(path, &error);
+    let failed = |error| match error {
+        ImageError::IoError(error) if error.kind() != std::io::ErrorKind::UnexpectedEof => {
+            refused(path, &error)
+        }
+        error => corrupt(path, error.to_string()),
+    };
+    let mut reader = ImageReader::open(path).map_err(io)?.with_guessed_format().map_err(io)?;
+    let mut limits = Limits::default();
+    (limits.max_image_width, limits.max_image_height) = (Some(SIDE), Some(SIDE));
+    limits.max_alloc = Some(BYTES);
+    reader.limits(limits);
+    let mut decoder = reader.into_decoder().map_err(failed)?;
+    let bytes = decoder.total_bytes();
+    if bytes > BYTES {
+        return Err(corrupt(path, format!("{bytes} bytes of pixels are more than {BYTES}")));
+    }
+    let orientation = decoder.orientation().map_err(failed)?;
+    let mut picture = DynamicImage::from_decoder(decoder).map_err(failed)?;
+    picture.apply_orientation(orientation);
+    Ok(picture)
+}
+
+/// What is in a directory and not hidden, in order of name.
+fn entries(directory: &Path) -> Result<Vec<PathBuf>, Error> {
+    let io = |error| refused(directory, &error);
+    let mut entries = Vec::new();
+    for entry in fs::read_dir(directory).map_err(io)? {
+        let entry = entry.map_err(io)?;
+        if !entry.file_name().as_encoded_bytes().starts_with(b".") {
+            entries.push(entry.path());
+        }
+    }
+    entries.sort();
+    Ok(entries)
+}
+
+fn is_picture(path: &Path) -> bool {
+    let ending = path.extension().and_then(|ending| ending.to_str());
+    ending.is_some_and(|ending| ENDINGS.iter().any(|known| known.eq_ignore_ascii_case(ending)))
+}
+
+/// The name of a class.
+fn name(folder: &Path) -> Result<String, Error> {
+    let name = folder.file_name().and_then(|name| name.to_str());
+    name.map(str::to_owned).ok_or_else(|| wrong(folder, "the name is not UTF-8".to_owned()))
+}
+
+fn wrong(path: &Path, message: String) -> Error {
+    FileError::Io { path: path.to_owned(), message }.into()
+}
+
+fn corrupt(path: &Path, message: String) -> Error {
+    FileError::Corrupt { path: path.to_owned(), message }.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use image::{GrayImage, Luma, Rgb, RgbImage};
+
+    /// A directory of its own for each test, empty at the start.
+    fn directory(name: &str) -> PathBuf {
+        let name = format!("wgrad-pictures-{}-{name}", std::process::id());
+        let directory = std::env::temp_dir().join(name);
+        let _ = fs::remove_dir_all(&directory);
+        fs::create_dir_all(&directory).expect("it can be made");
+        directory
+    }
+
+    fn save(folder: &Path, name: &str, color: [u8; 3]) {
+        fs::create_dir_all(folder).expect("it can be made");
+        let picture = RgbImage::from_pixel(5, 3, Rgb(color));
+        picture.save(folder.join(name)).expect("it is written");
+    }
+
+    #[test]
+    fn a_class_is_a_folder() -> Result<(), Error> {
+        let directory = directory("classes");
+        save(&directory.join("warm"), "b.png", [255, 0, 0]);
+        save(&directory.join("cold"), "c.PNG", [0, 0, 255]);
+        save(&directory.join("cold"), "a.jpg", [0, 255, 0]);
+        save(&directory.join(".hidden"), "x.png", [0, 0, 0]);
+        fs::write(directory.join("cold/notes.txt"), "no picture").expect("it is written");
+        let pictures = load(&directory, [2, 4])?;
+        assert_eq!(pictures.classes, ["cold", "warm"]);
+        assert_eq!(pictures.data.labels().words(), [0, 0, 1]);
+        assert_eq!(pictures.data.images().shape().dims(), [3, 3, 2, 4]);
+        let values = pictures.data.images().to_f64();
+        let channel = |image: usize, channel: usize| values[(3 * image + channel) * 8];
+        assert!(channel(0, 1) > 0.95 && channel(0, 0) < 0.05, "a JPEG is not exact");
+        assert_eq!([0, 1, 2].map(|c| channel(1, c)), [0.0, 0.0, 1.0]);
+        assert_eq!([0, 1, 2].map(|c| channel(2, c)), [1.0, 0.0, 0.0]);
+        fs::remove_dir_all(directory).expect("it can be removed");
+        Ok(())
+    }
+
+    #[test]
+    fn grey_is_one_channel() -> Result<(), Error> {
+        let directory = directory("grey");
+        let path = directory.join("ramp.png");
+        let ramp = GrayImage::from_fn(4, 2, |x, y| Luma([(4 * y + x) as u8 * 36]));
+        ramp.save(&path).expect("it is written");
+        let picture = read(&path, [1, 2, 4])?;
+        let expected: Vec<f64> =
+            ramp.as_raw().iter().map(|&byte| f64::from(f32::from(byte) / 255.0)).collect();
+        assert_eq!(picture.to_f64(), expected);
+        assert_eq!(read(&path, [3, 7, 5])?.shape().dims(), [3, 7, 5]);
+        for size in [[2, 2, 4], [1, 0, 4], [1, 2, usize::MAX]] {
+            assert!(read(&path, size).is_err(), "{size:?}");
+        }
+        fs::remove_dir_all(directory).expect("it can be removed");
+        Ok(())
+    }
+
+    #[test]
+    fn errors_name_the_file() {
+        let directory = directory("errors");
+        let text = |path: &Path| {
+            let error = load(&directory, [2, 2]).expect_err("something is wrong");
+            assert!(matches!(error, Error::File(_)), "{error:?}");
+            let text = error.to_string();
+            assert!(text.starts_with(&path.display().to_string()), "{text}");
+            text
+        };
+        assert!(text(&directory).contains("found 0"));
+        save(&directory.join("a"), "a.png", [1, 2, 3]);
+        assert!(text(&directory).contains("found 1"));
+        fs::create_dir_all(directory.join("b")).expect("it can be made");
+        assert!(text(&directory.join("b")).contains("found none"));
+        let file = directory.join("b/b.png");
+        fs::write(&file, "no picture at all").expect("it is written");
+        text(&file);
+        let good = fs::read(directory.join("a/a.png")).expect("it is there");
+        for cut in [9, 30, good.len() / 2, good.len() - 20] {
+            fs::write(&file, &good[..cut]).expect("it is written");
+            let error = read(&file, [3, 2, 2]).expect_err("it is cut");
+            assert!(matches!(error, Error::File(FileError::Corrupt { .. })), "{cut}: {error:?}");
+        }
+        // Headers that claim much, with the right checksums: a side, 16 bits a channel.
+        for (side, bits, expected) in [(SIDE + 1, 8, "limit"), (SIDE, 16, "bytes of pixels")] {
+            let mut large = good.clone();
+            large[16..20].copy_from_slice(&side.to_be_bytes());
+            large[20..24].copy_from_slice(&side.to_be_bytes());
+            large[24] = bits;
+            let mut checksum = flate2::Crc::new();
+            checksum.update(&large[12..29]);
+            large[29..33].copy_from_slice(&checksum.sum().to_be_bytes());
+            fs::write(&file, large).expect("it is written");
+            let text = text(&file);
+            assert!(text.contains(expected), "{text}");
+        }
+        fs::remove_dir_all(directory).expect("it can be removed");
+    }
+}
