@@ -20,7 +20,8 @@ use std::panic::Location;
 /// let x = graph.input("x", [8, 3, 32, 32], DType::F32);
 /// let y = halved.forward(&mut Scope::new(&graph, Mode::Train), x);
 /// assert_eq!(y.shape().dims(), [8, 16, 16, 16]);
-/// # Ok::<(), wgrad::Error>(graph.check()?)
+/// graph.check()?;
+/// # Ok::<(), wgrad::Error>(())
 /// ```
 #[derive(Clone, Debug)]
 pub struct Conv<const AXES: usize> {
@@ -52,7 +53,8 @@ pub type Conv3d = Conv<3>;
 /// let x = graph.input("x", [8, 32, 7, 7], DType::F32);
 /// let y = doubled.forward(&mut Scope::new(&graph, Mode::Train), x);
 /// assert_eq!(y.shape().dims(), [8, 16, 14, 14]);
-/// # Ok::<(), wgrad::Error>(graph.check()?)
+/// graph.check()?;
+/// # Ok::<(), wgrad::Error>(())
 /// ```
 #[derive(Clone, Debug)]
 pub struct ConvTranspose<const AXES: usize> {
