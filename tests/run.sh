@@ -15,20 +15,23 @@ fi
 
 say() { echo "run.sh: $*"; }
 
+# OpenGL does not count: a machine may have its software driver without that of Vulkan, and there
+# a step takes twenty times as long.
 gpu_answers() {
     # Not in one pipe: a grep that has seen enough would break it.
     local listing
-    listing="$(cargo run --quiet --bin wgrad -- devices --json)" && grep -q -- '-gpu"' <<<"$listing"
+    listing="$(cargo run --quiet --bin wgrad -- devices --json)" &&
+        grep -qE '"backend":"(vulkan|metal|dx12)"' <<<"$listing"
 }
 
 install_mesa() {
     local packages=(mesa-vulkan-drivers libvulkan1) release=()
     if ! command -v apt-get >/dev/null; then
-        say "no GPU answers: install a Vulkan driver (Mesa's lavapipe will do) and its loader"
+        say "no Vulkan, Metal or DX12 driver answers: install a Vulkan driver (Mesa's lavapipe will do) and its loader"
         return 1
     fi
     if [[ "$(id -u)" != 0 ]]; then
-        say "no GPU answers: run 'apt-get install ${packages[*]}' as root"
+        say "no Vulkan, Metal or DX12 driver answers: run 'apt-get install ${packages[*]}' as root"
         return 1
     fi
     # Debian 12 itself has Mesa 22, which is old for a Vulkan driver.
@@ -40,7 +43,7 @@ install_mesa() {
                 >/etc/apt/sources.list.d/bookworm-backports.list
         fi
     fi
-    say "no GPU answers: installing ${packages[*]} ${release[*]}"
+    say "no Vulkan, Metal or DX12 driver answers: installing ${packages[*]} ${release[*]}"
     apt-get update -q
     DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends \
         "${release[@]}" "${packages[@]}"
