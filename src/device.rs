@@ -3,7 +3,7 @@
 use crate::{
     cpu::CpuDevice,
     error::{DeviceError, Error},
-    gpu::{self, GpuDevice},
+    gpu::{self, GpuDevice, Verification},
 };
 
 /// Where programs run.
@@ -101,6 +101,15 @@ impl Device {
     #[cfg(not(target_arch = "wasm32"))]
     pub fn select_blocking(selection: &Selection) -> Result<Self, Error> {
         pollster::block_on(Device::select(selection))
+    }
+
+    /// The same device; on a GPU the kernels of programs compiled for this handle are proved as
+    /// this says. The CPU and the reference have no driver to doubt.
+    pub fn with_verification(self, verification: Verification) -> Self {
+        match self {
+            Device::Gpu(gpu) => Device::Gpu(gpu.with_verification(verification)),
+            other => other,
+        }
     }
 
     /// Its name, for people.

@@ -248,6 +248,18 @@ pub enum CompileError {
         /// Name of the device.
         device: String,
     },
+    /// No way to compute something gives what it must on this device.
+    #[error("{op} of {shape}: no kernel can be trusted on {device}: {failure}")]
+    NoTrustedKernel {
+        /// The operations of the step.
+        op: String,
+        /// Extents of what it computes.
+        shape: Shape,
+        /// Name of the device.
+        device: String,
+        /// What the last one gave, what it should have given, and by how much it may be off.
+        failure: String,
+    },
     /// A shader was refused: a bug in this crate or in the driver.
     #[error("shader {shader} was refused: {message}")]
     Shader {

@@ -61,6 +61,7 @@ pub mod nn;
 pub mod ops;
 pub mod optim;
 mod program;
+mod proof;
 pub mod reference;
 mod rewrite;
 pub mod schedule;
@@ -77,6 +78,7 @@ pub use error::{
     CompileError, DeviceError, Error, FileError, GraphError, OpError, Place, RunError,
     VariableError,
 };
+pub use gpu::Verification;
 pub use graph::{Declaration, Effect, Graph, Node, NodeId, Tensor};
 pub use init::Init;
 pub use program::{Fed, Feed, Outputs, Program, Value};

@@ -1,9 +1,12 @@
 //! What tests and `verify` share: samples, the error a device is allowed, and how it is measured.
 
 mod compare;
+mod derivatives;
 mod gradients;
 
+pub(crate) use compare::unit_in_last_place;
 pub use compare::{Agreement, compare, evaluate};
+pub use derivatives::DERIVATIVE_BOUNDS;
 pub use gradients::Slope;
 
 use crate::{dtype::DType, ops::Op, reference::Array64, shape::Meta};
@@ -75,13 +78,8 @@ impl Sample {
     /// `op` on operands of these types. Floats lie between -1 and 1, integers below 100, and the
     /// derivative is smooth, unless said otherwise.
     pub(crate) fn new(op: impl Into<Op>, operands: impl IntoIterator<Item = Meta>) -> Self {
-        let domain = |meta: &Meta| match meta.dtype {
-            DType::F32 | DType::F16 => Domain::Range(-1.0, 1.0),
-            DType::I32 => Domain::Range(-50.0, 50.0),
-            DType::U32 => Domain::Below(100),
-            DType::Bool => Domain::Below(2),
-        };
-        let operands = operands.into_iter().map(|meta| (meta.clone(), domain(&meta))).collect();
+        let with_domain = |meta: Meta| (meta.clone(), Domain::everyday(meta.dtype));
+        let operands = operands.into_iter().map(with_domain).collect();
         Sample {
             op: op.into(),
             operands,
@@ -138,6 +136,16 @@ impl std::fmt::Display for Sample {
 }
 
 impl Domain {
+    /// Floats between -1 and 1, integers below 100.
+    pub(crate) fn everyday(dtype: DType) -> Self {
+        match dtype {
+            DType::F32 | DType::F16 => Domain::Range(-1.0, 1.0),
+            DType::I32 => Domain::Range(-50.0, 50.0),
+            DType::U32 => Domain::Below(100),
+            DType::Bool => Domain::Below(2),
+        }
+    }
+
     /// A tensor of such values, rounded to its type; the same for the same seed.
     pub fn fill(&self, meta: &Meta, seed: u64) -> Array64 {
         let len = meta.shape.len();

@@ -39,6 +39,12 @@ fn train(out: &Path, seed: &str) -> Value {
     lines[1].clone()
 }
 
+/// The lines of a run with `--json`.
+fn objects(output: &Output) -> Vec<Value> {
+    let lines = output.stdout.split(|&byte| byte == b'\n').filter(|line| !line.is_empty());
+    lines.map(|line| serde_json::from_slice(line).expect("every line is an object")).collect()
+}
+
 /// Exit code and stderr of a run that must print nothing else.
 fn fails(args: &[&str]) -> (Option<i32>, String) {
     let output = wgrad(args);
@@ -164,4 +170,56 @@ fn a_plan_says_what_it_needs() {
         assert!(plan[key].as_f64().is_some_and(|number| number > 0.0), "{key}: {plan}");
     }
     assert_eq!(plan["batch"], 8);
+}
+
+#[test]
+fn operations_are_verified() {
+    let output = wgrad(&["verify", "--device", "cpu", "--ops", "relu,matmul", "--json"]);
+    assert!(output.status.success());
+    let lines = objects(&output);
+    let [matmul, relu, sum] = lines.as_slice() else { unreachable!("two lines and a sum") };
+    assert_eq!([&matmul["op"], &relu["op"]], ["matmul", "relu"]);
+    assert!(matmul["second_derivatives"].as_u64().is_some_and(|n| n > 10), "{matmul}");
+    let samples = [matmul, relu].map(|line| line["samples"].as_u64().unwrap_or_default());
+    assert_eq!(sum["samples"].as_u64(), Some(samples.iter().sum()));
+    assert_eq!((&sum["ops"], &sum["failed"]), (&2.into(), &0.into()));
+
+    let list = wgrad(&["verify", "--list"]);
+    let names =
+        String::from_utf8_lossy(&list.stdout).lines().map(str::to_owned).collect::<Vec<_>>();
+    assert!(names.len() > 50 && names.contains(&"convolution".to_owned()), "{names:?}");
+    let (code, error) = fails(&["verify", "--ops", "relu,telepathy"]);
+    assert_eq!(code, Some(1));
+    assert!(error.contains("there is no operation \"telepathy\""), "{error}");
+}
+
+/// What one process has proved the next one trusts.
+#[test]
+fn proofs_are_kept() {
+    let folder = directory("proofs");
+    let train = || {
+        let run = Command::new(env!("CARGO_BIN_EXE_wgrad"))
+            .env("WGRAD_CACHE_DIR", folder.join("cache"))
+            .args(["train", "digits", "--device", "gpu", "--epochs", "1", "--batch", "500"])
+            .args(["--json", "--out"])
+            .arg(folder.join("model"))
+            .output()
+            .expect("it starts");
+        objects(&run).pop()
+    };
+    let Some(cold) = train() else {
+        let required = std::env::var("REQUIRE_GPU").is_ok_and(|value| value == "1");
+        assert!(!required, "REQUIRE_GPU=1, and nothing was trained");
+        return eprintln!("skipped: there is no adapter");
+    };
+    let warm = train().expect("it ran before");
+    let counts = |sum: &Value| {
+        ["proved", "known", "unproved"].map(|name| sum["proofs"][name].as_u64().expect("a number"))
+    };
+    let ([proved, shared, _], [again, known, _]) = (counts(&cold), counts(&warm));
+    assert!(proved > 20, "{cold}");
+    // Programs of one process share some too.
+    assert_eq!([again, known], [0, proved + shared], "{warm}");
+    assert_eq!(counts(&cold)[2] + counts(&warm)[2], 0);
+    assert_eq!(warm["weights_sha256"], cold["weights_sha256"]);
 }

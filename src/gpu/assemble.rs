@@ -79,13 +79,13 @@ impl crate::Program {
         let Some(plan) = self.plan() else { return Vec::new() };
         let bound = detour::bindable(plan);
         let partials = bound.slots.len();
-        bound.steps.iter().flat_map(|step| assemble(step, partials)).collect()
+        bound.steps.iter().flat_map(|step| assemble(step, partials, 0)).collect()
     }
 }
 
 /// The dispatches of a step; none for a copy, or where nothing is written. Slot `partials` may be
-/// used between them.
-pub(super) fn assemble(step: &Step, partials: usize) -> Vec<Assembly> {
+/// used between them, and `variant` is which of the shaders of a kernel is taken.
+pub(super) fn assemble(step: &Step, partials: usize, variant: usize) -> Vec<Assembly> {
     if step.writes.iter().all(|write| write.len == 0) {
         return Vec::new();
     }
@@ -98,7 +98,7 @@ pub(super) fn assemble(step: &Step, partials: usize) -> Vec<Assembly> {
             reduction.assemble(step, epilogue, Storage::Slot(partials))
         }
         StepKind::Kernel { kernel, operands, space, dtype, epilogue } => {
-            let shader = kernel.shader.clone();
+            let shader = kernel.shaders[variant].clone();
             let mut text = Text::new(&shader, step.label.clone());
             let first = step.reads.first().filter(|_| *operands > 0);
             let elem = first.map_or(*dtype, |region| region.dtype);

@@ -4,7 +4,9 @@ use super::{
     adapter,
     counters::{Counters, Tally, count},
     faults::Faults,
+    ledger::Ledger,
     pipelines::Pipelines,
+    prove::{Proofs, Verification},
 };
 use crate::{
     error::{DeviceError, Error},
@@ -18,6 +20,11 @@ pub struct GpuDevice {
     pub(super) shared: Arc<Shared>,
     /// Whether buffers are surrounded by words that must not change; see `guard.rs`.
     pub(super) is_guarded: bool,
+    /// When kernels are proved; see `prove.rs`.
+    pub(super) verification: Verification,
+    /// Breaks shaders, so that tests see what becomes of them.
+    #[cfg(test)]
+    pub(super) sabotage: Option<fn(&mut super::Assembly)>,
 }
 
 /// What clones of a device share.
@@ -29,6 +36,8 @@ pub(super) struct Shared {
     pub faults: Arc<Faults>,
     pub tally: Tally,
     pub pipelines: Mutex<Pipelines>,
+    pub ledger: Mutex<Ledger>,
+    pub proofs: Mutex<Proofs>,
     /// Buffers that programs use as slots, for other programs to use too.
     pub slots: Mutex<Vec<Weak<wgpu::Buffer>>>,
     /// Idle buffers for reading back.
@@ -69,6 +78,7 @@ impl GpuDevice {
         })?;
         let faults = Faults::watch(&device);
         let limits = device.limits();
+        let ledger = Mutex::new(Ledger::open(&info));
         let shared = Shared {
             device,
             queue,
@@ -77,11 +87,19 @@ impl GpuDevice {
             faults,
             tally: Tally::default(),
             pipelines: Mutex::default(),
+            ledger,
+            proofs: Mutex::default(),
             slots: Mutex::default(),
             staging: Mutex::default(),
             submitting: Mutex::default(),
         };
-        Ok(GpuDevice { shared: Arc::new(shared), is_guarded: false })
+        Ok(GpuDevice {
+            shared: Arc::new(shared),
+            is_guarded: false,
+            verification: Verification::default(),
+            #[cfg(test)]
+            sabotage: None,
+        })
     }
 
     /// Name of the adapter.

@@ -2,7 +2,7 @@
 //!
 //! The path of a plan: `detour` rewrites the few steps a GPU cannot bind, `assemble` makes
 //! the WGSL text and the binding list of every dispatch (no adapter is needed for that),
-//! `pipelines` compiles it, `program` lays out memory, and `execute` records and submits
+//! `prove` tries it against f64, `pipelines` compiles it, `program` lays out memory, and `execute` records and submits
 //! it run after run without creating anything new.
 //!
 //! Invariants, checked by tests:
@@ -23,11 +23,13 @@ mod emit;
 mod execute;
 mod faults;
 mod guard;
+mod ledger;
 mod memory;
 mod operands;
 mod pipelines;
 mod placement;
 mod program;
+mod prove;
 mod readback;
 mod reduction;
 mod slot_params;
@@ -40,6 +42,7 @@ pub use adapter::{AdapterSummary, adapters, open_any, open_best_hardware, open_n
 pub use assemble::{Assembly, Binding, BindingKind};
 pub use counters::Counters;
 pub use device::GpuDevice;
+pub use prove::{Proofs, Verification};
 pub use values::GpuValue;
 
 pub(crate) use memory::Placed;

@@ -1,7 +1,7 @@
 //! A plan made ready for a device.
 
 use super::{
-    assemble::{Assembly, Binding, BindingKind, assemble},
+    assemble::{Assembly, Binding, BindingKind},
     bindings::{Bindings, Homes},
     detour,
     device::GpuDevice,
@@ -71,13 +71,23 @@ pub(super) struct State {
 }
 
 impl GpuProgram {
-    /// Compiles the shaders of a plan and makes its memory.
+    /// Chooses shaders that are proved, compiles them and makes the memory of a plan.
     ///
     /// # Errors
     ///
     /// [`CompileError`] where the device cannot run it; a
     /// [`DeviceError`](crate::DeviceError) where there is not enough memory.
     pub fn new(device: &GpuDevice, plan: Arc<Plan>) -> Result<Self, Error> {
+        Self::with(device, plan, |steps, partials| device.trusted(steps, partials))
+    }
+
+    /// As [`new`](Self::new), with the dispatches that `choose` makes of the steps and the slot of
+    /// partial results.
+    pub(super) fn with(
+        device: &GpuDevice,
+        plan: Arc<Plan>,
+        choose: impl FnOnce(&[Step], usize) -> Result<Vec<Vec<Assembly>>, Error>,
+    ) -> Result<Self, Error> {
         device.shared.faults.check()?;
         check_types(device, &plan)?;
         let bindable = detour::bindable(&plan);
@@ -87,7 +97,8 @@ impl GpuProgram {
         let mut uniforms = Uniforms::new(device);
         let mut commands = Vec::new();
         let mut costs = Vec::new();
-        for step in &bindable.steps {
+        let chosen = choose(&bindable.steps, partials)?;
+        for (step, assemblies) in bindable.steps.iter().zip(chosen) {
             if let StepKind::Copy = step.kind {
                 if step.writes[0].len > 0 {
                     let (from, to) = (step.reads[0], step.writes[0]);
@@ -96,7 +107,6 @@ impl GpuProgram {
                 }
                 continue;
             }
-            let assemblies = assemble(step, partials);
             slots[partials] = slots[partials].max(partial_words(&assemblies, partials));
             for (index, assembly) in assemblies.into_iter().enumerate() {
                 check_bindings(device, &assembly)?;
@@ -221,7 +231,7 @@ fn check_types(device: &GpuDevice, plan: &Plan) -> Result<(), Error> {
     for step in &plan.steps {
         if step.reads.iter().chain(&step.writes).any(half) || calculates_in_half(step) {
             return refuse(match &step.kind {
-                StepKind::Kernel { kernel, .. } => kernel.shader.name,
+                StepKind::Kernel { kernel, .. } => kernel.shaders[0].name,
                 StepKind::Reduce { function, .. } => function.name(),
                 StepKind::Map { .. } => "map",
                 StepKind::Copy => "copy",

@@ -4,6 +4,7 @@
 
 mod placement;
 mod plans;
+mod proofs;
 mod shaders;
 
 use super::GpuDevice;

@@ -230,7 +230,9 @@ impl Operation for Argsort {
         };
         let work = 4 * (1 + size.ilog2() as usize);
         let cpu = CpuKernel { granule: cols.max(1), work, compute: Arc::new(compute) };
-        Lowering::Kernel(Kernel { shader, cpu })
+        let axes = (0..x.shape.rank()).filter(|&axis| axis != self.axis);
+        let probe = Probe::new(self.clone(), operands, Bound::Exact).along_all(axes);
+        Lowering::Kernel(Kernel { shaders: vec![shader], cpu, probe: probe.into() })
     }
 
     fn cost(&self, operands: &[&Meta], result: &Meta) -> Cost {

@@ -199,6 +199,24 @@ impl Scalar for BinaryFn {
             (Xor, _) => words2(x, out, |a, b| a ^ b),
         }
     }
+
+    fn eval(&self, x: &[f64], dtype: DType, _: DType) -> f64 {
+        match dtype.is_float() {
+            true => BinaryFn::eval(*self, x[0], x[1]),
+            false => dtype.from_word(self.eval_int(x[0] as i64, x[1] as i64) as u32),
+        }
+    }
+
+    fn accuracy(&self, dtype: DType, _: DType) -> (Bound, &'static str) {
+        match self {
+            _ if !dtype.is_float() => (Bound::Exact, "integers are exact"),
+            Div => (Bound::Ulp(3), "WGSL allows 2.5 units for a quotient"),
+            Rem => (Bound::Ulp(3), "the quotient is exact where it is small"),
+            Pow => (Bound::Ulp(16), "the logarithm carries 8 extra bits"),
+            Max | Min => (Bound::Exact, "one of the operands"),
+            _ => (Bound::Ulp(1), "correctly rounded but for flushed denormals"),
+        }
+    }
 }
 
 impl<'g> Tensor<'g> {
@@ -344,13 +362,7 @@ impl Operation for Binary {
         let [a, b] = operands else { unreachable!("binary functions have two operands") };
         let dtype = a.meta.dtype;
         let pairs = a.data.iter().zip(&b.data);
-        let data = pairs.map(|(&a, &b)| match dtype.is_float() {
-            true => self.0.eval(a, b),
-            false => {
-                let low = self.0.eval_int(a as i64, b as i64) as u32;
-                dtype.from_word(low)
-            }
-        });
+        let data = pairs.map(|(&a, &b)| Scalar::eval(&self.0, &[a, b], dtype, dtype));
         Array64 { meta: a.meta.clone(), data: data.collect() }
     }
 
@@ -381,23 +393,18 @@ impl Operation for Binary {
             for dtype in DType::ALL.into_iter().filter(|&dtype| function.accepts(dtype)) {
                 let operand = Meta::new([3, 7], dtype);
                 let sample = Sample::new(Binary(function), [operand.clone(), operand]);
-                let sample = match (function, dtype.is_float()) {
-                    (_, false) => sample.bound(Bound::Exact, "integers are exact"),
-                    (Div, _) => sample
-                        .bound(Bound::Ulp(3), "WGSL allows 2.5 units for a quotient")
-                        .operand(1, Domain::Range(0.5, 3.0)),
-                    (Rem, _) => sample
-                        .bound(Bound::Ulp(3), "the quotient is exact where it is small")
+                let (bound, reason) = function.accuracy(dtype, dtype);
+                let sample = sample.bound(bound, reason);
+                samples.push(match (function, dtype.is_float()) {
+                    (Div, true) => sample.operand(1, Domain::Range(0.5, 3.0)),
+                    (Rem, true) => sample
                         .operand(0, Domain::Range(0.1, 0.9))
                         .operand(1, Domain::Range(1.0, 2.0)),
-                    (Pow, _) => sample
-                        .bound(Bound::Ulp(16), "the logarithm carries 8 extra bits")
+                    (Pow, true) => sample
                         .operand(0, Domain::Range(0.1, 8.0))
                         .operand(1, Domain::Range(-3.0, 3.0)),
-                    (Max | Min, _) => sample.bound(Bound::Exact, "one of the operands"),
-                    _ => sample.bound(Bound::Ulp(1), "correctly rounded but for flushed denormals"),
-                };
-                samples.push(sample);
+                    _ => sample,
+                });
             }
         }
         let pair = [Meta::new([4], DType::F32), Meta::new([4], DType::F32)];

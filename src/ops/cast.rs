@@ -66,6 +66,18 @@ impl Scalar for ToResult {
             }
         }
     }
+
+    fn eval(&self, x: &[f64], _: DType, result: DType) -> f64 {
+        // The reference does not round floats: what is stored on a device is its error.
+        if result.is_float() { x[0] } else { result.round(x[0]) }
+    }
+
+    fn accuracy(&self, _: DType, result: DType) -> (Bound, &'static str) {
+        match result.is_float() {
+            true => (Bound::Ulp(1), "the nearest float"),
+            false => (Bound::Exact, "defined for every value"),
+        }
+    }
 }
 
 impl<'g> Tensor<'g> {
@@ -104,11 +116,8 @@ impl Operation for Cast {
     }
 
     fn eval(&self, operands: &[&Array64]) -> Array64 {
-        match self.to {
-            // The reference does not round floats: what is stored on a device is its error.
-            DType::F32 | DType::F16 => operands[0].map(self.to, |x| x),
-            to => operands[0].map(to, |x| to.round(x)),
-        }
+        let dtype = operands[0].meta.dtype;
+        operands[0].map(self.to, |x| ToResult.eval(&[x], dtype, self.to))
     }
 
     fn vjp<'g>(&self, x: &[Tensor<'g>], _: Tensor<'g>, ct: Tensor<'g>) -> Vec<Option<Tensor<'g>>> {
@@ -138,10 +147,8 @@ impl Operation for Cast {
                 } else {
                     sample
                 };
-                samples.push(match to.is_float() {
-                    true => sample.bound(Bound::Ulp(1), "the nearest float"),
-                    false => sample.bound(Bound::Exact, "defined for every value"),
-                });
+                let (bound, reason) = ToResult.accuracy(from, to);
+                samples.push(sample.bound(bound, reason));
             }
         }
         const EDGES: Domain = Domain::Values(&[

@@ -100,6 +100,14 @@ impl Scalar for CompareFn {
             (DType::U32 | DType::Bool, _) => words(x, out, |a, b| self.holds(a, b)),
         }
     }
+
+    fn eval(&self, x: &[f64], _: DType, _: DType) -> f64 {
+        f64::from(u8::from(self.holds(x[0], x[1])))
+    }
+
+    fn accuracy(&self, _: DType, _: DType) -> (Bound, &'static str) {
+        (Bound::Exact, "a truth value")
+    }
 }
 
 macro_rules! builders {
@@ -168,7 +176,8 @@ impl Operation for Compare {
     fn eval(&self, operands: &[&Array64]) -> Array64 {
         let [a, b] = operands else { unreachable!("comparisons have two operands") };
         let pairs = a.data.iter().zip(&b.data);
-        let data = pairs.map(|(a, b)| f64::from(u8::from(self.0.holds(a, b)))).collect();
+        let dtype = a.meta.dtype;
+        let data = pairs.map(|(&a, &b)| self.0.eval(&[a, b], dtype, DType::Bool)).collect();
         Array64 { meta: Meta::new(a.shape(), DType::Bool), data }
     }
 

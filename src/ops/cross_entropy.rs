@@ -3,7 +3,7 @@
 use super::*;
 use crate::{
     dtype::DType,
-    ops::softmax::{EXP_WORK, Rows, exp_sum, exponentials, row_max, row_sum},
+    ops::softmax::{EXP_WORK, Rows, exp_sum, exponentials, log_accuracy, row_max, row_sum},
     shape::Shape,
 };
 use std::sync::Arc;
@@ -128,7 +128,12 @@ impl Operation for CrossEntropy {
         };
         let source = include_str!("../../shaders/cross_entropy.wgsl");
         let work = rows.cols as usize * (EXP_WORK + 2);
-        rows.kernel("cross_entropy", source, 1, work.max(1), Arc::new(compute))
+        // Some labels are no class.
+        let classes = Domain::Below(rows.cols + 1);
+        let probe = Probe::new(CrossEntropy, operands, log_accuracy(rows.cols as usize).0)
+            .along_all(0..operands[1].shape.rank())
+            .operand(1, classes);
+        rows.kernel("cross_entropy", source, 1, work.max(1), Arc::new(compute), probe)
     }
 
     fn cost(&self, operands: &[&Meta], result: &Meta) -> Cost {
@@ -138,11 +143,12 @@ impl Operation for CrossEntropy {
 
     fn samples() -> Vec<Sample> {
         let of = |dims: &[usize], classes| {
-            let rows = Shape::from(&dims[..dims.len() - 1]);
+            let (cols, rows) = dims.split_last().expect("there is a row");
             let operands = [Meta::new(dims, DType::F32), Meta::new(rows, DType::U32)];
+            let (bound, reason) = log_accuracy(*cols);
             Sample::new(CrossEntropy, operands)
                 .operand(1, Domain::Below(classes))
-                .bound(Bound::Abs(4e-6), "losses below 10, a few roundings of 2^-21 at most")
+                .bound(bound, reason)
         };
         vec![
             of(&[4, 7], 7),
@@ -158,6 +164,12 @@ impl Operation for CrossEntropy {
                 .named("large"),
         ]
     }
+}
+
+/// How far its gradient may be off, and why.
+fn grad_accuracy(cols: usize) -> (Bound, &'static str) {
+    let reason = "results below 1, a dozen roundings of 2^-24 at most, and those of a lane";
+    (Bound::Abs(1e-6 + 4e-9 * cols as f64), reason)
 }
 
 impl std::fmt::Display for CrossEntropyGrad {
@@ -225,7 +237,10 @@ impl Operation for CrossEntropyGrad {
             }
         };
         let source = include_str!("../../shaders/cross_entropy_grad.wgsl");
-        rows.kernel("cross_entropy_grad", source, cols, EXP_WORK + 6, Arc::new(compute))
+        let probe = Probe::new(CrossEntropyGrad, operands, grad_accuracy(cols).0)
+            .along_all(0..operands[1].shape.rank())
+            .operand(1, Domain::Below(rows.cols + 1));
+        rows.kernel("cross_entropy_grad", source, cols, EXP_WORK + 6, Arc::new(compute), probe)
     }
 
     fn cost(&self, operands: &[&Meta], result: &Meta) -> Cost {
@@ -235,15 +250,16 @@ impl Operation for CrossEntropyGrad {
 
     fn samples() -> Vec<Sample> {
         let of = |dims: &[usize], classes| {
-            let rows = Shape::from(&dims[..dims.len() - 1]);
+            let (cols, rows) = dims.split_last().expect("there is a row");
             let operands = [
                 Meta::new(dims, DType::F32),
-                Meta::new(&rows, DType::U32),
-                Meta::new(&rows, DType::F32),
+                Meta::new(rows, DType::U32),
+                Meta::new(rows, DType::F32),
             ];
+            let (bound, reason) = grad_accuracy(*cols);
             Sample::new(CrossEntropyGrad, operands)
                 .operand(1, Domain::Below(classes))
-                .bound(Bound::Abs(1e-6), "results below 1, a dozen roundings of 2^-24 at most")
+                .bound(bound, reason)
         };
         vec![
             of(&[4, 7], 7),

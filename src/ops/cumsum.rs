@@ -75,6 +75,16 @@ impl Cumsum {
     }
 }
 
+/// The error of a device along a row of so many elements, and why.
+fn accuracy(dtype: DType, cols: usize) -> (Bound, &'static str) {
+    if !dtype.is_float() {
+        return (Bound::Exact, "integers are exact");
+    }
+    // A GPU has 4 elements, 8 steps between invocations, and fewer tiles than blocks.
+    let roundings = cols.min(BLOCK) + cols / BLOCK;
+    (Bound::Terms(roundings as f64), "one rounding an element of a block, and one a block")
+}
+
 impl std::fmt::Display for Cumsum {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let exclusive = if self.exclusive { ", exclusive" } else { "" };
@@ -161,7 +171,10 @@ impl Operation for Cumsum {
             }
         };
         let cpu = CpuKernel { granule: cols, work: 4, compute: Arc::new(compute) };
-        Lowering::Kernel(Kernel { shader, cpu })
+        let axes = (0..x.shape.rank()).filter(|&axis| axis != self.axis);
+        let bound = accuracy(x.dtype, cols).0;
+        let probe = Probe::new(self.clone(), operands, bound).along_all(axes);
+        Lowering::Kernel(Kernel { shaders: vec![shader], cpu, probe: probe.into() })
     }
 
     fn cost(&self, operands: &[&Meta], result: &Meta) -> Cost {
@@ -174,12 +187,8 @@ impl Operation for Cumsum {
             Sample::new(op, [Meta::new(dims, dtype)]).bound(Bound::Exact, "integers are exact")
         };
         let floats = |dims: &[usize], axis: usize, flags| {
-            // A GPU has 4 elements, 8 steps between invocations, and fewer tiles than blocks.
-            let (block, blocks) = (dims[axis].min(BLOCK), dims[axis] / BLOCK);
-            of(DType::F32, dims, axis, flags).bound(
-                Bound::Terms((block + blocks) as f64),
-                "one rounding an element of a block, and one a block",
-            )
+            let (bound, reason) = accuracy(DType::F32, dims[axis]);
+            of(DType::F32, dims, axis, flags).bound(bound, reason)
         };
         let mut samples = Vec::new();
         for flags in [[false, false], [true, false], [false, true], [true, true]] {

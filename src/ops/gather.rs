@@ -250,7 +250,24 @@ impl Operation for Gather {
             }
         };
         let cpu = CpuKernel { granule, work: 2, compute: Arc::new(compute) };
-        Lowering::Kernel(Kernel { shader, cpu })
+        let (axis, rank) = (self.axis, x.shape.rank());
+        let added = result.shape.rank() + 1 - rank;
+        let probe = Probe::new(self.clone(), operands, Bound::Exact)
+            // Some lie outside.
+            .operand(1, Domain::Below(extent as u32 + 1));
+        let probe = match of {
+            Indices::PerLine => (0..rank)
+                .filter(|&other| other != axis)
+                .fold(probe, |probe, other| probe.along_all([other]))
+                .along(axis, [None, Some(axis)]),
+            Indices::Shared => {
+                let outer = (0..axis).fold(probe, |probe, d| probe.along(d, [Some(d), None]));
+                let inner = (axis + 1..rank)
+                    .fold(outer, |probe, d| probe.along(d + added - 1, [Some(d), None]));
+                (0..added).fold(inner, |probe, d| probe.along(axis + d, [None, Some(d)]))
+            }
+        };
+        Lowering::Kernel(Kernel { shaders: vec![shader], cpu, probe: probe.into() })
     }
 
     fn cost(&self, operands: &[&Meta], result: &Meta) -> Cost {

@@ -1,7 +1,7 @@
 //! What an operation tells the scheduler and the devices.
 
 use super::{binary::BinaryFn, compare::CompareFn, random::Draw, reduce::ReduceFn, unary::UnaryFn};
-use crate::dtype::DType;
+use crate::{dtype::DType, proof::Probe, testing::Bound};
 use std::sync::Arc;
 
 /// How a device computes an operation.
@@ -55,6 +55,12 @@ pub(crate) trait Scalar {
 
     /// Computes a block: `dtype` is the type of the last operand, `result` that of the result.
     fn cpu(&self, operands: &[&[u32]], dtype: DType, result: DType, out: &mut [u32]);
+
+    /// The definition, in f64.
+    fn eval(&self, operands: &[f64], dtype: DType, result: DType) -> f64;
+
+    /// How far a device may be off where it gets the exact operands, and why.
+    fn accuracy(&self, dtype: DType, result: DType) -> (Bound, &'static str);
 }
 
 /// A WGSL expression and what it needs.
@@ -113,10 +119,13 @@ pub(crate) enum Layout {
 /// An operation with a shader and a CPU loop of its own. Operands and result are contiguous.
 #[derive(Clone, Debug)]
 pub(crate) struct Kernel {
-    /// For GPUs.
-    pub shader: Shader,
+    /// For GPUs: one or several ways, the preferred one first. They agree bit for bit, so that
+    /// whichever is trusted may serve.
+    pub shaders: Vec<Shader>,
     /// For the CPU.
     pub cpu: CpuKernel,
+    /// How it is proved.
+    pub probe: Arc<Probe>,
 }
 
 /// One dispatch of a file of `shaders/`.

@@ -75,13 +75,21 @@ impl Matmul {
     }
 }
 
+/// How far a device may be off that adds up so many products, and why: at worst there are k
+/// roundings of a product and k of a partial sum; over factors of both signs no partial sum comes
+/// near the sum of the magnitudes.
+pub(super) fn accuracy(k: usize) -> (Bound, &'static str) {
+    let reason = "k roundings of partial sums, which stay below a quarter of the magnitudes";
+    (Bound::Terms(3.0 + k as f64 / 4.0), reason)
+}
+
 impl Product {
-    fn shader(self) -> Shader {
+    /// One for large tiles, which read less, and one for small ones, which keep more of a device
+    /// busy; both add up in the order of k.
+    fn shaders(self) -> Vec<Shader> {
         let tiles = |tile: usize| self.batches * self.m.div_ceil(tile) * self.n.div_ceil(tile);
-        // Large tiles read less, small ones keep more of a device busy. Either adds up in the
-        // order of k, so both belong to one numerics class.
         let large = self.m > 32 && self.n > 32 && tiles(64) >= 32;
-        let edge = if large { 16 } else { 8 };
+        let edges: [usize; 2] = if large { [16, 8] } else { [8, 16] };
         let params = Params {
             batches: self.batches as u32,
             m: self.m as u32,
@@ -94,13 +102,14 @@ impl Product {
             b_row: self.b[0] as u32,
             b_col: self.b[1] as u32,
         };
-        Shader {
+        let shader = |edge: usize| Shader {
             name: "matmul",
             source: include_str!("../../shaders/matmul.wgsl"),
             overrides: vec![("EDGE", edge as f64)],
             params: bytemuck::bytes_of(&params).to_vec(),
             workgroups: fold(tiles(4 * edge)),
-        }
+        };
+        edges.map(shader).into()
     }
 
     /// Whole rows of the result, which may belong to several batches.
@@ -282,7 +291,14 @@ impl Operation for Matmul {
             work: 2 * product.k.max(1),
             compute: Arc::new(compute),
         };
-        Lowering::Kernel(Kernel { shader: product.shader(), cpu })
+        let batches = operands[0].shape.rank() - 2;
+        let (a, b) =
+            (batches + usize::from(self.transpose_a), batches + 1 - usize::from(self.transpose_b));
+        let probe = Probe::new(self.clone(), operands, accuracy(product.k).0)
+            .along_all(0..batches)
+            .along(batches, [Some(a), None])
+            .along(batches + 1, [None, Some(b)]);
+        Lowering::Kernel(Kernel { shaders: product.shaders(), cpu, probe: probe.into() })
     }
 
     fn cost(&self, operands: &[&Meta], result: &Meta) -> Cost {
@@ -300,12 +316,8 @@ impl Operation for Matmul {
             };
             let op = Matmul { transpose_a, transpose_b };
             let operands = [dims(m, k, transpose_a), dims(k, n, transpose_b)];
-            // At worst k roundings of a product and k of a partial sum; over factors of both
-            // signs no partial sum comes near the sum of the magnitudes.
-            Sample::new(op, operands).bound(
-                Bound::Terms(3.0 + k as f64 / 4.0),
-                "k roundings of partial sums, which stay below a quarter of the magnitudes",
-            )
+            let (bound, reason) = accuracy(k);
+            Sample::new(op, operands).bound(bound, reason)
         };
         let mut samples = vec![
             of(&[], [65, 66, 67], false, false).named("past a tile"),

@@ -47,6 +47,7 @@ pub use convolution::Geometry;
 use crate::{
     error::OpError,
     graph::Tensor,
+    proof::Probe,
     reference::Array64,
     shape::Meta,
     testing::{Bound, Domain, Sample},

@@ -159,7 +159,10 @@ impl Operation for RadixCount {
         let shader = digit.shader("radix_count", source, x);
         let work = 4 * BLOCK / DIGITS;
         let cpu = CpuKernel { granule, work, compute: Arc::new(compute) };
-        Lowering::Kernel(Kernel { shader, cpu })
+        let probe = Probe::new(*self, operands, Bound::Exact)
+            .along_all([0])
+            .operand(1, Domain::Below(cols as u32));
+        Lowering::Kernel(Kernel { shaders: vec![shader], cpu, probe: probe.into() })
     }
 
     fn cost(&self, operands: &[&Meta], result: &Meta) -> Cost {
@@ -185,6 +188,20 @@ impl Operation for RadixCount {
             of(DType::U32, 0, 5, 0, false).named("no rows"),
         ]
     }
+}
+
+/// Operands of [`RadixScatter`] that fit together: anything, in its own order, and where the
+/// digits of its blocks begin.
+fn scattered(digit: Digit, x: &Meta) -> Vec<Array64> {
+    let x = Domain::everyday(x.dtype).fill(x, 1);
+    let order = Array64::from_fn(Meta::new(x.shape(), DType::U32), |c| c[1] as f64);
+    let mut starts = RadixCount(digit).eval(&[&x, &order]);
+    let row = starts.shape().dims()[1..].iter().product::<usize>();
+    for row in starts.data.chunks_exact_mut(row.max(1)) {
+        let mut before = 0.0;
+        row.iter_mut().for_each(|count| before += std::mem::replace(count, before));
+    }
+    vec![x, order, starts]
 }
 
 impl std::fmt::Display for RadixScatter {
@@ -248,7 +265,11 @@ impl Operation for RadixScatter {
         let source = include_str!("../../shaders/radix_scatter.wgsl");
         let shader = digit.shader("radix_scatter", source, x);
         let cpu = CpuKernel { granule: cols.max(1), work: 8, compute: Arc::new(compute) };
-        Lowering::Kernel(Kernel { shader, cpu })
+        let x = x.clone();
+        let probe = Probe::new(*self, operands, Bound::Exact)
+            .along_all([0])
+            .operands(move || scattered(digit, &x));
+        Lowering::Kernel(Kernel { shaders: vec![shader], cpu, probe: probe.into() })
     }
 
     fn cost(&self, operands: &[&Meta], result: &Meta) -> Cost {

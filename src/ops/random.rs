@@ -115,6 +115,33 @@ impl Scalar for Draw {
             *word = draw(self.function, [x[0][k], x[1][k]], x[2][k], self.stream, x[3][k]);
         }
     }
+
+    fn eval(&self, x: &[f64], _: DType, _: DType) -> f64 {
+        let [key0, key1, counter, index] = [x[0], x[1], x[2], x[3]].map(|x| x as u32);
+        let block = philox([index / 4, counter, self.stream, 0], [key0, key1]);
+        let lane = index as usize % 4;
+        match self.function {
+            RandomFn::Bits => f64::from(block[lane]),
+            RandomFn::Uniform => f64::from(unit(block[lane])),
+            RandomFn::Normal => {
+                let (first, second) = (unit(block[lane & 2]), unit(block[lane | 1]));
+                let radius = (-2.0 * (1.0 - f64::from(first)).ln()).sqrt();
+                let angle = std::f64::consts::TAU * f64::from(second);
+                radius * if lane.is_multiple_of(2) { angle.cos() } else { angle.sin() }
+            }
+        }
+    }
+
+    fn accuracy(&self, _: DType, _: DType) -> (Bound, &'static str) {
+        match self.function {
+            RandomFn::Bits => (Bound::Exact, "integers are exact"),
+            RandomFn::Uniform => (Bound::Exact, "24 bits fit an f32"),
+            RandomFn::Normal => {
+                let reason = "the angle, up to 6.3, is rounded to 2.4e-7, the radius at most 5.8";
+                (Bound::Abs(4e-6), reason)
+            }
+        }
+    }
 }
 
 /// Path of the key of all random operations, and of the counter that advances once a run.
@@ -178,29 +205,12 @@ impl Operation for Random {
     }
 
     fn eval(&self, operands: &[&Array64]) -> Array64 {
-        let [key0, key1, counter, index] = operands else {
-            unreachable!("random operations have four operands")
-        };
-        let Draw { function, stream } = self.0;
-        let element = |k: usize| {
-            let [key0, key1, counter, index] =
-                [key0, key1, counter, index].map(|operand| operand.data[k] as u32);
-            let block = philox([index / 4, counter, stream, 0], [key0, key1]);
-            let lane = index as usize % 4;
-            match function {
-                RandomFn::Bits => f64::from(block[lane]),
-                RandomFn::Uniform => f64::from(unit(block[lane])),
-                RandomFn::Normal => {
-                    let (first, second) = (unit(block[lane & 2]), unit(block[lane | 1]));
-                    let radius = (-2.0 * (1.0 - f64::from(first)).ln()).sqrt();
-                    let angle = std::f64::consts::TAU * f64::from(second);
-                    radius * if lane.is_multiple_of(2) { angle.cos() } else { angle.sin() }
-                }
-            }
-        };
-        let meta = Meta::new(index.shape(), function.dtype());
+        let index = operands[3];
+        let words = |k: usize| operands.iter().map(|operand| operand.data[k]).collect::<Vec<_>>();
+        let dtype = self.0.function.dtype();
+        let element = |k: usize| self.0.eval(&words(k), DType::U32, dtype);
         let data = (0..index.data.len()).map(element).collect();
-        Array64 { meta, data }
+        Array64 { meta: Meta::new(index.shape(), dtype), data }
     }
 
     fn vjp<'g>(&self, _: &[Tensor<'g>], _: Tensor<'g>, _: Tensor<'g>) -> Vec<Option<Tensor<'g>>> {
@@ -222,18 +232,14 @@ impl Operation for Random {
     fn samples() -> Vec<Sample> {
         let of = |function| {
             let operand = Meta::new([3, 7], DType::U32);
-            Sample::new(Random(Draw { function, stream: 3 }), vec![operand; 4])
+            let draw = Draw { function, stream: 3 };
+            let (bound, reason) = draw.accuracy(DType::U32, function.dtype());
+            Sample::new(Random(draw), vec![operand; 4])
                 .operand(0, Domain::Below(u32::MAX))
+                .bound(bound, reason)
                 .without_gradient()
         };
-        vec![
-            of(RandomFn::Bits).bound(Bound::Exact, "integers are exact"),
-            of(RandomFn::Uniform).bound(Bound::Exact, "24 bits fit an f32"),
-            of(RandomFn::Normal).bound(
-                Bound::Abs(4e-6),
-                "the angle, up to 6.3, is rounded to 2.4e-7 and the radius is at most 5.8",
-            ),
-        ]
+        [RandomFn::Bits, RandomFn::Uniform, RandomFn::Normal].map(of).into()
     }
 }
 

@@ -67,6 +67,19 @@ impl ReduceFn {
         }
     }
 
+    /// How far a device may be off that combines so many exact floats, and why.
+    pub(crate) fn accuracy(self, count: usize) -> (Bound, &'static str) {
+        match self {
+            // Whoever sums more than 64 terms does so in at least 16 lanes or in chunks.
+            Sum => {
+                let roundings = if count <= 64 { count } else { count / 16 + 16 };
+                (Bound::Terms(roundings as f64), "one rounding a term of a lane")
+            }
+            Prod => (Bound::Ulp(count as u32 + 1), "one rounding a factor"),
+            Max | Min => (Bound::Exact, "one of the elements"),
+        }
+    }
+
     /// The word that changes nothing it is combined with.
     pub(crate) fn identity(self, dtype: DType) -> u32 {
         // Conversion to an integer saturates: the least and the greatest number.
@@ -391,11 +404,9 @@ impl Operation for Reduce {
             Sample::new(Reduce { function, axes: axes.to_vec() }, [Meta::new(shape, dtype)])
         };
         let sum = |shape: Shape, axes: &[usize]| {
-            let terms: usize = axes.iter().map(|&axis| shape.dims()[axis]).product();
-            // Whoever sums more than 64 terms does so in at least 16 lanes or in chunks.
-            let roundings = if terms <= 64 { terms } else { terms / 16 + 16 };
-            of(Sum, shape, axes, DType::F32)
-                .bound(Bound::Terms(roundings as f64), "one rounding a term of a lane")
+            let terms = axes.iter().map(|&axis| shape.dims()[axis]).product();
+            let (bound, reason) = Sum.accuracy(terms);
+            of(Sum, shape, axes, DType::F32).bound(bound, reason)
         };
         let mut samples = vec![
             sum([3, 5].into(), &[1]),

@@ -311,7 +311,20 @@ impl Operation for ScatterAdd {
         };
         let work = 1 + count.div_ceil(extent.max(1));
         let cpu = CpuKernel { granule, work, compute: Arc::new(compute) };
-        Lowering::Kernel(Kernel { shader, cpu })
+        let (axis, rank) = (self.axis, result.shape.rank());
+        let bound = if dtype.is_float() { Bound::Terms(count as f64) } else { Bound::Exact };
+        let probe = Probe::new(self.clone(), operands, bound)
+            // Some lie outside.
+            .operand(1, Domain::Below(extent as u32 + 1));
+        let others = (0..rank).filter(|&other| other != axis);
+        let probe = match self.indices {
+            Indices::PerLine => probe.along_all(others),
+            Indices::Shared => others.fold(probe, |probe, d| {
+                let of_updates = if d < axis { d } else { d + operands[1].shape.rank() - 1 };
+                probe.along(d, [Some(of_updates), None])
+            }),
+        };
+        Lowering::Kernel(Kernel { shaders: vec![shader], cpu, probe: probe.into() })
     }
 
     fn cost(&self, operands: &[&Meta], result: &Meta) -> Cost {

@@ -89,6 +89,7 @@ fn kernel(
     [x, result]: [&Meta; 2],
     block: usize,
     add: impl Fn(&[&[u32]], [usize; 2], &mut [u32]) + Send + Sync + 'static,
+    probe: Probe,
 ) -> Lowering {
     let ([_, count, cols], [_, extent, _]) = (extents(x), extents(result));
     let len = result.shape.len();
@@ -115,7 +116,26 @@ fn kernel(
     };
     let work = 1 + count.div_ceil(extent.max(1));
     let cpu = CpuKernel { granule, work, compute: Arc::new(compute) };
-    Lowering::Kernel(Kernel { shader, cpu })
+    let probe = probe.along_all([0]);
+    Lowering::Kernel(Kernel { shaders: vec![shader], cpu, probe: probe.into() })
+}
+
+/// Numbers, sorted keys below `below`, and an order, which fit together.
+fn sorted(x: &Meta, below: usize) -> Vec<Array64> {
+    let [rows, count, _] = extents(x);
+    let keys = Meta::new([rows, count], DType::U32);
+    // Runs of different lengths, past blocks and within them.
+    let key = |j: usize| (j * j / count.max(1) * below / count.max(1)).min(below - 1);
+    vec![
+        Domain::everyday(x.dtype).fill(x, 1),
+        Array64::from_fn(keys.clone(), |c| key(c[1]) as f64),
+        Array64::from_fn(keys, |c| (count - 1 - c[1]) as f64),
+    ]
+}
+
+/// How far a device may be off that adds up so many updates.
+fn accuracy(dtype: DType, updates: usize) -> Bound {
+    if dtype.is_float() { Bound::Terms(updates as f64) } else { Bound::Exact }
 }
 
 impl std::fmt::Display for SegmentTails {
@@ -159,7 +179,10 @@ impl Operation for SegmentTails {
         let x = operands[0];
         let ([_, count, cols], block, dtype) = (extents(x), self.block, x.dtype);
         let shader = ("segment_tails", include_str!("../../shaders/segment_tails.wgsl"));
-        kernel(shader, [x, result], block, move |operands, [row, number], y| {
+        let seeded = x.clone();
+        let probe = Probe::new(self.clone(), operands, accuracy(dtype, block))
+            .operands(move || sorted(&seeded, count.max(1)));
+        let add = move |operands: &[&[u32]], [row, number]: [usize; 2], y: &mut [u32]| {
             let [keys, order] = [1, 2].map(|k| &operands[k][row * count..][..count]);
             let (start, end) = (number * block, count.min((number + 1) * block));
             let first = start + keys[start..end].partition_point(|&key| key < keys[end - 1]);
@@ -167,7 +190,8 @@ impl Operation for SegmentTails {
                 let place = row * count + place as usize;
                 Sum.combine_words(dtype, y, &operands[0][place * cols..][..cols]);
             }
-        })
+        };
+        kernel(shader, [x, result], block, add, probe)
     }
 
     fn cost(&self, operands: &[&Meta], result: &Meta) -> Cost {
@@ -266,7 +290,15 @@ impl Operation for SegmentSum {
         let ([_, count, cols], block, dtype) = (extents(x), self.block, x.dtype);
         let blocks = count.div_ceil(block);
         let shader = ("segment_sum", include_str!("../../shaders/segment_sum.wgsl"));
-        kernel(shader, [x, result], block, move |operands, [row, index], y| {
+        let (seeded, tails) = (x.clone(), SegmentTails { block });
+        let bound = accuracy(dtype, 2 * block + blocks);
+        let keys = self.extent + 1;
+        let probe = Probe::new(self.clone(), operands, bound).operands(move || {
+            let mut operands = sorted(&seeded, keys);
+            operands.push(tails.eval(&operands.iter().collect::<Vec<_>>()));
+            operands
+        });
+        let add = move |operands: &[&[u32]], [row, index]: [usize; 2], y: &mut [u32]| {
             let [keys, order] = [1, 2].map(|k| &operands[k][row * count..][..count]);
             let first = keys.partition_point(|&key| (key as usize) < index);
             let end = first + keys[first..].partition_point(|&key| key as usize == index);
@@ -278,7 +310,8 @@ impl Operation for SegmentSum {
                 let place = row * count + place as usize;
                 Sum.combine_words(dtype, y, &operands[0][place * cols..][..cols]);
             }
-        })
+        };
+        kernel(shader, [x, result], block, add, probe)
     }
 
     fn cost(&self, operands: &[&Meta], result: &Meta) -> Cost {

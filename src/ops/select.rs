@@ -25,6 +25,14 @@ impl Scalar for Select {
             *y = if condition != 0 { a } else { b };
         }
     }
+
+    fn eval(&self, x: &[f64], _: DType, _: DType) -> f64 {
+        if x[0] != 0.0 { x[1] } else { x[2] }
+    }
+
+    fn accuracy(&self, _: DType, _: DType) -> (Bound, &'static str) {
+        (Bound::Exact, "one of the operands")
+    }
 }
 
 impl<'g> Tensor<'g> {

@@ -224,6 +224,27 @@ impl Scalar for UnaryFn {
             (IsNan, _) => floats_to_bool1(x, out, f32::is_nan),
         }
     }
+
+    fn eval(&self, x: &[f64], dtype: DType, _: DType) -> f64 {
+        match dtype {
+            DType::F32 | DType::F16 => UnaryFn::eval(*self, x[0]),
+            DType::I32 | DType::U32 => dtype.from_word(self.eval_int(x[0] as i64) as u32),
+            // The low bit of a truth value is all of it.
+            DType::Bool => dtype.from_word(self.eval_int(x[0] as i64) as u32 & 1),
+        }
+    }
+
+    fn accuracy(&self, dtype: DType, _: DType) -> (Bound, &'static str) {
+        match (dtype, self) {
+            (DType::I32 | DType::U32 | DType::Bool, _) => (Bound::Exact, "integers are exact"),
+            (_, Sqrt) => (Bound::Ulp(5), "WGSL allows a reciprocal of an inverse square root"),
+            (_, Exp | Log) => (Bound::Ulp(2), "our polynomial, within 1 unit"),
+            (_, Log1p | Erf) => (Bound::Ulp(3), "our polynomial, within 2 units"),
+            (_, Sin | Cos) => (Bound::Ulp(3), "our polynomial, within 2 units"),
+            (_, Tanh | Sigmoid) => (Bound::Ulp(4), "2 units, and WGSL allows 2.5 for a quotient"),
+            _ => (Bound::Exact, "no rounding"),
+        }
+    }
 }
 
 /// Builders of functions without conditions.
@@ -348,13 +369,8 @@ impl Operation for Unary {
 
     fn eval(&self, operands: &[&Array64]) -> Array64 {
         let [x] = operands else { unreachable!("unary functions have one operand") };
-        let dtype = x.meta.dtype;
-        x.map(self.0.result(dtype), |x| match dtype {
-            DType::F32 | DType::F16 => self.0.eval(x),
-            DType::I32 | DType::U32 => dtype.from_word(self.0.eval_int(x as i64) as u32),
-            // The low bit of a truth value is all of it.
-            DType::Bool => dtype.from_word(self.0.eval_int(x as i64) as u32 & 1),
-        })
+        let (dtype, result) = (x.meta.dtype, self.0.result(x.meta.dtype));
+        x.map(result, |x| Scalar::eval(&self.0, &[x], dtype, result))
     }
 
     fn vjp<'g>(
@@ -408,7 +424,8 @@ impl Operation for Unary {
         samples.push(least.named("least"));
         for shape in [Shape::scalar(), Shape::from([0, 3]), Shape::from([257])] {
             let sample = sample(Tanh, Meta::new(shape, DType::F32));
-            samples.push(sample.bound(accuracy(Tanh).0, accuracy(Tanh).1).named("shape"));
+            let (bound, reason) = Tanh.accuracy(DType::F32, DType::F32);
+            samples.push(sample.bound(bound, reason).named("shape"));
         }
         samples
     }
@@ -418,25 +435,14 @@ fn sample(function: UnaryFn, operand: Meta) -> Sample {
     Sample::new(Unary(function), [operand])
 }
 
-/// The error of a device in the domain, and why.
-fn accuracy(function: UnaryFn) -> (Bound, &'static str) {
-    match function {
-        Sqrt => (Bound::Ulp(5), "WGSL allows a reciprocal of an inverse square root"),
-        Exp | Log => (Bound::Ulp(2), "our polynomial, within 1 unit"),
-        Log1p | Erf => (Bound::Ulp(3), "our polynomial, within 2 units"),
-        Sin | Cos => (Bound::Ulp(3), "our polynomial, within 2 units"),
-        Tanh | Sigmoid => (Bound::Ulp(4), "2 units, and WGSL allows 2.5 for a quotient"),
-        _ => (Bound::Exact, "no rounding"),
-    }
-}
-
 /// Operands from where the function is used.
 fn everyday(function: UnaryFn, dtype: DType) -> Sample {
     let sample = sample(function, Meta::new([3, 7], dtype));
+    let accuracy = function.accuracy(dtype, dtype);
     if !dtype.is_float() {
-        return sample.bound(Bound::Exact, "integers are exact").without_gradient();
+        return sample.bound(accuracy.0, accuracy.1).without_gradient();
     }
-    let (bound, reason) = match (accuracy(function), dtype) {
+    let (bound, reason) = match (accuracy, dtype) {
         ((Bound::Ulp(_), _), DType::F16) => (Bound::Ulp(1), "computed in f32, rounded once"),
         (accuracy, _) => accuracy,
     };

@@ -8,7 +8,7 @@ use crate::{
         lowering::{Cost, Kernel},
         reduce::ReduceFn,
     },
-    shape::Meta,
+    shape::{Meta, Shape},
 };
 
 /// A program for any device.
@@ -82,6 +82,17 @@ pub(crate) struct Step {
     pub writes: Vec<Region>,
     /// What it takes.
     pub cost: Cost,
+}
+
+impl Step {
+    /// The extents of what it writes.
+    pub fn shape(&self) -> Shape {
+        match &self.kind {
+            StepKind::Map { space, .. } | StepKind::Kernel { space, .. } => space.as_slice().into(),
+            StepKind::Reduce { outer, .. } => outer.as_slice().into(),
+            StepKind::Copy => [self.writes[0].len].into(),
+        }
+    }
 }
 
 /// What a step computes.

@@ -82,7 +82,7 @@ fn kind(step: &Step) -> String {
             format!("{} {} of {}", function.name(), shape(outer), shape(inner))
         }
         StepKind::Kernel { kernel, space, .. } => {
-            format!("{} {}", kernel.shader.name, shape(space))
+            format!("{} {}", kernel.shaders[0].name, shape(space))
         }
         StepKind::Copy => "copy".to_owned(),
     }

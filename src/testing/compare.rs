@@ -71,7 +71,7 @@ pub fn compare(got: &Array, expected: &Array64, bound: Bound, magnitudes: &[f64]
 
 /// Distance between neighbouring numbers of this type at `x`. Devices may flush numbers below the
 /// least normal one to zero, so there it is that number.
-fn unit_in_last_place(x: f64, dtype: DType) -> f64 {
+pub(crate) fn unit_in_last_place(x: f64, dtype: DType) -> f64 {
     let (digits, least) = match dtype {
         DType::F16 => (10, -14),
         _ => (23, -126),

@@ -1,8 +1,9 @@
 //! The `--device` option.
 
 use crate::Failure;
-use clap::Args;
-use wgrad::{Device, Selection};
+use clap::{Args, ValueEnum};
+use serde_json::{Value, json};
+use wgrad::{Device, Selection, Verification};
 
 #[derive(Args)]
 pub struct DeviceArgs {
@@ -12,15 +13,70 @@ pub struct DeviceArgs {
     /// no other; `reference` computes in f64 and is slow.
     #[arg(long, default_value = "best", value_name = "DEVICE")]
     device: Selection,
+    /// Whether a GPU's kernels are checked against f64 before they are used.
+    #[arg(long, default_value = "lazy", value_name = "WHEN")]
+    verify: Verify,
+}
+
+/// When kernels are checked.
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
+enum Verify {
+    /// Each once on this adapter and driver; what was found is kept in WGRAD_CACHE_DIR.
+    Lazy,
+    /// Each again, whatever was found before.
+    Full,
+    /// Not at all.
+    Off,
 }
 
 impl DeviceArgs {
     /// Opens the device; says so where it is not what one would think.
     pub fn open(&self) -> Result<Device, Failure> {
-        let device = Device::select_blocking(&self.device)?;
+        let device = Device::select_blocking(&self.device)?.with_verification(match self.verify {
+            Verify::Lazy => Verification::Lazy,
+            Verify::Full => Verification::Full,
+            Verify::Off => Verification::Off,
+        });
         if self.device == Selection::Gpu && device.kind() == "software-gpu" {
             eprintln!("note: there is no hardware GPU; using the software one, {}", device.name());
         }
+        if self.verify == Verify::Off && matches!(device, Device::Gpu(_)) {
+            eprintln!("note: kernels are not checked (--verify off)");
+        }
         Ok(device)
     }
+}
+
+/// Name and kind of a device; of a GPU also the interface and the driver.
+pub fn described(device: &Device) -> String {
+    match device {
+        Device::Gpu(gpu) => {
+            format!("{}, {}, {}, driver {}", gpu.name(), gpu.kind(), gpu.backend(), gpu.driver())
+        }
+        other => other.name(),
+    }
+}
+
+/// What a GPU has proved, for machines; `null` for other devices, which have no driver to doubt.
+pub fn proofs(device: &Device) -> Value {
+    let Device::Gpu(gpu) = device else { return Value::Null };
+    let proofs = gpu.proofs();
+    json!({
+        "proved": proofs.proved,
+        "known": proofs.known,
+        "unproved": proofs.unproved,
+        "quarantined": proofs.quarantined,
+        "seconds": proofs.seconds,
+    })
+}
+
+/// The same in a sentence; nothing for other devices.
+pub fn told_proofs(device: &Device) -> Option<String> {
+    let Device::Gpu(gpu) = device else { return None };
+    let proofs = gpu.proofs();
+    if proofs.unproved > 0 {
+        return Some(format!("{} kernels, none of them checked", proofs.unproved));
+    }
+    let (proved, known, seconds) = (proofs.proved, proofs.known, proofs.seconds);
+    Some(format!("{proved} kernels proved in {seconds:.1} s, {known} known to be right"))
 }

@@ -7,6 +7,7 @@ mod plan;
 mod predict;
 mod sets;
 mod train;
+mod verify;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -21,7 +22,8 @@ use std::process::ExitCode;
   wgrad train digits --device cpu    the same without a GPU
   wgrad train images --data photos   train one on pictures, with a folder for each class
   wgrad predict MODEL cat.jpg        what a trained network sees in a picture
-  wgrad plan digits                  what one step of it computes, and where"
+  wgrad plan digits                  what one step of it computes, and where
+  wgrad verify --device gpu          whether the GPU computes what the formulas say"
 )]
 struct Cli {
     #[command(subcommand)]
@@ -34,6 +36,7 @@ enum Command {
     Train(train::Args),
     Predict(predict::Args),
     Plan(plan::Args),
+    Verify(verify::Args),
 }
 
 /// What ends the program.
@@ -46,6 +49,7 @@ fn main() -> ExitCode {
         Command::Train(args) => train::run(&args),
         Command::Predict(args) => predict::run(&args),
         Command::Plan(args) => plan::run(&args),
+        Command::Verify(args) => verify::run(&args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -2,7 +2,7 @@
 
 use crate::{
     Failure,
-    device::DeviceArgs,
+    device::{DeviceArgs, proofs, told_proofs},
     model::{Defaults, Description, Task},
     sets::{DataArgs, Sets},
 };
@@ -119,7 +119,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     if args.json {
         as_json(args, &report, &description, &device, &file, &weights)
     } else {
-        as_text(&report, &description, &file, &weights)
+        as_text(&report, &description, &device, &file, &weights)
     }
 }
 
@@ -169,9 +169,11 @@ fn tell(epoch: &Epoch, json: bool) -> Result<(), Failure> {
 fn as_text(
     report: &Report,
     description: &Description,
+    device: &Device,
     file: &Path,
     weights: &str,
 ) -> Result<(), Failure> {
+    let proofs = told_proofs(device).map_or_else(String::new, |told| format!("\n{told}"));
     // The digits are called what their numbers are.
     let named = description.classes.iter().enumerate();
     let mut named: String = named
@@ -186,7 +188,7 @@ fn as_text(
     say(&format!(
         "\ntest accuracy {:.2}% of {} images, {} steps in {:.2} s\n\n\
          rows are true classes, columns predicted ones, and the share that is right\n{confusion}\n{}\n\
-         weights {weights}\nsaved to {}",
+         weights {weights}{proofs}\nsaved to {}",
         100.0 * confusion.accuracy(),
         confusion.total(),
         report.steps,
@@ -219,6 +221,7 @@ fn as_json(
         "seed": args.seed,
         "device": device.name(),
         "device_type": device.kind(),
+        "proofs": proofs(device),
         "weights_sha256": weights,
         "confusion": report.confusion.rows().collect::<Vec<_>>(),
         "model": file.display().to_string(),

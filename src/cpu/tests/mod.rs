@@ -10,15 +10,17 @@ use crate::{
     error::Error,
     ops::{
         binary::BinaryFn,
+        detach::Detach,
         lowering::{Cost, CpuKernel, Kernel, Pointwise, Shader},
     },
     program::Fed,
+    proof::Probe,
     schedule::{
         expr::{Affine, Body, Guard, Term, TermId},
         plan::{Epilogue, Plan, Region, Step, StepKind, Storage},
     },
     shape::Meta,
-    testing::Noise,
+    testing::{Bound, Noise},
     variables::Variables,
 };
 use std::sync::Arc;
@@ -223,7 +225,11 @@ fn a_kernel_and_its_epilogue() -> Result<(), Error> {
     let [x, y] = [floats(input[0].words()), floats(input[1].words())];
     for root in [acc, sum] {
         let kind = StepKind::Kernel {
-            kernel: Kernel { shader: shader.clone(), cpu: cpu.clone() },
+            kernel: Kernel {
+                shaders: vec![shader.clone()],
+                cpu: cpu.clone(),
+                probe: Probe::new(Detach, &[], Bound::Exact).into(),
+            },
             operands: 1,
             space: vec![rows, width],
             dtype: DType::F32,

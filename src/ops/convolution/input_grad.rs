@@ -94,7 +94,15 @@ impl Operation for ConvolutionInputGrad {
         let problem = self.problem(&operands[0].shape, &operands[1].shape);
         match problem.is_product() {
             Some(_) => Lowering::Expand,
-            None => Lowering::Kernel(shaders::input_grad(problem)),
+            None => {
+                let bound = accuracy(problem.outputs * problem.taps()).0;
+                let probe = Probe::new(self.clone(), operands, bound).along(0, [None, Some(0)]);
+                let probe = match problem.groups {
+                    1 => probe.along(1, [Some(1), None]),
+                    _ => probe,
+                };
+                Lowering::Kernel(shaders::input_grad(problem, probe))
+            }
         }
     }
 

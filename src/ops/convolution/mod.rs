@@ -21,7 +21,7 @@ pub use weight_grad::ConvolutionWeightGrad;
 use super::*;
 use crate::shape::Shape;
 use geometry::Product;
-use matmul::Matmul;
+use matmul::{Matmul, accuracy};
 
 const TRANSPOSED_A: Matmul = Matmul { transpose_a: true, transpose_b: false };
 const TRANSPOSED_B: Matmul = Matmul { transpose_a: false, transpose_b: true };
@@ -250,7 +250,16 @@ impl Operation for Convolution {
         let problem = self.problem(&operands[0].shape, &operands[1].shape);
         match problem.is_product() {
             Some(_) => Lowering::Expand,
-            None => Lowering::Kernel(shaders::convolution(problem)),
+            None => {
+                let bound = accuracy(problem.terms()).0;
+                let probe = Probe::new(self.clone(), operands, bound).along(0, [Some(0), None]);
+                // With groups, the channels of a part would have to be whole groups.
+                let probe = match problem.groups {
+                    1 => probe.along(1, [None, Some(0)]),
+                    _ => probe,
+                };
+                Lowering::Kernel(shaders::convolution(problem, probe))
+            }
         }
     }
 

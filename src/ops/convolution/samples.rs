@@ -86,10 +86,8 @@ fn cases() -> Vec<Case> {
 
 /// The bound of a matrix product of so many terms.
 fn bounded(sample: Sample, terms: usize) -> Sample {
-    sample.bound(
-        Bound::Terms(3.0 + terms as f64 / 4.0),
-        "one rounding a term of partial sums, which stay below a quarter of the magnitudes",
-    )
+    let (bound, reason) = accuracy(terms);
+    sample.bound(bound, reason)
 }
 
 /// A sample of each case: what `make` says of the shapes of input, weight and result, and of the

@@ -7,6 +7,7 @@ use crate::{
         library::divisor,
         lowering::{CpuKernel, Kernel, Shader, fold},
     },
+    proof::Probe,
 };
 use std::sync::Arc;
 
@@ -58,9 +59,8 @@ impl Problem {
     }
 }
 
-/// So many products of this many rows and columns, in tiles. Large tiles read less, small ones
-/// keep more of a device busy. Either adds up in the same order, so both belong to one numerics
-/// class.
+/// So many products of this many rows and columns: one shader for large tiles, which read less,
+/// and one for small ones, which keep more of a device busy. Both add up in the same order.
 fn tiled(
     name: &'static str,
     source: &'static str,
@@ -68,12 +68,18 @@ fn tiled(
     rows: usize,
     columns: usize,
     params: Vec<u8>,
-) -> Shader {
+) -> Vec<Shader> {
     let tiles = |tile: usize| products * rows.div_ceil(tile) * columns.div_ceil(tile);
     let large = rows > 32 && columns > 32 && tiles(64) >= 32;
-    let edge = if large { 16 } else { 8 };
-    let overrides = vec![("EDGE", edge as f64)];
-    Shader { name, source, overrides, params, workgroups: fold(tiles(4 * edge)) }
+    let edges: [usize; 2] = if large { [16, 8] } else { [8, 16] };
+    let shader = |edge: usize| Shader {
+        name,
+        source,
+        overrides: vec![("EDGE", edge as f64)],
+        params: params.clone(),
+        workgroups: fold(tiles(4 * edge)),
+    };
+    edges.map(shader).into()
 }
 
 /// `granule` elements of the result at a time.
@@ -90,21 +96,21 @@ fn cpu(
 }
 
 /// How devices compute a convolution.
-pub(super) fn convolution(problem: Problem) -> Kernel {
+pub(super) fn convolution(problem: Problem, probe: Probe) -> Kernel {
     let Problem { batch, groups, inputs, outputs, .. } = problem;
     let (pixels, positions, terms) = (problem.pixels(), problem.positions(), problem.terms());
     let [multipliers, shifts] = divisors(problem.y());
-    let shader = if outputs <= FEW {
+    let shaders = if outputs <= FEW {
         let channels = groups * outputs;
         let len = batch * channels * positions;
         let numbers = problem.rows([len, inputs, outputs, terms, channels, pixels]);
-        Shader {
+        vec![Shader {
             name: "convolution_depthwise",
             source: include_str!("../../../shaders/convolution_depthwise.wgsl"),
             overrides: vec![("WG_SIZE", INVOCATIONS as f64)],
             params: params(&[&numbers[..], &[(multipliers, 0), (shifts, 0)]].concat()),
             workgroups: fold(len.div_ceil(INVOCATIONS)),
-        }
+        }]
     } else {
         let columns = batch * positions;
         let numbers = problem.rows([groups, inputs, outputs, terms, columns, positions]);
@@ -119,11 +125,11 @@ pub(super) fn convolution(problem: Problem) -> Kernel {
     let cpu = cpu(granule, 2 * terms, move |[x, w], start, out| {
         unfolded.forward(x, w, start / positions.max(1), out);
     });
-    Kernel { shader, cpu }
+    Kernel { shaders, cpu, probe: probe.into() }
 }
 
 /// How devices compute the gradient of its weight.
-pub(super) fn weight_grad(problem: Problem) -> Kernel {
+pub(super) fn weight_grad(problem: Problem, probe: Probe) -> Kernel {
     let Problem { batch, groups, inputs, outputs, .. } = problem;
     let (pixels, positions, columns) = (problem.pixels(), problem.positions(), problem.terms());
     let terms = batch * positions;
@@ -133,16 +139,16 @@ pub(super) fn weight_grad(problem: Problem) -> Kernel {
     let rest = [(multipliers, pixels), (shifts, 0), (of_window, 0), (window_shifts, 0)];
     let source = include_str!("../../../shaders/convolution_weight_grad.wgsl");
     let params = params(&[&numbers[..], &rest].concat());
-    let shader = tiled("convolution_weight_grad", source, groups, outputs, columns, params);
+    let shaders = tiled("convolution_weight_grad", source, groups, outputs, columns, params);
     let unfolded = Unfolded::new(problem);
     let cpu = cpu(columns * block(outputs, groups), 2 * terms, move |[x, ct], start, out| {
         unfolded.weight_grad(x, ct, start / columns.max(1), out);
     });
-    Kernel { shader, cpu }
+    Kernel { shaders, cpu, probe: probe.into() }
 }
 
 /// How devices compute the gradient of its input.
-pub(super) fn input_grad(problem: Problem) -> Kernel {
+pub(super) fn input_grad(problem: Problem, probe: Probe) -> Kernel {
     let Problem { batch, groups, inputs, outputs, axes } = problem;
     let (pixels, positions, taps) = (problem.pixels(), problem.positions(), problem.taps());
     // Pixels a stride apart meet taps that are a step apart, and whose positions are `back` apart.
@@ -172,13 +178,13 @@ pub(super) fn input_grad(problem: Problem) -> Kernel {
     let source = include_str!("../../../shaders/convolution_input_grad.wgsl");
     let products = groups * phases.iter().product::<usize>();
     let params = params(&[&numbers[..], &rest].concat());
-    let shader = tiled("convolution_input_grad", source, products, inputs, columns, params);
+    let shaders = tiled("convolution_input_grad", source, products, inputs, columns, params);
     let unfolded = Unfolded::new(problem);
     let work = 2 * outputs * taps * positions / pixels.max(1);
     let cpu = cpu(pixels * block(inputs, batch * groups), work, move |[w, ct], start, out| {
         unfolded.input_grad(w, ct, start / pixels.max(1), out);
     });
-    Kernel { shader, cpu }
+    Kernel { shaders, cpu, probe: probe.into() }
 }
 
 fn gcd(a: usize, b: usize) -> usize {

@@ -142,7 +142,15 @@ impl Operation for ConvolutionWeightGrad {
     fn lower(&self, operands: &[&Meta], _: &Meta) -> Lowering {
         let problem = self.problem(&operands[0].shape, &operands[1].shape);
         match problem.is_product() {
-            None if parts(&problem) == 1 => Lowering::Kernel(shaders::weight_grad(problem)),
+            None if parts(&problem) == 1 => {
+                let bound = accuracy(problem.batch * problem.positions()).0;
+                let probe = Probe::new(self.clone(), operands, bound);
+                let probe = match problem.groups {
+                    1 => probe.along(0, [None, Some(1)]).along(1, [Some(1), None]),
+                    _ => probe,
+                };
+                Lowering::Kernel(shaders::weight_grad(problem, probe))
+            }
             _ => Lowering::Expand,
         }
     }

@@ -48,7 +48,7 @@ type Case = (&'static str, Vec<usize>, Vec<Window>, bool, f64);
 fn counted_cases() -> Vec<Case> {
     let mut all = Vec::new();
     for (label, dims, windows) in cases() {
-        let terms = windows.iter().map(|window| window.extent as f64).product();
+        let terms = terms(&windows);
         if windows.iter().any(|window| window.low + window.high > 0) {
             all.push((label, dims.clone(), windows.clone(), true, terms));
         }
@@ -56,6 +56,16 @@ fn counted_cases() -> Vec<Case> {
     }
     all.push(("windows of padding", vec![1, 2, 2], vec![Window::new(1).padding(1)], false, 1.0));
     all
+}
+
+/// How many terms meet in a sum at most.
+fn terms(windows: &[Window]) -> f64 {
+    windows.iter().map(|window| window.extent as f64).product()
+}
+
+/// How far a device may be off that adds up so many terms, and why.
+fn accuracy(terms: f64) -> (Bound, &'static str) {
+    (Bound::Terms(terms + 3.0), "one rounding a term, and a quotient of 2.5 ulp")
 }
 
 impl AvgPool {
@@ -123,18 +133,18 @@ impl Operation for AvgPool {
             }
         };
         let source = include_str!("../../../shaders/avg_pool.wgsl");
-        geometry.kernel("avg_pool", source, geometry.y, Arc::new(compute))
+        let probe = Probe::new(self.clone(), operands, accuracy(terms(&self.windows)).0);
+        geometry.kernel("avg_pool", source, geometry.y, Arc::new(compute), probe)
     }
 
     fn cost(&self, operands: &[&Meta], result: &Meta) -> Cost {
-        let cells: f64 = self.windows.iter().map(|window| window.extent as f64).product();
-        Cost::elementwise(cells, operands, result)
+        Cost::elementwise(terms(&self.windows), operands, result)
     }
 
     fn samples() -> Vec<Sample> {
         let sample = |(label, dims, windows, count_padding, terms): Case| {
             Sample::new(AvgPool { windows, count_padding }, [Meta::new(dims, F32)])
-                .bound(Bound::Terms(terms + 3.0), "one rounding a term, and a quotient of 2.5 ulp")
+                .bound(accuracy(terms).0, accuracy(terms).1)
                 .named(label)
         };
         counted_cases().into_iter().map(sample).collect()
@@ -208,12 +218,12 @@ impl Operation for AvgPoolGrad {
             }
         };
         let source = include_str!("../../../shaders/avg_pool_grad.wgsl");
-        geometry.kernel("avg_pool_grad", source, geometry.x, Arc::new(compute))
+        let probe = Probe::new(self.clone(), operands, accuracy(terms(&self.windows)).0);
+        geometry.kernel("avg_pool_grad", source, geometry.x, Arc::new(compute), probe)
     }
 
     fn cost(&self, operands: &[&Meta], result: &Meta) -> Cost {
-        let cells: f64 = self.windows.iter().map(|window| window.extent as f64).product();
-        let flops = operands[0].shape.len() as f64 * (cells + 1.0);
+        let flops = operands[0].shape.len() as f64 * (terms(&self.windows) + 1.0);
         Cost { flops, ..Cost::moved(operands, result) }
     }
 
@@ -223,7 +233,7 @@ impl Operation for AvgPoolGrad {
             let ct = pooled(&windows, &x).unwrap_or_else(|_| x.clone());
             let extents = x.shape.dims()[2..].to_vec();
             Sample::new(AvgPoolGrad { windows, count_padding, extents }, [ct])
-                .bound(Bound::Terms(terms + 3.0), "a quotient of 2.5 ulp and one rounding a term")
+                .bound(accuracy(terms).0, accuracy(terms).1)
                 .named(label)
         };
         counted_cases().into_iter().map(sample).collect()

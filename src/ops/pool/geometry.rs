@@ -132,6 +132,7 @@ impl Geometry {
         source: &'static str,
         result: [usize; 3],
         compute: Arc<Compute>,
+        probe: Probe,
     ) -> Lowering {
         let words = |numbers: [usize; 3]| numbers.map(|number| number as u32);
         let plane = result.iter().product::<usize>();
@@ -168,7 +169,9 @@ impl Geometry {
         };
         let cells = self.y_plane() * self.windows.iter().map(|w| w.extent).product::<usize>();
         let work = (2 * cells).div_ceil(plane.max(1)).max(1);
-        Lowering::Kernel(Kernel { shader, cpu: CpuKernel { granule: plane.max(1), work, compute } })
+        let cpu = CpuKernel { granule: plane.max(1), work, compute };
+        let probe = probe.along_all([0, 1]);
+        Lowering::Kernel(Kernel { shaders: vec![shader], cpu, probe: probe.into() })
     }
 
     /// Calls `f` with the number and the cells of every window of a plane, in row-major order.

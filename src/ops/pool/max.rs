@@ -130,7 +130,8 @@ impl Operation for MaxPool {
             }
         };
         let source = include_str!("../../../shaders/max_pool.wgsl");
-        geometry.kernel("max_pool", source, geometry.y, Arc::new(compute))
+        let probe = Probe::new(self.clone(), operands, Bound::Exact);
+        geometry.kernel("max_pool", source, geometry.y, Arc::new(compute), probe)
     }
 
     fn cost(&self, operands: &[&Meta], result: &Meta) -> Cost {
@@ -175,6 +176,11 @@ const HARD_GRADIENT: [f64; 18] =
 /// Cells of a window, padding included.
 fn per_window(windows: &[Window]) -> f64 {
     windows.iter().map(|window| window.extent as f64).product()
+}
+
+/// How far a device may be off that adds up cotangents below 1, and why.
+fn grad_accuracy(windows: &[Window]) -> (Bound, &'static str) {
+    (Bound::Abs(6e-8 * per_window(windows)), "at most so many terms below 1, of which few meet")
 }
 
 impl std::fmt::Display for MaxPoolGrad {
@@ -237,7 +243,8 @@ impl Operation for MaxPoolGrad {
             }
         };
         let source = include_str!("../../../shaders/max_pool_grad.wgsl");
-        geometry.kernel("max_pool_grad", source, geometry.x, Arc::new(compute))
+        let probe = Probe::new(self.clone(), operands, grad_accuracy(&self.windows).0);
+        geometry.kernel("max_pool_grad", source, geometry.x, Arc::new(compute), probe)
     }
 
     fn cost(&self, operands: &[&Meta], result: &Meta) -> Cost {
@@ -249,9 +256,10 @@ impl Operation for MaxPoolGrad {
         let of = |dims: &[usize], windows: &[Window]| {
             let x = Meta::new(dims, F32);
             let ct = pooled(windows, &x).unwrap_or_else(|_| x.clone());
+            let (bound, reason) = grad_accuracy(windows);
             Sample::new(MaxPoolGrad { windows: windows.to_vec() }, [x, ct])
                 .operand(0, Domain::Distinct)
-                .bound(Bound::Abs(5e-7), "at most 9 terms below 1, of which few meet")
+                .bound(bound, reason)
         };
         let cases = cases().into_iter();
         let mut samples: Vec<Sample> =
@@ -324,7 +332,8 @@ impl Operation for MaxPoolSelect {
             }
         };
         let source = include_str!("../../../shaders/max_pool_select.wgsl");
-        geometry.kernel("max_pool_select", source, geometry.y, Arc::new(compute))
+        let probe = Probe::new(self.clone(), operands, Bound::Exact);
+        geometry.kernel("max_pool_select", source, geometry.y, Arc::new(compute), probe)
     }
 
     fn cost(&self, operands: &[&Meta], result: &Meta) -> Cost {

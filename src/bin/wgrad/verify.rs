@@ -1,0 +1,240 @@
+//! `wgrad verify`: whether this device computes what the formulas say.
+
+use crate::{
+    Failure,
+    device::{DeviceArgs, described},
+};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde_json::json;
+use std::{collections::BTreeMap, io::Write, time::Instant};
+use wgrad::{
+    CompileError, DType, Device, Error, Verification, ops,
+    testing::{Agreement, DERIVATIVE_BOUNDS, Sample},
+};
+
+/// Run every operation on a device, with its first and second derivatives, and compare the results
+/// with f64.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:
+  wgrad verify
+  wgrad verify --device gpu --full
+  wgrad verify --device cpu --ops matmul,convolution
+  wgrad verify --device gpu --json | tail -n 1 | jq .failed")]
+pub struct Args {
+    #[command(flatten)]
+    device: DeviceArgs,
+    /// Only these operations.
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    ops: Vec<String>,
+    /// Only samples that read or give this element type: f32, f16, i32, u32 or bool.
+    #[arg(long, value_name = "TYPE", value_parser = dtype)]
+    dtype: Option<DType>,
+    /// On a GPU, run everything a second time between guard bands, which shows what is read before
+    /// it is written, and what is written beside a result.
+    #[arg(long)]
+    full: bool,
+    /// Print the names of the operations and stop.
+    #[arg(long)]
+    list: bool,
+    /// Print one JSON object a line: the operations, then the sum.
+    #[arg(long)]
+    json: bool,
+}
+
+fn dtype(text: &str) -> Result<DType, String> {
+    let known = DType::ALL.into_iter().find(|dtype| dtype.to_string() == text);
+    known.ok_or_else(|| "expected f32, f16, i32, u32 or bool".to_owned())
+}
+
+/// What became of the samples of an operation.
+#[derive(Default)]
+struct Tally {
+    samples: usize,
+    /// On this device not to be had: f16 on most GPUs.
+    unsupported: usize,
+    /// Results, first and second derivatives that were compared.
+    compared: [usize; 3],
+    failures: Vec<String>,
+    /// The largest share of a bound, and of which sample.
+    worst: f64,
+    seconds: f64,
+}
+
+pub fn run(args: &Args) -> Result<(), Failure> {
+    let mut by_name: BTreeMap<&str, Vec<Sample>> = BTreeMap::new();
+    for sample in ops::samples() {
+        by_name.entry(sample.op.name()).or_default().push(sample);
+    }
+    let mut out = std::io::stdout().lock();
+    if args.list {
+        by_name.keys().try_for_each(|name| writeln!(out, "{name}"))?;
+        return Ok(());
+    }
+    if let Some(unknown) = args.ops.iter().find(|name| !by_name.contains_key(name.as_str())) {
+        return Err(format!("there is no operation {unknown:?}: see wgrad verify --list").into());
+    }
+    by_name.retain(|name, _| args.ops.is_empty() || args.ops.iter().any(|known| known == name));
+    if let Some(dtype) = args.dtype {
+        by_name.values_mut().for_each(|samples| samples.retain(|sample| has(sample, dtype)));
+        by_name.retain(|_, samples| !samples.is_empty());
+    }
+    // The samples are the proof: each is compared with f64 here.
+    let device = args.device.open()?.with_verification(Verification::Off);
+    let devices = match &device {
+        Device::Gpu(gpu) if args.full => {
+            vec![device.clone(), Device::Gpu(gpu.clone().with_guards())]
+        }
+        _ => vec![device.clone()],
+    };
+    let about = described(&device);
+    if !args.json {
+        writeln!(out, "{about}\n\n{HEADER}")?;
+    }
+    let bar = progress(by_name.len() as u64);
+    let started = Instant::now();
+    let (mut samples, mut failed, mut unsupported) = (0, 0, 0);
+    let mut first: Option<String> = None;
+    for (name, of_op) in &by_name {
+        bar.set_message((*name).to_owned());
+        let tally = verify(of_op, &devices);
+        bar.inc(1);
+        (samples, failed, unsupported) = (
+            samples + tally.samples,
+            failed + tally.failures.len(),
+            unsupported + tally.unsupported,
+        );
+        let line = if args.json { object(name, &tally).to_string() } else { row(name, &tally) };
+        bar.suspend(|| writeln!(out, "{line}"))?;
+        first = first.or_else(|| tally.failures.into_iter().next());
+    }
+    bar.finish_and_clear();
+    let seconds = started.elapsed().as_secs_f64();
+    if let Some(failure) = &first {
+        eprintln!("{failure}");
+    }
+    if args.json {
+        let sum = json!({
+            "device": about,
+            "ops": by_name.len(),
+            "samples": samples,
+            "unsupported": unsupported,
+            "failed": failed,
+            "seconds": seconds,
+        });
+        writeln!(out, "{sum}")?;
+    } else {
+        let rest = match unsupported {
+            0 => String::new(),
+            n => format!(", {n} of them of types that this device has not"),
+        };
+        let ops = by_name.len();
+        writeln!(
+            out,
+            "\n{ops} operations, {samples} samples{rest}: {failed} failed, {seconds:.1} s"
+        )?;
+    }
+    match failed {
+        0 => Ok(()),
+        _ => Err(format!("{failed} results are not what they must be").into()),
+    }
+}
+
+fn has(sample: &Sample, dtype: DType) -> bool {
+    let reads = sample.operands.iter().any(|(meta, _)| meta.dtype == dtype);
+    reads || sample.expected().is_ok_and(|(y, _)| y.meta.dtype == dtype)
+}
+
+fn verify(samples: &[Sample], devices: &[Device]) -> Tally {
+    let mut tally = Tally::default();
+    let started = Instant::now();
+    for sample in samples {
+        tally.samples += 1;
+        for device in devices {
+            for order in 0..3 {
+                let result = match order {
+                    0 => sample.check(device).map(Some),
+                    _ => sample.check_derivatives(device, order),
+                };
+                match result {
+                    Ok(None) => {}
+                    Ok(Some(agreement)) => {
+                        tally.compared[order] += 1;
+                        tally.worst = tally.worst.max(agreement.share);
+                        if !agreement.holds() {
+                            tally.failures.push(failure(sample, order, &agreement));
+                        }
+                    }
+                    Err(Error::Compile(CompileError::Unsupported { .. })) => {
+                        tally.unsupported += usize::from(order == 0);
+                    }
+                    Err(error) => {
+                        tally.failures.push(format!("{sample}, order {order}: {error}"));
+                    }
+                }
+            }
+        }
+    }
+    tally.seconds = started.elapsed().as_secs_f64();
+    tally
+}
+
+/// Everything it takes to run it again.
+fn failure(sample: &Sample, order: usize, agreement: &Agreement) -> String {
+    let bound = match order {
+        0 => format!("{:?}: {}", sample.bound, sample.reason),
+        _ => format!("{:e} of the largest element", DERIVATIVE_BOUNDS[order - 1]),
+    };
+    let what = ["result", "first derivative", "second derivative"][order];
+    let mut text = format!("FAILED {what} of {sample}\n  {agreement}\n  bound {bound}");
+    for (index, (value, (meta, domain))) in sample.values().iter().zip(&sample.operands).enumerate()
+    {
+        const SHOWN: usize = 32;
+        let shown = &value.data[..value.data.len().min(SHOWN)];
+        let more = if value.data.len() > SHOWN { " and so on" } else { "" };
+        text += &format!(
+            "\n  operand {index}: {meta} of {domain:?}, seed {}: {shown:?}{more}",
+            index + 1
+        );
+    }
+    text + &format!("\n  again: wgrad verify --ops {}", sample.op.name())
+}
+
+const HEADER: &str =
+    "operation                 samples  results  first  second  worst of bound      time";
+
+fn row(name: &str, tally: &Tally) -> String {
+    let [results, first, second] = tally.compared;
+    let verdict = match tally.failures.len() {
+        0 => String::new(),
+        n => format!("  {n} FAILED"),
+    };
+    let share =
+        if tally.worst.is_finite() { format!("{:.1}%", 100.0 * tally.worst) } else { "-".into() };
+    format!(
+        "{name:<26}{:>7}{results:>9}{first:>7}{second:>8}{share:>16}{:>8.2} s{verdict}",
+        tally.samples, tally.seconds
+    )
+}
+
+fn object(name: &str, tally: &Tally) -> serde_json::Value {
+    let [results, first, second] = tally.compared;
+    json!({
+        "op": name,
+        "samples": tally.samples,
+        "unsupported": tally.unsupported,
+        "results": results,
+        "first_derivatives": first,
+        "second_derivatives": second,
+        "worst": tally.worst.is_finite().then_some(tally.worst),
+        "failures": tally.failures,
+        "seconds": tally.seconds,
+    })
+}
+
+fn progress(ops: u64) -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(Some(ops), ProgressDrawTarget::stderr());
+    match ProgressStyle::with_template("{bar:40} {pos}/{len} {msg}") {
+        Ok(style) => bar.with_style(style),
+        Err(_) => bar,
+    }
+}

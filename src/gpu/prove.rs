@@ -1,0 +1,383 @@
+//! Proved before it is chosen: every dispatch of a program, on the device it will run on.
+//!
+//! The proof of a program is another program: the same steps with the same shaders, grids and
+//! uniforms, each on seeded operands of its own, between guard bands. What they leave is compared
+//! with [`Case`]. So a proof costs about as much as one run. A shader that fails is quarantined,
+//! which is said on standard error, and the next way to compute the step is tried; without one
+//! there is no program.
+
+use super::{
+    assemble::{Assembly, assemble},
+    device::GpuDevice,
+    ledger::{self, Entry, Key},
+    program::GpuProgram,
+    values::GpuValue,
+};
+use crate::{
+    array::Array,
+    error::{CompileError, DeviceError, Error},
+    graph::Declaration,
+    init::Init,
+    program::Fed,
+    proof::Case,
+    schedule::plan::{Plan, Region, Step, StepKind, Storage},
+    shape::Meta,
+    variables::Variables,
+};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::PoisonError,
+    time::Instant,
+};
+
+/// When the kernels of a program are proved.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Verification {
+    /// When they are first needed on this adapter and driver; what was proved before, by this
+    /// process or another, is trusted.
+    #[default]
+    Lazy,
+    /// Once in every process, whatever was proved before.
+    Full,
+    /// Never: results come from kernels that nobody has checked.
+    Off,
+}
+
+/// What a device has proved since it was opened.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct Proofs {
+    /// Kernels that were proved.
+    pub proved: u64,
+    /// Kernels that had been proved before.
+    pub known: u64,
+    /// Kernels that were taken unproved, under [`Verification::Off`].
+    pub unproved: u64,
+    /// Time the proofs took.
+    pub seconds: f64,
+    /// What became of kernels that failed.
+    pub quarantined: Vec<String>,
+}
+
+/// Memory that the proofs of one submission may take, in words.
+const BATCH_WORDS: usize = 64 << 20;
+
+/// A step and one way to compute it.
+struct Candidate {
+    /// Position among the steps of the program.
+    position: usize,
+    variant: usize,
+    assemblies: Vec<Assembly>,
+    key: Key,
+}
+
+impl GpuDevice {
+    /// The same device; programs compiled for this handle are proved as this says.
+    pub fn with_verification(mut self, verification: Verification) -> GpuDevice {
+        self.verification = verification;
+        self
+    }
+
+    /// What has been proved so far.
+    pub fn proofs(&self) -> Proofs {
+        self.shared.proofs.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn note(&self, note: impl FnOnce(&mut Proofs)) {
+        note(&mut self.shared.proofs.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// The dispatches of each step, by a way that is proved. `partials` is the slot between them.
+    ///
+    /// # Errors
+    ///
+    /// [`CompileError::NoTrustedKernel`]; whatever the device reports.
+    pub(super) fn trusted(
+        &self,
+        steps: &[Step],
+        partials: usize,
+    ) -> Result<Vec<Vec<Assembly>>, Error> {
+        let candidate = |position: usize, variant: usize| {
+            let assemblies = self.assembled(&steps[position], partials, variant);
+            Candidate { position, variant, key: ledger::key(&assemblies), assemblies }
+        };
+        let mut chosen: Vec<Candidate> =
+            (0..steps.len()).map(|position| candidate(position, 0)).collect();
+        if cfg!(target_arch = "wasm32") || self.verification == Verification::Off {
+            let dispatched = chosen.iter().filter(|c| !c.assemblies.is_empty()).count();
+            self.note(|proofs| proofs.unproved += dispatched as u64);
+            return Ok(chosen.into_iter().map(|candidate| candidate.assemblies).collect());
+        }
+        let started = Instant::now();
+        let mut counted = BTreeSet::new();
+        loop {
+            let mut pending: BTreeMap<Key, usize> = BTreeMap::new();
+            for position in 0..chosen.len() {
+                let Candidate { key, variant, .. } = chosen[position];
+                if chosen[position].assemblies.is_empty() {
+                    continue;
+                }
+                match self.entry(key) {
+                    None => {
+                        pending.entry(key).or_insert(position);
+                    }
+                    Some(Entry::Proved) => {
+                        if counted.insert(key) {
+                            self.note(|proofs| proofs.known += 1);
+                        }
+                    }
+                    Some(Entry::Failed(what)) => {
+                        let step = &steps[position];
+                        if counted.insert(key) {
+                            self.quarantine(step, &chosen[position].assemblies, &what);
+                        }
+                        if variant + 1 == variants(step) {
+                            return Err(self.untrusted(step, what));
+                        }
+                        chosen[position] = candidate(position, variant + 1);
+                        // It may be unknown too.
+                        pending.entry(chosen[position].key).or_insert(position);
+                    }
+                }
+            }
+            pending.retain(|key, _| self.entry(*key).is_none());
+            if pending.is_empty() && chosen.iter().all(|c| self.is_trusted(c)) {
+                break;
+            }
+            let unproved: Vec<&Candidate> =
+                pending.values().map(|&position| &chosen[position]).collect();
+            counted.extend(unproved.iter().map(|candidate| candidate.key));
+            self.prove(steps, &unproved)?;
+        }
+        self.note(|proofs| proofs.seconds += started.elapsed().as_secs_f64());
+        Ok(chosen.into_iter().map(|candidate| candidate.assemblies).collect())
+    }
+
+    fn is_trusted(&self, candidate: &Candidate) -> bool {
+        candidate.assemblies.is_empty() || self.entry(candidate.key) == Some(Entry::Proved)
+    }
+
+    fn entry(&self, key: Key) -> Option<Entry> {
+        let ledger = self.shared.ledger.lock().unwrap_or_else(PoisonError::into_inner);
+        ledger.entry(key, self.verification == Verification::Full).cloned()
+    }
+
+    fn assembled(&self, step: &Step, partials: usize, variant: usize) -> Vec<Assembly> {
+        #[cfg_attr(not(test), expect(unused_mut, reason = "tests break shaders here"))]
+        let mut assemblies = assemble(step, partials, variant);
+        #[cfg(test)]
+        if let Some(sabotage) = self.sabotage {
+            assemblies.iter_mut().for_each(sabotage);
+        }
+        assemblies
+    }
+
+    /// Proves candidates, as many at a time as fit in memory, and keeps what was found.
+    fn prove(&self, steps: &[Step], candidates: &[&Candidate]) -> Result<(), Error> {
+        let mut rest = candidates;
+        while !rest.is_empty() {
+            let mut words = 0;
+            let fitting = rest.iter().take_while(|candidate| {
+                let step = &steps[candidate.position];
+                words += step.reads.iter().chain(&step.writes).map(|r| r.len).sum::<usize>();
+                words <= BATCH_WORDS
+            });
+            let (batch, others) = rest.split_at(fitting.count().max(1));
+            self.prove_batch(steps, batch)?;
+            rest = others;
+        }
+        Ok(())
+    }
+
+    /// Proves them in one program; where that cannot be made or run, each in one of its own.
+    fn prove_batch(&self, steps: &[Step], batch: &[&Candidate]) -> Result<(), Error> {
+        let verdicts = match (self.verdicts(steps, batch), batch) {
+            (Ok(verdicts), _) => verdicts,
+            (Err(error), [_]) => vec![Err(blamed(error)?)],
+            (Err(error), _) => {
+                blamed(error)?;
+                return batch.iter().try_for_each(|one| self.prove_batch(steps, &[one]));
+            }
+        };
+        for (candidate, verdict) in batch.iter().zip(verdicts) {
+            let step = &steps[candidate.position];
+            let entry = match verdict {
+                Ok(()) => {
+                    self.note(|proofs| proofs.proved += 1);
+                    Entry::Proved
+                }
+                Err(what) => {
+                    self.quarantine(step, &candidate.assemblies, &what);
+                    Entry::Failed(what)
+                }
+            };
+            let mut ledger = self.shared.ledger.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Err(why) = ledger.record(candidate.key, entry, &step.label) {
+                eprintln!("wgrad: proofs are not kept for other processes: {why}");
+            }
+        }
+        Ok(())
+    }
+
+    /// Runs candidates on their cases; what is wrong with each, if anything is.
+    fn verdicts(
+        &self,
+        steps: &[Step],
+        batch: &[&Candidate],
+    ) -> Result<Vec<Result<(), String>>, Error> {
+        let cases: Vec<Case> = batch.iter().map(|c| Case::new(&steps[c.position])).collect();
+        let mut isolated = Isolated::default();
+        for (number, (candidate, case)) in batch.iter().zip(&cases).enumerate() {
+            let step = with_variant(&steps[candidate.position], candidate.variant);
+            isolated.add(number, step, case)?;
+        }
+        let device = self.clone().with_guards();
+        let written = isolated.run(&device)?;
+        let judge = |(case, written): (&Case, &Vec<Vec<u32>>)| {
+            let verdict = case.judge(written);
+            match verdict.holds() {
+                true => Ok(()),
+                false => Err(verdict.to_string()),
+            }
+        };
+        Ok(cases.iter().zip(&written).map(judge).collect())
+    }
+
+    /// Says aloud that a shader is not used.
+    fn quarantine(&self, step: &Step, assemblies: &[Assembly], what: &str) {
+        let shader = assemblies.first().map_or("", |assembly| assembly.shader);
+        let overrides: Vec<String> = assemblies
+            .iter()
+            .flat_map(|assembly| &assembly.overrides)
+            .map(|(name, value)| format!("{name} {value}"))
+            .collect();
+        let of = if overrides.is_empty() {
+            String::new()
+        } else {
+            format!(" of {}", overrides.join(", "))
+        };
+        let notice =
+            format!("{shader}.wgsl{of} for {} is not used on {}: {what}", step.label, self.name());
+        eprintln!("wgrad: {notice}");
+        self.note(|proofs| proofs.quarantined.push(notice));
+    }
+
+    fn untrusted(&self, step: &Step, failure: String) -> Error {
+        let (op, shape) = (step.label.clone(), step.shape());
+        CompileError::NoTrustedKernel { op, shape, device: self.name(), failure }.into()
+    }
+}
+
+/// The fault of a shader in words; every other error is passed on.
+fn blamed(error: Error) -> Result<String, Error> {
+    match error {
+        Error::Compile(CompileError::Shader { message, .. }) => Ok(message),
+        Error::Device(DeviceError::Reported { message }) => Ok(message),
+        error => Err(error),
+    }
+}
+
+/// Waits for the words of a result.
+fn read(value: &GpuValue) -> Result<Vec<u32>, Error> {
+    #[cfg(not(target_arch = "wasm32"))]
+    return pollster::block_on(value.read());
+    #[cfg(target_arch = "wasm32")]
+    unreachable!("nothing is proved where nobody may wait for {value:?}");
+}
+
+/// How many ways there are to compute a step.
+fn variants(step: &Step) -> usize {
+    match &step.kind {
+        StepKind::Kernel { kernel, .. } => kernel.shaders.len(),
+        _ => 1,
+    }
+}
+
+/// The step with one way to compute it.
+fn with_variant(step: &Step, variant: usize) -> Step {
+    let mut step = step.clone();
+    if let StepKind::Kernel { kernel, .. } = &mut step.kind {
+        kernel.shaders = vec![kernel.shaders[variant].clone()];
+    }
+    step
+}
+
+/// Steps that share no memory.
+#[derive(Default)]
+struct Isolated {
+    steps: Vec<Step>,
+    inputs: Vec<(String, Array)>,
+    variables: Vec<(String, Array)>,
+    outputs: Vec<Meta>,
+    /// Where the regions of each step are.
+    places: Vec<Vec<Storage>>,
+}
+
+impl Isolated {
+    /// Adds a step. What it only reads becomes an input, what it only writes an output, and what it
+    /// updates in place a variable.
+    fn add(&mut self, number: usize, mut step: Step, case: &Case) -> Result<(), Error> {
+        let mut places = Vec::new();
+        for (k, region) in case.regions.iter().enumerate() {
+            let is_it = |other: &Region| case.position(*other) == Some(k);
+            let (is_read, is_written) =
+                (step.reads.iter().any(is_it), step.writes.iter().any(is_it));
+            let meta = Meta::new([region.len], region.dtype);
+            // Programs have their inputs and variables in order of name.
+            let name = format!("{number:06}.{k:02}");
+            places.push(match (is_read, is_written) {
+                (false, _) => {
+                    self.outputs.push(meta);
+                    Storage::Output(self.outputs.len() - 1)
+                }
+                (true, false) => {
+                    self.inputs.push((name, Array::from_words(meta, case.words[k].clone())?));
+                    Storage::Input(self.inputs.len() - 1)
+                }
+                (true, true) => {
+                    self.variables.push((name, Array::from_words(meta, case.words[k].clone())?));
+                    Storage::Variable(self.variables.len() - 1)
+                }
+            });
+        }
+        for region in step.reads.iter_mut().chain(&mut step.writes) {
+            if let Some(position) = case.position(*region) {
+                (region.storage, region.offset) = (places[position], 0);
+            }
+        }
+        self.places.push(places);
+        self.steps.push(step);
+        Ok(())
+    }
+
+    /// What each step leaves in its regions; nothing for those it only reads.
+    fn run(self, device: &GpuDevice) -> Result<Vec<Vec<Vec<u32>>>, Error> {
+        let declared = |(path, array): &(String, Array)| {
+            (path.clone(), Declaration { meta: array.meta().clone(), init: Init::Zeros })
+        };
+        let plan = Plan {
+            steps: self.steps,
+            slots: vec![],
+            inputs: self.inputs.iter().map(|(name, a)| (name.clone(), a.meta().clone())).collect(),
+            variables: self.variables.iter().map(declared).collect(),
+            assigned: vec![true; self.variables.len()],
+            arenas: vec![],
+            outputs: self.outputs,
+        };
+        let program = GpuProgram::with(device, plan.into(), |steps, partials| {
+            Ok(steps.iter().map(|step| device.assembled(step, partials, 0)).collect())
+        })?;
+        let variables = Variables::new(0);
+        let paths: Vec<String> = self.variables.iter().map(|(path, _)| path.clone()).collect();
+        variables.set_all(self.variables)?;
+        let inputs: Vec<Fed<'_>> = self.inputs.iter().map(|(_, a)| Fed::Host(a)).collect();
+        let outputs = program.run(&mut variables.lock(), &inputs)?;
+        let words = |place: &Storage| match *place {
+            Storage::Output(k) => read(&outputs[k]),
+            Storage::Variable(k) => Ok(variables.get(&paths[k])?.words().to_vec()),
+            _ => Ok(vec![]),
+        };
+        self.places.iter().map(|places| places.iter().map(words).collect()).collect()
+    }
+}

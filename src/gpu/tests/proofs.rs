@@ -1,0 +1,108 @@
+//! Kernels that are wrong on purpose are not used, and that is said.
+
+use super::own_device;
+use crate::{
+    Array, CompileError, DType, Device, Error, Feed, Graph,
+    gpu::{Assembly, GpuDevice, Verification},
+};
+
+/// `relu(a b)` of whole numbers, which every right kernel gives exactly.
+fn product(device: &GpuDevice) -> Result<(Array, Vec<f64>), Error> {
+    let graph = Graph::new();
+    let [a, b] =
+        [("a", [40, 3]), ("b", [3, 50])].map(|(name, dims)| graph.input(name, dims, DType::F32));
+    let values = |dims: [usize; 2]| {
+        let whole: Vec<f32> = (0..dims[0] * dims[1]).map(|k| (k % 7) as f32 - 2.0).collect();
+        Array::new(dims, &whole)
+    };
+    let (left, right) = (values([40, 3])?, values([3, 50])?);
+    let inputs: [(&str, &dyn Feed); 2] = [("a", &left), ("b", &right)];
+    let y = a.matmul(b).relu();
+    let expected = y.eval(&Device::Reference, &inputs)?.to_f64();
+    Ok((y.eval(&Device::Gpu(device.clone()), &inputs)?, expected))
+}
+
+fn sabotaged(sabotage: fn(&mut Assembly)) -> Option<GpuDevice> {
+    let mut device = own_device()?.with_verification(Verification::Full);
+    device.sabotage = Some(sabotage);
+    Some(device)
+}
+
+/// Every product is too large by a thousandth.
+fn inexact(assembly: &mut Assembly) {
+    let right = "fn epilogue(acc: Acc, index: u32) -> Out {\n";
+    let wrong = "fn epilogue(exact: Acc, index: u32) -> Out {\n    let acc = exact * 1.001;\n";
+    assert!(assembly.text.contains(right), "{}", assembly.text);
+    assembly.text = assembly.text.replace(right, wrong);
+}
+
+#[test]
+fn a_broken_variant_gives_way_to_the_next() -> Result<(), Error> {
+    let broken = |assembly: &mut Assembly| {
+        if assembly.overrides == [("EDGE", 8.0)] {
+            inexact(assembly);
+        }
+    };
+    let Some(device) = sabotaged(broken) else { return Ok(()) };
+    let (got, expected) = product(&device)?;
+    assert_eq!(got.to_f64(), expected);
+    let proofs = device.proofs();
+    let [notice] = proofs.quarantined.as_slice() else {
+        unreachable!("one shader is broken: {proofs:?}")
+    };
+    assert!(notice.starts_with("matmul.wgsl of EDGE 8 for matmul"), "{notice}");
+    assert!(notice.contains(" is not used on ") && notice.contains(" instead of "), "{notice}");
+    assert_eq!((proofs.proved, proofs.unproved), (1, 0));
+    // It is not tried again.
+    let (again, _) = product(&device.clone().with_verification(Verification::Lazy))?;
+    assert_eq!(again, got);
+    assert_eq!(device.proofs().proved, 1);
+    Ok(())
+}
+
+#[test]
+fn without_a_right_variant_there_is_no_program() -> Result<(), Error> {
+    let Some(device) = sabotaged(inexact) else { return Ok(()) };
+    let error = product(&device).expect_err("both variants are broken");
+    let Error::Compile(CompileError::NoTrustedKernel { op, shape, failure, .. }) = &error else {
+        unreachable!("{error} is typed otherwise")
+    };
+    assert!(op.starts_with("matmul") && shape.dims() == [2000], "{error}");
+    assert!(failure.contains("and may be off by"), "{error}");
+    assert_eq!(device.proofs().quarantined.len(), 2);
+    Ok(())
+}
+
+/// What nobody wrote, what was written beside a result, and what no compiler takes.
+#[test]
+fn other_mistakes_show_too() -> Result<(), Error> {
+    type Case = (fn(&mut Assembly), &'static str);
+    let cases: [Case; 3] = [
+        (|assembly| assembly.workgroups[0] -= 1, "is NaN instead of"),
+        (
+            |assembly| assembly.text = assembly.text.replace("y0[i] =", "y0[i + 1u] ="),
+            "wrote behind its result",
+        ),
+        (|assembly| assembly.text.push_str("fn broken() {"), "expected"),
+    ];
+    for (sabotage, what) in cases {
+        let Some(device) = sabotaged(sabotage) else { return Ok(()) };
+        let graph = Graph::new();
+        let x = graph.input("x", [1000], DType::F32);
+        let error = graph.compile(&Device::Gpu(device), &[x * 2.0 + 1.0]);
+        let error = error.expect_err("the only kernel is broken").to_string();
+        assert!(error.contains("no kernel can be trusted") && error.contains(what), "{error}");
+    }
+    Ok(())
+}
+
+#[test]
+fn nothing_is_proved_where_that_is_switched_off() -> Result<(), Error> {
+    let Some(device) = own_device() else { return Ok(()) };
+    let device = device.with_verification(Verification::Off);
+    let (got, expected) = product(&device)?;
+    assert_eq!(got.to_f64(), expected);
+    let proofs = device.proofs();
+    assert_eq!((proofs.proved, proofs.known, proofs.unproved), (0, 0, 1));
+    Ok(())
+}

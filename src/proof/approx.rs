@@ -1,0 +1,166 @@
+//! Numbers that a device may miss, and what becomes of them in an expression.
+
+use crate::{
+    dtype::DType,
+    ops::{lowering::Pointwise, reduce::ReduceFn},
+    schedule::expr::{Body, Guard, Term},
+    testing::{Bound, unit_in_last_place},
+};
+
+/// A number, and by how much a device that computes it rightly may miss it; infinite where it may
+/// give anything.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Approx {
+    pub value: f64,
+    pub error: f64,
+}
+
+/// Numbers beyond this may have become infinite on a device, or not yet.
+const LARGE: f64 = 3e38;
+/// Floats below this, the least normal one, may be flushed to 0.
+const SMALL: f64 = 1.2e-38;
+/// 2^-24: half the distance of 1 from the next number.
+const EPS: f64 = f32::EPSILON as f64 / 2.0;
+
+impl Approx {
+    /// What everybody computes alike.
+    pub fn exact(value: f64) -> Self {
+        Approx { value, error: 0.0 }
+    }
+
+    /// A result of this type that a device may be off by `spread` and by what `bound` allows;
+    /// `magnitude` is what [`Bound::Terms`] asks for.
+    pub fn bounded(value: f64, dtype: DType, spread: f64, bound: Bound, magnitude: f64) -> Self {
+        if !dtype.is_float() || value.is_nan() || (value.is_infinite() && spread == 0.0) {
+            return Approx { value, error: spread };
+        }
+        let reach = value.abs() + spread;
+        let own = match bound {
+            Bound::Exact => 0.0,
+            Bound::Ulp(n) => f64::from(n) * unit_in_last_place(reach, dtype),
+            Bound::Terms(c) => c * EPS * magnitude + SMALL,
+            Bound::Abs(error) => error,
+        };
+        let flushed = if value.abs() <= SMALL + spread { SMALL } else { 0.0 };
+        let error = spread + own + flushed;
+        let error = if error.is_nan() || reach + own > LARGE { f64::INFINITY } else { error };
+        Approx { value, error }
+    }
+
+    /// Whether there is something to compare with.
+    pub fn is_decided(self) -> bool {
+        self.error.is_finite()
+    }
+
+    /// What a device may have in its place, for the extremes of what is made of it.
+    fn candidates(self, dtype: DType) -> ([f64; 3], usize) {
+        let Approx { value, error } = self;
+        match () {
+            () if error == 0.0 => ([value; 3], 1),
+            () if dtype == DType::Bool => ([value, 1.0 - value, value], 2),
+            () if error.is_infinite() => ([value, f64::NAN, value], 2),
+            () => ([value, value - error, value + error], 3),
+        }
+    }
+}
+
+/// The distance of two numbers; 0 of two NaN or infinities of one sign.
+fn distance(a: f64, b: f64) -> f64 {
+    match () {
+        () if a == b || (a.is_nan() && b.is_nan()) => 0.0,
+        () if a.is_nan() || b.is_nan() => f64::INFINITY,
+        () => (a - b).abs(),
+    }
+}
+
+/// `function` of operands of these types.
+fn apply(function: Pointwise, operands: &[(Approx, DType)], result: DType) -> Approx {
+    let scalar = function.scalar();
+    let dtype = operands.last().map_or(result, |(_, dtype)| *dtype);
+    let mut point: Vec<f64> = operands.iter().map(|(x, _)| x.value).collect();
+    let value = scalar.eval(&point, dtype, result);
+    let candidates: Vec<_> = operands.iter().map(|(x, dtype)| x.candidates(*dtype)).collect();
+    let combinations: usize = candidates.iter().map(|(_, count)| count).product();
+    let mut spread: f64 = 0.0;
+    for number in 1..combinations {
+        let mut rest = number;
+        for (x, (candidates, count)) in point.iter_mut().zip(&candidates) {
+            *x = candidates[rest % count];
+            rest /= count;
+        }
+        spread = spread.max(distance(scalar.eval(&point, dtype, result), value));
+    }
+    Approx::bounded(value, result, spread, scalar.accuracy(dtype, result).0, 0.0)
+}
+
+/// Where terms get what they load: the value of an operand's element, as a number of a type.
+pub(super) type Load<'a> = dyn Fn(usize, i64, DType) -> f64 + 'a;
+
+/// Every term of a body at a point; `acc` is what the kernel or reduction gives there.
+pub(super) fn terms(
+    body: &Body,
+    point: &[usize],
+    acc: Option<Approx>,
+    load: &Load<'_>,
+) -> Vec<Approx> {
+    let holds = |guards: &[Guard]| {
+        guards.iter().all(|guard| (0..guard.extent).contains(&guard.coordinate.at(point)))
+    };
+    let mut values: Vec<Approx> = Vec::with_capacity(body.terms.len());
+    for (term, dtype) in &body.terms {
+        let value = match term {
+            Term::Load { operand, index, guards } => Approx::exact(match holds(guards) {
+                true => load(*operand, index.at(point), *dtype),
+                false => dtype.from_word(0),
+            }),
+            Term::Acc => acc.unwrap_or(Approx { value: 0.0, error: f64::INFINITY }),
+            Term::Const(word) => Approx::exact(dtype.from_word(*word)),
+            Term::Coord(index) => Approx::exact(dtype.from_word(index.at(point) as u32)),
+            Term::Inside(guards) => Approx::exact(f64::from(u8::from(holds(guards)))),
+            Term::Apply(function, operands) => {
+                let operands: Vec<_> =
+                    operands.iter().map(|&id| (values[id], body.dtype(id))).collect();
+                apply(*function, &operands, *dtype)
+            }
+        };
+        values.push(value);
+    }
+    values
+}
+
+/// All of them combined.
+pub(super) fn reduce(function: ReduceFn, dtype: DType, values: &[Approx]) -> Approx {
+    if values.iter().any(|x| !x.is_decided() || (x.error > 0.0 && !dtype.is_float())) {
+        return Approx { value: f64::NAN, error: f64::INFINITY };
+    }
+    let numbers = || values.iter().map(|x| x.value);
+    if !dtype.is_float() {
+        let combined = numbers().fold(function.identity(dtype), |acc, x| {
+            let mut acc = [acc];
+            function.combine_words(dtype, &mut acc, &[dtype.to_word(x)]);
+            acc[0]
+        });
+        return Approx::exact(dtype.from_word(combined));
+    }
+    let is_nan = numbers().any(f64::is_nan);
+    let extremum = |pick: fn(f64, f64) -> f64, none| match is_nan {
+        true => f64::NAN,
+        false => numbers().fold(none, pick),
+    };
+    let worst = values.iter().map(|x| x.error).fold(0.0, f64::max);
+    let (value, spread, magnitude) = match function {
+        ReduceFn::Sum => {
+            let sum = |f: fn(&Approx) -> f64| values.iter().map(f).sum::<f64>();
+            (sum(|x| x.value), sum(|x| x.error), sum(|x| x.value.abs() + x.error))
+        }
+        ReduceFn::Prod => {
+            let product = |f: fn(&Approx) -> f64| values.iter().map(f).product::<f64>();
+            let reach = product(|x| x.value.abs() + x.error);
+            (product(|x| x.value), reach - product(|x| x.value.abs()), 0.0)
+        }
+        ReduceFn::Max => (extremum(f64::max, f64::NEG_INFINITY), worst, 0.0),
+        ReduceFn::Min => (extremum(f64::min, f64::INFINITY), worst, 0.0),
+    };
+    let (bound, _) = function.accuracy(values.len());
+    Approx::bounded(value, dtype, spread, bound, magnitude)
+}

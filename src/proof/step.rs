@@ -1,0 +1,259 @@
+//! A step, the operands it is proved on, and some of its results.
+
+use super::{
+    approx::{self, Approx},
+    seeds::{self, Signs},
+};
+use crate::{
+    dtype::DType,
+    schedule::{
+        expr::Body,
+        plan::{Region, Step, StepKind},
+    },
+    testing::Noise,
+};
+use std::collections::BTreeSet;
+
+/// Seeded operands of a step, and results it must give.
+#[derive(Clone, Debug)]
+pub(crate) struct Case {
+    /// What is read and written: each region once.
+    pub regions: Vec<Region>,
+    /// The words of each region before the step; nothing where it is only written.
+    pub words: Vec<Vec<u32>>,
+    results: Vec<Expected>,
+}
+
+/// One result.
+#[derive(Clone, Copy, Debug)]
+struct Expected {
+    region: usize,
+    index: usize,
+    dtype: DType,
+    value: Approx,
+}
+
+/// What became of a case.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Verdict {
+    /// How many results were compared.
+    pub compared: usize,
+    /// The largest error, as a share of what is allowed.
+    pub share: f64,
+    /// The row-major index of that result.
+    pub index: usize,
+    /// What the device gave.
+    pub got: f64,
+    /// What is right.
+    pub expected: f64,
+    /// What it may be off by.
+    pub allowed: f64,
+}
+
+impl Verdict {
+    /// Whether every result is within its bound.
+    pub fn holds(&self) -> bool {
+        self.share <= 1.0
+    }
+}
+
+impl std::fmt::Display for Verdict {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Verdict { index, got, expected, allowed, .. } = self;
+        write!(
+            f,
+            "element {index} is {got:e} instead of {expected:e}, and may be off by {allowed:.1e}"
+        )
+    }
+}
+
+/// Evaluations of terms a case may cost.
+const BUDGET: usize = 1 << 17;
+/// Results that are compared at most.
+const MOST: usize = 512;
+
+impl Case {
+    /// Of a step that computes something.
+    pub fn new(step: &Step) -> Self {
+        let both = Case::seeded(step, Signs::Both);
+        let decided = |case: &Case| case.results.iter().filter(|r| r.is_telling()).count();
+        // Roots and logarithms have no value on one side of 0.
+        if 10 * decided(&both) >= 9 * both.results.len() {
+            return both;
+        }
+        let positive = Case::seeded(step, Signs::Positive);
+        if decided(&positive) > decided(&both) { positive } else { both }
+    }
+
+    fn seeded(step: &Step, signs: Signs) -> Self {
+        let mut case = Case { regions: vec![], words: vec![], results: vec![] };
+        if let StepKind::Kernel { kernel, operands, .. } = &step.kind {
+            for (read, words) in step.reads[..*operands].iter().zip(kernel.probe.words()) {
+                case.add(*read, || words);
+            }
+        }
+        for (seed, read) in step.reads.iter().enumerate() {
+            case.add(*read, || seeds::words(read.dtype, read.len, signs, seed + 11));
+        }
+        for write in &step.writes {
+            case.add(*write, Vec::new);
+        }
+        case.results = case.expected(step);
+        case
+    }
+
+    /// The number of a region; the words of a new one are made.
+    fn add(&mut self, region: Region, words: impl FnOnce() -> Vec<u32>) -> usize {
+        self.position(region).unwrap_or_else(|| {
+            self.regions.push(region);
+            self.words.push(words());
+            self.regions.len() - 1
+        })
+    }
+
+    /// The region of the same words, whatever they are taken for.
+    pub fn position(&self, region: Region) -> Option<usize> {
+        let place = |r: &Region| (r.storage, r.offset, r.len);
+        self.regions.iter().position(|known| place(known) == place(&region))
+    }
+
+    fn words_of(&self, region: Region) -> &[u32] {
+        self.position(region).map_or(&[], |position| &self.words[position])
+    }
+
+    fn expected(&self, step: &Step) -> Vec<Expected> {
+        let load = |operand: usize, index: i64, dtype: DType| {
+            let words = self.words_of(step.reads[operand]);
+            let word = usize::try_from(index).ok().and_then(|index| words.get(index));
+            dtype.from_word(word.copied().unwrap_or_default())
+        };
+        let result = |write: usize, index: usize, value: Approx| {
+            let region = self.position(step.writes[write]).unwrap_or_default();
+            Expected { region, index, dtype: step.writes[write].dtype, value }
+        };
+        match &step.kind {
+            StepKind::Copy => vec![],
+            StepKind::Map { space, body, roots } => {
+                let points = points(space, BUDGET / body.terms.len().max(1));
+                let at = |index: usize| {
+                    let values = approx::terms(body, &unravel(index, space), None, &load);
+                    let roots = roots.iter().enumerate();
+                    roots.map(|(k, &root)| result(k, index, values[root])).collect::<Vec<_>>()
+                };
+                points.into_iter().flat_map(at).collect()
+            }
+            StepKind::Reduce { function, outer, inner, body, value, epilogue } => {
+                let len: usize = inner.iter().product();
+                let points = points(outer, BUDGET / (len * body.terms.len()).max(1));
+                let at = |index: usize| {
+                    let place = unravel(index, outer);
+                    let combined = (0..len)
+                        .map(|within| {
+                            let point = [place.as_slice(), &unravel(within, inner)].concat();
+                            approx::terms(body, &point, None, &load)[*value]
+                        })
+                        .collect::<Vec<_>>();
+                    let acc = approx::reduce(*function, body.dtype(*value), &combined);
+                    let value = approx::terms(&epilogue.body, &place, Some(acc), &load);
+                    result(0, index, value[epilogue.root])
+                };
+                points.into_iter().map(at).collect()
+            }
+            StepKind::Kernel { kernel, operands, space, epilogue, .. } => {
+                let words: Vec<&[u32]> =
+                    step.reads[..*operands].iter().map(|&read| self.words_of(read)).collect();
+                let accs = thinned(kernel.probe.results(&words), &epilogue.body);
+                let at = |(index, acc): (usize, Approx)| {
+                    let place = unravel(index, space);
+                    let value = approx::terms(&epilogue.body, &place, Some(acc), &load);
+                    result(0, index, value[epilogue.root])
+                };
+                accs.into_iter().map(at).collect()
+            }
+        }
+    }
+
+    /// Region, index, type and value of each result that is decided.
+    #[cfg(test)]
+    pub fn expected_values(&self) -> Vec<(usize, usize, DType, f64)> {
+        let decided = self.results.iter().filter(|result| result.value.is_decided());
+        decided.map(|r| (r.region, r.index, r.dtype, r.value.value)).collect()
+    }
+
+    /// Compares what a device has left in each region.
+    pub fn judge(&self, written: &[Vec<u32>]) -> Verdict {
+        let mut verdict =
+            Verdict { compared: 0, share: 0.0, index: 0, got: 0.0, expected: 0.0, allowed: 0.0 };
+        for &Expected { region, index, dtype, value: Approx { value, error } } in &self.results {
+            if !error.is_finite() {
+                continue;
+            }
+            verdict.compared += 1;
+            let got = written[region].get(index).map_or(f64::NAN, |&word| dtype.from_word(word));
+            let same =
+                got == value || got == dtype.round(value) || (got.is_nan() && value.is_nan());
+            let off = (got - value).abs();
+            let share = match () {
+                () if same || off <= error => {
+                    if error > 0.0 && !same {
+                        off / error
+                    } else {
+                        0.0
+                    }
+                }
+                () if off.is_finite() && error > 0.0 => off / error,
+                () => f64::INFINITY,
+            };
+            if share > verdict.share {
+                verdict = Verdict { share, index, got, expected: value, allowed: error, ..verdict };
+            }
+        }
+        verdict
+    }
+}
+
+impl Expected {
+    /// Whether a wrong result would show.
+    fn is_telling(&self) -> bool {
+        self.value.is_decided() && self.value.value.is_finite()
+    }
+}
+
+/// Row-major indices of some points of a space: of all if there are few, else the corners, points
+/// on faces, and points anywhere.
+fn points(space: &[usize], most: usize) -> BTreeSet<usize> {
+    let len: usize = space.iter().product();
+    let most = most.clamp(2, MOST);
+    if len <= most {
+        return (0..len).collect();
+    }
+    let mut points = BTreeSet::from([0, len - 1]);
+    let mut noise = Noise::new(3);
+    for _ in 2..most {
+        let coordinate = |&extent: &usize| match (8.0 * noise.unit()) as usize {
+            0 => 0,
+            1 => extent - 1,
+            _ => (noise.unit() * extent as f64) as usize,
+        };
+        let point: Vec<usize> = space.iter().map(coordinate).collect();
+        points.insert(point.iter().zip(space).fold(0, |index, (c, extent)| index * extent + c));
+    }
+    points
+}
+
+/// Results of which there are too many for a long epilogue: evenly fewer.
+fn thinned(results: Vec<(usize, Approx)>, epilogue: &Body) -> Vec<(usize, Approx)> {
+    let most = (BUDGET / epilogue.terms.len().max(1)).max(2);
+    let step = results.len().div_ceil(most).max(1);
+    results.into_iter().step_by(step).collect()
+}
+
+/// The point of a row-major index.
+fn unravel(mut index: usize, space: &[usize]) -> Vec<usize> {
+    let mut point = vec![0; space.len()];
+    for (c, extent) in point.iter_mut().zip(space).rev() {
+        *c = index % extent;
+        index /= extent;
+    }
+    point
+}

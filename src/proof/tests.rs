@@ -1,0 +1,96 @@
+//! The prover proves nothing wrong, and notices what is: on the CPU, whose results are at hand.
+
+use super::{Case, step::Verdict};
+use crate::{
+    Device, Graph,
+    array::Array,
+    error::Error,
+    ops,
+    schedule::plan::{Step, StepKind},
+    shape::Meta,
+    testing::Sample,
+};
+
+fn steps(sample: &Sample) -> Result<Vec<Step>, Error> {
+    let graph = Graph::new();
+    let (_, y) = sample.build(&graph);
+    let program = graph.compile_pure(&Device::cpu(), &[y])?;
+    let steps = program.plan().map(|plan| plan.steps.clone()).unwrap_or_default();
+    Ok(steps.into_iter().filter(|step| !matches!(step.kind, StepKind::Copy)).collect())
+}
+
+/// What the case expects is what its own results are judged by, so these pass; shifted by a
+/// thousandth, or by one, none does.
+#[test]
+fn wrong_results_are_noticed() -> Result<(), Error> {
+    let (mut cases, mut silent) = (0, Vec::new());
+    for sample in ops::samples() {
+        for step in steps(&sample)? {
+            let case = Case::new(&step);
+            let written = |wrong: bool| -> Vec<Vec<u32>> {
+                let regions = case.regions.iter();
+                let mut written: Vec<Vec<u32>> = regions.map(|r| vec![0; r.len]).collect();
+                for (region, index, dtype, value) in case.expected_values() {
+                    let off = if wrong { 1.0 + value.abs() / 1000.0 } else { 0.0 };
+                    written[region][index] = dtype.to_word(match dtype {
+                        crate::DType::Bool if wrong => 1.0 - value,
+                        _ => value + off,
+                    });
+                }
+                written
+            };
+            let right: Verdict = case.judge(&written(false));
+            assert!(right.holds(), "{sample}: {right}");
+            cases += 1;
+            match right.compared {
+                0 => silent.push(sample.to_string()),
+                _ => assert!(!case.judge(&written(true)).holds(), "{sample} notices nothing"),
+            }
+        }
+    }
+    assert!(silent.is_empty(), "of {cases} these compare nothing:\n{}", silent.join("\n"));
+    Ok(())
+}
+
+/// Parts of a problem give what the whole gives.
+#[test]
+fn parts_agree_with_the_whole() -> Result<(), Error> {
+    let mut parted = 0;
+    for sample in ops::samples() {
+        for step in steps(&sample)? {
+            let StepKind::Kernel { kernel, .. } = &step.kind else { continue };
+            let words = kernel.probe.words();
+            let words: Vec<&[u32]> = words.iter().map(Vec::as_slice).collect();
+            let whole = kernel.probe.whole(&words);
+            for (index, part) in kernel.probe.results(&words) {
+                let (part, whole) = (part.value, whole[index]);
+                let near = (part - whole).abs() <= 1e-12 * whole.abs().max(1.0);
+                let alike = part == whole || (part.is_nan() && whole.is_nan());
+                assert!(near || alike, "{sample}: element {index} is {part}, not {whole}");
+                parted += 1;
+            }
+        }
+    }
+    assert!(parted > 1000, "only {parted} results");
+    Ok(())
+}
+
+/// The types agree with what a program would be given.
+#[test]
+fn operands_fit_their_regions() -> Result<(), Error> {
+    for sample in ops::samples() {
+        for step in steps(&sample)? {
+            let case = Case::new(&step);
+            for (region, words) in case.regions.iter().zip(&case.words) {
+                let is_read = step.reads.iter().any(|read| {
+                    case.position(*read).is_some_and(|p| std::ptr::eq(&case.regions[p], region))
+                });
+                assert_eq!(words.len(), if is_read { region.len } else { 0 }, "{sample}");
+                if is_read {
+                    Array::from_words(Meta::new([region.len], region.dtype), words.clone())?;
+                }
+            }
+        }
+    }
+    Ok(())
+}
