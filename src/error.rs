@@ -299,6 +299,9 @@ pub enum RunError {
         /// Name of the input.
         name: String,
     },
+    /// The reference device has no steps.
+    #[error("the reference device interprets graphs: it has no steps to look at")]
+    NotPlanned,
     /// There is no such output.
     #[error("output {index} does not exist: the program has {len}")]
     NoOutput {

@@ -45,6 +45,13 @@ pub struct Node {
     pub location: &'static Location<'static>,
 }
 
+impl Node {
+    /// Where it was made.
+    pub fn place(&self) -> Place {
+        Place { scope: self.scope.to_string(), location: self.location }
+    }
+}
+
 /// A variable gets a new value after the run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Effect {

@@ -51,6 +51,8 @@ pub mod autodiff;
 pub mod cpu;
 pub mod data;
 mod device;
+#[cfg(not(target_arch = "wasm32"))]
+mod diff;
 mod dtype;
 mod error;
 pub mod gpu;
@@ -73,6 +75,8 @@ mod variables;
 
 pub use array::{Array, Element};
 pub use device::{Device, Selection};
+#[cfg(not(target_arch = "wasm32"))]
+pub use diff::{Diff, NotFinite, Parting};
 pub use dtype::DType;
 pub use error::{
     CompileError, DeviceError, Error, FileError, GraphError, OpError, Place, RunError,

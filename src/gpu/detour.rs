@@ -17,19 +17,6 @@ pub(super) struct Bindable {
     pub slots: Vec<usize>,
 }
 
-/// The storage that is a buffer of its own: that of a variable in an arena is the arena.
-pub(super) fn home(plan: &Plan, region: Region) -> (Storage, usize) {
-    if let Storage::Variable(variable) = region.storage {
-        for (arena, members) in plan.arenas.iter().enumerate() {
-            let member = members.members.iter().find(|(member, _)| *member == variable);
-            if let Some((_, first)) = member {
-                return (Storage::Arena(arena), first + region.offset);
-            }
-        }
-    }
-    (region.storage, region.offset)
-}
-
 /// Puts detours where they are needed.
 pub(super) fn bindable(plan: &Plan) -> Bindable {
     let scratch = Storage::Slot(plan.slots.len());
@@ -52,6 +39,7 @@ pub(super) fn bindable(plan: &Plan) -> Bindable {
                     reads: vec![region],
                     writes: vec![write],
                     cost: Cost { flops: 0.0, bytes: 8.0 * write.len as f64 },
+                    place: None,
                 });
             }
         }
@@ -74,6 +62,6 @@ fn conflicts(plan: &Plan, step: &Step, write: Region) -> bool {
     step.reads.iter().enumerate().any(|(index, read)| {
         let in_place =
             (read.storage, read.offset, read.len) == (write.storage, write.offset, write.len);
-        home(plan, *read).0 == home(plan, write).0 && (index < own_operands || !in_place)
+        plan.home(*read).0 == plan.home(write).0 && (index < own_operands || !in_place)
     })
 }

@@ -47,3 +47,4 @@ pub use values::GpuValue;
 
 pub(crate) use memory::Placed;
 pub(crate) use program::GpuProgram;
+pub(crate) use prove::read;

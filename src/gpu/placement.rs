@@ -11,7 +11,6 @@
 
 use super::{
     assemble::BindingKind,
-    detour,
     device::GpuDevice,
     memory::{Home, Placed, bytes_of},
     program::Command,
@@ -200,11 +199,10 @@ fn rivals(plan: &Plan, command: &Command) -> Vec<(usize, Storage)> {
     let lives = |region: &&Region| {
         matches!(region.storage, Storage::Variable(_) | Storage::Arena(_)) && region.len > 0
     };
-    let written =
-        writes.iter().filter(lives).filter_map(|write| match detour::home(plan, *write) {
-            (Storage::Variable(variable), _) => Some(variable),
-            _ => None,
-        });
+    let written = writes.iter().filter(lives).filter_map(|write| match plan.home(*write) {
+        (Storage::Variable(variable), _) => Some(variable),
+        _ => None,
+    });
     let pairs = written.flat_map(|variable| {
         let others = reads.iter().filter(lives).map(|read| read.storage);
         others.filter(move |read| *read != Storage::Variable(variable)).map(move |r| (variable, r))

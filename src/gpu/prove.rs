@@ -14,15 +14,9 @@ use super::{
     values::GpuValue,
 };
 use crate::{
-    array::Array,
     error::{CompileError, DeviceError, Error},
-    graph::Declaration,
-    init::Init,
-    program::Fed,
-    proof::Case,
-    schedule::plan::{Plan, Region, Step, StepKind, Storage},
-    shape::Meta,
-    variables::Variables,
+    proof::{Case, Isolated},
+    schedule::plan::{Step, StepKind},
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -233,7 +227,11 @@ impl GpuDevice {
             isolated.add(number, step, case)?;
         }
         let device = self.clone().with_guards();
-        let written = isolated.run(&device)?;
+        let program = GpuProgram::with(&device, isolated.plan().into(), |steps, partials| {
+            Ok(steps.iter().map(|step| device.assembled(step, partials, 0)).collect())
+        })?;
+        let written =
+            isolated.run(|store, inputs| program.run(store, inputs)?.iter().map(read).collect())?;
         let judge = |(case, written): (&Case, &Vec<Vec<u32>>)| {
             let verdict = case.judge(written);
             match verdict.holds() {
@@ -279,7 +277,7 @@ fn blamed(error: Error) -> Result<String, Error> {
 }
 
 /// Waits for the words of a result.
-fn read(value: &GpuValue) -> Result<Vec<u32>, Error> {
+pub(crate) fn read(value: &GpuValue) -> Result<Vec<u32>, Error> {
     #[cfg(not(target_arch = "wasm32"))]
     return pollster::block_on(value.read());
     #[cfg(target_arch = "wasm32")]
@@ -301,83 +299,4 @@ fn with_variant(step: &Step, variant: usize) -> Step {
         kernel.shaders = vec![kernel.shaders[variant].clone()];
     }
     step
-}
-
-/// Steps that share no memory.
-#[derive(Default)]
-struct Isolated {
-    steps: Vec<Step>,
-    inputs: Vec<(String, Array)>,
-    variables: Vec<(String, Array)>,
-    outputs: Vec<Meta>,
-    /// Where the regions of each step are.
-    places: Vec<Vec<Storage>>,
-}
-
-impl Isolated {
-    /// Adds a step. What it only reads becomes an input, what it only writes an output, and what it
-    /// updates in place a variable.
-    fn add(&mut self, number: usize, mut step: Step, case: &Case) -> Result<(), Error> {
-        let mut places = Vec::new();
-        for (k, region) in case.regions.iter().enumerate() {
-            let is_it = |other: &Region| case.position(*other) == Some(k);
-            let (is_read, is_written) =
-                (step.reads.iter().any(is_it), step.writes.iter().any(is_it));
-            let meta = Meta::new([region.len], region.dtype);
-            // Programs have their inputs and variables in order of name.
-            let name = format!("{number:06}.{k:02}");
-            places.push(match (is_read, is_written) {
-                (false, _) => {
-                    self.outputs.push(meta);
-                    Storage::Output(self.outputs.len() - 1)
-                }
-                (true, false) => {
-                    self.inputs.push((name, Array::from_words(meta, case.words[k].clone())?));
-                    Storage::Input(self.inputs.len() - 1)
-                }
-                (true, true) => {
-                    self.variables.push((name, Array::from_words(meta, case.words[k].clone())?));
-                    Storage::Variable(self.variables.len() - 1)
-                }
-            });
-        }
-        for region in step.reads.iter_mut().chain(&mut step.writes) {
-            if let Some(position) = case.position(*region) {
-                (region.storage, region.offset) = (places[position], 0);
-            }
-        }
-        self.places.push(places);
-        self.steps.push(step);
-        Ok(())
-    }
-
-    /// What each step leaves in its regions; nothing for those it only reads.
-    fn run(self, device: &GpuDevice) -> Result<Vec<Vec<Vec<u32>>>, Error> {
-        let declared = |(path, array): &(String, Array)| {
-            (path.clone(), Declaration { meta: array.meta().clone(), init: Init::Zeros })
-        };
-        let plan = Plan {
-            steps: self.steps,
-            slots: vec![],
-            inputs: self.inputs.iter().map(|(name, a)| (name.clone(), a.meta().clone())).collect(),
-            variables: self.variables.iter().map(declared).collect(),
-            assigned: vec![true; self.variables.len()],
-            arenas: vec![],
-            outputs: self.outputs,
-        };
-        let program = GpuProgram::with(device, plan.into(), |steps, partials| {
-            Ok(steps.iter().map(|step| device.assembled(step, partials, 0)).collect())
-        })?;
-        let variables = Variables::new(0);
-        let paths: Vec<String> = self.variables.iter().map(|(path, _)| path.clone()).collect();
-        variables.set_all(self.variables)?;
-        let inputs: Vec<Fed<'_>> = self.inputs.iter().map(|(_, a)| Fed::Host(a)).collect();
-        let outputs = program.run(&mut variables.lock(), &inputs)?;
-        let words = |place: &Storage| match *place {
-            Storage::Output(k) => read(&outputs[k]),
-            Storage::Variable(k) => Ok(variables.get(&paths[k])?.words().to_vec()),
-            _ => Ok(vec![]),
-        };
-        self.places.iter().map(|places| places.iter().map(words).collect()).collect()
-    }
 }

@@ -16,11 +16,13 @@
 //! says does not depend on a device: tests compare both with the reference.
 
 mod approx;
+mod isolated;
 mod part;
 mod seeds;
 mod step;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use isolated::Isolated;
 pub(crate) use part::Probe;
-pub(crate) use step::Case;
+pub(crate) use step::{Case, Verdict};

@@ -180,6 +180,14 @@ impl Probe {
             })
             .collect();
         let exact = self.op.eval(&operands.iter().collect::<Vec<_>>());
+        // What is allowed besides holds for operands below 1, and grows with them.
+        let scale = operands.iter().filter(|x| x.meta.dtype.is_float()).flat_map(|x| &x.data);
+        let scale = scale.filter(|x| x.is_finite()).fold(1.0, |scale: f64, x| scale.max(x.abs()));
+        let bound = match self.bound {
+            Bound::Ulp(n) => Bound::Ulp((f64::from(n) * scale).min(1e9) as u32),
+            Bound::Abs(error) => Bound::Abs(error * scale),
+            bound => bound,
+        };
         let magnitudes = match self.bound {
             Bound::Terms(_) => {
                 let magnitudes: Vec<_> = operands.iter().map(magnitude).collect();
@@ -192,7 +200,7 @@ impl Probe {
         let indices = exact.shape().coordinates().map(|c| offset + result.shape.index(&c));
         let values = exact.data.iter().zip(magnitudes);
         results.extend(indices.zip(values).map(|(index, (&value, magnitude))| {
-            (index, Approx::bounded(value, result.dtype, 0.0, self.bound, magnitude))
+            (index, Approx::bounded(value, result.dtype, 0.0, bound, magnitude))
         }));
     }
 }

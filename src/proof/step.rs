@@ -102,6 +102,15 @@ impl Case {
         case
     }
 
+    /// Of a step on the words that its regions hold.
+    pub fn at(step: &Step, words: impl Fn(Region) -> Vec<u32>) -> Self {
+        let mut case = Case { regions: vec![], words: vec![], results: vec![] };
+        step.reads.iter().for_each(|read| _ = case.add(*read, || words(*read)));
+        step.writes.iter().for_each(|write| _ = case.add(*write, Vec::new));
+        case.results = case.expected(step);
+        case
+    }
+
     /// The number of a region; the words of a new one are made.
     fn add(&mut self, region: Region, words: impl FnOnce() -> Vec<u32>) -> usize {
         self.position(region).unwrap_or_else(|| {

@@ -103,6 +103,7 @@ pub(crate) fn plan(graph: &Graph, outputs: &[NodeId]) -> Plan {
             cost: Cost { flops: 0.0, bytes: 8.0 * read.len as f64 },
             reads: vec![read],
             writes: vec![write],
+            place: Some(inner.nodes[effect.value.index()].place()),
         });
     }
     Plan {
@@ -318,7 +319,8 @@ impl Layout<'_> {
             _ => format!("{count} {name}"),
         };
         let label = names.into_iter().map(times).collect::<Vec<_>>().join(" + ");
-        Step { label, kind, reads, writes, cost }
+        let place = nodes.iter().max().map(|id| self.nodes[id.index()].place());
+        Step { label, kind, reads, writes, cost, place }
     }
 }
 

@@ -3,6 +3,7 @@
 use super::expr::{Body, TermId};
 use crate::{
     dtype::DType,
+    error::Place,
     graph::Declaration,
     ops::{
         lowering::{Cost, Kernel},
@@ -29,6 +30,22 @@ pub struct Plan {
     pub(crate) arenas: Vec<Arena>,
     /// Types of the results.
     pub(crate) outputs: Vec<Meta>,
+}
+
+impl Plan {
+    /// The storage that is a buffer of its own, and where in it: that of a variable in an arena is
+    /// the arena.
+    pub(crate) fn home(&self, region: Region) -> (Storage, usize) {
+        if let Storage::Variable(variable) = region.storage {
+            for (arena, members) in self.arenas.iter().enumerate() {
+                let member = members.members.iter().find(|(member, _)| *member == variable);
+                if let Some((_, first)) = member {
+                    return (Storage::Arena(arena), first + region.offset);
+                }
+            }
+        }
+        (region.storage, region.offset)
+    }
 }
 
 /// Variables in one buffer.
@@ -82,6 +99,8 @@ pub(crate) struct Step {
     pub writes: Vec<Region>,
     /// What it takes.
     pub cost: Cost,
+    /// Where the last of its operations was made; nothing for what no graph asked for.
+    pub place: Option<Place>,
 }
 
 impl Step {

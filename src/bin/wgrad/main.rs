@@ -2,6 +2,7 @@
 
 mod device;
 mod devices;
+mod diff;
 mod model;
 mod plan;
 mod predict;
@@ -23,7 +24,8 @@ use std::process::ExitCode;
   wgrad train images --data photos   train one on pictures, with a folder for each class
   wgrad predict MODEL cat.jpg        what a trained network sees in a picture
   wgrad plan digits                  what one step of it computes, and where
-  wgrad verify --device gpu          whether the GPU computes what the formulas say"
+  wgrad verify --device gpu          whether the GPU computes what the formulas say
+  wgrad diff MODEL                   which step of a model goes wrong on the GPU"
 )]
 struct Cli {
     #[command(subcommand)]
@@ -37,6 +39,7 @@ enum Command {
     Predict(predict::Args),
     Plan(plan::Args),
     Verify(verify::Args),
+    Diff(diff::Args),
 }
 
 /// What ends the program.
@@ -50,6 +53,7 @@ fn main() -> ExitCode {
         Command::Predict(args) => predict::run(&args),
         Command::Plan(args) => plan::run(&args),
         Command::Verify(args) => verify::run(&args),
+        Command::Diff(args) => diff::run(&args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

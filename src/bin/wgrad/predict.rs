@@ -79,7 +79,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
 }
 
 /// What a file says of its model, and the weights.
-fn load(path: &Path) -> Result<(Description, Variables), Failure> {
+pub fn load(path: &Path) -> Result<(Description, Variables), Failure> {
     let (arrays, note) = safetensors::read_with_note(path)?;
     let of_model = |message: String| format!("{}: {message}", path.display());
     let note = note.ok_or_else(|| of_model("does not say what it was trained on".to_owned()))?;

@@ -38,7 +38,7 @@ fn region(storage: Storage, len: usize) -> Region {
 }
 
 fn step(kind: StepKind, reads: Vec<Region>, writes: Vec<Region>) -> Step {
-    Step { label: String::new(), kind, reads, writes, cost: Cost::default() }
+    Step { label: String::new(), kind, reads, writes, cost: Cost::default(), place: None }
 }
 
 fn plan(inputs: &[usize], outputs: &[usize], steps: Vec<Step>) -> Plan {

@@ -23,7 +23,7 @@ fn region(storage: Storage, offset: usize) -> Region {
 }
 
 fn step(kind: StepKind, reads: Vec<Region>, writes: Vec<Region>) -> Step {
-    Step { label: "test".to_owned(), kind, reads, writes, cost: Cost::default() }
+    Step { label: "test".to_owned(), kind, reads, writes, cost: Cost::default(), place: None }
 }
 
 /// Both writes are the sum of all reads at the same index.

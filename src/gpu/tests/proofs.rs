@@ -2,7 +2,7 @@
 
 use super::own_device;
 use crate::{
-    Array, CompileError, DType, Device, Error, Feed, Graph,
+    Array, CompileError, DType, Device, Error, Feed, Graph, Init, Variables,
     gpu::{Assembly, GpuDevice, Verification},
 };
 
@@ -104,5 +104,40 @@ fn nothing_is_proved_where_that_is_switched_off() -> Result<(), Error> {
     assert_eq!(got.to_f64(), expected);
     let proofs = device.proofs();
     assert_eq!((proofs.proved, proofs.known, proofs.unproved), (0, 0, 1));
+    Ok(())
+}
+
+/// The step that is wrong is found, though all behind it have wrong operands.
+#[test]
+fn a_difference_is_found_where_it_arises() -> Result<(), Error> {
+    let broken = |assembly: &mut Assembly| {
+        if assembly.shader == "softmax" {
+            inexact(assembly);
+        }
+    };
+    let Some(device) = sabotaged(broken) else { return Ok(()) };
+    let devices = [Device::cpu(), Device::Gpu(device)];
+    let graph = Graph::new();
+    let x = graph.input("x", [6, 5], DType::F32);
+    let w = graph.variable("w", [5, 4], DType::F32, Init::GlorotUniform);
+    let outer = graph.enter(Some("head".into()));
+    let y = x.matmul(w).softmax(-1); // the softmax
+    graph.enter(outer);
+    let program = graph.compile_pure(&devices[0], &[y.matmul(w.t()).sum(..)])?;
+    let values: Vec<f32> = (0..30).map(|k| (k % 11) as f32 / 4.0).collect();
+    let x = Array::new([6, 5], &values)?;
+    let variables = Variables::new(1);
+    let diff = program.diff(&variables, &[("x", &x)], &devices)?;
+    let parting = diff.parting.as_ref().expect("the softmax is broken");
+    let line = include_str!("proofs.rs").lines().position(|line| line.ends_with("// the softmax"));
+    let place = parting.place.as_ref().expect("the graph asked for it");
+    assert_eq!((parting.label.as_str(), parting.shape.dims()), ("softmax", [24].as_slice()));
+    assert_eq!(place.scope, "head");
+    assert_eq!(Some(place.location.line() as usize), line.map(|line| line + 1));
+    assert!(parting.device.starts_with(&devices[1].name()) && parting.ulp() > 1000.0, "{parting}");
+    assert!(diff.worst[0] <= 1.0 && diff.worst[1] > 1.0, "{diff:?}");
+    assert_eq!(diff.not_finite, None);
+    let right = program.diff(&variables, &[("x", &x)], &devices[..1])?;
+    assert_eq!(right.parting, None);
     Ok(())
 }

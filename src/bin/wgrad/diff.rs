@@ -1,0 +1,113 @@
+//! `wgrad diff`: which step of a model goes wrong, and on which device.
+
+use crate::{Failure, device::described, predict};
+use serde_json::{Value, json};
+use std::{io::Write, path::PathBuf};
+use wgrad::{
+    Array, Device, Diff, Selection, data::Dataset, optim::Adam, testing::Noise, train::Trainer,
+};
+
+/// Run one training step of a saved model on two devices, part by part, and compare each part
+/// with f64.
+///
+/// Both devices get the same numbers for every part, so an error is found where it arises. The
+/// images are noise. The model is not changed.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:
+  wgrad diff runs/digits/model.safetensors
+  wgrad diff runs/digits/model.safetensors --devices cpu,gpu:0 --batch 64
+  wgrad diff runs/digits/model.safetensors --json | jq .parting")]
+pub struct Args {
+    /// The model.safetensors that `wgrad train` wrote.
+    model: PathBuf,
+    /// The devices; the first makes the numbers for all.
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', default_value = "cpu,gpu")]
+    devices: Vec<Selection>,
+    /// Images in the step.
+    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..))]
+    batch: u32,
+    /// Decides the images and their labels.
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// Print one JSON object.
+    #[arg(long)]
+    json: bool,
+}
+
+pub fn run(args: &Args) -> Result<(), Failure> {
+    let (description, variables) = predict::load(&args.model)?;
+    let devices = args.devices.iter().map(Device::select_blocking);
+    let devices: Vec<Device> = devices.collect::<Result<_, _>>()?;
+    let rows = args.batch as usize;
+    let mut noise = Noise::new(args.seed);
+    let shape = description.shape(rows);
+    let pixels: usize = shape.iter().product();
+    let pixels: Vec<f32> = (0..pixels).map(|_| noise.unit() as f32).collect();
+    let classes = description.classes.len() as f64;
+    let labels: Vec<u32> = (0..rows).map(|_| (classes * noise.unit()) as u32).collect();
+    let (images, labels) = (Array::new(shape, &pixels)?, Array::new([rows], &labels)?);
+    let data = Dataset::new(images.clone(), labels.clone())?;
+    let model = description.model();
+    let optimizer = Adam::new(1e-3);
+    let program = Trainer::new(&model, &optimizer).step(&Device::cpu(), &data, rows)?;
+    let diff = program.diff(&variables, &[("images", &images), ("labels", &labels)], &devices)?;
+    let mut out = std::io::stdout().lock();
+    match args.json {
+        true => writeln!(out, "{}", object(&diff, &devices))?,
+        false => write!(out, "{}", text(&diff, &devices))?,
+    }
+    match diff.parting {
+        None => Ok(()),
+        Some(_) => Err("a step gives what it must not".into()),
+    }
+}
+
+fn text(diff: &Diff, devices: &[Device]) -> String {
+    let mut text = String::new();
+    for (device, worst) in devices.iter().zip(&diff.worst) {
+        text +=
+            &format!("{}: at most {:.1}% of what is allowed\n", described(device), 100.0 * worst);
+    }
+    text += &format!("{} steps, {} results compared\n", diff.steps, diff.compared);
+    if let Some(parting) = &diff.parting {
+        text += &format!("wrong first in {parting}\n");
+    }
+    if let Some(origin) = &diff.not_finite {
+        text += &format!("not finite first in {origin}\n");
+    }
+    text
+}
+
+fn object(diff: &Diff, devices: &[Device]) -> Value {
+    let place = |place: &Option<wgrad::Place>| {
+        place.as_ref().map(|place| {
+            let (file, line) = (place.location.file(), place.location.line());
+            json!({ "scope": place.scope, "file": file, "line": line })
+        })
+    };
+    json!({
+        "devices": devices.iter().map(described).collect::<Vec<_>>(),
+        "steps": diff.steps,
+        "compared": diff.compared,
+        "worst": diff.worst.iter().map(|x| x.is_finite().then_some(*x)).collect::<Vec<_>>(),
+        "parting": diff.parting.as_ref().map(|p| json!({
+            "step": p.step,
+            "operations": p.label,
+            "shape": p.shape.dims(),
+            "place": place(&p.place),
+            "device": p.device,
+            "element": p.index,
+            "got": p.got,
+            "expected": p.expected,
+            "allowed": p.allowed,
+            "ulp": p.ulp(),
+        })),
+        "not_finite": diff.not_finite.as_ref().map(|n| json!({
+            "step": n.step,
+            "operations": n.label,
+            "place": place(&n.place),
+            "element": n.index,
+            "value": n.value.to_string(),
+        })),
+    })
+}

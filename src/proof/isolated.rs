@@ -1,0 +1,96 @@
+//! Steps taken out of their programs, to be run on operands of their own.
+
+use super::Case;
+use crate::{
+    array::Array,
+    error::Error,
+    graph::Declaration,
+    init::Init,
+    program::Fed,
+    schedule::plan::{Plan, Region, Step, Storage},
+    shape::Meta,
+    variables::{Store, Variables},
+};
+
+/// Steps that share no memory: each has its own operands and results.
+#[derive(Default)]
+pub(crate) struct Isolated {
+    steps: Vec<Step>,
+    inputs: Vec<(String, Array)>,
+    variables: Vec<(String, Array)>,
+    outputs: Vec<Meta>,
+    /// Where the regions of each step are.
+    places: Vec<Vec<Storage>>,
+}
+
+impl Isolated {
+    /// Adds a step. What it only reads becomes an input, what it only writes an output, and what it
+    /// updates in place a variable.
+    pub fn add(&mut self, number: usize, mut step: Step, case: &Case) -> Result<(), Error> {
+        let mut places = Vec::new();
+        for (k, region) in case.regions.iter().enumerate() {
+            let is_it = |other: &Region| case.position(*other) == Some(k);
+            let (is_read, is_written) =
+                (step.reads.iter().any(is_it), step.writes.iter().any(is_it));
+            let meta = Meta::new([region.len], region.dtype);
+            // Programs have their inputs and variables in order of name.
+            let name = format!("{number:06}.{k:02}");
+            places.push(match (is_read, is_written) {
+                (false, _) => {
+                    self.outputs.push(meta);
+                    Storage::Output(self.outputs.len() - 1)
+                }
+                (true, false) => {
+                    self.inputs.push((name, Array::from_words(meta, case.words[k].clone())?));
+                    Storage::Input(self.inputs.len() - 1)
+                }
+                (true, true) => {
+                    self.variables.push((name, Array::from_words(meta, case.words[k].clone())?));
+                    Storage::Variable(self.variables.len() - 1)
+                }
+            });
+        }
+        for region in step.reads.iter_mut().chain(&mut step.writes) {
+            if let Some(position) = case.position(*region) {
+                (region.storage, region.offset) = (places[position], 0);
+            }
+        }
+        self.places.push(places);
+        self.steps.push(step);
+        Ok(())
+    }
+
+    /// The program of all steps.
+    pub fn plan(&self) -> Plan {
+        let declared = |(path, array): &(String, Array)| {
+            (path.clone(), Declaration { meta: array.meta().clone(), init: Init::Zeros })
+        };
+        Plan {
+            steps: self.steps.clone(),
+            slots: vec![],
+            inputs: self.inputs.iter().map(|(name, a)| (name.clone(), a.meta().clone())).collect(),
+            variables: self.variables.iter().map(declared).collect(),
+            assigned: vec![true; self.variables.len()],
+            arenas: vec![],
+            outputs: self.outputs.clone(),
+        }
+    }
+
+    /// Runs it: `run` gives the words of each output. Returns what each step leaves in its regions;
+    /// nothing for those it only reads.
+    pub fn run(
+        &self,
+        run: impl FnOnce(&mut Store, &[Fed<'_>]) -> Result<Vec<Vec<u32>>, Error>,
+    ) -> Result<Vec<Vec<Vec<u32>>>, Error> {
+        let variables = Variables::new(0);
+        variables.set_all(self.variables.iter().cloned())?;
+        let inputs: Vec<Fed<'_>> = self.inputs.iter().map(|(_, a)| Fed::Host(a)).collect();
+        let outputs = run(&mut variables.lock(), &inputs)?;
+        let words = |place: &Storage| match *place {
+            Storage::Output(k) => Ok(outputs[k].clone()),
+            Storage::Variable(k) => Ok(variables.get(&self.variables[k].0)?.words().to_vec()),
+            _ => Ok(vec![]),
+        };
+        self.places.iter().map(|places| places.iter().map(words).collect()).collect()
+    }
+}

@@ -1,0 +1,53 @@
+//! Where NaN and infinity arise, and what a comparison refuses.
+
+use wgrad::{Array, DType, Device, Error, Graph, Init, RunError, Variables};
+
+#[test]
+fn the_first_nan_is_found() -> Result<(), Error> {
+    let graph = Graph::new();
+    let x = graph.input("x", [4], DType::F32);
+    let v = graph.variable("v", [4], DType::F32, Init::Ones);
+    let sums = x.cumsum(0);
+    let y = sums.log().cumsum(0); // the logarithm
+    graph.assign(v, v * y);
+    let cpu = Device::cpu();
+    let program = graph.compile(&cpu, &[y.sum(..)])?;
+    let variables = Variables::new(0);
+    let x = Array::new([4], &[1f32, 2.0, -4.0, 8.0])?;
+    let diff = program.diff(&variables, &[("x", &x)], std::slice::from_ref(&cpu))?;
+    let origin = diff.not_finite.expect("the logarithm of -1 is none");
+    let line = include_str!("diff.rs").lines().position(|line| line.ends_with("// the logarithm"));
+    let place = origin.place.as_ref().expect("the graph asked for it");
+    assert_eq!(Some(place.location.line() as usize), line.map(|line| line + 1));
+    assert_eq!((origin.label.as_str(), origin.index), ("cumsum + log", 2));
+    assert!(origin.value.is_nan());
+    // It is right to be NaN there, and nothing was assigned.
+    assert_eq!(diff.parting, None);
+    assert_eq!(variables.get("v")?.to_f64(), [1.0; 4]);
+    Ok(())
+}
+
+#[test]
+fn mistakes_are_told() -> Result<(), Error> {
+    let graph = Graph::new();
+    let x = graph.input("x", [4], DType::F32);
+    let (cpu, variables) = (Device::cpu(), Variables::new(0));
+    let program = graph.compile(&cpu, &[x.exp()])?;
+    let [good, short] = [4, 3].map(|len| Array::new([len], &vec![0.5f32; len]));
+    let (good, short) = (good?, short?);
+    let refused = |inputs: &[(&str, &Array)], device: Device| match program.diff(
+        &variables,
+        inputs,
+        &[device],
+    ) {
+        Err(Error::Run(error)) => error,
+        other => unreachable!("{other:?} is no error of a run"),
+    };
+    assert_eq!(refused(&[], cpu.clone()), RunError::MissingInput("x".into()));
+    assert!(matches!(refused(&[("x", &short)], cpu), RunError::InputMismatch { .. }));
+    assert_eq!(refused(&[("x", &good)], Device::Reference), RunError::NotPlanned);
+    let exact = graph.compile(&Device::Reference, &[x.exp()])?;
+    let error = exact.diff(&variables, &[("x", &good)], &[]).expect_err("it has no steps");
+    assert!(matches!(error, Error::Run(RunError::NotPlanned)));
+    Ok(())
+}
