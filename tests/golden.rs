@@ -7,6 +7,8 @@
 #![cfg(feature = "cli")]
 
 mod device;
+#[path = "golden/list.rs"]
+mod list;
 
 use serde_json::Value;
 use std::path::Path;

@@ -69,6 +69,18 @@ else
     cargo test --no-fail-fast "$@" 2>&1 | tee -a "$log" || status=1
 fi
 
+# A second driver, stricter than the first and without f16, comes with Debian's chromium.
+swiftshader=/usr/lib/chromium/vk_swiftshader_icd.json
+if [[ -f "$swiftshader" && $# == 0 ]]; then
+    say "the tests of the GPU once more, on SwiftShader"
+    if cargo nextest --version >/dev/null 2>&1; then
+        VK_DRIVER_FILES="$swiftshader" cargo nextest run --no-fail-fast -E 'test(gpu)' 2>&1 |
+            tee -a "$log" || status=1
+    else
+        VK_DRIVER_FILES="$swiftshader" cargo test --no-fail-fast gpu 2>&1 | tee -a "$log" || status=1
+    fi
+fi
+
 # nextest: "Summary [ 1.2s] 90 tests run: 88 passed (1 slow), 2 failed, 0 skipped"; libtest:
 # "test result: ok. 12 passed; 0 failed; ..", once for each binary.
 read -r passed failed < <(awk '

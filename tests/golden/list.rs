@@ -1,0 +1,124 @@
+//! `docs/operations.md`: what there is, and how it is tested.
+
+use super::{Tensor, build, dtype, entries, integers, list};
+use serde_json::Value;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+};
+use wgrad::{
+    DType, Graph, autodiff, ops,
+    testing::{Gradient, Sample},
+};
+
+/// Why an operation has no derivative.
+fn no_derivative(name: &str) -> Option<&'static str> {
+    Some(match name {
+        "argmax" | "argmin" | "argsort" => "gives indices",
+        "equal" | "not_equal" | "less" | "less_equal" | "greater" | "greater_equal" | "is_nan"
+        | "and" | "or" | "xor" | "not" => "gives truth values or integers",
+        "floor" | "ceil" | "round" | "trunc" | "sign" => "0 almost everywhere",
+        "full" | "iota" | "random_bits" | "random_normal" | "random_uniform" => "has no operand",
+        "detach" => "cuts derivatives off",
+        "cast" => "the cotangent, cast back: of floats of two types, which differences cannot tell",
+        "radix_count" | "radix_scatter" | "segment_tails" | "segment_sum" => {
+            "made by rewriting, behind differentiation"
+        }
+        _ => return None,
+    })
+}
+
+/// Why no case of PyTorch's meets an operation.
+fn no_case(name: &str) -> Option<&'static str> {
+    Some(match name {
+        "random_bits" | "random_normal" | "random_uniform" => {
+            "drawn by Philox: its published answers"
+        }
+        "radix_count" | "radix_scatter" | "segment_tails" | "segment_sum" => {
+            "within argsort and scatter_add, which have cases"
+        }
+        "max_pool_select" => "the derivative of max_pool_grad, which has cases",
+        "adam" | "moment" | "second_moment" | "sgd" => "within the trainings that are compared",
+        "and" | "or" | "xor" | "not" | "is_nan" | "not_equal" | "less_equal" | "greater_equal"
+        | "less" | "greater" => "nothing to disagree on",
+        "add" | "sub" | "mul" | "neg" | "full" | "iota" | "cast" | "detach" | "flip" | "pad"
+        | "slice" | "concat" | "transpose" | "reshape" | "broadcast" | "select" | "equal" => {
+            "nothing to disagree on"
+        }
+        _ => return None,
+    })
+}
+
+/// How many cases build a graph with each operation, derivatives included.
+fn cases_by_operation() -> BTreeMap<String, usize> {
+    let mut counts = BTreeMap::new();
+    for case in &entries("operations.json") {
+        let graph = Graph::new();
+        let operands = list(&case["operands"], Value::clone);
+        let tensors: Vec<Tensor> = operands
+            .iter()
+            .enumerate()
+            .map(|(k, x)| graph.input(&k.to_string(), integers(&x["shape"]), dtype(x)))
+            .collect();
+        let y = build(case, &tensors);
+        if case.get("cotangent").is_some() {
+            let floats: Vec<Tensor> =
+                tensors.iter().copied().filter(|x| x.dtype().is_float()).collect();
+            autodiff::vjp(y, graph.input("ct", y.shape(), y.dtype()), &floats);
+        }
+        let is_of_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        let dump = graph.to_string();
+        let calls = dump.lines().filter_map(|line| line.split_once(" = ").map(|(_, call)| call));
+        let names: BTreeSet<String> = calls
+            .map(|call| call.split(|c| !is_of_name(c)).next().unwrap_or_default().to_owned())
+            .collect();
+        names.into_iter().for_each(|name| *counts.entry(name).or_default() += 1);
+    }
+    counts
+}
+
+/// `docs/operations.md` says what is there. Written anew where `UPDATE_OPERATIONS=1`.
+#[test]
+fn the_list_of_operations_is_true() {
+    let mut samples: BTreeMap<&str, Vec<Sample>> = BTreeMap::new();
+    for sample in ops::samples() {
+        samples.entry(sample.op.name()).or_default().push(sample);
+    }
+    let cases = cases_by_operation();
+    let mut table = String::from(
+        "# Operations\n\nMade by `UPDATE_OPERATIONS=1 cargo nextest run the_list_of_operations`, and \
+         checked by that test.\n\nEvery operation runs on the reference, the CPU and GPUs; f16 not on \
+         GPUs yet. *Samples* is on how many\noperands each device is compared with the definition in \
+         f64, *derivatives* up to which order they are\ncompared with differences, *cases* in how many \
+         comparisons with PyTorch it occurs, derivatives included.\n\n\
+         | operation | element types | samples | derivatives | cases |\n|---|---|---|---|---|\n",
+    );
+    for (name, samples) in &samples {
+        let types: BTreeSet<DType> =
+            samples.iter().flat_map(|s| s.operands.iter().map(|(meta, _)| meta.dtype)).collect();
+        let types: Vec<String> = types.iter().map(DType::to_string).collect();
+        let types = if types.is_empty() { "any".to_owned() } else { types.join(", ") };
+        let is_smooth = samples.iter().any(|sample| {
+            sample.gradient == Gradient::Smooth && matches!(sample.slopes(), Ok(Some(_)))
+        });
+        let order = match is_smooth {
+            true => "2".to_owned(),
+            false => no_derivative(name)
+                .unwrap_or_else(|| unreachable!("{name} has no derivative, and no reason"))
+                .to_owned(),
+        };
+        let count = match cases.get(*name) {
+            Some(count) => count.to_string(),
+            None => no_case(name)
+                .unwrap_or_else(|| unreachable!("{name} has no case, and no reason"))
+                .to_owned(),
+        };
+        table += &format!("| `{name}` | {types} | {} | {order} | {count} |\n", samples.len());
+    }
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/operations.md");
+    if std::env::var("UPDATE_OPERATIONS").is_ok_and(|value| value == "1") {
+        std::fs::write(&path, &table).expect("the folder is there");
+    }
+    let written = std::fs::read_to_string(&path).unwrap_or_default();
+    assert_eq!(written, table, "docs/operations.md: run this with UPDATE_OPERATIONS=1");
+}
