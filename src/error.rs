@@ -103,6 +103,14 @@ pub enum OpError {
         /// Extent of the axis.
         extent: usize,
     },
+    /// An index points behind the end of its axis.
+    #[error("index {index} does not lie in extent {extent}")]
+    Index {
+        /// The index.
+        index: u32,
+        /// Extent of the axis.
+        extent: usize,
+    },
     /// A reduction without identity over no elements.
     #[error("has no value over no elements")]
     Empty,
@@ -292,6 +300,18 @@ pub enum RunError {
         expected: Meta,
         /// What was given.
         is: Meta,
+    },
+    /// An input holds an index that points behind the end of an axis.
+    #[error("input {name:?} holds index {index} at position {position}, for an extent of {extent}")]
+    IndexOutOfRange {
+        /// Name of the input.
+        name: String,
+        /// The index.
+        index: u32,
+        /// Its row-major position in the input.
+        position: usize,
+        /// The least extent that it points into.
+        extent: usize,
     },
     /// A value lives on another device.
     #[error("input {name:?} lives on another device than the program")]

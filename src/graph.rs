@@ -10,6 +10,7 @@ mod dump;
 use crate::{
     dtype::DType,
     error::{GraphError, OpError, Place},
+    indices,
     init::{self, Init},
     ops::{Op, source},
     shape::{Meta, Shape},
@@ -276,6 +277,8 @@ impl Graph {
             true => Ok(meta),
             false => Err(OpError::TooLarge),
         });
+        let ids: Vec<NodeId> = inputs.iter().map(|t| t.id).collect();
+        let meta = meta.and_then(|meta| indices::refuse_constant(self, &op, &ids).map(|()| meta));
         match meta {
             Ok(meta) => {
                 let place = (self.inner.borrow().scope.clone(), self.line());
@@ -283,7 +286,7 @@ impl Graph {
                 let id = NodeId(inner.nodes.len() as u32);
                 inner.nodes.push(Node {
                     op,
-                    inputs: inputs.iter().map(|t| t.id).collect(),
+                    inputs: ids,
                     meta,
                     scope: place.0.unwrap_or_else(|| "".into()),
                     location: place.1,

@@ -57,6 +57,7 @@ mod dtype;
 mod error;
 pub mod gpu;
 mod graph;
+mod indices;
 mod init;
 pub mod io;
 pub mod nn;

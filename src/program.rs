@@ -7,6 +7,7 @@ use crate::{
     error::{Error, RunError},
     gpu,
     graph::{Graph, Tensor},
+    indices::Indexed,
     reference::{self, Array64},
     rewrite,
     schedule::{self, Plan},
@@ -20,6 +21,7 @@ use std::{collections::BTreeMap, sync::Arc};
 pub struct Program {
     inputs: Vec<(String, Meta)>,
     outputs: Vec<Meta>,
+    indexed: Indexed,
     plan: Option<Arc<Plan>>,
     backend: Backend,
 }
@@ -79,23 +81,29 @@ impl Program {
             return Err(crate::error::GraphError::ForeignTensor { op: "compile", place }.into());
         }
         let metas = outputs.iter().map(|t| t.meta()).collect();
+        let updates = graph.inner.borrow().effects.iter().map(|e| e.value).collect::<Vec<_>>();
+        let needed = graph.needed(&[ids.as_slice(), if effects { &updates } else { &[] }].concat());
         if let Device::Reference = device {
             let program = reference::ReferenceProgram::new(graph, &ids, effects);
+            let inputs = program.inputs();
             return Ok(Program {
-                inputs: program.inputs(),
+                indexed: Indexed::new(graph, &needed, &inputs),
+                inputs,
                 outputs: metas,
                 plan: None,
                 backend: Backend::Reference(Box::new(program)),
             });
         }
-        let (graph, ids) = rewrite::run(graph, &ids, effects)?;
-        let plan = Arc::new(schedule::plan(&graph, &ids));
+        let (rewritten, ids) = rewrite::run(graph, &ids, effects)?;
+        let plan = Arc::new(schedule::plan(&rewritten, &ids));
         let backend = match device {
             Device::Cpu(cpu) => Backend::Cpu(Box::new(cpu::CpuProgram::new(cpu, plan.clone())?)),
             Device::Gpu(gpu) => Backend::Gpu(Box::new(gpu::GpuProgram::new(gpu, plan.clone())?)),
             Device::Reference => unreachable!("returned above"),
         };
-        Ok(Program { inputs: plan.inputs.clone(), outputs: metas, plan: Some(plan), backend })
+        let inputs = plan.inputs.clone();
+        let indexed = Indexed::new(graph, &needed, &inputs);
+        Ok(Program { inputs, indexed, outputs: metas, plan: Some(plan), backend })
     }
 
     /// What is computed in which order and where it lives; `None` on the reference device, which
@@ -133,7 +141,7 @@ impl Program {
     ///
     /// # Errors
     ///
-    /// [`RunError`] where the inputs are not those of the program,
+    /// [`RunError`] where the inputs are not those of the program, or hold indices out of range,
     /// [`VariableError`](crate::VariableError) where the store's variables are not, and whatever
     /// the device has reported since the last run.
     pub fn run(
@@ -142,6 +150,7 @@ impl Program {
         inputs: &[(&str, &dyn Feed)],
     ) -> Result<Outputs, Error> {
         let fed = self.feeds(inputs)?;
+        self.indexed.check(&self.inputs, &fed)?;
         let mut store = variables.lock();
         let values = match &self.backend {
             Backend::Reference(program) => {

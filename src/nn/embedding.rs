@@ -6,7 +6,9 @@ use std::panic::Location;
 
 /// A vector for each of a number of symbols: `y[.., :] = W[x[..], :]`.
 ///
-/// A number that is no symbol gives zeros, and no gradient.
+/// A number that is no symbol is an error where it is an input of the program
+/// ([`RunError::IndexOutOfRange`](crate::RunError::IndexOutOfRange)); computed on a device, it gives
+/// zeros, and no gradient.
 ///
 /// # Shapes
 ///

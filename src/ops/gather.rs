@@ -101,7 +101,8 @@ const INVOCATIONS: usize = 256;
 impl<'g> Tensor<'g> {
     /// Slices along `axis`, chosen by index: `y[.., k.., ..] = self[.., indices[k..], ..]`.
     ///
-    /// An index that is not below the extent gives 0, whatever it is: no memory is read for it.
+    /// An index that is not below the extent is a mistake. Where the host sees it, in an input or
+    /// a constant, it is an error; where a device computed it, it gives 0, and no memory is read.
     ///
     /// # Shapes
     ///
@@ -114,7 +115,8 @@ impl<'g> Tensor<'g> {
     ///
     /// # Errors
     ///
-    /// [`OpError::Axis`]; [`OpError::DType`] unless the indices are u32.
+    /// [`OpError::Axis`]; [`OpError::DType`] unless the indices are u32; [`OpError::Index`] of a
+    /// constant, and [`RunError::IndexOutOfRange`](crate::RunError::IndexOutOfRange) of an input.
     #[track_caller]
     pub fn gather(self, indices: Tensor<'g>, axis: i32) -> Tensor<'g> {
         self.gather_by(Indices::Shared, indices, axis)
@@ -123,7 +125,8 @@ impl<'g> Tensor<'g> {
     /// Elements along `axis`, each line by its own indices: for axis 1,
     /// `y[i, k] = self[i, indices[i, k]]`.
     ///
-    /// An index that is not below the extent gives 0, whatever it is: no memory is read for it.
+    /// An index that is not below the extent is a mistake. Where the host sees it, in an input or
+    /// a constant, it is an error; where a device computed it, it gives 0, and no memory is read.
     ///
     /// # Shapes
     ///

@@ -196,3 +196,14 @@ operations! {
     pool::AvgPoolGrad,
     update::Update,
 }
+
+impl Op {
+    /// The operand that holds indices, and the extent that they point into.
+    pub(crate) fn indexes(&self, operands: &[&Meta]) -> Option<(usize, usize)> {
+        match self {
+            Op::Gather(op) => Some((1, *operands[0].shape.dims().get(op.axis)?)),
+            Op::ScatterAdd(op) => Some((1, op.extent)),
+            _ => None,
+        }
+    }
+}

@@ -47,7 +47,8 @@ impl<'g> Tensor<'g> {
     /// Slices along `axis` added up by index:
     /// `y[.., e, ..] = sum of self[.., k.., ..] over indices[k..] = e`.
     ///
-    /// The adjoint of [`Tensor::gather`]. Updates whose index is not below `extent` are dropped.
+    /// The adjoint of [`Tensor::gather`]. An index that is not below `extent` is an error where the
+    /// host sees it, in an input or a constant; where a device computed it, its update is dropped.
     ///
     /// # Shapes
     ///
@@ -77,8 +78,8 @@ impl<'g> Tensor<'g> {
     /// Elements along `axis` added up by index, each line by its own: for axis 1,
     /// `y[i, e] = sum of self[i, k] over indices[i, k] = e`.
     ///
-    /// The adjoint of [`Tensor::take_along_axis`]. Updates whose index is not below `extent` are
-    /// dropped.
+    /// The adjoint of [`Tensor::take_along_axis`]; indices that are not below `extent` are treated
+    /// as by [`Tensor::scatter_add`].
     ///
     /// # Shapes
     ///
