@@ -2,7 +2,7 @@
 //!
 //! Run with `cargo bench --bench training`; add `-- resnet` for some of them. The workloads:
 //! a convolution of 16 images of 64 channels of 56x56 with 64 filters of 3x3, forward and both
-//! gradients; a small CNN on 64 images of 28x28 with Adam; ResNet-18 for 32x32 pictures (He et al.
+//! gradients; a max pooling of as many images by windows of 2x2, and its gradient; a small CNN on 64 images of 28x28 with Adam; ResNet-18 for 32x32 pictures (He et al.
 //! 2016), 16 at a time, with momentum. Everything stays on the device; a step is waited for.
 
 use criterion::{Criterion, criterion_group, criterion_main};
@@ -13,7 +13,7 @@ use wgrad::{
         self, Activation, BatchNorm, Conv2d, Dense, Flatten, GlobalAvgPool, MaxPool2d, Mode,
         Module, Scope, Sequential,
     },
-    ops::Geometry,
+    ops::{Geometry, Window},
     optim::{Adam, Optimizer, Sgd},
 };
 
@@ -30,6 +30,16 @@ fn convolution(device: &Device) -> Result<Workload, Error> {
     let gradients: Vec<Tensor> = autodiff::vjp(y, ones, &[x, w]).into_iter().flatten().collect();
     let program = graph.compile(device, &[gradients[1], gradients[0], y])?;
     Ok(("conv2d_fwdbwd", program, Variables::new(0)))
+}
+
+fn pooling(device: &Device) -> Result<Workload, Error> {
+    let graph = Graph::new();
+    let normal = Init::Normal { mean: 0.0, std: 1.0 };
+    let x = graph.variable("x", [16, 64, 56, 56], DType::F32, normal);
+    let y = x.max_pool(&[Window::new(2); 2]);
+    let gradients = autodiff::vjp(y, y.full_like(1.0), &[x]).into_iter().flatten();
+    let program = graph.compile(device, &[vec![y], gradients.collect()].concat())?;
+    Ok(("maxpool_fwdbwd", program, Variables::new(0)))
 }
 
 /// One step of a classifier of random pictures, which are made once and stay on the device.
@@ -119,7 +129,7 @@ fn resnet18(device: &Device) -> Result<Workload, Error> {
 
 fn measure(criterion: &mut Criterion, device: &Device) -> Result<(), Error> {
     let mut group = criterion.benchmark_group(device.name());
-    for build in [convolution, cnn, resnet18] {
+    for build in [convolution, pooling, cnn, resnet18] {
         let (name, program, variables) = build(device)?;
         program.prepare(&variables)?;
         group.bench_function(name, |bencher| {
