@@ -150,12 +150,20 @@ impl std::fmt::Display for Place {
     }
 }
 
+/// `: [2, 3] x [4]`; nothing of no operands.
+fn listed(operands: &[Meta]) -> String {
+    match operands {
+        [] => String::new(),
+        _ => format!(": {}", operands.iter().map(Meta::to_string).collect::<Vec<_>>().join(" x ")),
+    }
+}
+
 /// A graph could not be built.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum GraphError {
     /// Operands do not fit an operation.
-    #[error("{op}: {}{place} ({reason})", operands.iter().map(Meta::to_string).collect::<Vec<_>>().join(" x "))]
+    #[error("{op}{}{place} ({reason})", listed(operands))]
     Op {
         /// Name of the operation.
         op: &'static str,

@@ -1,0 +1,145 @@
+//! One mistake a line: each is a typed error that names the operation, its operands, the scope and
+//! the line, and says what is wrong.
+
+use wgrad::{
+    DType::{self, Bool, F32, I32, U32},
+    Graph, Init, Tensor, autodiff,
+    nn::{
+        BatchNorm, Conv2d, Dense, Embedding, GroupNorm, MaxPool2d, Mode, Module, Scope, Unflatten,
+    },
+    ops::{Geometry, Window},
+};
+
+/// Operation with operands and scope, reason, and how it is made.
+type Mistake = (&'static str, &'static str, fn(&Graph));
+
+fn f<const N: usize>(graph: &Graph, dims: [usize; N]) -> Tensor<'_> {
+    graph.full(dims, F32, 0.5)
+}
+
+fn of<const N: usize>(graph: &Graph, dtype: DType, dims: [usize; N]) -> Tensor<'_> {
+    graph.full(dims, dtype, 1.0)
+}
+
+fn layer(graph: &Graph, layer: &dyn Module, x: Tensor<'_>) {
+    let mut cx = Scope::new(graph, Mode::Train);
+    // Tensors and scopes live as long as their graph.
+    let x = graph.input("layer", x.shape(), x.dtype());
+    layer.forward(&mut cx.child("net"), x);
+}
+
+#[rustfmt::skip]
+fn all() -> Vec<Mistake> {
+    vec![
+        ("matmul: [2, 3] x [4, 5]", "inner extents 3 and 4 differ", |g| { f(g, [2, 3]).matmul(f(g, [4, 5])); }),
+        ("matmul: [] x [4]", "needs at least 1 axes", |g| { f(g, []).matmul(f(g, [4])); }),
+        ("matmul: [2, 2, 3] x [3, 3, 4]", "the shapes do not broadcast", |g| { f(g, [2, 2, 3]).matmul(f(g, [3, 3, 4])); }),
+        ("matmul: [2, 2] i32 x [2, 2] i32", "not defined on i32", |g| { of(g, I32, [2, 2]).matmul(of(g, I32, [2, 2])); }),
+        ("matmul: [2, 2] x [2, 2] u32", "the element types differ", |g| { f(g, [2, 2]).matmul(of(g, U32, [2, 2])); }),
+        ("add: [2, 3] x [2, 4]", "the shapes do not broadcast", |g| { _ = f(g, [2, 3]) + f(g, [2, 4]); }),
+        ("mul: [2] x [2] u32", "the element types differ", |g| { _ = f(g, [2]) * of(g, U32, [2]); }),
+        ("sub: [2] bool x [2] bool", "not defined on bool", |g| { _ = of(g, Bool, [2]) - of(g, Bool, [2]); }),
+        ("pow: [2] i32 x [2] i32", "not defined on i32", |g| { of(g, I32, [2]).pow(of(g, I32, [2])); }),
+        ("and: [2] x [2]", "not defined on f32", |g| { f(g, [2]).and(f(g, [2])); }),
+        ("maximum: [3] x [2]", "the shapes do not broadcast", |g| { f(g, [3]).maximum(f(g, [2])); }),
+        ("exp: [2] i32", "not defined on i32", |g| { of(g, I32, [2]).exp(); }),
+        ("neg: [2] bool", "not defined on bool", |g| { _ = -of(g, Bool, [2]); }),
+        ("not: [2]", "not defined on f32", |g| { _ = !f(g, [2]); }),
+        ("is_nan: [2] u32", "not defined on u32", |g| { of(g, U32, [2]).is_nan(); }),
+        ("equal: [2] x [2] i32", "the element types differ", |g| { f(g, [2]).equal(of(g, I32, [2])); }),
+        ("less: [2] bool x [2] bool", "not defined on bool", |g| { of(g, Bool, [2]).less(of(g, Bool, [2])); }),
+        ("less: [2] x [3]", "the shapes do not broadcast", |g| { f(g, [2]).less(f(g, [3])); }),
+        ("select: [2] x [2] x [2]", "not defined on f32", |g| { f(g, [2]).select(f(g, [2]), f(g, [2])); }),
+        ("select: [2] bool x [2] x [2] i32", "the element types differ", |g| { of(g, Bool, [2]).select(f(g, [2]), of(g, I32, [2])); }),
+        ("select: [2] bool x [3] x [3]", "the shapes do not broadcast", |g| { of(g, Bool, [2]).select(f(g, [3]), f(g, [3])); }),
+        ("reshape: [2, 3]", "cannot become [4, 2]", |g| { f(g, [2, 3]).reshape([4, 2]); }),
+        ("transpose: [2, 3]", "axis 0 is named twice", |g| { f(g, [2, 3]).transpose([0, 0]); }),
+        ("transpose: [2, 3]", "number of axes and of those named 2 and 1 differ", |g| { f(g, [2, 3]).transpose([0]); }),
+        ("transpose: [2, 3]", "axis 2 does not exist in rank 2", |g| { f(g, [2, 3]).swap_axes(0, 2); }),
+        ("broadcast: [2, 3]", "cannot become [2, 4]", |g| { f(g, [2, 3]).broadcast_to([2, 4]); }),
+        ("unsqueeze: [2, 3]", "axis 4 does not exist in rank 3", |g| { f(g, [2, 3]).unsqueeze(4); }),
+        ("squeeze: [2, 3]", "the extent of a dropped axis must be 1, not 3", |g| { f(g, [2, 3]).squeeze(1); }),
+        ("slice: [2, 3]", "range 2..5 step 1 does not lie in extent 3", |g| { f(g, [2, 3]).slice(1, 2..5); }),
+        ("slice: [2, 3]", "axis 2 does not exist in rank 2", |g| { f(g, [2, 3]).slice(2, 0..1); }),
+        ("slice: [2, 3]", "range 0..3 step 0 does not lie in extent 3", |g| { f(g, [2, 3]).slice_step(1, 0..3, 0); }),
+        ("pad: [2, 3]", "number of axes and of pads 2 and 1 differ", |g| { f(g, [2, 3]).pad(&[(1, 1)], 0.0); }),
+        ("flip: [2, 3]", "axis -3 does not exist in rank 2", |g| { f(g, [2, 3]).flip(-3); }),
+        ("concat: [2, 3] x [3, 2]", "extents 3 and 2 differ", |g| { g.concat(&[f(g, [2, 3]), f(g, [3, 2])], 0); }),
+        ("concat: [2] x [2] i32", "the element types differ", |g| { g.concat(&[f(g, [2]), of(g, I32, [2])], 0); }),
+        ("concat: [1, 2] x [1, 3]", "extents 2 and 3 differ", |g| { g.stack(&[f(g, [2]), f(g, [3])], 0); }),
+        ("sum: [2, 3]", "axis 2 does not exist in rank 2", |g| { f(g, [2, 3]).sum(2); }),
+        ("sum: [2, 3]", "axis 1 is named twice", |g| { f(g, [2, 3]).sum([1, -1]); }),
+        ("sum: [2] bool", "not defined on bool", |g| { of(g, Bool, [2]).sum(..); }),
+        ("mean: [2] i32", "not defined on i32", |g| { of(g, I32, [2]).mean(..); }),
+        ("max: [2, 0]", "has no value over no elements", |g| { f(g, [2, 0]).max(1); }),
+        ("argmax: [2, 0]", "has no value over no elements", |g| { f(g, [2, 0]).argmax(1); }),
+        ("argmin: [2] bool", "not defined on bool", |g| { of(g, Bool, [2]).argmin(0); }),
+        ("softmax: [2, 3]", "axis 2 does not exist in rank 2", |g| { f(g, [2, 3]).softmax(2); }),
+        ("log_softmax: [2, 3] i32", "not defined on i32", |g| { of(g, I32, [2, 3]).log_softmax(1); }),
+        ("cumsum: [2, 3]", "axis 5 does not exist in rank 2", |g| { f(g, [2, 3]).cumsum(5); }),
+        ("cumsum: [2, 3] bool", "not defined on bool", |g| { of(g, Bool, [2, 3]).cumsum(0); }),
+        ("argsort: [2, 3]", "axis 2 does not exist in rank 2", |g| { f(g, [2, 3]).argsort(2, false); }),
+        ("top_k: [2, 3]", "range 0..4 step 1 does not lie in extent 3", |g| { f(g, [2, 3]).top_k(4, 1); }),
+        ("gather: [2, 3] x [2]", "not defined on f32", |g| { f(g, [2, 3]).gather(f(g, [2]), 0); }),
+        ("gather: [2, 3] x [2] u32", "axis 3 does not exist in rank 2", |g| { f(g, [2, 3]).gather(of(g, U32, [2]), 3); }),
+        ("gather: [2, 3] x [4] u32", "index 2 does not lie in extent 2", |g| { f(g, [2, 3]).gather(g.full([4], U32, 2.0), 0); }),
+        ("gather: [2, 3] x [3, 4] u32", "cannot become [2, 3]", |g| { f(g, [2, 3]).take_along_axis(of(g, U32, [3, 4]), 1); }),
+        ("scatter_add: [4, 3] x [5] u32", "cannot become [4, 3]", |g| { f(g, [4, 3]).scatter_add(of(g, U32, [5]), 0, 7); }),
+        ("scatter_add: [4] bool x [4] u32", "not defined on bool", |g| { of(g, Bool, [4]).scatter_add(of(g, U32, [4]), 0, 7); }),
+        ("cross_entropy: [4, 3] x [3] u32", "cannot become [4]", |g| { f(g, [4, 3]).cross_entropy(of(g, U32, [3])); }),
+        ("cross_entropy: [4, 3] x [4] i32", "not defined on i32", |g| { f(g, [4, 3]).cross_entropy(of(g, I32, [4])); }),
+        ("cross_entropy: [4, 0] x [4] u32", "has no value over no elements", |g| { f(g, [4, 0]).cross_entropy(of(g, U32, [4])); }),
+        ("convolution: [1, 3, 8, 8] x [4, 2, 3, 3]", "channels of a group and of the weight 3 and 2 differ", |g| { f(g, [1, 3, 8, 8]).convolution(f(g, [4, 2, 3, 3]), Geometry::new(2)); }),
+        ("convolution: [1, 3, 8] x [4, 3, 3]", "number of axes of the input and of the geometry 3 and 4 differ", |g| { f(g, [1, 3, 8]).convolution(f(g, [4, 3, 3]), Geometry::new(2)); }),
+        ("convolution: [1, 3, 2, 2] x [4, 3, 3, 3]", "a window over 3 elements does not fit into 2, padding included", |g| { f(g, [1, 3, 2, 2]).convolution(f(g, [4, 3, 3, 3]), Geometry::new(2)); }),
+        ("convolution: [1, 4, 8] x [3, 2, 3]", "3 channels cannot be divided by 2", |g| { f(g, [1, 4, 8]).convolution(f(g, [3, 2, 3]), Geometry::new(1).groups(2)); }),
+        ("convolution: [1, 4, 8] x [4, 4, 3]", "stride must be at least 1, not 0", |g| { f(g, [1, 4, 8]).convolution(f(g, [4, 4, 3]), Geometry::new(1).stride([0])); }),
+        ("max_pool: [1, 4, 8, 8]", "numbers of spatial axes and of windows 2 and 1 differ", |g| { f(g, [1, 4, 8, 8]).max_pool(&[Window::new(2)]); }),
+        ("max_pool: [1, 4, 8]", "a window over 9 elements does not fit into 8, padding included", |g| { f(g, [1, 4, 8]).max_pool(&[Window::new(9)]); }),
+        ("avg_pool: [1, 4, 8]", "extent of windows must be positive, not 0", |g| { f(g, [1, 4, 8]).avg_pool(&[Window::new(0)], true); }),
+        ("avg_pool: [1, 4, 8] u32", "not defined on u32", |g| { of(g, U32, [1, 4, 8]).avg_pool(&[Window::new(2)], true); }),
+        ("adaptive_avg_pool: [1, 4, 8]", "number of bins must be positive, not 0", |g| { f(g, [1, 4, 8]).adaptive_avg_pool(&[0]); }),
+        ("layer_norm: [2, 3] x [4] x [4]", "cannot become [3]", |g| { f(g, [2, 3]).layer_norm(f(g, [4]), f(g, [4]), 1e-5); }),
+        ("normalize_rms: [2, 3]", "eps must be at least 0, not -1", |g| { f(g, [2, 3]).rms_norm(f(g, [3]), -1.0); }),
+        ("full", "more than 2147483647 elements", |g| { g.full([1 << 20, 1 << 20], F32, 0.0); }),
+        ("iota", "axis 2 does not exist in rank 2", |g| { g.iota([2, 3], 2, U32); }),
+        ("x: declared as [2], and again as [3]", "", |g| { g.input("x", [2], F32); g.input("x", [3], F32); }),
+        ("v: begins with Ones, and again with Zeros", "", |g| { g.variable("v", [2], F32, Init::Ones); g.variable("v", [2], F32, Init::Zeros); }),
+        ("assign: the target is not a variable", "", |g| { let x = g.input("x", [2], F32); g.assign(x, x); }),
+        ("assign: [2] x [3]", "cannot become [2]", |g| { let v = g.variable("v", [2], F32, Init::Ones); g.assign(v, f(g, [3])); }),
+        ("grad: of [2], which is not a single float", "", |g| { autodiff::grad(f(g, [2]), &[f(g, [2])]); }),
+        ("matmul: [] x [1, 4] in net", "needs at least 1 axes", |g| { layer(g, &Dense::new(4), f(g, [])); }),
+        ("convolution: [1, 3, 2, 2] x [4, 3, 3, 3] in net", "a window over 3 elements does not fit into 2, padding included", |g| { layer(g, &Conv2d::new(4, [3, 3]), f(g, [1, 3, 2, 2])); }),
+        ("max_pool: [1, 3, 2] in net", "numbers of spatial axes and of windows 1 and 2 differ", |g| { layer(g, &MaxPool2d::new(4), f(g, [1, 3, 2])); }),
+        ("batch_norm: [3] in net", "needs at least 2 axes", |g| { layer(g, &BatchNorm::new(), f(g, [3])); }),
+        ("group_norm: [1, 3, 4] in net", "3 channels cannot be divided by 2", |g| { layer(g, &GroupNorm::new(2), f(g, [1, 3, 4])); }),
+        ("gather: [4, 2] x [3] in net", "not defined on f32", |g| { layer(g, &Embedding::new(4, 2), f(g, [3])); }),
+        ("reshape: [1, 5] in net", "cannot become [1, 3, 2]", |g| { layer(g, &Unflatten::new([3, 2]), f(g, [1, 5])); }),
+        ("convolution: [1, 4, 2, 2] x [6, 1, 1, 1] in net", "6 channels cannot be divided by 4", |g| { layer(g, &Conv2d::new(6, [1, 1]).groups(4), f(g, [1, 4, 2, 2])); }),
+    ]
+}
+
+#[test]
+fn every_mistake_has_its_text() {
+    let mut wrong = Vec::new();
+    let cases = all();
+    // The first stands in the first line that begins like this, the others below it.
+    let lines = include_str!("misuse.rs").lines();
+    let above = lines.take_while(|line| !line.starts_with("        (\"")).count();
+    for (line, (what, why, build)) in (above + 1..).zip(&cases) {
+        let graph = Graph::new();
+        build(&graph);
+        let text = match graph.check() {
+            Ok(()) => "no error".to_owned(),
+            Err(error) => error.to_string(),
+        };
+        let expected = match why.is_empty() {
+            true => format!("{what}, made at tests/misuse.rs:{line}"),
+            false => format!("{what}, made at tests/misuse.rs:{line} ({why})"),
+        };
+        if text != expected {
+            wrong.push(format!("{line}: {text}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), cases.len(), wrong.join("\n"));
+}
