@@ -223,3 +223,78 @@ fn proofs_are_kept() {
     assert_eq!(counts(&cold)[2] + counts(&warm)[2], 0);
     assert_eq!(warm["weights_sha256"], cold["weights_sha256"]);
 }
+
+/// Whatever is typed: an exit code of ours, one line that says what is wrong, and no panic.
+#[test]
+fn no_command_line_panics() {
+    const WORDS: [&str; 46] = [
+        "train",
+        "predict",
+        "plan",
+        "verify",
+        "diff",
+        "devices",
+        "digits",
+        "fashion-mnist",
+        "images",
+        "--device",
+        "cpu",
+        "gpu:no such adapter",
+        "gpu:",
+        "reference",
+        "--devices",
+        "cpu,gpu:nothing",
+        "--epochs",
+        "0",
+        "1",
+        "-1",
+        "--batch",
+        "4294967296",
+        "99999999999999999999",
+        "--lr",
+        "NaN",
+        "inf",
+        "1e-400",
+        "--seed",
+        "--out",
+        "/proc/nothing",
+        "/dev/null",
+        "",
+        "ü\u{1F980}",
+        "--data",
+        "/",
+        "/no/such/folder",
+        "Cargo.toml",
+        "src",
+        "--json",
+        "--list",
+        "--ops",
+        "relu,,",
+        "--dtype",
+        "f64",
+        "--verify",
+        "--help",
+    ];
+    let mut noise = wgrad::testing::Noise::new(11);
+    let mut below = |n: usize| (noise.unit() * n as f64) as usize;
+    for _ in 0..60 {
+        let subcommand = WORDS[below(6)];
+        let rest: Vec<&str> = (0..below(5)).map(|_| WORDS[below(WORDS.len())]).collect();
+        let mut args = [&[subcommand], rest.as_slice()].concat();
+        // Nothing that would train or verify for long.
+        match subcommand {
+            "train" | "plan" => args.extend(["--batch", "none"]),
+            "verify" => args.extend(["--ops", "no such operation"]),
+            _ => {}
+        }
+        let output = wgrad(&args);
+        let error = String::from_utf8_lossy(&output.stderr);
+        let code = output.status.code();
+        assert!(matches!(code, Some(0..=2)), "{args:?} ends with {code:?}: {error}");
+        assert!(!error.contains("panicked"), "{args:?}: {error}");
+        assert!(
+            code == Some(0) || error.starts_with("error: ") || error.contains("\nerror: "),
+            "{args:?}: {error}"
+        );
+    }
+}

@@ -1,6 +1,6 @@
 //! Derivatives of every operation, first and second order, against differences in f64.
 
-use wgrad::{Array, DType, Device, Error, Feed, Graph, autodiff, ops};
+use wgrad::{Array, DType, Device, Error, Feed, Graph, autodiff, ops, testing::SLOPE_BOUNDS};
 
 #[test]
 fn derivatives_are_the_slopes() {
@@ -11,9 +11,11 @@ fn derivatives_are_the_slopes() {
             Ok(None) => {}
             Ok(Some(slopes)) => {
                 checked += 1;
-                for (order, slope) in slopes.iter().enumerate() {
-                    if !slope.agrees() {
-                        failures.push(format!("{sample}, order {}: {slope:?}", order + 1));
+                for (order, (slope, bound)) in slopes.iter().zip(SLOPE_BOUNDS).enumerate() {
+                    let error = slope.error();
+                    if error.is_nan() || error > bound {
+                        let order = order + 1;
+                        failures.push(format!("{sample}, order {order}: {error:.1e}, {slope:?}"));
                     }
                 }
             }

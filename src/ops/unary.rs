@@ -150,7 +150,12 @@ impl UnaryFn {
             Sin => ct * x.cos(),
             Cos => -(ct * x.sin()),
             Tanh => ct * (1.0 - y * y),
-            Erf => ct * ((-(x * x)).exp() * FRAC_2_SQRT_PI),
+            // As a sum of two f32, so that the reference has it to 48 bits; devices fold it.
+            Erf => {
+                let high = f64::from(FRAC_2_SQRT_PI as f32);
+                let slope = x.full_like(high) + (FRAC_2_SQRT_PI - high);
+                ct * ((-(x * x)).exp() * slope)
+            }
             Sigmoid => ct * (y * (1.0 - y)),
             // Of y, so that x need not be kept; NaN lets the cotangent pass.
             Relu => y.less_equal(0.0).select(ct.full_like(0.0), ct),
