@@ -1,6 +1,9 @@
 //! Derivatives of every operation, first and second order, against differences in f64.
 
-use wgrad::{Array, DType, Device, Error, Feed, Graph, autodiff, ops, testing::SLOPE_BOUNDS};
+use wgrad::{
+    Array, DType, Device, Error, Feed, Graph, Meta, Tensor, autodiff, ops,
+    testing::{Domain, SLOPE_BOUNDS, slopes},
+};
 
 #[test]
 fn derivatives_are_the_slopes() {
@@ -24,6 +27,32 @@ fn derivatives_are_the_slopes() {
     }
     assert!(failures.is_empty(), "{} of {checked}:\n{}", failures.len(), failures.join("\n"));
     assert!(checked > 50, "only {checked} samples have a derivative");
+}
+
+/// `x` that derivatives do not see makes wrong ones: the check notices, of the first order and of the
+/// second.
+#[test]
+fn wrong_derivatives_are_noticed() -> Result<(), Error> {
+    type Function = for<'g> fn(&'g Graph, &[Tensor<'g>]) -> Tensor<'g>;
+    let x = Domain::Range(0.5, 2.0).fill(&Meta::new([7], DType::F32), 3);
+    let errors = |function: Function| -> Result<[f64; 2], Error> {
+        let slopes = slopes(std::slice::from_ref(&x), function)?.expect("x is a float");
+        Ok(slopes.map(|slope| slope.error()))
+    };
+    // x^3, as it is.
+    let [first, second] = errors(|_, x| x[0] * x[0] * x[0])?;
+    assert!(first < SLOPE_BOUNDS[0] && second < SLOPE_BOUNDS[1], "{first:e} {second:e}");
+    // x^2 whose derivative seems to be x.
+    let [first, _] = errors(|_, x| x[0].detach() * x[0])?;
+    assert!(first > 0.1, "{first:e}");
+    // x^3 whose derivative is 3 x^2 as it should be, and constant.
+    let [first, second] = errors(|_, x| {
+        let d = x[0].detach();
+        x[0] * d * d * 3.0 - d * d * d * 2.0
+    })?;
+    assert!(first < SLOPE_BOUNDS[0], "{first:e}");
+    assert!(second > 0.1, "{second:e}");
+    Ok(())
 }
 
 #[test]

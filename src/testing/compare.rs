@@ -90,15 +90,20 @@ impl Sample {
         let inputs: Vec<_> = operands
             .map(|(k, (meta, _))| graph.input(&k.to_string(), &meta.shape, meta.dtype))
             .collect();
+        let y = self.apply(graph, &inputs);
+        (inputs, y)
+    }
+
+    /// The operation on these inputs.
+    pub(super) fn apply<'g>(&self, graph: &'g Graph, inputs: &[Tensor<'g>]) -> Tensor<'g> {
         let metas: Vec<_> = self.operands.iter().map(|(meta, _)| meta).collect();
-        let mut operands = inputs.clone();
+        let mut operands = inputs.to_vec();
         if let Some((indices, _)) = self.op.indexes(&metas) {
             // Some lie outside, and are to reach the device: what is computed the host does not
             // know.
             operands[indices] = operands[indices] + 0u32;
         }
-        let y = graph.push(self.op.clone(), &operands);
-        (inputs, y)
+        graph.push(self.op.clone(), &operands)
     }
 
     /// The definition of the result, and the sums of magnitudes where the bound asks for them.
