@@ -5,6 +5,7 @@ use crate::{
     array::Array,
     cpu::CpuProgram,
     error::{Place, RunError},
+    finite::NotFinite,
     gpu::{self, GpuProgram, Verification},
     program::Program,
     proof::{Case, Isolated, Verdict},
@@ -55,22 +56,6 @@ pub struct Parting {
     pub allowed: f64,
 }
 
-/// A step that makes NaN or infinity.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct NotFinite {
-    /// Number of the step.
-    pub step: usize,
-    /// The operations in it.
-    pub label: String,
-    /// Where the last of them was made.
-    pub place: Option<Place>,
-    /// Row-major index of the first such element.
-    pub index: usize,
-    /// What it is.
-    pub value: f64,
-}
-
 impl Parting {
     /// The error in units in the last place of the right value.
     pub fn ulp(&self) -> f64 {
@@ -84,13 +69,6 @@ impl std::fmt::Display for Parting {
         write!(f, "step {step}, {label} of {shape}{}: ", placed(&self.place))?;
         write!(f, "{device} gives {got:e} for element {index} instead of {expected:e}, ")?;
         write!(f, "{:.3e} ulp off; {allowed:.1e} is allowed", self.ulp())
-    }
-}
-
-impl std::fmt::Display for NotFinite {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let NotFinite { step, label, index, value, .. } = self;
-        write!(f, "step {step}, {label}{}: element {index} is {value}", placed(&self.place))
     }
 }
 
@@ -210,18 +188,15 @@ impl Diff {
             kept.get_or_insert(left);
         }
         let Some(left) = kept else { return Ok(()) };
-        let is_finite = |dtype: DType, words: &[u32]| {
-            words.iter().position(|&word| dtype.is_float() && !dtype.from_word(word).is_finite())
-        };
-        let from_finite = step.reads.iter().all(|r| is_finite(r.dtype, &memory.read(*r)).is_none());
+        let from_finite = step
+            .reads
+            .iter()
+            .all(|read| NotFinite::among(read.dtype, &memory.read(*read)).is_none());
         for write in &step.writes {
             let Some(region) = case.position(*write) else { continue };
-            if let (true, None, Some(index)) =
-                (from_finite, &self.not_finite, is_finite(write.dtype, &left[region]))
-            {
-                let value = write.dtype.from_word(left[region][index]);
-                let (label, place) = (label.clone(), place.clone());
-                self.not_finite = Some(NotFinite { step: number, label, place, index, value });
+            if from_finite && self.not_finite.is_none() {
+                let found = NotFinite::among(write.dtype, &left[region]);
+                self.not_finite = found.map(|found| NotFinite::of_step(number, step, found));
             }
             memory.write(*write, &left[region]);
         }

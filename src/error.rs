@@ -1,6 +1,6 @@
 //! The errors of each stage, and the one type that gathers them.
 
-use crate::{dtype::DType, init::Init, shape::Meta, shape::Shape};
+use crate::{dtype::DType, finite::NotFinite, init::Init, shape::Meta, shape::Shape};
 use std::{panic::Location, path::PathBuf};
 
 /// Any error of this crate; one variant a stage.
@@ -214,6 +214,14 @@ pub enum GraphError {
         /// Where the second assignment was made.
         place: Place,
     },
+    /// Two tensors are watched by one name.
+    #[error("{name}: another tensor is watched by this name{place}")]
+    WatchedTwice {
+        /// The name, with that of its scope.
+        name: String,
+        /// Where the second was named.
+        place: Place,
+    },
     /// Something that is not a variable is assigned.
     #[error("assign: the target is not a variable{place}")]
     NotAVariable {
@@ -330,6 +338,17 @@ pub enum RunError {
     /// The reference device has no steps.
     #[error("the reference device interprets graphs: it has no steps to look at")]
     NotPlanned,
+    /// A value is NaN or infinite, and the program looks for that.
+    #[error(transparent)]
+    NotFinite(#[from] NotFinite),
+    /// No tensor of this name is watched.
+    #[error("no tensor {name:?} is watched; there are: {known}")]
+    NotWatched {
+        /// The name that was asked for.
+        name: String,
+        /// The names there are.
+        known: String,
+    },
     /// There is no such output.
     #[error("output {index} does not exist: the program has {len}")]
     NoOutput {

@@ -6,6 +6,7 @@
 //! model reads as mathematics and its one mistake is reported where it was made.
 
 mod dump;
+mod effects;
 
 use crate::{
     dtype::DType,
@@ -78,6 +79,10 @@ pub(crate) struct Inner {
     /// Inputs and variables by name: one node each.
     pub(crate) inputs: BTreeMap<String, NodeId>,
     pub(crate) variables: BTreeMap<String, (NodeId, Declaration)>,
+    /// Values that programs give besides their outputs, by name.
+    pub(crate) watched: BTreeMap<String, NodeId>,
+    /// Whether programs look for NaN and infinity.
+    pub(crate) checks_finite: bool,
     error: Option<GraphError>,
     streams: u32,
     scope: Option<Arc<str>>,
@@ -172,45 +177,6 @@ impl Graph {
         }
         let place = self.place();
         self.fail(GraphError::Redeclared { name: name.to_owned(), first, second, place })
-    }
-
-    /// After the run, `variable` holds what `value` was in it; before the end of the run nobody
-    /// sees it.
-    ///
-    /// # Errors
-    ///
-    /// [`GraphError::NotAVariable`]; [`GraphError::AssignedTwice`]; [`GraphError::Op`] where
-    /// shape or type differ.
-    #[track_caller]
-    pub fn assign<'g>(&'g self, variable: Tensor<'g>, value: Tensor<'g>) {
-        let place = self.place();
-        if !std::ptr::eq(variable.graph, self) || !std::ptr::eq(value.graph, self) {
-            self.fail(GraphError::ForeignTensor { op: "assign", place });
-            return;
-        }
-        if variable.failed() || value.failed() {
-            return;
-        }
-        let Op::Variable(source::Variable { path, meta }) = self.op(variable.id) else {
-            self.fail(GraphError::NotAVariable { place });
-            return;
-        };
-        if meta != value.meta() {
-            let reason = if meta.dtype == value.dtype() {
-                OpError::Target(meta.shape.clone())
-            } else {
-                OpError::DTypes
-            };
-            let operands = vec![meta, value.meta()];
-            self.fail(GraphError::Op { op: "assign", operands, reason, place });
-            return;
-        }
-        let assigned = self.inner.borrow().effects.iter().any(|e| e.variable == variable.id);
-        if assigned {
-            self.fail(GraphError::AssignedTwice { name: path, place });
-            return;
-        }
-        self.inner.borrow_mut().effects.push(Effect { variable: variable.id, value: value.id });
     }
 
     /// The first error, if there was one.

@@ -7,8 +7,8 @@ use crate::{
     error::{OpError, RunError},
     graph::{Graph, NodeId},
     ops::Op,
-    program::Fed,
     shape::Meta,
+    value::Fed,
 };
 use std::collections::BTreeMap;
 

@@ -55,6 +55,7 @@ mod device;
 mod diff;
 mod dtype;
 mod error;
+mod finite;
 pub mod gpu;
 mod graph;
 mod indices;
@@ -72,22 +73,25 @@ mod shape;
 pub mod testing;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod train;
+mod value;
 mod variables;
 
 pub use array::{Array, Element};
 pub use device::{Device, Selection};
 #[cfg(not(target_arch = "wasm32"))]
-pub use diff::{Diff, NotFinite, Parting};
+pub use diff::{Diff, Parting};
 pub use dtype::DType;
 pub use error::{
     CompileError, DeviceError, Error, FileError, GraphError, OpError, Place, RunError,
     VariableError,
 };
+pub use finite::NotFinite;
 pub use gpu::Verification;
 pub use graph::{Declaration, Effect, Graph, Node, NodeId, Tensor};
 pub use init::Init;
-pub use program::{Fed, Feed, Outputs, Program, Value};
+pub use program::Program;
 pub use shape::{Axes, Meta, Shape};
+pub use value::{Fed, Feed, Outputs, Value};
 pub use variables::Variables;
 
 /// The examples of the README.

@@ -1,18 +1,19 @@
-//! Programs: compiled once, run many times, and the values that come out.
+//! Programs: compiled once, run many times.
 
 use crate::{
     array::Array,
     cpu,
     device::Device,
-    error::{Error, RunError},
+    error::{Error, GraphError, RunError},
+    finite::NotFinite,
     gpu,
-    graph::{Graph, Tensor},
+    graph::{Graph, NodeId, Tensor},
     indices::Indexed,
-    reference::{self, Array64},
-    rewrite,
+    reference, rewrite,
     schedule::{self, Plan},
     shape::Meta,
-    variables::Variables,
+    value::{Data, Fed, Feed, Outputs},
+    variables::{Store, Variables},
 };
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -20,8 +21,11 @@ use std::{collections::BTreeMap, sync::Arc};
 #[derive(Debug)]
 pub struct Program {
     inputs: Vec<(String, Meta)>,
+    /// Those that were asked for, then those that are watched.
     outputs: Vec<Meta>,
+    watched: Arc<[String]>,
     indexed: Indexed,
+    checks_finite: bool,
     plan: Option<Arc<Plan>>,
     backend: Backend,
 }
@@ -75,27 +79,38 @@ impl Program {
         effects: bool,
     ) -> Result<Self, Error> {
         graph.check()?;
-        let ids: Vec<_> = outputs.iter().map(|t| t.id).collect();
         if outputs.iter().any(|t| !std::ptr::eq(t.graph, graph)) {
             let place = graph.place();
-            return Err(crate::error::GraphError::ForeignTensor { op: "compile", place }.into());
+            return Err(GraphError::ForeignTensor { op: "compile", place }.into());
         }
-        let metas = outputs.iter().map(|t| t.meta()).collect();
+        let mut ids: Vec<NodeId> = outputs.iter().map(|t| t.id).collect();
         let updates = graph.inner.borrow().effects.iter().map(|e| e.value).collect::<Vec<_>>();
         let needed = graph.needed(&[ids.as_slice(), if effects { &updates } else { &[] }].concat());
+        let mut watched = Vec::new();
+        for (name, &id) in &graph.inner.borrow().watched {
+            if needed[id.index()] {
+                watched.push(name.clone());
+                ids.push(id);
+            }
+        }
+        let watched: Arc<[String]> = watched.into();
+        let outputs = ids.iter().map(|&id| graph.meta(id)).collect();
+        let checks_finite = graph.inner.borrow().checks_finite;
         if let Device::Reference = device {
             let program = reference::ReferenceProgram::new(graph, &ids, effects);
             let inputs = program.inputs();
             return Ok(Program {
                 indexed: Indexed::new(graph, &needed, &inputs),
                 inputs,
-                outputs: metas,
+                outputs,
+                watched,
+                checks_finite,
                 plan: None,
                 backend: Backend::Reference(Box::new(program)),
             });
         }
         let (rewritten, ids) = rewrite::run(graph, &ids, effects)?;
-        let plan = Arc::new(schedule::plan(&rewritten, &ids));
+        let plan = Arc::new(Plan { checks_finite, ..schedule::plan(&rewritten, &ids) });
         let backend = match device {
             Device::Cpu(cpu) => Backend::Cpu(Box::new(cpu::CpuProgram::new(cpu, plan.clone())?)),
             Device::Gpu(gpu) => Backend::Gpu(Box::new(gpu::GpuProgram::new(gpu, plan.clone())?)),
@@ -103,7 +118,8 @@ impl Program {
         };
         let inputs = plan.inputs.clone();
         let indexed = Indexed::new(graph, &needed, &inputs);
-        Ok(Program { inputs, indexed, outputs: metas, plan: Some(plan), backend })
+        let plan = Some(plan);
+        Ok(Program { inputs, outputs, watched, indexed, checks_finite, plan, backend })
     }
 
     /// What is computed in which order and where it lives; `None` on the reference device, which
@@ -119,7 +135,12 @@ impl Program {
 
     /// Types of the outputs.
     pub fn outputs(&self) -> &[Meta] {
-        &self.outputs
+        &self.outputs[..self.outputs.len() - self.watched.len()]
+    }
+
+    /// Names of the watched tensors that take part: see [`Graph::watch`].
+    pub fn watched(&self) -> &[String] {
+        &self.watched
     }
 
     /// Makes the missing variables and moves all to the device, with everything else that the
@@ -143,7 +164,8 @@ impl Program {
     ///
     /// [`RunError`] where the inputs are not those of the program, or hold indices out of range,
     /// [`VariableError`](crate::VariableError) where the store's variables are not, and whatever
-    /// the device has reported since the last run.
+    /// the device has reported since the last run. [`RunError::NotFinite`] where the program looks
+    /// for that: what earlier steps assigned to variables may stay.
     pub fn run(
         &self,
         variables: &Variables,
@@ -152,9 +174,14 @@ impl Program {
         let fed = self.feeds(inputs)?;
         self.indexed.check(&self.inputs, &fed)?;
         let mut store = variables.lock();
+        if self.checks_finite
+            && let Some(plan) = &self.plan
+        {
+            check_sources(plan, &mut store, &fed)?;
+        }
         let values = match &self.backend {
             Backend::Reference(program) => {
-                let values = program.run(&mut store, &fed)?;
+                let values = program.run(&mut store, &fed, self.checks_finite)?;
                 values.into_iter().map(|value| Data::Exact(Arc::new(value))).collect::<Vec<_>>()
             }
             Backend::Cpu(program) => {
@@ -165,8 +192,7 @@ impl Program {
                 program.run(&mut store, &fed)?.into_iter().map(Data::Gpu).collect()
             }
         };
-        let metas = self.outputs.iter().cloned();
-        Ok(Outputs(metas.zip(values).map(|(meta, data)| Value { meta, data }).collect()))
+        Ok(Outputs::new(&self.outputs, values, self.watched.clone()))
     }
 
     /// The inputs in the order of the program.
@@ -196,145 +222,20 @@ impl Program {
     }
 }
 
-/// Something an input can be given as: an [`Array`], or a [`Value`] of an earlier run.
-pub trait Feed: sealed::Sealed {
-    /// The value, wherever it is.
-    fn feed(&self) -> Fed<'_>;
-}
-
-mod sealed {
-    pub trait Sealed {}
-    impl Sealed for crate::Array {}
-    impl Sealed for crate::Value {}
-}
-
-/// A value for an input, wherever it is.
-#[derive(Clone, Copy, Debug)]
-pub enum Fed<'a> {
-    /// On the host.
-    Host(&'a Array),
-    /// On the device that computed it.
-    Device(&'a Value),
-}
-
-impl Fed<'_> {
-    /// Its shape and element type.
-    pub fn meta(&self) -> &Meta {
-        match self {
-            Fed::Host(array) => array.meta(),
-            Fed::Device(value) => &value.meta,
+/// Looks for NaN and infinity in what there is before the run. What lives on the device was made by
+/// a step, which was looked at.
+fn check_sources(plan: &Plan, store: &mut Store, fed: &[Fed<'_>]) -> Result<(), Error> {
+    for ((name, meta), fed) in plan.inputs.iter().zip(fed) {
+        if let Fed::Host(array) = fed {
+            NotFinite::refuse(format_args!("input {name:?}"), meta.dtype, array.words())?;
         }
     }
-}
-
-impl Feed for Array {
-    fn feed(&self) -> Fed<'_> {
-        Fed::Host(self)
+    store.ensure(&plan.variables)?;
+    for (path, declaration) in &plan.variables {
+        let (what, value) = (format_args!("variable {path:?}"), store.get(path)?);
+        NotFinite::refuse(what, declaration.meta.dtype, value.words())?;
     }
-}
-
-impl Feed for Value {
-    fn feed(&self) -> Fed<'_> {
-        Fed::Device(self)
-    }
-}
-
-/// A tensor on a device. Cloning it does not copy its elements.
-#[derive(Clone, Debug)]
-pub struct Value {
-    meta: Meta,
-    pub(crate) data: Data,
-}
-
-/// Where the elements are.
-#[derive(Clone, Debug)]
-pub(crate) enum Data {
-    Exact(Arc<Array64>),
-    Cpu(Arc<Vec<u32>>),
-    Gpu(gpu::GpuValue),
-}
-
-impl Value {
-    /// Shape and element type.
-    pub fn meta(&self) -> &Meta {
-        &self.meta
-    }
-
-    /// Waits for the elements and copies them to the host.
-    ///
-    /// # Errors
-    ///
-    /// A [`DeviceError`](crate::DeviceError) that occurred since it was submitted.
-    pub async fn read(&self) -> Result<Array, Error> {
-        match &self.data {
-            Data::Exact(array) => array.to_array(),
-            Data::Cpu(words) => Array::from_words(self.meta.clone(), words.as_ref().clone()),
-            Data::Gpu(value) => Array::from_words(self.meta.clone(), value.read().await?),
-        }
-    }
-
-    /// Blocks until the elements are there and copies them to the host.
-    ///
-    /// # Errors
-    ///
-    /// As for [`read`](Self::read).
-    #[cfg(not(target_arch = "wasm32"))]
-    pub fn read_blocking(&self) -> Result<Array, Error> {
-        pollster::block_on(self.read())
-    }
-
-    /// As [`read_blocking`](Self::read_blocking), in f64: from the reference device, unrounded.
-    ///
-    /// # Errors
-    ///
-    /// As for [`read`](Self::read).
-    #[cfg(not(target_arch = "wasm32"))]
-    pub fn read_f64(&self) -> Result<Vec<f64>, Error> {
-        match &self.data {
-            Data::Exact(array) => Ok(array.data.clone()),
-            _ => Ok(self.read_blocking()?.to_f64()),
-        }
-    }
-}
-
-/// The results of a run, in the order they were asked for.
-#[derive(Clone, Debug)]
-pub struct Outputs(Vec<Value>);
-
-impl Outputs {
-    /// Result `index`.
-    ///
-    /// # Errors
-    ///
-    /// [`RunError::NoOutput`].
-    pub fn get(&self, index: usize) -> Result<&Value, Error> {
-        let len = self.0.len();
-        self.0.get(index).ok_or_else(|| RunError::NoOutput { index, len }.into())
-    }
-
-    /// All of them.
-    pub fn values(&self) -> &[Value] {
-        &self.0
-    }
-
-    /// Waits for result `index` and copies it to the host.
-    ///
-    /// # Errors
-    ///
-    /// [`RunError::NoOutput`]; those of [`Value::read`].
-    pub async fn read(&self, index: usize) -> Result<Array, Error> {
-        self.get(index)?.read().await
-    }
-
-    /// Blocks until result `index` is there and copies it to the host.
-    ///
-    /// # Errors
-    ///
-    /// [`RunError::NoOutput`]; those of [`Value::read`].
-    #[cfg(not(target_arch = "wasm32"))]
-    pub fn read_blocking(&self, index: usize) -> Result<Array, Error> {
-        self.get(index)?.read_blocking()
-    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -7,10 +7,11 @@ use crate::{
     array::Array,
     dtype::DType,
     error::{Error, RunError},
+    finite::NotFinite,
     graph::{Declaration, Effect, Graph, Node, NodeId},
     ops::Op,
-    program::{Data, Fed},
     shape::{Meta, Shape},
+    value::{Data, Fed},
     variables::{Place, Store},
 };
 use std::{
@@ -74,13 +75,14 @@ pub fn evaluate(
     wanted: &[NodeId],
     source: impl FnMut(&Op) -> Result<Array64, Error>,
 ) -> Result<Vec<Rc<Array64>>, Error> {
-    interpret(&graph.inner.borrow().nodes, wanted, source)
+    interpret(&graph.inner.borrow().nodes, wanted, source, |_, _| Ok(()))
 }
 
 fn interpret(
     nodes: &[Node],
     wanted: &[NodeId],
     mut source: impl FnMut(&Op) -> Result<Array64, Error>,
+    look: impl Fn(&Node, &Array64) -> Result<(), Error>,
 ) -> Result<Vec<Rc<Array64>>, Error> {
     let mut last_use = vec![0; nodes.len()];
     for &id in wanted {
@@ -105,6 +107,7 @@ fn interpret(
                 op.eval(&operands.iter().map(Rc::as_ref).collect::<Vec<_>>())
             }
         };
+        look(node, &value)?;
         for id in &node.inputs {
             if last_use[id.index()] == index {
                 values.remove(id);
@@ -113,6 +116,18 @@ fn interpret(
         values.insert(NodeId(index as u32), Rc::new(value));
     }
     Ok(wanted.iter().map(|id| values[id].clone()).collect())
+}
+
+/// Refuses NaN and infinity.
+fn finite(node: &Node, value: &Array64) -> Result<(), Error> {
+    let found = value.data.iter().position(|x| node.meta.dtype.is_float() && !x.is_finite());
+    let Some(index) = found else { return Ok(()) };
+    let (label, place) = match &node.op {
+        Op::Input(input) => (format!("input {:?}", input.name), None),
+        Op::Variable(variable) => (format!("variable {:?}", variable.path), None),
+        op => (op.name().to_owned(), Some(node.place())),
+    };
+    Err(RunError::from(NotFinite { step: None, label, place, index, value: value.data[index] }))?
 }
 
 /// The value of an operation that is defined by its expansion.
@@ -184,8 +199,14 @@ impl ReferenceProgram {
         store.ensure(&self.variables)
     }
 
-    /// Evaluates everything, then applies the effects.
-    pub fn run(&self, store: &mut Store, inputs: &[Fed<'_>]) -> Result<Vec<Array64>, Error> {
+    /// Evaluates everything, then applies the effects. Where the first NaN or infinity is looked
+    /// for, it is an error.
+    pub fn run(
+        &self,
+        store: &mut Store,
+        inputs: &[Fed<'_>],
+        checks_finite: bool,
+    ) -> Result<Vec<Array64>, Error> {
         store.ensure(&self.variables)?;
         let mut given = BTreeMap::new();
         for ((name, _), fed) in self.inputs.iter().zip(inputs) {
@@ -198,14 +219,19 @@ impl ReferenceProgram {
             };
             given.insert(name.as_str(), value);
         }
-        let values = interpret(&self.nodes, &self.wanted(), |op| match op {
+        let look = |node: &Node, value: &Array64| match checks_finite {
+            true => finite(node, value),
+            false => Ok(()),
+        };
+        let source = |op: &Op| match op {
             Op::Input(input) => Ok(given[input.name.as_str()].clone()),
             Op::Variable(variable) => match &store.entry(&variable.path)?.place {
                 Place::Exact(array) => Ok(array.clone()),
                 _ => Ok(Array64::from(&store.get(&variable.path)?)),
             },
             _ => unreachable!("only sources are asked for"),
-        })?;
+        };
+        let values = interpret(&self.nodes, &self.wanted(), source, look)?;
         let (outputs, updates) = values.split_at(self.outputs.len());
         for (effect, value) in self.effects.iter().zip(updates) {
             if let Op::Variable(variable) = &self.nodes[effect.variable.index()].op {

@@ -11,11 +11,12 @@ use super::{
 };
 use crate::{
     error::{Error, RunError},
-    program::{Data, Fed},
+    finite::NotFinite,
     schedule::{
         expr::{Body, Term},
         plan::{Plan, Region, Step, StepKind},
     },
+    value::{Data, Fed},
     variables::Store,
 };
 use std::{
@@ -109,19 +110,20 @@ impl CpuProgram {
             layout: &layout,
         };
         let threads = self.device.threads() > 1;
-        if threads && self.steps.iter().any(|step| step.work.is_parallel()) {
-            self.device.install(|| self.steps(&mut memory, true));
+        let done = if threads && self.steps.iter().any(|step| step.work.is_parallel()) {
+            self.device.install(|| self.steps(&mut memory, true))
         } else {
-            self.steps(&mut memory, false);
-        }
+            self.steps(&mut memory, false)
+        };
         self.give_back(slots);
+        done?;
         drop(guards);
         arranged.settle();
         Ok(outputs)
     }
 
-    fn steps(&self, memory: &mut Memory<'_>, threads: bool) {
-        for (step, ready) in self.plan.steps.iter().zip(&self.steps) {
+    fn steps(&self, memory: &mut Memory<'_>, threads: bool) -> Result<(), RunError> {
+        for (number, (step, ready)) in self.plan.steps.iter().zip(&self.steps).enumerate() {
             let parallel = threads && ready.work.is_parallel();
             memory.borrow(&step.reads, &step.writes, &ready.updated, |reads, writes| match &ready
                 .work
@@ -131,7 +133,18 @@ impl CpuProgram {
                 Work::Kernel(kernel) => kernel.run(reads, writes, parallel),
                 Work::Copy => copy(reads, writes, threads),
             });
+            if self.plan.checks_finite {
+                let mut found = None;
+                memory.borrow(&step.writes, &[], &vec![false; step.writes.len()], |written, _| {
+                    let mut written = written.iter().zip(&step.writes);
+                    found = written.find_map(|(words, w)| NotFinite::among(w.dtype, words));
+                });
+                if let Some(found) = found {
+                    return Err(NotFinite::of_step(number, step, found).into());
+                }
+            }
         }
+        Ok(())
     }
 
     /// Slots for a run of its own: two threads may run a program at once.

@@ -13,6 +13,8 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct Bindable {
     pub steps: Vec<Step>,
+    /// Which step of the plan each of them belongs to.
+    pub numbers: Vec<usize>,
     /// Sizes of the slots in words, the scratch slot being the last.
     pub slots: Vec<usize>,
 }
@@ -22,7 +24,8 @@ pub(super) fn bindable(plan: &Plan) -> Bindable {
     let scratch = Storage::Slot(plan.slots.len());
     let mut words = 0;
     let mut steps = Vec::with_capacity(plan.steps.len());
-    for step in &plan.steps {
+    let mut numbers = Vec::with_capacity(plan.steps.len());
+    for (number, step) in plan.steps.iter().enumerate() {
         let mut step = step.clone();
         let mut copies = Vec::new();
         let mut used = 0;
@@ -44,12 +47,13 @@ pub(super) fn bindable(plan: &Plan) -> Bindable {
             }
         }
         words = words.max(used);
+        numbers.extend(std::iter::repeat_n(number, 1 + copies.len()));
         steps.push(step);
         steps.extend(copies);
     }
     let mut slots = plan.slots.clone();
     slots.push(words);
-    Bindable { steps, slots }
+    Bindable { steps, numbers, slots }
 }
 
 /// Whether a step reads the buffer of `write` in a way that cannot be bound.

@@ -5,14 +5,16 @@ use super::{
     counters::count,
     device::Submissions,
     guard,
-    memory::bytes_of,
+    memory::{Home, bytes_of},
     program::{Command, GpuProgram, State},
     uploads::IN_FLIGHT,
     values::{GpuValue, OutputSet},
 };
 use crate::{
     error::{Error, RunError},
-    program::{Data, Fed},
+    finite::NotFinite,
+    schedule::plan::{Region, Step},
+    value::{Data, Fed},
     variables::Store,
 };
 use std::{ops::Range, sync::Arc};
@@ -73,6 +75,9 @@ impl GpuProgram {
             }
             if device.is_guarded {
                 self.check_guards(&submissions, range.clone(), &homes)?;
+            }
+            for (_, (number, step)) in self.looked_at.range(range.clone()) {
+                self.check_finite(&submissions, *number, step, &homes)?;
             }
             if index == last {
                 set.submitted(submission.clone());
@@ -154,6 +159,25 @@ impl GpuProgram {
         }
     }
 
+    /// Waits for what a step wrote and looks for NaN and infinity.
+    fn check_finite(
+        &self,
+        submissions: &Submissions<'_>,
+        number: usize,
+        step: &Step,
+        homes: &Homes,
+    ) -> Result<(), Error> {
+        for write in step.writes.iter().filter(|write| write.len > 0 && write.dtype.is_float()) {
+            let (home, first) = homes.locate(*write);
+            let home = Home { buffer: home.buffer.clone(), first };
+            let words = self.device.read_between(submissions, &home, write.len)?;
+            if let Some(found) = NotFinite::among(write.dtype, &words) {
+                return Err(RunError::from(NotFinite::of_step(number, step, found)).into());
+            }
+        }
+        Ok(())
+    }
+
     /// Checks the bands around everything that these commands wrote.
     fn check_guards(
         &self,
@@ -164,7 +188,7 @@ impl GpuProgram {
         for command in &self.commands[range] {
             for (region, label) in command.writes() {
                 let (home, _) = homes.locate(region);
-                let is_guarded = |known: &super::memory::Home| known.is(home);
+                let is_guarded = |known: &Home| known.is(home);
                 if homes.slots.iter().chain(&homes.outputs).any(is_guarded) {
                     guard::check(&self.device, submissions, home, label)?;
                 }
@@ -176,7 +200,7 @@ impl GpuProgram {
 
 impl Command {
     /// What it writes, and its name.
-    fn writes(&self) -> Vec<(crate::schedule::plan::Region, &str)> {
+    fn writes(&self) -> Vec<(Region, &str)> {
         match self {
             Command::Copy { label, to, .. } => vec![(*to, label)],
             Command::Dispatch(dispatch) => {

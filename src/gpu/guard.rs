@@ -70,27 +70,18 @@ pub(super) fn check(
     home: &Home,
     step: &str,
 ) -> Result<(), Error> {
-    #[cfg(target_arch = "wasm32")]
-    {
-        let _ = (device, submissions, home, step);
-        Ok(())
-    }
-    #[cfg(not(target_arch = "wasm32"))]
-    {
-        let size = (home.buffer.size() / 4) as usize;
-        for first in [0, size - BAND] {
-            let band = Home { buffer: home.buffer.clone(), first };
-            let pending = device.begin_read(submissions, &band, BAND)?;
-            let words = pollster::block_on(device.finish_read(pending))?;
-            if let Some(position) = words.iter().position(|&word| word != PATTERN) {
-                let side = if first == 0 { "in front of" } else { "behind" };
-                let message = format!(
-                    "{step} wrote {side} its result: word {position} of the guard band is {:#010x}",
-                    words[position]
-                );
-                return Err(DeviceError::Reported { message }.into());
-            }
+    let size = (home.buffer.size() / 4) as usize;
+    for first in [0, size - BAND] {
+        let band = Home { buffer: home.buffer.clone(), first };
+        let words = device.read_between(submissions, &band, BAND)?;
+        if let Some(position) = words.iter().position(|&word| word != PATTERN) {
+            let side = if first == 0 { "in front of" } else { "behind" };
+            let message = format!(
+                "{step} wrote {side} its result: word {position} of the guard band is {:#010x}",
+                words[position]
+            );
+            return Err(DeviceError::Reported { message }.into());
         }
-        Ok(())
     }
+    Ok(())
 }

@@ -24,7 +24,7 @@ use crate::{
     variables::Store,
 };
 use std::{
-    collections::VecDeque,
+    collections::{BTreeMap, VecDeque},
     ops::Range,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
@@ -37,6 +37,8 @@ pub(crate) struct GpuProgram {
     pub(super) commands: Vec<Command>,
     /// The commands of each submission.
     pub(super) submissions: Vec<Range<usize>>,
+    /// Where NaN is looked for: steps, and the command after which they are done.
+    pub(super) looked_at: BTreeMap<usize, (usize, Step)>,
     pub(super) uniforms: wgpu::Buffer,
     slots: Vec<Home>,
     state: Mutex<State>,
@@ -97,8 +99,10 @@ impl GpuProgram {
         let mut uniforms = Uniforms::new(device);
         let mut commands = Vec::new();
         let mut costs = Vec::new();
+        let mut looked_at = BTreeMap::new();
         let chosen = choose(&bindable.steps, partials)?;
-        for (step, assemblies) in bindable.steps.iter().zip(chosen) {
+        let steps = bindable.numbers.iter().zip(&bindable.steps);
+        for ((&number, step), assemblies) in steps.zip(chosen) {
             if let StepKind::Copy = step.kind {
                 if step.writes[0].len > 0 {
                     let (from, to) = (step.reads[0], step.writes[0]);
@@ -119,6 +123,9 @@ impl GpuProgram {
                 }));
                 costs.push(if index == 0 { step.cost } else { Cost::default() });
             }
+            if plan.checks_finite && step.writes.iter().any(|write| write.len > 0) {
+                looked_at.insert(commands.len() - 1, (number, step.clone()));
+            }
         }
         let state = State {
             tenancy: Tenancy::new(&plan, &commands),
@@ -128,7 +135,8 @@ impl GpuProgram {
             in_flight: VecDeque::new(),
         };
         Ok(GpuProgram {
-            submissions: split(&costs, device.is_guarded),
+            submissions: split(&costs, device.is_guarded || plan.checks_finite),
+            looked_at,
             slots: guard::slots(device, &slots)?,
             uniforms: device.uniforms(&uniforms.bytes)?,
             device: device.clone(),
@@ -281,12 +289,12 @@ fn check_bindings(device: &GpuDevice, assembly: &Assembly) -> Result<(), Error> 
 
 /// Cuts commands into submissions of about half a second on a slow device, so that none comes
 /// near the two seconds after which systems reset a GPU; one each where every step is checked.
-fn split(costs: &[Cost], is_guarded: bool) -> Vec<Range<usize>> {
+fn split(costs: &[Cost], one_by_one: bool) -> Vec<Range<usize>> {
     let mut submissions = Vec::new();
     let (mut start, mut seconds) = (0, 0.0);
     for (index, cost) in costs.iter().enumerate() {
         let own = cost.flops / 10e9 + cost.bytes / 5e9;
-        if index > start && (is_guarded || seconds + own > 0.5) {
+        if index > start && (one_by_one || seconds + own > 0.5) {
             submissions.push(start..index);
             (start, seconds) = (index, 0.0);
         }

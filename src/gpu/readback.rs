@@ -32,6 +32,24 @@ impl GpuDevice {
         self.finish_read(pending).await
     }
 
+    /// Blocks for words between two submissions of a run that is looked at step by step; gives
+    /// none where nobody may block.
+    pub(super) fn read_between(
+        &self,
+        submissions: &Submissions<'_>,
+        home: &Home,
+        len: usize,
+    ) -> Result<Vec<u32>, Error> {
+        let pending = self.begin_read(submissions, home, len)?;
+        #[cfg(not(target_arch = "wasm32"))]
+        return pollster::block_on(self.finish_read(pending));
+        #[cfg(target_arch = "wasm32")]
+        {
+            drop(pending);
+            Ok(Vec::new())
+        }
+    }
+
     /// Submits a copy to a staging buffer.
     pub(super) fn begin_read(
         &self,

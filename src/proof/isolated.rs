@@ -6,9 +6,9 @@ use crate::{
     error::Error,
     graph::Declaration,
     init::Init,
-    program::Fed,
     schedule::plan::{Plan, Region, Step, Storage},
     shape::Meta,
+    value::Fed,
     variables::{Store, Variables},
 };
 
@@ -73,6 +73,7 @@ impl Isolated {
             assigned: vec![true; self.variables.len()],
             arenas: vec![],
             outputs: self.outputs.clone(),
+            checks_finite: false,
         }
     }
 

@@ -114,6 +114,7 @@ pub(crate) fn plan(graph: &Graph, outputs: &[NodeId]) -> Plan {
         variables: variables.into_iter().map(|(path, _, d)| (path, d)).collect(),
         arenas,
         slots: layout.slots,
+        checks_finite: false,
     }
 }
 

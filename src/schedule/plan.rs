@@ -30,6 +30,8 @@ pub struct Plan {
     pub(crate) arenas: Vec<Arena>,
     /// Types of the results.
     pub(crate) outputs: Vec<Meta>,
+    /// Whether each step's results are searched for NaN and infinity.
+    pub(crate) checks_finite: bool,
 }
 
 impl Plan {

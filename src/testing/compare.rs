@@ -7,8 +7,8 @@ use crate::{
     dtype::DType,
     error::Error,
     graph::{Graph, Tensor},
-    program::Feed,
     reference::{self, Array64},
+    value::Feed,
     variables::Variables,
 };
 

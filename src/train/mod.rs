@@ -16,7 +16,8 @@ use crate::{
     graph::{Graph, Tensor},
     nn::{self, Mode, Module, Scope},
     optim::Optimizer,
-    program::{Outputs, Program},
+    program::Program,
+    value::Outputs,
     variables::Variables,
 };
 use std::{collections::VecDeque, ops::ControlFlow, time::Instant};
@@ -32,6 +33,7 @@ pub struct Trainer<'a> {
     epochs: usize,
     batch: usize,
     seed: u64,
+    check_finite: bool,
 }
 
 /// What an epoch came to.
@@ -72,7 +74,7 @@ struct Programs(Vec<(usize, Program)>);
 impl<'a> Trainer<'a> {
     /// For 10 epochs in batches of 32, shuffled by seed 0.
     pub fn new(model: &'a dyn Module, optimizer: &'a dyn Optimizer) -> Self {
-        Trainer { model, optimizer, epochs: 10, batch: 32, seed: 0 }
+        Trainer { model, optimizer, epochs: 10, batch: 32, seed: 0, check_finite: false }
     }
 
     /// Sets how often every image is trained on.
@@ -90,13 +92,19 @@ impl<'a> Trainer<'a> {
         Trainer { seed, ..self }
     }
 
+    /// Sets whether the training stops at the first NaN or infinity: see
+    /// [`Graph::check_finite`]. It is slow.
+    pub fn check_finite(self, check_finite: bool) -> Self {
+        Trainer { check_finite, ..self }
+    }
+
     /// The program of one training step on this many rows, whose output is the mean loss.
     ///
     /// # Errors
     ///
     /// A mistake in the model; a [`CompileError`](crate::CompileError).
     pub fn step(&self, device: &Device, data: &Dataset, rows: usize) -> Result<Program, Error> {
-        let graph = Graph::new();
+        let graph = self.graph();
         let mut cx = Scope::new(&graph, Mode::Train);
         let (logits, labels) = self.logits(&mut cx, data, rows);
         let loss = nn::cross_entropy(logits, labels);
@@ -106,10 +114,18 @@ impl<'a> Trainer<'a> {
 
     /// The program of an evaluation, whose outputs are the mean loss and the predicted classes.
     fn evaluation(&self, device: &Device, data: &Dataset, rows: usize) -> Result<Program, Error> {
-        let graph = Graph::new();
+        let graph = self.graph();
         let (logits, labels) = self.logits(&mut Scope::new(&graph, Mode::Eval), data, rows);
         let loss = nn::cross_entropy(logits, labels);
         graph.compile_pure(device, &[loss, logits.argmax(-1).cast(DType::U32)])
+    }
+
+    fn graph(&self) -> Graph {
+        let graph = Graph::new();
+        if self.check_finite {
+            graph.check_finite();
+        }
+        graph
     }
 
     /// The classes that the model tells apart; labels may be any numbers.

@@ -52,6 +52,9 @@ pub struct Args {
     /// Directory for model.safetensors [default: runs/TASK].
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    /// Stop at the first NaN or infinity and name the operation that made it; slow.
+    #[arg(long)]
+    check_finite: bool,
     /// Print one JSON object a line: the epochs, then the result.
     #[arg(long)]
     json: bool,
@@ -88,7 +91,8 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     let trainer = Trainer::new(&model, &optimizer)
         .epochs(epochs as usize)
         .batch(batch as usize)
-        .seed(args.seed);
+        .seed(args.seed)
+        .check_finite(args.check_finite);
     let variables = Variables::new(args.seed);
     let bar = progress(u64::from(epochs));
     if !args.json {

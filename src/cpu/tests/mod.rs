@@ -13,7 +13,6 @@ use crate::{
         detach::Detach,
         lowering::{Cost, CpuKernel, Kernel, Pointwise, Shader},
     },
-    program::Fed,
     proof::Probe,
     schedule::{
         expr::{Affine, Body, Guard, Term, TermId},
@@ -21,6 +20,7 @@ use crate::{
     },
     shape::Meta,
     testing::{Bound, Noise},
+    value::Fed,
     variables::Variables,
 };
 use std::sync::Arc;
@@ -51,6 +51,7 @@ fn plan(inputs: &[usize], outputs: &[usize], steps: Vec<Step>) -> Plan {
         assigned: Vec::new(),
         arenas: Vec::new(),
         outputs: outputs.iter().map(|&len| Meta::new([len], DType::F32)).collect(),
+        checks_finite: false,
     }
 }
 

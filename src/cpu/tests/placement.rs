@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::{
-    error::RunError, graph::Declaration, init::Init, program::Data, schedule::plan::Arena,
+    error::RunError, graph::Declaration, init::Init, schedule::plan::Arena, value::Data,
     variables::Place,
 };
 

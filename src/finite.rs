@@ -1,0 +1,66 @@
+//! Where NaN and infinity arise.
+
+use crate::{
+    dtype::DType,
+    error::{Place, RunError},
+    schedule::plan::Step,
+};
+
+/// A value that is NaN or infinite.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub struct NotFinite {
+    /// Number of the step that made it, as `wgrad plan` counts them; nothing for what was there
+    /// before the run, and on the reference device, which has no steps.
+    pub step: Option<usize>,
+    /// The operations of the step, the input, or the variable.
+    pub label: String,
+    /// Where the last of the operations was made.
+    pub place: Option<Place>,
+    /// Row-major index of the first such element.
+    pub index: usize,
+    /// What it is.
+    pub value: f64,
+}
+
+impl std::fmt::Display for NotFinite {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let NotFinite { step, label, place, index, value } = self;
+        if let Some(step) = step {
+            write!(f, "step {step}, ")?;
+        }
+        f.write_str(label)?;
+        if let Some(place) = place {
+            write!(f, "{place}")?;
+        }
+        write!(f, ": element {index} is {value}")
+    }
+}
+
+impl NotFinite {
+    /// The first among these words, which are of that type.
+    pub(crate) fn among(dtype: DType, words: &[u32]) -> Option<(usize, f64)> {
+        if !dtype.is_float() {
+            return None;
+        }
+        let index = words.iter().position(|&word| !f32::from_bits(word).is_finite())?;
+        Some((index, dtype.from_word(words[index])))
+    }
+
+    /// In what a step wrote.
+    pub(crate) fn of_step(number: usize, step: &Step, (index, value): (usize, f64)) -> Self {
+        let (label, place) = (step.label.clone(), step.place.clone());
+        NotFinite { step: Some(number), label, place, index, value }
+    }
+
+    /// Refuses words that were there before the run.
+    pub(crate) fn refuse(
+        what: impl std::fmt::Display,
+        dtype: DType,
+        words: &[u32],
+    ) -> Result<(), RunError> {
+        let Some((index, value)) = NotFinite::among(dtype, words) else { return Ok(()) };
+        let label = what.to_string();
+        Err(NotFinite { step: None, label, place: None, index, value }.into())
+    }
+}
