@@ -127,6 +127,9 @@ pub enum OpError {
         /// What it is.
         is: f64,
     },
+    /// A derivative is asked for, and nobody said what it is.
+    #[error("has no derivative")]
+    NoDerivative,
     /// An argument that is not usable here.
     #[error("{0}")]
     Argument(&'static str),
@@ -271,6 +274,16 @@ pub enum CompileError {
         dtype: DType,
         /// Name of the device.
         device: String,
+    },
+    /// An operation of another crate has nothing this device could compute it by.
+    #[error("{op}{}: without a definition, {device} cannot compute it", place.as_ref().map(Place::to_string).unwrap_or_default())]
+    Undefined {
+        /// The operations of the step.
+        op: String,
+        /// Name of the device.
+        device: String,
+        /// Where it was made.
+        place: Option<Place>,
     },
     /// No way to compute something gives what it must on this device.
     #[error("{op} of {shape}: no kernel can be trusted on {device}: {failure}")]

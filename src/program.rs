@@ -97,7 +97,7 @@ impl Program {
         let outputs = ids.iter().map(|&id| graph.meta(id)).collect();
         let checks_finite = graph.inner.borrow().checks_finite;
         if let Device::Reference = device {
-            let program = reference::ReferenceProgram::new(graph, &ids, effects);
+            let program = reference::ReferenceProgram::new(graph, &ids, effects)?;
             let inputs = program.inputs();
             return Ok(Program {
                 indexed: Indexed::new(graph, &needed, &inputs),

@@ -6,7 +6,7 @@
 use crate::{
     array::Array,
     dtype::DType,
-    error::{Error, RunError},
+    error::{CompileError, Error, RunError},
     finite::NotFinite,
     graph::{Declaration, Effect, Graph, Node, NodeId},
     ops::Op,
@@ -162,7 +162,11 @@ pub(crate) struct ReferenceProgram {
 
 impl ReferenceProgram {
     /// A copy of the nodes, and what is wanted of it.
-    pub fn new(graph: &Graph, outputs: &[NodeId], effects: bool) -> Self {
+    ///
+    /// # Errors
+    ///
+    /// [`CompileError::Undefined`] for an operation of another crate without a definition.
+    pub fn new(graph: &Graph, outputs: &[NodeId], effects: bool) -> Result<Self, Error> {
         let inner = graph.inner.borrow();
         let effects = if effects { inner.effects.clone() } else { vec![] };
         let mut program = ReferenceProgram {
@@ -173,6 +177,13 @@ impl ReferenceProgram {
             nodes: inner.nodes.clone(),
         };
         let needed = graph.needed(&program.wanted());
+        for (node, _) in inner.nodes.iter().zip(&needed).filter(|(_, needed)| **needed) {
+            if matches!(&node.op, Op::Custom(custom) if !custom.is_defined()) {
+                let (op, place) = (node.op.name().to_owned(), Some(node.place()));
+                let device = "the reference".to_owned();
+                return Err(CompileError::Undefined { op, device, place }.into());
+            }
+        }
         for (name, id) in inner.inputs.iter().filter(|(_, id)| needed[id.index()]) {
             program.inputs.push((name.clone(), inner.nodes[id.index()].meta.clone()));
         }
@@ -182,7 +193,7 @@ impl ReferenceProgram {
                 program.variables.push((path.clone(), declaration.clone()));
             }
         }
-        program
+        Ok(program)
     }
 
     fn wanted(&self) -> Vec<NodeId> {

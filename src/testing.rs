@@ -77,7 +77,7 @@ pub enum Gradient {
 impl Sample {
     /// `op` on operands of these types. Floats lie between -1 and 1, integers below 100, and the
     /// derivative is smooth, unless said otherwise.
-    pub(crate) fn new(op: impl Into<Op>, operands: impl IntoIterator<Item = Meta>) -> Self {
+    pub fn new(op: impl Into<Op>, operands: impl IntoIterator<Item = Meta>) -> Self {
         let with_domain = |meta: Meta| (meta.clone(), Domain::everyday(meta.dtype));
         let operands = operands.into_iter().map(with_domain).collect();
         Sample {
@@ -91,28 +91,28 @@ impl Sample {
     }
 
     /// Allows this error, for this reason.
-    pub(crate) fn bound(self, bound: Bound, reason: &'static str) -> Self {
+    pub fn bound(self, bound: Bound, reason: &'static str) -> Self {
         Sample { bound, reason, ..self }
     }
 
     /// What operand `index` holds.
-    pub(crate) fn operand(mut self, index: usize, domain: Domain) -> Self {
+    pub fn operand(mut self, index: usize, domain: Domain) -> Self {
         self.operands[index].1 = domain;
         self
     }
 
     /// The cotangent of an operand for a cotangent of ones, at a kink or a tie.
-    pub(crate) fn convention(self, operand: usize, values: impl Into<Vec<f64>>) -> Self {
+    pub fn convention(self, operand: usize, values: impl Into<Vec<f64>>) -> Self {
         Sample { gradient: Gradient::Convention { operand, values: values.into() }, ..self }
     }
 
     /// There is no derivative to check.
-    pub(crate) fn without_gradient(self) -> Self {
+    pub fn without_gradient(self) -> Self {
         Sample { gradient: Gradient::None, ..self }
     }
 
     /// Says what is special about it.
-    pub(crate) fn named(self, label: &'static str) -> Self {
+    pub fn named(self, label: &'static str) -> Self {
         Sample { label, ..self }
     }
 

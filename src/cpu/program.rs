@@ -10,7 +10,7 @@ use super::{
     storage::{Layout, Memory},
 };
 use crate::{
-    error::{Error, RunError},
+    error::{CompileError, Error, RunError},
     finite::NotFinite,
     schedule::{
         expr::{Body, Term},
@@ -57,9 +57,16 @@ impl CpuProgram {
     ///
     /// # Errors
     ///
-    /// None: the CPU computes every plan.
+    /// [`CompileError::Undefined`] for an operation of another crate that the CPU knows nothing of.
     pub fn new(device: &CpuDevice, plan: Arc<Plan>) -> Result<Self, Error> {
-        let steps = plan.steps.iter().map(Ready::new).collect();
+        let ready = |step: &Step| {
+            Ready::new(step).ok_or_else(|| CompileError::Undefined {
+                op: step.label.clone(),
+                device: device.name(),
+                place: step.place.clone(),
+            })
+        };
+        let steps = plan.steps.iter().map(ready).collect::<Result<_, _>>()?;
         let (device, idle, claim) = (device.clone(), Mutex::default(), Arc::new(()));
         Ok(CpuProgram { device, plan, steps, idle, claim })
     }
@@ -159,7 +166,8 @@ impl CpuProgram {
 }
 
 impl Ready {
-    fn new(step: &Step) -> Self {
+    /// `None` where there is no loop for it.
+    fn new(step: &Step) -> Option<Self> {
         let mut updated = in_place(step);
         let work = match &step.kind {
             StepKind::Map { space, body, roots } => {
@@ -178,14 +186,14 @@ impl Ready {
                 updated[..*operands].fill(None);
                 let dtype = epilogue.body.dtype(epilogue.root);
                 let finish = Finish::new(epilogue, dtype, space, &updated);
-                Work::Kernel(Loop::new(&kernel.cpu, *operands, space, finish))
+                Work::Kernel(Loop::new(kernel.cpu.as_ref()?, *operands, space, finish))
             }
             StepKind::Copy => {
                 updated.fill(None);
                 Work::Copy
             }
         };
-        Ready { work, updated: updated.iter().map(Option::is_some).collect() }
+        Some(Ready { work, updated: updated.iter().map(Option::is_some).collect() })
     }
 }
 

@@ -46,8 +46,11 @@ pub struct Proofs {
     pub proved: u64,
     /// Kernels that had been proved before.
     pub known: u64,
-    /// Kernels that were taken unproved, under [`Verification::Off`].
+    /// Kernels that were taken unproved, under [`Verification::Off`] or for want of a definition.
     pub unproved: u64,
+    /// Steps of operations of other crates that have no definition: nobody can say whether they
+    /// are right.
+    pub undefined: Vec<String>,
     /// Time the proofs took.
     pub seconds: f64,
     /// What became of kernels that failed.
@@ -112,6 +115,12 @@ impl GpuDevice {
                 if chosen[position].assemblies.is_empty() {
                     continue;
                 }
+                if is_undefined(&steps[position]) {
+                    if counted.insert(key) {
+                        self.mark_undefined(&steps[position]);
+                    }
+                    continue;
+                }
                 match self.entry(key) {
                     None => {
                         pending.entry(key).or_insert(position);
@@ -136,7 +145,7 @@ impl GpuDevice {
                 }
             }
             pending.retain(|key, _| self.entry(*key).is_none());
-            if pending.is_empty() && chosen.iter().all(|c| self.is_trusted(c)) {
+            if pending.is_empty() && chosen.iter().all(|c| self.is_trusted(steps, c)) {
                 break;
             }
             let unproved: Vec<&Candidate> =
@@ -148,8 +157,10 @@ impl GpuDevice {
         Ok(chosen.into_iter().map(|candidate| candidate.assemblies).collect())
     }
 
-    fn is_trusted(&self, candidate: &Candidate) -> bool {
-        candidate.assemblies.is_empty() || self.entry(candidate.key) == Some(Entry::Proved)
+    fn is_trusted(&self, steps: &[Step], candidate: &Candidate) -> bool {
+        candidate.assemblies.is_empty()
+            || is_undefined(&steps[candidate.position])
+            || self.entry(candidate.key) == Some(Entry::Proved)
     }
 
     fn entry(&self, key: Key) -> Option<Entry> {
@@ -261,6 +272,17 @@ impl GpuDevice {
         self.note(|proofs| proofs.quarantined.push(notice));
     }
 
+    /// Says aloud, once, that nobody knows what a step must give.
+    fn mark_undefined(&self, step: &Step) {
+        self.note(|proofs| {
+            proofs.unproved += 1;
+            if !proofs.undefined.contains(&step.label) {
+                eprintln!("wgrad: {} is not verified: it has no definition", step.label);
+                proofs.undefined.push(step.label.clone());
+            }
+        });
+    }
+
     fn untrusted(&self, step: &Step, failure: String) -> Error {
         let (op, shape) = (step.label.clone(), step.shape());
         CompileError::NoTrustedKernel { op, shape, device: self.name(), failure }.into()
@@ -282,6 +304,11 @@ pub(crate) fn read(value: &GpuValue) -> Result<Vec<u32>, Error> {
     return pollster::block_on(value.read());
     #[cfg(target_arch = "wasm32")]
     unreachable!("nothing is proved where nobody may wait for {value:?}");
+}
+
+/// Whether there is nothing to compare its results with.
+fn is_undefined(step: &Step) -> bool {
+    matches!(&step.kind, StepKind::Kernel { kernel, .. } if kernel.probe.is_none())
 }
 
 /// How many ways there are to compute a step.

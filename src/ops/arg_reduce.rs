@@ -208,7 +208,7 @@ impl Operation for ArgReduce {
         let cpu = CpuKernel { granule: 1, work: cols.max(1), compute: Arc::new(compute) };
         let probe =
             Probe::new(self.clone(), operands, Bound::Exact).along_all(0..result.shape.rank());
-        Lowering::Kernel(Kernel { shaders: vec![shader], cpu, probe: probe.into() })
+        Lowering::Kernel(Kernel::new(vec![shader], cpu, probe))
     }
 
     fn cost(&self, operands: &[&Meta], result: &Meta) -> Cost {

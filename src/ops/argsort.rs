@@ -232,7 +232,7 @@ impl Operation for Argsort {
         let cpu = CpuKernel { granule: cols.max(1), work, compute: Arc::new(compute) };
         let axes = (0..x.shape.rank()).filter(|&axis| axis != self.axis);
         let probe = Probe::new(self.clone(), operands, Bound::Exact).along_all(axes);
-        Lowering::Kernel(Kernel { shaders: vec![shader], cpu, probe: probe.into() })
+        Lowering::Kernel(Kernel::new(vec![shader], cpu, probe))
     }
 
     fn cost(&self, operands: &[&Meta], result: &Meta) -> Cost {

@@ -174,7 +174,7 @@ impl Operation for Cumsum {
         let axes = (0..x.shape.rank()).filter(|&axis| axis != self.axis);
         let bound = accuracy(x.dtype, cols).0;
         let probe = Probe::new(self.clone(), operands, bound).along_all(axes);
-        Lowering::Kernel(Kernel { shaders: vec![shader], cpu, probe: probe.into() })
+        Lowering::Kernel(Kernel::new(vec![shader], cpu, probe))
     }
 
     fn cost(&self, operands: &[&Meta], result: &Meta) -> Cost {

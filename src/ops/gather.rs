@@ -270,7 +270,7 @@ impl Operation for Gather {
                 (0..added).fold(inner, |probe, d| probe.along(axis + d, [None, Some(d)]))
             }
         };
-        Lowering::Kernel(Kernel { shaders: vec![shader], cpu, probe: probe.into() })
+        Lowering::Kernel(Kernel::new(vec![shader], cpu, probe))
     }
 
     fn cost(&self, operands: &[&Meta], result: &Meta) -> Cost {

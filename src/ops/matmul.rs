@@ -298,7 +298,7 @@ impl Operation for Matmul {
             .along_all(0..batches)
             .along(batches, [Some(a), None])
             .along(batches + 1, [None, Some(b)]);
-        Lowering::Kernel(Kernel { shaders: product.shaders(), cpu, probe: probe.into() })
+        Lowering::Kernel(Kernel::new(product.shaders(), cpu, probe))
     }
 
     fn cost(&self, operands: &[&Meta], result: &Meta) -> Cost {

@@ -14,6 +14,7 @@ pub(crate) mod concat;
 pub(crate) mod convolution;
 pub(crate) mod cross_entropy;
 pub(crate) mod cumsum;
+pub(crate) mod custom;
 pub(crate) mod detach;
 pub(crate) mod flip;
 pub(crate) mod full;
@@ -43,6 +44,8 @@ pub(crate) mod update;
 pub use pool::Window;
 
 pub use convolution::Geometry;
+pub use custom::Custom;
+pub use lowering::{CpuKernel, Shader};
 
 use crate::{
     error::OpError,
@@ -195,6 +198,7 @@ operations! {
     pool::AvgPool,
     pool::AvgPoolGrad,
     update::Update,
+    custom::Custom,
 }
 
 impl Op {

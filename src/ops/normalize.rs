@@ -247,7 +247,7 @@ impl Normalize {
             _ => probe,
         };
         let probe = probe.along_all((0..rank).filter(|axis| !self.axes.contains(axis)));
-        Lowering::Kernel(Kernel { shaders: vec![shader], cpu, probe: probe.into() })
+        Lowering::Kernel(Kernel::new(vec![shader], cpu, probe))
     }
 
     /// The mean of a row, or 0.

@@ -162,7 +162,7 @@ impl Operation for RadixCount {
         let probe = Probe::new(*self, operands, Bound::Exact)
             .along_all([0])
             .operand(1, Domain::Below(cols as u32));
-        Lowering::Kernel(Kernel { shaders: vec![shader], cpu, probe: probe.into() })
+        Lowering::Kernel(Kernel::new(vec![shader], cpu, probe))
     }
 
     fn cost(&self, operands: &[&Meta], result: &Meta) -> Cost {
@@ -269,7 +269,7 @@ impl Operation for RadixScatter {
         let probe = Probe::new(*self, operands, Bound::Exact)
             .along_all([0])
             .operands(move || scattered(digit, &x));
-        Lowering::Kernel(Kernel { shaders: vec![shader], cpu, probe: probe.into() })
+        Lowering::Kernel(Kernel::new(vec![shader], cpu, probe))
     }
 
     fn cost(&self, operands: &[&Meta], result: &Meta) -> Cost {

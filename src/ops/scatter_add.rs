@@ -325,7 +325,7 @@ impl Operation for ScatterAdd {
                 probe.along(d, [Some(of_updates), None])
             }),
         };
-        Lowering::Kernel(Kernel { shaders: vec![shader], cpu, probe: probe.into() })
+        Lowering::Kernel(Kernel::new(vec![shader], cpu, probe))
     }
 
     fn cost(&self, operands: &[&Meta], result: &Meta) -> Cost {

@@ -117,7 +117,7 @@ fn kernel(
     let work = 1 + count.div_ceil(extent.max(1));
     let cpu = CpuKernel { granule, work, compute: Arc::new(compute) };
     let probe = probe.along_all([0]);
-    Lowering::Kernel(Kernel { shaders: vec![shader], cpu, probe: probe.into() })
+    Lowering::Kernel(Kernel::new(vec![shader], cpu, probe))
 }
 
 /// Numbers, sorted keys below `below`, and an order, which fit together.

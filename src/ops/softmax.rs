@@ -67,7 +67,7 @@ impl Rows {
             workgroups: fold(self.rows as usize),
         };
         let cpu = CpuKernel { granule: granule.max(1), work, compute };
-        Lowering::Kernel(Kernel { shaders: vec![shader], cpu, probe: probe.into() })
+        Lowering::Kernel(Kernel::new(vec![shader], cpu, probe))
     }
 }
 

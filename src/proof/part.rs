@@ -51,8 +51,13 @@ impl Probe {
     }
 
     /// Parts along an axis of the result and these axes of the operands.
-    pub fn along<const N: usize>(mut self, result: usize, operands: [Option<usize>; N]) -> Self {
-        self.free.push(Free { result, operands: operands.into() });
+    pub fn along<const N: usize>(self, result: usize, operands: [Option<usize>; N]) -> Self {
+        self.along_axes(result, operands.into())
+    }
+
+    /// As [`along`](Self::along), for any number of operands.
+    pub fn along_axes(mut self, result: usize, operands: Vec<Option<usize>>) -> Self {
+        self.free.push(Free { result, operands });
         self
     }
 

@@ -88,7 +88,8 @@ impl Case {
     fn seeded(step: &Step, signs: Signs) -> Self {
         let mut case = Case { regions: vec![], words: vec![], results: vec![] };
         if let StepKind::Kernel { kernel, operands, .. } = &step.kind {
-            for (read, words) in step.reads[..*operands].iter().zip(kernel.probe.words()) {
+            let words = kernel.probe.as_ref().map(|probe| probe.words()).unwrap_or_default();
+            for (read, words) in step.reads[..*operands].iter().zip(words) {
                 case.add(*read, || words);
             }
         }
@@ -171,7 +172,9 @@ impl Case {
             StepKind::Kernel { kernel, operands, space, epilogue, .. } => {
                 let words: Vec<&[u32]> =
                     step.reads[..*operands].iter().map(|&read| self.words_of(read)).collect();
-                let accs = thinned(kernel.probe.results(&words), &epilogue.body);
+                // Without a definition there is nothing to compare with.
+                let results = kernel.probe.as_ref().map(|probe| probe.results(&words));
+                let accs = thinned(results.unwrap_or_default(), &epilogue.body);
                 let at = |(index, acc): (usize, Approx)| {
                     let place = unravel(index, space);
                     let value = approx::terms(&epilogue.body, &place, Some(acc), &load);

@@ -82,7 +82,8 @@ fn kind(step: &Step) -> String {
             format!("{} {} of {}", function.name(), shape(outer), shape(inner))
         }
         StepKind::Kernel { kernel, space, .. } => {
-            format!("{} {}", kernel.shaders[0].name, shape(space))
+            let mark = if kernel.probe.is_none() { " (unverified)" } else { "" };
+            format!("{} {}{mark}", kernel.shaders[0].name, shape(space))
         }
         StepKind::Copy => "copy".to_owned(),
     }

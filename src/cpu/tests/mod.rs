@@ -10,16 +10,14 @@ use crate::{
     error::Error,
     ops::{
         binary::BinaryFn,
-        detach::Detach,
         lowering::{Cost, CpuKernel, Kernel, Pointwise, Shader},
     },
-    proof::Probe,
     schedule::{
         expr::{Affine, Body, Guard, Term, TermId},
         plan::{Epilogue, Plan, Region, Step, StepKind, Storage},
     },
     shape::Meta,
-    testing::{Bound, Noise},
+    testing::Noise,
     value::Fed,
     variables::Variables,
 };
@@ -215,9 +213,8 @@ fn a_kernel_and_its_epilogue() -> Result<(), Error> {
             }
         }
     };
-    let shader =
-        Shader { name: "", source: "", overrides: vec![], params: vec![], workgroups: [1, 1, 1] };
-    let cpu = CpuKernel { granule: width, work: 300, compute: Arc::new(compute) };
+    let shader = Shader::new("", "", &[], 1);
+    let cpu = CpuKernel::new(width, 300, compute);
     let mut body = Body::default();
     let acc = body.push(Term::Acc, DType::F32);
     let bias = load(&mut body, 1, affine(0, &[0, 1]), vec![]);
@@ -226,11 +223,7 @@ fn a_kernel_and_its_epilogue() -> Result<(), Error> {
     let [x, y] = [floats(input[0].words()), floats(input[1].words())];
     for root in [acc, sum] {
         let kind = StepKind::Kernel {
-            kernel: Kernel {
-                shaders: vec![shader.clone()],
-                cpu: cpu.clone(),
-                probe: Probe::new(Detach, &[], Bound::Exact).into(),
-            },
+            kernel: Kernel { shaders: vec![shader.clone()], cpu: Some(cpu.clone()), probe: None },
             operands: 1,
             space: vec![rows, width],
             dtype: DType::F32,

@@ -125,7 +125,7 @@ pub(super) fn convolution(problem: Problem, probe: Probe) -> Kernel {
     let cpu = cpu(granule, 2 * terms, move |[x, w], start, out| {
         unfolded.forward(x, w, start / positions.max(1), out);
     });
-    Kernel { shaders, cpu, probe: probe.into() }
+    Kernel::new(shaders, cpu, probe)
 }
 
 /// How devices compute the gradient of its weight.
@@ -144,7 +144,7 @@ pub(super) fn weight_grad(problem: Problem, probe: Probe) -> Kernel {
     let cpu = cpu(columns * block(outputs, groups), 2 * terms, move |[x, ct], start, out| {
         unfolded.weight_grad(x, ct, start / columns.max(1), out);
     });
-    Kernel { shaders, cpu, probe: probe.into() }
+    Kernel::new(shaders, cpu, probe)
 }
 
 /// How devices compute the gradient of its input.
@@ -184,7 +184,7 @@ pub(super) fn input_grad(problem: Problem, probe: Probe) -> Kernel {
     let cpu = cpu(pixels * block(inputs, batch * groups), work, move |[w, ct], start, out| {
         unfolded.input_grad(w, ct, start / pixels.max(1), out);
     });
-    Kernel { shaders, cpu, probe: probe.into() }
+    Kernel::new(shaders, cpu, probe)
 }
 
 fn gcd(a: usize, b: usize) -> usize {

@@ -171,7 +171,7 @@ impl Geometry {
         let work = (2 * cells).div_ceil(plane.max(1)).max(1);
         let cpu = CpuKernel { granule: plane.max(1), work, compute };
         let probe = probe.along_all([0, 1]);
-        Lowering::Kernel(Kernel { shaders: vec![shader], cpu, probe: probe.into() })
+        Lowering::Kernel(Kernel::new(vec![shader], cpu, probe))
     }
 
     /// Calls `f` with the number and the cells of every window of a plane, in row-major order.
