@@ -7,7 +7,7 @@ mod gradients;
 pub(crate) use compare::unit_in_last_place;
 pub use compare::{Agreement, compare, evaluate};
 pub use derivatives::DERIVATIVE_BOUNDS;
-pub use gradients::{SLOPE_BOUNDS, Slope, slopes};
+pub use gradients::{SLOPE_BOUNDS, Slope, layer_slopes, slopes};
 
 use crate::{dtype::DType, ops::Op, reference::Array64, shape::Meta};
 

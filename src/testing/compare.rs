@@ -164,7 +164,7 @@ impl Sample {
     }
 }
 
-/// Values of a graph's nodes in f64, its inputs being given by name.
+/// Values of a graph's nodes in f64, its inputs being given by name and its variables by path.
 ///
 /// # Errors
 ///
@@ -179,6 +179,7 @@ pub fn evaluate(
     let values = reference::evaluate(graph, &ids, |op| {
         let name = match op {
             crate::ops::Op::Input(input) => input.name.as_str(),
+            crate::ops::Op::Variable(variable) => variable.path.as_str(),
             _ => "",
         };
         let given = inputs.iter().find(|(known, _)| *known == name);

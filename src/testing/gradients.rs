@@ -6,6 +6,7 @@ use crate::{
     dtype::DType,
     error::Error,
     graph::{Graph, Tensor},
+    nn::{Mode, Module, Scope},
     reference::Array64,
 };
 
@@ -50,7 +51,7 @@ fn derivative(mut f: impl FnMut(f64) -> Result<f64, Error>) -> Result<f64, Error
 /// The first is that of `<c, y(x)>` for a random `c`, the second that of `<e, g(x, c)>`, where `g` are
 /// the cotangents of the operands and `e` is random. Both are right where their [`Slope::error`] is
 /// within [`SLOPE_BOUNDS`]. `values` should keep a hundredth away from kinks. Parameters of a layer
-/// are operands like any other: give them to `build` as inputs.
+/// are operands like any other; for those of a [`Module`] there is [`layer_slopes`].
 ///
 /// # Errors
 ///
@@ -72,62 +73,117 @@ pub fn slopes(
     build: impl for<'g> Fn(&'g Graph, &[Tensor<'g>]) -> Tensor<'g>,
 ) -> Result<Option<[Slope; 2]>, Error> {
     let graph = Graph::new();
-    let inputs: Vec<Tensor> = values
-        .iter()
-        .enumerate()
-        .map(|(k, value)| graph.input(&k.to_string(), value.shape(), value.meta.dtype))
-        .collect();
+    let mut point = Vec::new();
+    for (k, value) in values.iter().enumerate() {
+        let name = k.to_string();
+        let input = graph.input(&name, value.shape(), value.meta.dtype);
+        point.push(Given { name, tensor: input, value: value.clone(), is_moved: true });
+    }
+    let inputs: Vec<Tensor> = point.iter().map(|given| given.tensor).collect();
     let y = build(&graph, &inputs);
+    slopes_at(y, &point)
+}
+
+/// As [`slopes`], of a layer in training: by its operand and by all its parameters.
+///
+/// Parameters hold random numbers between -1 and 1, other variables what they begin with. Random
+/// layers draw the same numbers throughout.
+///
+/// # Errors
+///
+/// Whatever the layer does wrong.
+///
+/// ```
+/// use wgrad::{DType, Meta, nn::Dense, testing::{Domain, SLOPE_BOUNDS, layer_slopes}};
+///
+/// let x = Domain::Range(-1.0, 1.0).fill(&Meta::new([3, 4], DType::F32), 1);
+/// let [first, second] = layer_slopes(&Dense::new(2), &x)?.expect("x is a float");
+/// assert!(first.error() < SLOPE_BOUNDS[0], "{first:?}");
+/// assert!(second.error() < SLOPE_BOUNDS[1], "{second:?}");
+/// # Ok::<(), wgrad::Error>(())
+/// ```
+pub fn layer_slopes(layer: &dyn Module, x: &Array64) -> Result<Option<[Slope; 2]>, Error> {
+    let graph = Graph::new();
+    let mut cx = Scope::new(&graph, Mode::Train);
+    let input = graph.input("x", x.shape(), x.meta.dtype);
+    let y = layer.forward(&mut cx, input);
     graph.check()?;
-    let floats: Vec<Tensor> = inputs.iter().copied().filter(|x| x.dtype().is_float()).collect();
+    let mut point =
+        vec![Given { name: "x".to_owned(), tensor: input, value: x.clone(), is_moved: true }];
+    let params = cx.params();
+    let declared = graph.inner.borrow().variables.clone();
+    for (seed, (path, (id, declaration))) in declared.into_iter().enumerate() {
+        let tensor = Tensor { graph: &graph, id };
+        let is_param = params.iter().any(|(known, _)| *known == path);
+        let value = match is_param && declaration.meta.dtype.is_float() {
+            true => Domain::Range(-1.0, 1.0).fill(&declaration.meta, 400 + seed as u64),
+            false => Array64::from(&declaration.init.values(&declaration.meta, 0, &path)?),
+        };
+        point.push(Given { name: path, tensor, value, is_moved: is_param });
+    }
+    slopes_at(y, &point)
+}
+
+/// A value of the point that derivatives are taken at.
+struct Given<'g> {
+    /// Of the input, or path of the variable.
+    name: String,
+    tensor: Tensor<'g>,
+    value: Array64,
+    /// Whether derivatives by it are taken.
+    is_moved: bool,
+}
+
+fn slopes_at<'g>(y: Tensor<'g>, given: &[Given<'g>]) -> Result<Option<[Slope; 2]>, Error> {
+    let graph = y.graph();
+    graph.check()?;
+    let is_moved = |g: &&Given<'g>| g.is_moved && g.tensor.dtype().is_float();
+    let (names, floats): (Vec<&str>, Vec<Tensor>) =
+        given.iter().filter(is_moved).map(|g| (g.name.as_str(), g.tensor)).unzip();
     // In f16 the constants of derivatives are rounded to 11 bits; the formulas are those of f32.
     let exact = |x: &Tensor| x.dtype() == DType::F32;
     if floats.is_empty() || !exact(&y) || !floats.iter().all(exact) {
         return Ok(None);
     }
-    let c = graph.input("c", y.shape(), y.dtype());
+    let c = graph.input("cotangent", y.shape(), y.dtype());
     let loss = dot(y, c);
     let first = autodiff::grad(loss, &floats);
+    let weight = |k: usize| format!("weight {k}");
     let weights = floats.iter().zip(&first).enumerate();
     let second_loss = weights
-        .map(|(k, (x, g))| dot(*g, graph.input(&format!("e{k}"), x.shape(), x.dtype())))
+        .map(|(k, (x, g))| dot(*g, graph.input(&weight(k), x.shape(), x.dtype())))
         .reduce(|sum, term| sum + term)
         .unwrap_or(loss);
     let moved: Vec<Tensor> = floats.iter().copied().chain([c]).collect();
+    let names: Vec<&str> = names.into_iter().chain(["cotangent"]).collect();
     let second = autodiff::grad(second_loss, &moved);
 
-    let mut point: Vec<(String, Array64)> = Vec::new();
-    for (k, value) in values.iter().enumerate() {
-        point.push((k.to_string(), value.clone()));
-    }
     let noise = |t: &Tensor, seed| Domain::Range(-1.0, 1.0).fill(&t.meta(), seed);
-    point.push(("c".to_owned(), noise(&c, 100)));
+    let mut point: Vec<(String, Array64)> =
+        given.iter().map(|g| (g.name.clone(), g.value.clone())).collect();
+    point.push(("cotangent".to_owned(), noise(&c, 100)));
     for (k, x) in floats.iter().enumerate() {
-        point.push((format!("e{k}"), noise(x, 200 + k as u64)));
+        point.push((weight(k), noise(x, 200 + k as u64)));
     }
-    let name = |x: &Tensor| {
-        let position = inputs.iter().position(|input| input.id() == x.id());
-        position.map_or_else(|| "c".to_owned(), |k| k.to_string())
-    };
     let slope = |loss: Tensor, gradients: &[Tensor], along: &[Tensor]| {
-        let directions: Vec<(String, Array64)> =
-            along.iter().enumerate().map(|(k, x)| (name(x), noise(x, 300 + k as u64))).collect();
+        let directions: Vec<(&str, Array64)> = names
+            .iter()
+            .zip(along)
+            .enumerate()
+            .map(|(k, (name, x))| (*name, noise(x, 300 + k as u64)))
+            .collect();
         let at = |step: f64| -> Result<f64, Error> {
-            let moved: Vec<(String, Array64)> = point
-                .iter()
-                .map(|(name, value)| {
-                    let mut value = value.clone();
-                    if let Some((_, direction)) = directions.iter().find(|(n, _)| n == name) {
-                        for (x, d) in value.data.iter_mut().zip(&direction.data) {
-                            *x += step * d;
-                        }
+            let mut moved = point.clone();
+            for (name, value) in &mut moved {
+                if let Some((_, direction)) = directions.iter().find(|(n, _)| n == name) {
+                    for (x, d) in value.data.iter_mut().zip(&direction.data) {
+                        *x += step * d;
                     }
-                    (name.clone(), value)
-                })
-                .collect();
-            Ok(evaluate(&graph, &[loss], &borrowed(&moved))?[0].data[0])
+                }
+            }
+            Ok(evaluate(graph, &[loss], &borrowed(&moved))?[0].data[0])
         };
-        let gradients = evaluate(&graph, gradients, &borrowed(&point))?;
+        let gradients = evaluate(graph, gradients, &borrowed(&point))?;
         let mut slope = Slope { analytic: 0.0, numeric: derivative(at)?, scale: 0.0 };
         for (gradient, (_, direction)) in gradients.iter().zip(&directions) {
             for (g, d) in gradient.data.iter().zip(&direction.data) {
