@@ -10,11 +10,11 @@ use crate::{
     program::Program,
     proof::{Case, Isolated, Verdict},
     schedule::plan::{Plan, Region, Step, StepKind, Storage},
-    shape::Shape,
+    shape::{Meta, Shape},
     testing::unit_in_last_place,
     variables::Variables,
 };
-use std::collections::HashMap;
+use std::{collections::HashMap, ops::ControlFlow};
 
 /// What was found: see [`Program::diff`].
 #[derive(Clone, Debug, PartialEq)]
@@ -117,6 +117,89 @@ impl Program {
         inputs: &[(&str, &Array)],
         devices: &[Device],
     ) -> Result<Diff, Error> {
+        let mut diff = Diff::new(devices);
+        self.walk(variables, inputs, |number, step, memory| {
+            diff.step(number, step, memory, devices)?;
+            Ok(ControlFlow::Continue(()))
+        })?;
+        Ok(diff)
+    }
+
+    /// What a step reads when the program runs on a device: every part of memory once, as a vector.
+    /// With [`replay`](Self::replay) that is enough to see again what the step does.
+    ///
+    /// # Errors
+    ///
+    /// As for [`diff`](Self::diff); [`RunError::NoStep`].
+    pub fn operands(
+        &self,
+        variables: &Variables,
+        inputs: &[(&str, &Array)],
+        device: &Device,
+        step: usize,
+    ) -> Result<Vec<Array>, Error> {
+        self.step(step)?;
+        let mut operands = Vec::new();
+        self.walk(variables, inputs, |number, current, memory| {
+            if number == step {
+                for region in distinct(&current.reads) {
+                    let meta = Meta::new([region.len], region.dtype);
+                    operands.push(Array::from_words(meta, memory.read(region))?);
+                }
+                return Ok(ControlFlow::Break(()));
+            }
+            let mut alone = Diff::new(std::slice::from_ref(device));
+            alone.step(number, current, memory, std::slice::from_ref(device))?;
+            Ok(ControlFlow::Continue(()))
+        })?;
+        Ok(operands)
+    }
+
+    /// Runs one step on these [`operands`](Self::operands) and asks of every device whether it is
+    /// right.
+    ///
+    /// # Errors
+    ///
+    /// As for [`diff`](Self::diff); [`RunError::NoStep`]; [`RunError::NotItsOperands`].
+    pub fn replay(
+        &self,
+        step: usize,
+        operands: &[Array],
+        devices: &[Device],
+    ) -> Result<Diff, Error> {
+        let (plan, current) = (self.plan().ok_or(RunError::NotPlanned)?, self.step(step)?);
+        let regions = distinct(&current.reads);
+        let fits = |(region, array): (&Region, &Array)| {
+            *array.meta() == Meta::new([region.len], region.dtype)
+        };
+        if regions.len() != operands.len() || !regions.iter().zip(operands).all(fits) {
+            let label = current.label.clone();
+            return Err(RunError::NotItsOperands { step, label }.into());
+        }
+        let mut memory = Memory { plan, words: HashMap::new() };
+        for (region, array) in regions.iter().zip(operands) {
+            memory.write(*region, array.words());
+        }
+        let mut diff = Diff::new(devices);
+        if !matches!(current.kind, StepKind::Copy) {
+            diff.step(step, current, &mut memory, devices)?;
+        }
+        Ok(diff)
+    }
+
+    fn step(&self, number: usize) -> Result<&Step, Error> {
+        let steps = &self.plan().ok_or(RunError::NotPlanned)?.steps;
+        let len = steps.len();
+        steps.get(number).ok_or_else(|| RunError::NoStep { step: number, len }.into())
+    }
+
+    /// Goes through the steps of a run. `visit` computes each and writes what it leaves.
+    fn walk(
+        &self,
+        variables: &Variables,
+        inputs: &[(&str, &Array)],
+        mut visit: impl FnMut(usize, &Step, &mut Memory<'_>) -> Result<ControlFlow<()>, Error>,
+    ) -> Result<(), Error> {
         let plan = self.plan().ok_or(RunError::NotPlanned)?;
         self.prepare(variables)?;
         let mut memory = Memory { plan, words: HashMap::new() };
@@ -135,26 +218,43 @@ impl Program {
             let value = variables.get(path)?;
             memory.write(Region { storage, offset: 0, len, dtype }, value.words());
         }
-        let mut diff = Diff {
+        for (number, step) in plan.steps.iter().enumerate() {
+            if let StepKind::Copy = step.kind {
+                let words = memory.read(step.reads[0]);
+                memory.write(step.writes[0], &words);
+            } else if visit(number, step, &mut memory)?.is_break() {
+                break;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Each part of memory once.
+fn distinct(regions: &[Region]) -> Vec<Region> {
+    let mut distinct: Vec<Region> = Vec::new();
+    for region in regions {
+        let is_it = |known: &Region| {
+            (known.storage, known.offset, known.len) == (region.storage, region.offset, region.len)
+        };
+        if !distinct.iter().any(is_it) {
+            distinct.push(*region);
+        }
+    }
+    distinct
+}
+
+impl Diff {
+    fn new(devices: &[Device]) -> Self {
+        Diff {
             steps: 0,
             compared: 0,
             worst: vec![0.0; devices.len()],
             parting: None,
             not_finite: None,
-        };
-        for (number, step) in plan.steps.iter().enumerate() {
-            if let StepKind::Copy = step.kind {
-                let words = memory.read(step.reads[0]);
-                memory.write(step.writes[0], &words);
-                continue;
-            }
-            diff.step(number, step, &mut memory, devices)?;
         }
-        Ok(diff)
     }
-}
 
-impl Diff {
     fn step(
         &mut self,
         number: usize,

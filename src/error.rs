@@ -362,6 +362,22 @@ pub enum RunError {
         /// The names there are.
         known: String,
     },
+    /// There is no such step.
+    #[error("step {step} does not exist: the program has {len}")]
+    NoStep {
+        /// The step that was asked for.
+        step: usize,
+        /// Number of steps.
+        len: usize,
+    },
+    /// These are not the operands of that step.
+    #[error("these are not the operands of step {step}, {label}")]
+    NotItsOperands {
+        /// The step.
+        step: usize,
+        /// The operations in it.
+        label: String,
+    },
     /// There is no such output.
     #[error("output {index} does not exist: the program has {len}")]
     NoOutput {

@@ -224,6 +224,49 @@ fn proofs_are_kept() {
     assert_eq!(warm["weights_sha256"], cold["weights_sha256"]);
 }
 
+/// A step goes into a file with what it reads, and comes out of it the same.
+#[test]
+fn a_step_is_kept_and_run_again() {
+    let folder = directory("repro");
+    let path = |name: &str| folder.join(name).to_str().expect("a plain path").to_owned();
+    let (model, kept) = (path("model.safetensors"), path("kept.safetensors"));
+    let train = wgrad(&["train", "digits", "--device", "cpu", "--epochs", "1", "--out", &path("")]);
+    assert!(train.status.success());
+    let diff = ["diff", &model, "--devices", "cpu", "--json", "--repro", &kept];
+    let run = wgrad(&diff);
+    let said = String::from_utf8_lossy(&run.stderr);
+    assert!(said.contains("no step is wrong: nothing is written"), "{said}");
+    let run = wgrad(&[&diff[..], &["--step", "5"]].concat());
+    assert!(run.status.success(), "{run:?}");
+    let replay = wgrad(&["verify", "--device", "cpu", "--repro", &kept, "--json"]);
+    let sum = objects(&replay).pop().expect("it prints an object");
+    assert_eq!((&sum["steps"], &sum["parting"]), (&Value::from(1), &Value::Null));
+    assert!(sum["compared"].as_u64() > Some(0), "{sum}");
+
+    let (_, error) = fails(&[&diff[..], &["--step", "5000"]].concat());
+    assert!(error.contains("step 5000 does not exist"), "{error}");
+    let (_, error) = fails(&["verify", "--repro", &model]);
+    assert!(error.contains("model.safetensors"), "{error}");
+    // What a file says of itself may be anything.
+    let content = std::fs::read(&kept).expect("it was written");
+    for (from, to, why) in [
+        ("rows\\\":8", "rows\\\":9", "not the operands of step 5"),
+        ("rows\\\":8", "rows\\\":0", "does not say which step"),
+        ("step\\\":5", "step\\\":6", "another here"),
+        ("digits", "digirs", "what it says of its model is wrong"),
+    ] {
+        let (from, to) = (from.as_bytes(), to.as_bytes());
+        let at = content.windows(from.len()).position(|window| window == from);
+        let at = at.unwrap_or_else(|| panic!("{} is in it", String::from_utf8_lossy(from)));
+        let mut wrong = content.clone();
+        wrong[at..at + from.len()].copy_from_slice(to);
+        std::fs::write(&kept, wrong).expect("it was written before");
+        let (code, error) = fails(&["verify", "--device", "cpu", "--repro", &kept]);
+        assert_eq!(code, Some(1));
+        assert!(error.contains(why), "{why}: {error}");
+    }
+}
+
 /// Whatever is typed: an exit code of ours, one line that says what is wrong, and no panic.
 #[test]
 fn no_command_line_panics() {

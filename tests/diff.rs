@@ -27,6 +27,37 @@ fn the_first_nan_is_found() -> Result<(), Error> {
     Ok(())
 }
 
+/// A step runs again on what it read, wherever that came from.
+#[test]
+fn a_step_is_replayed() -> Result<(), Error> {
+    let graph = Graph::new();
+    let x = graph.input("x", [4], DType::F32);
+    let y = x.cumsum(0).exp().cumsum(0).log().cumsum(0);
+    let cpu = Device::cpu();
+    let program = graph.compile(&cpu, &[y])?;
+    let variables = Variables::new(0);
+    let inputs = Array::new([4], &[1f32, 0.5, -2.0, 0.25])?;
+    let operands = program.operands(&variables, &[("x", &inputs)], &cpu, 1)?;
+    // The second sum reads the exponentials of 1, 1.5, -0.5 and -0.25.
+    let expected = [1f64, 1.5, -0.5, -0.25].map(f64::exp);
+    for (read, expected) in operands[0].to_f64().iter().zip(expected) {
+        assert!((read - expected).abs() < 1e-6, "{read} instead of {expected}");
+    }
+    let diff = program.replay(1, &operands, std::slice::from_ref(&cpu))?;
+    assert_eq!((diff.steps, diff.compared, diff.parting), (1, 4, None));
+    let below = Array::new([4], &[-1f32, 0.5, 2.0, 0.25])?;
+    let diff = program.replay(1, &[below], std::slice::from_ref(&cpu))?;
+    assert_eq!(diff.not_finite.map(|found| found.index), Some(0), "the logarithm of -1");
+
+    let text = |result: Result<_, Error>| result.expect_err("a mistake").to_string();
+    let missing = "step 3 does not exist: the program has 3";
+    assert_eq!(text(program.replay(3, &operands, &[])), missing);
+    let others = "these are not the operands of step 1, cumsum + log";
+    assert_eq!(text(program.replay(1, &[], &[])), others);
+    assert_eq!(text(program.replay(1, &[Array::scalar(1f32)], &[])), others);
+    Ok(())
+}
+
 #[test]
 fn mistakes_are_told() -> Result<(), Error> {
     let graph = Graph::new();

@@ -21,6 +21,11 @@ impl Plan {
         4 * (given + alone + arenas + self.slots.iter().sum::<usize>())
     }
 
+    /// The operations in a step, for people; steps are counted from 0.
+    pub fn label(&self, step: usize) -> Option<&str> {
+        self.steps.get(step).map(|step| step.label.as_str())
+    }
+
     /// Number of dispatches of a run.
     pub fn len(&self) -> usize {
         self.steps.len()

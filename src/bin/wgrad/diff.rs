@@ -1,11 +1,14 @@
 //! `wgrad diff`: which step of a model goes wrong, and on which device.
 
-use crate::{Failure, device::described, predict};
+use crate::{
+    Failure,
+    device::described,
+    predict,
+    repro::{self, Repro},
+};
 use serde_json::{Value, json};
 use std::{io::Write, path::PathBuf};
-use wgrad::{
-    Array, Device, Diff, Selection, data::Dataset, optim::Adam, testing::Noise, train::Trainer,
-};
+use wgrad::{Array, Device, Diff, Selection, testing::Noise};
 
 /// Run one training step of a saved model on two devices, part by part, and compare each part
 /// with f64.
@@ -16,6 +19,7 @@ use wgrad::{
 #[command(after_help = "Examples:
   wgrad diff runs/digits/model.safetensors
   wgrad diff runs/digits/model.safetensors --devices cpu,gpu:0 --batch 64
+  wgrad diff runs/digits/model.safetensors --repro wrong.safetensors
   wgrad diff runs/digits/model.safetensors --json | jq .parting")]
 pub struct Args {
     /// The model.safetensors that `wgrad train` wrote.
@@ -29,6 +33,12 @@ pub struct Args {
     /// Decides the images and their labels.
     #[arg(long, default_value_t = 0)]
     seed: u64,
+    /// Write the first wrong step and what it reads to this file, for `wgrad verify --repro`.
+    #[arg(long, value_name = "FILE")]
+    repro: Option<PathBuf>,
+    /// With --repro, write this step, right or wrong: `wgrad plan` counts them.
+    #[arg(long, value_name = "N", requires = "repro")]
+    step: Option<usize>,
     /// Print one JSON object.
     #[arg(long)]
     json: bool,
@@ -46,15 +56,33 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     let classes = description.classes.len() as f64;
     let labels: Vec<u32> = (0..rows).map(|_| (classes * noise.unit()) as u32).collect();
     let (images, labels) = (Array::new(shape, &pixels)?, Array::new([rows], &labels)?);
-    let data = Dataset::new(images.clone(), labels.clone())?;
-    let model = description.model();
-    let optimizer = Adam::new(1e-3);
-    let program = Trainer::new(&model, &optimizer).step(&Device::cpu(), &data, rows)?;
-    let diff = program.diff(&variables, &[("images", &images), ("labels", &labels)], &devices)?;
-    let mut out = std::io::stdout().lock();
-    match args.json {
-        true => writeln!(out, "{}", object(&diff, &devices))?,
-        false => write!(out, "{}", text(&diff, &devices))?,
+    let program = repro::program(&description, rows)?;
+    let inputs = [("images", &images), ("labels", &labels)];
+    let diff = program.diff(&variables, &inputs, &devices)?;
+    if let Some(path) = &args.repro {
+        let wrong = diff.parting.as_ref().map(|parting| parting.step);
+        match (args.step.or(wrong), devices.first()) {
+            (Some(step), Some(device)) => {
+                let operands = program.operands(&variables, &inputs, device, step)?;
+                Repro { description, rows, step }.save(path, &program, operands)?;
+                eprintln!("step {step} is kept: wgrad verify --repro {}", path.display());
+            }
+            _ => eprintln!("no step is wrong: nothing is written to {}", path.display()),
+        }
+    }
+    report(&mut std::io::stdout().lock(), &diff, &devices, args.json)
+}
+
+/// Prints what was found; an error where a step is wrong.
+pub fn report(
+    out: &mut impl Write,
+    diff: &Diff,
+    devices: &[Device],
+    json: bool,
+) -> Result<(), Failure> {
+    match json {
+        true => writeln!(out, "{}", object(diff, devices))?,
+        false => write!(out, "{}", text(diff, devices))?,
     }
     match diff.parting {
         None => Ok(()),
@@ -68,7 +96,8 @@ fn text(diff: &Diff, devices: &[Device]) -> String {
         text +=
             &format!("{}: at most {:.1}% of what is allowed\n", described(device), 100.0 * worst);
     }
-    text += &format!("{} steps, {} results compared\n", diff.steps, diff.compared);
+    let steps = if diff.steps == 1 { "step" } else { "steps" };
+    text += &format!("{} {steps}, {} results compared\n", diff.steps, diff.compared);
     if let Some(parting) = &diff.parting {
         text += &format!("wrong first in {parting}\n");
     }

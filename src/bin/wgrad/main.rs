@@ -6,6 +6,7 @@ mod diff;
 mod model;
 mod plan;
 mod predict;
+mod repro;
 mod sets;
 mod train;
 mod verify;

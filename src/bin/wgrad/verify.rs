@@ -3,10 +3,11 @@
 use crate::{
     Failure,
     device::{DeviceArgs, described},
+    repro,
 };
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::json;
-use std::{collections::BTreeMap, io::Write, time::Instant};
+use std::{collections::BTreeMap, io::Write, path::PathBuf, time::Instant};
 use wgrad::{
     CompileError, DType, Device, Error, Verification, ops,
     testing::{Agreement, DERIVATIVE_BOUNDS, Sample},
@@ -19,6 +20,7 @@ use wgrad::{
   wgrad verify
   wgrad verify --device gpu --full
   wgrad verify --device cpu --ops matmul,convolution
+  wgrad verify --device gpu --repro wrong.safetensors
   wgrad verify --device gpu --json | tail -n 1 | jq .failed")]
 pub struct Args {
     #[command(flatten)]
@@ -33,6 +35,9 @@ pub struct Args {
     /// it is written, and what is written beside a result.
     #[arg(long)]
     full: bool,
+    /// Run the step that `wgrad diff --repro` wrote to this file, and nothing else.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["ops", "dtype", "full", "list"])]
+    repro: Option<PathBuf>,
     /// Print the names of the operations and stop.
     #[arg(long)]
     list: bool,
@@ -61,6 +66,9 @@ struct Tally {
 }
 
 pub fn run(args: &Args) -> Result<(), Failure> {
+    if let Some(path) = &args.repro {
+        return repro::replay(path, &args.device.open()?, args.json);
+    }
     let mut by_name: BTreeMap<&str, Vec<Sample>> = BTreeMap::new();
     for sample in ops::samples() {
         by_name.entry(sample.op.name()).or_default().push(sample);

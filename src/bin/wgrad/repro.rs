@@ -1,0 +1,88 @@
+//! One step of a model's training with the numbers it reads, in a file that others can run.
+
+use crate::{Failure, diff, model::Description};
+use serde_json::{Value, json};
+use std::{io::Write, path::Path};
+use wgrad::{
+    Array, Device, Program, Variables, data::Dataset, io::safetensors, optim::Adam, train::Trainer,
+};
+
+/// A step of the program that trains a model on this many images.
+pub struct Repro {
+    pub description: Description,
+    pub rows: usize,
+    pub step: usize,
+}
+
+/// Images a file may speak of.
+const ROWS: usize = 4096;
+
+/// The program of a training step. It is planned alike for all devices.
+pub fn program(description: &Description, rows: usize) -> Result<Program, Failure> {
+    let data =
+        Dataset::new(Array::new::<f32>(description.shape(0), &[])?, Array::new::<u32>([0], &[])?)?;
+    let (model, optimizer) = (description.model(), Adam::new(1e-3));
+    Ok(Trainer::new(&model, &optimizer).step(&Device::cpu(), &data, rows)?)
+}
+
+impl Repro {
+    /// What the step computes: another version may plan other steps.
+    fn label(&self, program: &Program) -> Result<String, Failure> {
+        let label = program.plan().and_then(|plan| plan.label(self.step));
+        label.map(str::to_owned).ok_or_else(|| format!("there is no step {}", self.step).into())
+    }
+
+    /// Writes the step and what it reads.
+    pub fn save(
+        &self,
+        path: &Path,
+        program: &Program,
+        operands: Vec<Array>,
+    ) -> Result<(), Failure> {
+        let note = json!({
+            "model": serde_json::from_str::<Value>(&self.description.to_json())?,
+            "rows": self.rows,
+            "step": self.step,
+            "operations": self.label(program)?,
+            "version": env!("CARGO_PKG_VERSION"),
+        });
+        let names = (0..operands.len()).map(|k| format!("operand{k:03}"));
+        let variables = Variables::new(0);
+        variables.set_all(names.zip(operands))?;
+        Ok(safetensors::save_with_note(path, &variables, "", &note.to_string())?)
+    }
+
+    /// The step of a file, its program and what it reads.
+    fn load(path: &Path) -> Result<(Repro, Program, Vec<Array>), Failure> {
+        let (arrays, note) = safetensors::read_with_note(path)?;
+        let wrong = |what: &str| Failure::from(format!("{}: {what}", path.display()));
+        let note = note.ok_or_else(|| wrong("is not what wgrad diff --repro wrote"))?;
+        let note: Value = serde_json::from_str(&note).map_err(|error| wrong(&error.to_string()))?;
+        let description = Description::from_json(&note["model"].to_string())
+            .map_err(|error| wrong(&format!("what it says of its model is wrong: {error}")))?;
+        let number = |name: &str| note[name].as_u64().and_then(|n| usize::try_from(n).ok());
+        let (Some(rows @ 1..=ROWS), Some(step)) = (number("rows"), number("step")) else {
+            return Err(wrong("does not say which step it is"));
+        };
+        let repro = Repro { description, rows, step };
+        let program = program(&repro.description, rows)?;
+        if repro.label(&program).ok().as_deref() != note["operations"].as_str() {
+            let version = note["version"].as_str().unwrap_or("another version");
+            return Err(wrong(&format!("step {step} is another here: wgrad {version} wrote it")));
+        }
+        Ok((repro, program, arrays.into_iter().map(|(_, array)| array).collect()))
+    }
+}
+
+/// Runs the step of a file on a device again.
+pub fn replay(path: &Path, device: &Device, json: bool) -> Result<(), Failure> {
+    let (Repro { step, .. }, program, operands) = Repro::load(path)?;
+    let devices = std::slice::from_ref(device);
+    let diff = program.replay(step, &operands, devices)?;
+    let mut out = std::io::stdout().lock();
+    if !json {
+        let label = program.plan().and_then(|plan| plan.label(step)).unwrap_or_default();
+        writeln!(out, "step {step}, {label}")?;
+    }
+    diff::report(&mut out, &diff, devices, json)
+}
