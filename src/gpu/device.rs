@@ -43,6 +43,9 @@ pub(super) struct Shared {
     /// Idle buffers for reading back.
     pub staging: Mutex<Vec<wgpu::Buffer>>,
     submitting: Mutex<()>,
+    /// After so many more buffers memory is out, so that tests see what becomes of it.
+    #[cfg(test)]
+    pub allocations_left: std::sync::atomic::AtomicI64,
 }
 
 impl GpuDevice {
@@ -92,6 +95,8 @@ impl GpuDevice {
             slots: Mutex::default(),
             staging: Mutex::default(),
             submitting: Mutex::default(),
+            #[cfg(test)]
+            allocations_left: i64::MAX.into(),
         };
         Ok(GpuDevice {
             shared: Arc::new(shared),
@@ -136,6 +141,13 @@ impl GpuDevice {
     #[cfg(not(target_arch = "wasm32"))]
     pub fn wait_idle(&self) -> Result<(), Error> {
         self.poll(wgpu::PollType::wait_indefinitely())
+    }
+
+    /// What a driver does when its adapter goes away.
+    #[cfg(test)]
+    pub(super) fn lose(&self) {
+        self.shared.faults.record(DeviceError::Lost { message: "a test took it".to_owned() });
+        self.shared.device.destroy();
     }
 
     /// Whether two handles mean one open adapter.

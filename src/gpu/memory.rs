@@ -37,6 +37,10 @@ impl GpuDevice {
             }
             .into());
         }
+        #[cfg(test)]
+        if self.shared.allocations_left.fetch_sub(1, std::sync::atomic::Ordering::Relaxed) <= 0 {
+            return Err(DeviceError::OutOfMemory { bytes: Some(size) }.into());
+        }
         count(&self.shared.tally.buffers, 1);
         let descriptor =
             wgpu::BufferDescriptor { label: Some(label), size, usage, mapped_at_creation };

@@ -2,6 +2,7 @@
 //!
 //! Where there is none the tests say so and pass, unless `REQUIRE_GPU=1` forbids that.
 
+mod failures;
 mod placement;
 mod plans;
 mod proofs;
