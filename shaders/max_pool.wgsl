@@ -28,7 +28,7 @@ fn main(
                 let c = cell(o.xyz, vec3<u32>(a, b, d));
                 if all(c < params.x_dims) {
                     let value = Acc(x[first + offset(c, params.x_dims)]);
-                    if exceeds(value, best) { best = value; }
+                    if takes_over(value, best) { best = value; }
                 }
             }
         }

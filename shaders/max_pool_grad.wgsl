@@ -7,14 +7,15 @@
 // Dispatch  ceil(len / 256) workgroups, one invocation per element of dx, folded over (x, y)
 //           past 65535
 // Memory    each element reads all windows it is in, up to a cell that is larger
-// Numerics  f32 sum over windows in row-major order; NaN is the largest, and of equals the first
+// Numerics  f32 sum over windows in row-major order; of equals the first counts, of several NaN
+//           the last
 
 @group(0) @binding(1) var<storage, read> x: array<Elem>;
 @group(0) @binding(2) var<storage, read> ct: array<Elem>;
 @group(0) @binding(3) var<storage, read_write> dx: array<Out>;
 
-/// Whether no cell of window o is larger than c, and none before c as large.
-fn is_first_max(o: vec3<u32>, c: vec3<u32>, first: u32) -> bool {
+/// Whether c is what is left when the cells of window o take over from one another.
+fn is_chosen(o: vec3<u32>, c: vec3<u32>, first: u32) -> bool {
     let own = offset(c, params.x_dims);
     let value = Acc(x[first + own]);
     for (var a = 0u; a < EXTENT_D; a++) {
@@ -24,8 +25,8 @@ fn is_first_max(o: vec3<u32>, c: vec3<u32>, first: u32) -> bool {
                 if all(other < params.x_dims) {
                     let i = offset(other, params.x_dims);
                     let rival = Acc(x[first + i]);
-                    if i < own && !exceeds(value, rival) { return false; }
-                    if i > own && exceeds(rival, value) { return false; }
+                    if i < own && !takes_over(value, rival) { return false; }
+                    if i > own && takes_over(rival, value) { return false; }
                 }
             }
         }
@@ -48,7 +49,7 @@ fn main(
         for (var b = EXTENT_H; b > 0u; b--) {
             for (var d = EXTENT_W; d > 0u; d--) {
                 let o = window_of(c.xyz, vec3<u32>(a - 1u, b - 1u, d - 1u));
-                if all(o < params.y_dims) && is_first_max(o, c.xyz, c.w * params.x_plane) {
+                if all(o < params.y_dims) && is_chosen(o, c.xyz, c.w * params.x_plane) {
                     acc += Acc(ct[c.w * params.y_plane + offset(o, params.y_dims)]);
                 }
             }

@@ -1,4 +1,4 @@
-// max_pool_select.wgsl — y[o] = v at the first of the largest cells of window o of x.
+// max_pool_select.wgsl — y[o] = v at the largest cell of window o of x.
 //
 // Op        ops::MaxPoolSelect
 // Lib       nan, window
@@ -6,7 +6,8 @@
 // Shape     x, v: [planes, x_dims], y: [planes, y_dims], with three axes each
 // Dispatch  ceil(len / 256) workgroups, one invocation per element of y, folded over (x, y)
 //           past 65535
-// Numerics  exact; NaN is the largest; 0 where a window has only padding
+// Numerics  exact; of equals the first counts, of several NaN the last; 0 where a window has only
+//           padding
 
 @group(0) @binding(1) var<storage, read> x: array<Elem>;
 @group(0) @binding(2) var<storage, read> v: array<Elem>;
@@ -34,7 +35,7 @@ fn main(
                 if all(c < params.x_dims) {
                     let i = first + offset(c, params.x_dims);
                     let value = Acc(x[i]);
-                    if chosen == NONE || exceeds(value, best) {
+                    if chosen == NONE || takes_over(value, best) {
                         best = value;
                         chosen = i;
                     }

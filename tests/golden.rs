@@ -193,7 +193,7 @@ fn build<'g>(case: &Value, of: &[Tensor<'g>]) -> Tensor<'g> {
     }
 }
 
-/// How far result and gradients are from those of the case.
+/// How far result, gradients and gradients of gradients are from those of the case.
 fn check(case: &Value, device: &Device) -> Result<Vec<(String, f64)>, Error> {
     let graph = Graph::new();
     let mut values = Vec::new();
@@ -215,18 +215,36 @@ fn check(case: &Value, device: &Device) -> Result<Vec<(String, f64)>, Error> {
         let last = if case.get("base_only").is_some() { 1 } else { gradients.len() };
         let smooth: Vec<usize> = (0..last).filter(|&k| !gradients[k].is_null()).collect();
         let wrt: Vec<_> = smooth.iter().map(|&k| tensors[k]).collect();
+        let mut first = Vec::new();
         for (&k, got) in smooth.iter().zip(autodiff::vjp(y, seed, &wrt)) {
-            outputs.push(got.unwrap_or_else(|| tensors[k].full_like(0.0)));
+            first.push(got.unwrap_or_else(|| tensors[k].full_like(0.0)));
             expected.push((format!("gradient of operand {k}"), numbers(&gradients[k])));
         }
-        // A constant does not read its seed, and what is not read cannot be fed.
-        outputs.push(seed * 1.0);
+        outputs.extend(&first);
+        if let Some(second) = case.get("second") {
+            let mut sum = y.graph().full([], DType::F32, 0.0);
+            for (k, (g, weights)) in first.iter().zip(list(&case["weights"], numbers)).enumerate() {
+                let name = format!("weights {k}");
+                sum = sum + (*g * graph.input(&name, g.shape(), g.dtype())).sum(..);
+                values.push((name, Array::from_f64(g.meta(), &weights)?));
+            }
+            let wrt: Vec<_> = wrt.iter().copied().chain([seed]).collect();
+            for (k, expects) in list(second, numbers).into_iter().enumerate() {
+                expected.push((format!("gradient of the gradients by {:?}", wrt[k]), expects));
+            }
+            outputs.extend(autodiff::grad(sum, &wrt));
+        }
     }
     graph.check()?;
     assert_eq!(y.shape().dims(), integers(&case["y"]["shape"]), "shape of the result");
     let program = graph.compile_pure(device, &outputs)?;
-    let feeds: Vec<(&str, &dyn Feed)> =
-        values.iter().map(|(name, value)| (name.as_str(), value as &dyn Feed)).collect();
+    // What is constant does not read everything, and what is not read cannot be fed.
+    let is_read = |name: &str| program.inputs().iter().any(|(input, _)| input == name);
+    let feeds: Vec<(&str, &dyn Feed)> = values
+        .iter()
+        .filter(|(name, _)| is_read(name))
+        .map(|(name, value)| (name.as_str(), value as &dyn Feed))
+        .collect();
     let results = program.run(&Variables::new(0), &feeds)?;
     let compare = |(k, (what, expected)): (usize, (String, Vec<f64>))| {
         Ok((what, difference(&results.get(k)?.read_f64()?, &expected)))
@@ -255,7 +273,7 @@ fn operations_agree(device: &Device, bound: f64) {
     }
     let wrong: Vec<_> = all.iter().filter(|(by, _)| *by > bound).collect();
     assert!(wrong.is_empty(), "{} differ by more than {bound:e}: {wrong:#?}", wrong.len());
-    assert!(cases.len() >= 180, "only {} cases", cases.len());
+    assert!(cases.len() >= 250, "only {} cases", cases.len());
 }
 
 #[test]

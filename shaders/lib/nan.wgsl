@@ -35,7 +35,8 @@ fn sign_or_nan(x: f32) -> f32 {
     return select(sign(x), x, is_nan(x));
 }
 
-/// Whether b is larger than a; NaN is larger than all else.
-fn exceeds(b: f32, a: f32) -> bool {
-    return !is_nan(a) && (is_nan(b) || b > a);
+/// Whether b, which comes later, is the largest so far instead of a: the first of equals stays, and
+/// the last NaN.
+fn takes_over(b: f32, a: f32) -> bool {
+    return is_nan(b) || b > a;
 }

@@ -56,12 +56,14 @@ def array(t):
 # Operations.
 
 NUMBERS = random.Random(7)
+# Of their own, so that a case more does not change the numbers of those that are there.
+WEIGHTS = random.Random(13)
 
 
-def floats(*shape, low=-2.0, high=2.0):
+def floats(*shape, low=-2.0, high=2.0, source=NUMBERS):
     """Multiples of 1/64."""
     n = math.prod(shape)
-    data = [NUMBERS.randint(int(low * 64), int(high * 64)) / 64 for _ in range(n)]
+    data = [source.randint(int(low * 64), int(high * 64)) / 64 for _ in range(n)]
     return torch.tensor(data).reshape(shape)
 
 
@@ -83,8 +85,13 @@ def of(*values):
 CASES = []
 
 
-def case(label, op, function, *operands, differentiate=True, **attributes):
-    """The operation `op` with these attributes is `function` of the operands."""
+def case(label, op, function, *operands, once=False, **attributes):
+    """The operation `op` with these attributes is `function` of the operands.
+
+    Its first derivatives are the cotangents g of the operands for a random cotangent of the result;
+    its second ones are those of <weights, g>, by the operands and by the cotangent. `once`: there
+    the first are all that PyTorch has.
+    """
     leaves = [x.clone().requires_grad_(x.is_floating_point()) for x in operands]
     y = function(*leaves)
     entry = {"label": label, "op": op, **attributes}
@@ -92,16 +99,35 @@ def case(label, op, function, *operands, differentiate=True, **attributes):
         {"dtype": "f32" if x.is_floating_point() else "u32", **array(x)} for x in operands
     ]
     entry["y"] = array(y)
-    if differentiate and y.is_floating_point():
+    if y.is_floating_point():
         cotangent = floats(*y.shape)
-        y.backward(cotangent)
         entry["cotangent"] = numbers(cotangent)
-        entry["gradients"] = [
-            None if not x.is_floating_point()
-            else numbers(torch.zeros_like(x) if x.grad is None else x.grad)
-            for x in leaves
-        ]
+        entry["gradients"], entry_twice = derivatives(y, leaves, cotangent, once)
+        entry.update(entry_twice)
     CASES.append(entry)
+
+
+def gradient(y, of, weights=None, **how):
+    """Of what does not depend on something, zeros."""
+    found = [None] * len(of)
+    if y.requires_grad:
+        found = torch.autograd.grad(y, of, weights, allow_unused=True, **how)
+    # The sum gives memory to zeros that have none.
+    return [torch.zeros_like(x) if g is None else torch.zeros_like(x) + g
+            for g, x in zip(found, of)]
+
+
+def derivatives(y, leaves, cotangent, once):
+    smooth = [x for x in leaves if x.requires_grad]
+    cotangent.requires_grad_()
+    first = gradient(y, smooth, cotangent, create_graph=True)
+    of_leaf = iter(first)
+    listed = [numbers(next(of_leaf)) if x.requires_grad else None for x in leaves]
+    if once:
+        return listed, {}
+    weights = [floats(*g.shape, source=WEIGHTS) for g in first]
+    second = gradient(sum((g * w).sum() for g, w in zip(first, weights)), [*smooth, cotangent])
+    return listed, {"weights": [numbers(w) for w in weights], "second": [numbers(g) for g in second]}
 
 
 CONV = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}
@@ -371,7 +397,9 @@ def reductions():
         case(f"{name} of NaN and infinities", name, lambda x: function(x, 1), odd, axes=[1])
     case("argmax of infinities", "argmax", lambda x: x.argmax(1), odd, axes=[1])
     case("argmin of infinities", "argmin", lambda x: x.argmin(1), odd, axes=[1])
-    case("prod of NaN", "prod", lambda x: x.prod(1), of(math.nan, 0, 2, 3).reshape(1, 4), axes=[1])
+    # By its NaN a product is linear: the second derivative is a number, which torch makes NaN of.
+    case("prod of NaN", "prod", lambda x: x.prod(1), of(math.nan, 0, 2, 3).reshape(1, 4), axes=[1],
+         once=True)
     case("sum of NaN", "sum", lambda x: x.sum(1), odd, axes=[1])
     for label, x in [
         ("no zero", floats(2, 4, low=0.5)),
@@ -412,9 +440,11 @@ def pointwise():
     case("quotient, broadcast", "div", torch.div, floats(2, 3, 1), floats(1, 4, low=1))
     case("power", "pow", torch.pow, floats(6, low=0.25), floats(6))
     case("power at 0", "pow", torch.pow, of(0, 0, 0, 0, 1, -2, -2),
-         of(0, 1, 2, 3, 0, 2, 3), base_only=True)
+         of(0, 1, 2, 3, 0, 2, 3), base_only=True, once=True)
+    # torch takes 0 for the derivative by the exponent at 0^0, but NaN for that of the cotangent's
+    # way to it.
     case("power to 0 and of 0, by the exponent", "pow", torch.pow, of(0, 0, 0, 1, 2),
-         of(0, 1, 2, 0, 0))
+         of(0, 1, 2, 0, 0), once=True)
     case("power of 0 to what is negative", "pow", torch.pow, of(0, 0, 0), of(-1, -2, -0.5))
     case("power of what is negative", "pow", torch.pow, of(-1, -2, -0.5, -4),
          of(2, -1, 0.5, 1.5))
@@ -569,6 +599,104 @@ def write(name, entries):
     (HERE / name).write_text(f"[\n{lines}\n]\n")
 
 
+def conventions():
+    """Where engines differ, once more."""
+    # A window that is moved further than it is long, and one that is longer than what it is on.
+    convolution("1d leaps", [1, 2, 9], [2, 2, 2], [4])
+    convolution("1d all of it", [2, 3, 5], [4, 3, 5])
+    convolution("1d wider than its input", [1, 1, 3], [2, 1, 5], padding=[[2, 1]])
+    convolution("1d depthwise, doubled", [2, 3, 6], [6, 1, 3], padding=[[1, 1]], groups=3)
+    convolution("2d depthwise, dilation", [1, 4, 7, 6], [4, 1, 3, 3], [1, 2], [2, 1],
+                [[2, 2], [1, 1]], 4)
+    convolution("2d rows only", [2, 2, 6, 3], [3, 2, 3, 1], [2, 1], padding=[[1, 0], [0, 0]])
+    convolution("2d pointwise, stride 2", [2, 3, 5, 4], [4, 3, 1, 1], [2, 2])
+    convolution("2d pointwise, groups", [2, 6, 3, 3], [4, 3, 1, 1], groups=2)
+    convolution("2d of one pixel", [3, 4, 1, 1], [5, 4, 3, 3], padding=[[1, 1], [1, 1]])
+    convolution("3d depthwise", [1, 2, 3, 4, 3], [2, 1, 2, 2, 2], groups=2)
+    transposed("1d leaps", [1, 2, 3], [2, 2, 2], [4])
+    transposed("2d depthwise", [1, 3, 3, 3], [3, 1, 3, 3], [2, 2], None, [[1, 1], [1, 1]], [1, 1], 3)
+    transposed("2d pointwise", [2, 3, 3, 2], [3, 4, 1, 1], [1, 1])
+
+    pool("max", "1d, stride 1", floats(2, 2, 7), [3], [1])
+    pool("max", "1d leaps", floats(1, 2, 9), [2], [4])
+    pool("max", "1d of one", floats(2, 2, 5), [1])
+    pool("max", "2d global", ties(2, 3, 4, 4), [4, 4])
+    pool("max", "2d overlapping ties", ties(1, 2, 6, 6), [3, 3], [1, 1], None, [[1, 1], [1, 1]])
+    several = ties(1, 1, 4, 6)
+    several[0, 0, 0, 1] = several[0, 0, 1, 0] = several[0, 0, 3, 5] = math.nan
+    several[0, 0, 2, 4] = several[0, 0, 3, 4] = math.nan
+    pool("max", "2d of several NaN", several, [2, 2])
+    below = floats(1, 1, 4, 4)
+    below[0, 0, :2, :2] = -math.inf
+    below[0, 0, 2, 3] = math.inf
+    pool("max", "2d of infinities", below, [2, 2])
+    pool("avg", "1d, stride 1", floats(2, 2, 7), [3], [1], None, [[1, 1]], False, True)
+    pool("avg", "2d of one", floats(1, 2, 3, 3), [1, 1])
+    pool("avg", "2d of infinities", below, [2, 2])
+
+    case("layer norm of one", "layer_norm", lambda x, s, b: F.layer_norm(x, (1,), s, b, EPS),
+         floats(4, 1), floats(1), floats(1))
+    case("layer norm of large numbers", "layer_norm",
+         lambda x, s, b: F.layer_norm(x, (6,), s, b, EPS), 100 + floats(2, 6), floats(6), floats(6))
+    case("batch norm of one row", "batch_norm",
+         lambda x, s, b: F.batch_norm(x, None, None, s, b, True, 0.1, EPS),
+         floats(1, 3, 4), floats(3), floats(3))
+    case("group norm of single channels", "group_norm",
+         lambda x, s, b: F.group_norm(x, 4, s, b, EPS), floats(2, 4, 5), floats(4), floats(4),
+         groups=4)
+    case("rms norm of one", "rms_norm", lambda x, s: F.rms_norm(x, (1,), s, EPS), floats(3, 1),
+         floats(1))
+
+    case("cumsum of one", "cumsum", lambda x: x.cumsum(1), floats(3, 1), axis=1, exclusive=False,
+         reverse=False)
+    case("cumsum from the end, exclusive", "cumsum",
+         lambda x: x.flip(0).cumsum(0).flip(0) - x, floats(5, 2), axis=0, exclusive=True,
+         reverse=True)
+    case("sort of what is alike", "sort",
+         lambda x: x.sort(dim=1, descending=True, stable=True).values, torch.ones(2, 5), axis=1,
+         descending=True)
+    case("top 1", "top_k", lambda x: x.topk(1, dim=0).values, floats(4, 3), axis=0, k=1)
+    case("softmax of one", "softmax", lambda x: x.softmax(1), floats(3, 1), axis=1)
+    case("softmax of four axes", "softmax", lambda x: x.softmax(2), floats(2, 2, 3, 2), axis=2)
+    case("log_softmax of one", "log_softmax", lambda x: x.log_softmax(1), floats(3, 1), axis=1)
+    case("cross entropy of one class", "cross_entropy",
+         lambda x, k: F.cross_entropy(x, k, reduction="none"), floats(3, 1), integers(1, 3))
+    case("gather of one many times", "gather", lambda x, k: x.index_select(0, k), floats(3, 2),
+         torch.tensor([1] * 6), axis=0)
+    case("scatter_add to one", "scatter_add",
+         lambda x, k: torch.zeros(4, 2).index_add(0, k, x), floats(6, 2), torch.tensor([2] * 6),
+         axis=0, extent=4)
+    case("gather of axis -2", "gather", lambda x, k: x.index_select(1, k), floats(2, 3, 2),
+         integers(3, 4), axis=-2)
+
+    for a, b in [([1, 1], [1, 1]), ([3], [3, 2]), ([2, 3], [3]), ([2, 1, 3], [1, 3, 2]),
+                 ([3, 2, 2], [2]), ([5, 2, 3], [3, 4])]:
+        case(f"matmul {a} {b}", "matmul", torch.matmul, floats(*a), floats(*b))
+    case("mean of one", "mean", lambda x: x.mean(1), floats(3, 1), axes=[1])
+    case("sum of nothing but one axis", "sum", lambda x: x.sum(-2), floats(2, 3, 4), axes=[-2])
+    case("max of one", "max", lambda x: x.amax(1), floats(3, 1), axes=[1])
+    case("min with ties along two axes", "min", lambda x: x.amin((0, 2)), ties(2, 3, 4),
+         axes=[0, 2])
+
+    far = of(-88, -20, -3.5, 2.0 ** -10, 3.5, 20, 88)
+    for name in ["sigmoid", "tanh", "erf", "sin", "cos"]:
+        case(f"{name} of many sizes", name, getattr(torch, name), far)
+    case("exp of many sizes", "exp", torch.exp, of(-100, -20, -2.0 ** -10, 0, 5, 20))
+    odd = of(math.nan, math.inf, -math.inf)
+    for name in ["abs", "sign"]:
+        case(f"{name} of infinities", name, getattr(torch, name), odd[1:])
+    for name in ["exp", "tanh", "sigmoid", "floor", "log1p", "erf"]:
+        case(f"{name} of NaN and infinities", name, getattr(torch, name), odd)
+    case("power of whole exponents", "pow", torch.pow, of(-3, -2, 2, 3, -1.5, 0.5),
+         of(3, 4, -2, 5, -3, 2), base_only=True, once=True)
+    case("remainder of infinities and NaN", "rem", torch.fmod, of(math.inf, 3, math.nan, -5.5),
+         of(2, math.inf, 2, -math.inf), once=True)
+    case("maximum of alike", "maximum", torch.maximum, torch.ones(4), torch.ones(4))
+    case("minimum, broadcast with ties", "minimum", torch.minimum, ties(3, 1), ties(1, 4))
+    case("quotient of infinities", "div", torch.div, of(1, -1, math.inf, math.inf, 0),
+         of(math.inf, -math.inf, 2, math.inf, math.inf))
+
+
 if __name__ == "__main__":
     convolutions()
     transposed_convolutions()
@@ -577,6 +705,7 @@ if __name__ == "__main__":
     along()
     reductions()
     pointwise()
+    conventions()
     write("operations.json", CASES)
     write("trajectories.json", trajectories())
     print(len(CASES), "operations with PyTorch", torch.__version__)

@@ -16,15 +16,13 @@ pub struct MaxPool {
     pub(crate) windows: Vec<Window>,
 }
 
-/// Of `(x, ct)`: the cotangent of each window at the first of its largest cells of `x`, added
-/// up over windows.
+/// Of `(x, ct)`: the cotangent of each window at its largest cell of `x`, added up over windows.
 #[derive(Clone, Debug, PartialEq)]
 pub struct MaxPoolGrad {
     pub(crate) windows: Vec<Window>,
 }
 
-/// Of `(x, v)`: `v` at the first of the largest cells of each window of `x`; 0 where a window has
-/// only padding.
+/// Of `(x, v)`: `v` at the largest cell of each window of `x`; 0 where a window has only padding.
 #[derive(Clone, Debug, PartialEq)]
 pub struct MaxPoolSelect {
     pub(crate) windows: Vec<Window>,
@@ -43,7 +41,8 @@ impl<'g> Tensor<'g> {
     ///
     /// # Gradient
     ///
-    /// To the first of the largest elements in row-major order, as in PyTorch.
+    /// To the first of the largest elements in row-major order, and to the last of several NaN, as
+    /// in PyTorch.
     ///
     /// # Errors
     ///
@@ -57,24 +56,25 @@ impl<'g> Tensor<'g> {
     }
 }
 
-/// The definition: row-major index in `x` of the first of the largest cells of window `c`.
+/// The definition: row-major index in `x` of the largest cell of window `c`: of equals the first, of
+/// several NaN the last.
 fn largest(windows: &[Window], x: &Array64, c: &[usize]) -> Option<usize> {
-    let exceeds = |b: f64, a: f64| !a.is_nan() && (b.is_nan() || b > a);
+    let takes_over = |b: f64, a: f64| b.is_nan() || b > a;
     let cells = cells(windows, x.shape(), c).into_iter();
-    cells.reduce(|best, cell| if exceeds(x.data[cell], x.data[best]) { cell } else { best })
+    cells.reduce(|best, cell| if takes_over(x.data[cell], x.data[best]) { cell } else { best })
 }
 
 impl Geometry {
-    /// Index in its plane of the first of the largest cells of a window.
+    /// Index in its plane of the largest cell of a window.
     fn largest(&self, x: &[f32], window: [Span; 3]) -> Option<usize> {
         let mut best = self.first_cell(window)?;
         let mut value = x[best];
         // Without branches, which of random cells would be mispredicted.
         self.for_each_cell(window, |cell| {
             let rival = x[cell];
-            let exceeds = (rival > value) | (rival.is_nan() & !value.is_nan());
-            best = select_unpredictable(exceeds, cell, best);
-            value = select_unpredictable(exceeds, rival, value);
+            let takes_over = (rival > value) | rival.is_nan();
+            best = select_unpredictable(takes_over, cell, best);
+            value = select_unpredictable(takes_over, rival, value);
         });
         Some(best)
     }
@@ -165,13 +165,13 @@ impl Operation for MaxPool {
     }
 }
 
-/// Two windows of 3x3: one with NaN, one of which all are the same.
+/// Two windows of 3x3: one with three NaN, one of which all are the same.
 const HARD: &[f64] =
     &[1.0, f64::INFINITY, f64::NAN, f64::NEG_INFINITY, f64::NEG_INFINITY, f64::NEG_INFINITY];
 
 /// Where their cotangents go.
 const HARD_GRADIENT: [f64; 18] =
-    [0., 0., 1., 1., 0., 0., 0., 0., 0., 0., 0., 0., 0., 0., 0., 0., 0., 0.];
+    [0., 0., 0., 1., 0., 0., 0., 0., 0., 0., 0., 0., 0., 0., 1., 0., 0., 0.];
 
 /// Cells of a window, padding included.
 fn per_window(windows: &[Window]) -> f64 {
