@@ -1,9 +1,13 @@
 //! Derivatives of every operation, first and second order, against differences in f64.
 
+use std::collections::BTreeMap;
 use wgrad::{
     Array, DType, Device, Error, Feed, Graph, Meta, Tensor, autodiff, ops,
-    testing::{Domain, SLOPE_BOUNDS, slopes},
+    reference::Array64,
+    testing::{Domain, SLOPE_BOUNDS, Sample, evaluate, slopes},
 };
+
+const NOISE: Domain = Domain::Range(-1.0, 1.0);
 
 #[test]
 fn derivatives_are_the_slopes() {
@@ -52,6 +56,87 @@ fn wrong_derivatives_are_noticed() -> Result<(), Error> {
     })?;
     assert!(first < SLOPE_BOUNDS[0], "{first:e}");
     assert!(second > 0.1, "{second:e}");
+    Ok(())
+}
+
+/// What differentiation sees of an operand that is a little wrong; its values are the same.
+type Mutation = for<'g> fn(Tensor<'g>) -> Tensor<'g>;
+
+/// Zero, with the derivatives of `x`.
+fn trace(x: Tensor<'_>) -> Tensor<'_> {
+    x - x.detach()
+}
+
+/// Cotangents a hundredth too large.
+fn scaled(x: Tensor<'_>) -> Tensor<'_> {
+    x + trace(x) * 0.01
+}
+
+/// A part of each cotangent goes to the wrong element.
+fn misplaced(x: Tensor<'_>) -> Tensor<'_> {
+    let flat = x.reshape([x.shape().len()]);
+    x + trace(flat.flip(0)).reshape(x.shape()) * 0.1
+}
+
+/// Right in the first order, and wrong in the second.
+fn bent(x: Tensor<'_>) -> Tensor<'_> {
+    x + trace(x) * trace(x)
+}
+
+/// Whether the result does not depend on an operand, as far as differentiation knows.
+fn is_constant(sample: &Sample, operand: usize) -> Result<bool, Error> {
+    let graph = Graph::new();
+    let (inputs, y) = sample.build(&graph);
+    let c = graph.input("c", y.shape(), y.dtype());
+    let gradient = autodiff::grad((y * c).sum(..), &[inputs[operand]])[0];
+    let mut given: Vec<(String, Array64)> = vec![("c".to_owned(), NOISE.fill(&y.meta(), 100))];
+    given.extend(sample.values().into_iter().enumerate().map(|(k, x)| (k.to_string(), x)));
+    let given: Vec<(&str, &Array64)> = given.iter().map(|(name, x)| (name.as_str(), x)).collect();
+    Ok(evaluate(&graph, &[gradient], &given)?[0].data.iter().all(|&g| g == 0.0))
+}
+
+/// Every derivative of every operation, by every operand, made wrong in three ways: none of it
+/// passes. So what passes is right by each operand.
+#[test]
+fn a_wrong_derivative_of_any_operation_is_noticed() -> Result<(), Error> {
+    let mutations: [(&str, Mutation, usize); 3] =
+        [("scaled", scaled, 0), ("misplaced", misplaced, 0), ("bent", bent, 1)];
+    let mut unnoticed = Vec::new();
+    // By operation and operand: how many samples tell.
+    let mut telling: BTreeMap<(&str, usize), usize> = BTreeMap::new();
+    for sample in ops::samples() {
+        if !matches!(sample.slopes(), Ok(Some(_))) {
+            continue;
+        }
+        for (operand, (meta, _)) in sample.operands.iter().enumerate() {
+            // One element alone has no wrong place.
+            if !meta.dtype.is_float() || meta.shape.len() < 2 {
+                continue;
+            }
+            let tells = telling.entry((sample.op.name(), operand)).or_default();
+            if is_constant(&sample, operand)? {
+                continue;
+            }
+            *tells += 1;
+            for (name, mutation, order) in mutations {
+                let wrong = slopes(&sample.values(), |graph, inputs| {
+                    let mut inputs = inputs.to_vec();
+                    inputs[operand] = mutation(inputs[operand]);
+                    sample.apply(graph, &inputs)
+                })?;
+                let slope = wrong.expect("it had slopes before")[order];
+                if slope.error() < 10.0 * SLOPE_BOUNDS[order] {
+                    unnoticed.push(format!("{sample}, operand {operand}, {name}: {slope:?}"));
+                }
+            }
+        }
+    }
+    assert!(unnoticed.is_empty(), "{}:\n{}", unnoticed.len(), unnoticed.join("\n"));
+    // Which cell is the largest is constant almost everywhere.
+    telling.retain(|key, _| ![("max_pool_grad", 0), ("max_pool_select", 0)].contains(key));
+    let silent: Vec<_> = telling.iter().filter(|(_, count)| **count == 0).collect();
+    assert!(silent.is_empty(), "no sample tells of {silent:?}");
+    assert!(telling.len() > 50, "{telling:?}");
     Ok(())
 }
 

@@ -397,9 +397,10 @@ impl Operation for Binary {
                 let sample = sample.bound(bound, reason);
                 samples.push(match (function, dtype.is_float()) {
                     (Div, true) => sample.operand(1, Domain::Range(0.5, 3.0)),
+                    // The quotient is 2 throughout: neither 0 nor near a jump.
                     (Rem, true) => sample
-                        .operand(0, Domain::Range(0.1, 0.9))
-                        .operand(1, Domain::Range(1.0, 2.0)),
+                        .operand(0, Domain::Range(2.2, 2.7))
+                        .operand(1, Domain::Range(0.92, 1.05)),
                     (Pow, true) => sample
                         .operand(0, Domain::Range(0.1, 8.0))
                         .operand(1, Domain::Range(-3.0, 3.0)),

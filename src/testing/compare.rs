@@ -95,7 +95,7 @@ impl Sample {
     }
 
     /// The operation on these inputs.
-    pub(super) fn apply<'g>(&self, graph: &'g Graph, inputs: &[Tensor<'g>]) -> Tensor<'g> {
+    pub fn apply<'g>(&self, graph: &'g Graph, inputs: &[Tensor<'g>]) -> Tensor<'g> {
         let metas: Vec<_> = self.operands.iter().map(|(meta, _)| meta).collect();
         let mut operands = inputs.to_vec();
         if let Some((indices, _)) = self.op.indexes(&metas) {
