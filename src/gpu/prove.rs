@@ -289,11 +289,14 @@ impl GpuDevice {
     }
 }
 
-/// The fault of a shader in words; every other error is passed on.
+/// The fault of a shader in words, on one line, as the ledger has them; every other error is passed
+/// on.
 fn blamed(error: Error) -> Result<String, Error> {
     match error {
-        Error::Compile(CompileError::Shader { message, .. }) => Ok(message),
-        Error::Device(DeviceError::Reported { message }) => Ok(message),
+        Error::Compile(CompileError::Shader { message, .. })
+        | Error::Device(DeviceError::Reported { message }) => {
+            Ok(message.split_whitespace().collect::<Vec<_>>().join(" "))
+        }
         error => Err(error),
     }
 }

@@ -1,0 +1,31 @@
+//! Writes a whole file of each kind for the targets to begin with, below `corpus`.
+
+use flate2::{Compression, write::GzEncoder};
+use image::{Rgb, RgbImage};
+use std::{error::Error, fs, io::Write, path::Path};
+use wgrad::{Array, Variables, io::safetensors};
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus");
+    for target in ["safetensors", "idx", "pictures"] {
+        fs::create_dir_all(corpus.join(target))?;
+    }
+    let variables = Variables::new(0);
+    variables.set("net/weight", Array::new([2, 3], &[0.5f32; 6])?)?;
+    variables.set("net/count", Array::new([2], &[1u32, 2])?)?;
+    safetensors::save_with_note(&corpus.join("safetensors/model"), &variables, "", "{}")?;
+
+    let mut images = vec![0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 4, 0, 0, 0, 4];
+    images.extend(0..32);
+    let mut gzip = GzEncoder::new(Vec::new(), Compression::best());
+    gzip.write_all(&images)?;
+    fs::write(corpus.join("idx/images"), &images)?;
+    fs::write(corpus.join("idx/images.gz"), gzip.finish()?)?;
+    fs::write(corpus.join("idx/labels"), [0, 0, 8, 1, 0, 0, 0, 3, 7, 0, 9])?;
+
+    let picture = RgbImage::from_fn(6, 4, |x, y| Rgb([x as u8 * 40, y as u8 * 60, 77]));
+    for ending in ["png", "jpg"] {
+        picture.save(corpus.join(format!("pictures/picture.{ending}")))?;
+    }
+    Ok(())
+}
