@@ -56,6 +56,7 @@ mod diff;
 mod dtype;
 mod error;
 mod finite;
+mod functions;
 pub mod gpu;
 mod graph;
 mod indices;

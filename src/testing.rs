@@ -3,19 +3,21 @@
 mod compare;
 mod derivatives;
 mod gradients;
+mod subject;
 
 pub(crate) use compare::unit_in_last_place;
 pub use compare::{Agreement, compare, evaluate};
 pub use derivatives::DERIVATIVE_BOUNDS;
 pub use gradients::{SLOPE_BOUNDS, Slope, layer_slopes, slopes};
+pub use subject::{Function, Subject};
 
-use crate::{dtype::DType, ops::Op, reference::Array64, shape::Meta};
+use crate::{dtype::DType, functions, ops, reference::Array64, shape::Meta};
 
-/// One operation on one set of operands, with the error a device is allowed.
+/// One operation or function on one set of operands, with the error a device is allowed.
 #[derive(Clone, Debug)]
 pub struct Sample {
-    /// The operation.
-    pub op: Op,
+    /// Of what.
+    pub subject: Subject,
     /// Its operands, and what they hold.
     pub operands: Vec<(Meta, Domain)>,
     /// Largest admissible error of a device.
@@ -77,11 +79,11 @@ pub enum Gradient {
 impl Sample {
     /// `op` on operands of these types. Floats lie between -1 and 1, integers below 100, and the
     /// derivative is smooth, unless said otherwise.
-    pub fn new(op: impl Into<Op>, operands: impl IntoIterator<Item = Meta>) -> Self {
+    pub fn new(subject: impl Into<Subject>, operands: impl IntoIterator<Item = Meta>) -> Self {
         let with_domain = |meta: Meta| (meta.clone(), Domain::everyday(meta.dtype));
         let operands = operands.into_iter().map(with_domain).collect();
         Sample {
-            op: op.into(),
+            subject: subject.into(),
             operands,
             bound: Bound::Exact,
             reason: "",
@@ -123,11 +125,16 @@ impl Sample {
     }
 }
 
+/// The samples of every operation, and of every function that is written in operations.
+pub fn samples() -> Vec<Sample> {
+    [ops::samples(), functions::samples()].concat()
+}
+
 impl std::fmt::Display for Sample {
     /// `matmul [2, 3] x [3, 4] (label)`.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let operands: Vec<_> = self.operands.iter().map(|(meta, _)| meta.to_string()).collect();
-        write!(f, "{} {}", self.op.describe(), operands.join(" x "))?;
+        write!(f, "{} {}", self.subject.describe(), operands.join(" x "))?;
         if !self.label.is_empty() {
             write!(f, " ({})", self.label)?;
         }

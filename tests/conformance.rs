@@ -2,11 +2,15 @@
 
 mod device;
 
-use wgrad::{Device, ops, testing::Agreement};
+use wgrad::{
+    Device, Error, Graph,
+    reference::Array64,
+    testing::{Agreement, Subject, evaluate, samples},
+};
 
 fn all_samples_agree(device: &Device) {
     let mut failures = Vec::new();
-    let samples = ops::samples();
+    let samples = samples();
     let mut worst: Vec<(f64, String)> = Vec::new();
     for sample in &samples {
         // f16 arithmetic is for adapters that have it; there the kernels come with it.
@@ -33,6 +37,30 @@ fn all_samples_agree(device: &Device) {
     }
     let count = failures.len();
     assert!(failures.is_empty(), "{count} of {}:\n{}", samples.len(), failures.join("\n"));
+}
+
+/// What a function is written in comes to its formula, in f64.
+#[test]
+fn functions_are_what_their_formulas_say() -> Result<(), Error> {
+    let mut wrong = Vec::new();
+    for sample in samples().iter().filter(|s| matches!(s.subject, Subject::Function(_))) {
+        let graph = Graph::new();
+        let (_, y) = sample.build(&graph);
+        let values: Vec<(String, Array64)> =
+            sample.values().into_iter().enumerate().map(|(k, x)| (k.to_string(), x)).collect();
+        let given: Vec<(&str, &Array64)> = values.iter().map(|(k, x)| (k.as_str(), x)).collect();
+        let got = evaluate(&graph, &[y], &given)?.remove(0);
+        let (expected, _) = sample.expected()?;
+        assert_eq!(got.meta, expected.meta, "{sample}");
+        for (index, (got, expected)) in got.data.iter().zip(&expected.data).enumerate() {
+            let is_near = (got - expected).abs() <= 1e-12 * expected.abs().max(1e-3);
+            if !is_near && got != expected && !(got.is_nan() && expected.is_nan()) {
+                wrong.push(format!("{sample}, element {index}: {got}, not {expected}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    Ok(())
 }
 
 #[test]

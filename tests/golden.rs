@@ -147,6 +147,13 @@ fn build<'g>(case: &Value, of: &[Tensor<'g>]) -> Tensor<'g> {
                 $(stringify!($unary) => x.$unary(),)*
                 $(stringify!($binary) => x.$binary(of[1]),)*
                 $(stringify!($reduce) => x.$reduce(axes().as_slice()),)*
+                "leaky_relu" => x.leaky_relu(number(&case["slope"])),
+                "elu" => x.elu(number(&case["alpha"])),
+                "celu" => x.celu(number(&case["alpha"])),
+                "soft_shrink" => x.soft_shrink(number(&case["width"])),
+                "hard_shrink" => x.hard_shrink(number(&case["width"])),
+                "threshold" => x.threshold(number(&case["threshold"]), number(&case["value"])),
+                "glu" => x.glu(along()),
                 "mul" => x * of[1],
                 "div" => x / of[1],
                 "rem" => x % of[1],
@@ -187,8 +194,10 @@ fn build<'g>(case: &Value, of: &[Tensor<'g>]) -> Tensor<'g> {
         };
     }
     methods! {
-        unary: abs relu sign floor ceil round trunc exp tanh sigmoid erf sin cos sqrt log log1p;
-        binary: maximum minimum pow matmul cross_entropy;
+        unary: abs relu sign floor ceil round trunc exp tanh sigmoid erf sin cos sqrt log log1p
+            expm1 relu6 selu gelu gelu_tanh silu mish hard_sigmoid hard_swish hard_tanh softplus
+            softsign tanh_shrink log_sigmoid;
+        binary: maximum minimum pow matmul cross_entropy prelu;
         axes: max min prod sum mean argmax argmin
     }
 }
@@ -273,7 +282,7 @@ fn operations_agree(device: &Device, bound: f64) {
     }
     let wrong: Vec<_> = all.iter().filter(|(by, _)| *by > bound).collect();
     assert!(wrong.is_empty(), "{} differ by more than {bound:e}: {wrong:#?}", wrong.len());
-    assert!(cases.len() >= 250, "only {} cases", cases.len());
+    assert!(cases.len() >= 318, "only {} cases", cases.len());
 }
 
 #[test]

@@ -19,8 +19,8 @@ use wgrad::{
     Device, Error, Graph, Program,
     data::digits,
     gpu::{Assembly, BindingKind},
-    ops,
     optim::{Adam, Optimizer, Sgd},
+    testing::samples,
     train::Trainer,
 };
 
@@ -44,7 +44,7 @@ static ASSEMBLIES: LazyLock<Vec<Assembly>> = LazyLock::new(|| {
 fn programs() -> Result<Vec<Program>, Error> {
     let (device, data, network) = (Device::cpu(), digits::load()?, model::network());
     let mut programs = Vec::new();
-    for sample in ops::samples() {
+    for sample in samples() {
         let graph = Graph::new();
         let (_, y) = sample.build(&graph);
         programs.push(graph.compile_pure(&device, &[y])?);

@@ -46,6 +46,7 @@ pub use pool::Window;
 pub use convolution::Geometry;
 pub use custom::Custom;
 pub use lowering::{CpuKernel, Shader};
+pub(crate) use math::erf_f64;
 
 use crate::{
     error::OpError,

@@ -5,10 +5,9 @@ use crate::{
     Device, Graph,
     array::Array,
     error::Error,
-    ops,
     schedule::plan::{Step, StepKind},
     shape::Meta,
-    testing::Sample,
+    testing::{Sample, samples},
 };
 
 fn steps(sample: &Sample) -> Result<Vec<Step>, Error> {
@@ -24,7 +23,7 @@ fn steps(sample: &Sample) -> Result<Vec<Step>, Error> {
 #[test]
 fn wrong_results_are_noticed() -> Result<(), Error> {
     let (mut cases, mut silent) = (0, Vec::new());
-    for sample in ops::samples() {
+    for sample in samples() {
         for step in steps(&sample)? {
             let case = Case::new(&step);
             let written = |wrong: bool| -> Vec<Vec<u32>> {
@@ -56,7 +55,7 @@ fn wrong_results_are_noticed() -> Result<(), Error> {
 #[test]
 fn parts_agree_with_the_whole() -> Result<(), Error> {
     let mut parted = 0;
-    for sample in ops::samples() {
+    for sample in samples() {
         for step in steps(&sample)? {
             let StepKind::Kernel { kernel, .. } = &step.kind else { continue };
             let Some(probe) = &kernel.probe else { continue };
@@ -79,7 +78,7 @@ fn parts_agree_with_the_whole() -> Result<(), Error> {
 /// The types agree with what a program would be given.
 #[test]
 fn operands_fit_their_regions() -> Result<(), Error> {
-    for sample in ops::samples() {
+    for sample in samples() {
         for step in steps(&sample)? {
             let case = Case::new(&step);
             for (region, words) in case.regions.iter().zip(&case.words) {

@@ -9,8 +9,8 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::json;
 use std::{collections::BTreeMap, io::Write, path::PathBuf, time::Instant};
 use wgrad::{
-    CompileError, DType, Device, Error, Verification, ops,
-    testing::{Agreement, DERIVATIVE_BOUNDS, Sample},
+    CompileError, DType, Device, Error, Verification,
+    testing::{Agreement, DERIVATIVE_BOUNDS, Sample, samples},
 };
 
 /// Run every operation on a device, with its first and second derivatives, and compare the results
@@ -70,8 +70,8 @@ pub fn run(args: &Args) -> Result<(), Failure> {
         return repro::replay(path, &args.device.open()?, args.json);
     }
     let mut by_name: BTreeMap<&str, Vec<Sample>> = BTreeMap::new();
-    for sample in ops::samples() {
-        by_name.entry(sample.op.name()).or_default().push(sample);
+    for sample in samples() {
+        by_name.entry(sample.subject.name()).or_default().push(sample);
     }
     let mut out = std::io::stdout().lock();
     if args.list {
@@ -204,7 +204,7 @@ fn failure(sample: &Sample, order: usize, agreement: &Agreement) -> String {
             index + 1
         );
     }
-    text + &format!("\n  again: wgrad verify --ops {}", sample.op.name())
+    text + &format!("\n  again: wgrad verify --ops {}", sample.subject.name())
 }
 
 const HEADER: &str =

@@ -1,0 +1,352 @@
+//! Activations: functions of one element that stand between the layers of a network.
+
+use super::{constant, elementwise};
+use crate::{
+    dtype::DType,
+    graph::Tensor,
+    ops::erf_f64,
+    reference::Array64,
+    shape::Meta,
+    testing::{Bound, Domain, Function, Sample},
+};
+
+/// Klambauer et al. 2017: with these two, activations keep mean 0 and variance 1.
+const SELU: (f64, f64) = (1.673_263_242_354_377_2, 1.050_700_987_355_480_5);
+
+impl<'g> Tensor<'g> {
+    /// `x` between `low` and `high`, and they themselves beyond.
+    fn bounded(self, low: f64, high: f64) -> Tensor<'g> {
+        let below = self.greater_equal(high).select(high, self);
+        self.less_equal(low).select(low, below)
+    }
+
+    /// `min(max(x, 0), 6)`.
+    ///
+    /// # Gradient
+    ///
+    /// 0 at 0 and at 6.
+    #[track_caller]
+    pub fn relu6(self) -> Tensor<'g> {
+        self.of_floats("relu6").bounded(0.0, 6.0)
+    }
+
+    /// `x` above 0, else `slope x`.
+    ///
+    /// # Gradient
+    ///
+    /// `slope` at 0.
+    #[track_caller]
+    pub fn leaky_relu(self, slope: f64) -> Tensor<'g> {
+        let x = self.of_floats("leaky_relu");
+        x.greater(0.0).select(x, x * constant(x, slope))
+    }
+
+    /// `x` above 0, else `slope x`, with a slope for each channel, which is learned.
+    ///
+    /// # Shapes
+    ///
+    /// `[n, channels, ..]` and `[channels]`, or any shape and `[1]`.
+    ///
+    /// # Source
+    ///
+    /// He et al. 2015.
+    #[track_caller]
+    pub fn prelu(self, slope: Tensor<'g>) -> Tensor<'g> {
+        let x = self.of_floats("prelu");
+        let mut dims = vec![1; x.rank().max(1)];
+        if let Some(channels) = dims.get_mut(1) {
+            *channels = slope.dim(0);
+        } else {
+            dims[0] = slope.dim(0);
+        }
+        x.greater(0.0).select(x, x * slope.reshape(dims))
+    }
+
+    /// `x` above 0, else `alpha (e^x - 1)`.
+    ///
+    /// # Source
+    ///
+    /// Clevert et al. 2015.
+    #[track_caller]
+    pub fn elu(self, alpha: f64) -> Tensor<'g> {
+        let x = self.of_floats("elu");
+        let is_positive = x.greater(0.0);
+        // What is not taken must be finite, or its zero cotangent becomes NaN.
+        let negative = is_positive.select(0.0, x).expm1();
+        is_positive.select(x, negative * constant(x, alpha))
+    }
+
+    /// [`elu`](Self::elu), scaled so that activations keep mean 0 and variance 1.
+    ///
+    /// # Source
+    ///
+    /// Klambauer et al. 2017.
+    #[track_caller]
+    pub fn selu(self) -> Tensor<'g> {
+        let x = self.of_floats("selu");
+        let (alpha, scale) = SELU;
+        x.elu(alpha) * constant(x, scale)
+    }
+
+    /// `x` above 0, else `alpha (e^(x / alpha) - 1)`: smooth whatever `alpha`.
+    ///
+    /// # Source
+    ///
+    /// Barron 2017.
+    #[track_caller]
+    pub fn celu(self, alpha: f64) -> Tensor<'g> {
+        let x = self.of_floats("celu");
+        let (alpha, is_positive) = (constant(x, alpha), x.greater(0.0));
+        // As for `elu`.
+        let negative = is_positive.select(0.0, x) / alpha;
+        is_positive.select(x, negative.expm1() * alpha)
+    }
+
+    /// `x Phi(x)`, where `Phi` is the share of a normal distribution below `x`:
+    /// `x (1 + erf(x / sqrt 2)) / 2`.
+    ///
+    /// # Source
+    ///
+    /// Hendrycks and Gimpel 2016.
+    #[track_caller]
+    pub fn gelu(self) -> Tensor<'g> {
+        let x = self.of_floats("gelu");
+        x * 0.5 * ((x * constant(x, std::f64::consts::FRAC_1_SQRT_2)).erf() + 1.0)
+    }
+
+    /// [`gelu`](Self::gelu) by its older approximation:
+    /// `x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) / 2`.
+    #[track_caller]
+    pub fn gelu_tanh(self) -> Tensor<'g> {
+        let x = self.of_floats("gelu_tanh");
+        let inner = x + x * x * x * constant(x, GELU_CUBE);
+        x * 0.5 * ((inner * constant(x, gelu_slope())).tanh() + 1.0)
+    }
+
+    /// `x sigmoid(x)`, also called swish.
+    ///
+    /// # Source
+    ///
+    /// Elfwing et al. 2017.
+    #[track_caller]
+    pub fn silu(self) -> Tensor<'g> {
+        let x = self.of_floats("silu");
+        x * x.sigmoid()
+    }
+
+    /// `x tanh(ln(1 + e^x))`.
+    ///
+    /// # Source
+    ///
+    /// Misra 2019.
+    #[track_caller]
+    pub fn mish(self) -> Tensor<'g> {
+        let x = self.of_floats("mish");
+        x * x.softplus().tanh()
+    }
+
+    /// `x / 6 + 1 / 2` from -3 to 3, 0 below and 1 above.
+    ///
+    /// # Gradient
+    ///
+    /// 0 at the ends.
+    #[track_caller]
+    pub fn hard_sigmoid(self) -> Tensor<'g> {
+        let x = self.of_floats("hard_sigmoid");
+        let inner = x.greater_equal(3.0).select(1.0, x / 6.0 + 0.5);
+        x.less_equal(-3.0).select(0.0, inner)
+    }
+
+    /// `x (x + 3) / 6` from -3 to 3, 0 below and `x` above.
+    ///
+    /// # Source
+    ///
+    /// Howard et al. 2019.
+    #[track_caller]
+    pub fn hard_swish(self) -> Tensor<'g> {
+        let x = self.of_floats("hard_swish");
+        let inner = x.greater_equal(3.0).select(x, x * (x + 3.0) / 6.0);
+        x.less_equal(-3.0).select(0.0, inner)
+    }
+
+    /// `x` between -1 and 1, and these beyond.
+    ///
+    /// # Gradient
+    ///
+    /// 0 at the ends.
+    #[track_caller]
+    pub fn hard_tanh(self) -> Tensor<'g> {
+        self.of_floats("hard_tanh").bounded(-1.0, 1.0)
+    }
+
+    /// `ln(1 + e^x)`; `x` itself above 20, where nothing is left to add.
+    #[track_caller]
+    pub fn softplus(self) -> Tensor<'g> {
+        let x = self.of_floats("softplus");
+        let is_large = x.greater(20.0);
+        // As for `elu`.
+        let small = is_large.select(0.0, x);
+        is_large.select(x, small.exp().log1p())
+    }
+
+    /// `x / (1 + |x|)`.
+    #[track_caller]
+    pub fn softsign(self) -> Tensor<'g> {
+        let x = self.of_floats("softsign");
+        x / (x.abs() + 1.0)
+    }
+
+    /// `x - tanh x`.
+    #[track_caller]
+    pub fn tanh_shrink(self) -> Tensor<'g> {
+        let x = self.of_floats("tanh_shrink");
+        x - x.tanh()
+    }
+
+    /// `x` brought nearer to 0 by `width`, and 0 within it.
+    #[track_caller]
+    pub fn soft_shrink(self, width: f64) -> Tensor<'g> {
+        let x = self.of_floats("soft_shrink");
+        let width = constant(x, width);
+        let low = x.less(-width).select(x + width, x.full_like(0.0));
+        x.greater(width).select(x - width, low)
+    }
+
+    /// `x`, and 0 within `width` of it.
+    #[track_caller]
+    pub fn hard_shrink(self, width: f64) -> Tensor<'g> {
+        let x = self.of_floats("hard_shrink");
+        x.abs().greater(constant(x, width)).select(x, x.full_like(0.0))
+    }
+
+    /// `x` above `threshold`, else `value`.
+    ///
+    /// # Gradient
+    ///
+    /// 0 at the threshold.
+    #[track_caller]
+    pub fn threshold(self, threshold: f64, value: f64) -> Tensor<'g> {
+        let x = self.of_floats("threshold");
+        x.greater(constant(x, threshold)).select(x, constant(x, value))
+    }
+
+    /// `ln sigmoid(x)`, without overflow.
+    #[track_caller]
+    pub fn log_sigmoid(self) -> Tensor<'g> {
+        -(-self.of_floats("log_sigmoid")).softplus()
+    }
+
+    /// The first half of an axis, each element times the sigmoid of that in the second.
+    ///
+    /// # Errors
+    ///
+    /// [`OpError::Axis`](crate::OpError::Axis);
+    /// [`OpError::Indivisible`](crate::OpError::Indivisible) of an odd extent.
+    ///
+    /// # Source
+    ///
+    /// Dauphin et al. 2016.
+    #[track_caller]
+    pub fn glu(self, axis: i32) -> Tensor<'g> {
+        let x = self.of_floats("glu");
+        let extent = x.dim(axis);
+        if !extent.is_multiple_of(2) && crate::shape::resolve_axis(axis, x.rank()).is_ok() {
+            let what = "elements along the axis";
+            let reason = crate::OpError::Indivisible { what, number: extent, by: 2 };
+            return x.graph().refuse("glu", &[x], reason);
+        }
+        x.slice(axis, ..extent / 2) * x.slice(axis, extent / 2..).sigmoid()
+    }
+}
+
+/// The weight of the cube in [`Tensor::gelu_tanh`].
+const GELU_CUBE: f64 = 0.044715;
+
+/// `sqrt(2 / pi)`.
+fn gelu_slope() -> f64 {
+    std::f64::consts::FRAC_2_PI.sqrt()
+}
+
+/// Every activation, from its formula.
+pub(super) fn samples() -> Vec<Sample> {
+    fn elu(x: f64, alpha: f64) -> f64 {
+        if x > 0.0 { x } else { alpha * x.exp_m1() }
+    }
+    fn softplus(x: f64) -> f64 {
+        x.max(0.0) + (-x.abs()).exp().ln_1p()
+    }
+    let few = (Bound::Abs(2e-6), "a few operations on numbers below 4");
+    let mut samples: Vec<Sample> = [
+        elementwise("relu6", |x| x.relu6(), |x| x.clamp(0.0, 6.0)),
+        elementwise("leaky_relu", |x| x.leaky_relu(0.01), |x| if x > 0.0 { x } else { 0.01 * x }),
+        elementwise("elu", |x| x.elu(0.7), |x| elu(x, 0.7)),
+        elementwise("selu", |x| x.selu(), |x| SELU.1 * elu(x, SELU.0)),
+        elementwise("celu", |x| x.celu(0.3), |x| 0.3 * elu(x / 0.3, 1.0)),
+        elementwise("gelu", |x| x.gelu(), |x| 0.5 * x * (1.0 + erf_f64(x / 2f64.sqrt()))),
+        elementwise(
+            "gelu_tanh",
+            |x| x.gelu_tanh(),
+            |x| 0.5 * x * (1.0 + (gelu_slope() * (x + GELU_CUBE * x.powi(3))).tanh()),
+        ),
+        elementwise("silu", |x| x.silu(), |x| x / (1.0 + (-x).exp())),
+        elementwise("mish", |x| x.mish(), |x| x * softplus(x).tanh()),
+        elementwise("hard_sigmoid", |x| x.hard_sigmoid(), |x| (x / 6.0 + 0.5).clamp(0.0, 1.0)),
+        elementwise("hard_swish", |x| x.hard_swish(), |x| x * (x / 6.0 + 0.5).clamp(0.0, 1.0)),
+        elementwise("hard_tanh", |x| x.hard_tanh(), |x| x.clamp(-1.0, 1.0)),
+        elementwise("softplus", |x| x.softplus(), softplus),
+        elementwise("softsign", |x| x.softsign(), |x| x / (1.0 + x.abs())),
+        elementwise("tanh_shrink", |x| x.tanh_shrink(), |x| x - x.tanh()),
+        elementwise("soft_shrink", |x| x.soft_shrink(0.5), |x| x - x.clamp(-0.5, 0.5)),
+        elementwise("hard_shrink", |x| x.hard_shrink(0.5), |x| if x.abs() > 0.5 { x } else { 0.0 }),
+        elementwise("threshold", |x| x.threshold(0.1, 20.0), |x| if x > 0.1 { x } else { 20.0 }),
+        elementwise("log_sigmoid", |x| x.log_sigmoid(), |x| -softplus(-x)),
+    ]
+    .into_iter()
+    .flat_map(|function| {
+        let of = |dims: &[usize]| {
+            Sample::new(function.clone(), [Meta::new(dims, DType::F32)]).bound(few.0, few.1)
+        };
+        let smooth = of(&[4, 17]).operand(0, Domain::Distinct);
+        let pieces = of(&[2, 13]).operand(0, Domain::Values(PIECES)).named("every piece");
+        let far = of(&[6]).operand(0, Domain::Values(FAR)).without_gradient();
+        let far = far.bound(Bound::Ulp(16), "large, or next to nothing").named("far out");
+        [smooth, pieces, far]
+    })
+    .collect();
+    let prelu = Function::new(
+        "prelu",
+        |x| x[0].prelu(x[1]),
+        |x| {
+            Array64::from_fn(x[0].meta.clone(), |c| {
+                let v = x[0].at(&c);
+                if v > 0.0 { v } else { v * x[1].data[c[1]] }
+            })
+        },
+    );
+    let glu = Function::new(
+        "glu",
+        |x| x[0].glu(1),
+        |x| {
+            let half = x[0].shape().dims()[1] / 2;
+            let meta = Meta::new([x[0].shape().dims()[0], half], DType::F32);
+            Array64::from_fn(meta, |c| {
+                let gate = x[0].at(&[c[0], c[1] + half]);
+                x[0].at(&c) / (1.0 + (-gate).exp())
+            })
+        },
+    );
+    let matrix = |dims: &[usize]| Meta::new(dims, DType::F32);
+    samples.extend([
+        Sample::new(prelu, [matrix(&[2, 3, 4]), matrix(&[3])])
+            .operand(0, Domain::Distinct)
+            .bound(few.0, few.1),
+        Sample::new(glu, [matrix(&[3, 8])]).bound(few.0, few.1),
+    ]);
+    samples
+}
+
+/// On every side of every kink, and near to none.
+const PIECES: &[f64] = &[-4.0, -2.5, -1.2, -0.7, -0.4, -0.1, 0.2, 0.45, 0.8, 1.5, 2.9, 4.0, 6.5];
+
+/// Where exponentials overflow unless somebody takes care.
+const FAR: &[f64] = &[-200.0, -100.0, -19.0, 19.0, 100.0, 200.0];

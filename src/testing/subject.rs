@@ -1,0 +1,110 @@
+//! What a sample is of.
+
+use crate::{
+    graph::{Graph, Tensor},
+    ops::Op,
+    reference::Array64,
+    shape::Meta,
+};
+use std::sync::Arc;
+
+/// What a sample is of.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Subject {
+    /// An operation.
+    Op(Op),
+    /// A function that is written in operations.
+    Function(Function),
+}
+
+/// A function that is written in operations, and its definition beside them: what the operations
+/// come to, from the formula.
+#[derive(Clone)]
+pub struct Function {
+    name: &'static str,
+    attributes: String,
+    build: Arc<Build>,
+    definition: Arc<Definition>,
+}
+
+type Build = dyn for<'g> Fn(&[Tensor<'g>]) -> Tensor<'g> + Send + Sync;
+type Definition = dyn Fn(&[&Array64]) -> Array64 + Send + Sync;
+
+impl Function {
+    /// `build` of tensors is `definition` of their values, in f64.
+    pub fn new(
+        name: &'static str,
+        build: impl for<'g> Fn(&[Tensor<'g>]) -> Tensor<'g> + Send + Sync + 'static,
+        definition: impl Fn(&[&Array64]) -> Array64 + Send + Sync + 'static,
+    ) -> Self {
+        let (build, definition) = (Arc::new(build), Arc::new(definition));
+        Function { name, attributes: String::new(), build, definition }
+    }
+
+    /// Says with which attributes, for people.
+    pub fn with(self, attributes: impl Into<String>) -> Self {
+        Function { attributes: attributes.into(), ..self }
+    }
+}
+
+impl std::fmt::Debug for Function {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Function({}{})", self.name, self.attributes)
+    }
+}
+
+impl<T: Into<Op>> From<T> for Subject {
+    fn from(op: T) -> Self {
+        Subject::Op(op.into())
+    }
+}
+
+impl From<Function> for Subject {
+    fn from(function: Function) -> Self {
+        Subject::Function(function)
+    }
+}
+
+impl Subject {
+    /// Name of the operation or function.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Subject::Op(op) => op.name(),
+            Subject::Function(function) => function.name,
+        }
+    }
+
+    /// Name and attributes.
+    pub fn describe(&self) -> String {
+        match self {
+            Subject::Op(op) => op.describe(),
+            Subject::Function(Function { name, attributes, .. }) => format!("{name}{attributes}"),
+        }
+    }
+
+    /// It, of these inputs.
+    pub(super) fn apply<'g>(&self, graph: &'g Graph, inputs: &[Tensor<'g>]) -> Tensor<'g> {
+        match self {
+            Subject::Op(op) => {
+                let metas: Vec<Meta> = inputs.iter().map(|input| input.meta()).collect();
+                let mut operands = inputs.to_vec();
+                if let Some((indices, _)) = op.indexes(&metas.iter().collect::<Vec<_>>()) {
+                    // Some lie outside, and are to reach the device: what is computed the host
+                    // does not know.
+                    operands[indices] = operands[indices] + 0u32;
+                }
+                graph.push(op.clone(), &operands)
+            }
+            Subject::Function(function) => (function.build)(inputs),
+        }
+    }
+
+    /// The definition, in f64.
+    pub(super) fn eval(&self, operands: &[&Array64]) -> Array64 {
+        match self {
+            Subject::Op(op) => op.eval(operands),
+            Subject::Function(function) => (function.definition)(operands),
+        }
+    }
+}
