@@ -4,6 +4,7 @@
 //! written in. Each has a definition from its formula beside it, and samples like an operation.
 
 mod activations;
+mod losses;
 mod mathematics;
 
 use crate::{
@@ -14,13 +15,13 @@ use crate::{
 
 /// The samples of every function.
 pub(crate) fn samples() -> Vec<Sample> {
-    [activations::samples(), mathematics::samples()].concat()
+    [activations::samples(), losses::samples(), mathematics::samples()].concat()
 }
 
 /// A number beside `x`, as a sum of two where a float of 32 bits does not hold it: so the reference
 /// has it to 48 bits; devices fold it into one.
 #[track_caller]
-fn constant(x: Tensor<'_>, number: f64) -> Tensor<'_> {
+pub(crate) fn constant(x: Tensor<'_>, number: f64) -> Tensor<'_> {
     let high = f64::from(number as f32);
     match high == number || !high.is_finite() {
         true => x.full_like(number),

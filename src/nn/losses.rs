@@ -1,6 +1,6 @@
 //! What is minimised, and what is reported beside it.
 
-use crate::{dtype::DType, graph::Tensor};
+use crate::{dtype::DType, functions::constant, graph::Tensor};
 
 /// The mean over all rows of `-log(softmax(logits)[label])`.
 ///
@@ -10,6 +10,90 @@ use crate::{dtype::DType, graph::Tensor};
 #[track_caller]
 pub fn cross_entropy<'g>(logits: Tensor<'g>, labels: Tensor<'g>) -> Tensor<'g> {
     logits.cross_entropy(labels).mean(..)
+}
+
+/// The cross-entropy of a classifier that is not trusted with every label alike.
+///
+/// With smoothing `s`, `k` classes and weights `w`, a row of logits whose label is `y` costs
+/// `(1 - s) w[y] l[y] + s / k sum_c w[c] l[c]`, where `l` is `-ln softmax`.
+///
+/// # Source
+///
+/// Label smoothing: Szegedy et al. 2015. The mean is PyTorch's.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct CrossEntropy<'g> {
+    smoothing: f64,
+    weights: Option<Tensor<'g>>,
+    ignored: Option<u32>,
+}
+
+impl<'g> CrossEntropy<'g> {
+    /// All labels alike, and taken at their word: [`cross_entropy`].
+    pub fn new() -> Self {
+        CrossEntropy::default()
+    }
+
+    /// Sets the share of a row's cost that is spread over all classes.
+    pub fn smoothing(self, smoothing: f64) -> Self {
+        CrossEntropy { smoothing, ..self }
+    }
+
+    /// Sets a weight for each class, `[classes]`.
+    pub fn weights(self, weights: Tensor<'g>) -> Self {
+        CrossEntropy { weights: Some(weights), ..self }
+    }
+
+    /// Sets a label whose rows cost nothing and are not counted; it need not be a class.
+    pub fn ignoring(self, label: u32) -> Self {
+        CrossEntropy { ignored: Some(label), ..self }
+    }
+
+    /// The cost of each row.
+    ///
+    /// # Shapes
+    ///
+    /// `logits` is `[.., classes]` in floats, `labels` `[..]` in u32; the result is `[..]`.
+    #[track_caller]
+    pub fn each(&self, logits: Tensor<'g>, labels: Tensor<'g>) -> Tensor<'g> {
+        let labels = self.classes(labels);
+        let costs = -logits.log_softmax(-1);
+        let costs = self.weights.map_or(costs, |weights| costs * weights);
+        let own = costs.take_along_axis(labels.1.unsqueeze(-1), -1).squeeze(-1);
+        let cost = match self.smoothing == 0.0 {
+            true => own,
+            false => own + (costs.mean(-1) - own) * constant(own, self.smoothing),
+        };
+        labels.0.map_or(cost, |is_ignored| is_ignored.select(0.0, cost))
+    }
+
+    /// The mean over the rows that count, by the weights of their labels; NaN where none does.
+    ///
+    /// # Shapes
+    ///
+    /// As of [`each`](Self::each); the loss is a scalar.
+    #[track_caller]
+    pub fn mean(&self, logits: Tensor<'g>, labels: Tensor<'g>) -> Tensor<'g> {
+        let (is_ignored, classes) = self.classes(labels);
+        let cost = self.each(logits, labels);
+        let counts = match self.weights {
+            Some(weights) => weights.gather(classes, 0),
+            None => cost.full_like(1.0),
+        };
+        let counts = is_ignored.map_or(counts, |is_ignored| is_ignored.select(0.0, counts));
+        cost.sum(..) / counts.sum(..)
+    }
+
+    /// Which labels do not count, and labels of which all are classes.
+    #[track_caller]
+    fn classes(&self, labels: Tensor<'g>) -> (Option<Tensor<'g>>, Tensor<'g>) {
+        match self.ignored {
+            None => (None, labels),
+            Some(ignored) => {
+                let is_ignored = labels.equal(ignored);
+                (Some(is_ignored), is_ignored.select(0u32, labels))
+            }
+        }
+    }
 }
 
 /// The mean over all elements of `(prediction - target)^2`.

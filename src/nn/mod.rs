@@ -39,7 +39,7 @@ pub use dense::Dense;
 pub use dropout::Dropout;
 pub use embedding::Embedding;
 pub use flatten::{Flatten, Unflatten};
-pub use losses::{accuracy, cross_entropy, mean_squared_error};
+pub use losses::{CrossEntropy, accuracy, cross_entropy, mean_squared_error};
 pub use normalization::{BatchNorm, GroupNorm, LayerNorm, RmsNorm};
 pub use pooling::{
     AdaptiveAvgPool, AdaptiveAvgPool1d, AdaptiveAvgPool2d, AdaptiveAvgPool3d, AdaptiveMaxPool,

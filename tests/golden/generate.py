@@ -741,6 +741,60 @@ def activations():
         case(f"glu {axis}", "glu", lambda x: F.glu(x, axis), floats(2, 4, 6), axis=axis)
 
 
+def losses():
+    none = {"reduction": "none"}
+    x, t = 2 * floats(3, 6), 2 * floats(3, 6)
+    x[0, :3], t[0, :3] = of(1, 2, 0.5), of(1, 1.5, 1.5)
+    case("squared_error", "squared_error", lambda x, t: F.mse_loss(x, t, **none), x, t)
+    case("absolute_error", "absolute_error", lambda x, t: F.l1_loss(x, t, **none), x, t)
+    for delta in [0.5, 1.0, 2.3]:
+        case(f"huber {delta}", "huber", lambda x, t: F.huber_loss(x, t, delta=delta, **none), x, t,
+             delta=delta)
+        case(f"smooth_l1 {delta}", "smooth_l1",
+             lambda x, t: F.smooth_l1_loss(x, t, beta=delta, **none), x, t, delta=delta)
+    shares = (floats(3, 6, low=0, high=2) / 2).clamp(0, 1)
+    shares[1, 0], shares[1, 1] = 0, 1
+    logits = 4 * floats(3, 6)
+    case("binary_cross_entropy", "binary_cross_entropy",
+         lambda x, t: F.binary_cross_entropy_with_logits(x, t, **none), logits, shares)
+    case("binary_cross_entropy far out", "binary_cross_entropy",
+         lambda x, t: F.binary_cross_entropy_with_logits(x, t, **none), of(-90, -19, 19, 90),
+         of(0, 1, 0.5, 1))
+    some = shares.clamp(1 / 64, 1)
+    case("kl_divergence", "kl_divergence", lambda x, t: F.kl_div(x, t, **none), floats(3, 6), some)
+    signs = torch.where(floats(3, 6) > 0, 1.0, -1.0)
+    case("hinge", "hinge", lambda x, t: F.relu(1 - x * t), floats(3, 6), signs)
+    for shape in [[4, 5], [2, 3, 4]]:
+        case(f"negative_log_likelihood {shape}", "negative_log_likelihood",
+             lambda x, k: F.nll_loss(x.movedim(-1, 1), k, **none), floats(*shape),
+             integers(shape[-1], *shape[:-1]))
+        case(f"soft_cross_entropy {shape}", "soft_cross_entropy",
+             lambda x, t: F.cross_entropy(x.movedim(-1, 1), t.movedim(-1, 1), **none),
+             floats(*shape), floats(*shape, low=0, high=1))
+    weights = floats(5, low=0.25, high=2)
+    labels = torch.tensor([0, 4, 2, 2, 1, 3])
+    for smoothing in [0, 0.1]:
+        for weighted in [False, True]:
+            for ignored in [None, 2]:
+                for reduction in ["none", "mean"]:
+                    w = {"weight": weights} if weighted else {}
+                    i = {} if ignored is None else {"ignore_index": ignored}
+                    case(f"cross entropy {smoothing} {weighted} {ignored} {reduction}",
+                         "cross_entropy_with",
+                         lambda x, k, *w: F.cross_entropy(
+                             x, k, *[v.detach() for v in w], label_smoothing=smoothing,
+                             reduction=reduction, **i),
+                         floats(6, 5), labels, *w.values(), smoothing=smoothing, ignored=ignored,
+                         reduction=reduction, base_only=True, once=weighted)
+    for axis in [0, 1]:
+        case(f"cosine_similarity {axis}", "cosine_similarity",
+             lambda x, y: F.cosine_similarity(x, y, dim=axis), floats(3, 4), floats(3, 4), axis=axis)
+    for margin in [1.0, 0.3]:
+        case(f"triplet_margin {margin}", "triplet_margin",
+             lambda a, p, n: F.triplet_margin_loss(a, p, n, margin=margin, **none), floats(5, 4),
+             floats(5, 4), floats(5, 4), margin=margin)
+
+
 if __name__ == "__main__":
     convolutions()
     transposed_convolutions()
@@ -751,6 +805,7 @@ if __name__ == "__main__":
     pointwise()
     conventions()
     activations()
+    losses()
     write("operations.json", CASES)
     write("trajectories.json", trajectories())
     print(len(CASES), "operations with PyTorch", torch.__version__)

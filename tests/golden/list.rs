@@ -1,13 +1,13 @@
 //! `docs/operations.md`: what there is, and how it is tested.
 
-use super::{Tensor, build, dtype, entries, integers, list, text};
+use super::{dtype, entries, integers, list, operations::build, text};
 use serde_json::Value;
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::Path,
 };
 use wgrad::{
-    DType, Graph, autodiff,
+    DType, Graph, Tensor, autodiff,
     testing::{Gradient, Sample, samples},
 };
 

@@ -1,0 +1,270 @@
+//! Losses of each element or row, to be averaged or added up.
+
+use super::constant;
+use crate::{
+    dtype::DType,
+    graph::Tensor,
+    reference::Array64,
+    shape::Meta,
+    testing::{Bound, Domain, Function, Sample},
+};
+
+impl<'g> Tensor<'g> {
+    /// `(x - target)^2`.
+    #[track_caller]
+    pub fn squared_error(self, target: Tensor<'g>) -> Tensor<'g> {
+        let error = self.of_floats("squared_error") - target;
+        error * error
+    }
+
+    /// `|x - target|`.
+    #[track_caller]
+    pub fn absolute_error(self, target: Tensor<'g>) -> Tensor<'g> {
+        (self.of_floats("absolute_error") - target).abs()
+    }
+
+    /// Half the squared error as long as that is below `delta`, and `delta (error - delta / 2)` of
+    /// what is farther off.
+    ///
+    /// # Source
+    ///
+    /// Huber 1964.
+    #[track_caller]
+    pub fn huber(self, target: Tensor<'g>, delta: f64) -> Tensor<'g> {
+        let error = self.of_floats("huber") - target;
+        let (size, delta) = (error.abs(), constant(error, delta));
+        let far = delta * (size - delta * 0.5);
+        size.less(delta).select(error * error * 0.5, far)
+    }
+
+    /// [`huber`](Self::huber) divided by `beta`: the absolute error, rounded off below `beta`.
+    #[track_caller]
+    pub fn smooth_l1(self, target: Tensor<'g>, beta: f64) -> Tensor<'g> {
+        let error = self.of_floats("smooth_l1") - target;
+        let (size, beta) = (error.abs(), constant(error, beta));
+        size.less(beta).select(error * error * 0.5 / beta, size - beta * 0.5)
+    }
+
+    /// `-target ln p - (1 - target) ln(1 - p)` of these logits, `p` being their sigmoid; targets lie
+    /// between 0 and 1.
+    #[track_caller]
+    pub fn binary_cross_entropy(self, target: Tensor<'g>) -> Tensor<'g> {
+        let x = self.of_floats("binary_cross_entropy");
+        x.softplus() - x * target
+    }
+
+    /// `target (ln target - x)` of logarithms of probabilities; 0 where the target is.
+    ///
+    /// # Source
+    ///
+    /// Kullback and Leibler 1951.
+    #[track_caller]
+    pub fn kl_divergence(self, target: Tensor<'g>) -> Tensor<'g> {
+        let x = self.of_floats("kl_divergence");
+        // What is not taken must be finite, or its zero cotangent becomes NaN.
+        let log = target.less_equal(0.0).select(1.0, target).log();
+        target * (log - x)
+    }
+
+    /// `max(0, 1 - x target)`, for targets -1 and 1.
+    #[track_caller]
+    pub fn hinge(self, target: Tensor<'g>) -> Tensor<'g> {
+        (-(self.of_floats("hinge") * target) + 1.0).relu()
+    }
+
+    /// Minus the logarithm of the probability of each row's label.
+    ///
+    /// # Shapes
+    ///
+    /// Logarithms `[.., classes]` in floats, labels `[..]` in u32; the result is `[..]`.
+    #[track_caller]
+    pub fn negative_log_likelihood(self, labels: Tensor<'g>) -> Tensor<'g> {
+        let x = self.of_floats("negative_log_likelihood");
+        -x.take_along_axis(labels.unsqueeze(-1), -1).squeeze(-1)
+    }
+
+    /// `-sum_c target[c] ln softmax(x)[c]` of each row: targets are probabilities of classes.
+    ///
+    /// # Shapes
+    ///
+    /// Both `[.., classes]`; the result is `[..]`.
+    #[track_caller]
+    pub fn soft_cross_entropy(self, target: Tensor<'g>) -> Tensor<'g> {
+        let x = self.of_floats("soft_cross_entropy");
+        -(x.log_softmax(-1) * target).sum(-1)
+    }
+
+    /// The cosine of the angle between vectors along an axis: `x y / max(|x| |y|, 1e-8)`.
+    #[track_caller]
+    pub fn cosine_similarity(self, other: Tensor<'g>, axis: i32) -> Tensor<'g> {
+        let x = self.of_floats("cosine_similarity");
+        let squares = (x * x).sum(axis) * (other * other).sum(axis);
+        // The root of 0 has no derivative.
+        let is_none = squares.less_equal(1e-16);
+        let length = is_none.select(1e-8, is_none.select(1.0, squares).sqrt());
+        (x * other).sum(axis) / length
+    }
+
+    /// `max(0, |x - near| - |x - far| + margin)`, of vectors along the last axis; lengths are those
+    /// of differences to whose components 1e-6 is added.
+    ///
+    /// # Source
+    ///
+    /// Balntas et al. 2016, and what PyTorch adds.
+    #[track_caller]
+    pub fn triplet_margin(self, near: Tensor<'g>, far: Tensor<'g>, margin: f64) -> Tensor<'g> {
+        let x = self.of_floats("triplet_margin");
+        let nearer = x.distance(near) - x.distance(far);
+        (nearer + constant(nearer, margin)).relu()
+    }
+
+    /// The length of a difference along the last axis, which is nowhere 0.
+    #[track_caller]
+    fn distance(self, other: Tensor<'g>) -> Tensor<'g> {
+        let difference = self - other;
+        let moved = difference + constant(difference, 1e-6);
+        (moved * moved).sum(-1).sqrt()
+    }
+}
+
+/// A loss of pairs of elements.
+fn of_pairs(
+    name: &'static str,
+    build: for<'g> fn(Tensor<'g>, Tensor<'g>) -> Tensor<'g>,
+    definition: fn(f64, f64) -> f64,
+) -> Function {
+    Function::new(
+        name,
+        move |x| build(x[0], x[1]),
+        move |x| Array64::from_fn(x[0].meta.clone(), |c| definition(x[0].at(&c), x[1].at(&c))),
+    )
+}
+
+/// A loss of rows of a matrix.
+fn of_rows(
+    name: &'static str,
+    build: for<'g> fn(&[Tensor<'g>]) -> Tensor<'g>,
+    definition: fn(&[&[f64]]) -> f64,
+) -> Function {
+    Function::new(name, build, move |x| {
+        let rows = x[0].shape().dims()[0];
+        Array64::from_fn(Meta::new([rows], DType::F32), |c| {
+            let row = |x: &&Array64| {
+                let cols = x.data.len() / rows;
+                x.data[c[0] * cols..(c[0] + 1) * cols].to_vec()
+            };
+            let operands: Vec<Vec<f64>> = x.iter().map(row).collect();
+            definition(&operands.iter().map(Vec::as_slice).collect::<Vec<_>>())
+        })
+    })
+}
+
+fn length(x: impl Iterator<Item = f64>) -> f64 {
+    x.map(|x| x * x).sum::<f64>().sqrt()
+}
+
+/// Every loss, from its formula.
+pub(super) fn samples() -> Vec<Sample> {
+    let few = (Bound::Abs(4e-6), "a few operations on numbers below 4");
+    let matrix = |dims: &[usize]| Meta::new(dims, DType::F32);
+    let pairs = |function: Function, target: Domain| {
+        Sample::new(function, [matrix(&[4, 17]), matrix(&[4, 17])])
+            .operand(0, Domain::Distinct)
+            .operand(1, target)
+            .bound(few.0, few.1)
+    };
+    // Multiples of 0.03 and then some: differences keep away from 0, 0.5 and 1.
+    let off = || Domain::Values(&[0.221, -0.379, 0.011, 0.341, -0.199]);
+    let shares = || Domain::Range(0.05, 0.95);
+    let rows = |function: Function, count: usize| {
+        Sample::new(function, vec![matrix(&[5, 7]); count]).bound(few.0, few.1)
+    };
+    vec![
+        pairs(of_pairs("squared_error", |x, t| x.squared_error(t), |x, t| (x - t).powi(2)), off()),
+        pairs(of_pairs("absolute_error", |x, t| x.absolute_error(t), |x, t| (x - t).abs()), off()),
+        pairs(
+            of_pairs(
+                "huber",
+                |x, t| x.huber(t, 0.5),
+                |x, t| match (x - t).abs() {
+                    d if d <= 0.5 => d * d / 2.0,
+                    d => 0.5 * (d - 0.25),
+                },
+            ),
+            off(),
+        ),
+        pairs(
+            of_pairs(
+                "smooth_l1",
+                |x, t| x.smooth_l1(t, 0.5),
+                |x, t| match (x - t).abs() {
+                    d if d < 0.5 => d * d,
+                    d => d - 0.25,
+                },
+            ),
+            off(),
+        ),
+        pairs(
+            of_pairs(
+                "binary_cross_entropy",
+                |x, t| x.binary_cross_entropy(t),
+                |x, t| {
+                    let p = 1.0 / (1.0 + (-x).exp());
+                    -t * p.ln() - (1.0 - t) * (1.0 - p).ln()
+                },
+            ),
+            shares(),
+        ),
+        pairs(
+            of_pairs("kl_divergence", |x, t| x.kl_divergence(t), |x, t| t * (t.ln() - x)),
+            shares(),
+        ),
+        pairs(
+            of_pairs("hinge", |x, t| x.hinge(t), |x, t| (1.0 - x * t).max(0.0)),
+            Domain::Values(&[1.0, -1.0]),
+        ),
+        Sample::new(
+            of_rows(
+                "negative_log_likelihood",
+                |x| x[0].negative_log_likelihood(x[1]),
+                |x| -x[0][x[1][0] as usize],
+            ),
+            [matrix(&[5, 7]), Meta::new([5], DType::U32)],
+        )
+        .operand(1, Domain::Below(7))
+        .bound(Bound::Exact, "moves elements"),
+        rows(
+            of_rows(
+                "soft_cross_entropy",
+                |x| x[0].soft_cross_entropy(x[1]),
+                |x| {
+                    let sum: f64 = x[0].iter().map(|x| x.exp()).sum();
+                    x[0].iter().zip(x[1]).map(|(x, t)| -t * (x - sum.ln())).sum()
+                },
+            ),
+            2,
+        ),
+        rows(
+            of_rows(
+                "cosine_similarity",
+                |x| x[0].cosine_similarity(x[1], 1),
+                |x| {
+                    let product: f64 = x[0].iter().zip(x[1]).map(|(x, y)| x * y).sum();
+                    product / (length(x[0].iter().copied()) * length(x[1].iter().copied()))
+                },
+            ),
+            2,
+        ),
+        rows(
+            of_rows(
+                "triplet_margin",
+                |x| x[0].triplet_margin(x[1], x[2], 3.0),
+                |x| {
+                    let to = |k: usize| length(x[0].iter().zip(x[k]).map(|(a, b)| a - b + 1e-6));
+                    (to(1) - to(2) + 3.0).max(0.0)
+                },
+            ),
+            3,
+        ),
+    ]
+}

@@ -1,0 +1,234 @@
+//! Operations and functions, with their first and second derivatives.
+
+use super::{
+    array, axis, device, difference, dtype, entries, flag, integer, integers, list, number,
+    numbers, pairs, text,
+};
+use serde_json::Value;
+use wgrad::{
+    Array, DType, Device, Error, Feed, Graph, Tensor, Variables, autodiff,
+    nn::CrossEntropy,
+    ops::{Geometry, Window},
+};
+
+fn geometry(case: &Value) -> Geometry {
+    let strides = integers(&case["stride"]);
+    let geometry = Geometry::new(strides.len())
+        .stride(strides)
+        .dilation(integers(&case["dilation"]))
+        .groups(integer(&case["groups"]));
+    if case["padding"] == "same" {
+        return geometry.same();
+    }
+    geometry.padding(pairs(&case["padding"]))
+}
+
+fn windows(case: &Value) -> Vec<Window> {
+    let (extents, strides) = (integers(&case["extent"]), integers(&case["stride"]));
+    let (dilations, pads) = (integers(&case["dilation"]), pairs(&case["padding"]));
+    let of = |k: usize| Window {
+        extent: extents[k],
+        stride: strides[k],
+        dilation: dilations[k],
+        low: pads[k].0,
+        high: pads[k].1,
+        ceil_mode: flag(&case["ceil_mode"]),
+    };
+    (0..extents.len()).map(of).collect()
+}
+
+/// A scale and a shift for each channel.
+fn scaled<'g>(x: Tensor<'g>, scale: Tensor<'g>, shift: Tensor<'g>) -> Tensor<'g> {
+    let mut dims = vec![1; x.rank() - 1];
+    dims[0] = x.dim(1);
+    x * scale.reshape(dims.as_slice()) + shift.reshape(dims.as_slice())
+}
+
+/// Added to variances.
+const EPS: f64 = 1e-5;
+
+/// The operation of a case. Everything but convolutions, poolings and normalisations is a method
+/// of its name.
+pub fn build<'g>(case: &Value, of: &[Tensor<'g>]) -> Tensor<'g> {
+    let x = of[0];
+    let along = || axis(&case["axis"]);
+    let axes = || list(&case["axes"], axis);
+    macro_rules! methods {
+        (unary: $($unary:ident)*; binary: $($binary:ident)*; axes: $($reduce:ident)*) => {
+            match text(&case["op"]) {
+                $(stringify!($unary) => x.$unary(),)*
+                $(stringify!($binary) => x.$binary(of[1]),)*
+                $(stringify!($reduce) => x.$reduce(axes().as_slice()),)*
+                "leaky_relu" => x.leaky_relu(number(&case["slope"])),
+                "elu" => x.elu(number(&case["alpha"])),
+                "celu" => x.celu(number(&case["alpha"])),
+                "soft_shrink" => x.soft_shrink(number(&case["width"])),
+                "hard_shrink" => x.hard_shrink(number(&case["width"])),
+                "threshold" => x.threshold(number(&case["threshold"]), number(&case["value"])),
+                "glu" => x.glu(along()),
+                "cross_entropy_with" => {
+                    let mut loss = CrossEntropy::new().smoothing(number(&case["smoothing"]));
+                    if let Some(weights) = of.get(2) {
+                        loss = loss.weights(*weights);
+                    }
+                    if let Some(label) = case["ignored"].as_u64() {
+                        loss = loss.ignoring(label as u32);
+                    }
+                    match text(&case["reduction"]) {
+                        "none" => loss.each(x, of[1]),
+                        _ => loss.mean(x, of[1]),
+                    }
+                }
+                "huber" => x.huber(of[1], number(&case["delta"])),
+                "smooth_l1" => x.smooth_l1(of[1], number(&case["delta"])),
+                "cosine_similarity" => x.cosine_similarity(of[1], along()),
+                "triplet_margin" => x.triplet_margin(of[1], of[2], number(&case["margin"])),
+                "mul" => x * of[1],
+                "div" => x / of[1],
+                "rem" => x % of[1],
+                "convolution" => x.convolution(of[1], geometry(case)),
+                "transposed_convolution" => {
+                    let more = integers(&case["output_padding"]);
+                    x.transposed_convolution(of[1], geometry(case), more)
+                }
+                "max_pool" => x.max_pool(&windows(case)),
+                "avg_pool" => x.avg_pool(&windows(case), flag(&case["count_padding"])),
+                "adaptive_max_pool" => x.adaptive_max_pool(&integers(&case["outputs"])),
+                "adaptive_avg_pool" => x.adaptive_avg_pool(&integers(&case["outputs"])),
+                "batch_norm" => {
+                    let axes: Vec<i32> = (0..x.rank() as i32).filter(|&k| k != 1).collect();
+                    scaled(x.normalize(axes.as_slice(), EPS), of[1], of[2])
+                }
+                "group_norm" => {
+                    scaled(x.group_norm(integer(&case["groups"]), EPS), of[1], of[2])
+                }
+                "layer_norm" => x.layer_norm(of[1], of[2], EPS),
+                "rms_norm" => x.rms_norm(of[1], EPS),
+                "cumsum" => {
+                    x.cumsum_from(along(), flag(&case["exclusive"]), flag(&case["reverse"]))
+                }
+                "sort" => x.sort(along(), flag(&case["descending"])),
+                "argsort" => x.argsort(along(), flag(&case["descending"])),
+                "top_k" => x.top_k(integer(&case["k"]), along()).0,
+                "softmax" => x.softmax(along()),
+                "log_softmax" => x.log_softmax(along()),
+                "gather" => x.gather(of[1], along()),
+                "take_along_axis" => x.take_along_axis(of[1], along()),
+                "scatter_add" => x.scatter_add(of[1], along(), integer(&case["extent"])),
+                "scatter_add_along_axis" => {
+                    x.scatter_add_along_axis(of[1], along(), integer(&case["extent"]))
+                }
+                other => unreachable!("{other} is not known"),
+            }
+        };
+    }
+    methods! {
+        unary: abs relu sign floor ceil round trunc exp tanh sigmoid erf sin cos sqrt log log1p
+            expm1 relu6 selu gelu gelu_tanh silu mish hard_sigmoid hard_swish hard_tanh softplus
+            softsign tanh_shrink log_sigmoid;
+        binary: maximum minimum pow matmul cross_entropy prelu squared_error absolute_error
+            binary_cross_entropy kl_divergence hinge negative_log_likelihood soft_cross_entropy;
+        axes: max min prod sum mean argmax argmin
+    }
+}
+
+/// How far result, gradients and gradients of gradients are from those of the case.
+fn check(case: &Value, device: &Device) -> Result<Vec<(String, f64)>, Error> {
+    let graph = Graph::new();
+    let mut values = Vec::new();
+    let mut tensors = Vec::new();
+    for (k, operand) in list(&case["operands"], Value::clone).iter().enumerate() {
+        let value = array(operand, dtype(operand))?;
+        let name = format!("operand {k}");
+        tensors.push(graph.input(&name, value.shape().dims(), value.dtype()));
+        values.push((name, value));
+    }
+    let y = build(case, &tensors);
+    let mut expected = vec![("result".to_owned(), numbers(&case["y"]["data"]))];
+    let mut outputs = vec![y];
+    if let Some(cotangent) = case.get("cotangent") {
+        let value = Array::from_f64(y.meta(), &numbers(cotangent))?;
+        let seed = graph.input("cotangent", y.shape(), y.dtype());
+        values.push(("cotangent".to_owned(), value));
+        let gradients = list(&case["gradients"], Value::clone);
+        let last = if case.get("base_only").is_some() { 1 } else { gradients.len() };
+        let smooth: Vec<usize> = (0..last).filter(|&k| !gradients[k].is_null()).collect();
+        let wrt: Vec<_> = smooth.iter().map(|&k| tensors[k]).collect();
+        let mut first = Vec::new();
+        for (&k, got) in smooth.iter().zip(autodiff::vjp(y, seed, &wrt)) {
+            first.push(got.unwrap_or_else(|| tensors[k].full_like(0.0)));
+            expected.push((format!("gradient of operand {k}"), numbers(&gradients[k])));
+        }
+        outputs.extend(&first);
+        if let Some(second) = case.get("second") {
+            let mut sum = y.graph().full([], DType::F32, 0.0);
+            for (k, (g, weights)) in first.iter().zip(list(&case["weights"], numbers)).enumerate() {
+                let name = format!("weights {k}");
+                sum = sum + (*g * graph.input(&name, g.shape(), g.dtype())).sum(..);
+                values.push((name, Array::from_f64(g.meta(), &weights)?));
+            }
+            let wrt: Vec<_> = wrt.iter().copied().chain([seed]).collect();
+            for (k, expects) in list(second, numbers).into_iter().enumerate() {
+                expected.push((format!("gradient of the gradients by {:?}", wrt[k]), expects));
+            }
+            outputs.extend(autodiff::grad(sum, &wrt));
+        }
+    }
+    graph.check()?;
+    assert_eq!(y.shape().dims(), integers(&case["y"]["shape"]), "shape of the result");
+    let program = graph.compile_pure(device, &outputs)?;
+    // What is constant does not read everything, and what is not read cannot be fed.
+    let is_read = |name: &str| program.inputs().iter().any(|(input, _)| input == name);
+    let feeds: Vec<(&str, &dyn Feed)> = values
+        .iter()
+        .filter(|(name, _)| is_read(name))
+        .map(|(name, value)| (name.as_str(), value as &dyn Feed))
+        .collect();
+    let results = program.run(&Variables::new(0), &feeds)?;
+    let compare = |(k, (what, expected)): (usize, (String, Vec<f64>))| {
+        Ok((what, difference(&results.get(k)?.read_f64()?, &expected)))
+    };
+    expected.into_iter().enumerate().map(compare).collect()
+}
+
+/// Every case within this bound; the worst are shown.
+fn operations_agree(device: &Device, bound: f64) {
+    let cases = entries("operations.json");
+    let mut all = Vec::new();
+    for case in &cases {
+        let label = text(&case["label"]);
+        match check(case, device) {
+            Ok(differences) => {
+                all.extend(
+                    differences.into_iter().map(|(what, by)| (by, format!("{label}, {what}"))),
+                );
+            }
+            Err(error) => all.push((f64::INFINITY, format!("{label}: {error}"))),
+        }
+    }
+    all.sort_by(|a, b| b.0.total_cmp(&a.0));
+    for (by, what) in all.iter().take(6) {
+        eprintln!("{by:.1e} on {}: {what}", device.name());
+    }
+    let wrong: Vec<_> = all.iter().filter(|(by, _)| *by > bound).collect();
+    assert!(wrong.is_empty(), "{} differ by more than {bound:e}: {wrong:#?}", wrong.len());
+    assert!(cases.len() >= 354, "only {} cases", cases.len());
+}
+
+#[test]
+fn operations_of_the_reference_are_those_of_pytorch() {
+    operations_agree(&Device::Reference, 1e-10);
+}
+
+/// Sums of up to 100 products of numbers up to 2, and roots and quotients of such.
+#[test]
+fn operations_of_the_cpu_are_those_of_pytorch() {
+    operations_agree(&Device::cpu(), 1e-5);
+}
+
+#[test]
+fn operations_of_the_gpu_are_those_of_pytorch() {
+    if let Some(device) = device::gpu() {
+        operations_agree(&device, 1e-5);
+    }
+}
