@@ -6,6 +6,9 @@
 mod activations;
 mod losses;
 mod mathematics;
+mod rearranging;
+
+pub use rearranging::Triangle;
 
 use crate::{
     error::OpError,
@@ -15,7 +18,8 @@ use crate::{
 
 /// The samples of every function.
 pub(crate) fn samples() -> Vec<Sample> {
-    [activations::samples(), losses::samples(), mathematics::samples()].concat()
+    [activations::samples(), losses::samples(), mathematics::samples(), rearranging::samples()]
+        .concat()
 }
 
 /// A number beside `x`, as a sum of two where a float of 32 bits does not hold it: so the reference

@@ -123,7 +123,7 @@ def derivatives(y, leaves, cotangent, once):
     first = gradient(y, smooth, cotangent, create_graph=True)
     of_leaf = iter(first)
     listed = [numbers(next(of_leaf)) if x.requires_grad else None for x in leaves]
-    if once:
+    if once or not smooth:
         return listed, {}
     weights = [floats(*g.shape, source=WEIGHTS) for g in first]
     try:
@@ -795,6 +795,33 @@ def losses():
              floats(5, 4), floats(5, 4), margin=margin)
 
 
+def rearranging():
+    case("one_hot", "one_hot", lambda k: F.one_hot(k, 5).to(torch.float64), integers(5, 2, 3), classes=5)
+    for shift, axis in [(2, 0), (-1, 1), (7, 1)]:
+        case(f"roll {shift} {axis}", "roll", lambda x: x.roll(shift, axis), floats(3, 4), shift=shift,
+             axis=axis)
+    case("tile", "tile", lambda x: x.tile(1, 3), floats(2, 3), times=3, axis=1)
+    case("repeat", "repeat", lambda x: x.repeat_interleave(3, 1), floats(2, 3), times=3, axis=1)
+    for diagonal in [-2, 0, 1]:
+        case(f"lower triangle {diagonal}", "triangle", lambda x: x.tril(diagonal), floats(2, 4, 3),
+             upper=False, diagonal=diagonal)
+        case(f"upper triangle {diagonal}", "triangle", lambda x: x.triu(diagonal), floats(3, 4),
+             upper=True, diagonal=diagonal)
+    for shape in [[3, 3], [2, 5], [4, 2], [2, 3, 4]]:
+        case(f"diagonal {shape}", "diagonal", lambda x: x.diagonal(dim1=-2, dim2=-1), floats(*shape))
+    case("trace", "trace", torch.trace, floats(3, 4))
+    case("outer", "outer", torch.outer, floats(3), floats(4))
+    case("depth_to_space 2", "depth_to_space", lambda x: F.pixel_shuffle(x, 2), floats(2, 8, 2, 3), r=2)
+    case("depth_to_space 3", "depth_to_space", lambda x: F.pixel_shuffle(x, 3), floats(1, 9, 2, 1), r=3)
+    case("space_to_depth", "space_to_depth", lambda x: F.pixel_unshuffle(x, 2), floats(2, 3, 4, 2), r=2)
+    for low, high in [(2, 1), (0, 3), (3, 0)]:
+        case(f"pad_reflect {low} {high}", "pad_reflect",
+             lambda x: F.pad(x, (low, high), mode="reflect"), floats(1, 2, 4), axis=2, padding=[[low, high]])
+        case(f"pad_replicate {low} {high}", "pad_replicate",
+             lambda x: F.pad(x, (low, high), mode="replicate"), floats(1, 2, 3), axis=2,
+             padding=[[low, high]])
+
+
 if __name__ == "__main__":
     convolutions()
     transposed_convolutions()
@@ -806,6 +833,7 @@ if __name__ == "__main__":
     conventions()
     activations()
     losses()
+    rearranging()
     write("operations.json", CASES)
     write("trajectories.json", trajectories())
     print(len(CASES), "operations with PyTorch", torch.__version__)

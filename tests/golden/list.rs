@@ -15,6 +15,7 @@ use wgrad::{
 fn no_derivative(name: &str) -> Option<&'static str> {
     Some(match name {
         "argmax" | "argmin" | "argsort" => "gives indices",
+        "one_hot" => "of indices",
         "equal" | "not_equal" | "less" | "less_equal" | "greater" | "greater_equal" | "is_nan"
         | "and" | "or" | "xor" | "not" => "gives truth values or integers",
         "floor" | "ceil" | "round" | "trunc" | "sign" => "0 almost everywhere",
@@ -37,6 +38,7 @@ fn no_case(name: &str) -> Option<&'static str> {
         "radix_count" | "radix_scatter" | "segment_tails" | "segment_sum" => {
             "within argsort and scatter_add, which have cases"
         }
+        "masked_fill" | "split" => "a selection, and slices",
         "adam" | "moment" | "second_moment" | "sgd" => "within the trainings that are compared",
         "and" | "or" | "xor" | "not" | "is_nan" | "not_equal" | "less_equal" | "greater_equal"
         | "less" | "greater" => "nothing to disagree on",

@@ -6,7 +6,7 @@ use super::{
 };
 use serde_json::Value;
 use wgrad::{
-    Array, DType, Device, Error, Feed, Graph, Tensor, Variables, autodiff,
+    Array, DType, Device, Error, Feed, Graph, Tensor, Triangle, Variables, autodiff,
     nn::CrossEntropy,
     ops::{Geometry, Window},
 };
@@ -79,6 +79,18 @@ pub fn build<'g>(case: &Value, of: &[Tensor<'g>]) -> Tensor<'g> {
                         _ => loss.mean(x, of[1]),
                     }
                 }
+                "one_hot" => x.one_hot(integer(&case["classes"])),
+                "roll" => x.roll(case["shift"].as_i64().expect("a number"), along()),
+                "tile" => x.tile(integer(&case["times"]), along()),
+                "repeat" => x.repeat(integer(&case["times"]), along()),
+                "triangle" => {
+                    let side = if flag(&case["upper"]) { Triangle::Upper } else { Triangle::Lower };
+                    x.triangle(side, axis(&case["diagonal"]))
+                }
+                "depth_to_space" => x.depth_to_space(integer(&case["r"])),
+                "space_to_depth" => x.space_to_depth(integer(&case["r"])),
+                "pad_reflect" => x.pad_reflect(along(), pairs(&case["padding"])[0]),
+                "pad_replicate" => x.pad_replicate(along(), pairs(&case["padding"])[0]),
                 "huber" => x.huber(of[1], number(&case["delta"])),
                 "smooth_l1" => x.smooth_l1(of[1], number(&case["delta"])),
                 "cosine_similarity" => x.cosine_similarity(of[1], along()),
@@ -124,9 +136,9 @@ pub fn build<'g>(case: &Value, of: &[Tensor<'g>]) -> Tensor<'g> {
     }
     methods! {
         unary: abs relu sign floor ceil round trunc exp tanh sigmoid erf sin cos sqrt log log1p
-            expm1 relu6 selu gelu gelu_tanh silu mish hard_sigmoid hard_swish hard_tanh softplus
+            expm1 diagonal trace relu6 selu gelu gelu_tanh silu mish hard_sigmoid hard_swish hard_tanh softplus
             softsign tanh_shrink log_sigmoid;
-        binary: maximum minimum pow matmul cross_entropy prelu squared_error absolute_error
+        binary: maximum minimum pow matmul outer cross_entropy prelu squared_error absolute_error
             binary_cross_entropy kl_divergence hinge negative_log_likelihood soft_cross_entropy;
         axes: max min prod sum mean argmax argmin
     }
@@ -212,7 +224,7 @@ fn operations_agree(device: &Device, bound: f64) {
     }
     let wrong: Vec<_> = all.iter().filter(|(by, _)| *by > bound).collect();
     assert!(wrong.is_empty(), "{} differ by more than {bound:e}: {wrong:#?}", wrong.len());
-    assert!(cases.len() >= 354, "only {} cases", cases.len());
+    assert!(cases.len() >= 380, "only {} cases", cases.len());
 }
 
 #[test]
