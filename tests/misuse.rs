@@ -3,7 +3,7 @@
 
 use wgrad::{
     DType::{self, Bool, F32, I32, U32},
-    Graph, Init, Tensor, autodiff,
+    Graph, Init, Tensor, Triangle, autodiff,
     nn::{
         BatchNorm, Conv2d, Dense, Embedding, GroupNorm, MaxPool2d, Mode, Module, Scope, Unflatten,
     },
@@ -116,6 +116,22 @@ fn all() -> Vec<Mistake> {
         ("gather: [4, 2] x [3] in net", "not defined on f32", |g| { layer(g, &Embedding::new(4, 2), f(g, [3])); }),
         ("reshape: [1, 5] in net", "cannot become [1, 3, 2]", |g| { layer(g, &Unflatten::new([3, 2]), f(g, [1, 5])); }),
         ("convolution: [1, 4, 2, 2] x [6, 1, 1, 1] in net", "6 channels cannot be divided by 4", |g| { layer(g, &Conv2d::new(6, [1, 1]).groups(4), f(g, [1, 4, 2, 2])); }),
+        ("gelu: [2] i32", "not defined on i32", |g| { of(g, I32, [2]).gelu(); }),
+        ("glu: [2, 3]", "3 elements along the axis cannot be divided by 2", |g| { f(g, [2, 3]).glu(1); }),
+        ("slice: [2, 4]", "axis 2 does not exist in rank 2", |g| { f(g, [2, 4]).glu(2); }),
+        ("sub: [2, 3] x [4]", "the shapes do not broadcast", |g| { f(g, [2, 3]).huber(f(g, [4]), 1.0); }),
+        ("sub: [2, 3] x [4]", "the shapes do not broadcast", |g| { f(g, [2, 3]).triplet_margin(f(g, [4]), f(g, [3]), 1.0); }),
+        ("tile: [2]", "axis 1 does not exist in rank 1", |g| { f(g, [2]).tile(3, 1); }),
+        ("repeat: [2]", "more than 2147483647 elements", |g| { f(g, [2]).repeat(usize::MAX, 0); }),
+        ("triangle: [2]", "needs at least 2 axes", |g| { f(g, [2]).triangle(Triangle::Lower, 0); }),
+        ("diagonal: [2]", "needs at least 2 axes", |g| { f(g, [2]).diagonal(); }),
+        ("outer: [2] x [2, 2]", "needs two vectors", |g| { f(g, [2]).outer(f(g, [2, 2])); }),
+        ("depth_to_space: [1, 6, 2, 2]", "6 channels cannot be divided by 4", |g| { f(g, [1, 6, 2, 2]).depth_to_space(2); }),
+        ("space_to_depth: [1, 1, 4, 3]", "3 pixels cannot be divided by 2", |g| { f(g, [1, 1, 4, 3]).space_to_depth(2); }),
+        ("pad_reflect: [2, 3]", "is padded by more than there is to mirror", |g| { f(g, [2, 3]).pad_reflect(1, (3, 0)); }),
+        ("pad_replicate: [2, 0]", "has no value over no elements", |g| { f(g, [2, 0]).pad_replicate(1, (1, 0)); }),
+        ("split: [5]", "sum of the pieces and extent of the axis 4 and 5 differ", |g| { f(g, [5]).split(0, &[1, 3]); }),
+        ("variance: [3]", "has no value over no elements", |g| { f(g, [3]).variance(0, 3); }),
     ]
 }
 

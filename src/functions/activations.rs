@@ -14,12 +14,6 @@ use crate::{
 const SELU: (f64, f64) = (1.673_263_242_354_377_2, 1.050_700_987_355_480_5);
 
 impl<'g> Tensor<'g> {
-    /// `x` between `low` and `high`, and they themselves beyond.
-    fn bounded(self, low: f64, high: f64) -> Tensor<'g> {
-        let below = self.greater_equal(high).select(high, self);
-        self.less_equal(low).select(low, below)
-    }
-
     /// `min(max(x, 0), 6)`.
     ///
     /// # Gradient
@@ -27,7 +21,7 @@ impl<'g> Tensor<'g> {
     /// 0 at 0 and at 6.
     #[track_caller]
     pub fn relu6(self) -> Tensor<'g> {
-        self.of_floats("relu6").bounded(0.0, 6.0)
+        self.of_floats("relu6").clip(0.0, 6.0)
     }
 
     /// `x` above 0, else `slope x`.
@@ -176,7 +170,7 @@ impl<'g> Tensor<'g> {
     /// 0 at the ends.
     #[track_caller]
     pub fn hard_tanh(self) -> Tensor<'g> {
-        self.of_floats("hard_tanh").bounded(-1.0, 1.0)
+        self.of_floats("hard_tanh").clip(-1.0, 1.0)
     }
 
     /// `ln(1 + e^x)`; `x` itself above 20, where nothing is left to add.

@@ -26,6 +26,7 @@ impl<'g> Tensor<'g> {
         Some([&shape.dims()[..axis], extents, &shape.dims()[axis + 1..]].concat())
     }
 
+    #[track_caller]
     fn no_axis(self, function: &'static str, axis: i32) -> Tensor<'g> {
         let reason = OpError::Axis { axis, rank: self.rank() };
         self.graph().refuse(function, &[self], reason)

@@ -99,7 +99,7 @@ def case(label, op, function, *operands, once=False, **attributes):
         {"dtype": "f32" if x.is_floating_point() else "u32", **array(x)} for x in operands
     ]
     entry["y"] = array(y)
-    if y.is_floating_point():
+    if y.is_floating_point() and not attributes.get("result_only"):
         cotangent = floats(*y.shape)
         entry["cotangent"] = numbers(cotangent)
         entry["gradients"], entry_twice = derivatives(y, leaves, cotangent, once)
@@ -822,6 +822,26 @@ def rearranging():
              padding=[[low, high]])
 
 
+def statistics():
+    for low, high in [(-1, 1), (0.25, 0.5)]:
+        case(f"clip {low} {high}", "clip", lambda x: x.clamp(low, high), floats(3, 4), low=low,
+             high=high)
+    case("clip at its ends", "clip", lambda x: x.clamp(-1, 1), of(-1, 1, 0, 2, -3), low=-1, high=1)
+    for axes in [[0], [1], [0, 2]]:
+        x = floats(3, 4, 2)
+        case(f"log_sum_exp {axes}", "log_sum_exp", lambda x: x.logsumexp(axes), 4 * x, axes=axes)
+        for correction in [0, 1]:
+            case(f"variance {axes} {correction}", "variance",
+                 lambda x: x.var(axes, correction=correction), x, axes=axes, correction=correction)
+            case(f"standard_deviation {axes} {correction}", "standard_deviation",
+                 lambda x: x.std(axes, correction=correction), x, axes=axes, correction=correction)
+        case(f"norm {axes}", "norm", lambda x: torch.linalg.vector_norm(x, dim=axes), x, axes=axes)
+    far = of(800, 799, -math.inf, 0, -math.inf, -math.inf, math.inf, 0).reshape(4, 2)
+    case("log_sum_exp far out", "log_sum_exp", lambda x: x.logsumexp(1), far[:2], axes=[1])
+    case("log_sum_exp of infinities", "log_sum_exp", lambda x: x.logsumexp(1).detach(), far, axes=[1],
+         once=True, result_only=True)
+
+
 if __name__ == "__main__":
     convolutions()
     transposed_convolutions()
@@ -834,6 +854,7 @@ if __name__ == "__main__":
     activations()
     losses()
     rearranging()
+    statistics()
     write("operations.json", CASES)
     write("trajectories.json", trajectories())
     print(len(CASES), "operations with PyTorch", torch.__version__)

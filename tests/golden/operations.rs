@@ -91,6 +91,11 @@ pub fn build<'g>(case: &Value, of: &[Tensor<'g>]) -> Tensor<'g> {
                 "space_to_depth" => x.space_to_depth(integer(&case["r"])),
                 "pad_reflect" => x.pad_reflect(along(), pairs(&case["padding"])[0]),
                 "pad_replicate" => x.pad_replicate(along(), pairs(&case["padding"])[0]),
+                "clip" => x.clip(number(&case["low"]), number(&case["high"])),
+                "variance" => x.variance(axes().as_slice(), integer(&case["correction"])),
+                "standard_deviation" => {
+                    x.standard_deviation(axes().as_slice(), integer(&case["correction"]))
+                }
                 "huber" => x.huber(of[1], number(&case["delta"])),
                 "smooth_l1" => x.smooth_l1(of[1], number(&case["delta"])),
                 "cosine_similarity" => x.cosine_similarity(of[1], along()),
@@ -140,7 +145,7 @@ pub fn build<'g>(case: &Value, of: &[Tensor<'g>]) -> Tensor<'g> {
             softsign tanh_shrink log_sigmoid;
         binary: maximum minimum pow matmul outer cross_entropy prelu squared_error absolute_error
             binary_cross_entropy kl_divergence hinge negative_log_likelihood soft_cross_entropy;
-        axes: max min prod sum mean argmax argmin
+        axes: max min prod sum mean argmax argmin log_sum_exp norm
     }
 }
 
@@ -224,7 +229,7 @@ fn operations_agree(device: &Device, bound: f64) {
     }
     let wrong: Vec<_> = all.iter().filter(|(by, _)| *by > bound).collect();
     assert!(wrong.is_empty(), "{} differ by more than {bound:e}: {wrong:#?}", wrong.len());
-    assert!(cases.len() >= 380, "only {} cases", cases.len());
+    assert!(cases.len() >= 400, "only {} cases", cases.len());
 }
 
 #[test]
