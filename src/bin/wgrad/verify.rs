@@ -157,7 +157,7 @@ fn verify(samples: &[Sample], devices: &[Device]) -> Tally {
     let started = Instant::now();
     for sample in samples {
         tally.samples += 1;
-        for device in devices {
+        for (number, device) in devices.iter().enumerate() {
             for order in 0..3 {
                 let result = match order {
                     0 => sample.check(device).map(Some),
@@ -173,7 +173,7 @@ fn verify(samples: &[Sample], devices: &[Device]) -> Tally {
                         }
                     }
                     Err(Error::Compile(CompileError::Unsupported { .. })) => {
-                        tally.unsupported += usize::from(order == 0);
+                        tally.unsupported += usize::from((number, order) == (0, 0));
                     }
                     Err(error) => {
                         tally.failures.push(format!("{sample}, order {order}: {error}"));
