@@ -58,6 +58,9 @@ impl Repro {
         let wrong = |what: &str| Failure::from(format!("{}: {what}", path.display()));
         let note = note.ok_or_else(|| wrong("is not what wgrad diff --repro wrote"))?;
         let note: Value = serde_json::from_str(&note).map_err(|error| wrong(&error.to_string()))?;
+        if !note["model"].is_object() {
+            return Err(wrong("is not what wgrad diff --repro wrote"));
+        }
         let description = Description::from_json(&note["model"].to_string())
             .map_err(|error| wrong(&format!("what it says of its model is wrong: {error}")))?;
         let number = |name: &str| note[name].as_u64().and_then(|n| usize::try_from(n).ok());
