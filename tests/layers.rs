@@ -4,7 +4,7 @@ use wgrad::{
     DType, Error, Init, Meta, Tensor,
     nn::{
         Activation, BatchNorm, Conv2d, ConvTranspose2d, Dense, Dropout, Flatten, GroupNorm,
-        LayerNorm, MaxPool2d, Module, RmsNorm, Scope, Sequential,
+        InstanceNorm, LayerNorm, MaxPool2d, Module, PRelu, RmsNorm, Scope, Sequential,
     },
     testing::{Domain, SLOPE_BOUNDS, layer_slopes},
 };
@@ -22,6 +22,8 @@ fn slopes_of_layers_agree_with_differences() -> Result<(), Error> {
         (Box::new(RmsNorm::new()), &[3, 6], NOISE),
         (Box::new(GroupNorm::new(2)), &[2, 4, 5], NOISE),
         (Box::new(BatchNorm::new()), &[5, 3, 4], NOISE),
+        (Box::new(InstanceNorm::new()), &[2, 3, 5], NOISE),
+        (Box::new(PRelu::new()), &[2, 3, 4], Domain::Distinct),
         (Box::new(MaxPool2d::new(2)), &[1, 2, 4, 6], Domain::Distinct),
         (Box::new(Dropout::new(0.4)), &[4, 8], NOISE),
         (

@@ -4,6 +4,7 @@
 //! written in. Each has a definition from its formula beside it, and samples like an operation.
 
 mod activations;
+mod attention;
 mod losses;
 mod mathematics;
 mod rearranging;
@@ -18,8 +19,14 @@ use crate::{
 
 /// The samples of every function.
 pub(crate) fn samples() -> Vec<Sample> {
-    [activations::samples(), losses::samples(), mathematics::samples(), rearranging::samples()]
-        .concat()
+    [
+        activations::samples(),
+        attention::samples(),
+        losses::samples(),
+        mathematics::samples(),
+        rearranging::samples(),
+    ]
+    .concat()
 }
 
 /// A number beside `x`, as a sum of two where a float of 32 bits does not hold it: so the reference

@@ -1,7 +1,7 @@
 //! Activations as modules.
 
 use super::{Module, Scope};
-use crate::graph::Tensor;
+use crate::{graph::Tensor, init::Init};
 use std::panic::Location;
 
 /// A function of a tensor as a module: a non-linearity between layers.
@@ -37,6 +37,18 @@ impl Activation {
         Activation::new("sigmoid", |x| x.sigmoid())
     }
 
+    /// [`Tensor::gelu`].
+    #[track_caller]
+    pub fn gelu() -> Self {
+        Activation::new("gelu", |x| x.gelu())
+    }
+
+    /// [`Tensor::silu`], also called swish.
+    #[track_caller]
+    pub fn silu() -> Self {
+        Activation::new("silu", |x| x.silu())
+    }
+
     /// Softmax along the last axis. [`cross_entropy`](super::cross_entropy) takes logits, so a
     /// classifier needs this only to show probabilities.
     #[track_caller]
@@ -53,5 +65,42 @@ impl Module for Activation {
     fn forward<'g>(&self, cx: &mut Scope<'g>, x: Tensor<'g>) -> Tensor<'g> {
         let _line = cx.at(self.line);
         (self.function)(x)
+    }
+}
+
+/// ReLU with a learned slope below 0 for each channel: see [`Tensor::prelu`].
+///
+/// # Shapes
+///
+/// `[n, channels, ..]`; `slope` is `[channels]` and begins at 0.25.
+#[derive(Clone, Debug)]
+pub struct PRelu {
+    line: &'static Location<'static>,
+}
+
+impl PRelu {
+    /// With a slope for each channel.
+    #[track_caller]
+    pub fn new() -> Self {
+        PRelu { line: Location::caller() }
+    }
+}
+
+impl Default for PRelu {
+    #[track_caller]
+    fn default() -> Self {
+        PRelu::new()
+    }
+}
+
+impl Module for PRelu {
+    fn name(&self) -> &str {
+        "prelu"
+    }
+
+    fn forward<'g>(&self, cx: &mut Scope<'g>, x: Tensor<'g>) -> Tensor<'g> {
+        let _line = cx.at(self.line);
+        let slope = cx.param("slope", [x.dim(1)], Init::Constant(0.25));
+        x.prelu(slope)
     }
 }

@@ -31,7 +31,7 @@ mod pooling;
 mod scope;
 mod sequential;
 
-pub use activation::Activation;
+pub use activation::{Activation, PRelu};
 pub use convolution::{
     Conv, Conv1d, Conv2d, Conv3d, ConvTranspose, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d,
 };
@@ -40,7 +40,7 @@ pub use dropout::Dropout;
 pub use embedding::Embedding;
 pub use flatten::{Flatten, Unflatten};
 pub use losses::{CrossEntropy, accuracy, cross_entropy, mean_squared_error};
-pub use normalization::{BatchNorm, GroupNorm, LayerNorm, RmsNorm};
+pub use normalization::{BatchNorm, GroupNorm, InstanceNorm, LayerNorm, RmsNorm};
 pub use pooling::{
     AdaptiveAvgPool, AdaptiveAvgPool1d, AdaptiveAvgPool2d, AdaptiveAvgPool3d, AdaptiveMaxPool,
     AdaptiveMaxPool1d, AdaptiveMaxPool2d, AdaptiveMaxPool3d, AvgPool, AvgPool1d, AvgPool2d,

@@ -163,6 +163,55 @@ impl Module for GroupNorm {
     }
 }
 
+/// Instance normalisation over `[n, channels, ..]`: each channel of each example on its own, then a
+/// scale and a shift for each channel.
+///
+/// # Shapes
+///
+/// `scale` and `shift` are `[channels]`.
+///
+/// # Source
+///
+/// Ulyanov et al. 2016, "Instance Normalization", arXiv:1607.08022.
+#[derive(Clone, Debug)]
+pub struct InstanceNorm {
+    eps: f64,
+    line: &'static Location<'static>,
+}
+
+impl InstanceNorm {
+    /// The scale begins at 1, the shift at 0.
+    #[track_caller]
+    pub fn new() -> Self {
+        InstanceNorm { eps: EPS, line: Location::caller() }
+    }
+
+    /// Sets what is added to the variance; 1e-5 unless set.
+    pub fn eps(self, eps: f64) -> Self {
+        InstanceNorm { eps, ..self }
+    }
+}
+
+impl Default for InstanceNorm {
+    #[track_caller]
+    fn default() -> Self {
+        InstanceNorm::new()
+    }
+}
+
+impl Module for InstanceNorm {
+    fn name(&self) -> &str {
+        "instance_norm"
+    }
+
+    fn forward<'g>(&self, cx: &mut Scope<'g>, x: Tensor<'g>) -> Tensor<'g> {
+        let _line = cx.at(self.line);
+        let y = x.group_norm(x.dim(1), self.eps);
+        let [scale, shift] = scale_and_shift(cx, y);
+        y * scale + shift
+    }
+}
+
 /// Extents of a tensor with one element for each channel of `x`, whose axis 1 they are.
 fn by_channel(x: Tensor<'_>) -> Vec<usize> {
     let mut dims = vec![1; x.rank().saturating_sub(1)];

@@ -148,8 +148,18 @@ def statistics():
          once=True, result_only=True)
 
 
+def attention():
+    with torch.nn.attention.sdpa_kernel(torch.nn.attention.SDPBackend.MATH):
+        for causal in [False, True]:
+            for outer in [[], [2], [2, 3]]:
+                case(f"attention {outer} {causal}", "attention",
+                     lambda q, k, v: F.scaled_dot_product_attention(q, k, v, is_causal=causal),
+                     floats(*outer, 4, 3), floats(*outer, 5, 3), floats(*outer, 5, 2), causal=causal)
+
+
 def every():
     activations()
     losses()
     rearranging()
     statistics()
+    attention()

@@ -91,6 +91,7 @@ pub fn build<'g>(case: &Value, of: &[Tensor<'g>]) -> Tensor<'g> {
                 "space_to_depth" => x.space_to_depth(integer(&case["r"])),
                 "pad_reflect" => x.pad_reflect(along(), pairs(&case["padding"])[0]),
                 "pad_replicate" => x.pad_replicate(along(), pairs(&case["padding"])[0]),
+                "attention" => x.attention(of[1], of[2], None, flag(&case["causal"])),
                 "clip" => x.clip(number(&case["low"]), number(&case["high"])),
                 "variance" => x.variance(axes().as_slice(), integer(&case["correction"])),
                 "standard_deviation" => {
@@ -229,7 +230,7 @@ fn operations_agree(device: &Device, bound: f64) {
     }
     let wrong: Vec<_> = all.iter().filter(|(by, _)| *by > bound).collect();
     assert!(wrong.is_empty(), "{} differ by more than {bound:e}: {wrong:#?}", wrong.len());
-    assert!(cases.len() >= 400, "only {} cases", cases.len());
+    assert!(cases.len() >= 410, "only {} cases", cases.len());
 }
 
 #[test]
