@@ -1,6 +1,6 @@
 //! Losses of each element or row, to be averaged or added up.
 
-use super::constant;
+use super::{constant, of_rows};
 use crate::{
     dtype::DType,
     graph::Tensor,
@@ -138,25 +138,6 @@ fn of_pairs(
         move |x| build(x[0], x[1]),
         move |x| Array64::from_fn(x[0].meta.clone(), |c| definition(x[0].at(&c), x[1].at(&c))),
     )
-}
-
-/// A loss of rows of a matrix.
-fn of_rows(
-    name: &'static str,
-    build: for<'g> fn(&[Tensor<'g>]) -> Tensor<'g>,
-    definition: fn(&[&[f64]]) -> f64,
-) -> Function {
-    Function::new(name, build, move |x| {
-        let rows = x[0].shape().dims()[0];
-        Array64::from_fn(Meta::new([rows], DType::F32), |c| {
-            let row = |x: &&Array64| {
-                let cols = x.data.len() / rows;
-                x.data[c[0] * cols..(c[0] + 1) * cols].to_vec()
-            };
-            let operands: Vec<Vec<f64>> = x.iter().map(row).collect();
-            definition(&operands.iter().map(Vec::as_slice).collect::<Vec<_>>())
-        })
-    })
 }
 
 fn length(x: impl Iterator<Item = f64>) -> f64 {

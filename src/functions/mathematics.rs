@@ -1,11 +1,10 @@
 //! Elementary functions, and statistics along axes.
 
-use super::{constant, elementwise};
+use super::{constant, elementwise, of_rows};
 use crate::{
     dtype::DType,
     error::OpError,
     graph::Tensor,
-    reference::Array64,
     shape::{Axes, Meta},
     testing::{Bound, Domain, Function, Sample},
 };
@@ -103,24 +102,6 @@ impl<'g> Tensor<'g> {
     }
 }
 
-/// A function of the rows of a matrix.
-fn of_rows(
-    name: &'static str,
-    build: for<'g> fn(Tensor<'g>) -> Tensor<'g>,
-    definition: fn(&[f64]) -> f64,
-) -> Function {
-    Function::new(
-        name,
-        move |x| build(x[0]),
-        move |x| {
-            let [rows, cols] = [0, 1].map(|axis| x[0].shape().dims()[axis]);
-            Array64::from_fn(Meta::new([rows], DType::F32), |c| {
-                definition(&x[0].data[c[0] * cols..(c[0] + 1) * cols])
-            })
-        },
-    )
-}
-
 /// The sum of squared distances from the mean.
 fn spread(x: &[f64]) -> f64 {
     let mean = x.iter().sum::<f64>() / x.len() as f64;
@@ -150,28 +131,28 @@ pub(super) fn samples() -> Vec<Sample> {
             .bound(Bound::Ulp(1), "constants are rounded"),
         rows(of_rows(
             "log_sum_exp",
-            |x| x.log_sum_exp(1),
-            |x| x.iter().map(|x| x.exp()).sum::<f64>().ln(),
+            |x| x[0].log_sum_exp(1),
+            |x| x[0].iter().map(|x| x.exp()).sum::<f64>().ln(),
         )),
         rows(of_rows(
             "log_sum_exp",
-            |x| x.log_sum_exp(1),
+            |x| x[0].log_sum_exp(1),
             |x| {
-                let max = x.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-                max + x.iter().map(|x| (x - max).exp()).sum::<f64>().ln()
+                let max = x[0].iter().copied().fold(f64::NEG_INFINITY, f64::max);
+                max + x[0].iter().map(|x| (x - max).exp()).sum::<f64>().ln()
             },
         ))
         .operand(0, Domain::Values(&[500.0, -500.0, 499.0]))
         .bound(Bound::Ulp(4), "as elsewhere")
         .without_gradient()
         .named("far out"),
-        rows(of_rows("variance", |x| x.variance(1, 1), |x| spread(x) / 8.0)),
-        rows(of_rows("variance", |x| x.variance(1, 0), |x| spread(x) / 9.0)),
+        rows(of_rows("variance", |x| x[0].variance(1, 1), |x| spread(x[0]) / 8.0)),
+        rows(of_rows("variance", |x| x[0].variance(1, 0), |x| spread(x[0]) / 9.0)),
         rows(of_rows(
             "standard_deviation",
-            |x| x.standard_deviation(1, 1),
-            |x| (spread(x) / 8.0).sqrt(),
+            |x| x[0].standard_deviation(1, 1),
+            |x| (spread(x[0]) / 8.0).sqrt(),
         )),
-        rows(of_rows("norm", |x| x.norm(1), |x| x.iter().map(|x| x * x).sum::<f64>().sqrt())),
+        rows(of_rows("norm", |x| x[0].norm(1), |x| x[0].iter().map(|x| x * x).sum::<f64>().sqrt())),
     ]
 }

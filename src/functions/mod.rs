@@ -12,8 +12,11 @@ mod rearranging;
 pub use rearranging::Triangle;
 
 use crate::{
+    dtype::DType,
     error::OpError,
     graph::Tensor,
+    reference::Array64,
+    shape::Meta,
     testing::{Function, Sample},
 };
 
@@ -58,4 +61,23 @@ fn elementwise(
     definition: fn(f64) -> f64,
 ) -> Function {
     Function::new(name, move |x| build(x[0]), move |x| x[0].map(x[0].meta.dtype, definition))
+}
+
+/// A function of each row of some matrices, or of vectors beside one.
+fn of_rows(
+    name: &'static str,
+    build: for<'g> fn(&[Tensor<'g>]) -> Tensor<'g>,
+    definition: fn(&[&[f64]]) -> f64,
+) -> Function {
+    Function::new(name, build, move |x| {
+        let rows = x[0].shape().dims()[0];
+        Array64::from_fn(Meta::new([rows], DType::F32), |c| {
+            let row = |x: &&Array64| {
+                let cols = x.data.len() / rows;
+                x.data[c[0] * cols..(c[0] + 1) * cols].to_vec()
+            };
+            let operands: Vec<Vec<f64>> = x.iter().map(row).collect();
+            definition(&operands.iter().map(Vec::as_slice).collect::<Vec<_>>())
+        })
+    })
 }
