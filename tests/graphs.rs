@@ -1,7 +1,7 @@
 //! Random calls of builders, most of them wrong: they must give an error and nothing else.
 
 use proptest::prelude::*;
-use wgrad::{DType, Device, Graph, Init, Tensor, autodiff};
+use wgrad::{DType, Device, Graph, Init, Tensor, Triangle, autodiff};
 
 /// One call of a builder, with arguments that are mostly wrong.
 #[derive(Clone, Debug)]
@@ -30,7 +30,8 @@ fn apply<'g>(graph: &'g Graph, other: &'g Graph, known: &mut Vec<Tensor<'g>>, ca
     let dtype = DType::ALL[m.unsigned_abs() as usize % 5];
     let shape = shape.clone();
     let size = n.unsigned_abs() as usize;
-    let y = match method % 50 {
+    let large = if m < -2 { usize::MAX } else { size };
+    let y = match method % 69 {
         0 => graph.input(["x", "y", "z"][size % 3], shape, dtype),
         1 => graph.variable(["v", "w"][size % 2], shape, dtype, Init::HeNormal),
         2 => graph.full(shape, dtype, f64::from(n) / 3.0),
@@ -83,6 +84,25 @@ fn apply<'g>(graph: &'g Graph, other: &'g Graph, known: &mut Vec<Tensor<'g>>, ca
             a
         }
         48 => autodiff::grad(a, &[b])[0],
+        49 => a.gelu(),
+        50 => a.glu(n),
+        51 => a.prelu(b),
+        52 => a.elu(0.5),
+        53 => a.huber(b, 1.0),
+        54 => a.negative_log_likelihood(b),
+        55 => a.cosine_similarity(b, n),
+        56 => a.one_hot(large),
+        57 => a.roll(i64::from(n), m),
+        58 => a.tile(large, n),
+        59 => a.repeat(large, n),
+        60 => a.triangle(Triangle::Upper, n),
+        61 => a.diagonal().outer(b),
+        62 => a.unsqueeze(0).depth_to_space(large),
+        63 => a.unsqueeze(0).space_to_depth(large),
+        64 => a.pad_reflect(n, (size, large)).pad_replicate(n, (large, 1)),
+        65 => a.split(n, &[size, 1, large])[1],
+        66 => a.variance([n, m], size).log_sum_exp(n),
+        67 => a.attention(b, c, None, m > 0),
         // A tensor of another graph.
         _ => a + other.full([2, 3], DType::F32, 1.0),
     };

@@ -128,6 +128,8 @@ fn all() -> Vec<Mistake> {
         ("outer: [2] x [2, 2]", "needs two vectors", |g| { f(g, [2]).outer(f(g, [2, 2])); }),
         ("depth_to_space: [1, 6, 2, 2]", "6 channels cannot be divided by 4", |g| { f(g, [1, 6, 2, 2]).depth_to_space(2); }),
         ("space_to_depth: [1, 1, 4, 3]", "3 pixels cannot be divided by 2", |g| { f(g, [1, 1, 4, 3]).space_to_depth(2); }),
+        ("depth_to_space: [1, 4, 2, 2]", "r must be from 1 to 32768, not 0", |g| { f(g, [1, 4, 2, 2]).depth_to_space(0); }),
+        ("space_to_depth: [1, 1, 0, 0]", "r must be from 1 to 32768, not 18446744073709552000", |g| { f(g, [1, 1, 0, 0]).space_to_depth(usize::MAX); }),
         ("pad_reflect: [2, 3]", "is padded by more than there is to mirror", |g| { f(g, [2, 3]).pad_reflect(1, (3, 0)); }),
         ("pad_replicate: [2, 0]", "has no value over no elements", |g| { f(g, [2, 0]).pad_replicate(1, (1, 0)); }),
         ("split: [5]", "sum of the pieces and extent of the axis 4 and 5 differ", |g| { f(g, [5]).split(0, &[1, 3]); }),

@@ -150,7 +150,8 @@ impl<'g> Tensor<'g> {
     ///
     /// # Errors
     ///
-    /// [`OpError::Rank`]; [`OpError::Indivisible`].
+    /// [`OpError::Argument`] unless there are four axes; [`OpError::Number`] of an `r` that no image
+    /// has pixels for; [`OpError::Indivisible`].
     #[track_caller]
     pub fn depth_to_space(self, r: usize) -> Tensor<'g> {
         let shape = self.shape();
@@ -158,7 +159,10 @@ impl<'g> Tensor<'g> {
             let reason = OpError::Argument("needs [n, channels, height, width]");
             return self.graph().refuse("depth_to_space", &[self], reason);
         };
-        if r == 0 || !channels.is_multiple_of(r * r) {
+        if let Err(reason) = check_block(r) {
+            return self.graph().refuse("depth_to_space", &[self], reason);
+        }
+        if !channels.is_multiple_of(r * r) {
             let reason = OpError::Indivisible { what: "channels", number: channels, by: r * r };
             return self.graph().refuse("depth_to_space", &[self], reason);
         }
@@ -171,7 +175,8 @@ impl<'g> Tensor<'g> {
     ///
     /// # Errors
     ///
-    /// [`OpError::Rank`]; [`OpError::Indivisible`].
+    /// [`OpError::Argument`] unless there are four axes; [`OpError::Number`] of an `r` that no image
+    /// has pixels for; [`OpError::Indivisible`].
     #[track_caller]
     pub fn space_to_depth(self, r: usize) -> Tensor<'g> {
         let shape = self.shape();
@@ -179,7 +184,10 @@ impl<'g> Tensor<'g> {
             let reason = OpError::Argument("needs [n, channels, height, width]");
             return self.graph().refuse("space_to_depth", &[self], reason);
         };
-        let odd = [height, width].into_iter().find(|side| r == 0 || !side.is_multiple_of(r));
+        if let Err(reason) = check_block(r) {
+            return self.graph().refuse("space_to_depth", &[self], reason);
+        }
+        let odd = [height, width].into_iter().find(|side| !side.is_multiple_of(r));
         if let Some(number) = odd {
             let reason = OpError::Indivisible { what: "pixels", number, by: r };
             return self.graph().refuse("space_to_depth", &[self], reason);
@@ -248,6 +256,14 @@ impl<'g> Tensor<'g> {
             start += extent;
         }
         pieces
+    }
+}
+
+/// Pixels along a side of a block: so few that products of extents do not overflow.
+fn check_block(r: usize) -> Result<(), OpError> {
+    match r {
+        1..=32_768 => Ok(()),
+        _ => Err(OpError::Number { what: "r", must: "from 1 to 32768", is: r as f64 }),
     }
 }
 
