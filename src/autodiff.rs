@@ -6,7 +6,7 @@
 use crate::{
     error::{GraphError, OpError},
     graph::{NodeId, Tensor},
-    ops::Op,
+    ops::{Op, pad},
 };
 use std::collections::BTreeMap;
 
@@ -45,30 +45,28 @@ pub fn vjp<'g>(y: Tensor<'g>, seed: Tensor<'g>, wrt: &[Tensor<'g>]) -> Vec<Optio
             between[index] |= node.inputs.iter().any(|input| between[input.index()]);
         }
     }
-    let mut cotangents: BTreeMap<NodeId, Tensor<'g>> = BTreeMap::from([(y.id, seed)]);
+    let mut cotangents: BTreeMap<NodeId, Vec<Tensor<'g>>> = BTreeMap::from([(y.id, vec![seed])]);
     let mut wanted: BTreeMap<NodeId, Tensor<'g>> = BTreeMap::new();
-    while let Some((id, ct)) = cotangents.pop_last() {
-        if wrt.iter().any(|x| x.id == id) {
-            wanted.insert(id, ct);
-        }
+    while let Some((id, parts)) = cotangents.pop_last() {
         let node = graph.node(id);
-        if !node.inputs.iter().any(|input| between[input.index()]) {
-            continue;
-        }
         // What is appended belongs where the node does.
         let scope = graph.enter(Some(node.scope.clone()));
         let line = graph.attribute(Some(node.location));
+        let ct = pad::total(&parts);
+        if wrt.iter().any(|x| x.id == id) {
+            wanted.insert(id, ct);
+        }
+        let leads_on = node.inputs.iter().any(|input| between[input.index()]);
         let operands: Vec<_> = node.inputs.iter().map(|&id| Tensor { graph, id }).collect();
-        let contributions = node.op.vjp(&operands, Tensor { graph, id }, ct);
+        let contributions = match leads_on {
+            true => node.op.vjp(&operands, Tensor { graph, id }, ct),
+            false => vec![],
+        };
         for (operand, contribution) in operands.iter().zip(contributions) {
             let Some(contribution) = contribution.filter(|_| between[operand.id.index()]) else {
                 continue;
             };
-            let total = match cotangents.get(&operand.id) {
-                Some(&sum) => sum + contribution,
-                None => contribution,
-            };
-            cotangents.insert(operand.id, total);
+            cotangents.entry(operand.id).or_default().push(contribution);
         }
         graph.attribute(line);
         graph.enter(scope);

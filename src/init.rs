@@ -13,8 +13,7 @@ use crate::{
 
 /// How a variable begins.
 ///
-/// The fans are those of a weight: of `[inputs, outputs]`, these; of a convolution's `[outputs,
-/// inputs, ..window]`, each times the size of the window.
+/// The fans are those of a weight `[outputs, inputs, ..window]`: each times the size of the window.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Init {
@@ -95,7 +94,6 @@ fn fans(shape: &Shape) -> (f64, f64) {
     let (fan_in, fan_out) = match *shape.dims() {
         [] => (1, 1),
         [n] => (n, n),
-        [inputs, outputs] => (inputs, outputs),
         [outputs, inputs, ref window @ ..] => {
             let size: usize = window.iter().product();
             (inputs * size, outputs * size)
@@ -128,7 +126,7 @@ mod tests {
 
     #[test]
     fn variance_is_what_the_papers_say() -> Result<(), Error> {
-        let meta = Meta::new([300, 200], DType::F32);
+        let meta = Meta::new([200, 300], DType::F32);
         for (init, variance) in [
             (Init::HeNormal, 2.0 / 300.0),
             (Init::HeUniform, 2.0 / 300.0),

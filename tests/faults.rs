@@ -62,7 +62,7 @@ fn a_layer_of_the_library_names_the_line_that_made_it() {
     layer.forward(&mut scope, graph.input("b", [4, 5], DType::F32));
     let error = graph.check().expect_err("one weight cannot have two shapes").to_string();
     let line = line_of("// the layer");
-    assert!(error.contains("dense/weight: declared as [3, 10], and again as [5, 10]"), "{error}");
+    assert!(error.contains("dense/weight: declared as [10, 3], and again as [10, 5]"), "{error}");
     assert!(error.ends_with(&format!("in dense, made at tests/faults.rs:{line}")), "{error}");
 }
 

@@ -1,4 +1,4 @@
-//! Operations and whole trainings against PyTorch in f64.
+//! Operations, models and whole trainings against PyTorch in f64.
 //!
 //! `golden/generate.py` wrote the numbers, from the same operands, weights and batches. The
 //! reference computes in f64 too, but constants in its graphs are rounded to f32; there they are
@@ -9,6 +9,8 @@
 mod device;
 #[path = "golden/list.rs"]
 mod list;
+#[path = "golden/models.rs"]
+mod models;
 #[path = "golden/operations.rs"]
 mod operations;
 #[path = "golden/trajectories.rs"]

@@ -4,7 +4,8 @@ use wgrad::{
     DType, Error, Init, Meta, Tensor,
     nn::{
         Activation, BatchNorm, Conv2d, ConvTranspose2d, Dense, Dropout, Flatten, GroupNorm,
-        InstanceNorm, LayerNorm, MaxPool2d, Module, PRelu, RmsNorm, Scope, Sequential,
+        InstanceNorm, LayerNorm, LearnedPositions, MaxPool2d, Module, MultiHeadAttention, PRelu,
+        Recurrent, RmsNorm, Scope, Sequential, SinusoidalPositions, TransformerLayer,
     },
     testing::{Domain, SLOPE_BOUNDS, layer_slopes},
 };
@@ -26,6 +27,17 @@ fn slopes_of_layers_agree_with_differences() -> Result<(), Error> {
         (Box::new(PRelu::new()), &[2, 3, 4], Domain::Distinct),
         (Box::new(MaxPool2d::new(2)), &[1, 2, 4, 6], Domain::Distinct),
         (Box::new(Dropout::new(0.4)), &[4, 8], NOISE),
+        (Box::new(Recurrent::elman(3).layers(2).dropout(0.5)), &[2, 3, 4], NOISE),
+        (Box::new(Recurrent::lstm(3).bidirectional().last()), &[2, 3, 4], NOISE),
+        (Box::new(Recurrent::gru(3)), &[2, 3, 4], NOISE),
+        (Box::new(MultiHeadAttention::new(2).dropout(0.5).rotary(10.0)), &[2, 3, 4], NOISE),
+        (Box::new(LearnedPositions::new(5)), &[2, 3, 4], NOISE),
+        (Box::new(SinusoidalPositions::new()), &[2, 3, 4], NOISE),
+        (
+            Box::new(TransformerLayer::new(MultiHeadAttention::new(2).causal(), 6).dropout(0.3)),
+            &[2, 3, 4],
+            NOISE,
+        ),
         (
             Box::new(
                 Sequential::new()

@@ -36,6 +36,17 @@ impl<'g> Tensor<'g> {
         mask: Option<Tensor<'g>>,
         causal: bool,
     ) -> Tensor<'g> {
+        self.attention_weights(keys, mask, causal).matmul(values)
+    }
+
+    /// How much of each value there is in what attention gives for each query, `[.., t, s]`.
+    #[track_caller]
+    pub(crate) fn attention_weights(
+        self,
+        keys: Tensor<'g>,
+        mask: Option<Tensor<'g>>,
+        causal: bool,
+    ) -> Tensor<'g> {
         let q = self.of_floats("attention");
         let width = q.dim(-1).max(1) as f64;
         let mut scores = (q * constant(q, width.sqrt().recip())).matmul(keys.swap_axes(-1, -2));
@@ -48,7 +59,7 @@ impl<'g> Tensor<'g> {
         if let Some(mask) = mask {
             scores = mask.broadcast_to(scores.shape()).select(scores, hidden);
         }
-        scores.softmax(-1).matmul(values)
+        scores.softmax(-1)
     }
 }
 

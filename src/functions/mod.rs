@@ -7,7 +7,9 @@ mod activations;
 mod attention;
 mod losses;
 mod mathematics;
+mod positions;
 mod rearranging;
+mod recurrent;
 
 pub use rearranging::Triangle;
 
@@ -27,7 +29,9 @@ pub(crate) fn samples() -> Vec<Sample> {
         attention::samples(),
         losses::samples(),
         mathematics::samples(),
+        positions::samples(),
         rearranging::samples(),
+        recurrent::samples(),
     ]
     .concat()
 }

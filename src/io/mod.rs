@@ -5,6 +5,8 @@ pub(crate) mod cache;
 #[cfg(feature = "files")]
 pub mod safetensors;
 #[cfg(feature = "files")]
+pub mod state_dict;
+#[cfg(feature = "files")]
 mod write;
 
 #[cfg(feature = "files")]

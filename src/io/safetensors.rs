@@ -35,7 +35,7 @@ pub type Noted = (Vec<(String, Array)>, Option<String>);
 /// [`FileError::Io`], and then the file is as it was; those of
 /// [`Variables::to_arrays_below`] otherwise.
 pub fn save(path: &Path, variables: &Variables, prefix: &str) -> Result<(), Error> {
-    write(path, variables, prefix, None)
+    write(path, &variables.to_arrays_below(prefix)?, None)
 }
 
 /// As [`save`], with a text in the header that [`read_with_note`] gives back.
@@ -49,18 +49,17 @@ pub fn save_with_note(
     prefix: &str,
     note: &str,
 ) -> Result<(), Error> {
-    write(path, variables, prefix, Some(note))
+    write(path, &variables.to_arrays_below(prefix)?, Some(note))
 }
 
-fn write(
+/// Writes values under these names.
+pub(super) fn write(
     path: &Path,
-    variables: &Variables,
-    prefix: &str,
+    arrays: &[(String, Array)],
     note: Option<&str>,
 ) -> Result<(), Error> {
     // One entry: several would be written in any order.
     let metadata = note.map(|note| HashMap::from([(NOTE.to_owned(), note.to_owned())]));
-    let arrays = variables.to_arrays_below(prefix)?;
     let bytes: Vec<Vec<u8>> = arrays.iter().map(|(_, array)| encode(array)).collect();
     let views = arrays.iter().zip(&bytes).map(|((name, array), bytes)| {
         let dims = array.shape().dims().to_vec();
@@ -88,7 +87,7 @@ pub fn load(path: &Path, variables: &Variables) -> Result<(), Error> {
 /// # Errors
 ///
 /// [`FileError::Io`]; [`FileError::Corrupt`] where the file is damaged, has an element type
-/// there is none for here, or 64-bit integers that do not fit 32 bits.
+/// there is none for here, or 64-bit integers that do not fit 32 bits; bfloat16 becomes f32.
 pub fn read(path: &Path) -> Result<Vec<(String, Array)>, Error> {
     read_with_note(path).map(|(arrays, _)| arrays)
 }
@@ -178,6 +177,7 @@ fn decode(view: &TensorView<'_>) -> Result<Array, String> {
         Dtype::I32 => (DType::I32, elements(bytes, u32::from_le_bytes)),
         Dtype::U32 => (DType::U32, elements(bytes, u32::from_le_bytes)),
         Dtype::F16 => (DType::F16, elements(bytes, |b| f16::from_le_bytes(b).to_f32().to_bits())),
+        Dtype::BF16 => (DType::F32, elements(bytes, |b| u32::from(u16::from_le_bytes(b)) << 16)),
         Dtype::BOOL => {
             if let Some(byte) = bytes.iter().find(|&&byte| byte > 1) {
                 return Err(format!("{byte} is no truth value"));

@@ -4,11 +4,11 @@ use super::{Module, Scope};
 use crate::{graph::Tensor, init::Init};
 use std::panic::Location;
 
-/// A fully connected layer: `y = x W + b` along the last axis.
+/// A fully connected layer: `y = x W^T + b` along the last axis.
 ///
 /// # Shapes
 ///
-/// `x` is `[.., inputs]`, `weight` `[inputs, units]`, `bias` `[units]`, `y` `[.., units]`. The
+/// `x` is `[.., inputs]`, `weight` `[units, inputs]`, `bias` `[units]`, `y` `[.., units]`. The
 /// number of inputs is that of the `x` it is traced on.
 #[derive(Clone, Debug)]
 pub struct Dense {
@@ -43,8 +43,8 @@ impl Module for Dense {
 
     fn forward<'g>(&self, cx: &mut Scope<'g>, x: Tensor<'g>) -> Tensor<'g> {
         let _line = cx.at(self.line);
-        let weight = cx.param("weight", [x.dim(-1), self.units], self.init);
-        let y = x.matmul(weight);
+        let weight = cx.param("weight", [self.units, x.dim(-1)], self.init);
+        let y = x.matmul(weight.swap_axes(-1, -2));
         if !self.bias {
             return y;
         }

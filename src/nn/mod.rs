@@ -20,18 +20,24 @@
 //! ```
 
 mod activation;
+mod attention;
 mod convolution;
 mod dense;
 mod dropout;
 mod embedding;
 mod flatten;
 mod losses;
+pub mod models;
 mod normalization;
 mod pooling;
+mod positions;
+mod recurrent;
 mod scope;
 mod sequential;
+mod transformer;
 
 pub use activation::{Activation, PRelu};
+pub use attention::MultiHeadAttention;
 pub use convolution::{
     Conv, Conv1d, Conv2d, Conv3d, ConvTranspose, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d,
 };
@@ -46,8 +52,11 @@ pub use pooling::{
     AdaptiveMaxPool1d, AdaptiveMaxPool2d, AdaptiveMaxPool3d, AvgPool, AvgPool1d, AvgPool2d,
     AvgPool3d, GlobalAvgPool, GlobalMaxPool, MaxPool, MaxPool1d, MaxPool2d, MaxPool3d,
 };
+pub use positions::{LearnedPositions, SinusoidalPositions};
+pub use recurrent::{Recurrent, Reset, State};
 pub use scope::{Attribution, Mode, Scope};
 pub use sequential::Sequential;
+pub use transformer::TransformerLayer;
 
 use crate::graph::Tensor;
 

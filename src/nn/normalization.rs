@@ -11,7 +11,7 @@ const EPS: f64 = 1e-5;
 ///
 /// # Shapes
 ///
-/// `scale` and `shift` have those of the last axes.
+/// The scale `weight` and the shift `bias` have those of the last axes.
 #[derive(Clone, Debug)]
 pub struct LayerNorm {
     axes: usize,
@@ -65,8 +65,8 @@ impl Module for LayerNorm {
             let axes: Vec<i32> = (1..=dims.len() as i32).map(|axis| -axis).collect();
             return x.normalize(axes.as_slice(), self.eps);
         }
-        let scale = cx.param("scale", dims.as_slice(), Init::Ones);
-        let shift = cx.param("shift", dims.as_slice(), Init::Zeros);
+        let scale = cx.param("weight", dims.as_slice(), Init::Ones);
+        let shift = cx.param("bias", dims.as_slice(), Init::Zeros);
         x.layer_norm(scale, shift, self.eps)
     }
 }
@@ -82,7 +82,7 @@ fn last(x: Tensor<'_>, axes: usize) -> Option<Vec<usize>> {
 ///
 /// # Shapes
 ///
-/// `scale` has that of the last axis.
+/// The scale `weight` has that of the last axis.
 #[derive(Clone, Debug)]
 pub struct RmsNorm {
     eps: f64,
@@ -119,7 +119,7 @@ impl Module for RmsNorm {
         let Some(dims) = last(x, 1) else {
             return cx.graph().refuse("rms_norm", &[x], OpError::Rank { least: 1 });
         };
-        let scale = cx.param("scale", dims, Init::Ones);
+        let scale = cx.param("weight", dims, Init::Ones);
         x.rms_norm(scale, self.eps)
     }
 }
@@ -129,7 +129,7 @@ impl Module for RmsNorm {
 ///
 /// # Shapes
 ///
-/// `scale` and `shift` are `[channels]`.
+/// The scale `weight` and the shift `bias` are `[channels]`.
 #[derive(Clone, Debug)]
 pub struct GroupNorm {
     groups: usize,
@@ -168,7 +168,7 @@ impl Module for GroupNorm {
 ///
 /// # Shapes
 ///
-/// `scale` and `shift` are `[channels]`.
+/// The scale `weight` and the shift `bias` are `[channels]`.
 ///
 /// # Source
 ///
@@ -223,8 +223,8 @@ fn by_channel(x: Tensor<'_>) -> Vec<usize> {
 
 /// The parameters of a layer with one scale and one shift for each channel.
 fn scale_and_shift<'g>(cx: &mut Scope<'g>, x: Tensor<'g>) -> [Tensor<'g>; 2] {
-    let scale = cx.param("scale", [x.dim(1)], Init::Ones);
-    let shift = cx.param("shift", [x.dim(1)], Init::Zeros);
+    let scale = cx.param("weight", [x.dim(1)], Init::Ones);
+    let shift = cx.param("bias", [x.dim(1)], Init::Zeros);
     [scale, shift].map(|param| param.reshape(by_channel(x)))
 }
 
@@ -237,7 +237,7 @@ fn scale_and_shift<'g>(cx: &mut Scope<'g>, x: Tensor<'g>) -> [Tensor<'g>; 2] {
 ///
 /// # Shapes
 ///
-/// `scale`, `shift`, `running_mean` and `running_var` are `[channels]`.
+/// The scale `weight`, the shift `bias`, `running_mean` and `running_var` are `[channels]`.
 ///
 /// # Numerics
 ///

@@ -2,7 +2,10 @@
 
 use super::*;
 use crate::{
-    ops::lowering::{CpuKernel, Kernel, Shader, fold},
+    ops::{
+        lowering::{CpuKernel, Kernel, Shader, fold},
+        transpose::Transpose,
+    },
     shape::Shape,
 };
 use std::sync::Arc;
@@ -189,12 +192,31 @@ impl<'g> Tensor<'g> {
             // One matrix serves all batches: their rows are those of one larger matrix.
             let (rows, inner) = a.dims().split_at(a.rank() - 1);
             let merged = self.reshape([Shape::from(rows).len(), inner[0]]);
-            let y = self.graph.push(PLAIN, &[merged, other]);
+            let (other, transpose_b) = other.as_stored();
+            let y = self.graph.push(Matmul { transpose_b, ..PLAIN }, &[merged, other]);
             return y.reshape([rows, &[b.dims()[1]]].concat());
         }
-        let lhs = self.broadcast_to([common.dims(), &a.dims()[a.rank() - 2..]].concat());
-        let rhs = other.broadcast_to([common.dims(), &b.dims()[b.rank() - 2..]].concat());
-        self.graph.push(PLAIN, &[lhs, rhs])
+        let (lhs, transpose_a) = self.as_stored();
+        let (rhs, transpose_b) = other.as_stored();
+        let spread = |x: Tensor<'g>| {
+            let matrix = &x.shape().dims()[x.rank() - 2..].to_vec();
+            [common.dims(), matrix].concat()
+        };
+        let (lhs, rhs) = (lhs.broadcast_to(spread(lhs)), rhs.broadcast_to(spread(rhs)));
+        self.graph.push(Matmul { transpose_a, transpose_b }, &[lhs, rhs])
+    }
+
+    /// A matrix as it lies in memory, and whether it is the transpose of that: so the derivative by a
+    /// weight that is used transposed comes out as the weight is stored.
+    fn as_stored(self) -> (Tensor<'g>, bool) {
+        let node = self.graph.node(self.id);
+        let Op::Transpose(Transpose { axes }) = &node.op else { return (self, false) };
+        let rank = axes.len();
+        let outer_stay = (0..rank - 2).all(|axis| axes[axis] == axis);
+        match outer_stay && axes[rank - 1] == rank - 2 {
+            true => (Tensor { graph: self.graph, id: node.inputs[0] }, true),
+            false => (self, false),
+        }
     }
 }
 

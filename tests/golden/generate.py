@@ -19,6 +19,7 @@ Layouts are wgrad's: the weight of a dense layer is [inputs, units], torch's tra
 import torch
 
 import functions
+import models
 import operations
 import trajectories
 from common import write
@@ -28,4 +29,5 @@ if __name__ == "__main__":
     functions.every()
     write("operations.json", operations.CASES)
     write("trajectories.json", trajectories.every())
+    write("models.json", models.every())
     print(len(operations.CASES), "operations with PyTorch", torch.__version__)

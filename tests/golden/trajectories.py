@@ -42,23 +42,23 @@ class Judge:
 
 
 def mlp(w, x, state):
-    x = F.relu(x @ w["0:dense/weight"] + w["0:dense/bias"])
-    x = torch.tanh(x @ w["2:dense/weight"] + w["2:dense/bias"])
-    return x @ w["4:dense/weight"] + w["4:dense/bias"]
+    x = F.relu(x @ w["0:dense/weight"].T + w["0:dense/bias"])
+    x = torch.tanh(x @ w["2:dense/weight"].T + w["2:dense/bias"])
+    return x @ w["4:dense/weight"].T + w["4:dense/bias"]
 
 
 def cnn(w, x, state, training=True):
     x = F.conv2d(x, w["0:conv2d/weight"], w["0:conv2d/bias"], padding=1)
     x = F.batch_norm(x, state["1:batch_norm/running_mean"], state["1:batch_norm/running_var"],
-                     w["1:batch_norm/scale"], w["1:batch_norm/shift"], training, 0.1, EPS)
+                     w["1:batch_norm/weight"], w["1:batch_norm/bias"], training, 0.1, EPS)
     x = F.max_pool2d(F.relu(x), 2)
     x = F.relu(F.conv2d(x, w["4:conv2d/weight"], w["4:conv2d/bias"], stride=2, padding=1))
-    return x.mean((2, 3)) @ w["7:dense/weight"] + w["7:dense/bias"]
+    return x.mean((2, 3)) @ w["7:dense/weight"].T + w["7:dense/bias"]
 
 
 def embedding(w, x, state):
     x = F.embedding(x, w["embedding/weight"]).mean(1)
-    return x @ w["dense/weight"] + w["dense/bias"]
+    return x @ w["dense/weight"].T + w["dense/bias"]
 
 
 def train(model, weights, state, batches, optimizer):
@@ -103,21 +103,21 @@ def trajectory(name, model, weights, batches, optimizer, judge=None, state=None)
 def every():
     NUMBERS.seed(11)
     mlp_weights = {
-        "0:dense/weight": floats(6, 16, low=-0.75, high=0.75),
+        "0:dense/weight": floats(6, 16, low=-0.75, high=0.75).T.contiguous(),
         "0:dense/bias": floats(16, low=-0.25, high=0.25),
-        "2:dense/weight": floats(16, 8, low=-0.5, high=0.5),
+        "2:dense/weight": floats(16, 8, low=-0.5, high=0.5).T.contiguous(),
         "2:dense/bias": torch.zeros(8),
-        "4:dense/weight": floats(8, 4, low=-0.5, high=0.5),
+        "4:dense/weight": floats(8, 4, low=-0.5, high=0.5).T.contiguous(),
         "4:dense/bias": torch.zeros(4),
     }
     cnn_weights = {
         "0:conv2d/weight": floats(4, 2, 3, 3, low=-0.5, high=0.5),
         "0:conv2d/bias": floats(4, low=-0.25, high=0.25),
-        "1:batch_norm/scale": torch.ones(4),
-        "1:batch_norm/shift": torch.zeros(4),
+        "1:batch_norm/weight": torch.ones(4),
+        "1:batch_norm/bias": torch.zeros(4),
         "4:conv2d/weight": floats(6, 4, 3, 3, low=-0.375, high=0.375),
         "4:conv2d/bias": torch.zeros(6),
-        "7:dense/weight": floats(6, 3, low=-0.75, high=0.75),
+        "7:dense/weight": floats(6, 3, low=-0.75, high=0.75).T.contiguous(),
         "7:dense/bias": torch.zeros(3),
     }
     cnn_state = {
@@ -126,7 +126,7 @@ def every():
     }
     embedding_weights = {
         "embedding/weight": floats(20, 6),
-        "dense/weight": floats(6, 4, low=-0.75, high=0.75),
+        "dense/weight": floats(6, 4, low=-0.75, high=0.75).T.contiguous(),
         "dense/bias": torch.zeros(4),
     }
     return [

@@ -1,0 +1,133 @@
+//! Attention in several heads.
+
+use super::{Dense, Dropout, Module, Scope};
+use crate::{error::OpError, graph::Tensor, init::Init};
+use std::panic::Location;
+
+/// Attention in several heads: each looks at a part of its own of every vector.
+///
+/// # Shapes
+///
+/// `x` and the result are `[n, t, d]`. Parameters have names and layouts of PyTorch:
+/// `in_proj_weight` `[d + 2 e, d]` and `in_proj_bias` for queries, keys and values one after
+/// another, where `e` is `d`, or `d / heads` for each head of keys and values; `out_proj/weight`
+/// `[d, d]` and `out_proj/bias`.
+///
+/// # Errors
+///
+/// Kept by the graph: [`OpError::Indivisible`] unless `d` is a multiple of the heads, and these of the
+/// heads of keys and values; [`OpError::Rank`].
+///
+/// # Source
+///
+/// Vaswani et al. 2017; heads that share keys and values: Ainslie et al. 2023, arXiv:2305.13245.
+#[derive(Clone, Debug)]
+pub struct MultiHeadAttention {
+    heads: usize,
+    shared: Option<usize>,
+    causal: bool,
+    bias: bool,
+    dropout: f64,
+    rotary: Option<f64>,
+    line: &'static Location<'static>,
+}
+
+impl MultiHeadAttention {
+    /// With this many heads, each of which sees everything.
+    #[track_caller]
+    pub fn new(heads: usize) -> Self {
+        let line = Location::caller();
+        let (shared, causal, bias, dropout, rotary) = (None, false, true, 0.0, None);
+        MultiHeadAttention { heads, shared, causal, bias, dropout, rotary, line }
+    }
+
+    /// Hides from each position those that follow it.
+    pub fn causal(self) -> Self {
+        MultiHeadAttention { causal: true, ..self }
+    }
+
+    /// Sets the number of heads of keys and values, each of which serves as many heads of queries.
+    pub fn key_value_heads(self, heads: usize) -> Self {
+        MultiHeadAttention { shared: Some(heads), ..self }
+    }
+
+    /// Turns queries and keys by their positions: see [`Tensor::rotary`].
+    pub fn rotary(self, base: f64) -> Self {
+        MultiHeadAttention { rotary: Some(base), ..self }
+    }
+
+    /// Drops weights with this probability, while training.
+    pub fn dropout(self, dropout: f64) -> Self {
+        MultiHeadAttention { dropout, ..self }
+    }
+
+    /// Leaves out the biases.
+    pub fn without_bias(self) -> Self {
+        MultiHeadAttention { bias: false, ..self }
+    }
+
+    /// What queries from `x`, `[n, t, d]`, find in `memory`, `[n, s, d]`; where `mask`, broadcast to
+    /// `[n, heads, t, s]`, is false, a query does not see a key.
+    pub fn attend<'g>(
+        &self,
+        cx: &mut Scope<'g>,
+        x: Tensor<'g>,
+        memory: Tensor<'g>,
+        mask: Option<Tensor<'g>>,
+    ) -> Tensor<'g> {
+        let _line = cx.at(self.line);
+        let (width, shared) = (x.dim(-1), self.shared.unwrap_or(self.heads));
+        let refuse = |reason| cx.graph().refuse("attention", &[x, memory], reason);
+        if x.rank() != 3 || memory.rank() != 3 {
+            return refuse(OpError::Rank { least: 3 });
+        }
+        for (what, number, by) in [("elements", width, self.heads), ("heads", self.heads, shared)] {
+            if by == 0 || number % by != 0 {
+                return refuse(OpError::Indivisible { what, number, by });
+            }
+        }
+        let narrow = width / self.heads * shared;
+        let rows = width + 2 * narrow;
+        let weight = cx.param("in_proj_weight", [rows, width], Init::GlorotUniform);
+        let bias = self.bias.then(|| cx.param("in_proj_bias", [rows], Init::Zeros));
+        let project = |x: Tensor<'g>, rows: std::ops::Range<usize>| {
+            let y = x.matmul(weight.slice(0, rows.clone()).swap_axes(0, 1));
+            bias.map_or(y, |bias| y + bias.slice(0, rows))
+        };
+        let [q, k, v] = if x.id == memory.id {
+            let all = project(x, 0..rows);
+            [0..width, width..width + narrow, width + narrow..rows].map(|part| all.slice(-1, part))
+        } else {
+            [(x, 0..width), (memory, width..width + narrow), (memory, width + narrow..rows)]
+                .map(|(of, part)| project(of, part))
+        };
+        let [q, k, v] = [(q, self.heads), (k, shared), (v, shared)].map(|(x, heads)| {
+            let apart = x.reshape([x.dim(0), x.dim(1), heads, width / self.heads]);
+            apart.transpose([0, 2, 1, 3])
+        });
+        let turned = |x: Tensor<'g>| self.rotary.map_or(x, |base| x.rotary(base));
+        let serving = |x: Tensor<'g>| x.repeat(self.heads / shared, 1);
+        let (q, k, v) = (turned(q), serving(turned(k)), serving(v));
+        let y = match self.dropout == 0.0 {
+            true => q.attention(k, v, mask, self.causal),
+            false => {
+                let weights = q.attention_weights(k, mask, self.causal);
+                Dropout::new(self.dropout).forward(cx, weights).matmul(v)
+            }
+        };
+        let together = y.transpose([0, 2, 1, 3]).reshape(x.shape());
+        let out = Dense::new(width).init(Init::GlorotUniform);
+        let out = if self.bias { out } else { out.without_bias() };
+        out.forward(&mut cx.child("out_proj"), together)
+    }
+}
+
+impl Module for MultiHeadAttention {
+    fn name(&self) -> &str {
+        "attention"
+    }
+
+    fn forward<'g>(&self, cx: &mut Scope<'g>, x: Tensor<'g>) -> Tensor<'g> {
+        self.attend(cx, x, x, None)
+    }
+}

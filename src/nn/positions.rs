@@ -1,0 +1,100 @@
+//! What tells a network where in a sequence it is.
+
+use super::{Module, Scope};
+use crate::{error::OpError, graph::Tensor, init::Init};
+use std::panic::Location;
+
+/// Adds to each vector one that is learned for its position: `y[.., p, :] = x[.., p, :] + W[p, :]`.
+///
+/// # Shapes
+///
+/// `x` and `y` are `[.., t, d]`, `weight` is `[longest, d]`.
+///
+/// # Errors
+///
+/// Kept by the graph: [`OpError::Range`] of a sequence that is longer; [`OpError::Rank`].
+#[derive(Clone, Debug)]
+pub struct LearnedPositions {
+    longest: usize,
+    init: Init,
+    line: &'static Location<'static>,
+}
+
+impl LearnedPositions {
+    /// For sequences of up to this length; the weight begins as standard normal numbers.
+    #[track_caller]
+    pub fn new(longest: usize) -> Self {
+        let init = Init::Normal { mean: 0.0, std: 1.0 };
+        LearnedPositions { longest, init, line: Location::caller() }
+    }
+
+    /// Sets how the weight begins.
+    pub fn init(self, init: Init) -> Self {
+        LearnedPositions { init, ..self }
+    }
+}
+
+impl Module for LearnedPositions {
+    fn name(&self) -> &str {
+        "positions"
+    }
+
+    fn forward<'g>(&self, cx: &mut Scope<'g>, x: Tensor<'g>) -> Tensor<'g> {
+        let _line = cx.at(self.line);
+        if !x.failed() && x.rank() < 2 {
+            return cx.graph().refuse("positions", &[x], OpError::Rank { least: 2 });
+        }
+        let weight = cx.param("weight", [self.longest, x.dim(-1)], self.init);
+        x + weight.slice(0, ..x.dim(-2))
+    }
+}
+
+/// Adds to each vector waves of its position: `sin(p / 10000^(2 i / d))` to element `2 i`, and the
+/// cosine to element `2 i + 1`.
+///
+/// # Shapes
+///
+/// `x` and `y` are `[.., t, d]`, `d` even.
+///
+/// # Errors
+///
+/// Kept by the graph: [`OpError::Indivisible`]; [`OpError::Rank`].
+///
+/// # Source
+///
+/// Vaswani et al. 2017.
+#[derive(Clone, Debug)]
+pub struct SinusoidalPositions {
+    line: &'static Location<'static>,
+}
+
+impl SinusoidalPositions {
+    /// For sequences of any length.
+    #[track_caller]
+    pub fn new() -> Self {
+        SinusoidalPositions { line: Location::caller() }
+    }
+}
+
+impl Default for SinusoidalPositions {
+    #[track_caller]
+    fn default() -> Self {
+        SinusoidalPositions::new()
+    }
+}
+
+impl Module for SinusoidalPositions {
+    fn name(&self) -> &str {
+        "positions"
+    }
+
+    fn forward<'g>(&self, cx: &mut Scope<'g>, x: Tensor<'g>) -> Tensor<'g> {
+        let _line = cx.at(self.line);
+        let angles = match x.angles(10_000.0) {
+            Ok(angles) => angles,
+            Err(reason) => return cx.graph().refuse("positions", &[x], reason),
+        };
+        let waves = cx.graph().stack(&[angles.sin(), angles.cos()], -1);
+        x + waves.reshape([x.dim(-2), x.dim(-1)])
+    }
+}

@@ -1,0 +1,310 @@
+//! Recurrent layers: a state that is carried from step to step of a sequence.
+
+use super::{Dropout, Module, Scope};
+use crate::{dtype::DType, error::OpError, graph::Tensor, init::Init};
+use std::panic::Location;
+
+/// A recurrent network over sequences: Elman's, long short-term memory, or gated recurrent units; in
+/// several layers, in one direction or in both.
+///
+/// ```
+/// use wgrad::{DType, Graph, nn::{Mode, Module, Recurrent, Scope}};
+///
+/// let layer = Recurrent::lstm(128).layers(2).bidirectional();
+/// let graph = Graph::new();
+/// let x = graph.input("x", [32, 20, 64], DType::F32);
+/// let y = layer.forward(&mut Scope::new(&graph, Mode::Train), x);
+/// assert_eq!(y.shape().dims(), [32, 20, 256]);
+/// graph.check()?;
+/// # Ok::<(), wgrad::Error>(())
+/// ```
+///
+/// # Shapes
+///
+/// `x` is `[n, steps, inputs]`, `y` `[n, steps, hidden]`, twice as wide in both directions: forward
+/// first. With [`last`](Self::last), `y` is `[n, hidden]` or `[n, 2 hidden]`. Parameters have names
+/// and layouts of PyTorch: of layer `k`, `weight_ih_lk` is `[gates hidden, inputs]`, `weight_hh_lk`
+/// `[gates hidden, hidden]`, `bias_ih_lk` and `bias_hh_lk` `[gates hidden]`; those of the backward
+/// direction end in `_reverse`. All begin uniform in `+-1 / sqrt(hidden)`.
+///
+/// # Errors
+///
+/// Kept by the graph: [`OpError::Rank`] unless `x` has three axes; [`OpError::Empty`] of no steps.
+///
+/// # Source
+///
+/// Elman 1990; Hochreiter & Schmidhuber 1997; Cho et al. 2014, arXiv:1406.1078.
+#[derive(Clone, Debug)]
+pub struct Recurrent {
+    cell: Cell,
+    hidden: usize,
+    layers: usize,
+    bidirectional: bool,
+    bias: bool,
+    last: bool,
+    dropout: f64,
+    line: &'static Location<'static>,
+}
+
+/// Where a gated recurrent unit resets its state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Reset {
+    /// Behind the product with the weight: `r (W h + b)`, as PyTorch and cuDNN.
+    AfterProduct,
+    /// In front of it: `W (r h) + b`, as Cho et al. 2014 wrote it.
+    BeforeProduct,
+}
+
+/// What a step does.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Cell {
+    Elman,
+    Lstm,
+    Gru(Reset),
+}
+
+/// What a recurrent network carries from one step to the next.
+///
+/// # Shapes
+///
+/// `[layers directions, n, hidden]`: the directions of a layer follow one another.
+#[derive(Clone, Copy, Debug)]
+pub struct State<'g> {
+    /// The hidden state of every layer and direction.
+    pub hidden: Tensor<'g>,
+    /// The cells, of long short-term memory only.
+    pub cell: Option<Tensor<'g>>,
+}
+
+impl Recurrent {
+    #[track_caller]
+    fn new(cell: Cell, hidden: usize) -> Self {
+        let line = Location::caller();
+        let (layers, bidirectional, bias, last, dropout) = (1, false, true, false, 0.0);
+        Recurrent { cell, hidden, layers, bidirectional, bias, last, dropout, line }
+    }
+
+    /// `h' = tanh(W x + b + U h + c)`
+    #[track_caller]
+    pub fn elman(hidden: usize) -> Self {
+        Recurrent::new(Cell::Elman, hidden)
+    }
+
+    /// Long short-term memory: see [`Tensor::lstm_cell`].
+    #[track_caller]
+    pub fn lstm(hidden: usize) -> Self {
+        Recurrent::new(Cell::Lstm, hidden)
+    }
+
+    /// Gated recurrent units: see [`Tensor::gru_cell`].
+    #[track_caller]
+    pub fn gru(hidden: usize) -> Self {
+        Recurrent::new(Cell::Gru(Reset::AfterProduct), hidden)
+    }
+
+    /// Sets where gated recurrent units reset their state; others have no such gate.
+    pub fn reset(self, reset: Reset) -> Self {
+        match self.cell {
+            Cell::Gru(_) => Recurrent { cell: Cell::Gru(reset), ..self },
+            _ => self,
+        }
+    }
+
+    /// Sets the number of layers, each of which reads the states of the one below.
+    pub fn layers(self, layers: usize) -> Self {
+        Recurrent { layers, ..self }
+    }
+
+    /// Adds a second network to each layer, which reads the sequence from its end.
+    pub fn bidirectional(self) -> Self {
+        Recurrent { bidirectional: true, ..self }
+    }
+
+    /// Drops what one layer gives to the next with this probability, while training.
+    pub fn dropout(self, dropout: f64) -> Self {
+        Recurrent { dropout, ..self }
+    }
+
+    /// Leaves out the biases.
+    pub fn without_bias(self) -> Self {
+        Recurrent { bias: false, ..self }
+    }
+
+    /// As a [`Module`], gives the last state of the last layer only.
+    pub fn last(self) -> Self {
+        Recurrent { last: true, ..self }
+    }
+
+    /// Runs over sequences from a state, which is 0 unless given: the states of the last layer at
+    /// all steps, `[n, steps, hidden]`, and the last states of all layers.
+    ///
+    /// With `lengths`, `[n]` of u32, a sequence ends after so many steps: behind its end its states
+    /// stay as they are and it gives zeros; backward it begins at its end.
+    pub fn run<'g>(
+        &self,
+        cx: &mut Scope<'g>,
+        x: Tensor<'g>,
+        begin: Option<State<'g>>,
+        lengths: Option<Tensor<'g>>,
+    ) -> (Tensor<'g>, State<'g>) {
+        let _line = cx.at(self.line);
+        let graph = cx.graph();
+        let fail = |x| (x, State { hidden: x, cell: None });
+        if !x.failed() && x.rank() != 3 {
+            return fail(graph.refuse("recurrent", &[x], OpError::Rank { least: 3 }));
+        }
+        if !x.failed() && (x.dim(1) == 0 || self.layers == 0) {
+            return fail(graph.refuse("recurrent", &[x], OpError::Empty));
+        }
+        let directions = if self.bidirectional { 2 } else { 1 };
+        // Step by step in memory, so that each is a piece of it.
+        let mut x = x.transpose([1, 0, 2]);
+        let (mut hidden, mut cells) = (Vec::new(), Vec::new());
+        for layer in 0..self.layers {
+            if layer > 0 {
+                x = Dropout::new(self.dropout).forward(cx, x);
+            }
+            let mut outputs = Vec::new();
+            for direction in 0..directions {
+                let index = layer * directions + direction;
+                let zeros = || graph.full([x.dim(1), self.hidden], DType::F32, 0.0);
+                let part = |all: Tensor<'g>| all.slice(0, index..index + 1).squeeze(0);
+                let hidden_before = begin.map_or_else(zeros, |state| part(state.hidden));
+                let cell_before = begin.and_then(|state| state.cell).map_or_else(zeros, part);
+                let weights = self.weights(cx, x.dim(-1), layer, direction == 1);
+                let mut steps: Vec<usize> = (0..x.dim(0)).collect();
+                if direction == 1 {
+                    steps.reverse();
+                }
+                let (mut states, last) =
+                    self.layer(&weights, x, [hidden_before, cell_before], &steps, lengths);
+                if direction == 1 {
+                    states.reverse();
+                }
+                outputs.push(graph.stack(&states, 0));
+                hidden.push(last[0]);
+                cells.push(last[1]);
+            }
+            x = graph.concat(&outputs, -1);
+        }
+        let cell = (self.cell == Cell::Lstm).then(|| graph.stack(&cells, 0));
+        (x.transpose([1, 0, 2]), State { hidden: graph.stack(&hidden, 0), cell })
+    }
+
+    /// The parameters of a layer in one direction.
+    fn weights<'g>(
+        &self,
+        cx: &mut Scope<'g>,
+        inputs: usize,
+        layer: usize,
+        reverse: bool,
+    ) -> Weights<'g> {
+        let gates = match self.cell {
+            Cell::Elman => 1,
+            Cell::Lstm => 4,
+            Cell::Gru(_) => 3,
+        };
+        let rows = gates * self.hidden;
+        let width = (self.hidden.max(1) as f64).sqrt().recip();
+        let init = Init::Uniform { low: -width, high: width };
+        let suffix = if reverse { "_reverse" } else { "" };
+        let mut param =
+            |name: &str, dims: &[usize]| cx.param(&format!("{name}_l{layer}{suffix}"), dims, init);
+        let input = param("weight_ih", &[rows, inputs]);
+        let state = param("weight_hh", &[rows, self.hidden]);
+        let bias = self.bias.then(|| [param("bias_ih", &[rows]), param("bias_hh", &[rows])]);
+        Weights { input, state, bias }
+    }
+
+    /// The states after each of the steps, in their order, and the last ones.
+    fn layer<'g>(
+        &self,
+        weights: &Weights<'g>,
+        x: Tensor<'g>,
+        begin: [Tensor<'g>; 2],
+        steps: &[usize],
+        lengths: Option<Tensor<'g>>,
+    ) -> (Vec<Tensor<'g>>, [Tensor<'g>; 2]) {
+        // What comes from the inputs, of all steps at once.
+        let inputs = x.matmul(weights.input.swap_axes(0, 1));
+        let inputs = weights.bias.map_or(inputs, |[bias, _]| inputs + bias);
+        let mut state = begin;
+        let mut outputs = Vec::with_capacity(steps.len());
+        for &step in steps {
+            let input = inputs.slice(0, step..step + 1).squeeze(0);
+            let next = self.step(weights, input, state);
+            match lengths {
+                None => {
+                    outputs.push(next[0]);
+                    state = next;
+                }
+                Some(lengths) => {
+                    let lasts = lengths.greater(step as u32).unsqueeze(-1);
+                    let stays = |[next, before]: [Tensor<'g>; 2]| {
+                        lasts.broadcast_to(next.shape()).select(next, before)
+                    };
+                    outputs.push(stays([next[0], next[0].full_like(0.0)]));
+                    state = [[next[0], state[0]], [next[1], state[1]]].map(stays);
+                }
+            }
+        }
+        (outputs, state)
+    }
+
+    /// Hidden state and cell after a step.
+    fn step<'g>(
+        &self,
+        weights: &Weights<'g>,
+        input: Tensor<'g>,
+        [hidden, cell]: [Tensor<'g>; 2],
+    ) -> [Tensor<'g>; 2] {
+        let product = |x: Tensor<'g>, rows: std::ops::Range<usize>| {
+            let y = x.matmul(weights.state.slice(0, rows.clone()).swap_axes(0, 1));
+            weights.bias.map_or(y, |[_, bias]| y + bias.slice(0, rows))
+        };
+        let h = self.hidden;
+        match self.cell {
+            Cell::Elman => [(input + product(hidden, 0..h)).tanh(), cell],
+            Cell::Lstm => (input + product(hidden, 0..4 * h)).lstm_cell(cell),
+            Cell::Gru(Reset::AfterProduct) => {
+                [input.gru_cell(product(hidden, 0..3 * h), hidden), cell]
+            }
+            Cell::Gru(Reset::BeforeProduct) => {
+                let [xr, xz, xn] = input.gates("gru_cell", hidden);
+                let [sr, sz] = product(hidden, 0..2 * h).gates("gru_cell", hidden);
+                let reset = (xr + sr).sigmoid() * hidden;
+                let n = (xn + product(reset, 2 * h..3 * h)).tanh();
+                [n + (xz + sz).sigmoid() * (hidden - n), cell]
+            }
+        }
+    }
+}
+
+/// The parameters of a layer in one direction.
+struct Weights<'g> {
+    input: Tensor<'g>,
+    state: Tensor<'g>,
+    /// Beside the inputs, and beside the state.
+    bias: Option<[Tensor<'g>; 2]>,
+}
+
+impl Module for Recurrent {
+    fn name(&self) -> &str {
+        match self.cell {
+            Cell::Elman => "rnn",
+            Cell::Lstm => "lstm",
+            Cell::Gru(_) => "gru",
+        }
+    }
+
+    fn forward<'g>(&self, cx: &mut Scope<'g>, x: Tensor<'g>) -> Tensor<'g> {
+        let (y, state) = self.run(cx, x, None, None);
+        if !self.last {
+            return y;
+        }
+        let directions = if self.bidirectional { 2 } else { 1 };
+        let all = self.layers * directions;
+        let last = state.hidden.slice(0, all - directions..all);
+        last.transpose([1, 0, 2]).reshape([y.dim(0), y.dim(-1)])
+    }
+}

@@ -1,0 +1,250 @@
+"""Layers with parameters of their own, and whole models: results and derivatives of both orders.
+
+The parameters of each are in a safetensors file, as PyTorch users save them."""
+
+import math
+
+import torch
+import torch.nn as nn
+import torch.nn.functional as F
+from safetensors.torch import save_file
+
+from common import EPS, HERE, NUMBERS, array, floats, integers
+
+CASES = []
+
+
+def case(name, module, inputs, call=None, evaluate=True, **attributes):
+    """What `module` makes of named inputs, and the derivatives of a sum of its results with
+    coefficients, and of a sum of these derivatives with coefficients, by its parameters."""
+    call = call or (lambda module, x: module(x))
+    for parameter in module.parameters():
+        size = min(1.0, 2 / math.sqrt(parameter.shape[-1]))
+        parameter.data = (floats(*parameter.shape, low=-1, high=1) * 64 * size).round() / 64
+    for key, buffer in module.named_buffers():
+        if key.endswith("running_mean"):
+            buffer.copy_(floats(*buffer.shape, low=-1, high=1))
+        elif key.endswith("running_var"):
+            buffer.copy_(floats(*buffer.shape, low=0.5, high=2))
+    state = {key: value.clone() for key, value in module.state_dict().items()}
+    save_file({key: value.to(torch.float32) if value.is_floating_point() else value
+               for key, value in state.items()}, HERE / "models" / f"{name}.safetensors")
+
+    outputs = lambda: [y for y in (lambda r: r if isinstance(r, tuple) else (r,))(call(module, **inputs))]
+    entry = {"name": name, **attributes, "inputs": {
+        key: {"dtype": "f32" if value.is_floating_point() else "u32", **array(value)}
+        for key, value in inputs.items()}}
+    with torch.nn.attention.sdpa_kernel(torch.nn.attention.SDPBackend.MATH):
+        if evaluate:
+            module.eval()
+            with torch.no_grad():
+                entry["evaluated"] = [array(y) for y in outputs()]
+            module.load_state_dict(state)
+        module.train()
+        ys = outputs()
+        cotangents = [floats(*y.shape) for y in ys]
+        names, parameters = zip(*module.named_parameters())
+        loss = sum((y * ct).sum() for y, ct in zip(ys, cotangents))
+        first = torch.autograd.grad(loss, parameters, create_graph=True)
+        weights = [floats(*g.shape) for g in first]
+        total = sum((g * w).sum() for g, w in zip(first, weights))
+        second = torch.autograd.grad(total, parameters, allow_unused=True)
+    second = [torch.zeros_like(g) if h is None else h for g, h in zip(first, second)]
+    entry |= {"outputs": [array(y) for y in ys], "cotangents": [array(ct) for ct in cotangents]}
+    entry["first"], entry["weights"], entry["second"] = (
+        {name: array(value) for name, value in zip(names, values)}
+        for values in (first, weights, second))
+    CASES.append(entry)
+
+
+class Block(nn.Module):
+    """torchvision's BasicBlock."""
+
+    def __init__(self, inputs, channels, stride):
+        super().__init__()
+        conv = lambda i, window, stride: nn.Conv2d(i, channels, window, stride, window // 2, bias=False)
+        self.conv1, self.bn1 = conv(inputs, 3, stride), nn.BatchNorm2d(channels, eps=EPS)
+        self.conv2, self.bn2 = conv(channels, 3, 1), nn.BatchNorm2d(channels, eps=EPS)
+        self.downsample = None
+        if stride != 1 or inputs != channels:
+            self.downsample = nn.Sequential(conv(inputs, 1, stride), nn.BatchNorm2d(channels, eps=EPS))
+
+    def forward(self, x):
+        y = self.bn2(self.conv2(F.relu(self.bn1(self.conv1(x)))))
+        return F.relu(y + (x if self.downsample is None else self.downsample(x)))
+
+
+class ResNet(nn.Module):
+    """torchvision's, with the names of its parts."""
+
+    def __init__(self, large, blocks, width, classes):
+        super().__init__()
+        self.large = large
+        self.conv1 = (nn.Conv2d(3, width, 7, 2, 3, bias=False) if large
+                      else nn.Conv2d(3, width, 3, 1, 1, bias=False))
+        self.bn1 = nn.BatchNorm2d(width, eps=EPS)
+        inputs = width
+        for stage, count in enumerate(blocks):
+            channels = width * 2 ** stage
+            layers = []
+            for index in range(count):
+                layers.append(Block(inputs, channels, 2 if stage and not index else 1))
+                inputs = channels
+            setattr(self, f"layer{stage + 1}", nn.Sequential(*layers))
+        self.stages = len(blocks)
+        self.fc = nn.Linear(inputs, classes)
+
+    def forward(self, x):
+        x = F.relu(self.bn1(self.conv1(x)))
+        if self.large:
+            x = F.max_pool2d(x, 3, 2, 1)
+        for stage in range(self.stages):
+            x = getattr(self, f"layer{stage + 1}")(x)
+        return self.fc(x.mean((2, 3)))
+
+
+class LstmClassifier(nn.Module):
+    def __init__(self, inputs, hidden, classes):
+        super().__init__()
+        self.lstm = nn.LSTM(inputs, hidden, batch_first=True)
+        self.fc = nn.Linear(hidden, classes)
+
+    def forward(self, x):
+        return self.fc(self.lstm(x)[0][:, -1])
+
+
+class Transformer(nn.Module):
+    def __init__(self, symbols, longest, width, wide, heads, layers):
+        super().__init__()
+        self.tokens, self.positions = nn.Embedding(symbols, width), nn.Embedding(longest, width)
+        layer = nn.TransformerEncoderLayer(width, heads, wide, dropout=0.0, activation="gelu",
+                                           layer_norm_eps=EPS, batch_first=True, norm_first=True)
+        self.encoder = nn.TransformerEncoder(layer, layers, nn.LayerNorm(width, eps=EPS),
+                                             enable_nested_tensor=False)
+        self.head = nn.Linear(width, symbols)
+
+    def forward(self, x):
+        mask = nn.Transformer.generate_square_subsequent_mask(x.shape[1], dtype=torch.float64)
+        x = self.tokens(x) + self.positions.weight[:x.shape[1]]
+        return self.head(self.encoder(x, mask, is_causal=True))
+
+
+class ResetBefore(nn.GRU):
+    """Cho's gated recurrent unit, which PyTorch has not: the reset in front of the product."""
+
+    def forward(self, x):
+        h = torch.zeros(x.shape[0], self.hidden_size)
+        n = self.hidden_size
+        outputs = []
+        for step in range(x.shape[1]):
+            inputs = x[:, step] @ self.weight_ih_l0.T + self.bias_ih_l0
+            gates = inputs[:, :2 * n] + h @ self.weight_hh_l0[:2 * n].T + self.bias_hh_l0[:2 * n]
+            r, z = gates.sigmoid().chunk(2, 1)
+            new = torch.tanh(inputs[:, 2 * n:] + (r * h) @ self.weight_hh_l0[2 * n:].T
+                             + self.bias_hh_l0[2 * n:])
+            h = (1 - z) * new + z * h
+            outputs.append(h)
+        return torch.stack(outputs, 1)
+
+
+class GroupedQueries(nn.Module):
+    """Attention whose heads share keys and values, with rotary positions."""
+
+    def __init__(self, width, heads, shared, base):
+        super().__init__()
+        self.heads, self.shared, self.base, self.each = heads, shared, base, width // heads
+        rows = width + 2 * shared * self.each
+        self.in_proj_weight = nn.Parameter(torch.zeros(rows, width))
+        self.in_proj_bias = nn.Parameter(torch.zeros(rows))
+        self.out_proj = nn.Linear(width, width)
+
+    def turned(self, x):
+        half = self.each // 2
+        angle = torch.arange(x.shape[2])[:, None] * self.base ** (-torch.arange(half) / half)
+        a, b = x[..., :half], x[..., half:]
+        return torch.cat([a * angle.cos() - b * angle.sin(), b * angle.cos() + a * angle.sin()], -1)
+
+    def forward(self, x):
+        y = x @ self.in_proj_weight.T + self.in_proj_bias
+        width, narrow = x.shape[2], self.shared * self.each
+        q, k, v = (part.unflatten(-1, (-1, self.each)).transpose(1, 2)
+                   for part in y.split([width, narrow, narrow], -1))
+        y = F.scaled_dot_product_attention(self.turned(q), self.turned(k), v, is_causal=True,
+                                           enable_gqa=True)
+        return self.out_proj(y.transpose(1, 2).flatten(2))
+
+
+def packed(module, x, lengths, hidden=None, cell=None):
+    """A recurrent network over sequences of several lengths, from a state."""
+    state = hidden if cell is None else (hidden, cell)
+    sequence = nn.utils.rnn.pack_padded_sequence(x, lengths, batch_first=True, enforce_sorted=False)
+    y, last = module(sequence, state)
+    y = nn.utils.rnn.pad_packed_sequence(y, batch_first=True, total_length=x.shape[1])[0]
+    return (y, *last) if isinstance(last, tuple) else (y, last)
+
+
+def sinusoidal(module, x):
+    t, d = x.shape[1:]
+    angle = torch.arange(t)[:, None] * 10000.0 ** (-2 * torch.arange(d // 2) / d)
+    return module(x + torch.stack([angle.sin(), angle.cos()], -1).flatten(1))
+
+
+def recurrent():
+    x = lambda: {"x": floats(2, 3, 4, low=-1, high=1)}
+    for name, module in [("rnn", nn.RNN), ("lstm", nn.LSTM), ("gru", nn.GRU)]:
+        one = lambda module, x: module(x)[0]
+        case(name, module(4, 3, batch_first=True), x(), one)
+        case(f"{name}_plain", module(4, 3, batch_first=True, bias=False), x(), one)
+        case(f"{name}_deep", module(4, 2, 2, batch_first=True, bidirectional=True), x(), one)
+        state = {"hidden": floats(4, 3, 2, low=-1, high=1)}
+        if name == "lstm":
+            state["cell"] = floats(4, 3, 2, low=-1, high=1)
+        case(f"{name}_lengths", module(4, 2, 2, batch_first=True, bidirectional=True),
+             {"x": floats(3, 4, 4, low=-1, high=1), "lengths": torch.tensor([2, 4, 1])} | state, packed)
+    case("gru_before", ResetBefore(4, 3, batch_first=True), x())
+
+
+def attention():
+    class Attention(nn.MultiheadAttention):
+        def forward(self, x, memory=None, mask=None):
+            memory = x if memory is None else memory
+            mask = None if mask is None else mask == 0
+            return super().forward(x, memory, memory, attn_mask=mask, need_weights=False)[0]
+
+    named = lambda module, **inputs: module(**inputs)
+    case("attention", Attention(6, 2, batch_first=True), {"x": floats(2, 4, 6)})
+    case("attention_plain", Attention(6, 3, bias=False, batch_first=True), {"x": floats(2, 4, 6)})
+    case("attention_cross", Attention(6, 2, batch_first=True),
+         {"x": floats(2, 3, 6), "memory": floats(2, 5, 6)}, named)
+    mask = torch.tensor([[1, 0, 0, 1], [1, 1, 0, 0], [0, 1, 1, 1]])
+    case("attention_mask", Attention(6, 2, batch_first=True),
+         {"x": floats(2, 3, 6), "memory": floats(2, 4, 6), "mask": mask}, named)
+    case("attention_grouped", GroupedQueries(8, 4, 2, 100.0), {"x": floats(2, 5, 8)})
+    case("positions", nn.Sequential(nn.Linear(6, 4), nn.Tanh(), nn.Linear(4, 3)),
+         {"x": floats(2, 5, 6)}, sinusoidal)
+    for name, first, activation in [("layer_behind", False, "relu"), ("layer_first", True, "gelu")]:
+        layer = nn.TransformerEncoderLayer(6, 2, 8, dropout=0.0, activation=activation,
+                                           layer_norm_eps=EPS, batch_first=True, norm_first=first)
+        case(name, layer, {"x": floats(2, 3, 6)})
+
+
+def whole():
+    linear = nn.Linear
+    case("mlp", nn.Sequential(linear(5, 8), nn.ReLU(), linear(8, 6), nn.ReLU(), linear(6, 3)),
+         {"x": floats(4, 5)})
+    case("autoencoder",
+         nn.Sequential(linear(6, 5), nn.ReLU(), linear(5, 2), nn.ReLU(), linear(2, 5), nn.ReLU(),
+                       linear(5, 6), nn.Sigmoid()), {"x": floats(4, 6, low=0, high=1)})
+    case("resnet_small", ResNet(False, [1, 2], 3, 4), {"x": floats(4, 3, 6, 6)})
+    case("resnet_large", ResNet(True, [1, 1], 3, 4), {"x": floats(4, 3, 16, 16)})
+    case("lstm_classifier", LstmClassifier(4, 5, 3), {"x": floats(3, 6, 4)})
+    case("transformer", Transformer(11, 7, 8, 12, 2, 2), {"x": integers(11, 2, 5)})
+
+
+def every():
+    NUMBERS.seed(17)
+    (HERE / "models").mkdir(exist_ok=True)
+    recurrent()
+    attention()
+    whole()
+    return CASES

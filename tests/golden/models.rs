@@ -1,0 +1,255 @@
+//! Layers with parameters and whole models, from the files that PyTorch wrote of their parameters:
+//! results, and derivatives of both orders.
+
+use super::{array, device, difference, dtype, entries, numbers, text};
+use serde_json::Value;
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+use wgrad::{
+    Array, DType, Device, Error, Feed, FileError, Graph, Tensor, Variables, autodiff,
+    io::{safetensors, state_dict},
+    nn::{
+        Activation, Dense, Mode, Module, MultiHeadAttention, Recurrent, Reset, Scope, Sequential,
+        SinusoidalPositions, State, TransformerLayer,
+        models::{self, LstmClassifier, ResNet, Stem, Transformer},
+    },
+};
+
+fn module(name: &str) -> Box<dyn Module> {
+    let kind = name.split('_').next().unwrap_or_default();
+    let recurrent = |hidden| match kind {
+        "rnn" => Recurrent::elman(hidden),
+        "lstm" => Recurrent::lstm(hidden),
+        _ => Recurrent::gru(hidden),
+    };
+    match name {
+        "rnn" | "lstm" | "gru" => Box::new(recurrent(3)),
+        "rnn_plain" | "lstm_plain" | "gru_plain" => Box::new(recurrent(3).without_bias()),
+        "rnn_deep" | "lstm_deep" | "gru_deep" => Box::new(deep(kind)),
+        "gru_before" => Box::new(recurrent(3).reset(Reset::BeforeProduct)),
+        "attention" => Box::new(MultiHeadAttention::new(2)),
+        "attention_plain" => Box::new(MultiHeadAttention::new(3).without_bias()),
+        "attention_grouped" => {
+            Box::new(MultiHeadAttention::new(4).key_value_heads(2).rotary(100.0).causal())
+        }
+        "positions" => Box::new(
+            Sequential::new().add(Dense::new(4)).add(Activation::tanh()).add(Dense::new(3)),
+        ),
+        "layer_behind" => Box::new(
+            TransformerLayer::new(MultiHeadAttention::new(2), 8)
+                .norm_behind()
+                .activation(Activation::relu()),
+        ),
+        "layer_first" => Box::new(TransformerLayer::new(MultiHeadAttention::new(2), 8)),
+        "mlp" => Box::new(models::mlp(&[8, 6], 3)),
+        "autoencoder" => Box::new(models::autoencoder(6, &[5], 2)),
+        "resnet_small" => Box::new(ResNet::new(Stem::Small, &[1, 2], 3, 4)),
+        "resnet_large" => Box::new(ResNet::new(Stem::Large, &[1, 1], 3, 4)),
+        "lstm_classifier" => Box::new(LstmClassifier::new(5, 3)),
+        "transformer" => Box::new(Transformer::new(11, 7).width(8, 12).heads(2)),
+        other => unreachable!("{other} is not known"),
+    }
+}
+
+fn deep(kind: &str) -> Recurrent {
+    let one = match kind {
+        "rnn" => Recurrent::elman(2),
+        "lstm" => Recurrent::lstm(2),
+        _ => Recurrent::gru(2),
+    };
+    one.layers(2).bidirectional()
+}
+
+/// What a model makes of its inputs.
+fn outputs<'g>(name: &str, cx: &mut Scope<'g>, inputs: &Value) -> Vec<Tensor<'g>> {
+    let input = |key: &str| {
+        let value = inputs.get(key)?;
+        Some(cx.graph().input(key, super::integers(&value["shape"]), dtype(value)))
+    };
+    let x = input("x").expect("every model has an input");
+    match name {
+        "rnn_lengths" | "lstm_lengths" | "gru_lengths" => {
+            let state = input("hidden").map(|hidden| State { hidden, cell: input("cell") });
+            let lengths = input("lengths");
+            let (y, State { hidden, cell }) =
+                deep(name.trim_end_matches("_lengths")).run(cx, x, state, lengths);
+            [y, hidden].into_iter().chain(cell).collect()
+        }
+        "attention_cross" | "attention_mask" => {
+            let memory = input("memory").expect("there is one");
+            let mask = input("mask").map(|mask| mask.cast(DType::Bool));
+            vec![MultiHeadAttention::new(2).attend(cx, x, memory, mask)]
+        }
+        "positions" => {
+            let x = SinusoidalPositions::new().forward(cx, x);
+            vec![module(name).forward(cx, x)]
+        }
+        _ => vec![module(name).forward(cx, x)],
+    }
+}
+
+fn file(name: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/models");
+    folder.join(name).with_extension("safetensors")
+}
+
+/// The path of a parameter as PyTorch writes it, from what its documentation says of names.
+fn torch_name(path: &str) -> String {
+    let parts: Vec<&str> = path.split('/').collect();
+    let numbered = |part: &&str| part.split(':').next().unwrap_or_default().to_owned();
+    parts.iter().map(numbered).collect::<Vec<_>>().join(".")
+}
+
+/// A constant tensor, as an input.
+struct Constants<'g> {
+    graph: &'g Graph,
+    values: Vec<(String, Array)>,
+}
+
+impl<'g> Constants<'g> {
+    fn add(&mut self, value: &Value) -> Result<Tensor<'g>, Error> {
+        let name = format!("constant {}", self.values.len());
+        let value = array(value, DType::F32)?;
+        let tensor = self.graph.input(&name, value.shape().dims(), DType::F32);
+        self.values.push((name, value));
+        Ok(tensor)
+    }
+
+    /// The sum of all elements of tensors, each with its coefficient.
+    fn weighted(&mut self, xs: &[Tensor<'g>], by: &[&Value]) -> Result<Tensor<'g>, Error> {
+        let mut total = self.graph.full([], DType::F32, 0.0);
+        for (&x, by) in xs.iter().zip(by) {
+            total = total + (x * self.add(by)?).sum(..);
+        }
+        Ok(total)
+    }
+}
+
+/// The worst of results and derivatives.
+fn apart(device: &Device, entry: &Value) -> Result<f64, Error> {
+    let name = text(&entry["name"]);
+    let mut worst = 0.0f64;
+    for mode in [Mode::Eval, Mode::Train] {
+        let graph = Graph::new();
+        let mut cx = Scope::new(&graph, mode);
+        let ys = outputs(name, &mut cx, &entry["inputs"]);
+        graph.check()?;
+        let params = cx.params();
+        let mut constants = Constants { graph: &graph, values: Vec::new() };
+        let mut wanted = ys.clone();
+        let results = if mode == Mode::Eval { "evaluated" } else { "outputs" };
+        let mut expected: Vec<&Value> = entry[results].as_array().expect("a list").iter().collect();
+        if mode == Mode::Train {
+            let of = |key: &str| {
+                let by_name = entry[key].as_object().expect("an object");
+                assert_eq!(by_name.len(), params.len(), "{name}: parameters");
+                params.iter().map(|(path, _)| &by_name[&torch_name(path)]).collect::<Vec<_>>()
+            };
+            let variables: Vec<Tensor> = params.iter().map(|(_, param)| *param).collect();
+            let cotangents: Vec<_> =
+                entry["cotangents"].as_array().expect("a list").iter().collect();
+            let loss = constants.weighted(&ys, &cotangents)?;
+            let first = autodiff::grad(loss, &variables);
+            let total = constants.weighted(&first, &of("weights"))?;
+            let second = autodiff::grad(total, &variables);
+            // Sums as well: they need every coefficient.
+            wanted.extend(first.into_iter().chain(second).chain([loss, total]));
+            expected.extend(of("first").into_iter().chain(of("second")));
+        }
+        let program = graph.compile_pure(device, &wanted)?;
+        let store = Variables::new(0);
+        state_dict::load(&file(name), &graph, "", &store)?;
+        let inputs = entry["inputs"].as_object().expect("an object").iter();
+        let inputs = inputs.map(|(key, value)| Ok((key.clone(), array(value, dtype(value))?)));
+        let mut feeds = inputs.collect::<Result<Vec<_>, Error>>()?;
+        feeds.extend(constants.values);
+        let feeds: Vec<(&str, &dyn Feed)> =
+            feeds.iter().map(|(key, value)| (key.as_str(), value as &dyn Feed)).collect();
+        let results = program.run(&store, &feeds)?;
+        for (index, expected) in expected.iter().enumerate() {
+            let got = results.get(index)?.read_f64()?;
+            let by = difference(&got, &numbers(&expected["data"]));
+            worst = worst.max(by);
+            assert!(by < 1e-2, "{name}, {mode:?}, result {index}: {by:e}");
+        }
+    }
+    Ok(worst)
+}
+
+fn all_agree(device: &Device, bound: f64, only: &[&str]) -> Result<(), Error> {
+    let entries = entries("models.json");
+    assert!(entries.len() >= 26, "{} models", entries.len());
+    for entry in &entries {
+        let name = text(&entry["name"]);
+        if !only.is_empty() && !only.contains(&name) {
+            continue;
+        }
+        let by = apart(device, entry)?;
+        eprintln!("{by:.1e} on {}: {name}", device.name());
+        assert!(by <= bound, "{name}: {by:e}");
+    }
+    Ok(())
+}
+
+#[test]
+fn models_on_the_reference_agree_with_pytorch() -> Result<(), Error> {
+    all_agree(&Device::Reference, 1e-8, &[])
+}
+
+/// Second derivatives pass some hundred rounded operations.
+#[test]
+fn models_on_the_cpu_agree_with_pytorch() -> Result<(), Error> {
+    all_agree(&Device::cpu(), 1e-4, &[])
+}
+
+#[test]
+fn models_on_the_gpu_agree_with_pytorch() -> Result<(), Error> {
+    let some = ["gru_lengths", "attention_mask", "transformer"];
+    device::gpu().map_or(Ok(()), |device| all_agree(&device, 1e-4, &some))
+}
+
+/// What is saved has the names, shapes and values of the file it came from.
+#[test]
+fn parameters_go_back_to_pytorch() -> Result<(), Error> {
+    for name in ["resnet_small", "transformer", "lstm_deep", "mlp"] {
+        let entries = entries("models.json");
+        let entry = entries.iter().find(|entry| entry["name"] == name).expect("it is there");
+        let graph = Graph::new();
+        let mut cx = Scope::new(&graph, Mode::Train);
+        outputs(name, &mut cx.child("net"), &entry["inputs"]);
+        let store = Variables::new(0);
+        state_dict::load(&file(name), &graph, "net/", &store)?;
+        let path = std::env::temp_dir().join(format!("wgrad-{}-{name}", std::process::id()));
+        state_dict::save(&path, &store, "net/")?;
+        let read = |path: &Path| -> Result<BTreeMap<String, Array>, Error> {
+            let all = safetensors::read(path)?.into_iter();
+            Ok(all.filter(|(name, _)| !name.ends_with("num_batches_tracked")).collect())
+        };
+        let (was, is) = (read(&file(name))?, read(&path)?);
+        std::fs::remove_file(&path).expect("it was written");
+        assert_eq!(was, is, "{name}");
+    }
+    Ok(())
+}
+
+#[test]
+fn parameters_of_another_model_are_an_error() {
+    let wrong = |name: &str, of: &str| {
+        let graph = Graph::new();
+        let x = graph.input("x", [2, 5], DType::F32);
+        module(name).forward(&mut Scope::new(&graph, Mode::Train), x);
+        let store = Variables::new(0);
+        let error = state_dict::load(&file(of), &graph, "", &store).expect_err("another model");
+        assert_eq!(store.paths().len(), 0);
+        error
+    };
+    let missing = wrong("positions", "autoencoder").to_string();
+    assert!(missing.contains("mismatch") || missing.contains("is no variable"), "{missing}");
+    let missing = wrong("mlp", "positions");
+    let Error::File(FileError::Corrupt { message, .. }) = missing else {
+        unreachable!("{missing}")
+    };
+    assert_eq!(message, "there is no 4.bias for 4:dense/bias");
+}
