@@ -2,16 +2,18 @@
 //!
 //! Run with `cargo bench --bench training`; add `-- resnet` for some of them. The workloads:
 //! a convolution of 16 images of 64 channels of 56x56 with 64 filters of 3x3, forward and both
-//! gradients; a max pooling of as many images by windows of 2x2, and its gradient; a small CNN on 64 images of 28x28 with Adam; ResNet-18 for 32x32 pictures (He et al.
-//! 2016), 16 at a time, with momentum. Everything stays on the device; a step is waited for.
+//! gradients; a max pooling of as many images by windows of 2x2, and its gradient; steps of training
+//! of a perceptron, a small CNN on 64 images of 28x28, ResNet-18 on 16 pictures of 32x32, long
+//! short-term memory on 32 sequences of 32 steps, and a transformer of two layers on 8 sequences of 64
+//! symbols. Everything stays on the device; a step is waited for.
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use std::time::Duration;
 use wgrad::{
     DType, Device, Error, Graph, Init, Program, Selection, Tensor, Variables, autodiff,
     nn::{
-        self, Activation, BatchNorm, Conv2d, Dense, Flatten, GlobalAvgPool, MaxPool2d, Mode,
-        Module, Scope, Sequential,
+        self, Mode, Module, Scope,
+        models::{self, LstmClassifier, ResNet, Stem, Transformer},
     },
     ops::{Geometry, Window},
     optim::{Adam, Optimizer, Sgd},
@@ -42,94 +44,58 @@ fn pooling(device: &Device) -> Result<Workload, Error> {
     Ok(("maxpool_fwdbwd", program, Variables::new(0)))
 }
 
-/// One step of a classifier of random pictures, which are made once and stay on the device.
+/// One step of a classifier of random numbers, which are made once and stay on the device.
 fn step(
     name: &'static str,
     device: &Device,
     model: &dyn Module,
     optimizer: &dyn Optimizer,
-    pictures: [usize; 4],
+    inputs: &[usize],
 ) -> Result<Workload, Error> {
     let graph = Graph::new();
     let mut cx = Scope::new(&graph, Mode::Train);
     let normal = Init::Normal { mean: 0.0, std: 1.0 };
-    let x = graph.variable("pictures", pictures, DType::F32, normal);
-    let labels = (graph.iota([pictures[0]], 0, DType::U32)) % 10u32;
+    let x = graph.variable("inputs", inputs, DType::F32, normal);
+    let labels = (graph.iota([inputs[0]], 0, DType::U32)) % 10u32;
     let loss = nn::cross_entropy(model.forward(&mut cx.child("net"), x), labels);
     optimizer.update(&mut cx, loss);
     let program = graph.compile(device, &[loss])?;
     Ok((name, program, Variables::new(0)))
 }
 
+fn mlp(device: &Device) -> Result<Workload, Error> {
+    step("mlp_train", device, &models::mlp(&[512, 256], 10), &Adam::new(1e-3), &[128, 784])
+}
+
 fn cnn(device: &Device) -> Result<Workload, Error> {
-    let model = Sequential::new()
-        .add(Conv2d::new(32, [3, 3]))
-        .add(Activation::relu())
-        .add(Conv2d::new(64, [3, 3]))
-        .add(Activation::relu())
-        .add(MaxPool2d::new(2))
-        .add(Flatten::new())
-        .add(Dense::new(128))
-        .add(Activation::relu())
-        .add(Dense::new(10));
-    step("cnn_train", device, &model, &Adam::new(1e-3), [64, 1, 28, 28])
-}
-
-/// Two convolutions around which the input passes: `relu(x + f(x))`.
-struct Block {
-    body: Sequential,
-    shortcut: Sequential,
-}
-
-impl Block {
-    fn new(channels: usize, stride: usize, widens: bool) -> Self {
-        let conv = |window, stride| {
-            Conv2d::new(channels, [window, window])
-                .stride([stride, stride])
-                .padding([(window / 2, window / 2); 2])
-                .without_bias()
-        };
-        let body = Sequential::new()
-            .add(conv(3, stride))
-            .add(BatchNorm::new())
-            .add(Activation::relu())
-            .add(conv(3, 1))
-            .add(BatchNorm::new());
-        let shortcut = match widens {
-            true => Sequential::new().add(conv(1, stride)).add(BatchNorm::new()),
-            false => Sequential::new(),
-        };
-        Block { body, shortcut }
-    }
-}
-
-impl Module for Block {
-    fn name(&self) -> &str {
-        "block"
-    }
-
-    fn forward<'g>(&self, cx: &mut Scope<'g>, x: Tensor<'g>) -> Tensor<'g> {
-        let y = self.body.forward(&mut cx.child("body"), x);
-        (y + self.shortcut.forward(&mut cx.child("shortcut"), x)).relu()
-    }
+    step("cnn_train", device, &models::cnn(10), &Adam::new(1e-3), &[64, 1, 28, 28])
 }
 
 fn resnet18(device: &Device) -> Result<Workload, Error> {
-    let stem = Conv2d::new(64, [3, 3]).padding([(1, 1); 2]).without_bias();
-    let mut model = Sequential::new().add(stem).add(BatchNorm::new()).add(Activation::relu());
-    for (stage, channels) in [64, 128, 256, 512].into_iter().enumerate() {
-        let stride = if stage == 0 { 1 } else { 2 };
-        model =
-            model.add(Block::new(channels, stride, stage > 0)).add(Block::new(channels, 1, false));
-    }
-    let model = model.add(GlobalAvgPool::new()).add(Dense::new(10));
-    let sgd = Sgd::new(0.01).momentum(0.9);
-    step("resnet18_cifar_train", device, &model, &sgd, [16, 3, 32, 32])
+    let (model, sgd) = (ResNet::resnet18(Stem::Small, 10), Sgd::new(0.01).momentum(0.9));
+    step("resnet18_cifar_train", device, &model, &sgd, &[16, 3, 32, 32])
+}
+
+fn lstm(device: &Device) -> Result<Workload, Error> {
+    step("lstm_train", device, &LstmClassifier::new(128, 10), &Adam::new(1e-3), &[32, 32, 64])
+}
+
+/// Each symbol is to be told from those before it.
+fn transformer(device: &Device) -> Result<Workload, Error> {
+    let graph = Graph::new();
+    let mut cx = Scope::new(&graph, Mode::Train);
+    let symbols = graph.iota([8 * 65], 0, DType::U32) * 7919u32 % 1000u32;
+    let symbols = symbols.reshape([8, 65]);
+    let logits = Transformer::new(1000, 64).forward(&mut cx, symbols.slice(1, ..64));
+    let loss = nn::cross_entropy(logits, symbols.slice(1, 1..));
+    Adam::new(1e-3).weight_decay(0.01).update(&mut cx, loss);
+    let program = graph.compile(device, &[loss])?;
+    Ok(("transformer_train", program, Variables::new(0)))
 }
 
 fn measure(criterion: &mut Criterion, device: &Device) -> Result<(), Error> {
     let mut group = criterion.benchmark_group(device.name());
-    for build in [convolution, pooling, cnn, resnet18] {
+    for build in [convolution, pooling, mlp, cnn, resnet18, lstm, transformer] {
         let (name, program, variables) = build(device)?;
         program.prepare(&variables)?;
         group.bench_function(name, |bencher| {

@@ -16,12 +16,15 @@ pub struct Adam {
     beta1: f64,
     beta2: f64,
     eps: f64,
+    decay: f64,
+    longest: Option<f64>,
 }
 
 impl Adam {
     /// At this learning rate, with the paper's `β1 = 0.9`, `β2 = 0.999`, `ε = 1e-8`.
     pub fn new(lr: f64) -> Self {
-        Adam { name: super::NAME.to_owned(), lr, beta1: 0.9, beta2: 0.999, eps: 1e-8 }
+        let (beta1, beta2, eps, decay, longest) = (0.9, 0.999, 1e-8, 0.0, None);
+        Adam { name: super::NAME.to_owned(), lr, beta1, beta2, eps, decay, longest }
     }
 
     /// Sets the scope of its variables, which is `optim` otherwise.
@@ -32,6 +35,21 @@ impl Adam {
     /// Sets the decay of both moments.
     pub fn betas(self, beta1: f64, beta2: f64) -> Self {
         Adam { beta1, beta2, ..self }
+    }
+
+    /// Sets the weight decay, apart from the gradient (AdamW): `p = (1 - lr decay) p` in front of each
+    /// step.
+    ///
+    /// # Source
+    ///
+    /// Loshchilov & Hutter 2019, "Decoupled Weight Decay Regularization", arXiv:1711.05101.
+    pub fn weight_decay(self, decay: f64) -> Self {
+        Adam { decay, ..self }
+    }
+
+    /// Shortens the gradient of all parameters together to this length where it is longer.
+    pub fn clip_norm(self, longest: f64) -> Self {
+        Adam { longest: Some(longest), ..self }
     }
 
     /// Sets what keeps the quotient finite.
@@ -54,13 +72,19 @@ impl Optimizer for Adam {
         let steps = cx.variable("step", [], DType::F32, Init::Zeros);
         let step = steps + 1.0;
         graph.assign(steps, step);
-        for ((path, param), gradient) in params.iter().zip(super::gradients(loss, params)) {
+        let gradients = super::gradients(loss, params, self.longest);
+        for ((path, param), gradient) in params.iter().zip(gradients) {
             let mut cx = cx.child(path);
             let [m, v] =
                 ["m", "v"].map(|name| cx.variable(name, param.shape(), DType::F32, Init::Zeros));
             let first = m.moment(gradient, self.beta1, 1.0 - self.beta1);
             let second = v.second_moment(gradient, self.beta2);
-            let updated = param.adam([first, second], lr, step, [self.beta1, self.beta2], self.eps);
+            let decayed = match self.decay == 0.0 {
+                true => *param,
+                false => *param * (1.0 - lr * self.decay),
+            };
+            let updated =
+                decayed.adam([first, second], lr, step, [self.beta1, self.beta2], self.eps);
             graph.assign(m, first);
             graph.assign(v, second);
             graph.assign(*param, updated);

@@ -45,10 +45,21 @@ pub trait Optimizer {
     }
 }
 
-/// The derivative of `loss` by each of the parameters.
-fn gradients<'g>(loss: Tensor<'g>, params: &[(String, Tensor<'g>)]) -> Vec<Tensor<'g>> {
+/// The derivative of `loss` by each of the parameters; where a longest length is given, all of them
+/// together are made no longer than that.
+fn gradients<'g>(
+    loss: Tensor<'g>,
+    params: &[(String, Tensor<'g>)],
+    longest: Option<f64>,
+) -> Vec<Tensor<'g>> {
     let tensors: Vec<_> = params.iter().map(|(_, param)| *param).collect();
-    crate::autodiff::grad(loss, &tensors)
+    let gradients = crate::autodiff::grad(loss, &tensors);
+    let Some(longest) = longest else { return gradients };
+    let squares = gradients.iter().map(|&gradient| (gradient * gradient).sum(..));
+    let Some(squares) = squares.reduce(|sum, squares| sum + squares) else { return gradients };
+    // What PyTorch adds to the length, so that 0 divides nothing.
+    let scale = (longest / (squares.sqrt() + 1e-6)).minimum(1.0);
+    gradients.into_iter().map(|gradient| gradient * scale).collect()
 }
 
 /// The learning rate: a variable that begins at `lr` and belongs to who runs the program.

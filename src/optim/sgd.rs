@@ -3,7 +3,7 @@
 use super::Optimizer;
 use crate::{dtype::DType, graph::Tensor, init::Init, nn::Scope};
 
-/// Stochastic gradient descent: `m = momentum m + g`, `p = p - lr m`.
+/// Stochastic gradient descent: `m = momentum m + g + decay p`, `p = p - lr m`.
 ///
 /// # Source
 ///
@@ -13,12 +13,15 @@ pub struct Sgd {
     name: String,
     lr: f64,
     momentum: f64,
+    decay: f64,
+    longest: Option<f64>,
 }
 
 impl Sgd {
     /// Plain descent at this learning rate.
     pub fn new(lr: f64) -> Self {
-        Sgd { name: super::NAME.to_owned(), lr, momentum: 0.0 }
+        let (momentum, decay, longest) = (0.0, 0.0, None);
+        Sgd { name: super::NAME.to_owned(), lr, momentum, decay, longest }
     }
 
     /// Sets the scope of its variables, which is `optim` otherwise.
@@ -29,6 +32,16 @@ impl Sgd {
     /// Sets the share of the last step that goes into the next.
     pub fn momentum(self, momentum: f64) -> Self {
         Sgd { momentum, ..self }
+    }
+
+    /// Sets the weight decay, which is added to the gradient.
+    pub fn weight_decay(self, decay: f64) -> Self {
+        Sgd { decay, ..self }
+    }
+
+    /// Shortens the gradient of all parameters together to this length where it is longer.
+    pub fn clip_norm(self, longest: f64) -> Self {
+        Sgd { longest: Some(longest), ..self }
     }
 }
 
@@ -42,11 +55,15 @@ impl Optimizer for Sgd {
         let mut cx = cx.child(&self.name);
         let graph = cx.graph();
         let lr = super::learning_rate(&mut cx, self.lr);
-        for ((path, param), gradient) in params.iter().zip(super::gradients(loss, params)) {
-            let mut direction = gradient;
+        let gradients = super::gradients(loss, params, self.longest);
+        for ((path, param), gradient) in params.iter().zip(gradients) {
+            let mut direction = match self.decay == 0.0 {
+                true => gradient,
+                false => gradient + *param * self.decay,
+            };
             if self.momentum != 0.0 {
                 let moment = cx.child(path).variable("m", param.shape(), DType::F32, Init::Zeros);
-                direction = moment.moment(gradient, self.momentum, 1.0);
+                direction = moment.moment(direction, self.momentum, 1.0);
                 graph.assign(moment, direction);
             }
             graph.assign(*param, param.sgd(direction, lr));

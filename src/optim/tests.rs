@@ -57,6 +57,18 @@ fn adam_is_its_formula() -> Result<(), Error> {
     Ok(())
 }
 
+#[test]
+fn decay_and_shortened_gradients_are_their_formulas() -> Result<(), Error> {
+    // The first step of Adam is the learning rate, whatever the gradient.
+    close(descend(&Adam::new(0.1).weight_decay(0.5), 1, None)?, 3.0 * (1.0 - 0.1 * 0.5) - 0.1);
+    close(descend(&Sgd::new(0.1).weight_decay(0.5), 1, None)?, 3.0 - 0.1 * (6.0 + 1.5));
+    // The gradient is 6, and shortened to 2; 10 it does not reach.
+    close(descend(&Sgd::new(0.1).clip_norm(2.0), 1, None)?, 3.0 - 0.2);
+    close(descend(&Sgd::new(0.1).clip_norm(10.0), 1, None)?, 3.0 - 0.6);
+    close(descend(&Adam::new(0.1).clip_norm(2.0), 1, None)?, 3.0 - 0.1);
+    Ok(())
+}
+
 /// The parts of a GAN: two parameters towards 0, in one graph or in one each.
 fn descend_apart(graphs: usize, names: [&str; 2]) -> Result<[f64; 2], Error> {
     let variables = Variables::new(0);
