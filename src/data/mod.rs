@@ -7,6 +7,8 @@ pub mod idx;
 mod loader;
 #[cfg(feature = "files")]
 pub mod pictures;
+#[cfg(feature = "files")]
+pub mod series;
 mod shuffle;
 
 pub use loader::{Loader, sizes};
