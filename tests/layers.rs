@@ -27,6 +27,7 @@ fn slopes_of_layers_agree_with_differences() -> Result<(), Error> {
         (Box::new(PRelu::new()), &[2, 3, 4], Domain::Distinct),
         (Box::new(MaxPool2d::new(2)), &[1, 2, 4, 6], Domain::Distinct),
         (Box::new(Dropout::new(0.4)), &[4, 8], NOISE),
+        (Box::new(Dense::new(3).weight_norm()), &[4, 5], NOISE),
         (Box::new(Recurrent::elman(3).layers(2).dropout(0.5)), &[2, 3, 4], NOISE),
         (Box::new(Recurrent::lstm(3).bidirectional().last()), &[2, 3, 4], NOISE),
         (Box::new(Recurrent::gru(3)), &[2, 3, 4], NOISE),

@@ -5,6 +5,7 @@
 
 mod activations;
 mod attention;
+mod generators;
 mod losses;
 mod mathematics;
 mod positions;
@@ -27,6 +28,7 @@ pub(crate) fn samples() -> Vec<Sample> {
     [
         activations::samples(),
         attention::samples(),
+        generators::samples(),
         losses::samples(),
         mathematics::samples(),
         positions::samples(),

@@ -40,12 +40,16 @@ impl Graph {
             self.fail(GraphError::Op { op: "assign", operands, reason, place });
             return;
         }
-        let assigned = self.inner.borrow().effects.iter().any(|e| e.variable == variable.id);
-        if assigned {
+        if self.assigns(variable) {
             self.fail(GraphError::AssignedTwice { name: path, place });
             return;
         }
         self.inner.borrow_mut().effects.push(Effect { variable: variable.id, value: value.id });
+    }
+
+    /// Whether a variable gets a new value already.
+    pub(crate) fn assigns(&self, variable: Tensor<'_>) -> bool {
+        self.inner.borrow().effects.iter().any(|effect| effect.variable == variable.id)
     }
 
     /// Names a tensor, so that every program in which it takes part gives its value besides the

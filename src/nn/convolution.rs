@@ -1,6 +1,6 @@
 //! Convolutional layers, over one, two or three spatial axes.
 
-use super::{Module, Scope};
+use super::{Module, Scope, weight::Weight};
 use crate::{graph::Tensor, init::Init, ops::Geometry};
 use std::panic::Location;
 
@@ -80,6 +80,7 @@ struct Layer<const AXES: usize> {
     groups: usize,
     init: Init,
     bias: bool,
+    weight: Weight,
     line: &'static Location<'static>,
 }
 
@@ -95,6 +96,7 @@ impl<const AXES: usize> Layer<AXES> {
             groups: 1,
             init: Init::HeNormal,
             bias: true,
+            weight: Weight::Plain,
             line: Location::caller(),
         }
     }
@@ -103,7 +105,7 @@ impl<const AXES: usize> Layer<AXES> {
     fn weight<'g>(&self, cx: &mut Scope<'g>, first: usize, second: usize) -> Tensor<'g> {
         // No groups at all are refused by the convolution.
         let leading = [first, second / self.groups.max(1)];
-        cx.param("weight", [&leading[..], &self.window].concat(), self.init)
+        self.weight.of(cx, &[&leading[..], &self.window].concat(), self.init)
     }
 
     fn biased<'g>(&self, cx: &mut Scope<'g>, y: Tensor<'g>) -> Tensor<'g> {
@@ -178,6 +180,20 @@ impl<const AXES: usize> Conv<AXES> {
     #[track_caller]
     pub fn new(channels: usize, window: [usize; AXES]) -> Self {
         Conv { layer: Layer::new(channels, window) }
+    }
+
+    /// Learns direction and length of the weight of each channel apart: see
+    /// [`Dense::weight_norm`](super::Dense::weight_norm).
+    pub fn weight_norm(mut self) -> Self {
+        self.layer.weight = Weight::Normal;
+        self
+    }
+
+    /// Divides the weight by its largest singular value: see
+    /// [`Dense::spectral_norm`](super::Dense::spectral_norm).
+    pub fn spectral_norm(mut self) -> Self {
+        self.layer.weight = Weight::Spectral;
+        self
     }
 }
 

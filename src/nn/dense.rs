@@ -1,6 +1,6 @@
 //! The fully connected layer.
 
-use super::{Module, Scope};
+use super::{Module, Scope, weight::Weight};
 use crate::{graph::Tensor, init::Init};
 use std::panic::Location;
 
@@ -15,6 +15,7 @@ pub struct Dense {
     units: usize,
     init: Init,
     bias: bool,
+    weight: Weight,
     line: &'static Location<'static>,
 }
 
@@ -22,7 +23,8 @@ impl Dense {
     /// With this many outputs; the weight begins as [`Init::HeNormal`], the bias at 0.
     #[track_caller]
     pub fn new(units: usize) -> Self {
-        Dense { units, init: Init::HeNormal, bias: true, line: Location::caller() }
+        let weight = Weight::Plain;
+        Dense { units, init: Init::HeNormal, bias: true, weight, line: Location::caller() }
     }
 
     /// Sets how the weight begins.
@@ -34,6 +36,39 @@ impl Dense {
     pub fn without_bias(self) -> Self {
         Dense { bias: false, ..self }
     }
+
+    /// Learns direction and length of each row of the weight apart, `weight_v` and `weight_g`, which
+    /// begins at 1.
+    ///
+    /// # Source
+    ///
+    /// Salimans & Kingma 2016, "Weight Normalization", arXiv:1602.07868.
+    pub fn weight_norm(self) -> Self {
+        Dense { weight: Weight::Normal, ..self }
+    }
+
+    /// Divides the weight, `weight_orig`, by its largest singular value, which the variables `weight_u`
+    /// and `weight_v` follow in training.
+    ///
+    /// # Source
+    ///
+    /// Miyato et al. 2018, "Spectral Normalization for GANs", arXiv:1802.05957.
+    pub fn spectral_norm(self) -> Self {
+        Dense { weight: Weight::Spectral, ..self }
+    }
+
+    /// With a bias that begins otherwise.
+    pub(super) fn forward_from<'g>(
+        &self,
+        cx: &mut Scope<'g>,
+        x: Tensor<'g>,
+        bias: Init,
+    ) -> Tensor<'g> {
+        let _line = cx.at(self.line);
+        let weight = self.weight.of(cx, &[self.units, x.dim(-1)], self.init);
+        let y = x.matmul(weight.swap_axes(-1, -2));
+        if self.bias { y + cx.param("bias", [self.units], bias) } else { y }
+    }
 }
 
 impl Module for Dense {
@@ -42,12 +77,6 @@ impl Module for Dense {
     }
 
     fn forward<'g>(&self, cx: &mut Scope<'g>, x: Tensor<'g>) -> Tensor<'g> {
-        let _line = cx.at(self.line);
-        let weight = cx.param("weight", [self.units, x.dim(-1)], self.init);
-        let y = x.matmul(weight.swap_axes(-1, -2));
-        if !self.bias {
-            return y;
-        }
-        y + cx.param("bias", [self.units], Init::Zeros)
+        self.forward_from(cx, x, Init::Zeros)
     }
 }

@@ -20,6 +20,7 @@
 //! ```
 
 mod activation;
+pub mod adversarial;
 mod attention;
 mod convolution;
 mod dense;
@@ -28,6 +29,7 @@ mod embedding;
 mod flatten;
 mod losses;
 pub mod models;
+mod modulated;
 mod normalization;
 mod pooling;
 mod positions;
@@ -35,6 +37,7 @@ mod recurrent;
 mod scope;
 mod sequential;
 mod transformer;
+mod weight;
 
 pub use activation::{Activation, PRelu};
 pub use attention::MultiHeadAttention;
@@ -46,6 +49,7 @@ pub use dropout::Dropout;
 pub use embedding::Embedding;
 pub use flatten::{Flatten, Unflatten};
 pub use losses::{CrossEntropy, accuracy, cross_entropy, mean_squared_error};
+pub use modulated::ModulatedConv2d;
 pub use normalization::{BatchNorm, GroupNorm, InstanceNorm, LayerNorm, RmsNorm};
 pub use pooling::{
     AdaptiveAvgPool, AdaptiveAvgPool1d, AdaptiveAvgPool2d, AdaptiveAvgPool3d, AdaptiveMaxPool,

@@ -39,7 +39,12 @@ fn no_case(name: &str) -> Option<&'static str> {
             "within argsort and scatter_add, which have cases"
         }
         "masked_fill" | "split" => "a selection, and slices",
-        "lstm_cell" | "gru_cell" | "rotary" => "within the models that are compared",
+        "lstm_cell"
+        | "gru_cell"
+        | "rotary"
+        | "upfirdn2d"
+        | "modulated_convolution"
+        | "minibatch_deviation" => "within the models that are compared",
         "adam" | "moment" | "second_moment" | "sgd" => "within the trainings that are compared",
         "and" | "or" | "xor" | "not" | "is_nan" | "not_equal" | "less_equal" | "greater_equal"
         | "less" | "greater" => "nothing to disagree on",

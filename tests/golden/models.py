@@ -9,7 +9,7 @@ import torch.nn as nn
 import torch.nn.functional as F
 from safetensors.torch import save_file
 
-from common import EPS, HERE, NUMBERS, array, floats, integers
+from common import EPS, HERE, NUMBERS, array, f32, floats, integers
 
 CASES = []
 
@@ -26,6 +26,8 @@ def case(name, module, inputs, call=None, evaluate=True, **attributes):
             buffer.copy_(floats(*buffer.shape, low=-1, high=1))
         elif key.endswith("running_var"):
             buffer.copy_(floats(*buffer.shape, low=0.5, high=2))
+        elif key.endswith(("weight_u", "weight_v")):
+            buffer.copy_(floats(*buffer.shape, low=0.25, high=1))
     state = {key: value.clone() for key, value in module.state_dict().items()}
     save_file({key: value.to(torch.float32) if value.is_floating_point() else value
                for key, value in state.items()}, HERE / "models" / f"{name}.safetensors")
@@ -45,7 +47,8 @@ def case(name, module, inputs, call=None, evaluate=True, **attributes):
         cotangents = [floats(*y.shape) for y in ys]
         names, parameters = zip(*module.named_parameters())
         loss = sum((y * ct).sum() for y, ct in zip(ys, cotangents))
-        first = torch.autograd.grad(loss, parameters, create_graph=True)
+        first = torch.autograd.grad(loss, parameters, create_graph=True, allow_unused=True)
+        first = [torch.zeros_like(p) if g is None else g for p, g in zip(parameters, first)]
         weights = [floats(*g.shape) for g in first]
         total = sum((g * w).sum() for g, w in zip(first, weights))
         second = torch.autograd.grad(total, parameters, allow_unused=True)
@@ -228,6 +231,98 @@ def attention():
         case(name, layer, {"x": floats(2, 3, 6)})
 
 
+def upfirdn2d(x, f, up, down, padding):
+    """Resampling as NVIDIA's published reference does it."""
+    (top, bottom), (left, right) = padding
+    n, c, h, w = x.shape
+    x = F.pad(x.reshape(n, c, h, 1, w, 1), [0, up - 1, 0, 0, 0, up - 1]).reshape(n, c, h * up, w * up)
+    x = F.pad(x, [max(left, 0), max(right, 0), max(top, 0), max(bottom, 0)])
+    x = x[:, :, max(-top, 0):x.shape[2] - max(-bottom, 0), max(-left, 0):x.shape[3] - max(-right, 0)]
+    f = f.flip([0, 1])[None, None].repeat(c, 1, 1, 1)
+    return F.conv2d(x, f, groups=c)[:, :, ::down, ::down]
+
+
+class Modulated(nn.Module):
+    """A convolution with a weight for each example, as the paper writes it."""
+
+    def __init__(self, inputs, channels, window, width, demodulate=True):
+        super().__init__()
+        self.affine = nn.Linear(width, inputs)
+        self.weight = nn.Parameter(torch.zeros(channels, inputs, window, window))
+        self.bias = nn.Parameter(torch.zeros(channels))
+        self.demodulate = demodulate
+
+    def forward(self, x, style):
+        n, i, h, w = x.shape
+        weight = self.weight[None] * self.affine(style)[:, None, :, None, None]
+        if self.demodulate:
+            weight = weight * (weight.square().sum([2, 3, 4], keepdim=True) + 1e-8).rsqrt()
+        y = F.conv2d(x.reshape(1, n * i, h, w), weight.flatten(0, 1), padding="same", groups=n)
+        return y.reshape(n, -1, h, w) + self.bias[:, None, None]
+
+
+class WeightNorm(nn.Module):
+    """nn.utils.weight_norm, from its formula: the second derivative by v of torch's own operation is
+    not what differences of its first derivative give."""
+
+    def __init__(self, inputs, channels, window):
+        super().__init__()
+        self.weight_g = nn.Parameter(torch.zeros(channels, 1, 1, 1))
+        self.weight_v = nn.Parameter(torch.zeros(channels, inputs, window, window))
+        self.bias = nn.Parameter(torch.zeros(channels))
+
+    def forward(self, x):
+        length = self.weight_v.flatten(1).norm(dim=1).reshape(-1, 1, 1, 1)
+        return F.conv2d(x, self.weight_v * (self.weight_g / length), self.bias)
+
+
+class Judge(nn.Module):
+    """A small discriminator: a convolution, a resampling, the deviation of the batch, a score."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.fc = nn.Conv2d(2, 3, 3, padding=1), nn.Linear(4 * 4, 1)
+
+    def forward(self, x):
+        f = torch.tensor([1.0, 3, 3, 1])
+        y = upfirdn2d(torch.tanh(self.conv(x)), f.outer(f) / 64, 1, 2, [(1, 1), (1, 1)])
+        n, c, h, w = y.shape
+        grouped = y.reshape(2, n // 2, c, h, w)
+        deviation = ((grouped - grouped.mean(0)).square().mean(0) + 1e-8).sqrt().mean([1, 2, 3])
+        y = torch.cat([y, deviation.repeat(2).reshape(n, 1, 1, 1).expand(n, 1, h, w)], 1)
+        return self.fc(y.flatten(1))
+
+
+def adversarial():
+    slopes = lambda y, x: torch.autograd.grad(y, x, create_graph=True)[0]
+    grad_of = lambda module, x: slopes(module(x.requires_grad_()).sum(), x)
+    r1 = lambda module, x: grad_of(module, x).square().sum([1, 2, 3]).mean()
+    penalty = lambda module, x: (grad_of(module, x).flatten(1).norm(dim=1) - 1).square().mean()
+
+    def path_length(module, x, style, noise):
+        y = module(x, style.requires_grad_())
+        lengths = slopes((y * noise).sum() / math.sqrt(y.shape[2] * y.shape[3]), style).norm(dim=1)
+        # The mean of lengths begins at 0.
+        return (lengths - lengths.mean() * f32(0.01)).square().mean()
+
+    both = lambda module, x, style: module(x, style)
+    pictures = lambda: {"x": floats(4, 2, 4, 4)}
+    styled = lambda: {"x": floats(2, 3, 4, 5), "style": floats(2, 4)}
+    case("modulated", Modulated(3, 4, 3, 4), styled(), both)
+    case("modulated_plain", Modulated(3, 2, 1, 4, False), styled(), both)
+    case("judge", Judge(), pictures())
+    case("judge_r1", Judge(), pictures(), r1, evaluate=False)
+    case("judge_penalty", Judge(), pictures(), penalty, evaluate=False)
+    long = Modulated(3, 2, 3, 4)
+    long.p = nn.Module()
+    long.p.register_buffer("path_length", torch.zeros(()))
+    case("path_length", long, styled() | {"noise": floats(2, 2, 4, 5)}, path_length,
+         evaluate=False)
+    case("weight_norm", WeightNorm(3, 4, 3), {"x": floats(2, 3, 4, 5)})
+    case("spectral_dense", nn.utils.spectral_norm(nn.Linear(5, 3)), {"x": floats(4, 5)})
+    case("spectral_conv", nn.utils.spectral_norm(nn.Conv2d(3, 4, 2)), {"x": floats(2, 3, 4, 5)})
+
+
 def whole():
     linear = nn.Linear
     case("mlp", nn.Sequential(linear(5, 8), nn.ReLU(), linear(8, 6), nn.ReLU(), linear(6, 3)),
@@ -247,4 +342,5 @@ def every():
     recurrent()
     attention()
     whole()
+    adversarial()
     return CASES

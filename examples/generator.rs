@@ -1,0 +1,133 @@
+//! Digits that nobody wrote: a generator with styles, and a discriminator that learns to tell its
+//! pictures from real ones.
+//!
+//! Both are small relatives of StyleGAN2: styles modulate convolutions, noise is added at each size,
+//! pictures are doubled and halved with a filter, and the discriminator is kept from becoming steep
+//! by a penalty on its slope at real pictures, which takes a derivative of a derivative.
+//!
+//! ```sh
+//! cargo run --release --example generator              # 3,000 steps
+//! cargo run --release --example generator -- 500
+//! ```
+
+use wgrad::{
+    Array, DType, Device, Error, Feed, Graph, Program, Tensor, Variables,
+    data::{Loader, digits},
+    nn::{
+        Mode, Module, Scope,
+        adversarial::{discriminator_loss, generator_loss, r1_penalty},
+        models::{Discriminator, Generator},
+    },
+    optim::{Adam, Optimizer},
+};
+
+const BATCH: usize = 32;
+const NOISE: usize = 16;
+const SIDE: usize = 8;
+
+fn generator() -> Generator {
+    Generator::new(SIDE, 1, 32)
+}
+
+fn made<'g>(cx: &mut Scope<'g>, count: usize) -> Tensor<'g> {
+    let noise = cx.normal([count, NOISE]);
+    generator().forward(&mut cx.child("generator"), noise)
+}
+
+fn scores<'g>(cx: &mut Scope<'g>, pictures: Tensor<'g>) -> Tensor<'g> {
+    Discriminator::new(32).forward(&mut cx.child("discriminator"), pictures)
+}
+
+/// The parameters of one of the two.
+fn params<'g>(cx: &Scope<'g>, of: &str) -> Vec<(String, Tensor<'g>)> {
+    cx.params().into_iter().filter(|(path, _)| path.starts_with(of)).collect()
+}
+
+/// Adam without the first moment, which would remember another opponent.
+fn adam(name: &str) -> Adam {
+    Adam::new(2e-3).betas(0.0, 0.99).named(name)
+}
+
+/// A step of the discriminator, whose outputs are its loss and the share of pictures it knows.
+fn judging(device: &Device) -> Result<Program, Error> {
+    let graph = Graph::new();
+    let mut cx = Scope::new(&graph, Mode::Train);
+    let real = graph.input("real", [BATCH, 1, SIDE, SIDE], DType::F32);
+    let fake = made(&mut cx, BATCH).detach();
+    let (of_real, of_fake) = (scores(&mut cx, real), scores(&mut cx, fake));
+    let loss = discriminator_loss(of_real, of_fake);
+    let right = [of_real.greater(0.0), of_fake.less(0.0)].map(|is| is.cast(DType::F32).mean(..));
+    let total = loss + r1_penalty(of_real, real) * 0.5;
+    let params = params(&cx, "discriminator");
+    adam("judging").update_params(&mut cx, total, &params);
+    graph.compile(device, &[loss, (right[0] + right[1]) / 2.0])
+}
+
+/// A step of the generator.
+fn making(device: &Device) -> Result<Program, Error> {
+    let graph = Graph::new();
+    let mut cx = Scope::new(&graph, Mode::Train);
+    let pictures = made(&mut cx, BATCH);
+    let loss = generator_loss(scores(&mut cx, pictures));
+    let params = params(&cx, "generator");
+    adam("making").update_params(&mut cx, loss, &params);
+    graph.compile(device, &[loss])
+}
+
+/// Pictures beside one another, in characters.
+fn drawn(pictures: &[f64], count: usize) -> String {
+    const INK: &[u8] = b" .:-=+*#%@";
+    let mut text = String::new();
+    for row in 0..SIDE {
+        for picture in 0..count {
+            for column in 0..SIDE {
+                let value = pictures[(picture * SIDE + row) * SIDE + column].clamp(0.0, 0.999);
+                let ink = INK[(value * INK.len() as f64) as usize] as char;
+                text.extend([ink, ink]);
+            }
+            text.push_str("  ");
+        }
+        text.push('\n');
+    }
+    text
+}
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let steps = std::env::args().nth(1).map_or(Ok(3_000), |steps| steps.parse::<usize>())?;
+    let device = Device::cpu();
+    let data = digits::load()?;
+    let (judging, making) = (judging(&device)?, making(&device)?);
+    let variables = Variables::new(0);
+    let loader = Loader::new(data.len() / BATCH * BATCH, BATCH, 0);
+    let mut step = 0;
+    'all: for epoch in 1.. {
+        for batch in loader.epoch(epoch) {
+            if step == steps {
+                break 'all;
+            }
+            step += 1;
+            let real = data.images().rows(&batch)?.to_vec::<f32>()?;
+            let real = Array::new([BATCH, 1, SIDE, SIDE], &real)?;
+            let judged = judging.run(&variables, &[("real", &real as &dyn Feed)])?;
+            let loss = making.run(&variables, &[])?;
+            if step % 250 == 0 || step == steps {
+                let number = |index| Ok::<_, Error>(judged.read_blocking(index)?.item());
+                println!(
+                    "step {step:5}  discriminator {:.3}, right {:.0}%  generator {:.3}",
+                    number(0)?.unwrap_or(f64::NAN),
+                    100.0 * number(1)?.unwrap_or(f64::NAN),
+                    loss.read_blocking(0)?.item().unwrap_or(f64::NAN),
+                );
+            }
+        }
+    }
+
+    let graph = Graph::new();
+    let pictures = made(&mut Scope::new(&graph, Mode::Eval), 8);
+    let program = graph.compile(&device, &[pictures])?;
+    for _ in 0..2 {
+        let pictures = program.run(&variables, &[])?.read_blocking(0)?.to_f64();
+        println!("{}", drawn(&pictures, 8));
+    }
+    Ok(())
+}

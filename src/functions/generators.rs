@@ -1,0 +1,278 @@
+//! What generators of pictures need: filtered resampling, convolutions with a style, and how much the
+//! pictures of a batch differ.
+
+use super::constant;
+use crate::{
+    DType,
+    error::OpError,
+    graph::Tensor,
+    ops::Geometry,
+    reference::Array64,
+    shape::Meta,
+    testing::{Bound, Function, Sample},
+};
+
+/// Added to what is divided by, as in StyleGAN2.
+const EPS: f64 = 1e-8;
+
+impl<'g> Tensor<'g> {
+    /// Puts `up - 1` zeros behind each element of the last two axes, pads them (or cuts them, where
+    /// the padding is negative), convolves with a filter, and takes each `down`-th element: the
+    /// resampling of StyleGAN2, `upfirdn2d`. Its filter is mirrored, as in signal processing.
+    ///
+    /// # Shapes
+    ///
+    /// `[n, channels, h, w]` and a filter `[fh, fw]`; an axis of the result has
+    /// `(up h + padding - fh) / down + 1` elements, rounded down.
+    ///
+    /// # Errors
+    ///
+    /// [`OpError::Rank`]; [`OpError::Number`] where `up` or `down` is 0; [`OpError::TooLarge`];
+    /// [`OpError::Window`] where the filter does not fit.
+    ///
+    /// # Source
+    ///
+    /// Karras et al. 2020, "Analyzing and Improving the Image Quality of StyleGAN", arXiv:1912.04958.
+    #[track_caller]
+    pub fn upfirdn2d(
+        self,
+        filter: Tensor<'g>,
+        up: usize,
+        down: usize,
+        padding: [(i32, i32); 2],
+    ) -> Tensor<'g> {
+        let x = self.of_floats("upfirdn2d");
+        let refuse = |reason| x.graph().refuse("upfirdn2d", &[x, filter], reason);
+        let &[n, channels, h, w] = x.shape().dims() else {
+            return refuse(OpError::Rank { least: 4 });
+        };
+        if !filter.failed() && filter.rank() != 2 {
+            return refuse(OpError::Rank { least: 2 });
+        }
+        for (what, is) in [("up", up), ("down", down)] {
+            if is == 0 {
+                return refuse(OpError::Number { what, must: "positive", is: 0.0 });
+            }
+        }
+        let (Some(tall), Some(wide), Some(planes)) =
+            (h.checked_mul(up), w.checked_mul(up), n.checked_mul(channels))
+        else {
+            return refuse(OpError::TooLarge);
+        };
+        let mut y = x
+            .reshape([planes, h, 1, w, 1])
+            .pad(&[(0, 0), (0, 0), (0, up - 1), (0, 0), (0, up - 1)], 0.0)
+            .reshape([planes, 1, tall, wide]);
+        for (axis, (low, high)) in [(2, padding[0]), (3, padding[1])] {
+            let cut = |by: i32| (-by).max(0) as usize;
+            let end = y.dim(axis).saturating_sub(cut(high)).max(cut(low));
+            y = y.slice(axis, cut(low)..end);
+        }
+        let added = padding.map(|(low, high)| (low.max(0) as usize, high.max(0) as usize));
+        let filter = filter.flip([0, 1].as_slice()).unsqueeze(0).unsqueeze(0);
+        let y = y.convolution(filter, Geometry::new(2).stride([down; 2]).padding(added));
+        y.reshape([n, channels, y.dim(2), y.dim(3)])
+    }
+
+    /// A convolution whose weight has a style for each example: its input channels are scaled by the
+    /// style, and with `demodulate` its output channels so that their weights have length 1.
+    ///
+    /// `y = d (w * (s x))`, `d = 1 / sqrt(sum (w s)^2 + 1e-8)`, which is what a weight for each
+    /// example gives, without making it.
+    ///
+    /// # Shapes
+    ///
+    /// `x` is `[n, inputs, ..spatial]`, the weight `[outputs, inputs, ..window]`, the styles
+    /// `[n, inputs]`; `y` is `[n, outputs, ..positions]`.
+    ///
+    /// # Errors
+    ///
+    /// [`OpError::Rank`]; those of [`convolution`](Self::convolution) and of products.
+    ///
+    /// # Source
+    ///
+    /// Karras et al. 2020, arXiv:1912.04958.
+    #[track_caller]
+    pub fn modulated_convolution(
+        self,
+        weight: Tensor<'g>,
+        styles: Tensor<'g>,
+        geometry: Geometry,
+        demodulate: bool,
+    ) -> Tensor<'g> {
+        let x = self.of_floats("modulated_convolution");
+        let refuse =
+            |reason| x.graph().refuse("modulated_convolution", &[x, weight, styles], reason);
+        if x.rank() < 3 || styles.rank() != 2 || weight.rank() < 3 {
+            return refuse(OpError::Rank { least: if styles.rank() == 2 { 3 } else { 2 } });
+        }
+        let around = |by_channel: Tensor<'g>| {
+            let ones = vec![1; x.rank() - 2];
+            by_channel.reshape([&[x.dim(0), by_channel.dim(-1)], &ones[..]].concat())
+        };
+        if styles.shape().dims() != [x.dim(0), x.dim(1)] {
+            return refuse(OpError::Target([x.dim(0), x.dim(1)].into()));
+        }
+        let y = (x * around(styles)).convolution(weight, geometry);
+        if !demodulate {
+            return y;
+        }
+        let window: Vec<i32> = (2..weight.rank() as i32).collect();
+        let energy = (weight * weight).sum(window.as_slice());
+        let squares = (styles * styles).matmul(energy.swap_axes(0, 1));
+        y / around((squares + constant(squares, EPS)).sqrt())
+    }
+
+    /// One more channel, which says how much the pictures of a group differ: the standard deviation
+    /// of each element over the group, averaged over all elements.
+    ///
+    /// # Shapes
+    ///
+    /// `[n, channels, h, w]` to `[n, channels + 1, h, w]`; picture `i` is in group `i % (n / group)`.
+    ///
+    /// # Errors
+    ///
+    /// [`OpError::Indivisible`] unless `n` is a multiple of `group`; [`OpError::Rank`].
+    ///
+    /// # Source
+    ///
+    /// Karras et al. 2018, "Progressive Growing of GANs", arXiv:1710.10196.
+    #[track_caller]
+    pub fn minibatch_deviation(self, group: usize) -> Tensor<'g> {
+        let x = self.of_floats("minibatch_deviation");
+        let &[n, channels, h, w] = x.shape().dims() else {
+            let reason = OpError::Rank { least: 4 };
+            return x.graph().refuse("minibatch_deviation", &[x], reason);
+        };
+        if group == 0 || !n.is_multiple_of(group) {
+            let reason = OpError::Indivisible { what: "pictures", number: n, by: group };
+            return x.graph().refuse("minibatch_deviation", &[x], reason);
+        }
+        let variance = x.reshape([group, n / group, channels, h, w]).variance(0, 0);
+        let deviation = (variance + constant(variance, EPS)).sqrt().mean([1, 2, 3].as_slice());
+        let channel = deviation.tile(group, 0).reshape([n, 1, 1, 1]).broadcast_to([n, 1, h, w]);
+        x.graph().concat(&[x, channel], 1)
+    }
+}
+
+fn f32s(dims: &[usize]) -> Meta {
+    Meta::new(dims, DType::F32)
+}
+
+/// From the formulas.
+pub(super) fn samples() -> Vec<Sample> {
+    let resampled = |up: usize, down: usize, padding: [(i32, i32); 2], dims: [usize; 2]| {
+        Function::new(
+            "upfirdn2d",
+            move |x| x[0].upfirdn2d(x[1], up, down, padding),
+            move |x| {
+                let [x, filter] = x else { unreachable!("a picture and a filter") };
+                let ([h, w], [fh, fw]) =
+                    ([2, 3].map(|k| x.shape().dims()[k]), [0, 1].map(|k| filter.shape().dims()[k]));
+                // What stands at a place of the spread and padded picture.
+                let at = |c: &[usize], row: i64, column: i64| {
+                    let (row, column) =
+                        (row - i64::from(padding[0].0), column - i64::from(padding[1].0));
+                    let (Ok(row), Ok(column)) = (usize::try_from(row), usize::try_from(column))
+                    else {
+                        return 0.0;
+                    };
+                    let inside =
+                        row % up == 0 && column % up == 0 && row / up < h && column / up < w;
+                    if inside { x.at(&[c[0], c[1], row / up, column / up]) } else { 0.0 }
+                };
+                let meta = f32s(&[x.shape().dims()[0], x.shape().dims()[1], dims[0], dims[1]]);
+                Array64::from_fn(meta, |c| {
+                    let mut sum = 0.0;
+                    for i in 0..fh {
+                        for j in 0..fw {
+                            let (row, column) =
+                                (c[2] * down + fh - 1 - i, c[3] * down + fw - 1 - j);
+                            sum += filter.at(&[i, j]) * at(&c, row as i64, column as i64);
+                        }
+                    }
+                    sum
+                })
+            },
+        )
+    };
+    let modulated = |demodulate: bool| {
+        Function::new(
+            "modulated_convolution",
+            move |x| {
+                let geometry = Geometry::new(2).padding([(1, 1), (0, 0)]);
+                x[0].modulated_convolution(x[1], x[2], geometry, demodulate)
+            },
+            move |x| {
+                let [x, weight, styles] = x else { unreachable!("three operands") };
+                let [n, inputs, h, w] = [0, 1, 2, 3].map(|k| x.shape().dims()[k]);
+                let [outputs, fh, fw] = [0, 2, 3].map(|k| weight.shape().dims()[k]);
+                let meta = f32s(&[n, outputs, h + 3 - fh, w + 1 - fw]);
+                Array64::from_fn(meta, |c| {
+                    let (mut sum, mut squares) = (0.0, 0.0);
+                    for i in 0..inputs {
+                        for row in 0..fh {
+                            for column in 0..fw {
+                                let own =
+                                    weight.at(&[c[1], i, row, column]) * styles.at(&[c[0], i]);
+                                squares += own * own;
+                                let (y, x_at) = (c[2] + row, c[3] + column);
+                                if (1..=h).contains(&y) {
+                                    sum += own * x.at(&[c[0], i, y - 1, x_at]);
+                                }
+                            }
+                        }
+                    }
+                    if demodulate { sum / (squares + EPS).sqrt() } else { sum }
+                })
+            },
+        )
+    };
+    let deviation = Function::new(
+        "minibatch_deviation",
+        |x| x[0].minibatch_deviation(2),
+        |x| {
+            let [n, channels, h, w] = [0, 1, 2, 3].map(|k| x[0].shape().dims()[k]);
+            Array64::from_fn(f32s(&[n, channels + 1, h, w]), |c| {
+                if c[1] < channels {
+                    return x[0].at(&c);
+                }
+                let (first, mut total) = (c[0] % (n / 2), 0.0);
+                for k in 0..channels * h * w {
+                    let of = |picture: usize| x[0].data[picture * channels * h * w + k];
+                    // Of two numbers: half their distance.
+                    let half = (of(first) - of(first + n / 2)) / 2.0;
+                    total += (half * half + EPS).sqrt();
+                }
+                total / (channels * h * w) as f64
+            })
+        },
+    );
+    let few = "sums of a few products below 1, a root and a quotient";
+    vec![
+        Sample::new(
+            resampled(2, 1, [(2, 1), (1, 2)], [8, 10]),
+            [f32s(&[1, 2, 4, 5]), f32s(&[4, 4])],
+        )
+        .bound(Bound::Abs(4e-6), few)
+        .named("up"),
+        Sample::new(
+            resampled(1, 2, [(1, 1), (1, 1)], [2, 3]),
+            [f32s(&[2, 1, 4, 5]), f32s(&[4, 3])],
+        )
+        .bound(Bound::Abs(4e-6), few)
+        .named("down"),
+        Sample::new(
+            resampled(3, 2, [(-1, 2), (0, -2)], [6, 5]),
+            [f32s(&[1, 1, 4, 4]), f32s(&[2, 2])],
+        )
+        .bound(Bound::Abs(4e-6), few)
+        .named("cut"),
+        Sample::new(modulated(true), [f32s(&[2, 3, 4, 5]), f32s(&[4, 3, 3, 2]), f32s(&[2, 3])])
+            .bound(Bound::Abs(8e-6), few)
+            .named("demodulated"),
+        Sample::new(modulated(false), [f32s(&[2, 3, 4, 5]), f32s(&[4, 3, 3, 2]), f32s(&[2, 3])])
+            .bound(Bound::Abs(8e-6), few),
+        Sample::new(deviation, [f32s(&[4, 3, 2, 2])]).bound(Bound::Abs(2e-6), few),
+    ]
+}

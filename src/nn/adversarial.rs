@@ -1,0 +1,98 @@
+//! What two networks play against each other for, and what keeps the play fair.
+//!
+//! Penalties are made of derivatives, so their own derivatives are of second order.
+
+use super::Scope;
+use crate::{DType, autodiff, functions::constant, graph::Tensor, init::Init};
+
+/// What a discriminator minimises: `mean softplus(-real) + mean softplus(fake)`, by its scores of real
+/// pictures and of made ones.
+///
+/// # Source
+///
+/// Goodfellow et al. 2014, "Generative Adversarial Networks", arXiv:1406.2661.
+#[track_caller]
+pub fn discriminator_loss<'g>(real: Tensor<'g>, fake: Tensor<'g>) -> Tensor<'g> {
+    (-real).softplus().mean(..) + fake.softplus().mean(..)
+}
+
+/// What a generator minimises, so that its pictures pass for real ones: `mean softplus(-fake)`.
+///
+/// # Source
+///
+/// As of [`discriminator_loss`], in the form that does not saturate.
+#[track_caller]
+pub fn generator_loss(fake: Tensor<'_>) -> Tensor<'_> {
+    (-fake).softplus().mean(..)
+}
+
+/// The length of the slope of each score by what it is a score of: `[n]`.
+fn slopes<'g>(scores: Tensor<'g>, of: Tensor<'g>) -> Tensor<'g> {
+    let slopes = autodiff::grad(scores.sum(..), &[of])[0];
+    slopes.reshape([of.dim(0), of.shape().len() / of.dim(0).max(1)])
+}
+
+/// How far slopes are from 1: `mean (|d score / d x| - 1)^2`, for scores of pictures between real and
+/// made ones.
+///
+/// # Shapes
+///
+/// `scores` has an element for each of the `n` examples in `x`, `[n, ..]`; the penalty is a scalar.
+///
+/// # Source
+///
+/// Gulrajani et al. 2017, "Improved Training of Wasserstein GANs", arXiv:1704.00028.
+#[track_caller]
+pub fn gradient_penalty<'g>(scores: Tensor<'g>, x: Tensor<'g>) -> Tensor<'g> {
+    let off = slopes(scores, x).norm(1) - 1.0;
+    (off * off).mean(..)
+}
+
+/// How steep a discriminator is at real pictures: `mean |d score / d x|^2`; half of it, times a
+/// strength, is added to the loss.
+///
+/// # Shapes
+///
+/// As of [`gradient_penalty`].
+///
+/// # Source
+///
+/// Mescheder et al. 2018, "Which Training Methods for GANs do actually Converge?", arXiv:1801.04406.
+#[track_caller]
+pub fn r1_penalty<'g>(scores: Tensor<'g>, x: Tensor<'g>) -> Tensor<'g> {
+    let slopes = slopes(scores, x);
+    (slopes * slopes).sum(1).mean(..)
+}
+
+/// Keeps a step in the styles a step of the same length in the pictures, whatever the style and its
+/// direction: `mean (|J^T noise| - a)^2`, where `a` follows the mean of these lengths.
+///
+/// The variable `path_length` keeps `a`, which moves by `decay` of the way in each run.
+///
+/// # Shapes
+///
+/// `pictures` is `[n, channels, h, w]`, `noise` alike (standard normal), `styles` `[n, width]`; the
+/// penalty is a scalar.
+///
+/// # Source
+///
+/// Karras et al. 2020, arXiv:1912.04958.
+#[track_caller]
+pub fn path_length_penalty<'g>(
+    cx: &mut Scope<'g>,
+    pictures: Tensor<'g>,
+    noise: Tensor<'g>,
+    styles: Tensor<'g>,
+    decay: f64,
+) -> Tensor<'g> {
+    let pixels = (pictures.dim(-1) * pictures.dim(-2)).max(1) as f64;
+    let moved = (pictures * noise).sum(..);
+    let moved = moved * constant(moved, pixels.sqrt().recip());
+    let slope = autodiff::grad(moved, &[styles])[0];
+    let lengths = slope.norm(-1);
+    let before = cx.variable("path_length", [], DType::F32, Init::Zeros);
+    let mean = before + (lengths.mean(..) - before) * decay;
+    cx.graph().assign(before, mean);
+    let off = lengths - mean;
+    (off * off).mean(..)
+}

@@ -1,0 +1,195 @@
+//! A generator of pictures with styles, and the discriminator that judges them.
+
+use crate::{
+    DType,
+    error::OpError,
+    graph::Tensor,
+    init::Init,
+    nn::{Conv2d, Dense, ModulatedConv2d, Module, Scope},
+};
+use std::{f64::consts::SQRT_2, panic::Location};
+
+/// A network that makes pictures of noise, after StyleGAN2: a mapping makes a style of each vector of
+/// noise, and at each size, from 4x4 to the last, two convolutions with that style and with noise of
+/// their own add to the picture.
+///
+/// # Shapes
+///
+/// Noise `[n, width]` to pictures `[n, colours, size, size]`.
+///
+/// # Errors
+///
+/// Kept by the graph: [`OpError::Number`] unless the size is 4 times a power of 2.
+///
+/// # Source
+///
+/// Karras et al. 2020, "Analyzing and Improving the Image Quality of StyleGAN", arXiv:1912.04958.
+#[derive(Clone, Debug)]
+pub struct Generator {
+    size: usize,
+    colours: usize,
+    channels: usize,
+    line: &'static Location<'static>,
+}
+
+/// A network that scores pictures: residual blocks that halve the size down to 4x4, how much the
+/// pictures of a batch differ, and two dense layers.
+///
+/// # Shapes
+///
+/// Pictures `[n, colours, size, size]` to scores `[n, 1]`. Scores are of groups of 4 pictures, or of
+/// all where there are not as many.
+///
+/// # Errors
+///
+/// As for [`Generator`].
+#[derive(Clone, Debug)]
+pub struct Discriminator {
+    channels: usize,
+    line: &'static Location<'static>,
+}
+
+/// Dense layers of the mapping.
+const MAPPING: usize = 4;
+
+/// Slope of activations below 0.
+const SLOPE: f64 = 0.2;
+
+/// The side of the smallest pictures.
+const SMALLEST: usize = 4;
+
+/// The filter of StyleGAN2, `[1, 3, 3, 1]` along both axes, which adds up to `gain`.
+fn filter<'g>(cx: &Scope<'g>, gain: f64) -> Tensor<'g> {
+    let tap = |weight: f64| cx.graph().full([1], DType::F32, weight * gain.sqrt() / 8.0);
+    let taps = cx.graph().concat(&[1.0, 3.0, 3.0, 1.0].map(tap), 0);
+    taps.outer(taps)
+}
+
+/// Twice as high and wide.
+fn doubled<'g>(cx: &Scope<'g>, x: Tensor<'g>) -> Tensor<'g> {
+    x.upfirdn2d(filter(cx, 4.0), 2, 1, [(2, 1), (2, 1)])
+}
+
+/// Half as high and wide.
+fn halved<'g>(cx: &Scope<'g>, x: Tensor<'g>) -> Tensor<'g> {
+    x.upfirdn2d(filter(cx, 1.0), 1, 2, [(1, 1), (1, 1)])
+}
+
+/// Keeps the variance of a normal distribution.
+fn activated(x: Tensor<'_>) -> Tensor<'_> {
+    x.leaky_relu(SLOPE) * SQRT_2
+}
+
+/// Whether pictures of this side come from 4x4 by doubling.
+fn is_side(size: usize) -> bool {
+    size.is_multiple_of(SMALLEST) && (size / SMALLEST).is_power_of_two()
+}
+
+fn no_side(size: usize) -> OpError {
+    OpError::Number { what: "size", must: "4 times a power of 2", is: size as f64 }
+}
+
+impl Generator {
+    /// Of square pictures of this side and so many colours; each layer has `channels`.
+    #[track_caller]
+    pub fn new(size: usize, colours: usize, channels: usize) -> Self {
+        Generator { size, colours, channels, line: Location::caller() }
+    }
+
+    /// The style of each vector of noise, `[n, channels]`.
+    pub fn styles<'g>(&self, cx: &mut Scope<'g>, noise: Tensor<'g>) -> Tensor<'g> {
+        let _line = cx.at(self.line);
+        let mut cx = cx.child("mapping");
+        (0..MAPPING).fold(noise.normalize_rms(-1, 1e-8), |x, index| {
+            let layer = Dense::new(self.channels);
+            activated(layer.forward(&mut cx.child(&index.to_string()), x))
+        })
+    }
+
+    /// The picture of each style.
+    pub fn pictures<'g>(&self, cx: &mut Scope<'g>, styles: Tensor<'g>) -> Tensor<'g> {
+        let _line = cx.at(self.line);
+        if !is_side(self.size) {
+            return cx.graph().refuse("generator", &[styles], no_side(self.size));
+        }
+        let mut cx = cx.child("synthesis");
+        let n = styles.dim(0);
+        let normal = Init::Normal { mean: 0.0, std: 1.0 };
+        let begin = cx.param("const", [self.channels, SMALLEST, SMALLEST], normal);
+        let mut x = begin.broadcast_to([n, self.channels, SMALLEST, SMALLEST]);
+        let mut picture: Option<Tensor> = None;
+        let mut side = SMALLEST;
+        while side <= self.size {
+            let mut cx = cx.child(&format!("b{side}"));
+            if side > SMALLEST {
+                x = self.styled(&mut cx.child("conv0"), doubled(&cx, x), styles);
+            }
+            x = self.styled(&mut cx.child("conv1"), x, styles);
+            let colours = ModulatedConv2d::new(self.colours, 1).without_demodulation();
+            let added = colours.forward(&mut cx.child("torgb"), x, styles);
+            picture = Some(picture.map_or(added, |picture| doubled(&cx, picture) + added));
+            side *= 2;
+        }
+        picture.unwrap_or(x)
+    }
+
+    /// A convolution with a style, noise, and an activation.
+    fn styled<'g>(&self, cx: &mut Scope<'g>, x: Tensor<'g>, styles: Tensor<'g>) -> Tensor<'g> {
+        let y = ModulatedConv2d::new(self.channels, 3).forward(cx, x, styles);
+        let strength = cx.param("noise_strength", [], Init::Zeros);
+        let noise = cx.normal([y.dim(0), 1, y.dim(2), y.dim(3)]);
+        activated(y + noise * strength)
+    }
+}
+
+impl Module for Generator {
+    fn name(&self) -> &str {
+        "generator"
+    }
+
+    fn forward<'g>(&self, cx: &mut Scope<'g>, x: Tensor<'g>) -> Tensor<'g> {
+        let styles = self.styles(cx, x);
+        self.pictures(cx, styles)
+    }
+}
+
+impl Discriminator {
+    /// Each layer has `channels`.
+    #[track_caller]
+    pub fn new(channels: usize) -> Self {
+        Discriminator { channels, line: Location::caller() }
+    }
+}
+
+impl Module for Discriminator {
+    fn name(&self) -> &str {
+        "discriminator"
+    }
+
+    fn forward<'g>(&self, cx: &mut Scope<'g>, x: Tensor<'g>) -> Tensor<'g> {
+        let _line = cx.at(self.line);
+        if x.rank() != 4 {
+            return cx.graph().refuse("discriminator", &[x], OpError::Rank { least: 4 });
+        }
+        let (n, mut side) = (x.dim(0), x.dim(3));
+        if x.dim(2) != side || !is_side(side) {
+            return cx.graph().refuse("discriminator", &[x], no_side(side));
+        }
+        let conv = |window: usize| Conv2d::new(self.channels, [window; 2]).same();
+        let mut y = activated(conv(1).forward(&mut cx.child("fromrgb"), x));
+        while side > SMALLEST {
+            let mut cx = cx.child(&format!("b{side}"));
+            let inner = activated(conv(3).forward(&mut cx.child("conv0"), y));
+            let inner = activated(conv(3).forward(&mut cx.child("conv1"), halved(&cx, inner)));
+            let skip = conv(1).without_bias().forward(&mut cx.child("skip"), halved(&cx, y));
+            y = (inner + skip) / SQRT_2;
+            side /= 2;
+        }
+        let group = if n.is_multiple_of(4) { 4 } else { n };
+        let y = y.minibatch_deviation(group);
+        let y = activated(conv(3).forward(&mut cx.child("conv"), y));
+        let y = y.reshape([n, self.channels * SMALLEST * SMALLEST]);
+        let y = activated(Dense::new(self.channels).forward(&mut cx.child("fc"), y));
+        Dense::new(1).forward(&mut cx.child("out"), y)
+    }
+}

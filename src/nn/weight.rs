@@ -1,0 +1,64 @@
+//! How layers make their weight from what they learn.
+
+use super::{Mode, Scope};
+use crate::{DType, graph::Tensor, init::Init};
+
+/// What a layer learns in place of its weight.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Weight {
+    /// The weight itself, `weight`.
+    #[default]
+    Plain,
+    /// A direction `weight_v` and a length `weight_g` for each output: `w = g v / |v|`.
+    Normal,
+    /// `weight_orig`, divided by its largest singular value. That is found by iterating vectors,
+    /// `weight_u` and `weight_v`, once a run in training.
+    Spectral,
+}
+
+/// Below it a length divides nothing, as in PyTorch.
+const EPS: f64 = 1e-12;
+
+impl Weight {
+    /// The weight of a layer, `[outputs, ..]`.
+    #[track_caller]
+    pub fn of<'g>(self, cx: &mut Scope<'g>, dims: &[usize], init: Init) -> Tensor<'g> {
+        let [outputs, rest @ ..] = dims else { return cx.param("weight", dims, init) };
+        match self {
+            Weight::Plain => cx.param("weight", dims, init),
+            Weight::Normal => {
+                let lengths = [&[*outputs], &vec![1; rest.len()][..]].concat();
+                let g = cx.param("weight_g", lengths.as_slice(), Init::Ones);
+                let v = cx.param("weight_v", dims, init);
+                let axes: Vec<i32> = (1..dims.len() as i32).collect();
+                v * (g / v.norm(axes.as_slice()).reshape(lengths))
+            }
+            Weight::Spectral => {
+                let weight = cx.param("weight_orig", dims, init);
+                let width: usize = rest.iter().product();
+                let normal = Init::Normal { mean: 0.0, std: 1.0 };
+                let mut vector = |name, len: usize| cx.variable(name, [len], DType::F32, normal);
+                let (u_before, v_before) =
+                    (vector("weight_u", *outputs), vector("weight_v", width));
+                let matrix = weight.reshape([*outputs, width]);
+                let (mut u, mut v) = (u_before, v_before);
+                if cx.mode() == Mode::Train {
+                    let fixed = matrix.detach();
+                    v = unit(u.matmul(fixed));
+                    u = unit(fixed.matmul(v));
+                    // A network may be applied twice in a graph: to real pictures and to made ones.
+                    if !cx.graph().assigns(u_before) {
+                        cx.graph().assign(u_before, u);
+                        cx.graph().assign(v_before, v);
+                    }
+                }
+                weight / (u * matrix.matmul(v)).sum(..)
+            }
+        }
+    }
+}
+
+/// A vector of length 1 of the same direction.
+fn unit(x: Tensor<'_>) -> Tensor<'_> {
+    x / x.norm(0).maximum(EPS)
+}
