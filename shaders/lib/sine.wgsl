@@ -1,7 +1,7 @@
 // sine.wgsl — sin x and cos x.
 //
-// Numerics  2 units in the last place for |x| <= 4, beyond 5 units or 2^-38 for every finite x
-//           (WGSL allows its own 2^-11, and only between -pi and pi); NaN of infinity
+// Numerics  2 units in the last place for |x| <= 4, beyond 5 units for every finite x (WGSL allows
+//           its own 2^-11, and only between -pi and pi); NaN of infinity
 // Source    Cody & Waite 1980 up to 1e5, Payne & Hanek 1983 (SIGNUM 18) beyond; own minimax
 //           polynomials, the twin of ops/math.rs
 
@@ -17,14 +17,15 @@ const TWO_OVER_PI = array<u32, 8>(
     0xf534ddc0u, 0xdb629599u, 0x3c439041u, 0xfe5163abu,
 );
 
-/// For |x| <= 1e5: the multiple has at most 16 bits and each part of pi / 2 has 8, so that
-/// products are exact. Each converts another integer, for the reason given in exp.wgsl.
+/// For |x| <= 1e5: the multiple has at most 16 bits and each part of pi / 2 but the last has 8, so
+/// that products are exact. Each converts another integer, for the reason given in exp.wgsl.
 fn reduce_near(x: f32) -> Reduced {
     let n = i32(round(x * 0.63661975));
     var r = fma(f32(n), -1.5703125, x);
     r = fma(f32(n << 1u), -0.00024223328, r);
     r = fma(f32(n << 2u), 0.00000016018748, r);
-    r = fma(f32(n << 3u), -0.000000000124011704, r);
+    r = fma(f32(n << 3u), -0.00000000012369128, r);
+    r = fma(f32(n << 4u), -0.000000000000160209, r);
     return Reduced(r, bitcast<u32>(n));
 }
 

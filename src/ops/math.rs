@@ -188,8 +188,10 @@ const FAST_PERIODIC: f32 = 1e5;
 #[inline(always)]
 fn sine_of_quadrant(x: f32, quarter: i32) -> f32 {
     let (n, quadrant) = nearest(x * FRAC_2_PI);
-    // pi / 2 in parts of 8 bits: their products with n are exact (Cody & Waite 1980).
-    let r = x - n * 1.570_312_5 - n * 4.844_665_5e-4 - n * -6.407_499_3e-7 - n * 9.920_936e-10;
+    // pi / 2 in parts of 8 bits: their products with n are exact (Cody & Waite 1980). The last one
+    // has what is left, which matters near multiples of pi / 2, where the others cancel.
+    let r = x - n * 1.570_312_5 - n * 4.844_665_5e-4 - n * -6.407_499_3e-7;
+    let r = r - n * 9.895_302e-10 - n * 2.563_344e-12;
     let z = r * r;
     let s = (z * -1.950_874_3e-4 + 0.008_332_113) * z - 0.166_666_54;
     let sine = s * z * r + r;
@@ -200,13 +202,13 @@ fn sine_of_quadrant(x: f32, quarter: i32) -> f32 {
     f32::from_bits(y.to_bits() ^ ((quadrant as u32 & 2) << 30))
 }
 
-/// `sin x` for `|x| <= 1e5`: within 2 units in the last place up to 4, 5 units or 2^-38 beyond.
+/// `sin x` for `|x| <= 1e5`: within 2 units in the last place up to 4, 3 units beyond.
 #[inline(always)]
 pub(crate) fn sin(x: f32) -> f32 {
     sine_of_quadrant(x, 0)
 }
 
-/// `cos x` for `|x| <= 1e5`: within 2 units in the last place up to 4, 5 units or 2^-38 beyond.
+/// `cos x` for `|x| <= 1e5`: within 2 units in the last place up to 4, 3 units beyond.
 #[inline(always)]
 pub(crate) fn cos(x: f32) -> f32 {
     sine_of_quadrant(x, 1)
