@@ -11,6 +11,7 @@ mod mathematics;
 mod positions;
 mod rearranging;
 mod recurrent;
+mod trigonometry;
 
 pub use rearranging::Triangle;
 
@@ -34,6 +35,7 @@ pub(crate) fn samples() -> Vec<Sample> {
         positions::samples(),
         rearranging::samples(),
         recurrent::samples(),
+        trigonometry::samples(),
     ]
     .concat()
 }

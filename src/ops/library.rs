@@ -18,7 +18,7 @@ macro_rules! fragments {
 }
 
 /// Every fragment; each comes after those it calls.
-static FRAGMENTS: [Fragment; 18] = fragments! {
+static FRAGMENTS: [Fragment; 20] = fragments! {
     "nan": [],
     "scale": [],
     "divide": [],
@@ -35,6 +35,8 @@ static FRAGMENTS: [Fragment; 18] = fragments! {
     "erf": ["exp"],
     "power": ["nan", "scale", "log"],
     "remainder": ["nan"],
+    "arctangent": ["nan"],
+    "shift": [],
     "cast": ["nan"],
     "random": ["philox", "log", "sine"],
 };

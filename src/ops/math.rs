@@ -6,9 +6,11 @@
 //! minimax fits of our own (Lawson's algorithm in 40 digits, rounded to f32); the error of every
 //! function is asserted below.
 
+mod arctangent;
 mod erf;
 mod power;
 
+pub(crate) use arctangent::atan2;
 pub(crate) use erf::{erf, erf_f64};
 pub(crate) use power::power;
 

@@ -11,6 +11,7 @@ use super::{
 use crate::{
     graph::{Node, NodeId},
     ops::{
+        binary::BinaryFn,
         lowering::{Kernel, Layout, Lowering, Pointwise},
         unary::UnaryFn,
     },
@@ -285,11 +286,11 @@ fn weight_of(function: &Pointwise) -> usize {
     use UnaryFn::{Abs, Neg, Not, Relu};
     match function {
         Pointwise::Unary(Abs | Neg | Not | Relu)
-        | Pointwise::Binary(_)
         | Pointwise::Compare(_)
         | Pointwise::Select
         | Pointwise::Cast => 1,
-        Pointwise::Unary(_) => 4,
+        Pointwise::Unary(_) | Pointwise::Binary(BinaryFn::Atan2) => 4,
+        Pointwise::Binary(_) => 1,
         Pointwise::Random(_) => 64,
     }
 }

@@ -1,6 +1,10 @@
 //! Elementwise functions of two tensors: `y[i] = f(a[i], b[i])`.
 //!
-//! Operands broadcast as in NumPy and have one element type. Integers wrap.
+//! Operands broadcast as in NumPy and have one element type. Integers wrap. `a << b` and `a >> b`
+//! move bits by any number of places: from 32 on nothing is left, nor of a negative number of them,
+//! but the sign of what is moved down.
+
+mod samples;
 
 use super::*;
 use crate::{
@@ -38,11 +42,18 @@ pub enum BinaryFn {
     Or,
     /// One but not both, of truth values; of integers, bit by bit.
     Xor,
+    /// The bits of `a` moved `b` places up; 0 from 32 places on.
+    Shl,
+    /// The bits of `a` moved `b` places down, copies of the sign following them.
+    Shr,
+    /// The angle of the point `(b, a)`, from -pi to pi.
+    Atan2,
 }
 use BinaryFn::*;
 
 impl BinaryFn {
-    const ALL: [BinaryFn; 11] = [Add, Sub, Mul, Div, Rem, Pow, Max, Min, And, Or, Xor];
+    const ALL: [BinaryFn; 14] =
+        [Add, Sub, Mul, Div, Rem, Pow, Max, Min, And, Or, Xor, Shl, Shr, Atan2];
 
     /// Its name in errors and dumps.
     pub fn name(self) -> &'static str {
@@ -58,14 +69,18 @@ impl BinaryFn {
             And => "and",
             Or => "or",
             Xor => "xor",
+            Shl => "shl",
+            Shr => "shr",
+            Atan2 => "atan2",
         }
     }
 
     fn accepts(self, dtype: DType) -> bool {
         match self {
             Add | Sub | Mul | Div | Rem | Max | Min => dtype != DType::Bool,
-            Pow => dtype.is_float(),
+            Pow | Atan2 => dtype.is_float(),
             And | Or | Xor => !dtype.is_float(),
+            Shl | Shr => dtype.is_int(),
         }
     }
 
@@ -78,10 +93,11 @@ impl BinaryFn {
             Div => a / b,
             Rem => a % b,
             Pow => a.powf(b),
+            Atan2 => a.atan2(b),
             _ if a.is_nan() || b.is_nan() => f64::NAN,
             Max => a.max(b),
             Min => a.min(b),
-            And | Or | Xor => unreachable!("not defined on floats"),
+            And | Or | Xor | Shl | Shr => unreachable!("not defined on floats"),
         }
     }
 
@@ -98,7 +114,10 @@ impl BinaryFn {
             And => a & b,
             Or => a | b,
             Xor => a ^ b,
-            Pow => unreachable!("not defined on integers"),
+            Shl if (0..32).contains(&b) => a << b,
+            Shl => 0,
+            Shr => a >> if (0..32).contains(&b) { b } else { 63 },
+            Pow | Atan2 => unreachable!("not defined on integers"),
         }
     }
 
@@ -133,7 +152,11 @@ impl BinaryFn {
                 };
                 [Some(share(a, b)), Some(share(b, a))]
             }
-            And | Or | Xor => [None, None],
+            Atan2 => {
+                let square = a * a + b * b;
+                [Some(ct * (b / square)), Some(-(ct * (a / square)))]
+            }
+            And | Or | Xor | Shl | Shr => [None, None],
         }
     }
 }
@@ -159,6 +182,16 @@ impl Scalar for BinaryFn {
             (Or, _) => infix("|"),
             (Xor, DType::Bool) => infix("!="),
             (Xor, _) => infix("^"),
+            (Shl, DType::I32) => Wgsl::with(
+                format!("bitcast<i32>(shift_left(bitcast<u32>({a}), bitcast<u32>({b})))"),
+                &["shift"],
+            ),
+            (Shl, _) => call("shift_left", &["shift"]),
+            (Shr, DType::I32) => {
+                Wgsl::with(format!("shift_right_signed({a}, bitcast<u32>({b}))"), &["shift"])
+            }
+            (Shr, _) => call("shift_right", &["shift"]),
+            (Atan2, _) => call("angle_of", &["arctangent"]),
         }
     }
 
@@ -197,6 +230,10 @@ impl Scalar for BinaryFn {
             (And, _) => words2(x, out, |a, b| a & b),
             (Or, _) => words2(x, out, |a, b| a | b),
             (Xor, _) => words2(x, out, |a, b| a ^ b),
+            (Shl, _) => words2(x, out, |a, b| if b < 32 { a << b } else { 0 }),
+            (Shr, DType::I32) => words2(x, out, |a, b| (a as i32 >> b.min(31)) as u32),
+            (Shr, _) => words2(x, out, |a, b| if b < 32 { a >> b } else { 0 }),
+            (Atan2, _) => floats2(x, out, math::atan2),
         }
     }
 
@@ -213,6 +250,7 @@ impl Scalar for BinaryFn {
             Div => (Bound::Ulp(3), "WGSL allows 2.5 units for a quotient"),
             Rem => (Bound::Ulp(3), "the quotient is exact where it is small"),
             Pow => (Bound::Ulp(16), "the logarithm carries 8 extra bits"),
+            Atan2 => (Bound::Ulp(5), "2 units, and WGSL allows 2.5 for a quotient"),
             Max | Min => (Bound::Exact, "one of the operands"),
             _ => (Bound::Ulp(1), "correctly rounded but for flushed denormals"),
         }
@@ -241,6 +279,21 @@ impl<'g> Tensor<'g> {
     #[track_caller]
     pub fn pow(self, exponent: impl Operand<'g>) -> Tensor<'g> {
         self.binary(Pow, exponent.tensor_like(self))
+    }
+
+    /// The angle from -pi to pi under which the origin sees the point `(x, self)`: the arc tangent
+    /// of `self / x`, in the quadrant that their signs say.
+    ///
+    /// # Numerics
+    ///
+    /// The sign is that of `self`, of zeros too; an infinity counts as a direction.
+    ///
+    /// # Gradient
+    ///
+    /// `x / (self^2 + x^2)` and `-self / (self^2 + x^2)`: NaN where both are 0, as in PyTorch.
+    #[track_caller]
+    pub fn atan2(self, x: impl Operand<'g>) -> Tensor<'g> {
+        self.binary(Atan2, x.tensor_like(self))
     }
 
     /// The larger of each pair; NaN if either is.
@@ -333,6 +386,8 @@ operators! {
     Mul mul Mul,
     Div div Div,
     Rem rem Rem,
+    Shl shl Shl,
+    Shr shr Shr,
 }
 
 impl std::fmt::Display for Binary {
@@ -388,43 +443,6 @@ impl Operation for Binary {
     }
 
     fn samples() -> Vec<Sample> {
-        let mut samples = Vec::new();
-        for function in BinaryFn::ALL {
-            for dtype in DType::ALL.into_iter().filter(|&dtype| function.accepts(dtype)) {
-                let operand = Meta::new([3, 7], dtype);
-                let sample = Sample::new(Binary(function), [operand.clone(), operand]);
-                let (bound, reason) = function.accuracy(dtype, dtype);
-                let sample = sample.bound(bound, reason);
-                samples.push(match (function, dtype.is_float()) {
-                    (Div, true) => sample.operand(1, Domain::Range(0.5, 3.0)),
-                    // The quotient is 2 throughout: neither 0 nor near a jump.
-                    (Rem, true) => sample
-                        .operand(0, Domain::Range(2.2, 2.7))
-                        .operand(1, Domain::Range(0.92, 1.05)),
-                    (Pow, true) => sample
-                        .operand(0, Domain::Range(0.1, 8.0))
-                        .operand(1, Domain::Range(-3.0, 3.0)),
-                    _ => sample,
-                });
-            }
-        }
-        let pair = [Meta::new([4], DType::F32), Meta::new([4], DType::F32)];
-        for (function, beside_nan) in [(Max, [1.0, 1.0, 1.0, 0.0]), (Min, [1.0, 1.0, 0.0, 1.0])] {
-            let sample = Sample::new(Binary(function), pair.clone())
-                .operand(0, Domain::Values(&[1.0, -2.0, 0.0, 3.0]))
-                .operand(1, Domain::Values(&[1.0, -2.0, 0.0, 3.0]))
-                .bound(Bound::Exact, "one of the operands")
-                .convention(0, vec![0.5; 4])
-                .named("ties");
-            samples.push(sample);
-            let sample = Sample::new(Binary(function), pair.clone())
-                .operand(0, Domain::Values(&[f64::NAN, 1.0, f64::INFINITY, -0.5]))
-                .operand(1, Domain::Values(&[1.0, f64::NAN, f64::NEG_INFINITY, 0.5]))
-                .bound(Bound::Exact, "NaN wins")
-                .convention(0, beside_nan.to_vec())
-                .named("NaN");
-            samples.push(sample);
-        }
-        samples
+        samples::all()
     }
 }

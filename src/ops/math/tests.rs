@@ -139,6 +139,16 @@ fn power_is_accurate() {
 }
 
 #[test]
+fn angles_are_accurate() {
+    for x in [1.0f32, -1.0, 3e38, -1e-30] {
+        let exact = |y: f64| y.atan2(f64::from(x));
+        assert!(worst(magnitudes(1e-30, 1e30), |y| atan2(y, x), exact) < 2.0);
+        let around = evenly(-3.0, 3.0).map(|slope| slope * x.min(1e38));
+        assert!(worst(around, |y| atan2(y, x), exact) < 2.0);
+    }
+}
+
+#[test]
 fn special_values() {
     let (inf, nan) = (f32::INFINITY, f32::NAN);
     let same = |a: f32, b: f32| a.to_bits() == b.to_bits() || a.is_nan() && b.is_nan();
@@ -154,6 +164,11 @@ fn special_values() {
                 got.is_sign_negative() && got == 0.0,
                 expected == 0.0 && expected.is_sign_negative(),
                 "{a} ^ {b}"
+            );
+            let (got, expected) = (atan2(a, b), a.atan2(b));
+            assert!(
+                same(got, expected) || expected != 0.0 && (got / expected - 1.0).abs() < 3e-7,
+                "angle of {a} and {b}: {got}"
             );
         }
         for (f, exact) in [

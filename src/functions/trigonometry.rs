@@ -1,0 +1,189 @@
+//! Trigonometric and hyperbolic functions, and their inverses.
+
+use super::{constant, elementwise};
+use crate::{
+    dtype::DType,
+    graph::Tensor,
+    shape::Meta,
+    testing::{Bound, Domain, Function, Sample},
+};
+
+impl<'g> Tensor<'g> {
+    /// `tan x`.
+    ///
+    /// # Numerics
+    ///
+    /// As accurate as sine and cosine, for every finite `x`, next to poles too.
+    #[track_caller]
+    pub fn tan(self) -> Tensor<'g> {
+        let x = self.of_floats("tan");
+        x.sin() / x.cos()
+    }
+
+    /// The angle from -pi/2 to pi/2 whose sine is `x`; NaN beyond -1 and 1.
+    ///
+    /// # Gradient
+    ///
+    /// Infinite at -1 and 1.
+    #[track_caller]
+    pub fn asin(self) -> Tensor<'g> {
+        let x = self.of_floats("asin");
+        // Half the angle is that of (1 + cos, sin), where nothing alike is subtracted. Of two roots,
+        // because the derivative of one of a product would be 0 times infinity at 1.
+        let cos = (x + 1.0).sqrt() * (-x + 1.0).sqrt();
+        x.atan2(cos + 1.0) * 2.0
+    }
+
+    /// The angle from 0 to pi whose cosine is `x`; NaN beyond -1 and 1.
+    ///
+    /// # Gradient
+    ///
+    /// -infinity at -1 and 1.
+    #[track_caller]
+    pub fn acos(self) -> Tensor<'g> {
+        let x = self.of_floats("acos");
+        // The tangent of half the angle.
+        (-x + 1.0).sqrt().atan2((x + 1.0).sqrt()) * 2.0
+    }
+
+    /// The angle from -pi/2 to pi/2 whose tangent is `x`.
+    #[track_caller]
+    pub fn atan(self) -> Tensor<'g> {
+        self.of_floats("atan").atan2(1.0)
+    }
+
+    /// The hyperbolic sine, `(e^x - e^-x) / 2`, without loss where `x` is small.
+    #[track_caller]
+    pub fn sinh(self) -> Tensor<'g> {
+        let x = self.of_floats("sinh");
+        let (is_small, t) = x.tanh_of_small_half();
+        let [up, down] = x.half_exponentials();
+        is_small.select(t * 2.0 / (1.0 - t * t), up - down)
+    }
+
+    /// The hyperbolic cosine, `(e^x + e^-x) / 2`.
+    #[track_caller]
+    pub fn cosh(self) -> Tensor<'g> {
+        let x = self.of_floats("cosh");
+        // Written like this where `x` is small, its derivative has no loss either.
+        let (is_small, t) = x.tanh_of_small_half();
+        let [up, down] = x.half_exponentials();
+        is_small.select((1.0 + t * t) / (1.0 - t * t), up + down)
+    }
+
+    /// The number whose hyperbolic sine is `x`.
+    #[track_caller]
+    pub fn asinh(self) -> Tensor<'g> {
+        let x = self.of_floats("asinh");
+        let is_negative = x.less(0.0);
+        let magnitude = is_negative.select(-x, x);
+        // ln(a + sqrt(a^2 + 1)), of which ln 2a is left where the square would overflow. What is not
+        // taken must be finite, or its zero cotangent becomes NaN.
+        let is_large = magnitude.greater(LARGE);
+        let a = is_large.select(0.0, magnitude);
+        let more = a * (a / ((a * a + 1.0).sqrt() + 1.0) + 1.0);
+        let y = is_large.select(magnitude, more).log1p();
+        let y = y + is_large.select(constant(x, LN_2), x.full_like(0.0));
+        is_negative.select(-y, y)
+    }
+
+    /// The number from 0 whose hyperbolic cosine is `x`; NaN below 1.
+    ///
+    /// # Gradient
+    ///
+    /// Infinite at 1.
+    #[track_caller]
+    pub fn acosh(self) -> Tensor<'g> {
+        let x = self.of_floats("acosh");
+        // The hyperbolic sine of its half.
+        ((x - 1.0) * 0.5).sqrt().asinh() * 2.0
+    }
+
+    /// The number whose hyperbolic tangent is `x`: infinite at -1 and 1, NaN beyond.
+    ///
+    /// # Gradient
+    ///
+    /// Infinite at -1 and 1.
+    #[track_caller]
+    pub fn atanh(self) -> Tensor<'g> {
+        let x = self.of_floats("atanh");
+        (x.log1p() - (-x).log1p()) * 0.5
+    }
+
+    /// Whether `|x|` is below 1, and there `tanh(x / 2)`, in which hyperbolic functions are quotients
+    /// that subtract nothing alike. Elsewhere 0: what is not taken must be finite, or its zero
+    /// cotangent becomes NaN.
+    #[track_caller]
+    fn tanh_of_small_half(self) -> (Tensor<'g>, Tensor<'g>) {
+        let is_small = self.abs().less(1.0);
+        (is_small, (is_small.select(self, self.full_like(0.0)) * 0.5).tanh())
+    }
+
+    /// `e^x / 2` and `e^-x / 2`, as squares: `e^x` overflows before its half does.
+    #[track_caller]
+    fn half_exponentials(self) -> [Tensor<'g>; 2] {
+        [0.5, -0.5].map(|half| {
+            let root = (self * half).exp();
+            root * (root * 0.5)
+        })
+    }
+}
+
+/// From here on `sqrt(a^2 + 1)` is `a` in f64, and far below here `a^2` is finite in f32.
+const LARGE: f64 = 1e15;
+const LN_2: f64 = std::f64::consts::LN_2;
+
+const INF: f64 = f64::INFINITY;
+const NAN: f64 = f64::NAN;
+/// Where sine and cosine are large or small, the latter at a pole.
+const AROUND: &[f64] =
+    &[0.0, -0.0, 1e-30, -1e-4, 3.0, -31.0, 1.570_796_3, 1e5, -3e7, INF, -INF, NAN];
+/// What is between -1 and 1, next to them, and beyond.
+const UNIT: &[f64] =
+    &[0.0, -0.0, 1e-30, -1e-4, 1.0, -1.0, 0.999_999_94, -0.999_999_94, 0.5, 1.1, -INF, NAN];
+const EVERYWHERE: &[f64] =
+    &[0.0, -0.0, 1e-30, -1e-4, 1.0, -1.0, 1e10, -1e19, 1e20, -3e38, INF, -INF, NAN];
+/// On both sides of where an exponential overflows but its half does not.
+const GROWING: &[f64] =
+    &[0.0, -0.0, 1e-30, -1e-4, 1.0, -1.0, 0.999, 20.0, 89.0, -89.4, 89.6, -1e38, INF, -INF, NAN];
+const FROM_ONE: &[f64] =
+    &[1.0, 1.000_000_1, 1.001, 2.0, 1e10, 1e19, 3e38, INF, 0.9, -3e38, -INF, NAN];
+
+/// Every function, from its formula.
+pub(super) fn samples() -> Vec<Sample> {
+    let tan = elementwise("tan", |x| x.tan(), f64::tan);
+    let asin = elementwise("asin", |x| x.asin(), f64::asin);
+    let acos = elementwise("acos", |x| x.acos(), f64::acos);
+    let atan = elementwise("atan", |x| x.atan(), f64::atan);
+    let sinh = elementwise("sinh", |x| x.sinh(), f64::sinh);
+    let cosh = elementwise("cosh", |x| x.cosh(), f64::cosh);
+    let asinh = elementwise("asinh", |x| x.asinh(), f64::asinh);
+    let acosh = elementwise("acosh", |x| x.acosh(), f64::acosh);
+    let atanh = elementwise("atanh", |x| x.atanh(), f64::atanh);
+    // Around 0 to where a function grows, then the ends of its domain.
+    let of_each: [(Function, Domain, &'static [f64], Bound); 9] = [
+        (tan, Domain::Range(-1.2, 1.2), AROUND, Bound::Ulp(9)),
+        (asin, Domain::Range(-0.9, 0.9), UNIT, Bound::Ulp(10)),
+        (acos, Domain::Range(-0.9, 0.9), UNIT, Bound::Ulp(10)),
+        (atan, Domain::Range(-3.0, 3.0), EVERYWHERE, Bound::Ulp(5)),
+        (sinh, Domain::Distinct, GROWING, Bound::Ulp(10)),
+        (cosh, Domain::Distinct, GROWING, Bound::Ulp(10)),
+        (asinh, Domain::Range(-3.0, 3.0), EVERYWHERE, Bound::Ulp(10)),
+        (acosh, Domain::Range(1.2, 4.0), FROM_ONE, Bound::Ulp(14)),
+        (atanh, Domain::Range(-0.8, 0.8), UNIT, Bound::Ulp(5)),
+    ];
+    let reason = "4 units, and what WGSL allows for quotients and roots";
+    let of = |(function, domain, ends, bound): (Function, Domain, &'static [f64], Bound)| {
+        let of = |dims: &[usize]| {
+            Sample::new(function.clone(), [Meta::new(dims, DType::F32)]).bound(bound, reason)
+        };
+        [
+            of(&[5, 17]).operand(0, domain),
+            of(&[ends.len()]).operand(0, Domain::Values(ends)).without_gradient().named("ends"),
+        ]
+    };
+    of_each.into_iter().flat_map(of).collect()
+}
+
+#[cfg(test)]
+mod tests;
