@@ -1,11 +1,12 @@
-//! Elementary functions, and statistics along axes.
+//! Elementary functions, and statistics and running products along axes.
 
 use super::{constant, elementwise, of_rows};
 use crate::{
     dtype::DType,
     error::OpError,
     graph::Tensor,
-    shape::{Axes, Meta},
+    reference::Array64,
+    shape::{Axes, Meta, resolve_axis},
     testing::{Bound, Domain, Function, Sample},
 };
 
@@ -31,6 +32,18 @@ impl<'g> Tensor<'g> {
         let x = self.of_floats("clip");
         let (low, high) = (constant(x, low), constant(x, high));
         x.less_equal(low).select(low, x.greater_equal(high).select(high, x))
+    }
+
+    /// Whether each float is infinite, as truth values.
+    #[track_caller]
+    pub fn is_inf(self) -> Tensor<'g> {
+        self.of_floats("is_inf").abs().equal(f64::INFINITY)
+    }
+
+    /// Whether each float is a number and not infinite, as truth values.
+    #[track_caller]
+    pub fn is_finite(self) -> Tensor<'g> {
+        self.of_floats("is_finite").abs().less(f64::INFINITY)
     }
 
     /// `ln sum e^x` along axes, without overflow.
@@ -100,6 +113,77 @@ impl<'g> Tensor<'g> {
         let is_none = squares.less_equal(0.0);
         is_none.select(0.0, is_none.select(1.0, squares).sqrt())
     }
+
+    /// The sum of magnitudes along axes, `sum |x|`.
+    ///
+    /// # Gradient
+    ///
+    /// The sign of each element: 0 at 0.
+    #[track_caller]
+    pub fn norm_l1(self, axes: impl Axes) -> Tensor<'g> {
+        self.of_floats("norm_l1").abs().sum(axes)
+    }
+
+    /// The largest magnitude along axes, `max |x|`; NaN if any is.
+    ///
+    /// # Errors
+    ///
+    /// [`OpError::Empty`] over no elements.
+    ///
+    /// # Gradient
+    ///
+    /// Of the largest, its sign; those that are alike share it equally.
+    #[track_caller]
+    pub fn norm_max(self, axes: impl Axes) -> Tensor<'g> {
+        self.of_floats("norm_max").abs().max(axes)
+    }
+
+    /// Running products along an axis: `y[i] = product of self[j] over j <= i`.
+    ///
+    /// # Numerics
+    ///
+    /// From products of 2, 4, 8, .. neighbours: where those overflow, so does what they are in, even
+    /// beside a factor that makes up for it. Integers wrap.
+    ///
+    /// # Gradient
+    ///
+    /// No division is in it: it is right beside zeros.
+    ///
+    /// # Errors
+    ///
+    /// [`OpError::Axis`]; [`OpError::DType`] of truth values.
+    #[track_caller]
+    pub fn cumprod(self, axis: i32) -> Tensor<'g> {
+        let refuse = |reason| self.graph().refuse("cumprod", &[self], reason);
+        let axis = match resolve_axis(axis, self.rank()) {
+            Ok(axis) => axis,
+            Err(reason) => return refuse(reason),
+        };
+        if self.dtype() == DType::Bool {
+            return refuse(OpError::DType(DType::Bool));
+        }
+        let extent = self.shape().dims()[axis];
+        let mut y = self;
+        let mut reach = 1;
+        while reach < extent {
+            // Each has the product of as many elements up to it, and takes that of those before them.
+            let mut pads = vec![(0, 0); self.rank()];
+            pads[axis].0 = reach;
+            y = y * y.slice(axis as i32, ..extent - reach).pad(&pads, 1.0);
+            reach *= 2;
+        }
+        y
+    }
+}
+
+/// A truth value for each element.
+fn truth(
+    name: &'static str,
+    build: for<'g> fn(Tensor<'g>) -> Tensor<'g>,
+    holds: fn(f64) -> bool,
+) -> Function {
+    let definition = move |x: &[&Array64]| x[0].map(DType::Bool, |x| f64::from(u8::from(holds(x))));
+    Function::new(name, move |x| build(x[0]), definition)
 }
 
 /// The sum of squared distances from the mean.
@@ -108,11 +192,60 @@ fn spread(x: &[f64]) -> f64 {
     x.iter().map(|x| (x - mean).powi(2)).sum()
 }
 
+/// The largest magnitude; NaN if any is.
+fn largest(x: &[f64]) -> f64 {
+    x.iter().fold(0.0, |max, x| if x.is_nan() { f64::NAN } else { x.abs().max(max) })
+}
+
+const INF: f64 = f64::INFINITY;
+const NAN: f64 = f64::NAN;
+const ENDS: &[f64] = &[NAN, -INF, INF, 0.0, -NAN, 3.4e38, -1e-30];
+
+/// Along each axis, with zeros, with rows of one and none, and of integers.
+fn running_products() -> Vec<Sample> {
+    let of = |dims: &[usize], axis: usize, dtype| {
+        let function = Function::new(
+            "cumprod",
+            move |x| x[0].cumprod(axis as i32),
+            move |x| {
+                Array64::from_fn(x[0].meta.clone(), |mut c| {
+                    (0..=c[axis])
+                        .rev()
+                        .map(|k| {
+                            c[axis] = k;
+                            x[0].at(&c)
+                        })
+                        .product()
+                })
+            },
+        );
+        let bound = (Bound::Ulp(dims[axis] as u32), "a rounding a factor");
+        let sample = Sample::new(function.with(format!("[{axis}]")), [Meta::new(dims, dtype)]);
+        sample.bound(bound.0, bound.1)
+    };
+    let floats = |dims, axis| of(dims, axis, DType::F32).operand(0, Domain::Range(0.8, 1.3));
+    vec![
+        floats(&[3, 7], 1),
+        floats(&[8, 2, 3], 0).named("first axis"),
+        floats(&[2, 70], 1).named("long"),
+        floats(&[3, 1], 1).named("rows of one"),
+        floats(&[3, 0], 1).named("empty rows"),
+        floats(&[2, 9], 1)
+            .operand(0, Domain::Values(&[2.0, -0.5, 0.0, 3.0, 1.5, 0.0, -1.0]))
+            .named("zeros"),
+        of(&[2, 6], 1, DType::I32).operand(0, Domain::Values(&[3.0, -2.0, 7.0, 1.0, 5.0])),
+        of(&[2, 6], 1, DType::U32).operand(0, Domain::Below(9)),
+    ]
+}
+
 /// Every function, from its formula.
 pub(super) fn samples() -> Vec<Sample> {
     let of = |dims: &[usize]| Meta::new(dims, DType::F32);
     let expm1 = elementwise("expm1", |x| x.expm1(), f64::exp_m1);
+    let is_inf = truth("is_inf", |x| x.is_inf(), f64::is_infinite);
+    let is_finite = truth("is_finite", |x| x.is_finite(), f64::is_finite);
     let clip = elementwise("clip", |x| x.clip(-0.5, 0.7), |x| x.clamp(-0.5, 0.7));
+    let norm_max = of_rows("norm_max", |x| x[0].norm_max(1), |x| largest(x[0]));
     let rows = |function: Function| {
         let bound = (Bound::Abs(2e-6), "sums of ten numbers below 2, and a root");
         Sample::new(function, [of(&[4, 9])]).bound(bound.0, bound.1)
@@ -154,5 +287,22 @@ pub(super) fn samples() -> Vec<Sample> {
             |x| (spread(x[0]) / 8.0).sqrt(),
         )),
         rows(of_rows("norm", |x| x[0].norm(1), |x| x[0].iter().map(|x| x * x).sum::<f64>().sqrt())),
+        rows(of_rows("norm_l1", |x| x[0].norm_l1(1), |x| x[0].iter().map(|x| x.abs()).sum()))
+            .operand(0, Domain::Distinct),
+        rows(norm_max.clone()).operand(0, Domain::Distinct),
+        // Ties of opposite signs, zeros alone, NaN, and infinity.
+        Sample::new(norm_max.clone(), [of(&[2, 3])])
+            .operand(0, Domain::Values(&[2.0, -2.0, 1.0, 0.0, -0.0, 0.0]))
+            .convention(0, [0.5, -0.5, 0.0, 0.0, 0.0, 0.0])
+            .named("ties"),
+        Sample::new(norm_max, [of(&[2, 2])])
+            .operand(0, Domain::Values(&[2.0, NAN, -INF, 3.0]))
+            .without_gradient()
+            .named("NaN, infinity"),
+        Sample::new(is_inf, [of(&[7])]).operand(0, Domain::Values(ENDS)).without_gradient(),
+        Sample::new(is_finite, [of(&[7])]).operand(0, Domain::Values(ENDS)).without_gradient(),
     ]
+    .into_iter()
+    .chain(running_products())
+    .collect()
 }

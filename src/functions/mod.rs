@@ -11,6 +11,7 @@ mod mathematics;
 mod positions;
 mod rearranging;
 mod recurrent;
+mod sampling;
 mod trigonometry;
 
 pub use rearranging::Triangle;
