@@ -31,7 +31,7 @@ fn apply<'g>(graph: &'g Graph, other: &'g Graph, known: &mut Vec<Tensor<'g>>, ca
     let shape = shape.clone();
     let size = n.unsigned_abs() as usize;
     let large = if m < -2 { usize::MAX } else { size };
-    let y = match method % 69 {
+    let y = match method % 79 {
         0 => graph.input(["x", "y", "z"][size % 3], shape, dtype),
         1 => graph.variable(["v", "w"][size % 2], shape, dtype, Init::HeNormal),
         2 => graph.full(shape, dtype, f64::from(n) / 3.0),
@@ -103,6 +103,16 @@ fn apply<'g>(graph: &'g Graph, other: &'g Graph, known: &mut Vec<Tensor<'g>>, ca
         65 => a.split(n, &[size, 1, large])[1],
         66 => a.variance([n, m], size).log_sum_exp(n),
         67 => a.attention(b, c, None, m > 0),
+        68 => a.atan2(b),
+        69 => a.tan().atan().sinh().asinh(),
+        70 => a.asin().acos().cosh().acosh().atanh(),
+        71 => a << b,
+        72 => a >> 40u32,
+        73 => a.is_inf().or(a.is_finite()),
+        74 => a.norm_l1(n),
+        75 => a.norm_max([n, m]),
+        76 => a.cumprod(n),
+        77 => a.bernoulli().select(graph.permutation(large), b),
         // A tensor of another graph.
         _ => a + other.full([2, 3], DType::F32, 1.0),
     };

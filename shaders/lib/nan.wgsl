@@ -40,3 +40,8 @@ fn sign_or_nan(x: f32) -> f32 {
 fn takes_over(b: f32, a: f32) -> bool {
     return is_nan(b) || b > a;
 }
+
+/// NaN below 0, where a compiler may take the square of a root for what is under it (Mesa does).
+fn square_root(x: f32) -> f32 {
+    return select(sqrt(x), not_a_number(), bitcast<u32>(x) > 0x80000000u);
+}

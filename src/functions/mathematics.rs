@@ -60,7 +60,7 @@ impl<'g> Tensor<'g> {
         };
         let max = x.max_keepdims(axes.as_slice()).detach();
         // Nothing can be subtracted from an infinity.
-        let max = max.abs().equal(f64::INFINITY).select(0.0, max);
+        let max = max.is_inf().select(0.0, max);
         ((x - max).exp().sum_keepdims(axes.as_slice()).log() + max).squeeze(axes.as_slice())
     }
 
@@ -154,14 +154,14 @@ impl<'g> Tensor<'g> {
     /// [`OpError::Axis`]; [`OpError::DType`] of truth values.
     #[track_caller]
     pub fn cumprod(self, axis: i32) -> Tensor<'g> {
-        let refuse = |reason| self.graph().refuse("cumprod", &[self], reason);
         let axis = match resolve_axis(axis, self.rank()) {
-            Ok(axis) => axis,
-            Err(reason) => return refuse(reason),
+            Ok(_) if self.dtype() == DType::Bool => Err(OpError::DType(DType::Bool)),
+            resolved => resolved,
         };
-        if self.dtype() == DType::Bool {
-            return refuse(OpError::DType(DType::Bool));
-        }
+        let axis = match axis {
+            Ok(axis) => axis,
+            Err(reason) => return self.graph().refuse("cumprod", &[self], reason),
+        };
         let extent = self.shape().dims()[axis];
         let mut y = self;
         let mut reach = 1;

@@ -157,9 +157,55 @@ def attention():
                      floats(*outer, 4, 3), floats(*outer, 5, 3), floats(*outer, 5, 2), causal=causal)
 
 
+def trigonometry():
+    inner = {"low": -0.95, "high": 0.95}
+    for name, function, bounds, ends in [
+        ("tan", torch.tan, {}, of(0, 1e-3, -3, 1.5, 100)),
+        ("asin", torch.asin, inner, of(0, 2.0**-20, -1, 1)),
+        ("acos", torch.acos, inner, of(0, 2.0**-20, -1, 1)),
+        ("atan", torch.atan, {}, of(0, 2.0**-20, -1, 100, 2.0**40, math.inf, -math.inf)),
+        ("sinh", torch.sinh, {}, of(0, 2.0**-20, -1, 1, 9, -9)),
+        ("cosh", torch.cosh, {}, of(0, 2.0**-20, -1, 1, 9, -9)),
+        ("asinh", torch.asinh, {}, of(0, 2.0**-20, -1, 100, -(2.0**60))),
+        ("acosh", torch.acosh, {"low": 1.1, "high": 4}, of(1, 1 + 2.0**-20, 2, 2.0**60)),
+        ("atanh", torch.atanh, inner, of(0, 2.0**-20, -1, 1)),
+    ]:
+        case(name, name, function, floats(2, 5, **bounds))
+        case(f"{name} at ends", name, function, ends.to(torch.float32).to(torch.float64), once=True)
+        case(f"{name} of NaN", name, function, of(math.nan), once=True)
+    case("atan2", "atan2", torch.atan2, floats(3, 5), floats(3, 5))
+    case("atan2 broadcast", "atan2", torch.atan2, floats(3, 1), floats(4))
+    case("atan2 on axes", "atan2", torch.atan2, of(0, 0, -0.0, 1, -1), of(2, -2, -2, 0, 0))
+    case("atan2 of zeros and infinities", "atan2", torch.atan2,
+         of(0, 0, -0.0, math.inf, -math.inf, math.inf, 3, math.nan),
+         of(0, -0.0, -0.0, math.inf, -math.inf, 2, -math.inf, 1), result_only=True)
+    for name, function in [("is_inf", torch.isinf), ("is_finite", torch.isfinite)]:
+        for values in [of(math.inf, -math.inf, 0), of(math.nan, 2.0**127, -1)]:
+            case(f"{name} {values.tolist()}", name, lambda x: function(x).to(torch.float64), values,
+                 result_only=True)
+    alike = of(1, -1, 0.5, 0, 0, 0, 2, -3, 3, 3, 0, 1).reshape(4, 3)
+    for name, order in [("norm_l1", 1), ("norm_max", math.inf)]:
+        function = lambda x: torch.linalg.vector_norm(x, order, dim=axes)
+        for axes in [[0], [1], [0, 2]]:
+            case(f"{name} {axes}", name, function, floats(3, 4, 2), axes=axes)
+        for axes in [[1], [0, 1]]:
+            case(f"{name} of what is alike {axes}", name, function, alike, axes=axes)
+    zeros = floats(3, 5)
+    zeros[0, 1] = zeros[1, 0] = zeros[1, 3] = zeros[2, 4] = 0
+    for axis in [0, 1, -1]:
+        case(f"cumprod {axis}", "cumprod", lambda x: x.cumprod(axis), floats(3, 5), axis=axis)
+        case(f"cumprod with zeros {axis}", "cumprod", lambda x: x.cumprod(axis), zeros, axis=axis)
+    case("cumprod of 1", "cumprod", lambda x: x.cumprod(1), floats(2, 1), axis=1)
+    for name, function in [("shl", torch.bitwise_left_shift), ("shr", torch.bitwise_right_shift)]:
+        case(name, name, function, integers(1000, 2, 5), integers(20, 2, 5))
+        case(f"{name} broadcast", name, function, integers(1000, 3), integers(20, 2, 1))
+    case("shr by many", "shr", torch.bitwise_right_shift, integers(1000, 4), 29 + integers(20, 4))
+
+
 def every():
     activations()
     losses()
     rearranging()
     statistics()
     attention()
+    trigonometry()

@@ -17,7 +17,9 @@ fn no_derivative(name: &str) -> Option<&'static str> {
         "argmax" | "argmin" | "argsort" => "gives indices",
         "one_hot" => "of indices",
         "equal" | "not_equal" | "less" | "less_equal" | "greater" | "greater_equal" | "is_nan"
-        | "and" | "or" | "xor" | "not" => "gives truth values or integers",
+        | "is_inf" | "is_finite" | "and" | "or" | "xor" | "not" | "shl" | "shr" => {
+            "gives truth values or integers"
+        }
         "floor" | "ceil" | "round" | "trunc" | "sign" => "0 almost everywhere",
         "full" | "iota" | "random_bits" | "random_normal" | "random_uniform" => "has no operand",
         "detach" => "cuts derivatives off",

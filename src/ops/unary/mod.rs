@@ -181,7 +181,7 @@ impl Scalar for UnaryFn {
             (Ceil, _) => call("ceil", &[]),
             (Round, _) => call("round", &[]),
             (Trunc, _) => call("trunc", &[]),
-            (Sqrt, _) => call("sqrt", &[]),
+            (Sqrt, _) => call("square_root", &["nan"]),
             (Exp, _) => call("exponential", &["exp"]),
             (Log, _) => call("logarithm", &["log"]),
             (Log1p, _) => call("logarithm_of_one_plus", &["log1p"]),
