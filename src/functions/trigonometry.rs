@@ -7,6 +7,7 @@ use crate::{
     shape::Meta,
     testing::{Bound, Domain, Function, Sample},
 };
+use std::f64::consts::{FRAC_PI_2, LN_2};
 
 impl<'g> Tensor<'g> {
     /// `tan x`.
@@ -122,22 +123,18 @@ impl<'g> Tensor<'g> {
     /// `e^x / 2` and `e^-x / 2`, as squares: `e^x` overflows before its half does.
     #[track_caller]
     fn half_exponentials(self) -> [Tensor<'g>; 2] {
-        [0.5, -0.5].map(|half| {
-            let root = (self * half).exp();
-            root * (root * 0.5)
-        })
+        let (up, down) = ((self * 0.5).exp(), (self * -0.5).exp());
+        [up * (up * 0.5), down * (down * 0.5)]
     }
 }
 
-/// From here on `sqrt(a^2 + 1)` is `a` in f64, and far below here `a^2` is finite in f32.
+/// From here on `sqrt(a^2 + 1)` is `a` in f64, and up to here `a^2` is finite in f32.
 const LARGE: f64 = 1e15;
-const LN_2: f64 = std::f64::consts::LN_2;
 
 const INF: f64 = f64::INFINITY;
 const NAN: f64 = f64::NAN;
 /// Where sine and cosine are large or small, the latter at a pole.
-const AROUND: &[f64] =
-    &[0.0, -0.0, 1e-30, -1e-4, 3.0, -31.0, 1.570_796_3, 1e5, -3e7, INF, -INF, NAN];
+const AROUND: &[f64] = &[0.0, -0.0, 1e-30, -1e-4, 3.0, -31.0, FRAC_PI_2, 1e5, -3e7, INF, -INF, NAN];
 /// What is between -1 and 1, next to them, and beyond.
 const UNIT: &[f64] =
     &[0.0, -0.0, 1e-30, -1e-4, 1.0, -1.0, 0.999_999_94, -0.999_999_94, 0.5, 1.1, -INF, NAN];

@@ -2,7 +2,6 @@
 
 use super::*;
 use crate::{Array, Device, Error, Feed, Graph, Variables, testing::unit_in_last_place};
-use std::f64::consts::FRAC_PI_2;
 
 /// Number of points between two floats, evenly among floats.
 const POINTS: u32 = 200_000;
