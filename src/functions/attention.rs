@@ -52,8 +52,8 @@ impl<'g> Tensor<'g> {
         let mut scores = (q * constant(q, width.sqrt().recip())).matmul(keys.swap_axes(-1, -2));
         let hidden = scores.full_like(f64::NEG_INFINITY);
         if causal {
-            let [row, column] =
-                [-2, -1].map(|axis| q.graph().iota(scores.shape(), axis, DType::U32));
+            let row = q.graph().iota(scores.shape(), -2, DType::U32);
+            let column = q.graph().iota(scores.shape(), -1, DType::U32);
             scores = column.less_equal(row).select(scores, hidden);
         }
         if let Some(mask) = mask {
