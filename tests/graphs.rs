@@ -113,6 +113,10 @@ fn apply<'g>(graph: &'g Graph, other: &'g Graph, known: &mut Vec<Tensor<'g>>, ca
         75 => a.norm_max([n, m]),
         76 => a.cumprod(n),
         77 => a.bernoulli().select(graph.permutation(large), b),
+        78 => a.ctc(b, c, a, m as u32),
+        79 => a.rotary(f64::from(n)).minibatch_deviation(large),
+        80 => a.upfirdn2d(b, size, large, [(n, m), (m, n)]),
+        81 => a.lstm_cell(b)[0].gru_cell(c, b),
         // A tensor of another graph.
         _ => a + other.full([2, 3], DType::F32, 1.0),
     };

@@ -1,9 +1,9 @@
 //! Attention: what is looked for chooses among what there is.
 
-use super::constant;
 use crate::{
     dtype::DType,
     graph::Tensor,
+    ops::attention::Attention,
     reference::Array64,
     shape::Meta,
     testing::{Bound, Function, Sample},
@@ -36,7 +36,12 @@ impl<'g> Tensor<'g> {
         mask: Option<Tensor<'g>>,
         causal: bool,
     ) -> Tensor<'g> {
-        self.attention_weights(keys, mask, causal).matmul(values)
+        let op = Attention { causal };
+        let q = self.of_floats("attention");
+        match mask {
+            None if op.fits([q, keys, values]) => q.graph().push(op, &[q, keys, values]),
+            _ => q.attention_weights(keys, mask, causal).matmul(values),
+        }
     }
 
     /// How much of each value there is in what attention gives for each query, `[.., t, s]`.
@@ -48,15 +53,9 @@ impl<'g> Tensor<'g> {
         causal: bool,
     ) -> Tensor<'g> {
         let q = self.of_floats("attention");
-        let width = q.dim(-1).max(1) as f64;
-        let mut scores = (q * constant(q, width.sqrt().recip())).matmul(keys.swap_axes(-1, -2));
-        let hidden = scores.full_like(f64::NEG_INFINITY);
-        if causal {
-            let row = q.graph().iota(scores.shape(), -2, DType::U32);
-            let column = q.graph().iota(scores.shape(), -1, DType::U32);
-            scores = column.less_equal(row).select(scores, hidden);
-        }
+        let mut scores = Attention { causal }.scores(q, keys);
         if let Some(mask) = mask {
+            let hidden = scores.full_like(f64::NEG_INFINITY);
             scores = mask.broadcast_to(scores.shape()).select(scores, hidden);
         }
         scores.softmax(-1)

@@ -5,6 +5,7 @@
 
 mod activations;
 mod attention;
+mod ctc;
 mod generators;
 mod losses;
 mod mathematics;
@@ -30,6 +31,7 @@ pub(crate) fn samples() -> Vec<Sample> {
     [
         activations::samples(),
         attention::samples(),
+        ctc::samples(),
         generators::samples(),
         losses::samples(),
         mathematics::samples(),

@@ -6,6 +6,7 @@
 
 pub(crate) mod arg_reduce;
 pub(crate) mod argsort;
+pub(crate) mod attention;
 pub(crate) mod binary;
 pub(crate) mod broadcast;
 pub(crate) mod cast;
@@ -189,6 +190,9 @@ operations! {
     convolution::ConvolutionWeightGrad,
     softmax::Softmax,
     softmax::LogSoftmax,
+    attention::Attention,
+    attention::AttentionLogs,
+    attention::AttentionGrad,
     cross_entropy::CrossEntropy,
     cross_entropy::CrossEntropyGrad,
     normalize::Normalize,

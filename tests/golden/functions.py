@@ -202,6 +202,26 @@ def trigonometry():
     case("shr by many", "shr", torch.bitwise_right_shift, integers(1000, 4), 29 + integers(20, 4))
 
 
+def ctc():
+    def loss(x, targets, lengths, target_lengths, blank):
+        return F.ctc_loss(x.log_softmax(-1), targets, lengths, target_lengths, blank=blank,
+                          reduction="none")
+
+    for name, steps, targets, lengths, target_lengths, blank in [
+        ("one label", 3, [[1]], [3], [1], 0),
+        ("several", 7, [[1, 2, 2], [3, 1, 0]], [7, 6], [3, 2], 0),
+        ("another blank", 6, [[0, 1], [1, 1]], [5, 6], [2, 2], 2),
+        ("nothing said", 4, [[1], [2]], [4, 3], [0, 1], 0),
+    ]:
+        case(f"ctc {name}", "ctc", lambda x, *rest: loss(x, *rest, blank),
+             floats(steps, len(targets), 4), torch.tensor(targets), torch.tensor(lengths),
+             torch.tensor(target_lengths), blank=blank, once=True)
+    # Two steps are too few for two equal labels.
+    case("ctc too short", "ctc", lambda x, *rest: loss(x, *rest, 0).detach(), floats(2, 1, 4),
+         torch.tensor([[1, 1]]), torch.tensor([2]), torch.tensor([2]), blank=0, once=True,
+         result_only=True)
+
+
 def every():
     activations()
     losses()
@@ -209,3 +229,4 @@ def every():
     statistics()
     attention()
     trigonometry()
+    ctc()

@@ -138,5 +138,5 @@ fn the_list_of_operations_is_true() {
         std::fs::write(&path, &table).expect("the folder is there");
     }
     let written = std::fs::read_to_string(&path).unwrap_or_default();
-    assert_eq!(written, table, "docs/operations.md: run this with UPDATE_OPERATIONS=1");
+    assert!(written == table, "docs/operations.md: run this with UPDATE_OPERATIONS=1");
 }

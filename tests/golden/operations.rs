@@ -92,6 +92,10 @@ pub fn build<'g>(case: &Value, of: &[Tensor<'g>]) -> Tensor<'g> {
                 "pad_reflect" => x.pad_reflect(along(), pairs(&case["padding"])[0]),
                 "pad_replicate" => x.pad_replicate(along(), pairs(&case["padding"])[0]),
                 "attention" => x.attention(of[1], of[2], None, flag(&case["causal"])),
+                "ctc" => {
+                    let blank = integer(&case["blank"]) as u32;
+                    x.log_softmax(-1).ctc(of[1], of[2], of[3], blank)
+                }
                 "clip" => x.clip(number(&case["low"]), number(&case["high"])),
                 "variance" => x.variance(axes().as_slice(), integer(&case["correction"])),
                 "standard_deviation" => {
@@ -234,7 +238,7 @@ fn operations_agree(device: &Device, bound: f64) {
     }
     let wrong: Vec<_> = all.iter().filter(|(by, _)| *by > bound).collect();
     assert!(wrong.is_empty(), "{} differ by more than {bound:e}: {wrong:#?}", wrong.len());
-    assert!(cases.len() >= 467, "only {} cases", cases.len());
+    assert!(cases.len() >= 472, "only {} cases", cases.len());
 }
 
 #[test]

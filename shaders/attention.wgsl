@@ -1,0 +1,147 @@
+// attention.wgsl — y = softmax(q · kᵀ scale) · v for each head, 32 queries per workgroup.
+//
+// Op        ops::Attention
+// Lib       exp
+// Slot      fn epilogue(acc: Acc, index: u32) -> Out
+// Shape     q: [heads, t, d], k: [heads, s, d], v: [heads, s, e], y: [heads, t, e]; d and e at
+//           most 128
+// Dispatch  heads · ceil(t / 32) workgroups of 8 × 32 invocations, folded over (x, y) past 65535
+// Memory    16 · WIDTH + 544 elements of workgroup memory, 10.4 KiB for WIDTH = 128; of each head a
+//           workgroup reads its queries and all keys and values it sees
+// Numerics  one pass: what was summed is scaled down where a larger score appears; f32, 16 keys at a
+//           time in their order
+// Source    Milakov & Gimelshein 2018 (online softmax); Dao et al. 2022, "FlashAttention"
+
+struct Params {
+    heads: u32,
+    t: u32,
+    s: u32,
+    d: u32,
+    e: u32,
+    causal: u32,
+    scale: f32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> q: array<Elem>;
+@group(0) @binding(2) var<storage, read> k: array<Elem>;
+@group(0) @binding(3) var<storage, read> v: array<Elem>;
+@group(0) @binding(4) var<storage, read_write> y: array<Out>;
+
+/// The larger of d and e, at least 1.
+override WIDTH: u32 = 128u;
+
+/// Invocations a query, queries a workgroup, keys a tile.
+const LANES = 8u;
+const ROWS = 32u;
+const KEYS = 16u;
+/// No score is less; an infinity cannot be written.
+const LEAST = -0x1.fffffep+127f;
+
+/// Keys, then values, of one step.
+var<workgroup> tile: array<Acc, KEYS * WIDTH>;
+/// Scores, then weights; a row is one longer, off the memory bank of the next.
+var<workgroup> weights: array<Acc, ROWS * (KEYS + 1u)>;
+
+@compute @workgroup_size(LANES, ROWS)
+fn main(
+    @builtin(workgroup_id) wid: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_id) lid: vec3<u32>,
+    @builtin(local_invocation_index) local: u32,
+) {
+    let blocks = (params.t + ROWS - 1u) / ROWS;
+    let number = wid.x + wid.y * groups.x;
+    if number >= params.heads * blocks { return; } // the same for the whole workgroup
+    let head = number / blocks;
+    let first = number % blocks * ROWS;
+    let row = first + lid.y;
+    // Rows past the end look at the last one, and store nothing.
+    let query = (head * params.t + min(row, params.t - 1u)) * params.d;
+    let lane = lid.x;
+    let mine = lid.y * (KEYS + 1u);
+    let seen = select(params.s, min(params.s, first + ROWS), params.causal == 1u);
+
+    var largest = LEAST;
+    var sum = Acc(0);
+    // Elements lane, lane + 8, .. of the result, four a vector.
+    var acc = array<vec4<Acc>, 4>();
+    for (var k0 = 0u; k0 < seen; k0 += KEYS) {
+        for (var i = local; i < KEYS * params.d; i += LANES * ROWS) {
+            let key = k0 + i / params.d;
+            var element = Acc(0);
+            if key < params.s {
+                element = Acc(k[(head * params.s + key) * params.d + i % params.d]);
+            }
+            tile[i] = element;
+        }
+        workgroupBarrier(); // the keys are complete
+        for (var j = lane; j < KEYS; j += LANES) {
+            var score = Acc(0);
+            for (var i = 0u; i < params.d; i += 1u) {
+                score = fma(Acc(q[query + i]), tile[j * params.d + i], score);
+            }
+            weights[mine + j] = score * params.scale;
+        }
+        workgroupBarrier(); // the scores are complete, and the keys have been read
+
+        // Keys of this tile that the row sees: those in front, at least one unless all are hidden.
+        let limit = select(params.s, min(params.s, row + 1u), params.causal == 1u);
+        let count = min(KEYS, max(limit, k0) - k0);
+        var larger = largest;
+        for (var j = 0u; j < count; j += 1u) {
+            larger = max(larger, weights[mine + j]);
+        }
+        let fade = exponential(largest - larger);
+        largest = larger;
+        workgroupBarrier(); // all have looked for the largest: scores may become weights
+        for (var j = lane; j < KEYS; j += LANES) {
+            var weight = Acc(0);
+            if j < count {
+                weight = exponential(weights[mine + j] - larger);
+            }
+            weights[mine + j] = weight;
+        }
+        for (var i = local; i < KEYS * params.e; i += LANES * ROWS) {
+            let key = k0 + i / params.e;
+            var element = Acc(0);
+            if key < params.s {
+                element = Acc(v[(head * params.s + key) * params.e + i % params.e]);
+            }
+            tile[i] = element;
+        }
+        workgroupBarrier(); // weights and values are complete
+        sum *= fade;
+        for (var c = 0u; c < 4u; c += 1u) {
+            acc[c] *= fade;
+        }
+        for (var j = 0u; j < count; j += 1u) {
+            let weight = weights[mine + j];
+            sum += weight;
+            for (var c = 0u; 32u * c < params.e; c += 1u) {
+                // Past the end of a row lies the next, whose products are not stored.
+                let at = j * params.e + 32u * c + lane;
+                let last = KEYS * WIDTH - 1u;
+                let values = vec4<Acc>(
+                    tile[min(at, last)],
+                    tile[min(at + 8u, last)],
+                    tile[min(at + 16u, last)],
+                    tile[min(at + 24u, last)],
+                );
+                acc[c] = fma(vec4<Acc>(weight), values, acc[c]);
+            }
+        }
+        workgroupBarrier(); // the values have been read
+    }
+
+    if row >= params.t { return; }
+    for (var c = 0u; c < 4u; c += 1u) {
+        for (var part = 0u; part < 4u; part += 1u) {
+            let column = 32u * c + 8u * part + lane;
+            if column < params.e {
+                let index = (head * params.t + row) * params.e + column;
+                y[index] = epilogue(acc[c][part] / sum, index);
+            }
+        }
+    }
+}

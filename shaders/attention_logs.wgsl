@@ -1,0 +1,94 @@
+// attention_logs.wgsl — y = ln sum exp(q · kᵀ scale) for each query, 32 of them a workgroup.
+//
+// Op        ops::AttentionLogs
+// Lib       exp, log
+// Slot      fn epilogue(acc: Acc, index: u32) -> Out
+// Shape     q: [heads, t, d], k: [heads, s, d], y: [heads, t]; d at most 128
+// Dispatch  heads · ceil(t / 32) workgroups of 8 × 32 invocations, folded over (x, y) past 65535
+// Memory    16 · WIDTH + 512 elements of workgroup memory
+// Numerics  one pass, as attention.wgsl, but each lane has a sum of its own; they are added at the end
+
+struct Params {
+    heads: u32,
+    t: u32,
+    s: u32,
+    d: u32,
+    e: u32,
+    causal: u32,
+    scale: f32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> q: array<Elem>;
+@group(0) @binding(2) var<storage, read> k: array<Elem>;
+@group(0) @binding(3) var<storage, read_write> y: array<Out>;
+
+/// At least d and 1.
+override WIDTH: u32 = 128u;
+
+/// Invocations a query, queries a workgroup, keys a tile.
+const LANES = 8u;
+const ROWS = 32u;
+const KEYS = 16u;
+/// No score is less; an infinity cannot be written.
+const LEAST = -0x1.fffffep+127f;
+
+var<workgroup> tile: array<Acc, KEYS * WIDTH>;
+/// Of each lane the largest score and the sum.
+var<workgroup> parts: array<vec2<Acc>, LANES * ROWS>;
+
+@compute @workgroup_size(LANES, ROWS)
+fn main(
+    @builtin(workgroup_id) wid: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_id) lid: vec3<u32>,
+    @builtin(local_invocation_index) local: u32,
+) {
+    let blocks = (params.t + ROWS - 1u) / ROWS;
+    let number = wid.x + wid.y * groups.x;
+    if number >= params.heads * blocks { return; } // the same for the whole workgroup
+    let head = number / blocks;
+    let first = number % blocks * ROWS;
+    let row = first + lid.y;
+    // Rows past the end look at the last one, and store nothing.
+    let query = (head * params.t + min(row, params.t - 1u)) * params.d;
+    let causal = params.causal == 1u;
+    let seen = select(params.s, min(params.s, first + ROWS), causal);
+    let limit = select(params.s, min(params.s, row + 1u), causal);
+
+    var largest = LEAST;
+    var sum = Acc(0);
+    for (var k0 = 0u; k0 < seen; k0 += KEYS) {
+        for (var i = local; i < KEYS * params.d; i += LANES * ROWS) {
+            let key = k0 + i / params.d;
+            var element = Acc(0);
+            if key < params.s {
+                element = Acc(k[(head * params.s + key) * params.d + i % params.d]);
+            }
+            tile[i] = element;
+        }
+        workgroupBarrier(); // the keys are complete
+        for (var j = lid.x; j < KEYS && k0 + j < limit; j += LANES) {
+            var score = Acc(0);
+            for (var i = 0u; i < params.d; i += 1u) {
+                score = fma(Acc(q[query + i]), tile[j * params.d + i], score);
+            }
+            score *= params.scale;
+            let larger = max(largest, score);
+            sum = sum * exponential(largest - larger) + exponential(score - larger);
+            largest = larger;
+        }
+        workgroupBarrier(); // the keys have been read
+    }
+    parts[local] = vec2<Acc>(largest, sum);
+    workgroupBarrier(); // the sums of all lanes are written
+    if row >= params.t || lid.x != 0u { return; }
+    for (var lane = 1u; lane < LANES; lane += 1u) {
+        let part = parts[local + lane];
+        let larger = max(largest, part.x);
+        sum = sum * exponential(largest - larger) + part.y * exponential(part.x - larger);
+        largest = larger;
+    }
+    let index = head * params.t + row;
+    y[index] = epilogue(largest + logarithm(sum), index);
+}

@@ -1,0 +1,132 @@
+//! Sequences of labels that are shorter than what they label, and not aligned with it.
+
+use crate::{
+    dtype::DType,
+    error::OpError,
+    graph::Tensor,
+    reference::Array64,
+    shape::Meta,
+    testing::{Bound, Function, Sample},
+};
+
+/// The logarithm of what is impossible: finite, so that differences of two are a number.
+const NEVER: f64 = -1e30;
+
+impl<'g> Tensor<'g> {
+    /// Connectionist temporal classification: the negative logarithm of the probability that
+    /// `targets` are said, in whatever time, by logarithms of the probabilities of each class at each
+    /// step. A label may be said for several steps, and between labels there may be steps of `blank`;
+    /// between two equal labels there must be one.
+    ///
+    /// # Shapes
+    ///
+    /// `self` is `[steps, n, classes]`, normalised by [`log_softmax`](Self::log_softmax); `targets`
+    /// `[n, longest]` in u32, of which the first of `target_lengths`, `[n]`, count; `lengths`, `[n]`, are
+    /// those of the steps. The result is `[n]`.
+    ///
+    /// # Numerics
+    ///
+    /// Infinite where the steps are too few for the targets. No gradient comes from there.
+    ///
+    /// # Errors
+    ///
+    /// [`OpError::Rank`]; [`OpError::Empty`] of no steps; [`OpError::Target`] where shapes do not fit.
+    ///
+    /// # Source
+    ///
+    /// Graves et al. 2006, "Connectionist Temporal Classification".
+    #[track_caller]
+    pub fn ctc(
+        self,
+        targets: Tensor<'g>,
+        lengths: Tensor<'g>,
+        target_lengths: Tensor<'g>,
+        blank: u32,
+    ) -> Tensor<'g> {
+        let x = self.of_floats("ctc");
+        let operands = [x, targets, lengths, target_lengths];
+        let graph = x.graph();
+        if operands.iter().any(|operand| operand.failed()) {
+            return graph.refuse("ctc", &operands, OpError::Empty);
+        }
+        let &[steps, n, _] = x.shape().dims() else {
+            return graph.refuse("ctc", &operands, OpError::Rank { least: 3 });
+        };
+        if steps == 0 {
+            return graph.refuse("ctc", &operands, OpError::Empty);
+        }
+        let &[rows, longest] = targets.shape().dims() else {
+            return graph.refuse("ctc", &operands, OpError::Rank { least: 2 });
+        };
+        let per_row = Meta::new([n], DType::U32);
+        if rows != n || [lengths, target_lengths].iter().any(|x| x.meta() != per_row) {
+            return graph.refuse("ctc", &operands, OpError::Target(per_row.shape));
+        }
+        // Blanks before, between and behind the targets.
+        let blanks = targets.full_like(f64::from(blank));
+        let pairs = graph.stack(&[blanks, targets], -1).reshape([n, 2 * longest]);
+        let end = graph.full([n, 1], DType::U32, f64::from(blank));
+        let said = graph.concat(&[pairs, end], 1);
+        let places = 2 * longest + 1;
+        // A blank may be left out between two labels that differ.
+        let before = said.pad(&[(0, 0), (2, 0)], f64::from(blank)).slice(1, ..places);
+        let skips = said.not_equal(blank).and(said.not_equal(before));
+        let odds = x.take_along_axis(said.unsqueeze(0).broadcast_to([steps, n, places]), 2);
+        let never = |like: Tensor<'g>| like.full_like(NEVER);
+
+        let place = graph.iota([n, places], 1, DType::U32);
+        let first = odds.slice(0, ..1).squeeze(0);
+        let mut paths = place.less(2u32).select(first, never(first));
+        for step in 1..steps {
+            let late = |by: usize| paths.pad(&[(0, 0), (by, 0)], NEVER).slice(1, ..places);
+            let ways = [paths, late(1), skips.select(late(2), never(paths))];
+            let most = ways[0].maximum(ways[1]).maximum(ways[2]).detach();
+            let sum = (ways[0] - most).exp() + (ways[1] - most).exp() + (ways[2] - most).exp();
+            let next = most + sum.log() + odds.slice(0, step..step + 1).squeeze(0);
+            let lasts = lengths.greater(step as u32).unsqueeze(-1).broadcast_to([n, places]);
+            paths = lasts.select(next, paths);
+        }
+        let last = (target_lengths * 2u32).unsqueeze(-1).broadcast_to([n, places]);
+        // The last label, or the blank behind it.
+        let ends = place.equal(last).or((place + 1u32).equal(last));
+        let likely = ends.select(paths, never(paths)).log_sum_exp(1);
+        likely.less(NEVER / 2.0).select(f64::INFINITY, -likely)
+    }
+}
+
+/// The sum over all ways to say the targets, each written out.
+fn definition(x: &[&Array64], blank: usize) -> Array64 {
+    let [odds, targets, lengths, target_lengths] = x else { unreachable!("four operands") };
+    let [n, classes] = [1, 2].map(|axis| odds.shape().dims()[axis]);
+    Array64::from_fn(Meta::new([n], DType::F32), |c| {
+        let row = c[0];
+        let (steps, said) = (lengths.data[row] as u32, target_lengths.data[row] as usize);
+        let wanted: Vec<usize> = (0..said).map(|k| targets.at(&[row, k]) as usize).collect();
+        let mut total = 0.0;
+        for way in 0..classes.pow(steps) {
+            let path: Vec<usize> = (0..steps).map(|t| way / classes.pow(t) % classes).collect();
+            let mut heard = path.clone();
+            heard.dedup();
+            heard.retain(|&class| class != blank);
+            if heard == wanted {
+                let log: f64 = (0..steps as usize).map(|t| odds.at(&[t, row, path[t]])).sum();
+                total += log.exp();
+            }
+        }
+        -total.ln()
+    })
+}
+
+/// From the definition.
+pub(super) fn samples() -> Vec<Sample> {
+    let counts = |values: &'static [f64]| crate::testing::Domain::Values(values);
+    let ctc = Function::new("ctc", |x| x[0].ctc(x[1], x[2], x[3], 1), |x| definition(x, 1));
+    let u32s = |dims: &[usize]| Meta::new(dims, DType::U32);
+    vec![
+        Sample::new(ctc, [Meta::new([5, 3, 3], DType::F32), u32s(&[3, 2]), u32s(&[3]), u32s(&[3])])
+            .operand(1, counts(&[2.0, 2.0, 0.0, 2.0, 0.0, 1.0]))
+            .operand(2, counts(&[5.0, 4.0, 3.0]))
+            .operand(3, counts(&[2.0, 2.0, 1.0]))
+            .bound(Bound::Abs(1e-5), "exponentials and logarithms of sums, step by step"),
+    ]
+}
