@@ -31,7 +31,7 @@ fn apply<'g>(graph: &'g Graph, other: &'g Graph, known: &mut Vec<Tensor<'g>>, ca
     let shape = shape.clone();
     let size = n.unsigned_abs() as usize;
     let large = if m < -2 { usize::MAX } else { size };
-    let y = match method % 79 {
+    let y = match method % 83 {
         0 => graph.input(["x", "y", "z"][size % 3], shape, dtype),
         1 => graph.variable(["v", "w"][size % 2], shape, dtype, Init::HeNormal),
         2 => graph.full(shape, dtype, f64::from(n) / 3.0),

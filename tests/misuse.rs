@@ -5,7 +5,8 @@ use wgrad::{
     DType::{self, Bool, F32, I32, U32},
     Graph, Init, Tensor, Triangle, autodiff,
     nn::{
-        BatchNorm, Conv2d, Dense, Embedding, GroupNorm, MaxPool2d, Mode, Module, Scope, Unflatten,
+        BatchNorm, Conv2d, Dense, Embedding, GroupNorm, LearnedPositions, MaxPool2d, Mode, Module,
+        MultiHeadAttention, Recurrent, Scope, SinusoidalPositions, Unflatten, models,
     },
     ops::{Geometry, Window},
 };
@@ -158,6 +159,24 @@ fn all() -> Vec<Mistake> {
         ("cumprod: [2] bool", "not defined on bool", |g| { of(g, Bool, [2]).cumprod(0); }),
         ("bernoulli: [2] bool", "not defined on bool", |g| { of(g, Bool, [2]).bernoulli(); }),
         ("iota", "more than 2147483647 elements", |g| { g.permutation(usize::MAX); }),
+        ("lstm_cell: [2, 8] x [2, 3]", "extents of gates and of all states 8 and 12 differ", |g| { f(g, [2, 8]).lstm_cell(f(g, [2, 3])); }),
+        ("gru_cell: [2, 9] x [2, 4]", "extents of gates and of all states 9 and 12 differ", |g| { f(g, [2, 9]).gru_cell(f(g, [2, 9]), f(g, [2, 4])); }),
+        ("rotary: [2, 3, 5]", "5 elements cannot be divided by 2", |g| { f(g, [2, 3, 5]).rotary(100.0); }),
+        ("rotary: [2, 3, 4]", "base must be positive, not 0", |g| { f(g, [2, 3, 4]).rotary(0.0); }),
+        ("ctc: [4, 2, 3] x [2, 2] u32 x [2] u32 x [3] u32", "cannot become [2]", |g| { f(g, [4, 2, 3]).ctc(of(g, U32, [2, 2]), of(g, U32, [2]), of(g, U32, [3]), 0); }),
+        ("ctc: [0, 2, 3] x [2, 2] u32 x [2] u32 x [2] u32", "has no value over no elements", |g| { f(g, [0, 2, 3]).ctc(of(g, U32, [2, 2]), of(g, U32, [2]), of(g, U32, [2]), 0); }),
+        ("upfirdn2d: [1, 2, 4, 4] x [4]", "needs at least 2 axes", |g| { f(g, [1, 2, 4, 4]).upfirdn2d(f(g, [4]), 2, 1, [(0, 0); 2]); }),
+        ("upfirdn2d: [1, 2, 4, 4] x [2, 2]", "down must be positive, not 0", |g| { f(g, [1, 2, 4, 4]).upfirdn2d(f(g, [2, 2]), 1, 0, [(0, 0); 2]); }),
+        ("modulated_convolution: [2, 3, 4, 4] x [4, 3, 3, 3] x [2, 4]", "cannot become [2, 3]", |g| { f(g, [2, 3, 4, 4]).modulated_convolution(f(g, [4, 3, 3, 3]), f(g, [2, 4]), Geometry::new(2), true); }),
+        ("minibatch_deviation: [3, 2, 4, 4]", "3 pictures cannot be divided by 2", |g| { f(g, [3, 2, 4, 4]).minibatch_deviation(2); }),
+        ("recurrent: [2, 3] in net", "needs at least 3 axes", |g| layer(g, &Recurrent::lstm(4), f(g, [2, 3]))),
+        ("recurrent: [2, 0, 3] in net", "has no value over no elements", |g| layer(g, &Recurrent::gru(4), f(g, [2, 0, 3]))),
+        ("attention: [2, 4, 6] x [2, 4, 6] in net", "6 elements cannot be divided by 4", |g| layer(g, &MultiHeadAttention::new(4), f(g, [2, 4, 6]))),
+        ("attention: [2, 4, 8] x [2, 4, 8] in net", "4 heads cannot be divided by 3", |g| layer(g, &MultiHeadAttention::new(4).key_value_heads(3), f(g, [2, 4, 8]))),
+        ("slice: [3, 6] in net", "range 0..4 step 1 does not lie in extent 3", |g| layer(g, &LearnedPositions::new(3), f(g, [2, 4, 6]))),
+        ("positions: [2, 4, 5] in net", "5 elements cannot be divided by 2", |g| layer(g, &SinusoidalPositions::new(), f(g, [2, 4, 5]))),
+        ("generator: [2, 8] in net", "size must be 4 times a power of 2, not 12", |g| layer(g, &models::Generator::new(12, 3, 8), f(g, [2, 8]))),
+        ("discriminator: [2, 3, 8, 4] in net", "height and width 8 and 4 differ", |g| layer(g, &models::Discriminator::new(8), f(g, [2, 3, 8, 4]))),
     ]
 }
 

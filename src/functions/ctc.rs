@@ -72,14 +72,14 @@ impl<'g> Tensor<'g> {
         let before = said.pad(&[(0, 0), (2, 0)], f64::from(blank)).slice(1, ..places);
         let skips = said.not_equal(blank).and(said.not_equal(before));
         let odds = x.take_along_axis(said.unsqueeze(0).broadcast_to([steps, n, places]), 2);
-        let never = |like: Tensor<'g>| like.full_like(NEVER);
-
         let place = graph.iota([n, places], 1, DType::U32);
         let first = odds.slice(0, ..1).squeeze(0);
-        let mut paths = place.less(2u32).select(first, never(first));
+        let never = first.full_like(NEVER);
+        let mut paths = place.less(2u32).select(first, never);
         for step in 1..steps {
-            let late = |by: usize| paths.pad(&[(0, 0), (by, 0)], NEVER).slice(1, ..places);
-            let ways = [paths, late(1), skips.select(late(2), never(paths))];
+            let next = paths.pad(&[(0, 0), (1, 0)], NEVER).slice(1, ..places);
+            let skip = paths.pad(&[(0, 0), (2, 0)], NEVER).slice(1, ..places);
+            let ways = [paths, next, skips.select(skip, never)];
             let most = ways[0].maximum(ways[1]).maximum(ways[2]).detach();
             let sum = (ways[0] - most).exp() + (ways[1] - most).exp() + (ways[2] - most).exp();
             let next = most + sum.log() + odds.slice(0, step..step + 1).squeeze(0);
@@ -89,7 +89,7 @@ impl<'g> Tensor<'g> {
         let last = (target_lengths * 2u32).unsqueeze(-1).broadcast_to([n, places]);
         // The last label, or the blank behind it.
         let ends = place.equal(last).or((place + 1u32).equal(last));
-        let likely = ends.select(paths, never(paths)).log_sum_exp(1);
+        let likely = ends.select(paths, never).log_sum_exp(1);
         likely.less(NEVER / 2.0).select(f64::INFINITY, -likely)
     }
 }

@@ -42,31 +42,18 @@ impl<'g> Tensor<'g> {
         padding: [(i32, i32); 2],
     ) -> Tensor<'g> {
         let x = self.of_floats("upfirdn2d");
-        let refuse = |reason| x.graph().refuse("upfirdn2d", &[x, filter], reason);
-        let &[n, channels, h, w] = x.shape().dims() else {
-            return refuse(OpError::Rank { least: 4 });
-        };
-        if !filter.failed() && filter.rank() != 2 {
-            return refuse(OpError::Rank { least: 2 });
-        }
-        for (what, is) in [("up", up), ("down", down)] {
-            if is == 0 {
-                return refuse(OpError::Number { what, must: "positive", is: 0.0 });
-            }
-        }
-        let (Some(tall), Some(wide), Some(planes)) =
-            (h.checked_mul(up), w.checked_mul(up), n.checked_mul(channels))
-        else {
-            return refuse(OpError::TooLarge);
+        let [n, channels, tall, wide] = match spread(x, filter, [up, down]) {
+            Ok(extents) => extents,
+            Err(reason) => return x.graph().refuse("upfirdn2d", &[x, filter], reason),
         };
         let mut y = x
-            .reshape([planes, h, 1, w, 1])
+            .reshape([n * channels, x.dim(2), 1, x.dim(3), 1])
             .pad(&[(0, 0), (0, 0), (0, up - 1), (0, 0), (0, up - 1)], 0.0)
-            .reshape([planes, 1, tall, wide]);
+            .reshape([n * channels, 1, tall, wide]);
         for (axis, (low, high)) in [(2, padding[0]), (3, padding[1])] {
-            let cut = |by: i32| (-by).max(0) as usize;
-            let end = y.dim(axis).saturating_sub(cut(high)).max(cut(low));
-            y = y.slice(axis, cut(low)..end);
+            let [first, behind] = [low, high].map(|by| by.min(0).unsigned_abs() as usize);
+            let end = y.dim(axis).saturating_sub(behind);
+            y = y.slice(axis, first.min(end)..end);
         }
         let added = padding.map(|(low, high)| (low.max(0) as usize, high.max(0) as usize));
         let filter = filter.flip([0, 1].as_slice()).unsqueeze(0).unsqueeze(0);
@@ -101,26 +88,26 @@ impl<'g> Tensor<'g> {
         demodulate: bool,
     ) -> Tensor<'g> {
         let x = self.of_floats("modulated_convolution");
-        let refuse =
-            |reason| x.graph().refuse("modulated_convolution", &[x, weight, styles], reason);
-        if x.rank() < 3 || styles.rank() != 2 || weight.rank() < 3 {
-            return refuse(OpError::Rank { least: if styles.rank() == 2 { 3 } else { 2 } });
-        }
-        let around = |by_channel: Tensor<'g>| {
-            let ones = vec![1; x.rank() - 2];
-            by_channel.reshape([&[x.dim(0), by_channel.dim(-1)], &ones[..]].concat())
+        let fitting = [x.dim(0), x.dim(1)];
+        let reason = match (x.rank() < 3 || weight.rank() < 3, styles.shape().dims() == fitting) {
+            (true, _) => Some(OpError::Rank { least: 3 }),
+            (_, false) => Some(OpError::Target(fitting.into())),
+            _ => None,
         };
-        if styles.shape().dims() != [x.dim(0), x.dim(1)] {
-            return refuse(OpError::Target([x.dim(0), x.dim(1)].into()));
+        if let Some(reason) = reason {
+            return x.graph().refuse("modulated_convolution", &[x, weight, styles], reason);
         }
-        let y = (x * around(styles)).convolution(weight, geometry);
+        let ones = vec![1; x.rank() - 2];
+        let scale = styles.reshape([&fitting[..], &ones].concat());
+        let y = (x * scale).convolution(weight, geometry);
         if !demodulate {
             return y;
         }
         let window: Vec<i32> = (2..weight.rank() as i32).collect();
         let energy = (weight * weight).sum(window.as_slice());
         let squares = (styles * styles).matmul(energy.swap_axes(0, 1));
-        y / around((squares + constant(squares, EPS)).sqrt())
+        let length = (squares + constant(squares, EPS)).sqrt();
+        y / length.reshape([&[x.dim(0), weight.dim(0)], &ones[..]].concat())
     }
 
     /// One more channel, which says how much the pictures of a group differ: the standard deviation
@@ -153,6 +140,29 @@ impl<'g> Tensor<'g> {
         let channel = deviation.tile(group, 0).reshape([n, 1, 1, 1]).broadcast_to([n, 1, h, w]);
         x.graph().concat(&[x, channel], 1)
     }
+}
+
+/// Pictures, channels, and the height and width that zeros between the elements give.
+fn spread(
+    x: Tensor<'_>,
+    filter: Tensor<'_>,
+    [up, down]: [usize; 2],
+) -> Result<[usize; 4], OpError> {
+    let &[n, channels, h, w] = x.shape().dims() else {
+        return Err(OpError::Rank { least: 4 });
+    };
+    if filter.rank() != 2 {
+        return Err(OpError::Rank { least: 2 });
+    }
+    for (what, is) in [("up", up), ("down", down)] {
+        if is == 0 {
+            return Err(OpError::Number { what, must: "positive", is: 0.0 });
+        }
+    }
+    let fits = |x: &usize| i32::try_from(*x).is_ok();
+    let [tall, wide] = [h, w].map(|extent| extent.checked_mul(up).filter(fits));
+    let (Some(tall), Some(wide)) = (tall, wide) else { return Err(OpError::TooLarge) };
+    Ok([n, channels, tall, wide])
 }
 
 fn f32s(dims: &[usize]) -> Meta {

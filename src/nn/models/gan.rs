@@ -42,7 +42,7 @@ pub struct Generator {
 ///
 /// # Errors
 ///
-/// As for [`Generator`].
+/// As for [`Generator`]; [`OpError::Extents`] of pictures that are not square; [`OpError::Rank`].
 #[derive(Clone, Debug)]
 pub struct Discriminator {
     channels: usize,
@@ -172,7 +172,11 @@ impl Module for Discriminator {
             return cx.graph().refuse("discriminator", &[x], OpError::Rank { least: 4 });
         }
         let (n, mut side) = (x.dim(0), x.dim(3));
-        if x.dim(2) != side || !is_side(side) {
+        if x.dim(2) != side {
+            let reason = OpError::Extents { what: "height and width", lhs: x.dim(2), rhs: side };
+            return cx.graph().refuse("discriminator", &[x], reason);
+        }
+        if !is_side(side) {
             return cx.graph().refuse("discriminator", &[x], no_side(side));
         }
         let conv = |window: usize| Conv2d::new(self.channels, [window; 2]).same();
