@@ -31,7 +31,7 @@ fn apply<'g>(graph: &'g Graph, other: &'g Graph, known: &mut Vec<Tensor<'g>>, ca
     let shape = shape.clone();
     let size = n.unsigned_abs() as usize;
     let large = if m < -2 { usize::MAX } else { size };
-    let y = match method % 83 {
+    let y = match method % 84 {
         0 => graph.input(["x", "y", "z"][size % 3], shape, dtype),
         1 => graph.variable(["v", "w"][size % 2], shape, dtype, Init::HeNormal),
         2 => graph.full(shape, dtype, f64::from(n) / 3.0),
@@ -117,6 +117,10 @@ fn apply<'g>(graph: &'g Graph, other: &'g Graph, known: &mut Vec<Tensor<'g>>, ca
         79 => a.rotary(f64::from(n)).minibatch_deviation(large),
         80 => a.upfirdn2d(b, size, large, [(n, m), (m, n)]),
         81 => a.lstm_cell(b)[0].gru_cell(c, b),
+        82 => {
+            let equations = ["ij,jk->ik", "...i,...i", "ii->i", "a,b->ba", "ij,kl,lj->", "i->ii"];
+            graph.einsum(equations[m.unsigned_abs() as usize % 6], &[a, b, c][..size % 4])
+        }
         // A tensor of another graph.
         _ => a + other.full([2, 3], DType::F32, 1.0),
     };

@@ -177,6 +177,18 @@ fn all() -> Vec<Mistake> {
         ("positions: [2, 4, 5] in net", "5 elements cannot be divided by 2", |g| layer(g, &SinusoidalPositions::new(), f(g, [2, 4, 5]))),
         ("generator: [2, 8] in net", "size must be 4 times a power of 2, not 12", |g| layer(g, &models::Generator::new(12, 3, 8), f(g, [2, 8]))),
         ("discriminator: [2, 3, 8, 4] in net", "height and width 8 and 4 differ", |g| layer(g, &models::Discriminator::new(8), f(g, [2, 3, 8, 4]))),
+        ("einsum: [2, 3] x [3, 4]", "numbers of terms and of operands 3 and 2 differ", |g| { g.einsum("ij,jk,kl->il", &[f(g, [2, 3]), f(g, [3, 4])]); }),
+        ("einsum: [2, 3]", "numbers of letters and of axes 3 and 2 differ", |g| { g.einsum("ijk->i", &[f(g, [2, 3])]); }),
+        ("einsum: [2, 3]", "numbers of letters and of axes 1 and 2 differ", |g| { g.einsum("i->i", &[f(g, [2, 3])]); }),
+        ("einsum: [2, 3]", "'1' is no letter", |g| { g.einsum("i1->i", &[f(g, [2, 3])]); }),
+        ("einsum: [2, 3]", "'.' is no letter", |g| { g.einsum("..ij->ij", &[f(g, [2, 3])]); }),
+        ("einsum: [2, 3] x [4, 5]", "'j' names axes whose extents differ", |g| { g.einsum("ij,jk->ik", &[f(g, [2, 3]), f(g, [4, 5])]); }),
+        ("einsum: [2, 3]", "'i' is the diagonal of axes whose extents differ", |g| { g.einsum("ii->i", &[f(g, [2, 3])]); }),
+        ("einsum: [2, 3]", "'k' is in the result and in no operand", |g| { g.einsum("ij->ik", &[f(g, [2, 3])]); }),
+        ("einsum: [2, 3]", "'i' is named twice in the result", |g| { g.einsum("ij->ii", &[f(g, [2, 3])]); }),
+        ("einsum: [2, 3] x [4, 3]", "the shapes do not broadcast", |g| { g.einsum("...i,...i->...", &[f(g, [2, 3]), f(g, [4, 3])]); }),
+        ("einsum: [2] x [2] u32", "not defined on u32", |g| { g.einsum("i,i", &[f(g, [2]), of(g, U32, [2])]); }),
+        ("einsum", "numbers of terms and of operands 1 and 0 differ", |g| { g.einsum("", &[]); }),
     ]
 }
 

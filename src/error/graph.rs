@@ -103,6 +103,14 @@ pub enum OpError {
         /// What it is.
         is: f64,
     },
+    /// A letter of an equation that is not usable here.
+    #[error("{letter:?} {why}")]
+    Label {
+        /// The letter.
+        letter: char,
+        /// What is wrong with it.
+        why: &'static str,
+    },
     /// A derivative is asked for, and nobody said what it is.
     #[error("has no derivative")]
     NoDerivative,

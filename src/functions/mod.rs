@@ -6,6 +6,7 @@
 mod activations;
 mod attention;
 mod ctc;
+mod einsum;
 mod generators;
 mod losses;
 mod mathematics;
@@ -32,6 +33,7 @@ pub(crate) fn samples() -> Vec<Sample> {
         activations::samples(),
         attention::samples(),
         ctc::samples(),
+        einsum::samples(),
         generators::samples(),
         losses::samples(),
         mathematics::samples(),

@@ -5,6 +5,7 @@ import math
 import torch
 import torch.nn.functional as F
 
+import arranging
 from common import floats, integers, of
 from operations import case
 
@@ -230,3 +231,4 @@ def every():
     attention()
     trigonometry()
     ctc()
+    arranging.every()

@@ -92,6 +92,7 @@ pub fn build<'g>(case: &Value, of: &[Tensor<'g>]) -> Tensor<'g> {
                 "pad_reflect" => x.pad_reflect(along(), pairs(&case["padding"])[0]),
                 "pad_replicate" => x.pad_replicate(along(), pairs(&case["padding"])[0]),
                 "attention" => x.attention(of[1], of[2], None, flag(&case["causal"])),
+                "einsum" => x.graph().einsum(text(&case["equation"]), of),
                 "ctc" => {
                     let blank = integer(&case["blank"]) as u32;
                     x.log_softmax(-1).ctc(of[1], of[2], of[3], blank)
