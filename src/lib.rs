@@ -87,7 +87,7 @@ pub use error::{
     VariableError,
 };
 pub use finite::NotFinite;
-pub use functions::Triangle;
+pub use functions::{Beyond, Grid, Interpolation, Triangle};
 pub use gpu::Verification;
 pub use graph::{Declaration, Effect, Graph, Node, NodeId, Tensor};
 pub use init::Init;

@@ -6,6 +6,8 @@
 
 #![cfg(feature = "cli")]
 
+#[path = "golden/arranging.rs"]
+mod arranging;
 mod device;
 #[path = "golden/list.rs"]
 mod list;

@@ -1,7 +1,10 @@
 //! Random calls of builders, most of them wrong: they must give an error and nothing else.
 
 use proptest::prelude::*;
-use wgrad::{DType, Device, Graph, Init, Tensor, Triangle, autodiff};
+use wgrad::{
+    Beyond, DType, Device, Graph, Grid, Init, Interpolation, Tensor, Triangle, autodiff,
+    ops::Window,
+};
 
 /// One call of a builder, with arguments that are mostly wrong.
 #[derive(Clone, Debug)]
@@ -31,7 +34,7 @@ fn apply<'g>(graph: &'g Graph, other: &'g Graph, known: &mut Vec<Tensor<'g>>, ca
     let shape = shape.clone();
     let size = n.unsigned_abs() as usize;
     let large = if m < -2 { usize::MAX } else { size };
-    let y = match method % 84 {
+    let y = match method % 92 {
         0 => graph.input(["x", "y", "z"][size % 3], shape, dtype),
         1 => graph.variable(["v", "w"][size % 2], shape, dtype, Init::HeNormal),
         2 => graph.full(shape, dtype, f64::from(n) / 3.0),
@@ -121,6 +124,18 @@ fn apply<'g>(graph: &'g Graph, other: &'g Graph, known: &mut Vec<Tensor<'g>>, ca
             let equations = ["ij,jk->ik", "...i,...i", "ii->i", "a,b->ba", "ij,kl,lj->", "i->ii"];
             graph.einsum(equations[m.unsigned_abs() as usize % 6], &[a, b, c][..size % 4])
         }
+        83 => a.resize(&[size, large], Interpolation::Cubic(Grid::HalfPixel)),
+        84 => a.resize(&[large], Interpolation::Nearest).grid_sample(
+            b,
+            Grid::AlignCorners,
+            Beyond::Edge,
+        ),
+        85 => a.unfold([Window::new(size), Window::new(large)]),
+        86 => a.fold([size, large], [Window::new(2).stride(size); 2]),
+        87 => a.lp_pool(&[Window::new(size)], 2.0).local_response_norm(large, 1.0, 0.5, 1.0),
+        88 => a.max_unpool(a.max_pool_with_places(&[Window::new(2)]).1, &[large]),
+        89 => a.gather_nd(b),
+        90 => a.scatter_nd(b, c),
         // A tensor of another graph.
         _ => a + other.full([2, 3], DType::F32, 1.0),
     };

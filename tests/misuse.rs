@@ -2,8 +2,9 @@
 //! the line, and says what is wrong.
 
 use wgrad::{
+    Beyond,
     DType::{self, Bool, F32, I32, U32},
-    Graph, Init, Tensor, Triangle, autodiff,
+    Graph, Grid, Init, Interpolation, Tensor, Triangle, autodiff,
     nn::{
         BatchNorm, Conv2d, Dense, Embedding, GroupNorm, LearnedPositions, MaxPool2d, Mode, Module,
         MultiHeadAttention, Recurrent, Scope, SinusoidalPositions, Unflatten, models,
@@ -189,6 +190,21 @@ fn all() -> Vec<Mistake> {
         ("einsum: [2, 3] x [4, 3]", "the shapes do not broadcast", |g| { g.einsum("...i,...i->...", &[f(g, [2, 3]), f(g, [4, 3])]); }),
         ("einsum: [2] x [2] u32", "not defined on u32", |g| { g.einsum("i,i", &[f(g, [2]), of(g, U32, [2])]); }),
         ("einsum", "numbers of terms and of operands 1 and 0 differ", |g| { g.einsum("", &[]); }),
+        ("resize: [3, 4]", "needs at least 3 axes", |g| { f(g, [3, 4]).resize(&[1, 2, 3], Interpolation::Nearest); }),
+        ("resize: [0, 4]", "has no value over no elements", |g| { f(g, [0, 4]).resize(&[2, 3], Interpolation::Nearest); }),
+        ("resize: [3, 4]", "more than 2147483647 elements", |g| { f(g, [3, 4]).resize(&[usize::MAX, 2], Interpolation::Nearest); }),
+        ("grid_sample: [1, 2, 3, 4] x [1, 5, 5, 3]", "a grid is [n, rows, columns, 2]", |g| { f(g, [1, 2, 3, 4]).grid_sample(f(g, [1, 5, 5, 3]), Grid::HalfPixel, Beyond::Zeros); }),
+        ("grid_sample: [1, 2, 3, 4] x [2, 5, 5, 2]", "numbers of pictures and grids 1 and 2 differ", |g| { f(g, [1, 2, 3, 4]).grid_sample(f(g, [2, 5, 5, 2]), Grid::HalfPixel, Beyond::Zeros); }),
+        ("unfold: [2, 3, 4]", "needs at least 4 axes", |g| { f(g, [2, 3, 4]).unfold([Window::new(2); 2]); }),
+        ("unfold: [1, 2, 3, 4]", "a window over 5 elements does not fit into 3, padding included", |g| { f(g, [1, 2, 3, 4]).unfold([Window::new(5); 2]); }),
+        ("unfold: [1, 2, 3, 4]", "windows end inside of the picture", |g| { f(g, [1, 2, 3, 4]).unfold([Window::new(2).ceil_mode(); 2]); }),
+        ("fold: [1, 7, 4]", "7 rows cannot be divided by 4", |g| { f(g, [1, 7, 4]).fold([4, 4], [Window::new(2); 2]); }),
+        ("fold: [1, 8, 5]", "numbers of columns and of windows 5 and 4 differ", |g| { f(g, [1, 8, 5]).fold([4, 4], [Window::new(2); 2]); }),
+        ("max_unpool: [1, 2, 2] x [1, 2, 3] u32", "cannot become [1, 2, 2]", |g| { f(g, [1, 2, 2]).max_unpool(of(g, U32, [1, 2, 3]), &[4]); }),
+        ("local_response_norm: [1, 2, 2]", "size must be positive, and no more than reaches all channels, not 0", |g| { f(g, [1, 2, 2]).local_response_norm(0, 1.0, 0.5, 1.0); }),
+        ("gather_nd: [3, 4] x [2, 3] u32", "needs at least 3 axes", |g| { f(g, [3, 4]).gather_nd(of(g, U32, [2, 3])); }),
+        ("gather_nd: [3, 4] x [2, 2]", "not defined on f32", |g| { f(g, [3, 4]).gather_nd(f(g, [2, 2])); }),
+        ("scatter_nd: [3, 4] x [2, 1] u32 x [2, 3]", "cannot become [2, 4]", |g| { f(g, [3, 4]).scatter_nd(of(g, U32, [2, 1]), f(g, [2, 3])); }),
     ]
 }
 

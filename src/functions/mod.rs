@@ -8,15 +8,19 @@ mod attention;
 mod ctc;
 mod einsum;
 mod generators;
+mod indices;
 mod losses;
 mod mathematics;
 mod positions;
 mod rearranging;
 mod recurrent;
+mod resize;
 mod sampling;
 mod trigonometry;
+mod windows;
 
 pub use rearranging::Triangle;
+pub use resize::{Beyond, Grid, Interpolation};
 
 use crate::{
     dtype::DType,
@@ -35,12 +39,15 @@ pub(crate) fn samples() -> Vec<Sample> {
         ctc::samples(),
         einsum::samples(),
         generators::samples(),
+        indices::samples(),
         losses::samples(),
         mathematics::samples(),
         positions::samples(),
         rearranging::samples(),
         recurrent::samples(),
+        resize::samples(),
         trigonometry::samples(),
+        windows::samples(),
     ]
     .concat()
 }

@@ -21,5 +21,58 @@ def einsum():
              *[floats(*shape) for shape in shapes], equation=equation)
 
 
+def resize():
+    for between, mode, corners in [
+        ("nearest", "nearest", None), ("nearest_middle", "nearest-exact", None), ("linear", "bilinear", False),
+        ("linear", "bilinear", True), ("cubic", "bicubic", False), ("cubic", "bicubic", True),
+    ]:
+        for source, sizes in [([3, 4], [6, 8]), ([5, 6], [3, 2]), ([4, 3], [5, 7]), ([2, 5], [2, 1])]:
+            case(f"resize {mode} {corners} {source} {sizes}", "resize",
+                 lambda x: F.interpolate(x, sizes, mode=mode, align_corners=corners),
+                 floats(1, 2, *source), sizes=sizes, between=between, corners=bool(corners))
+    for corners in [False, True]:
+        for beyond, mode in [("zeros", "zeros"), ("edge", "border")]:
+            case(f"grid_sample {corners} {beyond}", "grid_sample",
+                 lambda x, grid: F.grid_sample(x, grid, padding_mode=mode, align_corners=corners),
+                 floats(2, 2, 4, 5), floats(2, 3, 2, 2, low=-1.5, high=1.5) + 1 / 128, corners=corners,
+                 beyond=beyond)
+
+
+def windows():
+    for kernel, dilation, padding, stride in [(2, 1, 0, 1), (3, 1, 1, 2), ((2, 3), (2, 1), (1, 0), (1, 2))]:
+        pair = lambda x: list(x) if isinstance(x, tuple) else [x, x]
+        options = {"dilation": dilation, "padding": padding, "stride": stride}
+        attributes = {"kernel": pair(kernel)} | {key: pair(value) for key, value in options.items()}
+        name = f"{kernel} {dilation} {padding} {stride}"
+        x = floats(2, 2, 5, 6)
+        columns = F.unfold(x, kernel, **options)
+        case(f"unfold {name}", "unfold", lambda x: F.unfold(x, kernel, **options), x, **attributes)
+        case(f"fold {name}", "fold", lambda x: F.fold(x, (5, 6), kernel, **options),
+             floats(*columns.shape), sizes=[5, 6], **attributes)
+    for p in [2.0, 3.0]:
+        case(f"lp_pool {p}", "lp_pool", lambda x: F.lp_pool2d(x, p, 2), floats(1, 2, 4, 6, low=0.25), p=p)
+    for size in [2, 3, 5]:
+        case(f"local_response_norm {size}", "local_response_norm",
+             lambda x: F.local_response_norm(x, size, 0.5, 0.75, 2.0), floats(2, 4, 3), size=size)
+    x = floats(2, 2, 4, 6)
+    y, places = F.max_pool2d(x, 2, return_indices=True)
+    case("max_unpool", "max_unpool", lambda y, i: F.max_unpool2d(y, i, 2), y, places, sizes=[4, 6])
+    case("places of the largest", "max_pool_places",
+         lambda x: F.max_pool2d(x, (2, 3), (2, 1), return_indices=True)[1].to(torch.float64), x,
+         once=True, result_only=True)
+
+
+def coordinates():
+    at = torch.tensor([[0, 2], [2, 0], [1, 1], [0, 2]])
+    case("gather_nd", "gather_nd", lambda x, i: x[i[:, 0], i[:, 1]], floats(3, 4, 2), at)
+    case("gather_nd of all", "gather_nd", lambda x, i: x[i[:, 0], i[:, 1]], floats(3, 4), at)
+    put = lambda x, i, u: x.index_put((i[:, 0], i[:, 1]), u, accumulate=True)
+    case("scatter_nd", "scatter_nd", put, floats(3, 4, 2), at, floats(4, 2))
+    case("scatter_nd of all", "scatter_nd", put, floats(3, 4), at, floats(4))
+
+
 def every():
     einsum()
+    resize()
+    windows()
+    coordinates()

@@ -29,6 +29,12 @@ pub struct MaxPoolSelect {
 }
 
 impl<'g> Tensor<'g> {
+    /// What stands in this tensor where the largest element of each window of `x` is.
+    #[track_caller]
+    pub(crate) fn max_pool_select_of(self, x: Tensor<'g>, windows: &[Window]) -> Tensor<'g> {
+        self.graph.push(MaxPoolSelect { windows: windows.to_vec() }, &[x, self])
+    }
+
     /// The largest element of each window; padding is never the largest, and NaN always.
     ///
     /// # Shapes

@@ -69,7 +69,7 @@ impl Window {
     }
 
     /// How many windows there are over an axis of `cells` elements.
-    fn count(self, cells: usize) -> Result<usize, OpError> {
+    pub(crate) fn count(self, cells: usize) -> Result<usize, OpError> {
         let numbers = [
             ("extent of windows", self.extent),
             ("stride", self.stride),

@@ -1,0 +1,135 @@
+//! Elements by the coordinates of several axes.
+
+use crate::{
+    dtype::DType,
+    error::OpError,
+    graph::Tensor,
+    reference::Array64,
+    shape::Meta,
+    testing::{Bound, Domain, Function, Sample},
+};
+
+impl<'g> Tensor<'g> {
+    /// What stands at coordinates of the first axes: `y[k.., :] = self[i[k.., 0], i[k.., 1], .., :]`.
+    ///
+    /// Coordinates outside give zeros.
+    ///
+    /// # Shapes
+    ///
+    /// `[a, b, .., ..rest]` and indices `[..k, axes]` in u32 give `[..k, ..rest]`; ONNX's `GatherND`.
+    ///
+    /// # Gradient
+    ///
+    /// [`scatter_nd`](Self::scatter_nd) of the cotangent into zeros.
+    ///
+    /// # Errors
+    ///
+    /// [`OpError::Rank`] where there are more coordinates than axes; [`OpError::DType`] unless they
+    /// are u32.
+    #[track_caller]
+    pub fn gather_nd(self, indices: Tensor<'g>) -> Tensor<'g> {
+        let axes = match coordinates(self, indices) {
+            Ok(axes) => axes,
+            Err(reason) => return self.graph().refuse("gather_nd", &[self, indices], reason),
+        };
+        let (flat, extent) = self.places(indices, axes);
+        let shape = self.shape();
+        self.reshape([&[extent], &shape.dims()[axes..]].concat()).gather(flat, 0)
+    }
+
+    /// This tensor with updates added at coordinates of the first axes; those outside are left out.
+    ///
+    /// # Shapes
+    ///
+    /// As of [`gather_nd`](Self::gather_nd), whose result the updates are like; ONNX's `ScatterND` with
+    /// addition.
+    ///
+    /// # Errors
+    ///
+    /// As of [`gather_nd`](Self::gather_nd); [`OpError::Target`] where the updates have another shape.
+    #[track_caller]
+    pub fn scatter_nd(self, indices: Tensor<'g>, updates: Tensor<'g>) -> Tensor<'g> {
+        let operands = [self, indices, updates];
+        let axes = match coordinates(self, indices) {
+            Ok(axes) => axes,
+            Err(reason) => return self.graph().refuse("scatter_nd", &operands, reason),
+        };
+        let (shape, at) = (self.shape(), indices.shape());
+        let expected = [&at.dims()[..at.rank() - 1], &shape.dims()[axes..]].concat();
+        if !updates.failed() && updates.shape().dims() != expected {
+            return self.graph().refuse("scatter_nd", &operands, OpError::Target(expected.into()));
+        }
+        let (flat, extent) = self.places(indices, axes);
+        self + updates.scatter_add(flat, 0, extent).reshape(shape)
+    }
+
+    /// Row-major places over the first axes, past the end where a coordinate is outside; and how many
+    /// places there are.
+    #[track_caller]
+    fn places(self, indices: Tensor<'g>, axes: usize) -> (Tensor<'g>, usize) {
+        let shape = self.shape();
+        let dims = &shape.dims()[..axes];
+        let extent: usize = dims.iter().product();
+        let mut flat = indices.slice(-1, ..0).sum(-1);
+        let mut inside = flat.equal(0u32);
+        for (axis, &dim) in dims.iter().enumerate() {
+            let coordinate = indices.slice(-1, axis..axis + 1).squeeze(-1);
+            inside = inside.and(coordinate.less(dim as u32));
+            flat = flat * dim as u32 + coordinate;
+        }
+        (inside.select(flat, flat.full_like(f64::from(u32::MAX))), extent)
+    }
+}
+
+/// How many axes the indices have coordinates of.
+fn coordinates(x: Tensor<'_>, indices: Tensor<'_>) -> Result<usize, OpError> {
+    if indices.dtype() != DType::U32 {
+        return Err(OpError::DType(indices.dtype()));
+    }
+    let Some(&axes) = indices.shape().dims().last() else {
+        return Err(OpError::Rank { least: 1 });
+    };
+    if axes > x.rank() { Err(OpError::Rank { least: axes }) } else { Ok(axes) }
+}
+
+/// From the formulas.
+pub(super) fn samples() -> Vec<Sample> {
+    let f32s = |dims: &[usize]| Meta::new(dims, DType::F32);
+    let at = Domain::Values(&[0.0, 2.0, 1.0, 1.0, 2.0, 3.0, 0.0, 2.0, 9.0, 0.0]);
+    let place = |indices: &Array64, k: usize| {
+        let [row, column] = [0, 1].map(|axis| indices.at(&[k, axis]) as usize);
+        (row < 3 && column < 4).then_some([row, column])
+    };
+    let gather = Function::new(
+        "gather_nd",
+        |x| x[0].gather_nd(x[1]),
+        move |x| {
+            Array64::from_fn(Meta::new([5, 2], DType::F32), |c| {
+                place(x[1], c[0]).map_or(0.0, |[row, column]| x[0].at(&[row, column, c[1]]))
+            })
+        },
+    );
+    let scatter = Function::new(
+        "scatter_nd",
+        |x| x[0].scatter_nd(x[1], x[2]),
+        move |x| {
+            let mut y = x[0].clone();
+            for c in x[2].shape().coordinates() {
+                if let Some([row, column]) = place(x[1], c[0]) {
+                    let at = y.shape().index(&[row, column, c[1]]);
+                    y.data[at] += x[2].at(&c);
+                }
+            }
+            y
+        },
+    );
+    let (x, indices) = (f32s(&[3, 4, 2]), Meta::new([5, 2], DType::U32));
+    vec![
+        Sample::new(gather, [x.clone(), indices.clone()])
+            .operand(1, at.clone())
+            .bound(Bound::Exact, "moves elements"),
+        Sample::new(scatter, [x, indices, f32s(&[5, 2])])
+            .operand(1, at)
+            .bound(Bound::Terms(4.0), "a sum of a few"),
+    ]
+}

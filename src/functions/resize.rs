@@ -1,0 +1,356 @@
+//! Pictures of another size, and pictures seen through a grid of places.
+
+use crate::{
+    dtype::DType,
+    error::OpError,
+    graph::Tensor,
+    reference::Array64,
+    shape::Meta,
+    testing::{Bound, Domain, Function, Sample},
+};
+
+/// What stands between elements.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Interpolation {
+    /// Element `floor(i n / m)`, PyTorch's `nearest`.
+    Nearest,
+    /// The element whose middle is nearest, PyTorch's `nearest-exact`.
+    NearestMiddle,
+    /// A line between two.
+    Linear(Grid),
+    /// A cubic through four, of Keys with `a = -0.75`.
+    Cubic(Grid),
+}
+
+/// Where elements stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Grid {
+    /// In the middle of cells that fill the axis: `(i + 1/2) n / m - 1/2`.
+    HalfPixel,
+    /// From end to end: the first and the last elements keep their places.
+    AlignCorners,
+}
+
+/// What is seen beyond the edge of a picture.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Beyond {
+    /// Nothing: zeros.
+    Zeros,
+    /// What is at the edge.
+    Edge,
+}
+
+/// Elements and their weights along an axis: `[outputs]` each.
+type Tap<'g> = (Tensor<'g>, Option<Tensor<'g>>);
+
+impl<'g> Tensor<'g> {
+    /// The last axes with other extents, by interpolation along one after the other.
+    ///
+    /// # Errors
+    ///
+    /// [`OpError::Rank`] where there are more sizes than axes; [`OpError::Empty`] where something
+    /// shall come of nothing; [`OpError::TooLarge`].
+    ///
+    /// # Source
+    ///
+    /// PyTorch's `interpolate` of given sizes; Keys 1981 for the cubic.
+    #[track_caller]
+    pub fn resize(self, sizes: &[usize], between: Interpolation) -> Tensor<'g> {
+        let x = self.of_floats("resize");
+        if x.failed() {
+            return x;
+        }
+        let Some(outer) = x.rank().checked_sub(sizes.len()) else {
+            return x.graph().refuse("resize", &[x], OpError::Rank { least: sizes.len() });
+        };
+        let mut y = x;
+        for (axis, &size) in (outer..).zip(sizes) {
+            let extent = y.dim(axis as i32);
+            // Places are integers over the double of an extent.
+            let most =
+                extent.max(1).checked_mul(2).and_then(|n| n.checked_mul(size.checked_add(1)?));
+            if most.is_none_or(|most| i32::try_from(most).is_err()) {
+                return x.graph().refuse("resize", &[x], OpError::TooLarge);
+            }
+            if extent == 0 && size > 0 {
+                return x.graph().refuse("resize", &[x], OpError::Empty);
+            }
+            y = y.resampled(axis, size, between);
+        }
+        y
+    }
+
+    #[track_caller]
+    fn resampled(self, axis: usize, size: usize, between: Interpolation) -> Tensor<'g> {
+        let extent = self.dim(axis as i32);
+        if extent == size {
+            return self;
+        }
+        let around = vec![1; self.rank() - 1 - axis];
+        let mut sum: Option<Tensor> = None;
+        for (index, weight) in taps(self, extent, size, between) {
+            let own = self.gather(index, axis as i32);
+            let own = match weight {
+                Some(weight) => own * weight.reshape([&[size], &around[..]].concat()),
+                None => own,
+            };
+            sum = Some(sum.map_or(own, |sum| sum + own));
+        }
+        sum.unwrap_or(self)
+    }
+
+    /// What is seen of pictures at the places of a grid, by lines between the four elements around.
+    /// Places are from -1, left and above, to 1: the middles of the outermost elements with
+    /// [`Grid::AlignCorners`], and otherwise their outer edges.
+    ///
+    /// # Shapes
+    ///
+    /// Pictures `[n, channels, h, w]`, a grid `[n, rows, columns, 2]` of places `(x, y)`; the result is
+    /// `[n, channels, rows, columns]`.
+    ///
+    /// # Gradient
+    ///
+    /// By the pictures and by the grid.
+    ///
+    /// # Errors
+    ///
+    /// [`OpError::Rank`]; [`OpError::Target`]; [`OpError::Empty`] of pictures without elements.
+    ///
+    /// # Source
+    ///
+    /// Jaderberg et al. 2015, "Spatial Transformer Networks"; PyTorch's `grid_sample`.
+    #[track_caller]
+    pub fn grid_sample(self, places: Tensor<'g>, grid: Grid, beyond: Beyond) -> Tensor<'g> {
+        let x = self.of_floats("grid_sample");
+        let [n, channels, h, w, rows, columns] = match sampled(x, places) {
+            Ok(extents) => extents,
+            Err(reason) => return x.graph().refuse("grid_sample", &[x, places], reason),
+        };
+        let flat = x.reshape([n, channels, h * w]);
+        let mut sides = Vec::new();
+        for (axis, extent) in [(0, w), (1, h)] {
+            let place = places.slice(-1, axis..axis + 1).squeeze(-1);
+            let place = match grid {
+                Grid::AlignCorners => (place + 1.0) * (extent as f64 - 1.0) / 2.0,
+                Grid::HalfPixel => ((place + 1.0) * extent as f64 - 1.0) / 2.0,
+            };
+            let place = match beyond {
+                Beyond::Edge => place.clip(0.0, extent as f64 - 1.0),
+                Beyond::Zeros => place,
+            };
+            let low = place.floor().detach();
+            let share = place - low;
+            // Each with its weight, which is 0 outside.
+            let mut both = Vec::new();
+            for (at, weight) in [(low, 1.0 - share), (low + 1.0, share)] {
+                let inside = at.greater_equal(0.0).and(at.less_equal(extent as f64 - 1.0));
+                let index = inside.select(at, at.full_like(0.0)).cast(DType::U32);
+                both.push((index, inside.select(weight, at.full_like(0.0))));
+            }
+            sides.push(both);
+        }
+        let mut sum: Option<Tensor> = None;
+        for &(row, by_row) in &sides[1] {
+            for &(column, by_column) in &sides[0] {
+                let index = (row * w as u32 + column).reshape([n, 1, rows * columns]);
+                let index = index.broadcast_to([n, channels, rows * columns]);
+                let weight = (by_row * by_column).reshape([n, 1, rows * columns]);
+                let own = flat.take_along_axis(index, 2) * weight;
+                sum = Some(sum.map_or(own, |sum| sum + own));
+            }
+        }
+        sum.unwrap_or(flat).reshape([n, channels, rows, columns])
+    }
+}
+
+/// Extents of pictures and of a grid that fit.
+fn sampled(x: Tensor<'_>, places: Tensor<'_>) -> Result<[usize; 6], OpError> {
+    let &[n, channels, h, w] = x.shape().dims() else { return Err(OpError::Rank { least: 4 }) };
+    let &[pictures, rows, columns, 2] = places.shape().dims() else {
+        return Err(OpError::Argument("a grid is [n, rows, columns, 2]"));
+    };
+    if pictures != n {
+        return Err(OpError::Extents {
+            what: "numbers of pictures and grids",
+            lhs: n,
+            rhs: pictures,
+        });
+    }
+    if places.dtype() != x.dtype() {
+        return Err(OpError::DTypes);
+    }
+    if h == 0 || w == 0 {
+        return Err(OpError::Empty);
+    }
+    Ok([n, channels, h, w, rows, columns])
+}
+
+/// The elements that each of `size` places of an axis takes, and their weights.
+#[track_caller]
+fn taps<'g>(x: Tensor<'g>, extent: usize, size: usize, between: Interpolation) -> Vec<Tap<'g>> {
+    let (n, m) = (extent as i32, size as i32);
+    let i = x.graph().iota([size], 0, DType::I32);
+    let grid = match between {
+        Interpolation::Nearest => return vec![((i * n / m.max(1)).cast(DType::U32), None)],
+        Interpolation::NearestMiddle => {
+            return vec![(((i * 2 + 1) * n / (2 * m).max(1)).cast(DType::U32), None)];
+        }
+        Interpolation::Linear(grid) | Interpolation::Cubic(grid) => grid,
+    };
+    // A place is a quotient of integers, so that none is rounded across an element.
+    let (place, by) = match grid {
+        Grid::HalfPixel => ((i * 2 + 1) * n - m, (2 * m).max(1)),
+        Grid::AlignCorners => (i * (n - 1), (m - 1).max(1)),
+    };
+    let is_linear = matches!(between, Interpolation::Linear(_));
+    let place = if is_linear { place.maximum(0) } else { place };
+    // It is -1 at least, and a quotient is rounded towards 0.
+    let low = (place + by) / by - 1;
+    let share = (place - low * by).cast(x.dtype()) / f64::from(by);
+    let weights = match is_linear {
+        true => vec![(0, 1.0 - share), (1, share)],
+        false => vec![
+            (-1, outer(share + 1.0)),
+            (0, inner(share)),
+            (1, inner(1.0 - share)),
+            (2, outer(2.0 - share)),
+        ],
+    };
+    let mut taps = Vec::with_capacity(weights.len());
+    for (k, weight) in weights {
+        let element = (low + k).maximum(0).minimum(n - 1).cast(DType::U32);
+        taps.push((element, Some(weight)));
+    }
+    taps
+}
+
+/// The `a` of the cubic, as PyTorch has it.
+const A: f64 = -0.75;
+
+/// The weight of an element at most one away.
+#[track_caller]
+fn inner(t: Tensor<'_>) -> Tensor<'_> {
+    (t * (A + 2.0) - (A + 3.0)) * t * t + 1.0
+}
+
+/// The weight of an element further away.
+#[track_caller]
+fn outer(t: Tensor<'_>) -> Tensor<'_> {
+    ((t * A - 5.0 * A) * t + 8.0 * A) * t - 4.0 * A
+}
+
+/// The value of a line through the elements of an axis, at place `i`.
+fn interpolated(line: &[f64], size: usize, i: usize, between: Interpolation) -> f64 {
+    let (n, m, i) = (line.len() as f64, size as f64, i as f64);
+    let at = |k: f64| line[k.clamp(0.0, n - 1.0) as usize];
+    let place = |grid: Grid| match grid {
+        Grid::HalfPixel => (i + 0.5) * n / m - 0.5,
+        Grid::AlignCorners if size == 1 => 0.0,
+        Grid::AlignCorners => i * (n - 1.0) / (m - 1.0),
+    };
+    // Places of samples are far enough from elements, or exact.
+    let near = |x: f64| (x + 1e-9).floor();
+    match between {
+        Interpolation::Nearest => at(near(i * n / m)),
+        Interpolation::NearestMiddle => at(near((i + 0.5) * n / m)),
+        Interpolation::Linear(grid) => {
+            let place = place(grid).max(0.0);
+            let low = near(place);
+            at(low) + (at(low + 1.0) - at(low)) * (place - low)
+        }
+        Interpolation::Cubic(grid) => {
+            let (place, a) = (place(grid), -0.75);
+            let weight = |d: f64| match d.abs() {
+                d if d <= 1.0 => (a + 2.0) * d.powi(3) - (a + 3.0) * d * d + 1.0,
+                d if d < 2.0 => a * d.powi(3) - 5.0 * a * d * d + 8.0 * a * d - 4.0 * a,
+                _ => 0.0,
+            };
+            let low = near(place);
+            (-1..3).map(|k| low + f64::from(k)).map(|k| at(k) * weight(place - k)).sum()
+        }
+    }
+}
+
+/// From the formulas.
+pub(super) fn samples() -> Vec<Sample> {
+    use Interpolation::*;
+    let f32s = |dims: &[usize]| Meta::new(dims, DType::F32);
+    let resized = |between: Interpolation, from: [usize; 2], to: [usize; 2]| {
+        let function = Function::new(
+            "resize",
+            move |x| x[0].resize(&to, between),
+            move |x| {
+                Array64::from_fn(Meta::new([2, to[0], to[1]], DType::F32), |c| {
+                    let row = |row: usize| {
+                        let line: Vec<f64> =
+                            (0..from[1]).map(|k| x[0].at(&[c[0], row, k])).collect();
+                        interpolated(&line, to[1], c[2], between)
+                    };
+                    let rows: Vec<f64> = (0..from[0]).map(row).collect();
+                    interpolated(&rows, to[0], c[1], between)
+                })
+            },
+        );
+        Sample::new(function.with(format!(" {between:?}")), [f32s(&[2, from[0], from[1]])])
+            .bound(Bound::Abs(4e-6), "sums of a few products with weights below 1.3")
+    };
+    let grid = |grid: Grid, beyond: Beyond| {
+        let function = Function::new(
+            "grid_sample",
+            move |x| x[0].grid_sample(x[1], grid, beyond),
+            move |x| {
+                let [x, places] = x else { unreachable!("pictures and places") };
+                let [h, w] = [2, 3].map(|axis| x.shape().dims()[axis]);
+                let [rows, columns] = [1, 2].map(|axis| places.shape().dims()[axis]);
+                let meta = Meta::new(
+                    [x.shape().dims()[0], x.shape().dims()[1], rows, columns],
+                    DType::F32,
+                );
+                Array64::from_fn(meta, |c| {
+                    let place = |axis: usize, extent: usize| {
+                        let (p, n) = (places.at(&[c[0], c[2], c[3], axis]), extent as f64);
+                        let p = match grid {
+                            Grid::AlignCorners => (p + 1.0) / 2.0 * (n - 1.0),
+                            Grid::HalfPixel => ((p + 1.0) * n - 1.0) / 2.0,
+                        };
+                        if beyond == Beyond::Edge { p.clamp(0.0, n - 1.0) } else { p }
+                    };
+                    let (column, row) = (place(0, w), place(1, h));
+                    let mut sum = 0.0;
+                    for i in 0..h {
+                        for j in 0..w {
+                            let near = |a: f64, b: usize| (1.0 - (a - b as f64).abs()).max(0.0);
+                            sum += near(row, i) * near(column, j) * x.at(&[c[0], c[1], i, j]);
+                        }
+                    }
+                    sum
+                })
+            },
+        );
+        Sample::new(function, [f32s(&[2, 2, 4, 5]), f32s(&[2, 3, 3, 2])])
+            .operand(1, Domain::Values(&[-1.37, -0.83, -0.41, 0.13, 0.57, 0.91, 1.29]))
+            .bound(
+                Bound::Abs(8e-6),
+                "four products, and weights that are rounded at places up to 5",
+            )
+    };
+    let both = [Grid::HalfPixel, Grid::AlignCorners];
+    let mut samples = vec![
+        resized(Nearest, [3, 4], [6, 3]),
+        resized(Nearest, [5, 3], [3, 7]),
+        resized(NearestMiddle, [5, 3], [3, 7]),
+        resized(NearestMiddle, [4, 4], [2, 1]),
+    ];
+    for grid in both {
+        for between in [Linear(grid), Cubic(grid)] {
+            samples.extend([
+                resized(between, [3, 4], [6, 7]),
+                resized(between, [5, 7], [3, 2]),
+                resized(between, [1, 3], [4, 1]),
+            ]);
+        }
+    }
+    samples.extend(both.map(|of| grid(of, Beyond::Zeros)));
+    samples.extend(both.map(|of| grid(of, Beyond::Edge)));
+    samples
+}

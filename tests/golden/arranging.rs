@@ -1,0 +1,49 @@
+//! Functions that arrange elements.
+
+use super::{flag, integer, integers, number, text};
+use serde_json::Value;
+use wgrad::{Beyond, DType, Grid, Interpolation, Tensor, ops::Window};
+
+/// Windows by the attributes of a case.
+fn windows(case: &Value) -> [Window; 2] {
+    let of = |key: &str, axis: usize| integer(&case[key][axis]);
+    [0, 1].map(|axis| Window {
+        dilation: of("dilation", axis),
+        ..Window::new(of("kernel", axis)).stride(of("stride", axis)).padding(of("padding", axis))
+    })
+}
+
+pub fn build<'g>(case: &Value, of: &[Tensor<'g>]) -> Tensor<'g> {
+    let x = of[0];
+    let grid = || match flag(&case["corners"]) {
+        true => Grid::AlignCorners,
+        false => Grid::HalfPixel,
+    };
+    match text(&case["op"]) {
+        "resize" => {
+            let between = match text(&case["between"]) {
+                "nearest" => Interpolation::Nearest,
+                "nearest_middle" => Interpolation::NearestMiddle,
+                "linear" => Interpolation::Linear(grid()),
+                _ => Interpolation::Cubic(grid()),
+            };
+            x.resize(&integers(&case["sizes"]), between)
+        }
+        "grid_sample" => {
+            let beyond = if text(&case["beyond"]) == "edge" { Beyond::Edge } else { Beyond::Zeros };
+            x.grid_sample(of[1], grid(), beyond)
+        }
+        "unfold" => x.unfold(windows(case)),
+        "fold" => x.fold([0, 1].map(|axis| integer(&case["sizes"][axis])), windows(case)),
+        "lp_pool" => x.lp_pool(&[Window::new(2); 2], number(&case["p"])),
+        "local_response_norm" => x.local_response_norm(integer(&case["size"]), 0.5, 0.75, 2.0),
+        "max_unpool" => x.max_unpool(of[1], &integers(&case["sizes"])),
+        "max_pool_places" => {
+            let windows = [Window::new(2), Window::new(3).stride(1)];
+            x.max_pool_with_places(&windows).1.cast(DType::F32)
+        }
+        "gather_nd" => x.gather_nd(of[1]),
+        "scatter_nd" => x.scatter_nd(of[1], of[2]),
+        other => unreachable!("{other} is not known"),
+    }
+}
