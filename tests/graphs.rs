@@ -34,7 +34,7 @@ fn apply<'g>(graph: &'g Graph, other: &'g Graph, known: &mut Vec<Tensor<'g>>, ca
     let shape = shape.clone();
     let size = n.unsigned_abs() as usize;
     let large = if m < -2 { usize::MAX } else { size };
-    let y = match method % 92 {
+    let y = match method % 94 {
         0 => graph.input(["x", "y", "z"][size % 3], shape, dtype),
         1 => graph.variable(["v", "w"][size % 2], shape, dtype, Init::HeNormal),
         2 => graph.full(shape, dtype, f64::from(n) / 3.0),
@@ -136,6 +136,8 @@ fn apply<'g>(graph: &'g Graph, other: &'g Graph, known: &mut Vec<Tensor<'g>>, ca
         88 => a.max_unpool(a.max_pool_with_places(&[Window::new(2)]).1, &[large]),
         89 => a.gather_nd(b),
         90 => a.scatter_nd(b, c),
+        91 => a.quantise(b).pack_i8().matmul_i8(c),
+        92 => a.unpack_i8(large),
         // A tensor of another graph.
         _ => a + other.full([2, 3], DType::F32, 1.0),
     };

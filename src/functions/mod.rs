@@ -12,6 +12,7 @@ mod indices;
 mod losses;
 mod mathematics;
 mod positions;
+mod quantised;
 mod rearranging;
 mod recurrent;
 mod resize;
@@ -43,6 +44,7 @@ pub(crate) fn samples() -> Vec<Sample> {
         losses::samples(),
         mathematics::samples(),
         positions::samples(),
+        quantised::samples(),
         rearranging::samples(),
         recurrent::samples(),
         resize::samples(),

@@ -33,6 +33,7 @@ mod modulated;
 mod normalization;
 mod pooling;
 mod positions;
+mod quantised;
 mod recurrent;
 mod scope;
 mod sequential;
@@ -57,6 +58,7 @@ pub use pooling::{
     AvgPool3d, GlobalAvgPool, GlobalMaxPool, MaxPool, MaxPool1d, MaxPool2d, MaxPool3d,
 };
 pub use positions::{LearnedPositions, SinusoidalPositions};
+pub use quantised::{QuantisedConv2d, QuantisedDense};
 pub use recurrent::{Recurrent, Reset, State};
 pub use scope::{Attribution, Mode, Scope};
 pub use sequential::Sequential;

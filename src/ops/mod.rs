@@ -25,6 +25,7 @@ pub(crate) mod library;
 pub mod lowering;
 pub(crate) mod math;
 pub(crate) mod matmul;
+pub(crate) mod matmul_i8;
 pub(crate) mod normalize;
 pub(crate) mod pad;
 pub(crate) mod pool;
@@ -185,6 +186,7 @@ operations! {
     segment::SegmentTails,
     segment::SegmentSum,
     matmul::Matmul,
+    matmul_i8::MatmulI8,
     convolution::Convolution,
     convolution::ConvolutionInputGrad,
     convolution::ConvolutionWeightGrad,

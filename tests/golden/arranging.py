@@ -71,8 +71,23 @@ def coordinates():
     case("scatter_nd of all", "scatter_nd", put, floats(3, 4), at, floats(4))
 
 
+def quantised():
+    def product(x, w):
+        scales = [(t.abs().amax(dim, keepdim=True) / 127) for t, dim in [(x, (0, 1)), (w, (1,))]]
+        a, b = ((t / s).round().clamp(-127, 127) for t, s in zip([x, w], scales))
+        return a @ b.T
+
+    for m, n, k in [(3, 4, 8), (5, 2, 7), (1, 9, 33)]:
+        case(f"product of bytes {m} {n} {k}", "matmul_i8", lambda x, w: product(x, w).detach(),
+             floats(m, k), floats(n, k), once=True, result_only=True)
+    for scale in [0.25, 1.0]:
+        case(f"quantise {scale}", "quantise", lambda x: (x / scale).round().clamp(-127, 127).detach(),
+             40 * floats(3, 6), scale=scale, once=True, result_only=True)
+
+
 def every():
     einsum()
     resize()
     windows()
     coordinates()
+    quantised()

@@ -42,6 +42,12 @@ pub fn build<'g>(case: &Value, of: &[Tensor<'g>]) -> Tensor<'g> {
             let windows = [Window::new(2), Window::new(3).stride(1)];
             x.max_pool_with_places(&windows).1.cast(DType::F32)
         }
+        "matmul_i8" => {
+            let x = x.quantise(x.quantisation_scale(..)).pack_i8();
+            let w = of[1].quantise(of[1].quantisation_scale(1)).pack_i8();
+            x.matmul_i8(w).cast(DType::F32)
+        }
+        "quantise" => x.quantise(x.full_like(number(&case["scale"]))).cast(DType::F32),
         "gather_nd" => x.gather_nd(of[1]),
         "scatter_nd" => x.scatter_nd(of[1], of[2]),
         other => unreachable!("{other} is not known"),

@@ -1,0 +1,165 @@
+//! Numbers as bytes: quantised, packed, and back.
+
+use crate::{
+    dtype::DType,
+    error::OpError,
+    graph::Tensor,
+    reference::Array64,
+    shape::Meta,
+    testing::{Bound, Domain, Function, Sample},
+};
+
+/// The largest magnitude of a byte: the same on both sides of 0.
+const MOST: f64 = 127.0;
+
+impl<'g> Tensor<'g> {
+    /// Floats as multiples of a scale, from -127 to 127: `round(x / scale)`, of two the even one, in
+    /// i32. The scale is broadcast: one for all, or one for each channel.
+    ///
+    /// # Gradient
+    ///
+    /// None: of integers.
+    ///
+    /// # Errors
+    ///
+    /// [`OpError::DType`] unless of floats; [`OpError::Broadcast`].
+    #[track_caller]
+    pub fn quantise(self, scale: Tensor<'g>) -> Tensor<'g> {
+        let x = self.of_floats("quantise");
+        (x / scale).round().maximum(-MOST).minimum(MOST).cast(DType::I32)
+    }
+
+    /// The scale by which the largest magnitude along axes becomes 127, these axes kept with extent 1;
+    /// 1 where all is 0.
+    #[track_caller]
+    pub fn quantisation_scale(self, axes: impl crate::Axes) -> Tensor<'g> {
+        let most = self.of_floats("quantisation_scale").abs().max_keepdims(axes) / MOST;
+        most.equal(0.0).select(1.0, most)
+    }
+
+    /// Integers from -128 to 127 as bytes, four a word along the last axis, the first in the lowest
+    /// bits; the axis is filled up with zeros. Of larger numbers the lowest eight bits remain.
+    ///
+    /// # Shapes
+    ///
+    /// `[.., k]` in i32 to `[.., ceil(k / 4)]` in u32.
+    ///
+    /// # Errors
+    ///
+    /// [`OpError::DType`] unless of i32; [`OpError::Rank`].
+    #[track_caller]
+    pub fn pack_i8(self) -> Tensor<'g> {
+        if !self.failed() && self.dtype() != DType::I32 {
+            let reason = OpError::DType(self.dtype());
+            return self.graph().refuse("pack_i8", &[self], reason);
+        }
+        let shape = self.shape();
+        let Some((&k, outer)) = shape.dims().split_last() else {
+            return self.graph().refuse("pack_i8", &[self], OpError::Rank { least: 1 });
+        };
+        let mut pads = vec![(0, 0); shape.rank()];
+        pads[outer.len()] = (0, k.next_multiple_of(4) - k);
+        let words = k.div_ceil(4);
+        let padded = self.pad(&pads, 0.0);
+        // A conversion would make 0 of what is negative.
+        let bytes = padded.and(padded.full_like(255.0)).cast(DType::U32);
+        let bytes = bytes.reshape([outer, &[words, 4]].concat());
+        let mut word: Option<Tensor> = None;
+        for place in 0..4 {
+            let own = bytes.slice(-1, place..place + 1).squeeze(-1) << (8 * place as u32);
+            word = Some(word.map_or(own, |word| word.or(own)));
+        }
+        word.unwrap_or(self)
+    }
+
+    /// The bytes that [`pack_i8`](Self::pack_i8) packed.
+    ///
+    /// # Shapes
+    ///
+    /// `[.., words]` in u32 to `[.., k]` in i32.
+    ///
+    /// # Errors
+    ///
+    /// [`OpError::DType`] unless of u32; [`OpError::Rank`]; [`OpError::Extents`] unless `k` bytes take so
+    /// many words.
+    #[track_caller]
+    pub fn unpack_i8(self, k: usize) -> Tensor<'g> {
+        if !self.failed() && self.dtype() != DType::U32 {
+            let reason = OpError::DType(self.dtype());
+            return self.graph().refuse("unpack_i8", &[self], reason);
+        }
+        let shape = self.shape();
+        let Some((&words, outer)) = shape.dims().split_last() else {
+            return self.graph().refuse("unpack_i8", &[self], OpError::Rank { least: 1 });
+        };
+        if k.div_ceil(4) != words {
+            let reason = OpError::Extents { what: "words", lhs: words, rhs: k.div_ceil(4) };
+            return self.graph().refuse("unpack_i8", &[self], reason);
+        }
+        let mut bytes = Vec::with_capacity(4);
+        for place in 0..4u32 {
+            let byte = (self >> (8 * place)).and(self.full_like(255.0)).cast(DType::I32);
+            // The highest bit counts -128.
+            bytes.push(byte.xor(byte.full_like(128.0)) - 128);
+        }
+        let all = self.graph().stack(&bytes, -1).reshape([outer, &[4 * words]].concat());
+        all.slice(-1, ..k)
+    }
+}
+
+/// From the formulas.
+pub(super) fn samples() -> Vec<Sample> {
+    let quantise = Function::new(
+        "quantise",
+        |x| x[0].quantise(x[1]),
+        |x| {
+            Array64::from_fn(Meta::new([4, 7], DType::I32), |c| {
+                (x[0].at(&c) / x[1].at(&[c[0], 0])).round_ties_even().clamp(-127.0, 127.0)
+            })
+        },
+    );
+    let scale = Function::new(
+        "quantisation_scale",
+        |x| x[0].quantisation_scale(1),
+        |x| {
+            Array64::from_fn(Meta::new([3, 1], DType::F32), |c| {
+                (0..5).map(|k| x[0].at(&[c[0], k]).abs()).fold(0.0, f64::max) / 127.0
+            })
+        },
+    );
+    let pack = Function::new(
+        "pack_i8",
+        |x| x[0].pack_i8(),
+        |x| {
+            Array64::from_fn(Meta::new([3, 2], DType::U32), |c| {
+                let byte = |k: usize| match 4 * c[1] + k {
+                    k if k < 6 => x[0].at(&[c[0], k]) as i64 as u8,
+                    _ => 0,
+                };
+                f64::from(u32::from_le_bytes([0, 1, 2, 3].map(byte)))
+            })
+        },
+    );
+    let unpack = Function::new("unpack_i8", |x| x[0].pack_i8().unpack_i8(6), |x| x[0].clone());
+    let integers = Domain::Values(&[-127.0, 127.0, 0.0, -1.0, 1.0, 100.0, -100.0]);
+    let of = |dims: &[usize], dtype| Meta::new(dims, dtype);
+    vec![
+        // Quotients that no rounding moves across the middle of two integers, and ties.
+        Sample::new(quantise, [of(&[4, 7], DType::F32), of(&[4, 1], DType::F32)])
+            .operand(0, Domain::Values(&[0.25, -0.75, 0.3, 1.25, 90.0, -90.0, 0.0]))
+            .operand(1, Domain::Values(&[0.5, 1.0]))
+            .bound(Bound::Exact, "quotients by powers of 2")
+            .without_gradient(),
+        Sample::new(scale, [of(&[3, 5], DType::F32)])
+            .operand(0, Domain::Distinct)
+            .bound(Bound::Ulp(4), "a quotient"),
+        Sample::new(pack, [of(&[3, 6], DType::I32)])
+            .operand(0, integers.clone())
+            .bound(Bound::Exact, "integers")
+            .without_gradient(),
+        Sample::new(unpack, [of(&[3, 6], DType::I32)])
+            .operand(0, integers)
+            .bound(Bound::Exact, "integers")
+            .without_gradient(),
+    ]
+}

@@ -1,0 +1,209 @@
+//! The product of matrices of bytes.
+
+use super::*;
+use crate::{
+    dtype::DType,
+    ops::lowering::{CpuKernel, Kernel, Shader, fold},
+};
+use std::sync::Arc;
+
+/// `y[.., i, j] = sum_p a[.., i, p] b[.., j, p]` of signed bytes, four of which are a word along the
+/// last axis, the first in the lowest bits; the sums are integers of 32 bits, which wrap.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MatmulI8;
+
+/// Mirrors `struct Params` of `shaders/matmul_i8.wgsl`.
+#[repr(C)]
+#[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
+struct Params {
+    batches: u32,
+    m: u32,
+    n: u32,
+    words: u32,
+}
+
+/// Edge of the square of invocations of a workgroup.
+const EDGE: usize = 8;
+
+impl<'g> Tensor<'g> {
+    /// The product of packed bytes with the transpose of others: see
+    /// [`pack_i8`](Tensor::pack_i8).
+    ///
+    /// `y[.., i, j] = sum_p self[.., i, p] other[.., j, p]`
+    ///
+    /// # Shapes
+    ///
+    /// `[.., m, k / 4] x [.., n, k / 4]` in u32 give `[.., m, n]` in i32. A matrix on the right serves
+    /// all batches on the left; otherwise the axes in front are equal.
+    ///
+    /// # Numerics
+    ///
+    /// Exact up to `k = 133,143`; sums past 32 bits wrap.
+    ///
+    /// # Gradient
+    ///
+    /// None: of integers.
+    ///
+    /// # Errors
+    ///
+    /// [`OpError::Rank`]; [`OpError::Extents`]; [`OpError::DType`] unless of u32.
+    #[track_caller]
+    pub fn matmul_i8(self, other: Tensor<'g>) -> Tensor<'g> {
+        let (a, b) = (self.shape(), other.shape());
+        if a.rank() <= 2 || b.rank() != 2 {
+            return self.graph.push(MatmulI8, &[self, other]);
+        }
+        // One matrix serves all batches: their rows are those of one larger matrix.
+        let (rows, inner) = a.dims().split_at(a.rank() - 1);
+        let merged = self.reshape([rows.iter().product(), inner[0]]);
+        let y = self.graph.push(MatmulI8, &[merged, other]);
+        y.reshape([rows, &[b.dims()[0]]].concat())
+    }
+}
+
+impl std::fmt::Display for MatmulI8 {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("matmul_i8")
+    }
+}
+
+/// The last two extents, and the product of those in front.
+fn matrices(x: &Meta) -> Option<[usize; 3]> {
+    let (outer, matrix) = x.shape.dims().split_last_chunk::<2>()?;
+    Some([outer.iter().product(), matrix[0], matrix[1]])
+}
+
+/// The signed bytes of a word.
+fn bytes(word: f64) -> [i64; 4] {
+    (word as u32).to_le_bytes().map(|byte| i64::from(byte as i8))
+}
+
+/// Sums of products of the bytes of `a` with those of each row of `b`.
+fn row(a: &[u32], b: &[u32], out: &mut [u32]) {
+    let a: &[i8] = bytemuck::cast_slice(a);
+    for (y, b) in out.iter_mut().zip(b.chunks_exact(a.len() / 4)) {
+        let b: &[i8] = bytemuck::cast_slice(b);
+        // Two products of bytes fit 16 bits and are what vector units add up first.
+        let sum = a
+            .iter()
+            .zip(b)
+            .fold(0i32, |sum, (&a, &b)| sum.wrapping_add(i32::from(i16::from(a) * i16::from(b))));
+        *y = sum as u32;
+    }
+}
+
+impl Operation for MatmulI8 {
+    fn name(&self) -> &'static str {
+        "matmul_i8"
+    }
+
+    fn infer(&self, operands: &[Meta]) -> Result<Meta, OpError> {
+        let [a, b] = operands else { unreachable!("a product has two operands") };
+        if let Some(operand) = operands.iter().find(|operand| operand.dtype != DType::U32) {
+            return Err(OpError::DType(operand.dtype));
+        }
+        let (Some([_, m, lhs]), Some([_, n, rhs])) = (matrices(a), matrices(b)) else {
+            return Err(OpError::Rank { least: 2 });
+        };
+        if lhs != rhs {
+            return Err(OpError::Extents { what: "words of a row", lhs, rhs });
+        }
+        let outer = |x: &Meta| x.shape.dims()[..x.shape.rank() - 2].to_vec();
+        if outer(a) != outer(b) {
+            return Err(OpError::Broadcast);
+        }
+        Ok(Meta::new([outer(a), vec![m, n]].concat(), DType::I32))
+    }
+
+    fn eval(&self, operands: &[&Array64]) -> Array64 {
+        let [a, b] = operands else { unreachable!("a product has two operands") };
+        let (rank, words) = (a.shape().rank(), a.shape().dims()[a.shape().rank() - 1]);
+        let (m, n) = (a.shape().dims()[rank - 2], b.shape().dims()[rank - 2]);
+        let meta = Meta::new([&a.shape().dims()[..rank - 2], &[m, n]].concat(), DType::I32);
+        Array64::from_fn(meta, |c| {
+            let (outer, [i, j]) = (&c[..rank - 2], [c[rank - 2], c[rank - 1]]);
+            let sum: i64 = (0..words)
+                .map(|word| {
+                    let [a, b] = [(a, i), (b, j)]
+                        .map(|(x, row)| bytes(x.at(&[outer, &[row, word]].concat())));
+                    (0..4).map(|k| a[k] * b[k]).sum::<i64>()
+                })
+                .sum();
+            f64::from(sum as i32)
+        })
+    }
+
+    fn vjp<'g>(&self, _: &[Tensor<'g>], _: Tensor<'g>, _: Tensor<'g>) -> Vec<Option<Tensor<'g>>> {
+        vec![None, None]
+    }
+
+    fn expand<'g>(&self, _: &[Tensor<'g>]) -> Option<Tensor<'g>> {
+        None
+    }
+
+    fn lower(&self, operands: &[&Meta], _: &Meta) -> Lowering {
+        let ([batches, m, words], [_, n, _]) =
+            (matrices(operands[0]).unwrap_or_default(), matrices(operands[1]).unwrap_or_default());
+        let compute = move |operands: &[&[u32]], start: usize, out: &mut [u32]| {
+            if words == 0 {
+                return out.fill(0);
+            }
+            for (index, out) in (start / n..).zip(out.chunks_exact_mut(n)) {
+                let a = &operands[0][index * words..(index + 1) * words];
+                let b = &operands[1][index / m * n * words..(index / m + 1) * n * words];
+                // The loop is compiled for each instruction set.
+                pulp::Arch::new().dispatch(|| row(a, b, out));
+            }
+        };
+        let cpu = CpuKernel { granule: n.max(1), work: words.max(1), compute: Arc::new(compute) };
+        let params =
+            Params { batches: batches as u32, m: m as u32, n: n as u32, words: words as u32 };
+        let shader = Shader {
+            name: "matmul_i8",
+            source: include_str!("../../shaders/matmul_i8.wgsl"),
+            overrides: vec![("EDGE", EDGE as f64)],
+            params: bytemuck::bytes_of(&params).to_vec(),
+            workgroups: fold(batches * m.div_ceil(4 * EDGE) * n.div_ceil(4 * EDGE)),
+        };
+        let outer = operands[0].shape.rank() - 2;
+        let probe = Probe::new(self.clone(), operands, Bound::Exact)
+            .along_all(0..outer)
+            .along(outer, [Some(outer), None])
+            .along(outer + 1, [None, Some(outer)]);
+        Lowering::Kernel(Kernel::new(vec![shader], cpu, probe))
+    }
+
+    fn cost(&self, operands: &[&Meta], result: &Meta) -> Cost {
+        let words = operands[0].shape.dims().last().copied().unwrap_or_default();
+        Cost { flops: (8 * words * result.shape.len()) as f64, ..Cost::moved(operands, result) }
+    }
+
+    fn samples() -> Vec<Sample> {
+        let of = |a: &[usize], b: &[usize]| {
+            Sample::new(MatmulI8, [a, b].map(|dims| Meta::new(dims, DType::U32)))
+                .operand(0, WORDS)
+                .operand(1, WORDS)
+                .bound(Bound::Exact, "integers")
+                .without_gradient()
+        };
+        vec![
+            of(&[3, 5], &[4, 5]),
+            of(&[33, 9], &[35, 9]).named("past a tile"),
+            of(&[2, 3, 4, 3], &[2, 3, 5, 3]).named("batches"),
+            of(&[1, 1], &[1, 1]).named("one"),
+            of(&[2, 0], &[3, 0]).named("no terms"),
+            of(&[0, 2], &[3, 2]).named("no rows"),
+        ]
+    }
+}
+
+/// Words of bytes of either sign: all of -127, of 127, of 0, and mixed ones.
+const WORDS: Domain = Domain::Values(&[
+    2_172_748_161.0,
+    2_139_062_143.0,
+    0.0,
+    4_294_967_295.0,
+    16_909_060.0,
+    4_278_190_335.0,
+    2_155_905_152.0,
+]);
