@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::{
+    cpu::gemm::{Matrix, product_into},
     ops::{
         lowering::{CpuKernel, Kernel, Shader, fold},
         transpose::Transpose,
@@ -64,6 +65,12 @@ fn batch(shape: &Shape) -> &[usize] {
 }
 
 impl Matmul {
+    /// Rows of the result that the CPU computes at once, of so many: each time the second operand is
+    /// rearranged, where it is stored transposed, which is dear beside a few rows.
+    fn least_rows(&self, rows: usize) -> usize {
+        if self.transpose_b { (rows / 2).clamp(1, 32) } else { 1 }
+    }
+
     /// Of operands that fit.
     fn product(&self, a: &Shape, b: &Shape) -> Product {
         let ([m, k], [_, n]) = (matrix(a, self.transpose_a), matrix(b, self.transpose_b));
@@ -129,9 +136,62 @@ impl Product {
             let (block, rest) = out.split_at_mut(count * n);
             let a = &a[batch * m * k + within * self.a[0]..(batch + 1) * m * k];
             let b = &b[batch * k * n..(batch + 1) * k * n];
-            crate::cpu::gemm::product(count, n, k, a, self.a, b, self.b, block);
+            if self.b[0] == 1 && k > 1 && k * n > PART {
+                self.product_with_transposed(count, a, b, block);
+            } else {
+                crate::cpu::gemm::product(count, n, k, a, self.a, b, self.b, block);
+            }
             row += count;
             out = rest;
+        }
+    }
+}
+
+/// Elements that are turned at once, which stay in the second cache; of fewer the product sees to it.
+const PART: usize = 1 << 16;
+
+/// Edge of the squares that are turned in registers.
+const SIDE: usize = 8;
+
+/// `out[j, i] = b[i, j]` for `rows` and `columns` of `b`, whose rows are `stride` elements apart.
+#[inline(always)]
+fn turn(b: &[f32], stride: usize, [rows, columns]: [usize; 2], out: &mut [f32]) {
+    for i in (0..rows).step_by(SIDE) {
+        for j in (0..columns).step_by(SIDE) {
+            if i + SIDE > rows || j + SIDE > columns {
+                for i in i..rows.min(i + SIDE) {
+                    for j in j..columns.min(j + SIDE) {
+                        out[j * rows + i] = b[i * stride + j];
+                    }
+                }
+                continue;
+            }
+            let mut square = [[0.0; SIDE]; SIDE];
+            for (k, row) in square.iter_mut().enumerate() {
+                row.copy_from_slice(&b[(i + k) * stride + j..][..SIDE]);
+            }
+            for k in 0..SIDE {
+                let turned = square.map(|row| row[k]);
+                out[(j + k) * rows + i..][..SIDE].copy_from_slice(&turned);
+            }
+        }
+    }
+}
+
+impl Product {
+    /// Some rows, where the second matrix is stored as `[n, k]`: a part of it at a time is turned
+    /// first, so that vectors are loaded along its rows.
+    fn product_with_transposed(self, rows: usize, a: &[f32], b: &[f32], out: &mut [f32]) {
+        let Product { n, k, .. } = self;
+        let step = (PART / n).next_multiple_of(SIDE).min(k);
+        let mut turned = vec![0.0; step * n];
+        for first in (0..k).step_by(step) {
+            let count = step.min(k - first);
+            // The loops are compiled for each instruction set.
+            pulp::Arch::new().dispatch(|| turn(&b[first..], k, [n, count], &mut turned));
+            let a = Matrix { data: &a[first * self.a[1]..], strides: self.a };
+            let b = Matrix { data: &turned, strides: [n, 1] };
+            product_into([rows, n, count], a, b, out, n, first > 0);
         }
     }
 }
@@ -309,7 +369,7 @@ impl Operation for Matmul {
             product.rows(a, b, start / product.n.max(1), bytemuck::cast_slice_mut(out));
         };
         let cpu = CpuKernel {
-            granule: product.n.max(1),
+            granule: product.n.max(1) * self.least_rows(product.batches * product.m),
             work: 2 * product.k.max(1),
             compute: Arc::new(compute),
         };
@@ -360,6 +420,11 @@ impl Operation for Matmul {
         }
         let large = of(&[16], [33, 70, 5], true, true).without_gradient();
         samples.push(large.named("many large tiles, transposed"));
+        // 82,000 elements, which the CPU turns part by part; the parts are no multiples of a square.
+        for transpose_a in [false, true] {
+            let wide = of(&[], [5, 205, 401], transpose_a, true).without_gradient();
+            samples.push(wide.named("turned in parts"));
+        }
         samples
     }
 }

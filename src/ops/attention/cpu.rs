@@ -11,7 +11,7 @@ use crate::cpu::gemm::{Matrix, product_into};
 const BLOCK: usize = 128;
 
 /// Whole heads of operands.
-fn head<'a>(operand: &'a [u32], head: usize, len: usize) -> &'a [f32] {
+fn head(operand: &[u32], head: usize, len: usize) -> &[f32] {
     bytemuck::cast_slice(&operand[head * len..(head + 1) * len])
 }
 
