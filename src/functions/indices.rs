@@ -63,8 +63,8 @@ impl<'g> Tensor<'g> {
         self + updates.scatter_add(flat, 0, extent).reshape(shape)
     }
 
-    /// Row-major places over the first axes, past the end where a coordinate is outside; and how many
-    /// places there are.
+    /// Row-major places over the first axes, the one past the end where a coordinate is outside; and
+    /// how many places there are.
     #[track_caller]
     fn places(self, indices: Tensor<'g>, axes: usize) -> (Tensor<'g>, usize) {
         let shape = self.shape();
@@ -77,7 +77,7 @@ impl<'g> Tensor<'g> {
             inside = inside.and(coordinate.less(dim as u32));
             flat = flat * dim as u32 + coordinate;
         }
-        (inside.select(flat, flat.full_like(f64::from(u32::MAX))), extent)
+        (inside.select(flat, flat.full_like(extent as f64)), extent)
     }
 }
 
