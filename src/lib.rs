@@ -48,6 +48,8 @@
 
 mod array;
 pub mod autodiff;
+#[cfg(feature = "bench")]
+pub mod bench;
 pub mod cpu;
 pub mod data;
 mod device;
@@ -91,7 +93,7 @@ pub use functions::{Beyond, Grid, Interpolation, Triangle};
 pub use gpu::Verification;
 pub use graph::{Declaration, Effect, Graph, Node, NodeId, Tensor};
 pub use init::Init;
-pub use program::Program;
+pub use program::{Program, RunTime};
 pub use shape::{Axes, Meta, Shape};
 pub use value::{Fed, Feed, Outputs, Value};
 pub use variables::Variables;

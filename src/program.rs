@@ -15,7 +15,11 @@ use crate::{
     value::{Data, Fed, Feed, Outputs},
     variables::{Store, Variables},
 };
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 /// A graph made ready for a device. It borrows nothing, and threads may share it or hand it on.
 #[derive(Debug)]
@@ -28,6 +32,17 @@ pub struct Program {
     checks_finite: bool,
     plan: Option<Arc<Plan>>,
     backend: Backend,
+}
+
+/// How long a run took.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RunTime {
+    /// From the call until the results were there, by the clock of the host.
+    pub wall: Duration,
+    /// From the beginning of the first dispatch to the end of the last, by the clock of a GPU that has
+    /// one.
+    pub device: Option<Duration>,
 }
 
 #[derive(Debug)]
@@ -193,6 +208,30 @@ impl Program {
             }
         };
         Ok(Outputs::new(&self.outputs, values, self.watched.clone()))
+    }
+
+    /// Runs once, waits for the results, and says how long that took.
+    ///
+    /// # Errors
+    ///
+    /// As for [`run`](Self::run).
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn run_timed(
+        &self,
+        variables: &Variables,
+        inputs: &[(&str, &dyn Feed)],
+    ) -> Result<(Outputs, RunTime), Error> {
+        let begin = Instant::now();
+        let Backend::Gpu(program) = &self.backend else {
+            let outputs = self.run(variables, inputs)?;
+            return Ok((outputs, RunTime { wall: begin.elapsed(), device: None }));
+        };
+        let fed = self.feeds(inputs)?;
+        self.indexed.check(&self.inputs, &fed)?;
+        let (values, wall, device) = program.run_timed(&mut variables.lock(), &fed)?;
+        let values = values.into_iter().map(Data::Gpu).collect();
+        let outputs = Outputs::new(&self.outputs, values, self.watched.clone());
+        Ok((outputs, RunTime { wall, device }))
     }
 
     /// The inputs in the order of the program.

@@ -170,6 +170,9 @@ fn a_plan_says_what_it_needs() {
         assert!(plan[key].as_f64().is_some_and(|number| number > 0.0), "{key}: {plan}");
     }
     assert_eq!(plan["batch"], 8);
+    let output = wgrad(&["plan", "lstm_train_small", "--json"]);
+    let plan: Value = serde_json::from_slice(&output.stdout).expect("one object");
+    assert_eq!((&plan["task"], plan["batch"].is_null()), (&"lstm_train_small".into(), true));
 }
 
 #[test]

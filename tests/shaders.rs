@@ -231,7 +231,51 @@ fn files(folder: &str) -> Vec<(PathBuf, String)> {
 }
 
 fn all_files() -> Vec<(PathBuf, String)> {
-    [files("shaders"), files("shaders/lib")].concat()
+    [files("shaders"), files("shaders/lib"), files("shaders/ceilings")].concat()
+}
+
+/// The shaders that measure ceilings are outside of every plan: they are given to the driver as they
+/// are, but for what `bench::ceilings` puts in front and behind.
+#[test]
+fn shaders_of_ceilings_are_valid_and_translate() {
+    use valid::Capabilities;
+    const MATRIX: &str = "enable f16; enable wgpu_cooperative_matrix; ";
+    let with = |name: &str| -> Vec<(&str, &str, Capabilities)> {
+        match name {
+            "fma.wgsl" => vec![
+                ("", "alias Elem = f32;", Capabilities::empty()),
+                ("enable f16; ", "alias Elem = f16;", Capabilities::SHADER_FLOAT16),
+            ],
+            "matrix.wgsl" => {
+                let units = Capabilities::SHADER_FLOAT16 | Capabilities::COOPERATIVE_MATRIX;
+                vec![(MATRIX, "", units)]
+            }
+            _ => vec![("", "", Capabilities::empty())],
+        }
+    };
+    let files = files("shaders/ceilings");
+    assert_eq!(files.len(), 7);
+    for (path, text) in files {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        for (front, behind, capabilities) in with(&name) {
+            let text = format!("{front}{text}\n{behind}\n");
+            let parsed = front::wgsl::parse_str(&text);
+            let module = parsed.unwrap_or_else(|e| panic!("{name}: {}", e.emit_to_string(&text)));
+            let flags = valid::ValidationFlags::all();
+            let info = valid::Validator::new(flags, capabilities).validate(&module);
+            let info = info.unwrap_or_else(|e| panic!("{name}: {}", e.emit_to_string(&text)));
+            let main = Some((ShaderStage::Compute, "main"));
+            let values = Default::default();
+            let fixed = back::pipeline_constants::process_overrides(&module, &info, main, &values);
+            let (module, info) = fixed.unwrap_or_else(|error| panic!("{name}: {error}"));
+            assert_eq!(to_spirv(&module, &info), Ok(()), "{name}");
+            // Units for matrices are reached through Vulkan alone.
+            if front != MATRIX {
+                assert_eq!(to_msl(&module, &info), Ok(()), "{name}");
+                assert_eq!(to_hlsl(&module, &info), Ok(()), "{name}");
+            }
+        }
+    }
 }
 
 /// Nothing is put in front of a file but `enable` directives, so that its line numbers are those

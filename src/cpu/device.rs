@@ -99,7 +99,7 @@ impl CpuDevice {
     ///
     /// Waking a pool and waiting for it costs several microseconds, so this is done once a run,
     /// not once a step.
-    pub(super) fn install<R: Send>(&self, f: impl FnOnce() -> R + Send) -> R {
+    pub(crate) fn install<R: Send>(&self, f: impl FnOnce() -> R + Send) -> R {
         #[cfg(feature = "threads")]
         if let Some(pool) = &self.pool {
             return pool.install(f);
@@ -120,7 +120,7 @@ impl WithSimd for Lanes {
 
 /// Calls `f` with the index and the content of every `width` neighbours, on all threads if
 /// `parallel`, which demands to be inside [`CpuDevice::install`].
-pub(super) fn each<T: Send>(
+pub(crate) fn each<T: Send>(
     jobs: &mut [T],
     width: usize,
     parallel: bool,

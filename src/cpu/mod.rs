@@ -22,6 +22,7 @@ mod tape;
 mod tests;
 
 pub use device::CpuDevice;
+pub(crate) use device::each;
 pub(crate) use memory::Placed;
 pub(crate) use program::CpuProgram;
 

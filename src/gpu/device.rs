@@ -31,6 +31,7 @@ pub struct GpuDevice {
 pub(super) struct Shared {
     pub device: wgpu::Device,
     queue: wgpu::Queue,
+    adapter: wgpu::Adapter,
     info: wgpu::AdapterInfo,
     pub limits: wgpu::Limits,
     pub faults: Arc<Faults>,
@@ -68,7 +69,7 @@ impl GpuDevice {
 
         let descriptor = wgpu::DeviceDescriptor {
             label: Some("wgrad"),
-            required_features: wgpu::Features::empty(),
+            required_features: adapter.features() & wgpu::Features::TIMESTAMP_QUERY,
             required_limits: limits,
             experimental_features: wgpu::ExperimentalFeatures::disabled(),
             memory_hints: wgpu::MemoryHints::Performance,
@@ -85,6 +86,7 @@ impl GpuDevice {
         let shared = Shared {
             device,
             queue,
+            adapter: adapter.clone(),
             info,
             limits,
             faults,
@@ -107,6 +109,12 @@ impl GpuDevice {
         })
     }
 
+    /// The adapter, for those who open it for purposes of their own.
+    #[cfg(feature = "bench")]
+    pub(crate) fn adapter(&self) -> &wgpu::Adapter {
+        &self.shared.adapter
+    }
+
     /// Name of the adapter.
     pub fn name(&self) -> String {
         self.shared.info.name.clone()
@@ -126,6 +134,18 @@ impl GpuDevice {
     pub fn driver(&self) -> String {
         let info = &self.shared.info;
         format!("{} {}", info.driver, info.driver_info).trim().to_owned()
+    }
+
+    /// Room for two readings of the device's own clock, where it has one, and how many nanoseconds it
+    /// takes from one tick to the next.
+    pub(super) fn clock(&self) -> (f64, Option<wgpu::QuerySet>) {
+        let Shared { device, queue, .. } = &*self.shared;
+        let has_one = device.features().contains(wgpu::Features::TIMESTAMP_QUERY);
+        let queries = has_one.then(|| {
+            let (label, ty, count) = (None, wgpu::QueryType::Timestamp, 2);
+            device.create_query_set(&wgpu::QuerySetDescriptor { label, ty, count })
+        });
+        (f64::from(queue.get_timestamp_period()), queries)
     }
 
     /// What was created and executed since the device was opened.

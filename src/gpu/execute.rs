@@ -7,6 +7,7 @@ use super::{
     guard,
     memory::{Home, bytes_of},
     program::{Command, GpuProgram, State},
+    stopwatch::Stopwatch,
     uploads::IN_FLIGHT,
     values::{GpuValue, OutputSet},
 };
@@ -28,6 +29,16 @@ impl GpuProgram {
     /// [`RunError::ForeignValue`], [`VariableError`](crate::VariableError), and whatever the
     /// device has reported since the last run.
     pub fn run(&self, store: &mut Store, inputs: &[Fed<'_>]) -> Result<Vec<GpuValue>, Error> {
+        self.run_watched(store, inputs, None)
+    }
+
+    /// As [`run`](Self::run); a stopwatch notes when the first dispatch begins and the last one ends.
+    pub(super) fn run_watched(
+        &self,
+        store: &mut Store,
+        inputs: &[Fed<'_>],
+        watch: Option<&Stopwatch>,
+    ) -> Result<Vec<GpuValue>, Error> {
         let device = &self.device;
         device.shared.faults.check()?;
         let mut state = self.lock();
@@ -62,10 +73,13 @@ impl GpuProgram {
             if index == 0 {
                 visits.iter().for_each(|visit| visit.begin(&mut encoder));
             }
-            self.record(&mut encoder, range.clone(), groups, &homes);
+            self.record(&mut encoder, range.clone(), groups, &homes, watch);
             if index == last {
                 visits.iter().for_each(|visit| visit.end(&mut encoder));
                 set.stage(&mut encoder);
+                if let Some(watch) = watch {
+                    watch.resolve(&mut encoder);
+                }
             }
             let submission = submissions.submit(encoder);
             if index == 0
@@ -132,7 +146,12 @@ impl GpuProgram {
         range: Range<usize>,
         groups: &[Vec<wgpu::BindGroup>],
         homes: &Homes,
+        watch: Option<&Stopwatch>,
     ) {
+        let is_dispatch = |index: &usize| matches!(self.commands[*index], Command::Dispatch(_));
+        let first = (0..self.commands.len()).find(is_dispatch);
+        let last = (0..self.commands.len()).rfind(is_dispatch);
+        let end = range.end;
         let mut commands = range.peekable();
         while let Some(&index) = commands.peek() {
             if let Command::Copy { from, to, .. } = &self.commands[index] {
@@ -143,7 +162,11 @@ impl GpuProgram {
                 commands.next();
                 continue;
             }
-            let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
+            let behind = (index..end).find(|next| !is_dispatch(next)).unwrap_or(end);
+            let has = |one: Option<usize>| one.is_some_and(|one| (index..behind).contains(&one));
+            let timestamp_writes = watch.and_then(|watch| watch.writes(has(first), has(last)));
+            let descriptor = wgpu::ComputePassDescriptor { label: None, timestamp_writes };
+            let mut pass = encoder.begin_compute_pass(&descriptor);
             while let Some(&index) = commands.peek()
                 && let Command::Dispatch(dispatch) = &self.commands[index]
             {

@@ -33,6 +33,7 @@ mod prove;
 mod readback;
 mod reduction;
 mod slot_params;
+mod stopwatch;
 #[cfg(test)]
 mod tests;
 mod uploads;

@@ -10,6 +10,7 @@ use super::{
     pipelines::Pipeline,
     placement::{Tenancy, Visit},
     reduction::partial_words,
+    stopwatch::Stopwatch,
     uploads::{IN_FLIGHT, Uploads},
     values::OutputSet,
 };
@@ -41,6 +42,8 @@ pub(crate) struct GpuProgram {
     pub(super) looked_at: BTreeMap<usize, (usize, Step)>,
     pub(super) uniforms: wgpu::Buffer,
     slots: Vec<Home>,
+    /// Made when a run is timed for the first time.
+    pub(super) stopwatch: Mutex<Option<Option<Stopwatch>>>,
     state: Mutex<State>,
 }
 
@@ -142,6 +145,7 @@ impl GpuProgram {
             device: device.clone(),
             plan,
             commands,
+            stopwatch: Mutex::default(),
             state: Mutex::new(state),
         })
     }

@@ -1,5 +1,6 @@
 //! The command line of wgrad: results go to stdout, everything else to stderr.
 
+mod bench;
 mod device;
 mod devices;
 mod diff;
@@ -26,7 +27,8 @@ use std::process::ExitCode;
   wgrad predict MODEL cat.jpg        what a trained network sees in a picture
   wgrad plan digits                  what one step of it computes, and where
   wgrad verify --device gpu          whether the GPU computes what the formulas say
-  wgrad diff MODEL                   which step of a model goes wrong on the GPU"
+  wgrad diff MODEL                   which step of a model goes wrong on the GPU
+  wgrad bench --quick                what GPU and CPU really give, in TOPS"
 )]
 struct Cli {
     #[command(subcommand)]
@@ -41,6 +43,7 @@ enum Command {
     Plan(plan::Args),
     Verify(verify::Args),
     Diff(diff::Args),
+    Bench(Box<bench::Args>),
 }
 
 /// What ends the program.
@@ -55,6 +58,7 @@ fn main() -> ExitCode {
         Command::Plan(args) => plan::run(&args),
         Command::Verify(args) => verify::run(&args),
         Command::Diff(args) => diff::run(&args),
+        Command::Bench(args) => bench::run_command(&args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

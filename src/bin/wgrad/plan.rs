@@ -4,20 +4,30 @@ use crate::{
     Failure,
     model::{Description, Task},
 };
+use clap::ValueEnum;
 use serde_json::json;
 use std::io::Write;
-use wgrad::{Array, Device, data::Dataset, optim::Adam, train::Trainer};
+use wgrad::{
+    Array, Device, Program,
+    bench::{SIZES, Workload, workloads},
+    data::Dataset,
+    optim::Adam,
+    train::Trainer,
+};
 
-/// Print what one training step computes, in which order and in how much memory; a plan is the
-/// same for every device.
+/// Print what one training step, or one run of a benchmark, computes, in which order and in how much
+/// memory; a plan is the same for every device.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   wgrad plan digits
   wgrad plan fashion-mnist --batch 256
+  wgrad plan transformer_train          one of the rows of wgrad bench --list
   wgrad plan digits --json | jq .bytes")]
 pub struct Args {
-    /// What would be trained on; images stand for ten classes of 64x64 pixels.
-    task: Task,
+    /// What would be trained on: digits, fashion-mnist, mnist, or images, which stands for ten classes
+    /// of 64x64 pixels; or the name of a row of `wgrad bench`.
+    #[arg(value_name = "TASK", value_parser = subject)]
+    subject: Subject,
     /// Images a step [default: 32; 64 for fashion-mnist and mnist].
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
     batch: Option<u32>,
@@ -26,21 +36,50 @@ pub struct Args {
     json: bool,
 }
 
+/// What is planned.
+#[derive(Clone)]
+enum Subject {
+    Training(Task),
+    Workload(String),
+}
+
+fn subject(text: &str) -> Result<Subject, String> {
+    match Task::from_str(text, false) {
+        Ok(task) => Ok(Subject::Training(task)),
+        Err(_) if named(text).is_some() => Ok(Subject::Workload(text.to_owned())),
+        Err(_) => {
+            let tasks: Vec<_> = Task::value_variants().iter().map(|task| task.name()).collect();
+            Err(format!("expected {}, or a row of wgrad bench --list", tasks.join(", ")))
+        }
+    }
+}
+
+/// The workload of this name.
+fn named(name: &str) -> Option<Workload> {
+    let all = workloads(&SIZES).into_iter();
+    all.flat_map(Workload::with_smaller).find(|workload| workload.name == name)
+}
+
 pub fn run(args: &Args) -> Result<(), Failure> {
-    let description = Description::of(args.task);
-    // Only the shape of an image counts.
-    let images = Array::new(description.shape(0), &[] as &[f32])?;
-    let data = Dataset::new(images, Array::new([0], &[] as &[u32])?)?;
-    let model = description.model();
-    let batch = args.batch.unwrap_or(args.task.defaults().batch);
-    let optimizer = Adam::new(1e-3);
-    let program = Trainer::new(&model, &optimizer).step(&Device::cpu(), &data, batch as usize)?;
+    let (name, batch, program) = match &args.subject {
+        Subject::Training(task) => {
+            let batch = args.batch.unwrap_or(task.defaults().batch);
+            (task.name(), Some(batch), training(*task, batch)?)
+        }
+        Subject::Workload(_) if args.batch.is_some() => {
+            return Err("a row of wgrad bench has a batch of its own".into());
+        }
+        Subject::Workload(name) => {
+            let workload = named(name).ok_or("there is no such workload")?;
+            (name.as_str(), None, workload.program(&Device::cpu())?)
+        }
+    };
     let plan = program.plan().ok_or("the CPU device has no plan")?;
     if !args.json {
         return Ok(writeln!(std::io::stdout(), "{plan}")?);
     }
     let object = json!({
-        "task": args.task.name(),
+        "task": name,
         "batch": batch,
         "steps": plan.len(),
         "dispatches": program.shaders().len(),
@@ -48,4 +87,14 @@ pub fn run(args: &Args) -> Result<(), Failure> {
         "bytes": plan.peak_bytes(),
     });
     Ok(writeln!(std::io::stdout(), "{object}")?)
+}
+
+/// One step of training.
+fn training(task: Task, batch: u32) -> Result<Program, Failure> {
+    let description = Description::of(task);
+    // Only the shape of an image counts.
+    let images = Array::new(description.shape(0), &[] as &[f32])?;
+    let data = Dataset::new(images, Array::new([0], &[] as &[u32])?)?;
+    let (model, optimizer) = (description.model(), Adam::new(1e-3));
+    Ok(Trainer::new(&model, &optimizer).step(&Device::cpu(), &data, batch as usize)?)
 }

@@ -1,0 +1,14 @@
+//! Causal attention and its derivatives.
+//!
+//! Run with `cargo bench --bench attention`; `-- --quick` takes less time, `-- TEXT` some of them.
+
+mod family;
+
+use criterion::{Criterion, criterion_group, criterion_main};
+
+fn attention(criterion: &mut Criterion) {
+    family::measure(criterion, &["attention"]);
+}
+
+criterion_group!(benches, attention);
+criterion_main!(benches);

@@ -1,0 +1,154 @@
+//! Whether a workload computed what it should: some elements of its real results, each in f64 from its
+//! formula.
+
+use crate::{array::Array, dtype::DType, testing::Noise};
+
+/// Elements that are looked at.
+pub(super) const CHECKED: usize = 256;
+
+/// A sum of terms as it should be, and how large its terms are.
+///
+/// A device adds in f32 and in an order of its own. Errors of single additions are as often up as down,
+/// so what is allowed grows with the square root of the number of terms: `(4 + sqrt terms) 2^-24` of the
+/// sum of their magnitudes.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct Sum {
+    pub value: f64,
+    pub magnitude: f64,
+    pub terms: f64,
+}
+
+impl Sum {
+    /// Of these terms.
+    pub fn of(terms: impl IntoIterator<Item = f64>) -> Self {
+        terms.into_iter().fold(Sum::default(), |sum, term| Sum {
+            value: sum.value + term,
+            magnitude: sum.magnitude + term.abs(),
+            terms: sum.terms + 1.0,
+        })
+    }
+
+    /// What every device computes alike.
+    pub fn exact(value: f64) -> Self {
+        Sum { value, magnitude: 0.0, terms: 0.0 }
+    }
+
+    /// A function that is off by a few units, of numbers as large as `magnitude`.
+    pub fn near(value: f64, magnitude: f64) -> Self {
+        Sum { value, magnitude: magnitude.abs(), terms: 16.0 }
+    }
+
+    /// With the terms of another.
+    pub fn plus(self, other: Sum) -> Self {
+        Sum {
+            value: self.value + other.value,
+            magnitude: self.magnitude + other.magnitude,
+            terms: self.terms + other.terms,
+        }
+    }
+
+    /// Times a number.
+    pub fn times(self, factor: f64) -> Self {
+        let magnitude = self.magnitude * factor.abs();
+        Sum { value: self.value * factor, magnitude, ..self }
+    }
+
+    /// By how much a device may be off that stores the result in this type.
+    pub fn allowed(self, dtype: DType) -> f64 {
+        let eps = f64::from(f32::EPSILON) / 2.0;
+        let added =
+            if self.terms > 0.0 { (4.0 + self.terms.sqrt()) * eps * self.magnitude } else { 0.0 };
+        let stored = if dtype == DType::F16 { self.value.abs() / 2048.0 } else { 0.0 };
+        added + stored
+    }
+}
+
+/// What was found.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct Found {
+    /// Numbers that were looked at.
+    pub checked: usize,
+    /// The largest difference, as a share of the magnitude of what was added up.
+    pub error: f64,
+    /// The largest difference, as a share of what is allowed.
+    pub share: f64,
+}
+
+impl Found {
+    /// Whether nothing was further off than allowed, and something was looked at.
+    pub fn is_right(self) -> bool {
+        self.checked > 0 && self.share <= 1.0
+    }
+
+    /// Notes a number, what it should be, how large what it was made of is, and what is allowed.
+    pub fn note(&mut self, got: f64, value: f64, magnitude: f64, allowed: f64) {
+        self.checked += 1;
+        let off = (got - value).abs();
+        let of = |whole: f64| match (off == 0.0, off.is_finite() && whole > 0.0) {
+            (true, _) => 0.0,
+            (_, true) => off / whole,
+            _ => f64::INFINITY,
+        };
+        self.error = self.error.max(of(magnitude.max(value.abs())));
+        self.share = self.share.max(of(allowed));
+    }
+}
+
+/// Compares elements of all results, by output and coordinate, with what `expected` says.
+pub(super) fn elements(outputs: &[Array], expected: impl Fn(usize, &[usize]) -> Sum) -> Found {
+    let mut found = Found::default();
+    let mut noise = Noise::new(17);
+    let places = outputs.iter().enumerate().filter(|(_, output)| !output.words().is_empty());
+    let places: Vec<_> = places.collect();
+    for k in 0..CHECKED {
+        let Some(&(number, output)) = places.get(k % places.len().max(1)) else { break };
+        let len = output.words().len();
+        // The corners first.
+        let index = match k / places.len() {
+            0 => 0,
+            1 => len - 1,
+            _ => ((noise.unit() * len as f64) as usize).min(len - 1),
+        };
+        let dtype = output.dtype();
+        let sum = expected(number, &coordinate(index, output.shape().dims()));
+        let got = dtype.from_word(output.words()[index]);
+        found.note(got, sum.value, sum.magnitude, sum.allowed(dtype));
+    }
+    found
+}
+
+/// The coordinate of a row-major index.
+fn coordinate(mut index: usize, dims: &[usize]) -> Vec<usize> {
+    let mut at = vec![0; dims.len()];
+    for (c, extent) in at.iter_mut().zip(dims).rev() {
+        *c = index % extent;
+        index /= extent;
+    }
+    at
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Error;
+
+    #[test]
+    fn one_wrong_element_in_a_hundred_is_noticed() -> Result<(), Error> {
+        let right: Vec<f32> = (0..10_000).map(|k| k as f32).collect();
+        let expected = |_: usize, at: &[usize]| Sum::exact((100 * at[0] + at[1]) as f64);
+        let found = elements(&[Array::new([100, 100], &right)?], expected);
+        assert_eq!((found.checked, found.share, found.is_right()), (CHECKED, 0.0, true));
+        let wrong: Vec<f32> =
+            right.iter().map(|&x| if x % 100.0 == 7.0 { -x } else { x }).collect();
+        assert!(!elements(&[Array::new([100, 100], &wrong)?], expected).is_right());
+        Ok(())
+    }
+
+    #[test]
+    fn nan_and_nothing_are_wrong() -> Result<(), Error> {
+        let nan = Array::new([1], &[f32::NAN])?;
+        assert!(!elements(&[nan], |_, _| Sum::near(1.0, 1.0)).is_right());
+        assert!(!elements(&[], |_, _| Sum::exact(1.0)).is_right());
+        Ok(())
+    }
+}

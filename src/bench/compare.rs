@@ -1,0 +1,223 @@
+//! Two reports beside each other: what became faster or slower by more than chance.
+
+use super::{
+    ceilings,
+    report::{Outcome, Report, Row},
+};
+
+/// What became of a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Change {
+    /// No more than the noise of both.
+    Same,
+    /// Less time.
+    Faster,
+    /// More time.
+    Slower,
+    /// It was right and is not any more.
+    Broken,
+    /// It was not right and is now.
+    Mended,
+    /// It was measured and is not any more.
+    Gone,
+    /// It was not measured before.
+    New,
+}
+
+/// A row, before and after.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Comparison {
+    /// The device.
+    pub device: String,
+    /// Name of the workload.
+    pub op: String,
+    /// Milliseconds before, the median.
+    pub before: Option<f64>,
+    /// Milliseconds after.
+    pub after: Option<f64>,
+    /// How many times as long it takes.
+    pub ratio: Option<f64>,
+    /// How many times as long it would take if only the machine had changed: the ratio of the ceilings.
+    pub machine: f64,
+    /// The verdict.
+    pub change: Change,
+}
+
+impl Comparison {
+    /// Whether something became worse.
+    pub fn is_regression(&self) -> bool {
+        matches!(self.change, Change::Slower | Change::Broken | Change::Gone)
+    }
+}
+
+/// Differences below this are none, whatever the noise.
+const LEAST: f64 = 0.05;
+
+/// Every row of either report.
+///
+/// A row is slower if its median grew by more than a twentieth and by more than the quartiles of both
+/// lie apart, if even the faster half of its quartiles is slower than the slower half was before, and if
+/// all that remains true when the change of the machine's own ceiling is taken out. Faster is the
+/// reverse.
+pub fn compare(before: &Report, after: &Report) -> Vec<Comparison> {
+    let find = |report: &'_ Report, row: &Row| {
+        let same = |other: &&Row| (&other.device, &other.op) == (&row.device, &row.op);
+        report.rows.iter().find(same).cloned()
+    };
+    let old = before.rows.iter().filter_map(|row| {
+        let now = find(after, row);
+        of(before, after, Some(row), now.as_ref())
+    });
+    let new = after.rows.iter().filter(|row| find(before, row).is_none());
+    old.chain(new.filter_map(|row| of(before, after, None, Some(row)))).collect()
+}
+
+fn of(before: &Report, after: &Report, old: Option<&Row>, new: Option<&Row>) -> Option<Comparison> {
+    let either = new.or(old)?;
+    let is_measured = |row: &&Row| row.outcome == Outcome::Measured;
+    let is_wrong = |row: Option<&Row>| {
+        row.is_some_and(|row| matches!(row.outcome, Outcome::Wrong | Outcome::Failed))
+    };
+    let (was, is) = (old.filter(is_measured), new.filter(is_measured));
+    let machine = machine(before, after, either).unwrap_or(1.0);
+    let change = match (was, is) {
+        (Some(was), Some(is)) => judge(was, is, machine),
+        (Some(_), None) if is_wrong(new) => Change::Broken,
+        (Some(_), None) => Change::Gone,
+        (None, Some(_)) if is_wrong(old) => Change::Mended,
+        (None, Some(_)) => Change::New,
+        (None, None) => return None,
+    };
+    let median = |row: Option<&Row>| row.and_then(|row| row.median_ms);
+    let (before, after) = (median(was), median(is));
+    let ratio = before.zip(after).map(|(before, after)| after / before);
+    let (device, op) = (either.device.clone(), either.op.clone());
+    Some(Comparison { device, op, before, after, ratio, machine, change })
+}
+
+/// How many times slower the machine's own ceiling has become that binds this row.
+fn machine(before: &Report, after: &Report, row: &Row) -> Option<f64> {
+    let named = |report: &Report| {
+        let of_it = |ceiling: &&ceilings::Ceiling| {
+            ceiling.device == row.device && Some(ceiling.limit.name()) == row.ceiling.as_deref()
+        };
+        report.ceilings.iter().find(of_it)?.value
+    };
+    Some(named(before)? / named(after)?)
+}
+
+fn judge(was: &Row, is: &Row, machine: f64) -> Change {
+    let quartiles = |row: &Row| {
+        let median = row.median_ms?;
+        Some((row.q1_ms.unwrap_or(median), median, row.q3_ms.unwrap_or(median)))
+    };
+    let (Some(was), Some(is)) = (quartiles(was), quartiles(is)) else { return Change::Same };
+    let spread = |(q1, median, q3): (f64, f64, f64)| (q3 - q1) / median;
+    let least = 1.0 + LEAST.max(spread(was)).max(spread(is));
+    let slower = |a: (f64, f64, f64), b: (f64, f64, f64), machine: f64| {
+        let ratio = b.1 / a.1;
+        ratio > least && b.0 > a.2 && ratio / machine > least
+    };
+    match () {
+        () if slower(was, is, machine) => Change::Slower,
+        () if slower(is, was, 1.0 / machine) => Change::Faster,
+        () => Change::Same,
+    }
+}
+
+impl std::fmt::Display for Change {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Change::Same => "same",
+            Change::Faster => "faster",
+            Change::Slower => "SLOWER",
+            Change::Broken => "BROKEN",
+            Change::Mended => "mended",
+            Change::Gone => "GONE",
+            Change::New => "new",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        bench::{Options, run},
+        device::Device,
+        error::Error,
+    };
+
+    /// A report of one real row.
+    fn report() -> Result<Report, Error> {
+        let (filter, sizes) = (Some("matmul_32".to_owned()), vec![32]);
+        let devices = [("cpu".to_owned(), Device::cpu())];
+        let (seconds, ceilings) = (0.01, 0.06);
+        let options = Options { filter, sizes, seconds, ceilings, ..Options::thorough() };
+        run(&devices, &options, &mut |_| ())
+    }
+
+    /// The same, each time so many times as long.
+    fn stretched(report: &Report, factor: f64) -> Report {
+        let mut report = report.clone();
+        for row in &mut report.rows {
+            for time in [&mut row.median_ms, &mut row.q1_ms, &mut row.q3_ms] {
+                *time = time.map(|time| factor * time);
+            }
+        }
+        report
+    }
+
+    /// With quartiles this share of the median away from it.
+    fn with_spread(mut report: Report, spread: f64) -> Report {
+        for row in &mut report.rows {
+            row.q1_ms = row.median_ms.map(|median| median * (1.0 - spread));
+            row.q3_ms = row.median_ms.map(|median| median * (1.0 + spread));
+        }
+        report
+    }
+
+    fn verdicts(before: &Report, after: &Report) -> Vec<Change> {
+        compare(before, after).iter().map(|row| row.change).collect()
+    }
+
+    #[test]
+    fn changes_beyond_the_noise_are_seen() -> Result<(), Error> {
+        let quiet = with_spread(report()?, 0.02);
+        let (same, slow) = (stretched(&quiet, 1.04), stretched(&quiet, 1.3));
+        assert_eq!(verdicts(&quiet, &quiet), [Change::Same]);
+        assert_eq!(verdicts(&quiet, &same), [Change::Same]);
+        assert_eq!(verdicts(&quiet, &slow), [Change::Slower]);
+        assert_eq!(verdicts(&slow, &quiet), [Change::Faster]);
+        assert!(compare(&quiet, &slow)[0].is_regression());
+        // As noisy as that, a third more may be chance.
+        let noisy = with_spread(quiet, 0.2);
+        assert_eq!(verdicts(&noisy, &stretched(&noisy, 1.3)), [Change::Same]);
+        Ok(())
+    }
+
+    #[test]
+    fn a_slower_machine_is_no_slower_program() -> Result<(), Error> {
+        let before = with_spread(report()?, 0.02);
+        let mut after = stretched(&before, 1.3);
+        for ceiling in &mut after.ceilings {
+            ceiling.value = ceiling.value.map(|rate| rate / 1.3);
+        }
+        assert_eq!(verdicts(&before, &after), [Change::Same]);
+        Ok(())
+    }
+
+    #[test]
+    fn what_broke_or_is_gone_is_worse() -> Result<(), Error> {
+        let before = report()?;
+        let mut wrong = before.clone();
+        wrong.rows[0].outcome = Outcome::Wrong;
+        let none = Report { rows: Vec::new(), ..before.clone() };
+        assert_eq!(verdicts(&before, &wrong), [Change::Broken]);
+        assert_eq!(verdicts(&wrong, &before), [Change::Mended]);
+        assert_eq!(verdicts(&before, &none), [Change::Gone]);
+        assert_eq!(verdicts(&none, &before), [Change::New]);
+        Ok(())
+    }
+}

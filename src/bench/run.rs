@@ -1,0 +1,439 @@
+//! Every workload on every device, in turns: checked, timed, set beside the ceiling that binds it.
+
+use super::{
+    ceilings::{self, Ceiling, Limit},
+    check::Found,
+    report::{Machine, Outcome, Report, Row},
+    times::Times,
+    workload::{Prepared, Workload},
+    workloads::{SIZES, workloads},
+};
+use crate::{
+    device::Device,
+    error::{CompileError, DeviceError, Error},
+    ops::lowering::Cost,
+};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Instant,
+};
+
+/// What is measured, and for how long.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Seconds of timing for each row.
+    pub seconds: f64,
+    /// Seconds for the ceilings of each device.
+    pub ceilings: f64,
+    /// Seconds that a row may take in all, as it is predicted; else it is done on less data, or left
+    /// out.
+    pub limit: f64,
+    /// Seconds after which only what is new in its kind is begun.
+    pub total: f64,
+    /// Only workloads whose name or family contains this.
+    pub filter: Option<String>,
+    /// Extents of square products.
+    pub sizes: Vec<usize>,
+}
+
+/// What happens meanwhile.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Event<'a> {
+    /// The ceilings of a device are being measured.
+    Ceilings(&'a str),
+    /// A workload is being measured on a device.
+    Workload(&'a str, &'a Workload),
+    /// A row is done.
+    Row(&'a Row),
+}
+
+impl Options {
+    /// About two minutes for two devices.
+    pub fn quick() -> Self {
+        let (filter, sizes) = (None, SIZES.to_vec());
+        Options { seconds: 0.2, ceilings: 3.0, limit: 2.0, total: 75.0, filter, sizes }
+    }
+
+    /// As long as it takes.
+    pub fn thorough() -> Self {
+        let (filter, sizes) = (None, SIZES.to_vec());
+        Options { seconds: 2.0, ceilings: 9.0, limit: 120.0, total: f64::INFINITY, filter, sizes }
+    }
+
+    /// Whether the filter lets a workload pass.
+    pub fn wants(&self, workload: &Workload) -> bool {
+        let Some(filter) = &self.filter else { return true };
+        workload.name.contains(filter) || workload.family.contains(filter)
+    }
+}
+
+/// Measures the devices, which have names as on the command line. Where a device is lost, the rest of
+/// its rows say so, and the others go on.
+///
+/// # Errors
+///
+/// Where the ceilings of a device cannot be measured. What goes wrong later is in the rows.
+pub fn run(
+    devices: &[(String, Device)],
+    options: &Options,
+    tell: &mut dyn FnMut(Event<'_>),
+) -> Result<Report, Error> {
+    run_all(devices, options, &workloads(&options.sizes), tell)
+}
+
+fn run_all(
+    devices: &[(String, Device)],
+    options: &Options,
+    all: &[Workload],
+    tell: &mut dyn FnMut(Event<'_>),
+) -> Result<Report, Error> {
+    let begin = Instant::now();
+    let mut ceilings = Vec::new();
+    for (name, device) in devices {
+        tell(Event::Ceilings(name));
+        ceilings.extend(ceilings::measure(name, device, options.ceilings)?);
+    }
+    let mut bench =
+        Bench { devices, options, ceilings, shares: BTreeMap::new(), rows: Vec::new(), begin };
+    let wanted = all.iter().filter(|workload| options.wants(workload));
+    // One of each kind first, in case time runs out.
+    let mut kinds = BTreeSet::new();
+    let (first, others): (Vec<_>, Vec<_>) =
+        wanted.partition(|workload| kinds.insert(workload.family));
+    for workload in first.into_iter().chain(others) {
+        bench.workload(workload, tell);
+    }
+    let Bench { ceilings, mut rows, .. } = bench;
+    // In the order of the list, whatever was measured first.
+    let place = |row: &Row| {
+        let is_it = |workload: &Workload| {
+            workload.name == row.op || workload.smaller.as_ref().is_some_and(|s| s.name == row.op)
+        };
+        all.iter().position(is_it)
+    };
+    rows.sort_by_key(place);
+    Ok(Report { machine: Machine::here(devices), ceilings, rows })
+}
+
+struct Bench<'a> {
+    devices: &'a [(String, Device)],
+    options: &'a Options,
+    ceilings: Vec<Ceiling>,
+    /// The share of the ceiling that a family reached on a device.
+    shares: BTreeMap<(usize, &'static str), f64>,
+    rows: Vec<Row>,
+    begin: Instant,
+}
+
+/// A workload that is ready on a device.
+struct Turn {
+    device: usize,
+    prepared: Prepared,
+    found: Found,
+    wall: Times,
+    own: Times,
+    failure: Option<Error>,
+}
+
+impl<'a> Bench<'a> {
+    /// The workload on all devices that can do it in time; the others do the smaller one.
+    fn workload(&mut self, workload: &'a Workload, tell: &mut dyn FnMut(Event<'_>)) {
+        let cost = match workload.expected_cost() {
+            Ok(cost) => cost,
+            Err(error) => {
+                for device in 0..self.devices.len() {
+                    self.finish(self.failed(device, workload, &error), tell);
+                }
+                return;
+            }
+        };
+        let fits = |bench: &Self, device: usize| {
+            bench.predicted(device, workload, cost) <= bench.options.limit
+        };
+        let everywhere = 0..self.devices.len();
+        let slow: Vec<usize> = everywhere.clone().filter(|&device| !fits(self, device)).collect();
+        if let Some(smaller) = &workload.smaller
+            && !slow.is_empty()
+            && self.has_time()
+        {
+            // The CPU joins in, for others to be compared with.
+            let also = |&device: &usize| matches!(self.devices[device].1, Device::Cpu(_));
+            let all: BTreeSet<usize> =
+                slow.iter().copied().chain(everywhere.clone().filter(also)).collect();
+            self.measure(smaller, &all.into_iter().collect::<Vec<_>>(), tell);
+        }
+        let (fitting, slow): (Vec<_>, Vec<_>) = everywhere.partition(|&device| fits(self, device));
+        for device in slow {
+            let seconds = self.predicted(device, workload, cost);
+            let why = match seconds.is_finite() {
+                true => format!("skipped (predicted {seconds:.0} s)"),
+                false => "skipped (for hardware GPUs)".to_owned(),
+            };
+            self.finish(self.skipped(device, workload, why), tell);
+        }
+        if self.has_time()
+            || !self.rows.iter().any(|row| row.family == workload.family && row.runs > 0)
+        {
+            self.measure(workload, &fitting, tell);
+        } else {
+            for device in fitting {
+                let why = "skipped (time is up)".to_owned();
+                self.finish(self.skipped(device, workload, why), tell);
+            }
+        }
+    }
+
+    fn has_time(&self) -> bool {
+        self.begin.elapsed().as_secs_f64() < self.options.total
+    }
+
+    /// Seconds that a row will take: the first run, the check, and some runs to be timed.
+    fn predicted(&self, device: usize, workload: &Workload, cost: Cost) -> f64 {
+        let is_hardware = !matches!(self.devices[device].1.kind(), "cpu" | "software-gpu");
+        if workload.is_large && !is_hardware {
+            return f64::INFINITY;
+        }
+        let guess = match self.devices[device].1.kind() {
+            "cpu" => 0.2,
+            "software-gpu" => 0.02,
+            _ => 0.05,
+        };
+        let share = self.shares.get(&(device, workload.family)).copied().unwrap_or(guess);
+        let (least, _) = self.least(device, workload.dtype, cost);
+        6.0 * (least / share + 1e-4)
+    }
+
+    /// Seconds that work takes at least, and the ceiling that says so.
+    fn least(&self, device: usize, dtype: &str, cost: Cost) -> (f64, Limit) {
+        let name = &self.devices[device].0;
+        let rate = |limit: Limit| ceilings::find(&self.ceilings, name, limit);
+        // Halves may go through whatever is fastest; what has no rate of its own is done in f32.
+        let candidates: &[Limit] = match dtype {
+            "f16" => &[Limit::FmaF32, Limit::FmaF16, Limit::MatrixF16],
+            "i8" => &[Limit::DotI8],
+            _ => &[Limit::FmaF32],
+        };
+        let rates = candidates.iter().filter_map(|&limit| Some((rate(limit)?, limit)));
+        let (fastest, arithmetic) =
+            rates.max_by(|(a, _), (b, _)| a.total_cmp(b)).unwrap_or((f64::INFINITY, candidates[0]));
+        let memory = rate(Limit::Copy).unwrap_or(f64::INFINITY);
+        let (calculated, moved) = (cost.flops / fastest, cost.bytes / memory);
+        if calculated >= moved { (calculated, arithmetic) } else { (moved, Limit::Copy) }
+    }
+
+    /// Prepares the workload on these devices, checks it, and times all in turns.
+    fn measure(&mut self, workload: &'a Workload, on: &[usize], tell: &mut dyn FnMut(Event<'_>)) {
+        let mut turns = Vec::new();
+        for &device in on {
+            let (name, handle) = &self.devices[device];
+            tell(Event::Workload(name, workload));
+            let ready = workload.prepare(handle).and_then(|prepared| {
+                let found = workload.check(&prepared, handle)?;
+                let (wall, own) = (Times::default(), Times::default());
+                Ok(Turn { device, prepared, found, wall, own, failure: None })
+            });
+            match ready {
+                Ok(turn) => turns.push(turn),
+                Err(error) => self.finish(self.failed(device, workload, &error), tell),
+            }
+        }
+        // In turns, so that whatever else the machine does meanwhile is the same for all.
+        const ROUNDS: usize = 4;
+        for _ in 0..ROUNDS {
+            for turn in &mut turns {
+                turn.time(self.options.seconds / ROUNDS as f64);
+            }
+        }
+        // The CPU first: the others are compared with it.
+        turns.sort_by_key(|turn| !matches!(self.devices[turn.device].1, Device::Cpu(_)));
+        for turn in turns {
+            let row = match &turn.failure {
+                Some(error) => self.failed(turn.device, workload, error),
+                None => self.row(workload, &turn),
+            };
+            self.finish(row, tell);
+        }
+    }
+
+    fn row(&mut self, workload: &Workload, turn: &Turn) -> Row {
+        let Turn { device, prepared, found, wall, own, .. } = turn;
+        let cost = workload.cost_of(&prepared.program);
+        // A clock that sometimes stands still is none.
+        let (times, clock) = if own.len() == wall.len() { (own, "device") } else { (wall, "host") };
+        let (least, limit) = self.least(*device, workload.dtype, cost);
+        let share = least / wall.median();
+        if share.is_finite() && share > 0.0 {
+            self.shares.insert((*device, workload.family), share.min(1.0));
+        }
+        let ms = |seconds: f64| Some(1e3 * seconds);
+        let has_ceiling = ceilings::find(&self.ceilings, &self.devices[*device].0, limit).is_some();
+        let cpu = self.devices.iter().find(|(_, device)| matches!(device, Device::Cpu(_)));
+        let of_cpu = cpu.and_then(|(name, _)| Row::find(&self.rows, name, &workload.name));
+        let own_speed = matches!(self.devices[*device].1, Device::Cpu(_)).then_some(1.0);
+        let by_arithmetic = limit != Limit::Copy;
+        Row {
+            outcome: if found.is_right() { Outcome::Measured } else { Outcome::Wrong },
+            ok: Some(found.is_right()),
+            median_ms: ms(times.median()),
+            min_ms: ms(times.min()),
+            q1_ms: ms(times.quantile(0.25)),
+            q3_ms: ms(times.quantile(0.75)),
+            wall_ms: ms(wall.median()),
+            clock: Some(clock.to_owned()),
+            runs: times.len(),
+            cold_ms: ms(prepared.cold.as_secs_f64()),
+            tops: by_arithmetic.then(|| cost.flops / times.median() / 1e12),
+            gbps: (!by_arithmetic).then(|| cost.bytes / times.median() / 1e9),
+            operations: cost.flops,
+            bytes: cost.bytes,
+            ceiling: has_ceiling.then(|| limit.name().to_owned()),
+            percent_of_ceiling: has_ceiling.then(|| 100.0 * least / times.median()),
+            speedup: own_speed.or_else(|| Some(of_cpu?.wall_ms? / (1e3 * wall.median()))),
+            checked: found.checked,
+            max_error: found.error.is_finite().then_some(found.error),
+            note: match found.is_right() {
+                true => String::new(),
+                false if found.checked == 0 => "nothing to check".to_owned(),
+                false => format!("wrong: off by {:.1} times what is allowed", found.share),
+            },
+            ..self.skipped(*device, workload, String::new())
+        }
+    }
+
+    /// A row without times.
+    fn skipped(&self, device: usize, workload: &Workload, note: String) -> Row {
+        Row {
+            device: self.devices[device].0.clone(),
+            op: workload.name.clone(),
+            family: workload.family.to_owned(),
+            shape: workload.shape.clone(),
+            dtype: workload.dtype.to_owned(),
+            outcome: Outcome::Skipped,
+            ok: None,
+            median_ms: None,
+            min_ms: None,
+            q1_ms: None,
+            q3_ms: None,
+            wall_ms: None,
+            clock: None,
+            runs: 0,
+            cold_ms: None,
+            tops: None,
+            gbps: None,
+            operations: 0.0,
+            bytes: 0.0,
+            ceiling: None,
+            percent_of_ceiling: None,
+            speedup: None,
+            checked: 0,
+            max_error: None,
+            note,
+        }
+    }
+
+    /// The row of a workload that a device cannot do, or that broke it.
+    fn failed(&self, device: usize, workload: &Workload, error: &Error) -> Row {
+        let text = error.to_string();
+        let line = text.lines().map(str::trim).collect::<Vec<_>>().join(" ");
+        let is_too_much = matches!(
+            error,
+            Error::Compile(CompileError::Unsupported { .. } | CompileError::BindingTooLarge { .. })
+                | Error::Device(DeviceError::Limit { .. } | DeviceError::OutOfMemory { .. })
+        );
+        let row = self.skipped(device, workload, line);
+        match is_too_much {
+            true => Row { note: format!("skipped ({})", row.note), ..row },
+            false => Row { outcome: Outcome::Failed, ok: Some(false), ..row },
+        }
+    }
+
+    fn finish(&mut self, row: Row, tell: &mut dyn FnMut(Event<'_>)) {
+        tell(Event::Row(&row));
+        self.rows.push(row);
+    }
+}
+
+impl Turn {
+    /// Runs for so many seconds, at least once, at most a thousand times in all.
+    fn time(&mut self, seconds: f64) {
+        let begin = Instant::now();
+        while self.failure.is_none() && self.wall.len() < 1000 {
+            match self.prepared.run() {
+                Ok(time) => {
+                    self.wall.push(time.wall);
+                    time.device.into_iter().for_each(|device| self.own.push(device));
+                }
+                Err(error) => self.failure = Some(error),
+            }
+            if begin.elapsed().as_secs_f64() >= seconds {
+                break;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bench::check::Sum;
+
+    fn options() -> Options {
+        Options { seconds: 0.001, ceilings: 0.06, ..Options::thorough() }
+    }
+
+    fn doubled(name: &str, factor: f64) -> Workload {
+        let formula = move |x: &f64| Sum::exact(factor * x);
+        Workload::new(
+            "doubling",
+            name,
+            "1000",
+            |x| vec![x[0] * 2.0],
+            move |x| Box::new(move |_, c| formula(&f64::from(f32::from_bits(x[0].words()[c[0]])))),
+        )
+        .floats(&[1000])
+        .cost(1000.0, 8000.0)
+    }
+
+    fn rows_of(workloads: &[Workload], options: &Options) -> Result<Vec<Row>, Error> {
+        let devices = [("cpu".to_owned(), Device::cpu())];
+        Ok(run_all(&devices, options, workloads, &mut |_| ())?.rows)
+    }
+
+    #[test]
+    fn a_wrong_result_is_said_to_be_wrong() -> Result<(), Error> {
+        let rows = rows_of(&[doubled("right", 2.0), doubled("wrong", 2.001)], &options())?;
+        let outcomes: Vec<_> = rows.iter().map(|row| (row.outcome, row.ok)).collect();
+        assert_eq!(outcomes, [(Outcome::Measured, Some(true)), (Outcome::Wrong, Some(false))]);
+        assert!(rows[1].note.starts_with("wrong: off by"), "{}", rows[1].note);
+        assert!(rows[0].median_ms > Some(0.0) && rows[0].speedup == Some(1.0));
+        Ok(())
+    }
+
+    #[test]
+    fn what_takes_too_long_is_done_on_less() -> Result<(), Error> {
+        let long = doubled("long", 2.0).cost(1e15, 8000.0).smaller(doubled("short", 2.0));
+        let rows = rows_of(&[long], &options())?;
+        let said: Vec<_> = rows.iter().map(|row| (row.op.as_str(), row.outcome)).collect();
+        assert_eq!(said, [("short", Outcome::Measured), ("long", Outcome::Skipped)]);
+        assert!(rows[1].note.starts_with("skipped (predicted "), "{}", rows[1].note);
+        Ok(())
+    }
+
+    #[test]
+    fn what_a_device_cannot_do_is_a_row_too() -> Result<(), Error> {
+        let failing = Workload::new(
+            "failing",
+            "shapes",
+            "[2] and [3]",
+            |x| vec![x[0] + x[1]],
+            |_| Box::new(|_, _| Sum::exact(0.0)),
+        );
+        let failing = failing.floats(&[2]).floats(&[3]).cost(1.0, 1.0);
+        let rows = rows_of(&[failing, doubled("right", 2.0)], &options())?;
+        assert_eq!((rows[0].outcome, rows[0].ok), (Outcome::Failed, Some(false)));
+        assert!(rows[0].note.starts_with("add: [2] + [3]"), "{}", rows[0].note);
+        assert_eq!(rows[1].outcome, Outcome::Measured);
+        Ok(())
+    }
+}

@@ -1,0 +1,84 @@
+//! The report in a few plain sentences.
+
+use wgrad::bench::{Ceiling, DeviceSummary, Limit, Outcome, Report, Row};
+
+/// Kinds of arithmetic, and what they are called.
+const ARITHMETIC: [(Limit, &str); 4] = [
+    (Limit::FmaF32, "f32"),
+    (Limit::FmaF16, "f16"),
+    (Limit::DotI8, "int8"),
+    (Limit::MatrixF16, "f16 on matrix units"),
+];
+
+/// Peaks, the best speed-up, where the CPU wins, and the share of a figure of TOPS.
+pub fn of(report: &Report, against: Option<f64>) -> String {
+    let mut sentences: Vec<String> =
+        report.machine.devices.iter().filter_map(|device| peaks(report, device)).collect();
+    let devices = report.machine.devices.iter().filter(|device| device.kind != "cpu");
+    sentences.extend(devices.filter_map(|device| beside_cpu(report, device)));
+    sentences.extend(against.and_then(|tops| beside(report, tops)));
+    let bad = report.rows.iter().filter(|r| matches!(r.outcome, Outcome::Wrong | Outcome::Failed));
+    let bad: Vec<_> = bad.map(|row| format!("{} on {}", row.op, row.device)).collect();
+    let measured = report.rows.iter().filter(|row| row.outcome == Outcome::Measured).count();
+    sentences.push(match bad.is_empty() {
+        true => format!("All {measured} rows that were measured are right."),
+        false => format!("NOT TO BE TRUSTED: {}.", bad.join(", ")),
+    });
+    sentences.join("\n")
+}
+
+fn rate(report: &Report, device: &str, limit: Limit) -> Option<f64> {
+    let is_it = |ceiling: &&Ceiling| ceiling.device == device && ceiling.limit == limit;
+    report.ceilings.iter().find(is_it)?.value
+}
+
+fn peaks(report: &Report, device: &DeviceSummary) -> Option<String> {
+    let peaks = ARITHMETIC.iter().filter_map(|(limit, name)| {
+        Some(format!("{} in {name}", limit.format(rate(report, &device.device, *limit)?)))
+    });
+    let peaks: Vec<_> = peaks.collect();
+    let memory = rate(report, &device.device, Limit::Copy)
+        .map_or(String::new(), |copy| format!(", and copies {}", Limit::Copy.format(copy)));
+    (!peaks.is_empty()).then(|| {
+        format!("{} ({}) reaches {}{memory}.", device.device, device.name, peaks.join(", "))
+    })
+}
+
+fn beside_cpu(report: &Report, device: &DeviceSummary) -> Option<String> {
+    let rows = report.rows.iter().filter(|row| {
+        row.device == device.device && row.outcome == Outcome::Measured && row.speedup.is_some()
+    });
+    let mut rows: Vec<&Row> = rows.collect();
+    let speed = |row: &Row| row.speedup.unwrap_or(0.0);
+    rows.sort_by(|a, b| speed(b).total_cmp(&speed(a)));
+    let (best, middle) = (rows.first()?, rows[rows.len() / 2]);
+    let lost: Vec<_> =
+        rows.iter().filter(|row| speed(row) < 1.0).map(|row| row.op.as_str()).collect();
+    let lost = match lost.len() {
+        0 => "the CPU wins nowhere".to_owned(),
+        n if n == rows.len() => format!("the CPU wins in all {n} rows"),
+        n if n <= 6 => format!("the CPU wins at {}", lost.join(", ")),
+        n => format!("the CPU wins in {n} of {} rows", rows.len()),
+    };
+    Some(format!(
+        "{} is at best {:.2} times as fast as the CPU ({}), {:.2} times in the middle; {lost}.",
+        device.device,
+        speed(best),
+        best.op,
+        speed(middle),
+    ))
+}
+
+/// The best of all ceilings beside a figure that somebody gave.
+fn beside(report: &Report, tops: f64) -> Option<String> {
+    let all = report.ceilings.iter().filter_map(|ceiling| {
+        let (_, name) = ARITHMETIC.iter().find(|(limit, _)| *limit == ceiling.limit)?;
+        Some((ceiling.value?, *name, &ceiling.device))
+    });
+    let (best, name, device) = all.max_by(|(a, ..), (b, ..)| a.total_cmp(b))?;
+    Some(format!(
+        "The most that was measured, {:.3} TOPS in {name} on {device}, is {:.2}% of {tops} TOPS.",
+        best / 1e12,
+        best / 1e10 / tops,
+    ))
+}

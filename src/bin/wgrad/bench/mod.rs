@@ -1,0 +1,183 @@
+//! `wgrad bench`: what this machine's devices really give.
+
+mod compare;
+mod csv;
+mod headline;
+mod html;
+mod table;
+
+use crate::Failure;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::{io::Write, path::PathBuf};
+use wgrad::{
+    Device, Selection,
+    bench::{Event, Options, Outcome, Report, run, workloads},
+    io::write_atomically,
+};
+
+/// Measure what this machine's devices can do at best, and what products, convolutions, other
+/// operations and whole training steps make of it.
+///
+/// Every row is checked against f64 before it is timed; a wrong one is printed as wrong, and the exit
+/// status says so.
+#[derive(clap::Args)]
+#[command(
+    args_conflicts_with_subcommands = true,
+    after_help = "Examples:
+  wgrad bench --quick                     two minutes, on the best GPU and the CPU
+  wgrad bench --device gpu,cpu            what --quick leaves out as well
+  wgrad bench --filter matmul --sizes 1000,2000
+  wgrad bench --html report.html --save before
+  wgrad bench compare before after --fail-on-regression
+  wgrad bench --quick --json | jq '.rows[] | select(.speedup > 10) | .op'"
+)]
+pub struct Args {
+    #[command(subcommand)]
+    command: Option<Command>,
+    /// What to measure: cpu, gpu, gpu:NAME, gpu:INDEX, one or several [default: the best hardware GPU,
+    /// if there is one, and the CPU].
+    #[arg(long, value_name = "DEVICES", value_delimiter = ',')]
+    device: Vec<String>,
+    /// Only rows whose name or kind contains this: matmul, conv, attention, model, ...
+    #[arg(long, value_name = "TEXT")]
+    filter: Option<String>,
+    /// Leave out, or do on less data, what would take more than two seconds.
+    #[arg(long)]
+    quick: bool,
+    /// Seconds of timing for each row [default: 2; 0.2 with --quick].
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    time: Option<f64>,
+    /// Extents of the square products.
+    #[arg(long, value_name = "NUMBERS", value_delimiter = ',', value_parser = clap::value_parser!(u32).range(1..=32_768))]
+    sizes: Vec<u32>,
+    /// Print the names of the rows, what each is an example of, and how it is checked, and stop.
+    #[arg(long)]
+    list: bool,
+    /// Print one JSON object: machine, ceilings and rows.
+    #[arg(long, conflicts_with = "csv")]
+    json: bool,
+    /// Print the rows as comma-separated values.
+    #[arg(long)]
+    csv: bool,
+    /// Write a report that a browser shows, in one file.
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
+    /// Keep the report under this name, or in this file, for `wgrad bench compare`.
+    #[arg(long, value_name = "NAME")]
+    save: Option<String>,
+    /// Say what share of this many TOPS was reached: a figure from a data sheet, say.
+    #[arg(long, value_name = "TOPS", value_parser = tops)]
+    against_tops: Option<f64>,
+}
+
+#[derive(clap::Subcommand)]
+enum Command {
+    Compare(compare::Args),
+}
+
+fn seconds(text: &str) -> Result<f64, String> {
+    let seconds = text.parse().ok().filter(|seconds| (0.001..=3600.0).contains(seconds));
+    seconds.ok_or_else(|| "expected seconds, from 0.001 to 3600".to_owned())
+}
+
+fn tops(text: &str) -> Result<f64, String> {
+    let tops = text.parse().ok().filter(|tops: &f64| tops.is_finite() && *tops > 0.0);
+    tops.ok_or_else(|| "expected a positive number of TOPS".to_owned())
+}
+
+pub fn run_command(args: &Args) -> Result<(), Failure> {
+    if let Some(Command::Compare(args)) = &args.command {
+        return compare::run(args);
+    }
+    let options = options(args);
+    let mut wanted = workloads(&options.sizes);
+    wanted.retain(|workload| options.wants(workload));
+    if wanted.is_empty() {
+        let filter = args.filter.as_deref().unwrap_or_default();
+        return Err(format!("no workload is named like {filter:?}: see wgrad bench --list").into());
+    }
+    let mut out = std::io::stdout().lock();
+    if args.list {
+        return Ok(table::list(&mut out, &wanted)?);
+    }
+    let report = measure(&devices(&args.device)?, &options)?;
+    match () {
+        () if args.json => writeln!(out, "{}", serde_json::to_string(&report)?)?,
+        () if args.csv => csv::write(&mut out, &report)?,
+        () => {
+            table::write(&mut out, &report)?;
+            writeln!(out, "\n{}", headline::of(&report, args.against_tops))?;
+        }
+    }
+    if let Some(path) = &args.html {
+        write_atomically(path, html::page(&report, args.against_tops).as_bytes())?;
+        eprintln!("wrote {}", path.display());
+    }
+    if let Some(name) = &args.save {
+        eprintln!("wrote {}", report.save(name)?.display());
+    }
+    let bad = |outcome| report.rows.iter().filter(|row| row.outcome == outcome).count();
+    match (bad(Outcome::Wrong), bad(Outcome::Failed)) {
+        (0, 0) => Ok(()),
+        (wrong, failed) => Err(format!("{wrong} rows are wrong and {failed} failed").into()),
+    }
+}
+
+fn options(args: &Args) -> Options {
+    let mut options = if args.quick { Options::quick() } else { Options::thorough() };
+    options.filter.clone_from(&args.filter);
+    if let Some(seconds) = args.time {
+        options.seconds = seconds;
+        options.limit = options.limit.max(2.0 * seconds);
+    }
+    if !args.sizes.is_empty() {
+        options.sizes = args.sizes.iter().map(|&n| n as usize).collect();
+    }
+    options
+}
+
+/// The devices that are named, each under its name.
+fn devices(names: &[String]) -> Result<Vec<(String, Device)>, Failure> {
+    let open = |name: &str| -> Result<(String, Device), Failure> {
+        Ok((name.to_owned(), Device::select_blocking(&name.parse::<Selection>()?)?))
+    };
+    if names.is_empty() {
+        let best = Device::best();
+        let cpu = ("cpu".to_owned(), Device::cpu());
+        return Ok(match best {
+            Device::Gpu(_) => vec![cpu, ("gpu".to_owned(), best)],
+            _ => {
+                eprintln!(
+                    "note: there is no hardware GPU; --device cpu,gpu measures a software one"
+                );
+                vec![cpu]
+            }
+        });
+    }
+    let mut devices: Vec<(String, Device)> = Vec::new();
+    for name in names {
+        if devices.iter().any(|(known, _)| known == name) {
+            return Err(format!("{name} is named twice").into());
+        }
+        devices.push(open(name)?);
+    }
+    // What others are compared with comes first.
+    devices.sort_by_key(|(_, device)| !matches!(device, Device::Cpu(_)));
+    Ok(devices)
+}
+
+fn measure(devices: &[(String, Device)], options: &Options) -> Result<Report, Failure> {
+    let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+    if let Ok(style) = ProgressStyle::with_template("{spinner} {elapsed} {msg}") {
+        bar.set_style(style);
+    }
+    let report = run(devices, options, &mut |event| match event {
+        Event::Ceilings(device) => bar.set_message(format!("ceilings of {device}")),
+        Event::Workload(device, workload) => {
+            bar.set_message(format!("{} on {device}", workload.name))
+        }
+        _ => bar.tick(),
+    });
+    bar.finish_and_clear();
+    Ok(report?)
+}

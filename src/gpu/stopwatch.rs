@@ -1,0 +1,109 @@
+//! How long the device itself was at work, by its own clock.
+
+use super::{
+    device::GpuDevice,
+    program::{Command, GpuProgram},
+    values::GpuValue,
+};
+use crate::{error::Error, value::Fed, variables::Store};
+use std::{
+    sync::PoisonError,
+    time::{Duration, Instant},
+};
+use wgpu::BufferUsages;
+
+/// Two readings of the device's clock.
+#[derive(Debug)]
+pub(super) struct Stopwatch {
+    queries: wgpu::QuerySet,
+    resolved: wgpu::Buffer,
+    staging: wgpu::Buffer,
+    nanoseconds: f64,
+}
+
+/// Bytes of two readings.
+const BYTES: u64 = 16;
+
+impl Stopwatch {
+    /// Where the device has a clock.
+    pub fn new(device: &GpuDevice) -> Result<Option<Self>, Error> {
+        let (nanoseconds, Some(queries)) = device.clock() else { return Ok(None) };
+        let buffer = |usage| device.create_buffer("timestamps", BYTES, usage, false);
+        let resolved = buffer(BufferUsages::QUERY_RESOLVE | BufferUsages::COPY_SRC)?;
+        let staging = buffer(BufferUsages::MAP_READ | BufferUsages::COPY_DST)?;
+        Ok(Some(Stopwatch { queries, resolved, staging, nanoseconds }))
+    }
+
+    /// What a pass notes that has the first dispatch of a run, or the last one.
+    pub fn writes(
+        &self,
+        has_first: bool,
+        has_last: bool,
+    ) -> Option<wgpu::ComputePassTimestampWrites<'_>> {
+        (has_first || has_last).then_some(wgpu::ComputePassTimestampWrites {
+            query_set: &self.queries,
+            beginning_of_pass_write_index: has_first.then_some(0),
+            end_of_pass_write_index: has_last.then_some(1),
+        })
+    }
+
+    /// Records that the readings go to where the host can map them.
+    pub fn resolve(&self, encoder: &mut wgpu::CommandEncoder) {
+        encoder.resolve_query_set(&self.queries, 0..2, &self.resolved, 0);
+        encoder.copy_buffer_to_buffer(&self.resolved, 0, &self.staging, 0, BYTES);
+    }
+
+    /// The time between the readings; `None` where the clock did not move.
+    #[cfg(not(target_arch = "wasm32"))]
+    fn read(
+        &self,
+        device: &GpuDevice,
+        submission: wgpu::SubmissionIndex,
+    ) -> Result<Option<Duration>, Error> {
+        let words = pollster::block_on(device.map_words(&self.staging, 4, submission))?;
+        let reading = |k: usize| u64::from(words[k]) | u64::from(words[k + 1]) << 32;
+        let ticks = reading(2).saturating_sub(reading(0));
+        let time = Duration::from_secs_f64(ticks as f64 * self.nanoseconds * 1e-9);
+        Ok((ticks > 0).then_some(time))
+    }
+}
+
+#[cfg(not(target_arch = "wasm32"))]
+impl GpuProgram {
+    /// Runs once and waits: the results, the time by the clock of the host, and by the device's own.
+    ///
+    /// # Errors
+    ///
+    /// As for [`run`](Self::run).
+    pub fn run_timed(
+        &self,
+        store: &mut Store,
+        inputs: &[Fed<'_>],
+    ) -> Result<(Vec<GpuValue>, Duration, Option<Duration>), Error> {
+        let mut watch = self.stopwatch.lock().unwrap_or_else(PoisonError::into_inner);
+        let watch = match &mut *watch {
+            Some(watch) => watch,
+            // Where nothing is dispatched, nothing writes the readings.
+            none => none.insert(match self.has_dispatches() {
+                true => Stopwatch::new(&self.device)?,
+                false => None,
+            }),
+        };
+        let begin = Instant::now();
+        let values = self.run_watched(store, inputs, watch.as_ref())?;
+        let Some(submission) = self.lock().in_flight.back().cloned() else {
+            return Ok((values, begin.elapsed(), None));
+        };
+        self.device.wait(submission.clone())?;
+        let wall = begin.elapsed();
+        let device = match watch {
+            Some(watch) => watch.read(&self.device, submission)?,
+            None => None,
+        };
+        Ok((values, wall, device))
+    }
+
+    fn has_dispatches(&self) -> bool {
+        self.commands.iter().any(|command| matches!(command, Command::Dispatch(_)))
+    }
+}
