@@ -151,7 +151,7 @@ mod tests {
 
     /// A report of one real row.
     fn report() -> Result<Report, Error> {
-        let (filter, sizes) = (Some("matmul_32".to_owned()), vec![32]);
+        let (filter, sizes) = (vec!["matmul_32".to_owned()], vec![32]);
         let devices = [("cpu".to_owned(), Device::cpu())];
         let (seconds, ceilings) = (0.01, 0.06);
         let options = Options { filter, sizes, seconds, ceilings, ..Options::thorough() };

@@ -30,8 +30,8 @@ pub struct Options {
     pub limit: f64,
     /// Seconds after which only what is new in its kind is begun.
     pub total: f64,
-    /// Only workloads whose name or family contains this.
-    pub filter: Option<String>,
+    /// Only workloads whose name or family contains one of these; all where there is none.
+    pub filter: Vec<String>,
     /// Extents of square products.
     pub sizes: Vec<usize>,
 }
@@ -51,20 +51,20 @@ pub enum Event<'a> {
 impl Options {
     /// About two minutes for two devices.
     pub fn quick() -> Self {
-        let (filter, sizes) = (None, SIZES.to_vec());
+        let (filter, sizes) = (Vec::new(), SIZES.to_vec());
         Options { seconds: 0.2, ceilings: 3.0, limit: 2.0, total: 75.0, filter, sizes }
     }
 
     /// As long as it takes.
     pub fn thorough() -> Self {
-        let (filter, sizes) = (None, SIZES.to_vec());
+        let (filter, sizes) = (Vec::new(), SIZES.to_vec());
         Options { seconds: 2.0, ceilings: 9.0, limit: 120.0, total: f64::INFINITY, filter, sizes }
     }
 
     /// Whether the filter lets a workload pass.
     pub fn wants(&self, workload: &Workload) -> bool {
-        let Some(filter) = &self.filter else { return true };
-        workload.name.contains(filter) || workload.family.contains(filter)
+        let is_it = |text: &String| workload.name.contains(text) || workload.family.contains(text);
+        self.filter.is_empty() || self.filter.iter().any(is_it)
     }
 }
 
@@ -432,7 +432,7 @@ mod tests {
         let failing = failing.floats(&[2]).floats(&[3]).cost(1.0, 1.0);
         let rows = rows_of(&[failing, doubled("right", 2.0)], &options())?;
         assert_eq!((rows[0].outcome, rows[0].ok), (Outcome::Failed, Some(false)));
-        assert!(rows[0].note.starts_with("add: [2] + [3]"), "{}", rows[0].note);
+        assert!(rows[0].note.starts_with("add: [2] x [3]"), "{}", rows[0].note);
         assert_eq!(rows[1].outcome, Outcome::Measured);
         Ok(())
     }

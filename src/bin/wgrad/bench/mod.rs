@@ -38,9 +38,9 @@ pub struct Args {
     /// if there is one, and the CPU].
     #[arg(long, value_name = "DEVICES", value_delimiter = ',')]
     device: Vec<String>,
-    /// Only rows whose name or kind contains this: matmul, conv, attention, model, ...
-    #[arg(long, value_name = "TEXT")]
-    filter: Option<String>,
+    /// Only rows whose name or kind contains one of these: matmul, conv, attention, model, ...
+    #[arg(long, value_name = "TEXTS", value_delimiter = ',')]
+    filter: Vec<String>,
     /// Leave out, or do on less data, what would take more than two seconds.
     #[arg(long)]
     quick: bool,
@@ -93,7 +93,7 @@ pub fn run_command(args: &Args) -> Result<(), Failure> {
     let mut wanted = workloads(&options.sizes);
     wanted.retain(|workload| options.wants(workload));
     if wanted.is_empty() {
-        let filter = args.filter.as_deref().unwrap_or_default();
+        let filter = args.filter.join(", ");
         return Err(format!("no workload is named like {filter:?}: see wgrad bench --list").into());
     }
     let mut out = std::io::stdout().lock();
