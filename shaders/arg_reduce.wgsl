@@ -22,7 +22,7 @@ override WG_SIZE: u32 = 256u;
 override LARGEST: bool = true;
 
 struct Candidate {
-    value: Elem,
+    value: Wide,
     index: u32,
 }
 
@@ -32,7 +32,7 @@ const NONE = 0xffffffffu;
 var<workgroup> best: array<Candidate, WG_SIZE>;
 
 /// An integer becomes a finite number, so this is false of all of them.
-fn is_not_a_number(value: Elem) -> bool {
+fn is_not_a_number(value: Wide) -> bool {
     return (bitcast<u32>(f32(value)) & 0x7fffffffu) > 0x7f800000u;
 }
 
@@ -65,9 +65,9 @@ fn main(
     let first = row * params.cols;
 
     // 1. Each invocation strides over the row.
-    var own = Candidate(Elem(0), NONE);
+    var own = Candidate(Wide(0), NONE);
     for (var i = lid.x; i < params.cols; i += WG_SIZE) {
-        own = merge(own, Candidate(x[first + i], i));
+        own = merge(own, Candidate(Wide(x[first + i]), i));
     }
     best[lid.x] = own;
 

@@ -43,7 +43,7 @@ fn main(
     for (var i = lid.x; i < SIZE; i += WG_SIZE) {
         var key = 0xffffffffu;
         if i < params.cols {
-            key = sort_key(bitcast<u32>(x[first + i]), KIND, DESCENDING);
+            key = sort_key(bitcast<u32>(Wide(x[first + i])), KIND, DESCENDING);
         }
         keys[i] = key;
         order[i] = i;

@@ -26,9 +26,9 @@ struct Params {
 @group(0) @binding(1) var<storage, read> q: array<Elem>;
 @group(0) @binding(2) var<storage, read> k: array<Elem>;
 @group(0) @binding(3) var<storage, read> v: array<Elem>;
-@group(0) @binding(4) var<storage, read> logs: array<Elem>;
+@group(0) @binding(4) var<storage, read> logs: array<f32>;
 @group(0) @binding(5) var<storage, read> ct: array<Elem>;
-@group(0) @binding(6) var<storage, read> along: array<Elem>;
+@group(0) @binding(6) var<storage, read> along: array<f32>;
 @group(0) @binding(7) var<storage, read_write> y: array<Out>;
 
 /// The larger of d and e, at least 1.
@@ -137,9 +137,9 @@ fn main(
                     score = fma(row_of_scores(at * params.d + i), element, score);
                 }
                 let index = head * params.t + query;
-                weight = exponential(score * params.scale - Acc(logs[index]));
+                weight = exponential(score * params.scale - logs[index]);
                 if BY != 2u {
-                    weight *= (steep[j] - Acc(along[index])) * params.scale;
+                    weight *= (steep[j] - along[index]) * params.scale;
                 }
             }
             weights[mine + lane + LANES * j] = weight;

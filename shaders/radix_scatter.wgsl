@@ -38,7 +38,7 @@ const ITEMS = 8u;
 var<workgroup> counts: array<u32, 8u * INVOCATIONS>;
 
 fn digit_of(index: u32) -> u32 {
-    return (sort_key(bitcast<u32>(x[index]), KIND, DESCENDING) >> params.shift) & 15u;
+    return (sort_key(bitcast<u32>(Wide(x[index])), KIND, DESCENDING) >> params.shift) & 15u;
 }
 
 @compute @workgroup_size(INVOCATIONS)

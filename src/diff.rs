@@ -54,12 +54,14 @@ pub struct Parting {
     pub expected: f64,
     /// What it may be off by.
     pub allowed: f64,
+    /// Type of what it computes.
+    pub dtype: DType,
 }
 
 impl Parting {
     /// The error in units in the last place of the right value.
     pub fn ulp(&self) -> f64 {
-        (self.got - self.expected).abs() / unit_in_last_place(self.expected, DType::F32)
+        (self.got - self.expected).abs() / unit_in_last_place(self.expected, self.dtype)
     }
 }
 
@@ -283,6 +285,7 @@ impl Diff {
                     got,
                     expected,
                     allowed,
+                    dtype: step.writes[0].dtype,
                 });
             }
             kept.get_or_insert(left);

@@ -45,12 +45,13 @@ pub enum Domain {
     Values(&'static [f64]),
 }
 
-/// The error of a device against the reference.
+/// The error of a device against the reference: what its arithmetic in f32 may be off by. A result of
+/// f16 may be off by half a unit in the last place more, for it is rounded when it is stored.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Bound {
     /// The same value; NaN where the reference has one.
     Exact,
-    /// Units in the last place of the result's type, at the reference's value.
+    /// Units in the last place of f32, at the reference's value.
     Ulp(u32),
     /// For sums: at most `c * eps * sum |terms|`, where `eps` is 2^-24 and the sum of the
     /// magnitudes of the terms is the same operation on the magnitudes of its operands.
@@ -118,11 +119,35 @@ impl Sample {
         Sample { label, ..self }
     }
 
+    /// The same with f16 in the place of f32.
+    pub fn of_halves(mut self) -> Self {
+        for (meta, _) in self.operands.iter_mut().filter(|(meta, _)| meta.dtype == DType::F32) {
+            meta.dtype = DType::F16;
+        }
+        self
+    }
+
+    /// Whether something of it is f32.
+    fn takes_floats(&self) -> bool {
+        self.operands.iter().any(|(meta, _)| meta.dtype == DType::F32)
+    }
+
     /// Values of the operands: the same at each call.
     pub fn values(&self) -> Vec<Array64> {
         let operands = self.operands.iter().enumerate();
         operands.map(|(index, (meta, domain))| domain.fill(meta, index as u64 + 1)).collect()
     }
+}
+
+/// These samples, and those with one of these labels in halves as well. The bound stays: it is that of
+/// the arithmetic.
+pub(crate) fn with_halves(mut samples: Vec<Sample>, labels: &[&str]) -> Vec<Sample> {
+    let chosen = samples.iter().filter(|s| labels.contains(&s.label) && s.takes_floats());
+    let halves: Vec<Sample> = chosen.cloned().map(Sample::of_halves).collect();
+    let is_of = |label: &&&str| halves.iter().any(|sample| sample.label == **label);
+    debug_assert_eq!(labels.iter().filter(is_of).count(), labels.len(), "of {labels:?}");
+    samples.extend(halves);
+    samples
 }
 
 /// The samples of every operation, and of every function that is written in operations.

@@ -65,9 +65,13 @@ fn parse(Assembly { label, text, .. }: &Assembly) -> Module {
     parsed.unwrap_or_else(|error| panic!("{label}: {}", error.emit_to_string(text)))
 }
 
-/// Nothing that an adapter may lack is asked for.
+/// Nothing that an adapter may lack is asked for, but f16 where the first line says so.
 fn validate(Assembly { label, text, .. }: &Assembly, module: &Module) -> valid::ModuleInfo {
-    let (flags, capabilities) = (valid::ValidationFlags::all(), valid::Capabilities::empty());
+    let flags = valid::ValidationFlags::all();
+    let capabilities = match text.starts_with("enable f16; ") {
+        true => valid::Capabilities::SHADER_FLOAT16,
+        false => valid::Capabilities::empty(),
+    };
     let info = valid::Validator::new(flags, capabilities).validate(module);
     info.unwrap_or_else(|error| panic!("{label}: {}", error.emit_to_string(text)))
 }

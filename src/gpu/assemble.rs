@@ -1,12 +1,13 @@
 //! Steps become shaders: a file of `shaders/`, followed by the declarations it asks for.
 //!
-//! Nothing is put in front of the file, so its line numbers stay true. No adapter is needed:
+//! Nothing is put in front of the file but `enable f16;`, on its first line, so its line numbers stay
+//! true. No adapter is needed:
 //! tests assemble every shader and compare it with what the host binds.
 
 use super::{
     detour,
     emit::{Emitted, Emitter},
-    operands::{Operands, storage_type, value_type},
+    operands::{Operands, storage_type, value_type, wide_type},
     reduction,
     slot_params::SlotParams,
 };
@@ -103,7 +104,8 @@ pub(super) fn assemble(step: &Step, partials: usize, variant: usize) -> Vec<Asse
             let first = step.reads.first().filter(|_| *operands > 0);
             let elem = first.map_or(*dtype, |region| region.dtype);
             text.alias("Elem", storage_type(elem));
-            text.alias("Acc", storage_type(*dtype));
+            text.alias("Wide", wide_type(elem));
+            text.alias("Acc", wide_type(*dtype));
             text.own(&step.reads[..*operands], step.writes[0]);
             let acc = if *dtype == DType::Bool { "(acc != 0u)" } else { "acc" };
             text.epilogue(step, epilogue, space, acc);
@@ -128,7 +130,7 @@ fn map(step: &Step, space: &[usize], body: &Body, roots: &[TermId]) -> Assembly 
     let emitted = text.emit(body, roots, &[("i", space)], &operands, "", "");
     let mut stores = String::new();
     for ((write, name), value) in writes.iter().zip(&emitted.values) {
-        stores += &format!("    {name}[i] = {};\n", stored(value, write.dtype));
+        stores += &format!("    {name}[i] = {};\n", text.stored(value, write.dtype));
     }
     text.declarations += &format!("fn map(i: u32) {{\n{}{stores}}}\n", emitted.statements);
     text.slot_operands(&operands);
@@ -144,11 +146,6 @@ fn map(step: &Step, space: &[usize], body: &Body, roots: &[TermId]) -> Assembly 
 
 /// Invocations per workgroup of `shaders/map.wgsl`.
 const MAP_INVOCATIONS: usize = 256;
-
-/// A value as it is stored.
-fn stored(value: &str, dtype: DType) -> String {
-    if dtype == DType::Bool { format!("select(0u, 1u, {value})") } else { value.to_owned() }
-}
 
 /// A shader while declarations are appended to it.
 pub(super) struct Text {
@@ -194,6 +191,19 @@ impl Text {
         self.declarations += text;
         self.declarations.push('\n');
         self.lib.extend(lib);
+    }
+
+    /// A value as it is stored.
+    pub fn stored(&mut self, value: &str, dtype: DType) -> String {
+        match dtype {
+            DType::Bool => format!("select(0u, 1u, {value})"),
+            // Rounded by us: a conversion may cut off instead.
+            DType::F16 => {
+                self.lib.insert("half");
+                format!("f16(round_to_half({value}))")
+            }
+            _ => value.to_owned(),
+        }
     }
 
     /// The bindings of group 0: what the file itself declares.
@@ -253,7 +263,7 @@ impl Text {
         let spaces = [("index", space)];
         let emitted =
             self.emit(&epilogue.body, &[epilogue.root], &spaces, operands, "epilogue_", acc);
-        let (statements, value) = (emitted.statements, stored(&emitted.values[0], dtype));
+        let (statements, value) = (emitted.statements, self.stored(&emitted.values[0], dtype));
         self.declarations += &format!(
             "fn epilogue(acc: Acc, index: u32) -> Out {{\n{statements}    return {value};\n}}\n"
         );
@@ -266,7 +276,10 @@ impl Text {
 
     /// The whole text.
     pub fn finish(mut self, shader: Shader) -> Assembly {
-        let mut text = shader.source.to_owned();
+        let mut regions = self.bindings.iter().filter_map(|binding| binding.region);
+        let has_halves = regions.any(|region| region.dtype == DType::F16);
+        let mut text = String::from(if has_halves { "enable f16; " } else { "" });
+        text += shader.source;
         text += "\n// ---- appended by the host ----\n";
         if !self.slot.is_empty() {
             text += &self.slot.declaration();

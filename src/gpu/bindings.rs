@@ -4,8 +4,9 @@ use super::{
     assemble::Binding,
     counters::count,
     device::GpuDevice,
+    elements::{bytes_of, first_of},
     guard,
-    memory::{Home, bytes_of},
+    memory::Home,
     program::{Command, Dispatch},
 };
 use crate::schedule::plan::{Region, Storage};
@@ -47,10 +48,10 @@ impl<H> Homes<H> {
 }
 
 impl Homes {
-    /// The buffer of a region, and its first word there.
-    pub fn locate(&self, region: Region) -> (&Home, usize) {
+    /// The buffer of a region, and where it begins there, in bytes.
+    pub fn locate(&self, region: Region) -> (&Home, u64) {
         let home = self.of(region.storage);
-        (home, home.first + region.offset)
+        (home, home.first + first_of(region))
     }
 
     /// What is left of it for whoever comes back.
@@ -70,7 +71,7 @@ impl Homes {
 #[derive(Debug)]
 struct Trace {
     buffer: Weak<wgpu::Buffer>,
-    first: usize,
+    first: u64,
 }
 
 impl Trace {
@@ -199,11 +200,10 @@ fn uniform<'a>(uniforms: &'a wgpu::Buffer, range: &Range<usize>) -> wgpu::Buffer
 }
 
 fn storage<'a>(device: &GpuDevice, homes: &'a Homes, region: Region) -> wgpu::BufferBinding<'a> {
-    let (home, first) = homes.locate(region);
-    let offset = 4 * first as u64;
+    let (home, offset) = homes.locate(region);
     let size = match guard::is_around(device, region.storage) {
         true => home.buffer.size() - offset,
-        false => bytes_of(region.len),
+        false => bytes_of(region.len, region.dtype),
     };
     wgpu::BufferBinding { buffer: &home.buffer, offset, size: NonZeroU64::new(size) }
 }

@@ -4,6 +4,7 @@
 //! buffer. Where a step does that, its result goes to a scratch slot and is copied from there.
 //! The one case that needs none is an update in place: then only the output is bound.
 
+use super::elements::{ALIGNMENT, bytes_of, first_of, width};
 use crate::{
     ops::lowering::Cost,
     schedule::plan::{Plan, Region, Step, StepKind, Storage},
@@ -15,14 +16,13 @@ pub(super) struct Bindable {
     pub steps: Vec<Step>,
     /// Which step of the plan each of them belongs to.
     pub numbers: Vec<usize>,
-    /// Sizes of the slots in words, the scratch slot being the last.
-    pub slots: Vec<usize>,
+    /// Sizes of the slots in bytes, the scratch slot being the last.
+    pub slots: Vec<u64>,
 }
 
 /// Puts detours where they are needed.
 pub(super) fn bindable(plan: &Plan) -> Bindable {
     let scratch = Storage::Slot(plan.slots.len());
-    let mut words = 0;
     let mut steps = Vec::with_capacity(plan.steps.len());
     let mut numbers = Vec::with_capacity(plan.steps.len());
     for (number, step) in plan.steps.iter().enumerate() {
@@ -32,9 +32,9 @@ pub(super) fn bindable(plan: &Plan) -> Bindable {
         for index in 0..step.writes.len() {
             let write = step.writes[index];
             if write.len > 0 && conflicts(plan, &step, write) {
-                let region = Region { storage: scratch, offset: used, ..write };
-                // Bindings begin at multiples of 256 bytes.
-                used += write.len.next_multiple_of(64);
+                let offset = (used / width(write.dtype)) as usize;
+                let region = Region { storage: scratch, offset, ..write };
+                used += bytes_of(write.len, write.dtype).next_multiple_of(ALIGNMENT);
                 step.writes[index] = region;
                 copies.push(Step {
                     label: format!("{} (copied out)", step.label),
@@ -46,13 +46,16 @@ pub(super) fn bindable(plan: &Plan) -> Bindable {
                 });
             }
         }
-        words = words.max(used);
         numbers.extend(std::iter::repeat_n(number, 1 + copies.len()));
         steps.push(step);
         steps.extend(copies);
     }
-    let mut slots = plan.slots.clone();
-    slots.push(words);
+    let mut slots = vec![0; plan.slots.len() + 1];
+    for region in steps.iter().flat_map(|step: &Step| step.reads.iter().chain(&step.writes)) {
+        if let Storage::Slot(slot) = region.storage {
+            slots[slot] = slots[slot].max(first_of(*region) + bytes_of(region.len, region.dtype));
+        }
+    }
     Bindable { steps, numbers, slots }
 }
 
@@ -64,8 +67,8 @@ fn conflicts(plan: &Plan, step: &Step, write: Region) -> bool {
         StepKind::Map { .. } | StepKind::Reduce { .. } => 0,
     };
     step.reads.iter().enumerate().any(|(index, read)| {
-        let in_place =
-            (read.storage, read.offset, read.len) == (write.storage, write.offset, write.len);
+        let place = |r: &Region| (r.storage, r.offset, r.len, width(r.dtype));
+        let in_place = place(read) == place(&write);
         plan.home(*read).0 == plan.home(write).0 && (index < own_operands || !in_place)
     })
 }

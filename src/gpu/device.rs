@@ -3,12 +3,15 @@
 use super::{
     adapter,
     counters::{Counters, Tally, count},
+    elements,
     faults::Faults,
     ledger::Ledger,
+    memory::Home,
     pipelines::Pipelines,
     prove::{Proofs, Verification},
 };
 use crate::{
+    dtype::DType,
     error::{DeviceError, Error},
     ops::lowering::MAX_GROUPS,
 };
@@ -67,9 +70,11 @@ impl GpuDevice {
         limits.max_compute_workgroups_per_dimension =
             own.max_compute_workgroups_per_dimension.min(MAX_GROUPS);
 
+        // What kernels and those who time them gain from, where the adapter has it.
+        let wanted = wgpu::Features::SHADER_F16 | wgpu::Features::TIMESTAMP_QUERY;
         let descriptor = wgpu::DeviceDescriptor {
             label: Some("wgrad"),
-            required_features: adapter.features() & wgpu::Features::TIMESTAMP_QUERY,
+            required_features: adapter.features() & wanted,
             required_limits: limits,
             experimental_features: wgpu::ExperimentalFeatures::disabled(),
             memory_hints: wgpu::MemoryHints::Performance,
@@ -148,6 +153,11 @@ impl GpuDevice {
         (f64::from(queue.get_timestamp_period()), queries)
     }
 
+    /// Whether its shaders can store elements of this type.
+    pub fn has(&self, dtype: DType) -> bool {
+        dtype != DType::F16 || self.shared.device.features().contains(wgpu::Features::SHADER_F16)
+    }
+
     /// What was created and executed since the device was opened.
     pub fn counters(&self) -> Counters {
         self.shared.tally.read()
@@ -220,9 +230,10 @@ impl Submissions<'_> {
 
     /// Writes words before the next submission. wgpu makes a hidden buffer for it: not for what
     /// happens at every run.
-    pub fn write(&self, buffer: &wgpu::Buffer, offset: usize, words: &[u32]) {
+    pub fn write(&self, home: &Home, dtype: DType, words: &[u32]) {
         if !words.is_empty() {
-            self.shared.queue.write_buffer(buffer, 4 * offset as u64, bytemuck::cast_slice(words));
+            let bytes = elements::encode(words, dtype);
+            self.shared.queue.write_buffer(&home.buffer, home.first, &bytes);
         }
     }
 }

@@ -4,8 +4,9 @@ use super::{
     bindings::Homes,
     counters::count,
     device::Submissions,
+    elements::{bytes_of, decode},
     guard,
-    memory::{Home, bytes_of},
+    memory::Home,
     program::{Command, GpuProgram, State},
     stopwatch::Stopwatch,
     uploads::IN_FLIGHT,
@@ -14,7 +15,7 @@ use super::{
 use crate::{
     error::{Error, RunError},
     finite::NotFinite,
-    schedule::plan::{Region, Step},
+    schedule::plan::{Region, Step, Storage},
     value::{Data, Fed},
     variables::Store,
 };
@@ -156,8 +157,7 @@ impl GpuProgram {
         while let Some(&index) = commands.peek() {
             if let Command::Copy { from, to, .. } = &self.commands[index] {
                 let ((source, read), (target, write)) = (homes.locate(*from), homes.locate(*to));
-                let (read, write) = (4 * read as u64, 4 * write as u64);
-                let bytes = bytes_of(to.len);
+                let bytes = bytes_of(to.len, to.dtype);
                 encoder.copy_buffer_to_buffer(&source.buffer, read, &target.buffer, write, bytes);
                 commands.next();
                 continue;
@@ -193,12 +193,30 @@ impl GpuProgram {
         for write in step.writes.iter().filter(|write| write.len > 0 && write.dtype.is_float()) {
             let (home, first) = homes.locate(*write);
             let home = Home { buffer: home.buffer.clone(), first };
-            let words = self.device.read_between(submissions, &home, write.len)?;
-            if let Some(found) = NotFinite::among(write.dtype, &words) {
-                return Err(RunError::from(NotFinite::of_step(number, step, found)).into());
+            let bytes = bytes_of(write.len, write.dtype);
+            let bytes = self.device.read_between(submissions, &home, bytes)?;
+            let words = decode(&bytes, write.dtype, write.len);
+            for (first, count) in self.elements_of(*write) {
+                let elements = words.get(first..first + count).unwrap_or_default();
+                if let Some((index, value)) = NotFinite::among(write.dtype, elements) {
+                    let found = NotFinite::of_step(number, step, (first + index, value));
+                    return Err(RunError::from(found).into());
+                }
             }
         }
         Ok(())
+    }
+
+    /// Where in a region there are elements, and how many. Between the members of an arena there is nothing: its
+    /// words are made of what other values have left in the memory of a gradient, and two halves that
+    /// were one float may well be NaN.
+    fn elements_of(&self, region: Region) -> Vec<(usize, usize)> {
+        let Storage::Arena(arena) = region.storage else { return vec![(0, region.len)] };
+        let members = self.plan.arenas[arena].members.iter();
+        let elements = |&(variable, first): &(usize, usize)| {
+            (first, self.plan.variables[variable].1.meta.shape.len())
+        };
+        members.map(elements).collect()
     }
 
     /// Checks the bands around everything that these commands wrote.

@@ -5,17 +5,19 @@
 
 use super::{
     device::{GpuDevice, Submissions},
+    elements::{ALIGNMENT, decode},
     memory::Home,
 };
 use crate::{
+    dtype::DType,
     error::{DeviceError, Error},
     schedule::plan::Storage,
 };
 
-/// A quiet NaN, a large integer, and true: wrong in every type.
-pub(super) const PATTERN: u32 = 0x7fc0_dead;
-/// Words in front of a buffer and behind it: a multiple of what bindings are aligned to.
-const BAND: usize = 64;
+/// A quiet NaN, two halves that are NaN, a large integer, and true: wrong in every type.
+pub(super) const PATTERN: u32 = 0x7fc0_7ead;
+/// Bytes in front of a buffer and behind it.
+const BAND: u64 = ALIGNMENT;
 
 impl GpuDevice {
     /// The same device; programs compiled for this handle surround their slots and results with
@@ -28,19 +30,19 @@ impl GpuDevice {
     }
 }
 
-/// Memory for a result.
-pub(super) fn output(device: &GpuDevice, len: usize) -> Result<Home, Error> {
+/// Memory for a result of so many bytes.
+pub(super) fn output(device: &GpuDevice, bytes: u64) -> Result<Home, Error> {
     match device.is_guarded {
-        true => guarded(device, "guarded output", len),
-        false => Ok(Home::whole(device.storage("output", len)?)),
+        true => guarded(device, "guarded output", bytes),
+        false => Ok(Home::whole(device.storage("output", bytes)?)),
     }
 }
 
 /// Memory for slots of these sizes.
-pub(super) fn slots(device: &GpuDevice, words: &[usize]) -> Result<Vec<Home>, Error> {
+pub(super) fn slots(device: &GpuDevice, bytes: &[u64]) -> Result<Vec<Home>, Error> {
     match device.is_guarded {
-        true => words.iter().map(|&words| guarded(device, "guarded slot", words)).collect(),
-        false => Ok(device.slots(words)?.into_iter().map(Home::whole).collect()),
+        true => bytes.iter().map(|&bytes| guarded(device, "guarded slot", bytes)).collect(),
+        false => Ok(device.slots(bytes)?.into_iter().map(Home::whole).collect()),
     }
 }
 
@@ -50,8 +52,8 @@ pub(super) fn is_around(device: &GpuDevice, storage: Storage) -> bool {
     device.is_guarded && matches!(storage, Storage::Slot(_) | Storage::Output(_))
 }
 
-fn guarded(device: &GpuDevice, label: &str, words: usize) -> Result<Home, Error> {
-    let buffer = device.storage(label, BAND + words + BAND)?;
+fn guarded(device: &GpuDevice, label: &str, bytes: u64) -> Result<Home, Error> {
+    let buffer = device.storage(label, BAND + bytes + BAND)?;
     Ok(Home { buffer, first: BAND })
 }
 
@@ -59,7 +61,7 @@ fn guarded(device: &GpuDevice, label: &str, words: usize) -> Result<Home, Error>
 pub(super) fn poison(submissions: &Submissions<'_>, homes: &[Home]) {
     for home in homes {
         let words = vec![PATTERN; (home.buffer.size() / 4) as usize];
-        submissions.write(&home.buffer, 0, &words);
+        submissions.write(&Home::whole(home.buffer.clone()), DType::U32, &words);
     }
 }
 
@@ -70,10 +72,10 @@ pub(super) fn check(
     home: &Home,
     step: &str,
 ) -> Result<(), Error> {
-    let size = (home.buffer.size() / 4) as usize;
-    for first in [0, size - BAND] {
+    for first in [0, home.buffer.size() - BAND] {
         let band = Home { buffer: home.buffer.clone(), first };
-        let words = device.read_between(submissions, &band, BAND)?;
+        let bytes = device.read_between(submissions, &band, BAND)?;
+        let words = decode(&bytes, DType::U32, (BAND / 4) as usize);
         if let Some(position) = words.iter().position(|&word| word != PATTERN) {
             let side = if first == 0 { "in front of" } else { "behind" };
             let message = format!(

@@ -1,18 +1,21 @@
 //! Buffers: making them, sharing them as slots, and places in them.
 
-use super::{counters::count, device::GpuDevice, faults::fault};
-use crate::error::{DeviceError, Error};
+use super::{
+    counters::count,
+    device::GpuDevice,
+    elements::{bytes_of, decode},
+    faults::fault,
+};
+use crate::{
+    dtype::DType,
+    error::{DeviceError, Error},
+};
 use std::sync::{Arc, PoisonError, Weak};
 use wgpu::BufferUsages;
 
 /// What every buffer that kernels use may be used for.
 const STORAGE: BufferUsages =
     BufferUsages::STORAGE.union(BufferUsages::COPY_SRC).union(BufferUsages::COPY_DST);
-
-/// Bytes of a buffer of so many words. Nothing of size 0 can be bound.
-pub(super) fn bytes_of(words: usize) -> u64 {
-    4 * words.max(1) as u64
-}
 
 impl GpuDevice {
     /// Makes a buffer.
@@ -49,8 +52,8 @@ impl GpuDevice {
     }
 
     /// Makes a buffer for kernels.
-    pub(super) fn storage(&self, label: &str, words: usize) -> Result<Arc<wgpu::Buffer>, Error> {
-        Ok(Arc::new(self.create_buffer(label, bytes_of(words), STORAGE, false)?))
+    pub(super) fn storage(&self, label: &str, bytes: u64) -> Result<Arc<wgpu::Buffer>, Error> {
+        Ok(Arc::new(self.create_buffer(label, bytes.max(4), STORAGE, false)?))
     }
 
     /// Makes a buffer of uniforms that never changes.
@@ -65,24 +68,24 @@ impl GpuDevice {
         Ok(buffer)
     }
 
-    /// Different buffers of at least these many words, shared with other programs.
+    /// Different buffers of at least these many bytes, shared with other programs.
     ///
     /// That is sound because a slot holds nothing between two runs, and the submissions of a run
     /// follow one another without those of another program in between.
-    pub(super) fn slots(&self, words: &[usize]) -> Result<Vec<Arc<wgpu::Buffer>>, Error> {
+    pub(super) fn slots(&self, bytes: &[u64]) -> Result<Vec<Arc<wgpu::Buffer>>, Error> {
         let mut pool = self.shared.slots.lock().unwrap_or_else(PoisonError::into_inner);
         pool.retain(|buffer| buffer.strong_count() > 0);
         let mut free: Vec<_> = pool.iter().filter_map(Weak::upgrade).collect();
         free.sort_by_key(|buffer| buffer.size());
-        let mut slots = vec![None; words.len()];
-        let mut order: Vec<usize> = (0..words.len()).collect();
-        order.sort_by_key(|&slot| std::cmp::Reverse(words[slot]));
+        let mut slots = vec![None; bytes.len()];
+        let mut order: Vec<usize> = (0..bytes.len()).collect();
+        order.sort_by_key(|&slot| std::cmp::Reverse(bytes[slot]));
         for slot in order {
-            let fits = free.iter().position(|buffer| buffer.size() >= bytes_of(words[slot]));
+            let fits = free.iter().position(|buffer| buffer.size() >= bytes[slot]);
             slots[slot] = Some(match fits {
                 Some(position) => free.remove(position),
                 None => {
-                    let buffer = self.storage("slot", words[slot])?;
+                    let buffer = self.storage("slot", bytes[slot])?;
                     pool.push(Arc::downgrade(&buffer));
                     buffer
                 }
@@ -102,8 +105,8 @@ impl GpuDevice {
 #[derive(Clone, Debug)]
 pub(super) struct Home {
     pub buffer: Arc<wgpu::Buffer>,
-    /// Where it begins, in words.
-    pub first: usize,
+    /// Where it begins, in bytes.
+    pub first: u64,
 }
 
 impl Home {
@@ -124,6 +127,7 @@ pub(crate) struct Placed {
     pub(super) device: GpuDevice,
     pub(super) home: Home,
     pub(super) len: usize,
+    pub(super) dtype: DType,
     /// The program in whose arena it is, as long as there is one: nobody else may move it.
     pub(super) claim: Weak<()>,
 }
@@ -135,7 +139,7 @@ impl Placed {
         if self.device.shared.faults.check().is_err() {
             return false;
         }
-        self.device.submissions().write(&self.home.buffer, self.home.first, words);
+        self.device.submissions().write(&self.home, self.dtype, words);
         true
     }
 
@@ -151,6 +155,10 @@ impl Placed {
             Err(DeviceError::Reported { message }.into())
         }
         #[cfg(not(target_arch = "wasm32"))]
-        pollster::block_on(self.device.read(&self.home, self.len))
+        {
+            let bytes = bytes_of(self.len, self.dtype);
+            let bytes = pollster::block_on(self.device.read(&self.home, bytes))?;
+            Ok(decode(&bytes, self.dtype, self.len))
+        }
     }
 }

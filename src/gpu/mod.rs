@@ -19,6 +19,7 @@ mod bindings;
 mod counters;
 mod detour;
 mod device;
+mod elements;
 mod emit;
 mod execute;
 mod faults;

@@ -1,5 +1,6 @@
 //! How the loads of a slot reach their operands: which buffer variable, bound where.
 
+use super::elements::width;
 use crate::{
     dtype::DType,
     schedule::{
@@ -12,15 +13,21 @@ use std::collections::BTreeMap;
 /// The type of the elements of a buffer in a shader.
 pub(super) fn storage_type(dtype: DType) -> &'static str {
     match dtype {
-        DType::F32 | DType::F16 => "f32",
+        DType::F32 => "f32",
+        DType::F16 => "f16",
         DType::I32 => "i32",
         DType::U32 | DType::Bool => "u32",
     }
 }
 
+/// The type in which kernels calculate with elements.
+pub(super) fn wide_type(dtype: DType) -> &'static str {
+    if dtype == DType::F16 { "f32" } else { storage_type(dtype) }
+}
+
 /// The type of a value in a shader.
 pub(super) fn value_type(dtype: DType) -> &'static str {
-    if dtype == DType::Bool { "bool" } else { storage_type(dtype) }
+    if dtype == DType::Bool { "bool" } else { wide_type(dtype) }
 }
 
 /// Whether each term is needed for one of the roots.
@@ -72,10 +79,9 @@ impl Operands {
         if self.variables.contains_key(&operand) {
             return;
         }
-        let same_words = |other: &Region| {
-            (other.storage, other.offset, other.len) == (region.storage, region.offset, region.len)
-        };
-        let variable = match writes.iter().find(|(write, _)| same_words(write)) {
+        let place = |r: &Region| (r.storage, r.offset, r.len, width(r.dtype));
+        let is_it = |write: &Region| place(write) == place(&region);
+        let variable = match writes.iter().find(|(write, _)| is_it(write)) {
             Some((write, name)) => (name.clone(), write.dtype),
             None => {
                 let known = self.bound.iter().position(|bound| *bound == region);
@@ -95,6 +101,7 @@ impl Operands {
         let element = format!("{name}[{index}]");
         // The memory of a value may be taken over by one of another type.
         let element = match (storage_type(*stored), storage_type(dtype)) {
+            ("f16", "f16") => format!("f32({element})"),
             (from, to) if from == to => element,
             (_, to) => format!("bitcast<{to}>({element})"),
         };

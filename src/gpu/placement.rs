@@ -12,11 +12,13 @@
 use super::{
     assemble::BindingKind,
     device::GpuDevice,
-    memory::{Home, Placed, bytes_of},
+    elements::{bytes_of, width},
+    memory::{Home, Placed},
     program::Command,
 };
 use crate::{
     error::Error,
+    graph::Declaration,
     schedule::plan::{Arena, Plan, Region, Storage},
     variables::{Place, Store},
 };
@@ -42,7 +44,7 @@ pub(super) struct Placement {
 pub(super) struct Visit {
     stored: Home,
     stand_in: Home,
-    len: usize,
+    bytes: u64,
     is_assigned: bool,
 }
 
@@ -79,7 +81,7 @@ impl Tenancy {
             variables.push(match on_device(device, store, path)? {
                 Some(placed) => placed.home.clone(),
                 None => {
-                    let home = Home::whole(device.storage(path, declaration.meta.shape.len())?);
+                    let home = Home::whole(device.storage(path, size_of(declaration))?);
                     move_to(device, plan, store, variable, home.clone(), Weak::new())?;
                     home
                 }
@@ -87,10 +89,10 @@ impl Tenancy {
         }
 
         let mut before = mem::take(&mut self.stand_ins);
-        let mut stand_in = |storage, words| {
+        let mut stand_in = |storage, bytes| {
             let buffer = match before.remove(&storage) {
                 Some(buffer) => buffer,
-                None => device.storage("stand-in", words)?,
+                None => device.storage("stand-in", bytes)?,
             };
             self.stand_ins.insert(storage, buffer.clone());
             Ok::<_, Error>(Home::whole(buffer))
@@ -98,17 +100,17 @@ impl Tenancy {
         let mut visits = Vec::new();
         let mut visit = |variable: usize, stored: &mut Home, stand_in: Home| {
             let stored = mem::replace(stored, stand_in.clone());
-            let len = plan.variables[variable].1.meta.shape.len();
-            visits.push(Visit { stored, stand_in, len, is_assigned: plan.assigned[variable] });
+            let bytes = size_of(&plan.variables[variable].1);
+            visits.push(Visit { stored, stand_in, bytes, is_assigned: plan.assigned[variable] });
         };
         let mut arenas = Vec::with_capacity(plan.arenas.len());
         for ((number, arena), gathered) in plan.arenas.iter().enumerate().zip(gathered) {
             arenas.push(match gathered {
                 Some(home) => home,
                 None => {
-                    let home = stand_in(Storage::Arena(number), arena.words)?;
+                    let home = stand_in(Storage::Arena(number), size_of_arena(arena))?;
                     for &(variable, first) in &arena.members {
-                        let part = Home { buffer: home.buffer.clone(), first };
+                        let part = part_of(&home, arena, first);
                         visit(variable, &mut variables[variable], part);
                     }
                     home
@@ -122,8 +124,8 @@ impl Tenancy {
                 _ => continue,
             };
             if Arc::ptr_eq(&variables[written].buffer, &read.buffer) {
-                let len = plan.variables[written].1.meta.shape.len();
-                let home = stand_in(Storage::Variable(written), len)?;
+                let bytes = size_of(&plan.variables[written].1);
+                let home = stand_in(Storage::Variable(written), bytes)?;
                 visit(written, &mut variables[written], home);
             }
         }
@@ -155,10 +157,10 @@ impl Tenancy {
         let is_there = existing.is_some();
         let home = match existing {
             Some(home) => home,
-            None => Home::whole(device.storage("arena", arena.words)?),
+            None => Home::whole(device.storage("arena", size_of_arena(arena))?),
         };
         for &(variable, first) in &arena.members {
-            let part = Home { buffer: home.buffer.clone(), first };
+            let part = part_of(&home, arena, first);
             let claim = Arc::downgrade(&self.claim);
             match is_there {
                 true => settle(device, plan, store, variable, part, claim),
@@ -172,13 +174,13 @@ impl Tenancy {
 impl Visit {
     /// Records the way to the stand-in.
     pub fn begin(&self, encoder: &mut wgpu::CommandEncoder) {
-        copy(encoder, &self.stored, &self.stand_in, self.len);
+        copy(encoder, &self.stored, &self.stand_in, self.bytes);
     }
 
     /// Records the way back.
     pub fn end(&self, encoder: &mut wgpu::CommandEncoder) {
         if self.is_assigned {
-            copy(encoder, &self.stand_in, &self.stored, self.len);
+            copy(encoder, &self.stand_in, &self.stored, self.bytes);
         }
     }
 }
@@ -235,8 +237,8 @@ fn existing(
             return Ok(None);
         };
         let begin = Home::whole(placed.home.buffer.clone());
-        let fits = placed.home.first == first
-            && begin.buffer.size() == bytes_of(arena.words)
+        let fits = placed.home.first == part_of(&begin, arena, first).first
+            && begin.buffer.size() == size_of_arena(arena)
             && whole.as_ref().is_none_or(|whole| whole.is(&begin));
         if !fits {
             return Ok(None);
@@ -260,12 +262,12 @@ fn move_to(
         Some(old) => {
             let submissions = device.submissions();
             let mut encoder = submissions.encoder();
-            copy(&mut encoder, &old.home, &home, declaration.meta.shape.len());
+            copy(&mut encoder, &old.home, &home, size_of(declaration));
             submissions.submit(encoder);
         }
         None => {
             let value = store.entry(path)?.read()?;
-            device.submissions().write(&home.buffer, home.first, value.words());
+            device.submissions().write(&home, declaration.meta.dtype, value.words());
         }
     }
     settle(device, plan, store, variable, home, claim);
@@ -282,13 +284,25 @@ fn settle(
     claim: Weak<()>,
 ) {
     let (path, declaration) = &plan.variables[variable];
-    let len = declaration.meta.shape.len();
-    store.place(path, Place::Gpu(Placed { device: device.clone(), home, len, claim }));
+    let (len, dtype) = (declaration.meta.shape.len(), declaration.meta.dtype);
+    store.place(path, Place::Gpu(Placed { device: device.clone(), home, len, dtype, claim }));
 }
 
-fn copy(encoder: &mut wgpu::CommandEncoder, from: &Home, to: &Home, len: usize) {
-    if len > 0 {
-        let (read, write) = (4 * from.first as u64, 4 * to.first as u64);
-        encoder.copy_buffer_to_buffer(&from.buffer, read, &to.buffer, write, bytes_of(len));
-    }
+fn copy(encoder: &mut wgpu::CommandEncoder, from: &Home, to: &Home, bytes: u64) {
+    encoder.copy_buffer_to_buffer(&from.buffer, from.first, &to.buffer, to.first, bytes);
+}
+
+/// Bytes of a variable.
+fn size_of(declaration: &Declaration) -> u64 {
+    bytes_of(declaration.meta.shape.len(), declaration.meta.dtype)
+}
+
+/// Bytes of an arena.
+fn size_of_arena(arena: &Arena) -> u64 {
+    bytes_of(arena.words, arena.dtype)
+}
+
+/// Where the member of an arena is that begins with this element.
+fn part_of(home: &Home, arena: &Arena, first: usize) -> Home {
+    Home { buffer: home.buffer.clone(), first: home.first + width(arena.dtype) * first as u64 }
 }

@@ -5,11 +5,12 @@ use super::{
     bindings::{Bindings, Homes},
     detour,
     device::GpuDevice,
+    elements::bytes_of,
     guard,
-    memory::{Home, bytes_of},
+    memory::Home,
     pipelines::Pipeline,
     placement::{Tenancy, Visit},
-    reduction::partial_words,
+    reduction::partial_bytes,
     stopwatch::Stopwatch,
     uploads::{IN_FLIGHT, Uploads},
     values::OutputSet,
@@ -114,7 +115,7 @@ impl GpuProgram {
                 }
                 continue;
             }
-            slots[partials] = slots[partials].max(partial_words(&assemblies, partials));
+            slots[partials] = slots[partials].max(partial_bytes(&assemblies, partials));
             for (index, assembly) in assemblies.into_iter().enumerate() {
                 check_bindings(device, &assembly)?;
                 commands.push(Command::Dispatch(Dispatch {
@@ -188,11 +189,7 @@ impl GpuProgram {
         let placement = state.tenancy.place(&self.device, &self.plan, store)?;
         let uploads = match &mut state.uploads {
             Some(uploads) => uploads,
-            none => {
-                let lens: Vec<_> =
-                    self.plan.inputs.iter().map(|(_, meta)| meta.shape.len()).collect();
-                none.insert(Uploads::new(&self.device, &lens)?)
-            }
+            none => none.insert(Uploads::new(&self.device, &self.plan.inputs)?),
         };
         while state.outputs.len() < IN_FLIGHT {
             state.outputs.push(Arc::new(OutputSet::new(&self.device, &self.plan.outputs)?));
@@ -233,8 +230,12 @@ impl Uniforms {
     }
 }
 
-/// The device calculates in 32 bits.
+/// Whether anything is in halves that a device without them has to compute: what is stored depends on
+/// what was fused, so that it counts too where nothing is.
 fn check_types(device: &GpuDevice, plan: &Plan) -> Result<(), Error> {
+    if device.has(DType::F16) {
+        return Ok(());
+    }
     let refuse = |op| {
         let device = device.name();
         Err(CompileError::Unsupported { op, dtype: DType::F16, device }.into())
@@ -273,7 +274,7 @@ fn calculates_in_half(step: &Step) -> bool {
 fn check_bindings(device: &GpuDevice, assembly: &Assembly) -> Result<(), Error> {
     let limit = device.shared.limits.max_storage_buffer_binding_size;
     for region in assembly.bindings.iter().filter_map(|binding| binding.region) {
-        let bytes = bytes_of(region.len);
+        let bytes = bytes_of(region.len, region.dtype);
         if bytes > limit {
             let tensor = format!("a tensor of {}", assembly.label);
             return Err(CompileError::BindingTooLarge { tensor, bytes, limit }.into());

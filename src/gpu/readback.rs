@@ -2,7 +2,7 @@
 
 use super::{
     device::{GpuDevice, Submissions},
-    memory::{Home, bytes_of},
+    memory::Home,
 };
 use crate::error::Error;
 use futures_intrusive::channel::shared::oneshot_channel;
@@ -18,29 +18,26 @@ const KEPT_BYTES: u64 = 64 << 20;
 pub(super) struct Pending {
     staging: wgpu::Buffer,
     submission: wgpu::SubmissionIndex,
-    len: usize,
+    bytes: u64,
 }
 
 impl GpuDevice {
-    /// The words that are there once everything submitted so far is done.
-    pub(super) async fn read(&self, home: &Home, len: usize) -> Result<Vec<u32>, Error> {
+    /// The bytes that are there once everything submitted so far is done: a multiple of 4.
+    pub(super) async fn read(&self, home: &Home, bytes: u64) -> Result<Vec<u8>, Error> {
         self.shared.faults.check()?;
-        if len == 0 {
-            return Ok(Vec::new());
-        }
-        let pending = self.begin_read(&self.submissions(), home, len)?;
+        let pending = self.begin_read(&self.submissions(), home, bytes)?;
         self.finish_read(pending).await
     }
 
-    /// Blocks for words between two submissions of a run that is looked at step by step; gives
+    /// Blocks for bytes between two submissions of a run that is looked at step by step; gives
     /// none where nobody may block.
     pub(super) fn read_between(
         &self,
         submissions: &Submissions<'_>,
         home: &Home,
-        len: usize,
-    ) -> Result<Vec<u32>, Error> {
-        let pending = self.begin_read(submissions, home, len)?;
+        bytes: u64,
+    ) -> Result<Vec<u8>, Error> {
+        let pending = self.begin_read(submissions, home, bytes)?;
         #[cfg(not(target_arch = "wasm32"))]
         return pollster::block_on(self.finish_read(pending));
         #[cfg(target_arch = "wasm32")]
@@ -55,37 +52,35 @@ impl GpuDevice {
         &self,
         submissions: &Submissions<'_>,
         home: &Home,
-        len: usize,
+        bytes: u64,
     ) -> Result<Pending, Error> {
-        let bytes = bytes_of(len);
         let staging = self.take_staging(bytes)?;
         let mut encoder = submissions.encoder();
-        let first = 4 * home.first as u64;
-        encoder.copy_buffer_to_buffer(&home.buffer, first, &staging, 0, bytes);
+        encoder.copy_buffer_to_buffer(&home.buffer, home.first, &staging, 0, bytes);
         let submission = submissions.submit(encoder);
-        Ok(Pending { staging, submission, len })
+        Ok(Pending { staging, submission, bytes })
     }
 
     /// Waits for a copy.
-    pub(super) async fn finish_read(&self, pending: Pending) -> Result<Vec<u32>, Error> {
-        let Pending { staging, submission, len } = pending;
-        let words = self.map_words(&staging, len, submission).await?;
+    pub(super) async fn finish_read(&self, pending: Pending) -> Result<Vec<u8>, Error> {
+        let Pending { staging, submission, bytes } = pending;
+        let read = self.map_bytes(&staging, bytes, submission).await?;
         let mut kept = self.shared.staging.lock().unwrap_or_else(PoisonError::into_inner);
         if kept.len() < KEPT && staging.size() <= KEPT_BYTES {
             kept.push(staging);
         }
-        Ok(words)
+        Ok(read)
     }
 
-    /// The first words of a buffer that `submission` copies to. Unmaps it again.
-    pub(super) async fn map_words(
+    /// The first bytes of a buffer that `submission` copies to. Unmaps it again.
+    pub(super) async fn map_bytes(
         &self,
         staging: &wgpu::Buffer,
-        len: usize,
+        bytes: u64,
         submission: wgpu::SubmissionIndex,
-    ) -> Result<Vec<u32>, Error> {
+    ) -> Result<Vec<u8>, Error> {
         let (sender, receiver) = oneshot_channel();
-        let range = 0..bytes_of(len);
+        let range = 0..bytes;
         staging.map_async(wgpu::MapMode::Read, range.clone(), move |outcome| {
             // Nobody listens any more where the future was dropped.
             let _ = sender.send(outcome);
@@ -99,10 +94,10 @@ impl GpuDevice {
         }
         let view =
             staging.get_mapped_range(range).map_err(|error| self.map_failed(&error.to_string()))?;
-        let words = bytemuck::pod_collect_to_vec::<u8, u32>(&view);
+        let read = view.to_vec();
         drop(view);
         staging.unmap();
-        Ok(words)
+        Ok(read)
     }
 
     /// A staging buffer of at least this size: an idle one, or a new one.

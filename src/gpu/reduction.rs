@@ -8,10 +8,12 @@
 
 use super::{
     assemble::{Assembly, Text, accumulator},
+    elements::bytes_of,
     emit::constant,
     operands::{Operands, live_terms, storage_type},
 };
 use crate::{
+    dtype::DType,
     ops::{
         lowering::{Shader, fold},
         reduce::ReduceFn,
@@ -137,7 +139,11 @@ impl Reduction<'_> {
         if shape.parts == 1 {
             return vec![self.stage(shape, label, &step.reads, step.writes[0], Some(epilogue))];
         }
-        let dtype = self.body.dtype(self.value);
+        // Between the stages nothing is rounded.
+        let dtype = match self.body.dtype(self.value) {
+            DType::F16 => DType::F32,
+            dtype => dtype,
+        };
         let len = outer * shape.parts;
         let between = Region { storage: partials, offset: 0, len, dtype };
         let first = self.stage(shape, format!("{label} (parts)"), &step.reads, between, None);
@@ -217,7 +223,7 @@ impl Reduction<'_> {
             Some((epilogue, space)) => {
                 text.epilogue_of(epilogue, write.dtype, space, "acc", &operands);
             }
-            None if storage_type(dtype) == accumulator(dtype) => text.no_epilogue(),
+            None if storage_type(write.dtype) == accumulator(dtype) => text.no_epilogue(),
             None => text.function(
                 "fn epilogue(acc: Acc, index: u32) -> Out { return select(0u, 1u, acc); }",
                 &[],
@@ -228,10 +234,11 @@ impl Reduction<'_> {
     }
 }
 
-/// Words of the slot of partial results that a step needs.
-pub(super) fn partial_words(assemblies: &[Assembly], partials: usize) -> usize {
+/// Bytes of the slot of partial results that a step needs.
+pub(super) fn partial_bytes(assemblies: &[Assembly], partials: usize) -> u64 {
     let regions = assemblies.iter().flat_map(|assembly| &assembly.bindings);
-    let of_slot =
-        |region: Region| (region.storage == Storage::Slot(partials)).then_some(region.len);
+    let of_slot = |region: Region| {
+        (region.storage == Storage::Slot(partials)).then(|| bytes_of(region.len, region.dtype))
+    };
     regions.filter_map(|binding| binding.region.and_then(of_slot)).max().unwrap_or(0)
 }

@@ -283,25 +283,3 @@ fn an_optimizer_updates_an_arena() -> Result<(), Error> {
     assert_near(&first, &expected_first, 1e-4);
     Ok(())
 }
-
-#[test]
-fn arithmetic_in_half_is_refused_wherever_it_hides() -> Result<(), Error> {
-    use crate::CompileError;
-    let Some(gpu) = device() else { return Ok(()) };
-    let refused = |build: &dyn for<'g> Fn(Tensor<'g>) -> Tensor<'g>| {
-        let graph = Graph::new();
-        let y = build(graph.input("x", [8, 8], DType::F32));
-        let outcome = graph.compile(&Device::Gpu(gpu.clone()), &[y]);
-        matches!(outcome, Err(Error::Compile(CompileError::Unsupported { dtype, .. }))
-            if dtype == DType::F16)
-    };
-    fn rounded(x: Tensor<'_>) -> Tensor<'_> {
-        (x.cast(DType::F16) * 1.1).cast(DType::F32)
-    }
-    assert!(refused(&|x| rounded(x)), "a map");
-    assert!(refused(&|x| rounded(x).sum(0)), "in front of a reduction");
-    assert!(refused(&|x| rounded(x.sum(0))), "behind a reduction");
-    assert!(refused(&|x| rounded(x.matmul(x))), "behind a kernel");
-    assert!(!refused(&|x| x.matmul(x).sum(0)));
-    Ok(())
-}

@@ -2,9 +2,10 @@
 
 use super::{
     device::{GpuDevice, Submissions},
-    memory::{Home, bytes_of},
+    elements::{bytes_of, encode},
+    memory::Home,
 };
-use crate::error::Error;
+use crate::{dtype::DType, error::Error, shape::Meta};
 use std::sync::{
     Arc,
     atomic::{AtomicBool, Ordering},
@@ -19,9 +20,11 @@ pub(super) const IN_FLIGHT: usize = 3;
 pub(super) struct Uploads {
     /// One for each input.
     pub homes: Vec<Home>,
-    /// First word of each input in a staging buffer.
-    firsts: Vec<usize>,
-    words: usize,
+    dtypes: Vec<DType>,
+    /// Where each input begins in a staging buffer, in bytes.
+    firsts: Vec<u64>,
+    /// Size of a staging buffer.
+    bytes: u64,
     frames: Vec<Frame>,
     next: usize,
 }
@@ -35,25 +38,27 @@ struct Frame {
 }
 
 impl Uploads {
-    /// Buffers for inputs of these lengths.
-    pub fn new(device: &GpuDevice, lens: &[usize]) -> Result<Self, Error> {
-        let homes = lens.iter().map(|&len| Ok(Home::whole(device.storage("input", len)?)));
+    /// Buffers for these inputs.
+    pub fn new(device: &GpuDevice, inputs: &[(String, Meta)]) -> Result<Self, Error> {
+        let sizes = inputs.iter().map(|(_, meta)| bytes_of(meta.shape.len(), meta.dtype));
+        let homes = sizes.clone().map(|size| Ok(Home::whole(device.storage("input", size)?)));
         let homes = homes.collect::<Result<_, Error>>()?;
-        let mut words = 0;
-        let firsts = lens.iter().map(|&len| {
-            words += len;
-            words - len
+        let mut bytes = 0;
+        let firsts = sizes.map(|size| {
+            bytes += size;
+            bytes - size
         });
         let firsts = firsts.collect();
+        let dtypes = inputs.iter().map(|(_, meta)| meta.dtype).collect();
         let frame = |_| {
             let usage = BufferUsages::MAP_WRITE | BufferUsages::COPY_SRC;
-            let staging = device.create_buffer("inputs", bytes_of(words), usage, true)?;
+            let staging = device.create_buffer("inputs", bytes, usage, true)?;
             Ok(Frame { staging, is_mapped: Arc::new(AtomicBool::new(true)), submission: None })
         };
         // In a browser a buffer cannot be waited for, and the queue copies instead.
-        let count = if words == 0 || cfg!(target_arch = "wasm32") { 0 } else { IN_FLIGHT };
+        let count = if bytes == 0 || cfg!(target_arch = "wasm32") { 0 } else { IN_FLIGHT };
         let frames = (0..count).map(frame).collect::<Result<_, Error>>()?;
-        Ok(Uploads { homes, firsts, words, frames, next: 0 })
+        Ok(Uploads { homes, dtypes, firsts, bytes, frames, next: 0 })
     }
 
     /// Records the copies of these inputs: index and words. Returns the frame that is used.
@@ -69,7 +74,7 @@ impl Uploads {
         }
         if self.frames.is_empty() {
             for (input, words) in inputs {
-                submissions.write(&self.homes[*input].buffer, 0, words);
+                submissions.write(&self.homes[*input], self.dtypes[*input], words);
             }
             return Ok(None);
         }
@@ -86,19 +91,19 @@ impl Uploads {
         }
         let mut view = frame
             .staging
-            .get_mapped_range_mut(0..bytes_of(self.words))
+            .get_mapped_range_mut(0..self.bytes)
             .map_err(|error| device.map_failed(&error.to_string()))?;
         for (input, words) in inputs {
-            let first = 4 * self.firsts[*input];
-            let bytes = bytemuck::cast_slice::<u32, u8>(words);
-            view.slice(first..first + bytes.len()).copy_from_slice(bytes);
+            let first = self.firsts[*input] as usize;
+            let bytes = encode(words, self.dtypes[*input]);
+            view.slice(first..first + bytes.len()).copy_from_slice(&bytes);
         }
         drop(view);
         frame.staging.unmap();
         for (input, words) in inputs.iter().filter(|(_, words)| !words.is_empty()) {
-            let first = 4 * self.firsts[*input] as u64;
-            let to = &self.homes[*input].buffer;
-            encoder.copy_buffer_to_buffer(&frame.staging, first, to, 0, bytes_of(words.len()));
+            let (first, to) = (self.firsts[*input], &self.homes[*input].buffer);
+            let size = bytes_of(words.len(), self.dtypes[*input]);
+            encoder.copy_buffer_to_buffer(&frame.staging, first, to, 0, size);
         }
         Ok(Some(current))
     }

@@ -2,10 +2,11 @@
 
 use super::{
     device::GpuDevice,
+    elements::{bytes_of, decode},
     guard,
-    memory::{Home, bytes_of},
+    memory::Home,
 };
-use crate::{error::Error, shape::Meta};
+use crate::{dtype::DType, error::Error, shape::Meta};
 use futures_intrusive::sync::Mutex;
 use std::sync::Arc;
 use wgpu::BufferUsages;
@@ -25,11 +26,12 @@ pub struct GpuValue {
 #[derive(Debug)]
 pub(super) struct OutputSet {
     pub homes: Vec<Home>,
-    lens: Vec<usize>,
-    /// For each result its first word in the staging buffer, where it is copied there.
-    staged: Vec<Option<usize>>,
-    /// Number of words in the staging buffer.
-    staging_words: usize,
+    /// Elements of each, and their type.
+    elements: Vec<(usize, DType)>,
+    /// For each result where it begins in the staging buffer, if it is copied there.
+    staged: Vec<Option<u64>>,
+    /// Bytes in the staging buffer.
+    staging_bytes: u64,
     staging: Option<wgpu::Buffer>,
     state: Mutex<State>,
 }
@@ -44,32 +46,34 @@ enum State {
     /// Somebody maps the staging buffer, or gave up doing it.
     Mapping(wgpu::SubmissionIndex),
     /// The staging buffer was read.
-    Read(Vec<u32>),
+    Read(Vec<u8>),
 }
 
 impl OutputSet {
     /// New buffers for results of these types.
     pub fn new(device: &GpuDevice, outputs: &[Meta]) -> Result<Self, Error> {
-        let lens: Vec<usize> = outputs.iter().map(|meta| meta.shape.len()).collect();
-        let homes = lens.iter().map(|&len| guard::output(device, len)).collect::<Result<_, _>>()?;
+        let elements: Vec<_> = outputs.iter().map(|meta| (meta.shape.len(), meta.dtype)).collect();
+        let sizes: Vec<u64> = elements.iter().map(|&(len, dtype)| bytes_of(len, dtype)).collect();
+        let homes = sizes.iter().map(|&size| guard::output(device, size));
+        let homes = homes.collect::<Result<_, _>>()?;
         // The smallest first: a loss must not wait for a large result beside it.
-        let mut order: Vec<usize> = (0..lens.len()).collect();
-        order.sort_by_key(|&output| lens[output]);
-        let mut staged = vec![None; lens.len()];
-        let mut words = 0;
+        let mut order: Vec<usize> = (0..sizes.len()).collect();
+        order.sort_by_key(|&output| sizes[output]);
+        let mut staged = vec![None; sizes.len()];
+        let mut bytes = 0;
         for output in order {
-            if lens[output] > 0 && bytes_of(words + lens[output]) <= STAGED_BYTES {
-                staged[output] = Some(words);
-                words += lens[output];
+            if elements[output].0 > 0 && bytes + sizes[output] <= STAGED_BYTES {
+                staged[output] = Some(bytes);
+                bytes += sizes[output];
             }
         }
         let usage = BufferUsages::MAP_READ | BufferUsages::COPY_DST;
-        let staging = match words {
+        let staging = match bytes {
             0 => None,
-            _ => Some(device.create_buffer("results", bytes_of(words), usage, false)?),
+            _ => Some(device.create_buffer("results", bytes, usage, false)?),
         };
         let state = Mutex::new(State::Unused, true);
-        Ok(OutputSet { homes, lens, staged, staging_words: words, staging, state })
+        Ok(OutputSet { homes, elements, staged, staging_bytes: bytes, staging, state })
     }
 
     /// Makes a set ready for another run. Nobody may hold a value of it.
@@ -86,10 +90,12 @@ impl OutputSet {
     /// Records the copies of small results to the staging buffer.
     pub fn stage(&self, encoder: &mut wgpu::CommandEncoder) {
         let Some(staging) = &self.staging else { return };
-        for ((home, &len), staged) in self.homes.iter().zip(&self.lens).zip(&self.staged) {
-            if let Some(first) = staged {
-                let (from, to) = (4 * home.first as u64, 4 * *first as u64);
-                encoder.copy_buffer_to_buffer(&home.buffer, from, staging, to, bytes_of(len));
+        for ((home, &(len, dtype)), first) in
+            self.homes.iter().zip(&self.elements).zip(&self.staged)
+        {
+            if let Some(first) = *first {
+                let size = bytes_of(len, dtype);
+                encoder.copy_buffer_to_buffer(&home.buffer, home.first, staging, first, size);
             }
         }
     }
@@ -101,16 +107,16 @@ impl OutputSet {
         }
     }
 
-    /// The words of the staging buffer, mapped by whoever asks first.
+    /// The words of a result in the staging buffer, which is mapped by whoever asks first.
     async fn read_staged(
         &self,
         device: &GpuDevice,
-        first: usize,
-        len: usize,
+        first: u64,
+        (len, dtype): (usize, DType),
     ) -> Result<Vec<u32>, Error> {
         let mut state = self.state.lock().await;
         let submission = match (&*state, &self.staging) {
-            (State::Read(words), _) => return Ok(words[first..first + len].to_vec()),
+            (State::Read(bytes), _) => return Ok(decode(&bytes[first as usize..], dtype, len)),
             (State::Submitted(submission), Some(_)) => submission.clone(),
             (State::Mapping(submission), Some(staging)) => {
                 staging.unmap();
@@ -120,10 +126,10 @@ impl OutputSet {
         };
         let Some(staging) = &self.staging else { return Ok(vec![0; len]) };
         *state = State::Mapping(submission.clone());
-        let words = device.map_words(staging, self.staging_words, submission).await?;
-        let part = words[first..first + len].to_vec();
-        *state = State::Read(words);
-        Ok(part)
+        let bytes = device.map_bytes(staging, self.staging_bytes, submission).await?;
+        let words = decode(&bytes[first as usize..], dtype, len);
+        *state = State::Read(bytes);
+        Ok(words)
     }
 }
 
@@ -154,10 +160,14 @@ impl GpuValue {
     /// Whatever the device has reported.
     pub async fn read(&self) -> Result<Vec<u32>, Error> {
         self.device.shared.faults.check()?;
-        let len = self.set.lens[self.index];
+        let (len, dtype) = self.set.elements[self.index];
         match self.set.staged[self.index] {
-            Some(first) => self.set.read_staged(&self.device, first, len).await,
-            None => self.device.read(self.home(), len).await,
+            Some(first) => self.set.read_staged(&self.device, first, (len, dtype)).await,
+            None if len == 0 => Ok(Vec::new()),
+            None => {
+                let bytes = self.device.read(self.home(), bytes_of(len, dtype)).await?;
+                Ok(decode(&bytes, dtype, len))
+            }
         }
     }
 }

@@ -254,6 +254,6 @@ impl Operation for ArgReduce {
         }
         samples
             .push(of(ArgFn::Max, [65_537, 2].into(), &[1], DType::F32).named("past 65,535 groups"));
-        samples
+        with_halves(samples, &["", "columns", "NaN and infinite"])
     }
 }

@@ -288,7 +288,8 @@ impl Operation for Argsort {
             floats(&[2, 0, 3], 1).named("empty middle axis"),
             floats(&[2500, 2], 0).operand(0, Domain::Distinct).named("long columns"),
         ]);
-        samples.into_iter().map(Sample::without_gradient).collect()
+        let samples = samples.into_iter().map(Sample::without_gradient).collect();
+        with_halves(samples, &["", "columns", "ties", "NaN, zeros", "NaN, long"])
     }
 }
 

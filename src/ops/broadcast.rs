@@ -111,13 +111,14 @@ impl Operation for Broadcast {
             Sample::new(Broadcast { shape: to }, [Meta::new(from, dtype)])
                 .bound(Bound::Exact, "elements are not touched")
         };
-        vec![
+        let samples = vec![
             of([5].into(), [3, 5].into(), F32).named("missing axis"),
             of([2, 1, 4].into(), [2, 3, 4].into(), F32).named("middle axis"),
             of([3, 1].into(), [2, 3, 7].into(), F32).named("both ends"),
             of([].into(), [2, 3].into(), F32).named("scalar"),
             of([1, 3].into(), [0, 3].into(), F32).named("to nothing"),
             of([3, 1].into(), [3, 4].into(), U32).without_gradient(),
-        ]
+        ];
+        with_halves(samples, &["middle axis", "scalar"])
     }
 }

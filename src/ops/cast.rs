@@ -25,7 +25,8 @@ impl Scalar for ToResult {
             (DType::I32, DType::U32) => Wgsl::new(format!("u32(max({x}, 0i))")),
             (DType::U32, DType::I32) => Wgsl::new(format!("i32(min({x}, 0x7fffffffu))")),
             (DType::Bool, DType::Bool) => Wgsl::new(x),
-            (_, DType::F32 | DType::F16) => Wgsl::new(format!("f32({x})")),
+            (DType::F16, DType::F16) | (_, DType::F32) => Wgsl::new(format!("f32({x})")),
+            (_, DType::F16) => Wgsl::with(format!("round_to_half(f32({x}))"), &["half"]),
             (_, DType::I32) => Wgsl::new(format!("i32({x})")),
             (_, DType::U32) => Wgsl::new(format!("u32({x})")),
             (DType::F32 | DType::F16, DType::Bool) => {
@@ -38,13 +39,12 @@ impl Scalar for ToResult {
 
     fn cpu(&self, x: &[&[u32]], dtype: DType, result: DType, out: &mut [u32]) {
         use math::words1;
+        let rounded = |x: f32| half::f16::from_f32(x).to_f32().to_bits();
         match (dtype, result) {
             (DType::F32 | DType::F16, DType::F32) | (DType::F16, DType::F16) => {
                 out.copy_from_slice(x[0]);
             }
-            (DType::F32, DType::F16) => {
-                words1(x, out, |x| half::f16::from_f32(f32::from_bits(x)).to_f32().to_bits())
-            }
+            (DType::F32, DType::F16) => words1(x, out, |x| rounded(f32::from_bits(x))),
             (DType::F32 | DType::F16, DType::I32) => {
                 words1(x, out, |x| (f32::from_bits(x) as i32) as u32);
             }
@@ -52,12 +52,11 @@ impl Scalar for ToResult {
             (DType::F32 | DType::F16, DType::Bool) => {
                 words1(x, out, |x| u32::from(f32::from_bits(x) != 0.0));
             }
-            (DType::I32, DType::F32 | DType::F16) => {
-                words1(x, out, |x| (x as i32 as f32).to_bits());
-            }
-            (DType::U32 | DType::Bool, DType::F32 | DType::F16) => {
-                words1(x, out, |x| (x as f32).to_bits());
-            }
+            // An integer that f32 has to round is no half.
+            (DType::I32, DType::F16) => words1(x, out, |x| rounded(x as i32 as f32)),
+            (DType::U32 | DType::Bool, DType::F16) => words1(x, out, |x| rounded(x as f32)),
+            (DType::I32, DType::F32) => words1(x, out, |x| (x as i32 as f32).to_bits()),
+            (DType::U32 | DType::Bool, DType::F32) => words1(x, out, |x| (x as f32).to_bits()),
             (DType::I32, DType::U32) => words1(x, out, |x| (x as i32).max(0) as u32),
             (DType::U32, DType::I32) => words1(x, out, |x| x.min(i32::MAX as u32)),
             (DType::I32 | DType::U32, DType::Bool) => words1(x, out, |x| u32::from(x != 0)),
@@ -85,7 +84,7 @@ impl<'g> Tensor<'g> {
     ///
     /// # Numerics
     ///
-    /// To a float: the nearest. To an integer: toward zero, saturating at its ends, 0 for NaN.
+    /// To a float: the nearest, of two the even one; from 65,520 on no f16 is, but infinity. To an integer: toward zero, saturating at its ends, 0 for NaN.
     /// To bool: whether it differs from 0. From bool: 0 or 1.
     ///
     /// # Gradient
@@ -162,11 +161,48 @@ impl Operation for Cast {
             2_147_483_520.0,
             0.0,
         ]);
-        for to in [DType::I32, DType::U32, DType::Bool] {
-            let sample = Sample::new(Cast { to }, [Meta::new([9], DType::F32)])
+        for (from, to) in [DType::F32, DType::F16]
+            .into_iter()
+            .flat_map(|from| [DType::I32, DType::U32, DType::Bool].map(|to| (from, to)))
+        {
+            let sample = Sample::new(Cast { to }, [Meta::new([9], from)])
                 .operand(0, EDGES)
                 .bound(Bound::Exact, "defined for every value")
                 .named("edges");
+            samples.push(sample);
+        }
+        let half = |values, bound, reason| {
+            Sample::new(Cast { to: DType::F16 }, [Meta::new([12], DType::F32)])
+                .operand(0, Domain::Values(values))
+                .bound(bound, reason)
+                .without_gradient()
+        };
+        // 65520 is the tie between the largest half and what would come next.
+        const ENDS: &[f64] = &[
+            1.0 + 1.0 / 2048.0,
+            1.0 + 3.0 / 2048.0,
+            -1.0 - 5.0 / 2048.0,
+            65_504.0,
+            65_519.996,
+            65_520.0,
+            -65_520.0,
+            1e30,
+            f64::INFINITY,
+            f64::NAN,
+            -0.0,
+            1.0 / 16_384.0,
+        ];
+        // In units of 2^-24, the least half: ties, and neighbours of ties.
+        const SMALL: &[f64] =
+            &[0.5 * TINY, 1.5 * TINY, -2.5 * TINY, 0.50001 * TINY, 1023.5 * TINY, -1e-30];
+        const TINY: f64 = 1.0 / 16_777_216.0;
+        samples.push(half(ENDS, Bound::Exact, "to nearest even").named("ties and overflow"));
+        samples.push(half(SMALL, Bound::Ulp(1), "denormals may be flushed").named("denormals"));
+        for from in [DType::I32, DType::U32] {
+            let sample = Sample::new(Cast { to: DType::F16 }, [Meta::new([6], from)])
+                .operand(0, Domain::Values(&[2049.0, 2051.0, 65_519.0, 65_520.0, 1e9, 0.0]))
+                .bound(Bound::Exact, "to nearest even")
+                .named("ties and overflow");
             samples.push(sample);
         }
         samples

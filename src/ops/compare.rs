@@ -219,6 +219,6 @@ impl Operation for Compare {
                 Domain::Values(&[f64::NAN, 0.0, 1.0, f64::INFINITY, f64::NEG_INFINITY, -1.0]);
             samples.push(hard.operand(0, HARD).operand(1, shorter));
         }
-        samples
+        with_halves(samples, &["", "NaN, infinities, zeros"])
     }
 }

@@ -143,13 +143,14 @@ impl Operation for Concat {
             Sample::new(Concat { axis }, dims.iter().map(|&dims| Meta::new(dims, dtype)))
                 .bound(Bound::Exact, "elements are not touched")
         };
-        vec![
+        let samples = vec![
             of(0, &[&[3], &[5]], F32),
             of(1, &[&[2, 3, 2], &[2, 1, 2], &[2, 4, 2]], F32).named("middle axis"),
             of(1, &[&[3, 2], &[3, 0], &[3, 1], &[3, 5]], F32).named("four, one empty"),
             of(0, &[&[3, 2]], F32).named("one"),
             of(1, &[&[0, 2], &[0, 3]], F32).named("nothing"),
             of(0, &[&[2, 3], &[1, 3]], I32).without_gradient(),
-        ]
+        ];
+        with_halves(samples, &["", "middle axis"])
     }
 }

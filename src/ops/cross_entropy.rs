@@ -150,7 +150,7 @@ impl Operation for CrossEntropy {
                 .operand(1, Domain::Below(classes))
                 .bound(bound, reason)
         };
-        vec![
+        let samples = vec![
             of(&[4, 7], 7),
             of(&[2, 3, 5], 5).named("two axes of rows"),
             of(&[1000], 1000).named("one long row"),
@@ -162,7 +162,8 @@ impl Operation for CrossEntropy {
                 .bound(Bound::Abs(3e-4), "losses below 2000, rounded twice, and the logarithm")
                 .without_gradient()
                 .named("large"),
-        ]
+        ];
+        with_halves(samples, &["", "one long row", "labels that are no class", "large"])
     }
 }
 
@@ -261,7 +262,7 @@ impl Operation for CrossEntropyGrad {
                 .operand(1, Domain::Below(classes))
                 .bound(bound, reason)
         };
-        vec![
+        let samples = vec![
             of(&[4, 7], 7),
             of(&[2, 3, 5], 5).named("two axes of rows"),
             of(&[1000], 1000).named("one long row"),
@@ -272,6 +273,7 @@ impl Operation for CrossEntropyGrad {
                 .operand(0, Domain::Range(-1000.0, 1000.0))
                 .without_gradient()
                 .named("large"),
-        ]
+        ];
+        with_halves(samples, &["", "one long row", "labels that are no class"])
     }
 }

@@ -220,6 +220,6 @@ impl Operation for Cumsum {
                 .without_gradient()
                 .named("NaN and infinite"),
         ]);
-        samples
+        with_halves(samples, &["", "middle axis", "NaN and infinite"])
     }
 }

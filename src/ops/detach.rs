@@ -56,6 +56,7 @@ impl Operation for Detach {
 
     fn samples() -> Vec<Sample> {
         let sample = Sample::new(Detach, [Meta::new([3, 5], crate::dtype::DType::F32)]);
-        vec![sample.bound(Bound::Exact, "the same elements").without_gradient()]
+        let sample = sample.bound(Bound::Exact, "the same elements").without_gradient();
+        with_halves(vec![sample], &[""])
     }
 }

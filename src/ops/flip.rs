@@ -75,12 +75,13 @@ impl Operation for Flip {
             Sample::new(Flip { axes: axes.to_vec() }, [Meta::new(shape, dtype)])
                 .bound(Bound::Exact, "elements are not touched")
         };
-        vec![
+        let samples = vec![
             of([7].into(), &[0], F32),
             of([2, 3, 5].into(), &[0, 2], F32).named("outer axes"),
             of([3, 1, 2].into(), &[1], F32).named("extent 1"),
             of([3, 0].into(), &[0, 1], F32).named("empty"),
             of([4, 3].into(), &[0], I32).without_gradient(),
-        ]
+        ];
+        with_halves(samples, &["outer axes"])
     }
 }

@@ -78,6 +78,8 @@ impl Operation for Full {
         };
         vec![
             of(DType::F32, 0.1),
+            of(DType::F16, 0.1),
+            of(DType::F16, -65_504.0).named("least"),
             of(DType::F32, f64::from(f32::MAX)).named("largest"),
             of(DType::F32, f64::NEG_INFINITY).named("infinite"),
             of(DType::I32, -7.0),

@@ -293,7 +293,7 @@ impl Operation for Gather {
         let along = |dims: &[usize], axis, indices: &[usize], below| {
             of(DType::F32, dims, per_line(axis), indices, below)
         };
-        vec![
+        let samples = vec![
             take(&[7, 5], 0, &[4], 7),
             take(&[2, 7, 3], 1, &[2, 5], 7).named("middle axis, a matrix of indices"),
             take(&[3, 7], 1, &[257], 7).named("last axis, duplicates"),
@@ -318,6 +318,7 @@ impl Operation for Gather {
             along(&[3, 1], 1, &[3, 4], 1).named("extent 1"),
             along(&[3, 0], 1, &[3, 4], 1).named("nothing to choose from"),
             of(DType::U32, &[3, 7], per_line(1), &[3, 7], 7),
-        ]
+        ];
+        with_halves(samples, &["", "middle axis, a matrix of indices", "NaN and infinite"])
     }
 }

@@ -75,6 +75,7 @@ impl Operation for Iota {
         };
         vec![
             of(&[3, 5, 2], 1, DType::F32),
+            of(&[3, 5, 3], 1, DType::F16),
             of(&[7], 0, DType::U32),
             of(&[2, 3], 0, DType::I32),
             of(&[2, 0], 1, DType::F32),

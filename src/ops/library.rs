@@ -18,7 +18,7 @@ macro_rules! fragments {
 }
 
 /// Every fragment; each comes after those it calls.
-static FRAGMENTS: [Fragment; 20] = fragments! {
+static FRAGMENTS: [Fragment; 21] = fragments! {
     "nan": [],
     "scale": [],
     "divide": [],
@@ -38,6 +38,7 @@ static FRAGMENTS: [Fragment; 20] = fragments! {
     "arctangent": ["nan"],
     "shift": [],
     "cast": ["nan"],
+    "half": ["nan"],
     "random": ["philox", "log", "sine"],
 };
 

@@ -143,7 +143,8 @@ impl Kernel {
 /// words. It stores an element as `y[index] = epilogue(value, index)`, where `value` is an `Acc`:
 /// what becomes of the result is fused there. `Elem`, `Acc`, `Out`, `epilogue`, and the fragments of
 /// `shaders/lib` that a comment `// Lib name, name` at its beginning asks for, are appended by the
-/// host. Every file of `shaders/` without `lib` is an example.
+/// host. Where elements are f16, so are `Elem` and `Out`, but `Acc` is f32: what is loaded is converted,
+/// as in `Acc(x[i])`, or `Wide(x[i])` where the result is of another type than the elements. Every file of `shaders/` without `lib` is an example.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Shader {

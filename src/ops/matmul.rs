@@ -425,6 +425,9 @@ impl Operation for Matmul {
             let wide = of(&[], [5, 205, 401], transpose_a, true).without_gradient();
             samples.push(wide.named("turned in parts"));
         }
-        samples
+        with_halves(
+            samples,
+            &["", "one", "past a tile", "row", "two batch axes", "no terms", "many large tiles"],
+        )
     }
 }

@@ -56,7 +56,7 @@ use crate::{
     proof::Probe,
     reference::Array64,
     shape::Meta,
-    testing::{Bound, Domain, Sample},
+    testing::{Bound, Domain, Sample, with_halves},
 };
 use lowering::{Cost, Lowering};
 

@@ -369,7 +369,7 @@ impl Operation for Normalize {
                 .without_gradient()
                 .named("past 65,535 groups"),
         ]);
-        samples
+        with_halves(samples, &["", "columns", "long rows", "NaN"])
     }
 }
 
@@ -466,6 +466,6 @@ impl Operation for NormalizeGrad {
                 of(&[3, 0], &[1]).named("empty rows"),
             ]);
         }
-        samples
+        with_halves(samples, &["", "columns", "long rows"])
     }
 }

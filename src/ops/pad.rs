@@ -171,7 +171,7 @@ impl Operation for Pad {
             Sample::new(op, [Meta::new(shape, dtype)])
                 .bound(Bound::Exact, "elements are not touched")
         };
-        vec![
+        let samples = vec![
             of([5].into(), &[(2, 1)], DType::F32, 0.0),
             of([3, 4].into(), &[(0, 2), (1, 0)], DType::F32, -1.5).named("two axes"),
             of([2, 0].into(), &[(1, 1), (0, 3)], DType::F32, 0.5).named("nothing but pad"),
@@ -180,6 +180,7 @@ impl Operation for Pad {
                 .without_gradient()
                 .named("infinite"),
             of([3, 2].into(), &[(1, 1), (0, 1)], DType::I32, -7.0).without_gradient(),
-        ]
+        ];
+        with_halves(samples, &["two axes", "infinite"])
     }
 }

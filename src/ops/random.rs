@@ -30,9 +30,9 @@ pub struct Draw {
 pub enum RandomFn {
     /// Uniform 32-bit words.
     Bits,
-    /// Uniform in `[0, 1)`, multiples of 2^-24.
+    /// Uniform f32 in `[0, 1)`, multiples of 2^-24.
     Uniform,
-    /// Normal with mean 0 and variance 1 (Box & Muller 1958).
+    /// Normal f32 with mean 0 and variance 1 (Box & Muller 1958).
     Normal,
 }
 

@@ -280,6 +280,11 @@ impl<'g> Tensor<'g> {
         };
         let count: f64 = axes.iter().map(|&axis| shape.dims()[axis] as f64).product();
         let axes: Vec<_> = axes.into_iter().map(|axis| axis as i32).collect();
+        if self.dtype() == DType::F16 {
+            // The sum may be no half where the mean is.
+            let sum = self.cast(DType::F32).reduce(Sum, axes.as_slice(), keepdims);
+            return (sum / count).cast(DType::F16);
+        }
         self.reduce(Sum, axes.as_slice(), keepdims) / count
     }
 
@@ -474,6 +479,19 @@ impl Operation for Reduce {
                 among(&INFINITE).without_gradient().named("infinite"),
             ]);
         }
-        samples
+        with_halves(
+            samples,
+            &[
+                "",
+                "columns",
+                "long row",
+                "everything",
+                "scalar",
+                "no elements",
+                "zeros",
+                "ties",
+                "NaN",
+            ],
+        )
     }
 }

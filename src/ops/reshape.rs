@@ -145,12 +145,13 @@ impl Operation for Reshape {
             Sample::new(Reshape { shape: to }, [Meta::new(from, dtype)])
                 .bound(Bound::Exact, "elements are not touched")
         };
-        vec![
+        let samples = vec![
             of([2, 3, 4].into(), [6, 4].into(), F32),
             of([7, 5].into(), [5, 1, 7].into(), F32).named("across rows"),
             of([].into(), [1, 1].into(), F32).named("scalar"),
             of([3, 0].into(), [0, 2].into(), F32).named("empty"),
             of([4, 3].into(), [12].into(), I32).without_gradient(),
-        ]
+        ];
+        with_halves(samples, &["", "across rows", "scalar"])
     }
 }

@@ -354,7 +354,7 @@ impl Operation for ScatterAdd {
         let along = |dims: &[usize], axis: usize, extent, below| {
             summed(of(DType::F32, dims, per_line(axis, extent), dims, below), dims[axis])
         };
-        vec![
+        let samples = vec![
             put(&[4, 5], 0, &[4], 7, 7),
             put(&[2, 2, 5, 3], 1, &[2, 5], 7, 7).named("middle axis, a matrix of indices"),
             put(&[3, 257], 1, &[257], 7, 7).named("last axis, duplicates"),
@@ -384,6 +384,7 @@ impl Operation for ScatterAdd {
             along(&[2, 9, 3], 1, 7, 9).named("middle axis, out of range"),
             along(&[3, 7], 1, 2, 2).named("duplicates"),
             along(&[2, 1030, 2], 1, 9, 10).named("sorted"),
-        ]
+        ];
+        with_halves(samples, &["", "last axis, duplicates", "sorted by digits", "duplicates"])
     }
 }

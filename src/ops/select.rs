@@ -122,7 +122,7 @@ impl Operation for Select {
             Sample::new(Select, [condition, value.clone(), value])
                 .bound(Bound::Exact, "one of the operands")
         };
-        vec![
+        let samples = vec![
             of(DType::F32),
             of(DType::I32),
             of(DType::Bool),
@@ -130,6 +130,7 @@ impl Operation for Select {
                 .operand(1, Domain::Values(&[1.0, f64::NAN, f64::INFINITY]))
                 .without_gradient()
                 .named("NaN"),
-        ]
+        ];
+        with_halves(samples, &["", "NaN"])
     }
 }

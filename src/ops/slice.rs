@@ -174,7 +174,7 @@ impl Operation for Slice {
             Sample::new(op, [Meta::new(shape, dtype)])
                 .bound(Bound::Exact, "elements are not touched")
         };
-        vec![
+        let samples = vec![
             of([7].into(), &[(2, 5, 1)], F32),
             of([5, 4].into(), &[(1, 4, 1), (0, 3, 1)], F32).named("two axes"),
             of([11, 3].into(), &[(1, 11, 3), (0, 3, 1)], F32).named("steps past the end"),
@@ -182,6 +182,7 @@ impl Operation for Slice {
             of([4].into(), &[(3, 4, 9)], F32).named("one element"),
             of([3, 4].into(), &[(0, 3, 1), (2, 2, 2)], F32).named("nothing"),
             of([3, 8].into(), &[(1, 3, 1), (0, 8, 3)], U32).without_gradient(),
-        ]
+        ];
+        with_halves(samples, &["", "steps past the end"])
     }
 }

@@ -243,7 +243,7 @@ impl Operation for Softmax {
             let (bound, reason) = accuracy(dims[axis]);
             of(dims, axis).bound(bound, reason)
         };
-        vec![
+        let samples = vec![
             near(&[4, 7], 1),
             near(&[3, 5, 2], 1).named("middle axis"),
             near(&[7, 3], 0).named("columns"),
@@ -262,7 +262,8 @@ impl Operation for Softmax {
                 .bound(Bound::Abs(1e-6), "a masked element is exactly 0")
                 .without_gradient()
                 .named("masked"),
-        ]
+        ];
+        with_halves(samples, &["", "middle axis", "columns", "long rows", "large", "masked"])
     }
 }
 
@@ -327,7 +328,7 @@ impl Operation for LogSoftmax {
             let (bound, reason) = log_accuracy(dims[axis]);
             Sample::new(LogSoftmax { axis }, [Meta::new(dims, DType::F32)]).bound(bound, reason)
         };
-        vec![
+        let samples = vec![
             of(&[4, 7], 1),
             of(&[3, 5, 2], 1).named("middle axis"),
             of(&[7, 3], 0).named("columns"),
@@ -345,6 +346,7 @@ impl Operation for LogSoftmax {
                 .bound(Bound::Abs(2e-5), "results below 81 but for one that is infinite")
                 .without_gradient()
                 .named("masked"),
-        ]
+        ];
+        with_halves(samples, &["", "columns", "long rows", "large", "masked"])
     }
 }

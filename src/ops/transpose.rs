@@ -127,7 +127,7 @@ impl Operation for Transpose {
             Sample::new(Transpose { axes: axes.to_vec() }, [Meta::new(shape, dtype)])
                 .bound(Bound::Exact, "elements are not touched")
         };
-        vec![
+        let samples = vec![
             of([3, 5].into(), &[1, 0], F32),
             of([2, 3, 4].into(), &[2, 0, 1], F32).named("rotated"),
             of([2, 1, 3, 2].into(), &[0, 2, 1, 3], F32).named("inner axes"),
@@ -135,6 +135,7 @@ impl Operation for Transpose {
             of([].into(), &[], F32).named("scalar"),
             of([2, 0, 3].into(), &[2, 1, 0], F32).named("empty"),
             of([4, 3].into(), &[1, 0], Bool).without_gradient(),
-        ]
+        ];
+        with_halves(samples, &["rotated", "past a tile"])
     }
 }

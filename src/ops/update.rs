@@ -1,7 +1,8 @@
 //! Steps of optimizers: what becomes of a parameter and its moments.
 //!
 //! Each is written in other operations and needs no kernel: an update is a map over elements,
-//! which the scheduler fuses with those of all other parameters into one step.
+//! which the scheduler fuses with those of all other parameters into one step. The result has the type
+//! of what is updated; the arithmetic is in f32, so that parameters of f16 may have moments of f32.
 
 use super::*;
 use crate::dtype::DType;
@@ -103,7 +104,7 @@ impl Operation for Update {
             Sgd => 1,
             Adam { .. } => 2,
         };
-        if let Some(operand) = operands.iter().find(|operand| operand.dtype != DType::F32) {
+        if let Some(operand) = operands.iter().find(|operand| !operand.dtype.is_float()) {
             return Err(OpError::DType(operand.dtype));
         }
         let (tensors, scalars) = operands.split_at(operands.len() - scalars);
@@ -127,8 +128,11 @@ impl Operation for Update {
         crate::autodiff::through_expansion(&(*self).into(), operands, ct)
     }
 
+    /// In f32, whatever the operands are.
     fn expand<'g>(&self, operands: &[Tensor<'g>]) -> Option<Tensor<'g>> {
-        Some(match (*self, operands) {
+        let dtype = operands[0].dtype();
+        let operands: Vec<Tensor> = operands.iter().map(|x| x.cast(DType::F32)).collect();
+        let updated = match (*self, operands.as_slice()) {
             (Moment { decay, weight }, &[m, g]) => m * decay + g * weight,
             (SecondMoment { decay }, &[v, g]) => v * decay + g * g * (1.0 - decay),
             (Sgd, &[p, direction, lr]) => p - direction * lr,
@@ -141,7 +145,8 @@ impl Operation for Update {
                 p - step * m / (v.sqrt() / scale + eps)
             }
             _ => unreachable!("updates are built with their operands"),
-        })
+        };
+        Some(updated.cast(dtype))
     }
 
     fn lower(&self, _: &[&Meta], _: &Meta) -> Lowering {
@@ -163,7 +168,24 @@ impl Operation for Update {
         let scalar = Meta::new([], DType::F32);
         let positive = Domain::Range(0.1, 1.0);
         let few = "a handful of rounded operations on values of order 1";
+        let halves = Meta::new([5, 3], DType::F16);
         vec![
+            Sample::new(Moment { decay: 0.9, weight: 0.1 }, [tensor.clone(), halves.clone()])
+                .bound(Bound::Abs(3e-7), few)
+                .named("a gradient of halves"),
+            Sample::new(Sgd, [halves.clone(), tensor.clone(), scalar.clone()])
+                .operand(2, positive.clone())
+                .bound(Bound::Abs(3e-7), few)
+                .named("parameters of halves"),
+            Sample::new(
+                Adam { beta1: 0.9, beta2: 0.999, eps: 1e-8 },
+                [halves, tensor.clone(), tensor.clone(), scalar.clone(), scalar.clone()],
+            )
+            .operand(2, positive.clone())
+            .operand(3, Domain::Range(0.01, 0.02))
+            .operand(4, Domain::Range(10.0, 20.0))
+            .bound(Bound::Abs(1e-5), "1 - beta2^t loses 6 bits to cancellation at small t")
+            .named("parameters of halves"),
             Sample::new(Moment { decay: 0.9, weight: 0.1 }, vec![tensor.clone(); 2])
                 .bound(Bound::Abs(3e-7), few),
             Sample::new(Moment { decay: 0.9, weight: 1.0 }, vec![tensor.clone(); 2])

@@ -19,6 +19,10 @@ pub(crate) struct Approx {
 const LARGE: f64 = 3e38;
 /// Floats below this, the least normal one, may be flushed to 0.
 const SMALL: f64 = 1.2e-38;
+/// From here on numbers become infinite halves.
+const INFINITE_HALF: f64 = 65_520.0;
+/// 2^-14: halves below it may be flushed to 0.
+const SMALL_HALF: f64 = 1.0 / 16_384.0;
 /// 2^-24: half the distance of 1 from the next number.
 const EPS: f64 = f32::EPSILON as f64 / 2.0;
 
@@ -37,7 +41,7 @@ impl Approx {
         let reach = value.abs() + spread;
         let own = match bound {
             Bound::Exact => 0.0,
-            Bound::Ulp(n) => f64::from(n) * unit_in_last_place(reach, dtype),
+            Bound::Ulp(n) => f64::from(n) * unit_in_last_place(reach, DType::F32),
             Bound::Terms(c) => c * EPS * magnitude + SMALL,
             Bound::Abs(error) => error,
         };
@@ -45,6 +49,26 @@ impl Approx {
         let error = spread + own + flushed;
         let error = if error.is_nan() || reach + own > LARGE { f64::INFINITY } else { error };
         Approx { value, error }
+    }
+
+    /// What becomes of it where it is stored as this type, or converted to it.
+    pub fn rounded_to(self, dtype: DType) -> Self {
+        let Approx { value, error } = self;
+        if dtype != DType::F16 || value.is_nan() || !self.is_decided() {
+            return self;
+        }
+        let reach = value.abs() + error;
+        match () {
+            () if value.abs() - error >= INFINITE_HALF => {
+                Approx::exact(f64::INFINITY.copysign(value))
+            }
+            () if reach >= INFINITE_HALF => Approx { value, error: f64::INFINITY },
+            () if self == Approx::exact(0.0) => self,
+            // It may be flushed.
+            () if reach < SMALL_HALF => Approx { value, error: error + SMALL_HALF },
+            () if error == 0.0 && dtype.round(value) == value => self,
+            () => Approx { value, error: error + unit_in_last_place(reach, dtype) / 2.0 },
+        }
     }
 
     /// Whether there is something to compare with.
@@ -90,7 +114,9 @@ fn apply(function: Pointwise, operands: &[(Approx, DType)], result: DType) -> Ap
         }
         spread = spread.max(distance(scalar.eval(&point, dtype, result), value));
     }
-    Approx::bounded(value, result, spread, scalar.accuracy(dtype, result).0, 0.0)
+    let applied = Approx::bounded(value, result, spread, scalar.accuracy(dtype, result).0, 0.0);
+    // All else is calculated in f32 and rounded when it is stored.
+    if let Pointwise::Cast = function { applied.rounded_to(result) } else { applied }
 }
 
 /// Where terms get what they load: the value of an operand's element, as a number of a type.
@@ -112,7 +138,8 @@ pub(super) fn terms(
             Term::Load { operand, index, guards } => Approx::exact(match holds(guards) {
                 true => load(*operand, index.at(point), *dtype),
                 false => dtype.from_word(0),
-            }),
+            })
+            .rounded_to(*dtype),
             Term::Acc => acc.unwrap_or(Approx { value: 0.0, error: f64::INFINITY }),
             Term::Const(word) => Approx::exact(dtype.from_word(*word)),
             Term::Coord(index) => Approx::exact(dtype.from_word(index.at(point) as u32)),

@@ -41,7 +41,11 @@ pub(super) fn words(dtype: DType, len: usize, signs: Signs, seed: usize) -> Vec<
 /// Words of a tensor whose elements lie in a domain.
 fn of_domain(domain: &Domain, dtype: DType, len: usize, seed: usize) -> Vec<u32> {
     let scaled = |low: f64, span: f64| -> Vec<u32> {
-        let period = NOISE.iter().map(|&x| dtype.to_word(low + span * f64::from(x)));
+        // Of halves none that a device may flush.
+        let least = if dtype == DType::F16 { 1.0 / 16_384.0 } else { 0.0 };
+        let number = |x: f32| low + span * f64::from(x);
+        let kept = |x: f64| if x.abs() < least { 0.0 } else { x };
+        let period = NOISE.iter().map(|&x| dtype.to_word(kept(number(x))));
         let period: Vec<u32> = period.collect();
         let start = seed.wrapping_mul(7_919) % PERIOD;
         period[start..].iter().chain(period.iter().cycle()).copied().take(len).collect()

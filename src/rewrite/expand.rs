@@ -2,6 +2,7 @@
 
 use super::keep;
 use crate::{
+    dtype::DType,
     graph::{Graph, Node, Tensor},
     ops::{Op, lowering::Lowering},
     shape::Meta,
@@ -22,10 +23,14 @@ pub(super) fn applies(graph: &Graph) -> bool {
 
 pub(super) fn rule<'g>(node: &Node, x: &[Tensor<'g>], graph: &'g Graph) -> Tensor<'g> {
     let metas: Vec<Meta> = x.iter().map(|x| x.meta()).collect();
-    if expands(&node.op, &metas.iter().collect::<Vec<_>>(), &node.meta)
-        && let Some(expansion) = node.op.expand(x)
-    {
-        return expansion;
+    if !expands(&node.op, &metas.iter().collect::<Vec<_>>(), &node.meta) {
+        return keep(node, x, graph);
     }
-    keep(node, x, graph)
+    if metas.iter().any(|meta| meta.dtype == DType::F16) {
+        // In f32, so that nothing between is rounded to f16: as a kernel would.
+        let wide = |x: &Tensor<'g>| if x.dtype() == DType::F16 { x.cast(DType::F32) } else { *x };
+        let wide: Vec<Tensor> = x.iter().map(wide).collect();
+        return graph.push(node.op.clone(), &wide).cast(node.meta.dtype);
+    }
+    node.op.expand(x).unwrap_or_else(|| keep(node, x, graph))
 }

@@ -18,7 +18,9 @@ use crate::{
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Words between the beginnings of neighbours: 256 bytes, the strictest alignment of a binding.
-pub(super) const ALIGNMENT: usize = 64;
+const ALIGNMENT: usize = 64;
+/// The same where there are halves: on a GPU two of them are a word.
+const ALIGNMENT_OF_HALVES: usize = 128;
 
 /// Words of an arena: 128 MiB, the least that a device binds.
 const MAX_WORDS: usize = 32 << 20;
@@ -71,8 +73,16 @@ pub(super) fn batches(ordered: &Ordered, nodes: &[Node], kept: &Kept<'_>) -> Vec
         if groups.len() < 2 || !gradients_are_apart(&groups, &operands, ordered) {
             continue;
         }
+        let first = &ordered.groups[groups[0]];
+        let has_halves = first
+            .roots
+            .iter()
+            .chain(&first.operands)
+            .any(|node| nodes[node.index()].meta.dtype == DType::F16);
+        let alignment = if has_halves { ALIGNMENT_OF_HALVES } else { ALIGNMENT };
         let len = |position: usize| {
-            aligned(nodes[ordered.groups[position].roots[0].index()].meta.shape.len())
+            let variable = ordered.groups[position].roots[0];
+            nodes[variable.index()].meta.shape.len().next_multiple_of(alignment)
         };
         let mut batch = Batch { groups: vec![], offsets: vec![], words: 0, operands, body };
         for position in groups {

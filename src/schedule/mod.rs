@@ -81,7 +81,7 @@ pub(crate) fn plan(graph: &Graph, outputs: &[NodeId]) -> Plan {
         .iter()
         .map(|batch| {
             let first = arenas.len();
-            arenas.extend(arenas_of(batch, &ordered.groups, &kept, variable_index));
+            arenas.extend(arenas_of(batch, &ordered.groups, &kept, &inner.nodes, variable_index));
             first
         })
         .collect();
@@ -160,6 +160,7 @@ fn arenas_of(
     batch: &Batch,
     groups: &[Group],
     kept: &Kept<'_>,
+    nodes: &[Node],
     variable_index: impl Fn(NodeId) -> Option<usize>,
 ) -> Vec<Arena> {
     let updated = 0..groups[batch.groups[0]].roots.len();
@@ -170,7 +171,8 @@ fn arenas_of(
                     let variable = kept.variable_of(groups[group].roots[root])?;
                     Some((variable_index(variable)?, offset))
                 });
-            Arena { members: members.collect(), words: batch.words }
+            let dtype = nodes[groups[batch.groups[0]].roots[root].index()].meta.dtype;
+            Arena { members: members.collect(), words: batch.words, dtype }
         })
         .collect()
 }

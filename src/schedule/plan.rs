@@ -53,10 +53,13 @@ impl Plan {
 /// Variables in one buffer.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Arena {
-    /// Index into [`Plan::variables`] and first word, which is a multiple of 64.
+    /// Index into [`Plan::variables`] and first word, which is a multiple of 64; of 128 where
+    /// halves are among what is updated together.
     pub members: Vec<(usize, usize)>,
     /// Size in words.
     pub words: usize,
+    /// What they hold.
+    pub dtype: DType,
 }
 
 /// Whose memory it is.
@@ -79,7 +82,8 @@ pub(crate) enum Storage {
 pub(crate) struct Region {
     /// Whose memory.
     pub storage: Storage,
-    /// First word; a multiple of 64, so that a GPU can bind it.
+    /// First word; on a GPU, where halves are half as wide, a multiple of the 256 bytes that bindings
+    /// are aligned to.
     pub offset: usize,
     /// Number of words.
     pub len: usize,

@@ -47,12 +47,17 @@ pub fn compare(got: &Array, expected: &Array64, bound: Bound, magnitudes: &[f64]
     let mut worst = Agreement { share: 0.0, index: 0, got: f64::NAN, expected: f64::NAN };
     let elements = got.to_f64().into_iter().zip(&expected.data);
     for (index, (got, &expected)) in elements.enumerate() {
-        let allowed = match bound {
+        let calculated = match bound {
             Bound::Exact => 0.0,
-            Bound::Ulp(n) => f64::from(n) * unit_in_last_place(expected, dtype),
+            Bound::Ulp(n) => f64::from(n) * unit_in_last_place(expected, DType::F32),
             Bound::Terms(c) => c * f64::from(f32::EPSILON) / 2.0 * magnitudes[index],
             Bound::Abs(e) => e,
         };
+        let stored = match bound {
+            Bound::Exact => 0.0,
+            _ => rounding(expected, dtype),
+        };
+        let allowed = calculated + stored;
         let rounded = dtype.round(expected);
         let same = (got.is_nan() && expected.is_nan()) || got == rounded;
         let error = (got - expected).abs();
@@ -67,6 +72,17 @@ pub fn compare(got: &Array, expected: &Array64, bound: Bound, magnitudes: &[f64]
         }
     }
     worst
+}
+
+/// By how much a number calculated in f32 may change when it is stored as this type: half a unit, or
+/// what may be flushed.
+fn rounding(x: f64, dtype: DType) -> f64 {
+    let unit = unit_in_last_place(x, dtype);
+    match dtype {
+        DType::F16 if x.abs() < unit => unit,
+        DType::F16 => unit / 2.0,
+        _ => 0.0,
+    }
 }
 
 /// Distance between neighbouring numbers of this type at `x`. Devices may flush numbers below the

@@ -107,10 +107,10 @@ fn the_list_of_operations_is_true() {
     let mut table = String::from(
         "# Operations\n\nMade by `UPDATE_OPERATIONS=1 cargo nextest run the_list_of_operations`, and \
          checked by that test.\n\nOperations, and functions that are written in them. Each runs on the \
-         reference, the CPU and GPUs;\nf16 not on GPUs yet. *Samples* is on how many operands each \
-         device is compared with the definition\nin f64, *derivatives* up to which order they are \
-         compared with differences, *cases* in how many\ncomparisons with PyTorch it occurs, \
-         derivatives included.\n\n\
+         reference, the CPU and GPUs;\nin f16 on GPUs that have it. The types are those it is tested \
+         on. *Samples* is on how many operands each\ndevice is compared with the definition in f64, \
+         *derivatives* up to which order they are compared\nwith differences, *cases* in how many \
+         comparisons with PyTorch it occurs, derivatives included.\n\n\
          | operation | element types | samples | derivatives | cases |\n|---|---|---|---|---|\n",
     );
     for (name, samples) in &by_name {

@@ -55,7 +55,7 @@ fn dtype(text: &str) -> Result<DType, String> {
 #[derive(Default)]
 struct Tally {
     samples: usize,
-    /// On this device not to be had: f16 on most GPUs.
+    /// On this device not to be had: f16 on GPUs without it.
     unsupported: usize,
     /// Results, first and second derivatives that were compared.
     compared: [usize; 3],

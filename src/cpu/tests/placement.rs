@@ -17,7 +17,7 @@ fn with_arena(mut plan: Plan, lens: &[usize]) -> Plan {
         members.push((variable, words));
         words += len.next_multiple_of(64);
     }
-    plan.arenas.push(Arena { members, words });
+    plan.arenas.push(Arena { members, words, dtype: DType::F32 });
     plan
 }
 

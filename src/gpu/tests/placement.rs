@@ -171,7 +171,7 @@ fn arenas_that_disagree_do_not_fight() -> Result<(), Error> {
     assert_eq!(variables.get("v0")?.to_f64(), [32.0; 100]);
     assert_eq!(variables.get("v1")?.to_f64(), [2.0 / 32.0; 30]);
     assert_eq!(variables.get("v2")?.to_f64(), [3.0 / 32.0; 70]);
-    assert_eq!(placed(&variables, "v1")?.home.first, 128);
+    assert_eq!(placed(&variables, "v1")?.home.first, 512);
 
     // Nobody needs the large arena any more: the other program gets its own.
     drop(all);

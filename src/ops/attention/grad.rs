@@ -3,7 +3,7 @@
 use super::*;
 
 /// The derivative of [`Attention`] by one of its operands, of `(q, k, v, logs, ct, along)`: `logs` are
-/// those of [`AttentionLogs`], and `along` the sums of `ct y` of each query.
+/// those of [`AttentionLogs`], and `along` the sums of `ct y` of each query, both f32.
 ///
 /// With the weights `p = exp(q k^T / sqrt d - logs)` and `s = p (ct v^T - along) / sqrt d`: `s k` by the
 /// queries, `s^T q` by the keys, `p^T ct` by the values.
@@ -37,10 +37,11 @@ impl By {
 impl AttentionGrad {
     fn extents(&self, operands: &[&Meta]) -> Result<Extents, OpError> {
         let extents = self.of.extents(operands[0], operands[1], operands[2])?;
-        let of = |width: &[usize]| {
-            Meta::new([outer(operands[0]), &[extents.t], width].concat(), operands[0].dtype)
+        let of = |width: &[usize], dtype| {
+            Meta::new([outer(operands[0]), &[extents.t], width].concat(), dtype)
         };
-        let expected = [of(&[]), of(&[extents.e]), of(&[])];
+        let row = of(&[], DType::F32);
+        let expected = [row.clone(), of(&[extents.e], operands[0].dtype), row];
         for (operand, expected) in operands[3..].iter().zip(&expected) {
             if *operand != expected {
                 return Err(OpError::Target(expected.shape.clone()));
@@ -84,17 +85,19 @@ impl Operation for AttentionGrad {
     }
 
     fn expand<'g>(&self, operands: &[Tensor<'g>]) -> Option<Tensor<'g>> {
-        let &[q, k, v, logs, ct, along] = operands else { unreachable!("six operands") };
+        let wide: Vec<Tensor> = operands.iter().map(|x| x.cast(DType::F32)).collect();
+        let &[q, k, v, logs, ct, along] = wide.as_slice() else { unreachable!("six operands") };
         let weights = (self.of.scores(q, k) - logs.unsqueeze(-1)).exp();
         if self.by == By::Values {
-            return Some(weights.swap_axes(-1, -2).matmul(ct));
+            return Some(weights.swap_axes(-1, -2).matmul(ct).cast(operands[0].dtype()));
         }
         let steep = weights * (ct.matmul(v.swap_axes(-1, -2)) - along.unsqueeze(-1));
         let steep = steep * constant(steep, (q.dim(-1).max(1) as f64).sqrt().recip());
-        Some(match self.by {
+        let grad = match self.by {
             By::Queries => steep.matmul(k),
             _ => steep.swap_axes(-1, -2).matmul(q),
-        })
+        };
+        Some(grad.cast(operands[0].dtype()))
     }
 
     fn lower(&self, operands: &[&Meta], result: &Meta) -> Lowering {

@@ -23,7 +23,7 @@ pub struct Attention {
 }
 
 /// `ln sum exp(q k^T / sqrt d)` of `(q, k)`, for each query: what the derivatives of [`Attention`]
-/// need in order to have its weights without their matrix.
+/// need in order to have its weights without their matrix. They are f32, whatever the operands are.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AttentionLogs(pub(crate) Attention);
 
@@ -145,7 +145,7 @@ impl Extents {
     /// Whether the kernels serve: there is something to look for and to see, of a width they hold.
     fn is_served(self, dtype: DType) -> bool {
         let some = [self.heads, self.t, self.s, self.d, self.e].iter().all(|&extent| extent > 0);
-        some && self.d.max(self.e) <= WIDEST && dtype == DType::F32
+        some && self.d.max(self.e) <= WIDEST && dtype.is_float()
     }
 
     /// A shader with one workgroup for so many rows of each head.
@@ -200,7 +200,7 @@ impl Operation for Attention {
     ) -> Vec<Option<Tensor<'g>>> {
         let &[q, k, v] = operands else { unreachable!("attention has three operands") };
         let logs = ct.graph.push(AttentionLogs(self.clone()), &[q, k]);
-        let along = (ct * y).sum(-1);
+        let along = (ct.cast(DType::F32) * y.cast(DType::F32)).sum(-1);
         grad::By::ALL
             .map(|by| {
                 let grad = AttentionGrad { of: self.clone(), by };
@@ -210,8 +210,8 @@ impl Operation for Attention {
     }
 
     fn expand<'g>(&self, operands: &[Tensor<'g>]) -> Option<Tensor<'g>> {
-        let &[q, k, v] = operands else { unreachable!("attention has three operands") };
-        Some(self.scores(q, k).softmax(-1).matmul(v))
+        let [q, k, v] = [0, 1, 2].map(|index| operands[index].cast(DType::F32));
+        Some(self.scores(q, k).softmax(-1).matmul(v).cast(operands[0].dtype()))
     }
 
     fn lower(&self, operands: &[&Meta], result: &Meta) -> Lowering {
@@ -263,7 +263,7 @@ impl Operation for AttentionLogs {
     fn infer(&self, operands: &[Meta]) -> Result<Meta, OpError> {
         let [q, k] = operands else { unreachable!("two operands") };
         let extents = self.0.extents(q, k, k)?;
-        Ok(Meta::new([outer(q), &[extents.t]].concat(), q.dtype))
+        Ok(Meta::new([outer(q), &[extents.t]].concat(), DType::F32))
     }
 
     fn eval(&self, operands: &[&Array64]) -> Array64 {
@@ -280,7 +280,8 @@ impl Operation for AttentionLogs {
     }
 
     fn expand<'g>(&self, operands: &[Tensor<'g>]) -> Option<Tensor<'g>> {
-        Some(self.0.scores(operands[0], operands[1]).log_sum_exp(-1))
+        let [q, k] = [0, 1].map(|index| operands[index].cast(DType::F32));
+        Some(self.0.scores(q, k).log_sum_exp(-1))
     }
 
     fn lower(&self, operands: &[&Meta], result: &Meta) -> Lowering {

@@ -37,6 +37,9 @@ fn f32s(dims: &[usize]) -> Meta {
     Meta::new(dims, DType::F32)
 }
 
+/// What is tested in halves too.
+const HALVES: [&str; 4] = ["", "past a tile", "causal", "too wide"];
+
 fn operands(outer: [usize; 2], [t, s, d, e]: [usize; 4]) -> [Meta; 3] {
     [[t, d], [s, d], [s, e]].map(|matrix| f32s(&[outer, matrix].concat()))
 }
@@ -46,7 +49,7 @@ pub(super) fn attention() -> Vec<Sample> {
         let (bound, reason) = accuracy(sizes[1]);
         Sample::new(Attention { causal }, operands(outer, sizes)).bound(bound, reason).named(name)
     };
-    SIZES.iter().map(of).collect()
+    with_halves(SIZES.iter().map(of).collect(), &HALVES)
 }
 
 pub(super) fn logs() -> Vec<Sample> {
@@ -55,7 +58,7 @@ pub(super) fn logs() -> Vec<Sample> {
         let [q, k, _] = operands(outer, sizes);
         Sample::new(AttentionLogs(Attention { causal }), [q, k]).bound(bound, reason).named(name)
     };
-    SIZES.iter().map(of).collect()
+    with_halves(SIZES.iter().map(of).collect(), &HALVES)
 }
 
 pub(super) fn grad() -> Vec<Sample> {
@@ -70,5 +73,11 @@ pub(super) fn grad() -> Vec<Sample> {
             .bound(bound, reason)
             .named(name)
     };
-    By::ALL.iter().flat_map(|&by| SIZES.iter().map(move |sizes| of(by, sizes))).collect()
+    let samples = By::ALL.iter().flat_map(|&by| SIZES.iter().map(move |sizes| of(by, sizes)));
+    let mut samples = with_halves(samples.collect(), &HALVES);
+    // The logarithms and the sums are f32 in any case.
+    for sample in &mut samples {
+        [3, 5].into_iter().for_each(|row| sample.operands[row].0.dtype = DType::F32);
+    }
+    samples
 }

@@ -101,7 +101,9 @@ fn of(make: impl Fn(&Case, [Meta; 3], &Problem) -> Sample) -> Vec<Sample> {
         let sample = make(&case, [x, w, y], &problem).named(case.label);
         if case.small { sample } else { sample.without_gradient() }
     };
-    cases().into_iter().map(sample).collect()
+    let samples = cases().into_iter().map(sample).collect();
+    let labels = ["", "stride 2, odd extents", "depthwise", "two groups", "one axis", "three axes"];
+    with_halves(samples, &[&labels[..], &["large tiles"]].concat())
 }
 
 pub(super) fn convolution() -> Vec<Sample> {

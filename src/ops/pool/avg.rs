@@ -147,7 +147,8 @@ impl Operation for AvgPool {
                 .bound(accuracy(terms).0, accuracy(terms).1)
                 .named(label)
         };
-        counted_cases().into_iter().map(sample).collect()
+        let samples = counted_cases().into_iter().map(sample).collect();
+        with_halves(samples, &["overlapping", "volume"])
     }
 }
 
@@ -236,6 +237,7 @@ impl Operation for AvgPoolGrad {
                 .bound(accuracy(terms).0, accuracy(terms).1)
                 .named(label)
         };
-        counted_cases().into_iter().map(sample).collect()
+        let samples = counted_cases().into_iter().map(sample).collect();
+        with_halves(samples, &["overlapping", "volume"])
     }
 }

@@ -167,7 +167,7 @@ impl Operation for MaxPool {
                 .without_gradient()
                 .named("windows of padding"),
         ]);
-        samples
+        with_halves(samples, &["overlapping", "volume", "NaN and infinite"])
     }
 }
 
@@ -281,7 +281,7 @@ impl Operation for MaxPoolGrad {
                 .named("NaN and infinite"),
             of(&[1, 2, 2], &[Window::new(1).padding(1)]).named("windows of padding"),
         ]);
-        samples
+        with_halves(samples, &["overlapping", "volume", "ties"])
     }
 }
 
@@ -367,6 +367,6 @@ impl Operation for MaxPoolSelect {
                 .named("NaN and infinite"),
             of(&[1, 2, 2], &[Window::new(1).padding(1)]).named("windows of padding"),
         ]);
-        samples
+        with_halves(samples, &["overlapping", "volume", "ties"])
     }
 }

@@ -47,14 +47,10 @@ fn sample(function: UnaryFn, operand: Meta) -> Sample {
 /// Operands from where the function is used.
 fn everyday(function: UnaryFn, dtype: DType) -> Sample {
     let sample = sample(function, Meta::new([3, 7], dtype));
-    let accuracy = function.accuracy(dtype, dtype);
+    let (bound, reason) = function.accuracy(dtype, dtype);
     if !dtype.is_float() {
-        return sample.bound(accuracy.0, accuracy.1).without_gradient();
+        return sample.bound(bound, reason).without_gradient();
     }
-    let (bound, reason) = match (accuracy, dtype) {
-        ((Bound::Ulp(_), _), DType::F16) => (Bound::Ulp(1), "computed in f32, rounded once"),
-        (accuracy, _) => accuracy,
-    };
     let domain = match function {
         Sqrt | Log => Domain::Range(0.1, 8.0),
         Log1p => Domain::Range(-0.9, 4.0),
