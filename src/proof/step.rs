@@ -6,8 +6,9 @@ use super::{
 };
 use crate::{
     dtype::DType,
+    ops::lowering::Pointwise,
     schedule::{
-        expr::Body,
+        expr::{Body, Term, TermId},
         plan::{Region, Step, StepKind},
     },
     testing::Noise,
@@ -137,10 +138,12 @@ impl Case {
             let word = usize::try_from(index).ok().and_then(|index| words.get(index));
             dtype.from_word(word.copied().unwrap_or_default())
         };
-        let result = |write: usize, index: usize, value: Approx| {
+        let result = |write: usize, index: usize, (body, root): (&Body, TermId), value: Approx| {
             let region = self.position(step.writes[write]).unwrap_or_default();
             let dtype = step.writes[write].dtype;
-            Expected { region, index, dtype, value: value.rounded_to(dtype) }
+            // What is rounded already is not rounded again.
+            let value = if is_rounded(body, root) { value } else { value.rounded_to(dtype) };
+            Expected { region, index, dtype, value }
         };
         match &step.kind {
             StepKind::Copy => vec![],
@@ -149,7 +152,9 @@ impl Case {
                 let at = |index: usize| {
                     let values = approx::terms(body, &unravel(index, space), None, &load);
                     let roots = roots.iter().enumerate();
-                    roots.map(|(k, &root)| result(k, index, values[root])).collect::<Vec<_>>()
+                    roots
+                        .map(|(k, &root)| result(k, index, (body, root), values[root]))
+                        .collect::<Vec<_>>()
                 };
                 points.into_iter().flat_map(at).collect()
             }
@@ -166,7 +171,7 @@ impl Case {
                         .collect::<Vec<_>>();
                     let acc = approx::reduce(*function, body.dtype(*value), &combined);
                     let value = approx::terms(&epilogue.body, &place, Some(acc), &load);
-                    result(0, index, value[epilogue.root])
+                    result(0, index, (&epilogue.body, epilogue.root), value[epilogue.root])
                 };
                 points.into_iter().map(at).collect()
             }
@@ -179,7 +184,7 @@ impl Case {
                 let at = |(index, acc): (usize, Approx)| {
                     let place = unravel(index, space);
                     let value = approx::terms(&epilogue.body, &place, Some(acc), &load);
-                    result(0, index, value[epilogue.root])
+                    result(0, index, (&epilogue.body, epilogue.root), value[epilogue.root])
                 };
                 accs.into_iter().map(at).collect()
             }
@@ -223,6 +228,12 @@ impl Case {
         }
         verdict
     }
+}
+
+/// Whether a term is a number of its type whoever computes it: what is loaded, written down, or cast.
+fn is_rounded(body: &Body, id: TermId) -> bool {
+    use Term::{Apply, Const, Load};
+    matches!(body.terms[id].0, Load { .. } | Const(_) | Apply(Pointwise::Cast, _))
 }
 
 impl Expected {

@@ -96,6 +96,25 @@ fn other_mistakes_show_too() -> Result<(), Error> {
     Ok(())
 }
 
+/// Halves that are cut off are off by up to a unit, and half of one is allowed.
+#[test]
+fn halves_that_are_not_rounded_show() -> Result<(), Error> {
+    let cut_off = |assembly: &mut Assembly| {
+        let rounded = "(magnitude + 0xfffu + ((magnitude >> 13u) & 1u))";
+        assert!(assembly.text.contains(rounded), "{}", assembly.text);
+        assembly.text = assembly.text.replace(rounded, "magnitude");
+    };
+    let Some(device) = sabotaged(cut_off) else { return Ok(()) };
+    if !device.has(DType::F16) {
+        return Ok(eprintln!("skipped: {} has no f16", device.name()));
+    }
+    let graph = Graph::new();
+    let y = (graph.input("x", [1000], DType::F32) * 1.1).cast(DType::F16);
+    let error = graph.compile(&Device::Gpu(device), &[y]).expect_err("nothing is rounded");
+    assert!(error.to_string().contains("and may be off by"), "{error}");
+    Ok(())
+}
+
 #[test]
 fn nothing_is_proved_where_that_is_switched_off() -> Result<(), Error> {
     let Some(device) = own_device() else { return Ok(()) };
