@@ -60,9 +60,9 @@ impl Stopwatch {
         device: &GpuDevice,
         submission: wgpu::SubmissionIndex,
     ) -> Result<Option<Duration>, Error> {
-        let words = pollster::block_on(device.map_words(&self.staging, 4, submission))?;
-        let reading = |k: usize| u64::from(words[k]) | u64::from(words[k + 1]) << 32;
-        let ticks = reading(2).saturating_sub(reading(0));
+        let bytes = pollster::block_on(device.map_bytes(&self.staging, BYTES, submission))?;
+        let readings: Vec<u64> = bytemuck::pod_collect_to_vec(&bytes);
+        let ticks = readings[1].saturating_sub(readings[0]);
         let time = Duration::from_secs_f64(ticks as f64 * self.nanoseconds * 1e-9);
         Ok((ticks > 0).then_some(time))
     }
