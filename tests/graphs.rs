@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use wgrad::{
     Beyond, DType, Device, Graph, Grid, Init, Interpolation, Tensor, Triangle, autodiff,
-    ops::Window,
+    ops::{Geometry, Window},
 };
 
 /// One call of a builder, with arguments that are mostly wrong.
@@ -34,7 +34,7 @@ fn apply<'g>(graph: &'g Graph, other: &'g Graph, known: &mut Vec<Tensor<'g>>, ca
     let shape = shape.clone();
     let size = n.unsigned_abs() as usize;
     let large = if m < -2 { usize::MAX } else { size };
-    let y = match method % 94 {
+    let y = match method % 96 {
         0 => graph.input(["x", "y", "z"][size % 3], shape, dtype),
         1 => graph.variable(["v", "w"][size % 2], shape, dtype, Init::HeNormal),
         2 => graph.full(shape, dtype, f64::from(n) / 3.0),
@@ -138,6 +138,11 @@ fn apply<'g>(graph: &'g Graph, other: &'g Graph, known: &mut Vec<Tensor<'g>>, ca
         90 => a.scatter_nd(b, c),
         91 => a.quantise(b).pack_i8().matmul_i8(c),
         92 => a.unpack_i8(large),
+        93 => {
+            let geometry = Geometry::new(size).stride(vec![large; size]).groups(size);
+            a.convolution_i8(b, geometry)
+        }
+        94 => a.requantise(b).dequantise(c),
         // A tensor of another graph.
         _ => a + other.full([2, 3], DType::F32, 1.0),
     };

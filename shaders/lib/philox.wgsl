@@ -3,15 +3,6 @@
 // Numerics  integers only: the same bits on all devices
 // Source    Salmon, Moraes, Dror & Shaw 2011 (SC11), "Parallel random numbers: as easy as 1, 2, 3"
 
-/// High and low word of a product, from 16-bit halves.
-fn wide_product(a: u32, b: u32) -> vec2<u32> {
-    let low = (a & 0xffffu) * (b & 0xffffu);
-    let middle = (a >> 16u) * (b & 0xffffu) + (low >> 16u);
-    let other = (a & 0xffffu) * (b >> 16u) + (middle & 0xffffu);
-    let high = (a >> 16u) * (b >> 16u) + (middle >> 16u) + (other >> 16u);
-    return vec2<u32>(high, a * b);
-}
-
 /// Four words for a counter under a key.
 fn philox(counter: vec4<u32>, key: vec2<u32>) -> vec4<u32> {
     var c = counter;

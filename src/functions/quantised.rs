@@ -13,28 +13,32 @@ use crate::{
 const MOST: f64 = 127.0;
 
 impl<'g> Tensor<'g> {
-    /// Floats as multiples of a scale, from -127 to 127: `round(x / scale)`, of two the even one, in
-    /// i32. The scale is broadcast: one for all, or one for each channel.
-    ///
-    /// # Gradient
-    ///
-    /// None: of integers.
-    ///
-    /// # Errors
-    ///
-    /// [`OpError::DType`] unless of floats; [`OpError::Broadcast`].
-    #[track_caller]
-    pub fn quantise(self, scale: Tensor<'g>) -> Tensor<'g> {
-        let x = self.of_floats("quantise");
-        (x / scale).round().maximum(-MOST).minimum(MOST).cast(DType::I32)
-    }
-
     /// The scale by which the largest magnitude along axes becomes 127, these axes kept with extent 1;
     /// 1 where all is 0.
     #[track_caller]
     pub fn quantisation_scale(self, axes: impl crate::Axes) -> Tensor<'g> {
         let most = self.of_floats("quantisation_scale").abs().max_keepdims(axes) / MOST;
         most.equal(0.0).select(1.0, most)
+    }
+
+    /// Floats again, of integers that are multiples of a scale: `x scale`. The scale is broadcast: one
+    /// for all, or one for each channel.
+    ///
+    /// # Gradient
+    ///
+    /// Of the scale; none of integers.
+    ///
+    /// # Errors
+    ///
+    /// [`OpError::DType`] unless of i32 and of floats; [`OpError::Broadcast`].
+    #[track_caller]
+    pub fn dequantise(self, scale: Tensor<'g>) -> Tensor<'g> {
+        if !self.failed() && self.dtype() != DType::I32 {
+            let reason = OpError::DType(self.dtype());
+            return self.graph().refuse("dequantise", &[self, scale], reason);
+        }
+        let scale = scale.of_floats("dequantise");
+        self.cast(scale.dtype()) * scale
     }
 
     /// Integers from -128 to 127 as bytes, four a word along the last axis, the first in the lowest
@@ -109,15 +113,33 @@ impl<'g> Tensor<'g> {
 
 /// From the formulas.
 pub(super) fn samples() -> Vec<Sample> {
-    let quantise = Function::new(
-        "quantise",
-        |x| x[0].quantise(x[1]),
+    let dequantise = Function::new(
+        "dequantise",
+        |x| x[0].dequantise(x[1]),
         |x| {
-            Array64::from_fn(Meta::new([4, 7], DType::I32), |c| {
-                (x[0].at(&c) / x[1].at(&[c[0], 0])).round_ties_even().clamp(-127.0, 127.0)
+            Array64::from_fn(Meta::new([4, 3, 5], DType::F32), |c| {
+                // A scale for all, or one for each channel of an axis that is not the last.
+                let channel = if x[1].data.len() == 1 { 0 } else { c[1] };
+                x[0].at(&c) * x[1].data[channel]
             })
         },
     );
+    // One scale for each channel of the axis in the middle.
+    let by_channel = Function::new(
+        "dequantise",
+        |x| {
+            let scale = x[0].quantisation_scale([0, 2]);
+            x[0].quantise(scale).dequantise(scale)
+        },
+        |x| {
+            Array64::from_fn(Meta::new([4, 3, 5], DType::F32), |c| {
+                let channel = (0..20).map(|k| x[0].at(&[k / 5, c[1], k % 5]).abs());
+                let scale = channel.fold(0.0, f64::max) / 127.0;
+                (x[0].at(&c) / scale).round_ties_even() * scale
+            })
+        },
+    )
+    .with("[quantised along an axis]");
     let scale = Function::new(
         "quantisation_scale",
         |x| x[0].quantisation_scale(1),
@@ -144,11 +166,14 @@ pub(super) fn samples() -> Vec<Sample> {
     let integers = Domain::Values(&[-127.0, 127.0, 0.0, -1.0, 1.0, 100.0, -100.0]);
     let of = |dims: &[usize], dtype| Meta::new(dims, dtype);
     vec![
-        // Quotients that no rounding moves across the middle of two integers, and ties.
-        Sample::new(quantise, [of(&[4, 7], DType::F32), of(&[4, 1], DType::F32)])
-            .operand(0, Domain::Values(&[0.25, -0.75, 0.3, 1.25, 90.0, -90.0, 0.0]))
-            .operand(1, Domain::Values(&[0.5, 1.0]))
-            .bound(Bound::Exact, "quotients by powers of 2")
+        Sample::new(dequantise.clone(), [of(&[4, 3, 5], DType::I32), of(&[1], DType::F32)])
+            .bound(Bound::Ulp(1), "a product"),
+        Sample::new(dequantise, [of(&[4, 3, 5], DType::I32), of(&[3, 1], DType::F32)])
+            .bound(Bound::Ulp(1), "a product")
+            .named("by channel"),
+        Sample::new(by_channel, [of(&[4, 3, 5], DType::F32)])
+            .operand(0, Domain::Distinct)
+            .bound(Bound::Ulp(6), "the scale is a quotient; no number is near a middle")
             .without_gradient(),
         Sample::new(scale, [of(&[3, 5], DType::F32)])
             .operand(0, Domain::Distinct)

@@ -58,7 +58,7 @@ pub use pooling::{
     AvgPool3d, GlobalAvgPool, GlobalMaxPool, MaxPool, MaxPool1d, MaxPool2d, MaxPool3d,
 };
 pub use positions::{LearnedPositions, SinusoidalPositions};
-pub use quantised::{QuantisedConv2d, QuantisedDense};
+pub use quantised::{Calibrating, QuantisedConv2d, QuantisedDense};
 pub use recurrent::{Recurrent, Reset, State};
 pub use scope::{Attribution, Mode, Scope};
 pub use sequential::Sequential;

@@ -1,11 +1,12 @@
 //! Layers that multiply bytes: for networks that were trained in floats.
 
 use super::{Module, Scope};
-use crate::{DType, graph::Tensor, init::Init, ops::Window};
+use crate::{DType, error::OpError, graph::Tensor, init::Init, ops::Geometry};
 use std::panic::Location;
 
-/// A [`Dense`](super::Dense) layer whose weight is bytes: each row by a scale of its own, each input
-/// by one scale for the whole tensor, found anew in each run.
+/// A [`Dense`](super::Dense) layer whose weight is bytes: each row by a scale of its own, the input by
+/// one scale for the whole tensor. That is found anew in each run, unless it is
+/// [`calibrated`](Self::calibrated).
 ///
 /// It has the name of the layer it stands for, so that in the same place of a network it finds the
 /// same parameters. [`store`](Self::store) makes bytes of them, once.
@@ -40,62 +41,97 @@ use std::panic::Location;
 #[derive(Clone, Debug)]
 pub struct QuantisedDense {
     units: usize,
+    calibrated: bool,
     line: &'static Location<'static>,
 }
 
-/// A [`Conv2d`](super::Conv2d) without groups whose weight is bytes: see [`QuantisedDense`].
+/// A [`Conv2d`](super::Conv2d) whose weight is bytes: see [`QuantisedDense`].
 ///
 /// # Shapes
 ///
-/// As of [`Conv2d`](super::Conv2d); `weight_bytes` is `[channels, ceil(inputs rows columns / 4)]`.
+/// As of [`Conv2d`](super::Conv2d); `weight_bytes` is `[channels, rows, columns, ceil(inputs / groups /
+/// 4)]` in u32, `weight_scale` `[channels]`. Bytes have their channels last: see
+/// [`Tensor::convolution_i8`].
+///
+/// # Errors
+///
+/// Kept by the graph: [`OpError::Rank`]; [`OpError::Indivisible`]; as of
+/// [`Tensor::convolution_i8`].
 #[derive(Clone, Debug)]
 pub struct QuantisedConv2d {
     channels: usize,
-    windows: [Window; 2],
+    window: [usize; 2],
+    geometry: Geometry,
+    calibrated: bool,
     line: &'static Location<'static>,
 }
 
-/// Bytes and scales of a weight of so many rows.
-fn weight<'g>(cx: &mut Scope<'g>, rows: usize, columns: usize) -> [Tensor<'g>; 2] {
-    let bytes = cx.variable("weight_bytes", [rows, columns.div_ceil(4)], DType::U32, Init::Zeros);
-    [bytes, cx.variable("weight_scale", [rows], DType::F32, Init::Ones)]
+/// A layer of floats that remembers the largest magnitude of all its inputs, in `input_most`, for the
+/// [`calibrated`](QuantisedDense::calibrated) layer of bytes that will stand in its place. It is
+/// updated by every run of a program that keeps effects.
+#[derive(Clone, Debug)]
+pub struct Calibrating<M>(pub M);
+
+impl<M: Module> Module for Calibrating<M> {
+    fn name(&self) -> &str {
+        self.0.name()
+    }
+
+    fn forward<'g>(&self, cx: &mut Scope<'g>, x: Tensor<'g>) -> Tensor<'g> {
+        let most = input_most(cx);
+        cx.graph().assign(most, most.maximum(x.abs().max(..)));
+        self.0.forward(cx, x)
+    }
 }
 
-/// Makes bytes of `weight`, whose rows have such extents.
-fn store(cx: &mut Scope<'_>, dims: &[usize]) {
-    let (rows, columns) = (dims[0], dims[1..].iter().product());
-    let trained = cx.variable("weight", dims, DType::F32, Init::Zeros).reshape([rows, columns]);
-    let [bytes, scales] = weight(cx, rows, columns);
-    let scale = trained.quantisation_scale(1);
-    cx.graph().assign(bytes, trained.quantise(scale).pack_i8());
-    cx.graph().assign(scales, scale.squeeze(1));
+fn input_most<'g>(cx: &mut Scope<'g>) -> Tensor<'g> {
+    cx.variable("input_most", [], DType::F32, Init::Zeros)
 }
 
-/// Products of the bytes of `x`, `[.., columns]`, with those of the weight, by both scales and with the
-/// bias: `[.., rows]`.
-fn product<'g>(cx: &mut Scope<'g>, x: Tensor<'g>, scale: Tensor<'g>, rows: usize) -> Tensor<'g> {
-    let [bytes, scales] = weight(cx, rows, x.dim(-1));
-    let sums = x.pack_i8().matmul_i8(bytes).cast(DType::F32);
-    sums * (scales * scale.reshape([1])) + cx.variable("bias", [rows], DType::F32, Init::Zeros)
+/// The scale of an input: of this one, or of all that a calibration has seen.
+fn input_scale<'g>(cx: &mut Scope<'g>, x: Tensor<'g>, calibrated: bool) -> Tensor<'g> {
+    let most = if calibrated { input_most(cx).reshape([1]) } else { x };
+    most.quantisation_scale(..).reshape([])
 }
 
-/// Integers and the scale they are multiples of.
-fn bytes(x: Tensor<'_>) -> [Tensor<'_>; 2] {
-    let scale = x.quantisation_scale(..);
-    [x.quantise(scale), scale]
+/// Bytes and scales of a weight, whose bytes have such extents.
+fn weight<'g>(cx: &mut Scope<'g>, dims: &[usize]) -> [Tensor<'g>; 2] {
+    let bytes = cx.variable("weight_bytes", dims, DType::U32, Init::Zeros);
+    [bytes, cx.variable("weight_scale", [dims[0]], DType::F32, Init::Ones)]
+}
+
+/// Floats of sums of products whose last axis is the rows of the weight, and the bias.
+fn biased<'g>(
+    cx: &mut Scope<'g>,
+    sums: Tensor<'g>,
+    scales: Tensor<'g>,
+    scale: Tensor<'g>,
+) -> Tensor<'g> {
+    let bias = cx.variable("bias", scales.shape(), DType::F32, Init::Zeros);
+    sums.dequantise(scales * scale) + bias
 }
 
 impl QuantisedDense {
     /// In place of a layer with this many outputs.
     #[track_caller]
     pub fn new(units: usize) -> Self {
-        QuantisedDense { units, line: Location::caller() }
+        QuantisedDense { units, calibrated: false, line: Location::caller() }
+    }
+
+    /// Takes the scale of the input from what [`Calibrating`] has seen: so the examples of a batch
+    /// do not affect each other, and no run looks for the largest. What is larger is cut off.
+    pub fn calibrated(self) -> Self {
+        QuantisedDense { calibrated: true, ..self }
     }
 
     /// Appends to the graph what makes bytes of the weight, `[units, inputs]`.
     pub fn store(&self, cx: &mut Scope<'_>, inputs: usize) {
         let _line = cx.at(self.line);
-        store(cx, &[self.units, inputs]);
+        let trained = cx.variable("weight", [self.units, inputs], DType::F32, Init::Zeros);
+        let [bytes, scales] = weight(cx, &[self.units, inputs.div_ceil(4)]);
+        let scale = trained.quantisation_scale(1);
+        cx.graph().assign(bytes, trained.quantise(scale).pack_i8());
+        cx.graph().assign(scales, scale.squeeze(1));
     }
 }
 
@@ -106,22 +142,45 @@ impl Module for QuantisedDense {
 
     fn forward<'g>(&self, cx: &mut Scope<'g>, x: Tensor<'g>) -> Tensor<'g> {
         let _line = cx.at(self.line);
-        let [x, scale] = bytes(x);
-        product(cx, x, scale, self.units)
+        let scale = input_scale(cx, x, self.calibrated);
+        let [bytes, scales] = weight(cx, &[self.units, x.dim(-1).div_ceil(4)]);
+        let sums = x.quantise(scale).pack_i8().matmul_i8(bytes);
+        biased(cx, sums, scales, scale)
     }
 }
 
 impl QuantisedConv2d {
-    /// In place of a layer with this many channels of the output and such windows.
+    /// In place of a layer with this many channels of the output, and a window that moves so.
     #[track_caller]
-    pub fn new(channels: usize, windows: [Window; 2]) -> Self {
-        QuantisedConv2d { channels, windows, line: Location::caller() }
+    pub fn new(channels: usize, window: [usize; 2], geometry: Geometry) -> Self {
+        let line = Location::caller();
+        QuantisedConv2d { channels, window, geometry, calibrated: false, line }
     }
 
-    /// Appends to the graph what makes bytes of the weight, `[channels, inputs, rows, columns]`.
+    /// Takes the scale of the input from what [`Calibrating`] has seen: see
+    /// [`QuantisedDense::calibrated`].
+    pub fn calibrated(self) -> Self {
+        QuantisedConv2d { calibrated: true, ..self }
+    }
+
+    /// Bytes and scales of the weight, which sees so many channels.
+    fn weight<'g>(&self, cx: &mut Scope<'g>, seen: usize) -> [Tensor<'g>; 2] {
+        weight(cx, &[self.channels, self.window[0], self.window[1], seen.div_ceil(4)])
+    }
+
+    /// Appends to the graph what makes bytes of the weight, `[channels, inputs / groups, rows,
+    /// columns]`.
     pub fn store(&self, cx: &mut Scope<'_>, inputs: usize) {
         let _line = cx.at(self.line);
-        store(cx, &[self.channels, inputs, self.windows[0].extent, self.windows[1].extent]);
+        // No groups at all are refused where the layer is applied.
+        let seen = inputs / self.geometry.group_count().max(1);
+        let dims = [self.channels, seen, self.window[0], self.window[1]];
+        let trained = cx.variable("weight", dims, DType::F32, Init::Zeros);
+        let [bytes, scales] = self.weight(cx, seen);
+        let scale = trained.quantisation_scale([1, 2, 3]);
+        let last = trained.quantise(scale).transpose([0, 2, 3, 1]);
+        cx.graph().assign(bytes, last.pack_i8());
+        cx.graph().assign(scales, scale.reshape([self.channels]));
     }
 }
 
@@ -132,14 +191,23 @@ impl Module for QuantisedConv2d {
 
     fn forward<'g>(&self, cx: &mut Scope<'g>, x: Tensor<'g>) -> Tensor<'g> {
         let _line = cx.at(self.line);
-        let [bytes, scale] = bytes(x);
-        let columns = bytes.unfold(self.windows);
-        let y = product(cx, columns.swap_axes(-1, -2), scale, self.channels).swap_axes(-1, -2);
-        let mut dims = vec![x.dim(0), self.channels];
-        for (axis, window) in (2..).zip(self.windows) {
-            // Where no window fits, `unfold` has said so.
-            dims.push(window.count(x.dim(axis)).unwrap_or_default());
+        let refuse = |reason| cx.graph().refuse("convolution_i8", &[x], reason);
+        if x.rank() != 4 {
+            return refuse(OpError::Rank { least: 4 });
         }
-        y.reshape(dims)
+        let (number, by) = (x.dim(1), self.geometry.group_count());
+        if by == 0 || number % by != 0 {
+            return refuse(OpError::Indivisible { what: "channels", number, by });
+        }
+        let scale = input_scale(cx, x, self.calibrated);
+        let [n, rows, columns] = [0, 2, 3].map(|axis| x.dim(axis));
+        let last = x.quantise(scale).transpose([0, 2, 3, 1]);
+        // Each group has words of its own.
+        let seen = number / by;
+        let bytes = last.reshape([n, rows, columns, by, seen]).pack_i8();
+        let bytes = bytes.reshape([n, rows, columns, by * seen.div_ceil(4)]);
+        let [weight, scales] = self.weight(cx, seen);
+        let sums = bytes.convolution_i8(weight, self.geometry.clone());
+        biased(cx, sums, scales, scale).transpose([0, 3, 1, 2])
     }
 }

@@ -18,14 +18,16 @@ macro_rules! fragments {
 }
 
 /// Every fragment; each comes after those it calls.
-static FRAGMENTS: [Fragment; 21] = fragments! {
+static FRAGMENTS: [Fragment; 23] = fragments! {
     "nan": [],
     "scale": [],
     "divide": [],
     "sort_key": [],
     "unravel": ["divide"],
     "window": ["divide"],
-    "philox": [],
+    "wide": [],
+    "quantise": ["wide"],
+    "philox": ["wide"],
     "exp": ["nan", "scale"],
     "log": ["nan"],
     "log1p": ["log", "scale"],

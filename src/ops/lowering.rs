@@ -1,6 +1,9 @@
 //! What an operation tells the scheduler and the devices.
 
-use super::{binary::BinaryFn, compare::CompareFn, random::Draw, reduce::ReduceFn, unary::UnaryFn};
+use super::{
+    binary::BinaryFn, compare::CompareFn, quantise::QuantiseFn, random::Draw, reduce::ReduceFn,
+    unary::UnaryFn,
+};
 use crate::{dtype::DType, proof::Probe, testing::Bound};
 use std::sync::Arc;
 
@@ -43,6 +46,8 @@ pub enum Pointwise {
     Select,
     /// Conversion to the type of the result.
     Cast,
+    /// Two operands are rounded to a byte, in i32.
+    Quantise(QuantiseFn),
     /// Operands: two key words, the counter, and the element's index.
     Random(Draw),
 }
@@ -265,6 +270,7 @@ impl Pointwise {
             Pointwise::Compare(function) => function,
             Pointwise::Select => &super::select::Select,
             Pointwise::Cast => &super::cast::ToResult,
+            Pointwise::Quantise(function) => function,
             Pointwise::Random(draw) => draw,
         }
     }

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::{
+    cpu::bytes::{Rows, products},
     dtype::DType,
     ops::lowering::{CpuKernel, Kernel, Shader, fold},
 };
@@ -78,20 +79,6 @@ fn bytes(word: f64) -> [i64; 4] {
     (word as u32).to_le_bytes().map(|byte| i64::from(byte as i8))
 }
 
-/// Sums of products of the bytes of `a` with those of each row of `b`.
-fn row(a: &[u32], b: &[u32], out: &mut [u32]) {
-    let a: &[i8] = bytemuck::cast_slice(a);
-    for (y, b) in out.iter_mut().zip(b.chunks_exact(a.len() / 4)) {
-        let b: &[i8] = bytemuck::cast_slice(b);
-        // Two products of bytes fit 16 bits and are what vector units add up first.
-        let sum = a
-            .iter()
-            .zip(b)
-            .fold(0i32, |sum, (&a, &b)| sum.wrapping_add(i32::from(i16::from(a) * i16::from(b))));
-        *y = sum as u32;
-    }
-}
-
 impl Operation for MatmulI8 {
     fn name(&self) -> &'static str {
         "matmul_i8"
@@ -145,17 +132,19 @@ impl Operation for MatmulI8 {
         let ([batches, m, words], [_, n, _]) =
             (matrices(operands[0]).unwrap_or_default(), matrices(operands[1]).unwrap_or_default());
         let compute = move |operands: &[&[u32]], start: usize, out: &mut [u32]| {
-            if words == 0 {
-                return out.fill(0);
-            }
-            for (index, out) in (start / n..).zip(out.chunks_exact_mut(n)) {
-                let a = &operands[0][index * words..(index + 1) * words];
-                let b = &operands[1][index / m * n * words..(index / m + 1) * n * words];
-                // The loop is compiled for each instruction set.
-                pulp::Arch::new().dispatch(|| row(a, b, out));
+            let (mut row, mut out) = (start / n.max(1), out);
+            while !out.is_empty() {
+                // Rows of one matrix at a time.
+                let (batch, count) = (row / m, (m - row % m).min(out.len() / n));
+                let (block, rest) = out.split_at_mut(count * n);
+                let a = Rows::of(&operands[0][row * words..(row + count) * words], words, count);
+                let b = &operands[1][batch * n * words..(batch + 1) * n * words];
+                products(&a, (b, words, n), block, n);
+                (row, out) = (row + count, rest);
             }
         };
-        let cpu = CpuKernel { granule: n.max(1), work: words.max(1), compute: Arc::new(compute) };
+        let work = (2 * words).max(1);
+        let cpu = CpuKernel { granule: n.max(1), work, compute: Arc::new(compute) };
         let params =
             Params { batches: batches as u32, m: m as u32, n: n as u32, words: words as u32 };
         let shader = Shader {

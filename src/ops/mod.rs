@@ -29,6 +29,7 @@ pub(crate) mod matmul_i8;
 pub(crate) mod normalize;
 pub(crate) mod pad;
 pub(crate) mod pool;
+pub(crate) mod quantise;
 pub(crate) mod radix;
 pub(crate) mod random;
 pub(crate) mod reduce;
@@ -166,6 +167,7 @@ operations! {
     binary::Binary,
     compare::Compare,
     select::Select,
+    quantise::Quantise,
     cast::Cast,
     detach::Detach,
     reshape::Reshape,
@@ -190,6 +192,7 @@ operations! {
     convolution::Convolution,
     convolution::ConvolutionInputGrad,
     convolution::ConvolutionWeightGrad,
+    convolution::ConvolutionI8,
     softmax::Softmax,
     softmax::LogSoftmax,
     attention::Attention,

@@ -1,5 +1,7 @@
 """Functions that arrange elements: equations, pictures, windows, indices."""
 
+import random
+
 import torch
 import torch.nn.functional as F
 
@@ -71,6 +73,16 @@ def coordinates():
     case("scatter_nd of all", "scatter_nd", put, floats(3, 4), at, floats(4))
 
 
+BYTES = random.Random(29)
+
+
+def scaled(t):
+    """Multiples of 1/64 whose largest, along all axes but the first too, is 127 of them."""
+    t = t.clamp(-127 / 64, 127 / 64)
+    t.flatten(1)[:, 0] = 127 / 64
+    return t
+
+
 def quantised():
     def product(x, w):
         scales = [(t.abs().amax(dim, keepdim=True) / 127) for t, dim in [(x, (0, 1)), (w, (1,))]]
@@ -79,7 +91,23 @@ def quantised():
 
     for m, n, k in [(3, 4, 8), (5, 2, 7), (1, 9, 33)]:
         case(f"product of bytes {m} {n} {k}", "matmul_i8", lambda x, w: product(x, w).detach(),
-             floats(m, k), floats(n, k), once=True, result_only=True)
+             scaled(floats(m, k)), scaled(floats(n, k)), once=True, result_only=True)
+    def nearest(t, dims):
+        scale = t.abs().amax(dims, keepdim=True) / 127
+        return (t / scale).round().clamp(-127, 127)
+
+    def convolved(x, w, **how):
+        return F.conv2d(nearest(x, (0, 1, 2, 3)), nearest(w, (1, 2, 3)), **how)
+
+    # Of their own, so that the numbers of other cases stay.
+    own = lambda *shape: scaled(floats(*shape, source=BYTES))
+    for groups, channels in [(1, 5), (2, 6)]:
+        case(f"convolution of bytes {groups}", "convolution_i8",
+             lambda x, w: convolved(x, w, stride=2, padding=1, groups=groups).detach(),
+             own(2, channels, 7, 6), own(4, channels // groups, 3, 3), groups=groups, once=True,
+             result_only=True)
+    case("requantise", "requantise", lambda x, r: (x * r).round().clamp(-127, 127).detach(),
+         64 * own(5, 6), floats(6, source=BYTES), once=True, result_only=True)
     for scale in [0.25, 1.0]:
         case(f"quantise {scale}", "quantise", lambda x: (x / scale).round().clamp(-127, 127).detach(),
              40 * floats(3, 6), scale=scale, once=True, result_only=True)

@@ -2,7 +2,10 @@
 
 use super::{flag, integer, integers, number, text};
 use serde_json::Value;
-use wgrad::{Beyond, DType, Grid, Interpolation, Tensor, ops::Window};
+use wgrad::{
+    Beyond, DType, Grid, Interpolation, Tensor,
+    ops::{Geometry, Window},
+};
 
 /// Windows by the attributes of a case.
 fn windows(case: &Value) -> [Window; 2] {
@@ -47,6 +50,18 @@ pub fn build<'g>(case: &Value, of: &[Tensor<'g>]) -> Tensor<'g> {
             let w = of[1].quantise(of[1].quantisation_scale(1)).pack_i8();
             x.matmul_i8(w).cast(DType::F32)
         }
+        "convolution_i8" => {
+            let (groups, channels) = (integer(&case["groups"]), x.dim(1));
+            let last = x.quantise(x.quantisation_scale(..)).transpose([0, 2, 3, 1]);
+            let apart = last.reshape([x.dim(0), x.dim(2), x.dim(3), groups, channels / groups]);
+            let words = groups * (channels / groups).div_ceil(4);
+            let bytes = apart.pack_i8().reshape([x.dim(0), x.dim(2), x.dim(3), words]);
+            let w = of[1].quantise(of[1].quantisation_scale([1, 2, 3])).transpose([0, 2, 3, 1]);
+            let geometry = Geometry::new(2).stride([2, 2]).padding([(1, 1), (1, 1)]);
+            let y = bytes.convolution_i8(w.pack_i8(), geometry.groups(groups));
+            y.transpose([0, 3, 1, 2]).cast(DType::F32)
+        }
+        "requantise" => x.cast(DType::I32).requantise(of[1]).cast(DType::F32),
         "quantise" => x.quantise(x.full_like(number(&case["scale"]))).cast(DType::F32),
         "gather_nd" => x.gather_nd(of[1]),
         "scatter_nd" => x.scatter_nd(of[1], of[2]),

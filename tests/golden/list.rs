@@ -16,7 +16,9 @@ fn no_derivative(name: &str) -> Option<&'static str> {
     Some(match name {
         "argmax" | "argmin" | "argsort" => "gives indices",
         "one_hot" => "of indices",
-        "matmul_i8" | "quantise" | "pack_i8" | "unpack_i8" => "of integers",
+        "matmul_i8" | "convolution_i8" | "quantise" | "requantise" | "pack_i8" | "unpack_i8" => {
+            "of integers"
+        }
         "equal" | "not_equal" | "less" | "less_equal" | "greater" | "greater_equal" | "is_nan"
         | "is_inf" | "is_finite" | "and" | "or" | "xor" | "not" | "shl" | "shr" => {
             "gives truth values or integers"
@@ -49,6 +51,7 @@ fn no_case(name: &str) -> Option<&'static str> {
         | "modulated_convolution"
         | "minibatch_deviation" => "within the models that are compared",
         "pack_i8" | "unpack_i8" | "quantisation_scale" => "within products of bytes",
+        "dequantise" => "a product",
         "adam" | "moment" | "second_moment" | "sgd" => "within the trainings that are compared",
         "and" | "or" | "xor" | "not" | "is_nan" | "not_equal" | "less_equal" | "greater_equal"
         | "less" | "greater" => "nothing to disagree on",

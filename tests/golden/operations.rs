@@ -95,7 +95,7 @@ pub fn build<'g>(case: &Value, of: &[Tensor<'g>]) -> Tensor<'g> {
                 "einsum" => x.graph().einsum(text(&case["equation"]), of),
                 "resize" | "grid_sample" | "unfold" | "fold" | "lp_pool" | "local_response_norm"
                 | "max_unpool" | "max_pool_places" | "gather_nd" | "scatter_nd" | "matmul_i8"
-                | "quantise" => {
+                | "convolution_i8" | "quantise" | "requantise" => {
                     super::arranging::build(case, of)
                 }
                 "ctc" => {

@@ -68,7 +68,7 @@ impl Geometry {
     }
 
     /// Number of groups.
-    pub(super) fn group_count(&self) -> usize {
+    pub(crate) fn group_count(&self) -> usize {
         self.groups
     }
 

@@ -3,8 +3,9 @@
 //! `y[n, o, t] = sum_{c, k} w[o, c, k] x[n, c', t stride + k dilation - low]` is linear in `w` and
 //! in `x`. Together with a cotangent of `y` that makes a sum of products of three factors, and
 //! the three operations here are what is left of it when one factor is taken away. Hence each is
-//! the derivative of the others, to any order.
+//! the derivative of the others, to any order. That of bytes is by the same rule, and has none.
 
+mod bytes;
 mod geometry;
 mod input_grad;
 mod samples;
@@ -13,6 +14,7 @@ mod shaders;
 mod tests;
 mod weight_grad;
 
+pub use bytes::ConvolutionI8;
 pub use geometry::Geometry;
 pub(crate) use geometry::Problem;
 pub use input_grad::ConvolutionInputGrad;

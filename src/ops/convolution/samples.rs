@@ -128,3 +128,32 @@ pub(super) fn weight_grad() -> Vec<Sample> {
         bounded(Sample::new(op, [x, y]), problem.batch * problem.positions())
     })
 }
+
+/// Words of bytes of either sign, the least and the largest among them.
+const WORDS: Domain = Domain::Values(&[
+    2_172_748_161.0,
+    2_139_062_143.0,
+    0.0,
+    4_294_967_295.0,
+    16_909_060.0,
+    4_278_190_335.0,
+    2_155_905_152.0,
+]);
+
+/// The same convolutions, channels last, a word for each channel.
+pub(super) fn convolution_i8() -> Vec<Sample> {
+    let last = |dims: &[usize]| {
+        let mut dims = dims.to_vec();
+        dims[1..].rotate_left(1);
+        Meta::new(dims, crate::dtype::DType::U32)
+    };
+    let sample = |case: Case| {
+        Sample::new(ConvolutionI8 { geometry: case.geometry }, [last(case.x), last(case.w)])
+            .operand(0, WORDS)
+            .operand(1, WORDS)
+            .bound(Bound::Exact, "integers")
+            .without_gradient()
+            .named(case.label)
+    };
+    cases().into_iter().filter(|case| case.small).map(sample).collect()
+}

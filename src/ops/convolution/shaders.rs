@@ -2,7 +2,10 @@
 
 use super::Problem;
 use crate::{
-    cpu::convolution::{Unfolded, block},
+    cpu::{
+        convolution::{Unfolded, block},
+        windows,
+    },
     ops::{
         library::divisor,
         lowering::{CpuKernel, Kernel, Shader, fold},
@@ -185,6 +188,37 @@ pub(super) fn input_grad(problem: Problem, probe: Probe) -> Kernel {
         unfolded.input_grad(w, ct, start / pixels.max(1), out);
     });
     Kernel::new(shaders, cpu, probe)
+}
+
+/// How devices compute a convolution of bytes; the inputs of the problem are words.
+pub(super) fn convolution_i8(problem: Problem, probe: Probe) -> Kernel {
+    const EDGE: usize = 8;
+    let Problem { batch, groups, inputs: words, outputs, .. } = problem;
+    let rows = batch * problem.positions();
+    let numbers = problem.rows([groups, words, outputs, problem.terms(), rows, problem.pixels()]);
+    let [multipliers, shifts] = divisors(problem.y());
+    let [of_window, window_shifts] = divisors(problem.window());
+    let (multiplier, shift) = divisor(words as u32);
+    let rest = [
+        (multipliers, multiplier as usize),
+        (shifts, shift as usize),
+        (of_window, 0),
+        (window_shifts, 0),
+    ];
+    let shader = Shader {
+        name: "convolution_i8",
+        source: include_str!("../../../shaders/convolution_i8.wgsl"),
+        overrides: vec![("EDGE", EDGE as f64)],
+        params: params(&[&numbers[..], &rest].concat()),
+        workgroups: fold(groups * rows.div_ceil(4 * EDGE) * outputs.div_ceil(4 * EDGE)),
+    };
+    let channels = groups * outputs;
+    let compute = move |operands: &[&[u32]], start: usize, out: &mut [u32]| {
+        windows::convolution(&problem, [operands[0], operands[1]], start / channels.max(1), out);
+    };
+    let work = (2 * problem.terms()).max(1);
+    let cpu = CpuKernel { granule: channels.max(1), work, compute: Arc::new(compute) };
+    Kernel::new(vec![shader], cpu, probe)
 }
 
 fn gcd(a: usize, b: usize) -> usize {

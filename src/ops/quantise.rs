@@ -1,0 +1,302 @@
+//! Roundings to bytes: multiples of a scale, and sums of products by a ratio.
+//!
+//! Both are exact, on every device: a quotient of floats may be off by 2.5 units on a GPU, which
+//! moves some numbers across the middle of two integers, so nothing is divided in floats there. The
+//! significands of the operands are integers of 24 bits, and what decides the rounding fits 32.
+
+use super::*;
+use crate::{
+    dtype::DType,
+    ops::{
+        binary::Operand,
+        lowering::{Pointwise, Scalar, Wgsl},
+    },
+};
+
+/// Rounds pairs of elements to integers from -127 to 127.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Quantise(pub(crate) QuantiseFn);
+
+/// The roundings.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum QuantiseFn {
+    /// `x / scale` of floats.
+    Multiples,
+    /// `x ratio` of an integer and a float.
+    Rescaled,
+}
+use QuantiseFn::*;
+
+/// The largest magnitude of a byte: the same on both sides of 0.
+const MOST: f64 = 127.0;
+
+impl QuantiseFn {
+    fn name(self) -> &'static str {
+        match self {
+            Multiples => "quantise",
+            Rescaled => "requantise",
+        }
+    }
+}
+
+/// A number as GPUs may take it: what is smaller than every normal one is 0.
+fn normal(x: f64) -> f64 {
+    if x.abs() < f64::from(f32::MIN_POSITIVE) { 0f64.copysign(x) } else { x }
+}
+
+/// The nearest byte to a quotient of floats of 32 bits. In 64 bits their quotient is rounded to the
+/// middle of two integers only where it is that.
+#[inline(always)]
+fn multiples(x: f32, scale: f32) -> i32 {
+    let normal = |x: f32| if x.abs() < f32::MIN_POSITIVE { 0f32.copysign(x) } else { x };
+    let y = f64::from(normal(x)) / f64::from(normal(scale));
+    // Comparisons that keep NaN, which becomes 0.
+    let y = if y > MOST { MOST } else { y };
+    let y = if y < -MOST { -MOST } else { y };
+    // Adding 1.5 * 2^52 pushes the fraction out of the significand.
+    const SHIFT: f64 = 6_755_399_441_055_744.0;
+    ((y + SHIFT) - SHIFT) as i32
+}
+
+/// The nearest byte to a product: the significand of the ratio is an integer of 24 bits, and its
+/// exponent a shift.
+#[inline(always)]
+fn rescaled(x: i32, ratio: f32) -> i32 {
+    let bits = ratio.to_bits();
+    let (exponent, fraction) = ((bits >> 23) & 0xff, bits & 0x7f_ffff);
+    if exponent == 0 || (exponent == 0xff && fraction != 0) {
+        return 0;
+    }
+    let product = u64::from(x.unsigned_abs()) * u64::from(fraction | 0x80_0000);
+    // In halves: product * 2^(exponent - 149). It is below 2^55, so further shifts change nothing;
+    // where there is none, what is not 0 is past every byte.
+    let places = 149u32.saturating_sub(exponent).min(63);
+    let (halves, rest) = (product >> places, product & ((1 << places) - 1));
+    let up = halves & 1 == 1 && (rest != 0 || halves & 2 == 2);
+    let byte = ((halves >> 1) + u64::from(up)).min(127) as i32;
+    if (x < 0) == (bits >> 31 == 1) { byte } else { -byte }
+}
+
+impl Scalar for QuantiseFn {
+    fn wgsl(&self, x: &[&str], _: DType, _: DType) -> Wgsl {
+        Wgsl::with(format!("{}({}, {})", self.name(), x[0], x[1]), &["quantise"])
+    }
+
+    fn cpu(&self, x: &[&[u32]], _: DType, _: DType, out: &mut [u32]) {
+        match self {
+            Multiples => {
+                math::words2(x, out, |a, b| multiples(f32::from_bits(a), f32::from_bits(b)) as u32)
+            }
+            Rescaled => {
+                math::words2(x, out, |a, b| rescaled(a as i32, f32::from_bits(b)) as u32);
+            }
+        }
+    }
+
+    fn eval(&self, x: &[f64], _: DType, _: DType) -> f64 {
+        let y = match self {
+            Multiples => normal(x[0]) / normal(x[1]),
+            // Where the product is rounded to the middle of two integers, its error decides.
+            Rescaled => {
+                let (x, ratio) = (x[0], normal(x[1]));
+                let (product, error) = (x * ratio, x.mul_add(ratio, -(x * ratio)));
+                match product - product.floor() == 0.5 && error != 0.0 {
+                    true => product + 0.5f64.copysign(error),
+                    false => product,
+                }
+            }
+        };
+        if y.is_nan() { 0.0 } else { y.round_ties_even().clamp(-MOST, MOST) + 0.0 }
+    }
+
+    fn accuracy(&self, _: DType, _: DType) -> (Bound, &'static str) {
+        (Bound::Exact, "what decides the rounding is computed in integers")
+    }
+}
+
+impl<'g> Tensor<'g> {
+    /// Floats as multiples of a scale, from -127 to 127: `round(x / scale)`, of two the even one, in
+    /// i32. The scale is broadcast: one for all, or one for each channel, as
+    /// [`quantisation_scale`](Self::quantisation_scale) gives it along any axes.
+    ///
+    /// # Numerics
+    ///
+    /// The same integer on every device, that which is nearest to the exact quotient. Numbers below
+    /// 2^-126 count as 0; NaN gives 0.
+    ///
+    /// # Gradient
+    ///
+    /// None: of integers.
+    ///
+    /// # Errors
+    ///
+    /// [`OpError::DType`] unless of floats; [`OpError::DTypes`]; [`OpError::Broadcast`].
+    #[track_caller]
+    pub fn quantise(self, scale: impl Operand<'g>) -> Tensor<'g> {
+        self.rounded(scale.tensor_like(self), Multiples)
+    }
+
+    /// Sums of products of bytes as bytes of the next layer: `round(x ratio)`, of two the even one,
+    /// from -127 to 127. `x` is of i32, and the ratio, which is broadcast, of f32: the scales of both
+    /// factors by that of the result.
+    ///
+    /// # Numerics
+    ///
+    /// The same integer on every device, that which is nearest to the exact product: the 24 bits of
+    /// the ratio's significand are an integer multiplier, its exponent a shift. A ratio below 2^-126
+    /// counts as 0; NaN gives 0.
+    ///
+    /// # Gradient
+    ///
+    /// None: of integers.
+    ///
+    /// # Errors
+    ///
+    /// [`OpError::DType`] unless of i32 and f32; [`OpError::Broadcast`].
+    ///
+    /// # Source
+    ///
+    /// `QLinearMatMul` and `QLinearConv` of ONNX, without zero points.
+    #[track_caller]
+    pub fn requantise(self, ratio: Tensor<'g>) -> Tensor<'g> {
+        self.rounded(ratio, Rescaled)
+    }
+
+    #[track_caller]
+    fn rounded(self, other: Tensor<'g>, function: QuantiseFn) -> Tensor<'g> {
+        match self.shape().broadcast_with(&other.shape()) {
+            Some(shape) => {
+                let operands = [self, other].map(|x| x.broadcast_to(shape.clone()));
+                self.graph.push(Quantise(function), &operands)
+            }
+            None => self.graph.refuse(function.name(), &[self, other], OpError::Broadcast),
+        }
+    }
+}
+
+impl std::fmt::Display for Quantise {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.0.name())
+    }
+}
+
+impl Operation for Quantise {
+    fn name(&self) -> &'static str {
+        self.0.name()
+    }
+
+    fn infer(&self, operands: &[Meta]) -> Result<Meta, OpError> {
+        let [x, other] = operands else { unreachable!("two operands") };
+        match self.0 {
+            Multiples if !x.dtype.is_float() => return Err(OpError::DType(x.dtype)),
+            Multiples if x.dtype != other.dtype => return Err(OpError::DTypes),
+            Rescaled if x.dtype != DType::I32 => return Err(OpError::DType(x.dtype)),
+            Rescaled if other.dtype != DType::F32 => return Err(OpError::DType(other.dtype)),
+            _ => {}
+        }
+        // The builder has made the shapes equal.
+        match x.shape == other.shape {
+            true => Ok(Meta::new(&x.shape, DType::I32)),
+            false => Err(OpError::Broadcast),
+        }
+    }
+
+    fn eval(&self, operands: &[&Array64]) -> Array64 {
+        let [x, other] = operands else { unreachable!("two operands") };
+        let pairs = x.data.iter().zip(&other.data);
+        let data = pairs.map(|(&x, &other)| self.0.eval(&[x, other], DType::F32, DType::I32));
+        Array64 { data: data.collect(), meta: Meta::new(x.shape(), DType::I32) }
+    }
+
+    fn vjp<'g>(&self, _: &[Tensor<'g>], _: Tensor<'g>, _: Tensor<'g>) -> Vec<Option<Tensor<'g>>> {
+        vec![None, None]
+    }
+
+    fn expand<'g>(&self, _: &[Tensor<'g>]) -> Option<Tensor<'g>> {
+        None
+    }
+
+    fn lower(&self, _: &[&Meta], _: &Meta) -> Lowering {
+        Lowering::Pointwise(Pointwise::Quantise(self.0))
+    }
+
+    fn cost(&self, operands: &[&Meta], result: &Meta) -> Cost {
+        Cost::elementwise(8.0, operands, result)
+    }
+
+    fn samples() -> Vec<Sample> {
+        let of = |function: QuantiseFn, dims: &[usize], x: Domain, other: Domain| {
+            let dtype = if function == Multiples { DType::F32 } else { DType::I32 };
+            let (bound, reason) = function.accuracy(dtype, DType::I32);
+            Sample::new(Quantise(function), [Meta::new(dims, dtype), Meta::new(dims, DType::F32)])
+                .operand(0, x)
+                .operand(1, other)
+                .bound(bound, reason)
+                .without_gradient()
+        };
+        let values = Domain::Values;
+        vec![
+            of(Multiples, &[61, 67], Domain::Range(-90.0, 90.0), Domain::Range(0.3, 2.0)),
+            // Scales that no float of few bits is, and odd multiples of their halves: each is the
+            // middle of two integers, or next to it.
+            of(Multiples, &[9, 8], values(TIES), values(SCALES)).named("ties"),
+            of(Multiples, &[9, 11], values(EDGES), values(ODD_SCALES)).named("edges"),
+            of(Rescaled, &[61, 67], Domain::Range(-9e4, 9e4), Domain::Range(1e-4, 2e-3)),
+            of(Rescaled, &[9, 8], values(HALVES), values(POWERS)).named("ties"),
+            of(Rescaled, &[9, 11], values(SUMS), values(RATIOS)).named("edges"),
+        ]
+    }
+}
+
+/// Multiples of 1.5, 0.7 (as an f32 is near it) and 3 by halves, and their neighbours.
+const TIES: &[f64] = &[
+    0.75,
+    -2.25,
+    1.049_999_952_316_284_2,
+    0.349_999_994_039_535_5,
+    94.5,
+    -94.5,
+    190.5,
+    -1.75,
+    1.749_999_880_790_710_4,
+];
+const SCALES: &[f64] =
+    &[1.5, 1.5, 0.699_999_988_079_071, 0.699_999_988_079_071, 1.5, 3.0, 1.5, 0.7];
+
+/// Of no number, of numbers that are none, and beyond all bytes.
+const EDGES: &[f64] = &[
+    0.0,
+    f64::NAN,
+    f64::INFINITY,
+    f64::NEG_INFINITY,
+    1e-39,
+    -1e30,
+    127.5,
+    -0.0,
+    1.0,
+    3e-38,
+    -126.5,
+];
+const ODD_SCALES: &[f64] = &[1.0, 0.0, f64::INFINITY, 1e-39, 3e38, -1.0, 1.0, f64::NAN, 2e-38];
+
+/// Products with powers of 2 that are middles, and with others that are next to one.
+const HALVES: &[f64] = &[5.0, -7.0, 11.0, 1.0, -3.0, 253.0, 255.0, 16_777_217.0, 2_147_483_647.0];
+const POWERS: &[f64] =
+    &[0.5, 0.25, 1.0, 2.0, 0.500_000_059_604_644_8, 0.499_999_970_197_677_6, 5e-8, 2.980_232_2e-8];
+
+const SUMS: &[f64] = &[
+    0.0,
+    -2_147_483_648.0,
+    2_147_483_647.0,
+    1.0,
+    -1.0,
+    127.0,
+    -128.0,
+    1_000_003.0,
+    -77.0,
+    16_711_935.0,
+    3.0,
+];
+const RATIOS: &[f64] =
+    &[1.0, 5.9e-8, 1e-39, f64::NAN, f64::INFINITY, 3e38, -0.5, 1e-20, 4.656_612_9e-10];
