@@ -1,10 +1,12 @@
 // attention.wgsl — y = softmax(q · kᵀ scale) · v for each head, 32 queries per workgroup.
 //
 // Op        ops::Attention
-// Lib       exp
+// Lib       exp, mask, random
 // Slot      fn epilogue(acc: Acc, index: u32) -> Out
-// Shape     q: [heads, t, d], k: [heads, s, d], v: [heads, s, e], y: [heads, t, e]; d and e at
-//           most 128
+// Shape     q: [heads, t, d], k: [heads / group, s, d], v: [heads / group, s, e], y: [heads, t, e];
+//           d and e at most 128
+//           mask: as the distances in Params say; draw: [heads, 4], two words of key, the counter and
+//           the index of the first weight
 // Dispatch  heads · ceil(t / 32) workgroups of 8 × 32 invocations, folded over (x, y) past 65535
 // Memory    16 · WIDTH + 544 elements of workgroup memory, 10.4 KiB for WIDTH = 128; of each head a
 //           workgroup reads its queries and all keys and values it sees
@@ -20,28 +22,57 @@ struct Params {
     e: u32,
     causal: u32,
     scale: f32,
+    group: u32, // heads of queries for each of keys and values
+    whole: u32, // heads of queries that the mask has one after another
+    mask_batch: u32, // distances in the mask: of so many heads, of heads, queries and keys
+    mask_head: u32,
+    mask_row: u32,
+    mask_key: u32,
+    stream: u32, // of random numbers
+    dropped: f32, // the share of weights that is
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> q: array<Elem>;
 @group(0) @binding(2) var<storage, read> k: array<Elem>;
 @group(0) @binding(3) var<storage, read> v: array<Elem>;
-@group(0) @binding(4) var<storage, read_write> y: array<Out>;
+@group(0) @binding(4) var<storage, read> mask: array<u32>;
+@group(0) @binding(5) var<storage, read> draw: array<u32>;
+@group(0) @binding(6) var<storage, read_write> y: array<Out>;
 
 /// The larger of d and e, at least 1.
 override WIDTH: u32 = 128u;
+/// What is added to scores: nothing (0), a mask of truth values (1) or of numbers (2), as their bits.
+override MASK: u32 = 0u;
 
 /// Invocations a query, queries a workgroup, keys a tile.
 const LANES = 8u;
 const ROWS = 32u;
 const KEYS = 16u;
-/// No score is less; an infinity cannot be written.
-const LEAST = -0x1.fffffep+127f;
 
 /// Keys, then values, of one step.
 var<workgroup> tile: array<Acc, KEYS * WIDTH>;
-/// Scores, then weights; a row is one longer, off the memory bank of the next.
+/// Scores, then weights, those that are dropped below 0; a row is one longer, off the memory bank of
+/// the next.
 var<workgroup> weights: array<Acc, ROWS * (KEYS + 1u)>;
+
+/// A score as the mask has it.
+fn scored(score: Acc, head: u32, row: u32, key: u32) -> Acc {
+    if MASK == 0u { return score; }
+    let batch = head / params.whole;
+    let at = batch * params.mask_batch + (head - batch * params.whole) * params.mask_head
+        + row * params.mask_row + key * params.mask_key;
+    return masked(score, MASK, mask[at]);
+}
+
+/// What a weight is multiplied by: 0, or what keeps their mean.
+fn kept(head: u32, row: u32, key: u32) -> Acc {
+    if params.dropped == 0.0 { return Acc(1); }
+    let words = vec2<u32>(draw[4u * head], draw[4u * head + 1u]);
+    let index = draw[4u * head + 3u] + row * params.s + key;
+    let number = random_uniform(words, draw[4u * head + 2u], params.stream, index);
+    return select(Acc(0), Acc(1.0 / (1.0 - params.dropped)), number >= params.dropped);
+}
 
 @compute @workgroup_size(LANES, ROWS)
 fn main(
@@ -54,6 +85,7 @@ fn main(
     let number = wid.x + wid.y * groups.x;
     if number >= params.heads * blocks { return; } // the same for the whole workgroup
     let head = number / blocks;
+    let served = head / params.group; // its head of keys and values
     let first = number % blocks * ROWS;
     let row = first + lid.y;
     // Rows past the end look at the last one, and store nothing.
@@ -62,7 +94,7 @@ fn main(
     let mine = lid.y * (KEYS + 1u);
     let seen = select(params.s, min(params.s, first + ROWS), params.causal == 1u);
 
-    var largest = LEAST;
+    var largest = Acc(HIDDEN);
     var sum = Acc(0);
     // Elements lane, lane + 8, .. of the result, four a vector.
     var acc = array<vec4<Acc>, 4>();
@@ -71,7 +103,7 @@ fn main(
             let key = k0 + i / params.d;
             var element = Acc(0);
             if key < params.s {
-                element = Acc(k[(head * params.s + key) * params.d + i % params.d]);
+                element = Acc(k[(served * params.s + key) * params.d + i % params.d]);
             }
             tile[i] = element;
         }
@@ -81,7 +113,9 @@ fn main(
             for (var i = 0u; i < params.d; i += 1u) {
                 score = fma(Acc(q[query + i]), tile[j * params.d + i], score);
             }
-            weights[mine + j] = score * params.scale;
+            // What is past an end is not used; its mask is that of the last.
+            let key = min(k0 + j, params.s - 1u);
+            weights[mine + j] = scored(score * params.scale, head, min(row, params.t - 1u), key);
         }
         workgroupBarrier(); // the scores are complete, and the keys have been read
 
@@ -97,8 +131,9 @@ fn main(
         workgroupBarrier(); // all have looked for the largest: scores may become weights
         for (var j = lane; j < KEYS; j += LANES) {
             var weight = Acc(0);
-            if j < count {
+            if j < count && weights[mine + j] != HIDDEN {
                 weight = exponential(weights[mine + j] - larger);
+                weight = select(weight, -weight, kept(head, row, k0 + j) == 0.0);
             }
             weights[mine + j] = weight;
         }
@@ -106,7 +141,7 @@ fn main(
             let key = k0 + i / params.e;
             var element = Acc(0);
             if key < params.s {
-                element = Acc(v[(head * params.s + key) * params.e + i % params.e]);
+                element = Acc(v[(served * params.s + key) * params.e + i % params.e]);
             }
             tile[i] = element;
         }
@@ -116,8 +151,8 @@ fn main(
             acc[c] *= fade;
         }
         for (var j = 0u; j < count; j += 1u) {
-            let weight = weights[mine + j];
-            sum += weight;
+            sum += abs(weights[mine + j]);
+            let weight = max_or_nan(weights[mine + j], 0.0);
             for (var c = 0u; 32u * c < params.e; c += 1u) {
                 // Past the end of a row lies the next, whose products are not stored.
                 let at = j * params.e + 32u * c + lane;
@@ -135,12 +170,14 @@ fn main(
     }
 
     if row >= params.t { return; }
+    // A query that sees no key gives NaN.
+    let whole = select(sum * (1.0 - params.dropped), not_a_number(), sum == 0.0);
     for (var c = 0u; c < 4u; c += 1u) {
         for (var part = 0u; part < 4u; part += 1u) {
             let column = 32u * c + 8u * part + lane;
             if column < params.e {
                 let index = (head * params.t + row) * params.e + column;
-                y[index] = epilogue(acc[c][part] / sum, index);
+                y[index] = epilogue(acc[c][part] / whole, index);
             }
         }
     }

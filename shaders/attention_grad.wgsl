@@ -1,12 +1,14 @@
 // attention_grad.wgsl — derivatives of attention by queries, keys or values, 32 rows a workgroup.
 //
 // Op        ops::AttentionGrad
-// Lib       exp
+// Lib       exp, mask, random
 // Slot      fn epilogue(acc: Acc, index: u32) -> Out
-// Shape     q: [heads, t, d], k: [heads, s, d], v: [heads, s, e], logs: [heads, t] of the softmaxes,
-//           ct: [heads, t, e], along: [heads, t], the sums of ct times the result; y as what it is the
-//           derivative by; d and e at most 128
-// Dispatch  heads · ceil(rows / 32) workgroups of 8 × 32 invocations, folded over (x, y) past 65535
+// Shape     q: [heads, t, d], k: [heads / group, s, d], v: [heads / group, s, e]; rows: [heads, t,
+//           e + 2], of each query the cotangent, the logarithm of its softmax, and the sum of the
+//           cotangent times the result; y as what it is the derivative by; d and e at most 128
+//           mask: as the distances in Params say; draw: [heads, 4], two words of key, the counter and
+//           the index of the first weight
+// Dispatch  a workgroup for each 32 rows of a head, of 8 × 32 invocations, folded over (x, y) past 65535
 // Memory    16 · WIDTH + 544 elements of workgroup memory; rows and columns of the score matrix are
 //           computed anew, so that none of it is stored
 // Numerics  f32, 16 terms at a time in their order
@@ -20,21 +22,31 @@ struct Params {
     e: u32,
     causal: u32,
     scale: f32,
+    group: u32, // heads of queries for each of keys and values
+    whole: u32, // heads of queries that the mask has one after another
+    mask_batch: u32, // distances in the mask: of so many heads, of heads, queries and keys
+    mask_head: u32,
+    mask_row: u32,
+    mask_key: u32,
+    stream: u32, // of random numbers
+    dropped: f32, // the share of weights that is
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> q: array<Elem>;
 @group(0) @binding(2) var<storage, read> k: array<Elem>;
 @group(0) @binding(3) var<storage, read> v: array<Elem>;
-@group(0) @binding(4) var<storage, read> logs: array<f32>;
-@group(0) @binding(5) var<storage, read> ct: array<Elem>;
-@group(0) @binding(6) var<storage, read> along: array<f32>;
+@group(0) @binding(4) var<storage, read> rows: array<Elem>;
+@group(0) @binding(5) var<storage, read> mask: array<u32>;
+@group(0) @binding(6) var<storage, read> draw: array<u32>;
 @group(0) @binding(7) var<storage, read_write> y: array<Out>;
 
 /// The larger of d and e, at least 1.
 override WIDTH: u32 = 128u;
 /// By what: queries (0), keys (1), values (2).
 override BY: u32 = 0u;
+/// What is added to scores: nothing (0), a mask of truth values (1) or of numbers (2), as their bits.
+override MASK: u32 = 0u;
 
 /// Invocations a row, rows a workgroup, others a tile.
 const LANES = 8u;
@@ -46,26 +58,34 @@ var<workgroup> tile: array<Acc, OTHERS * WIDTH>;
 /// What the vectors of a step are weighted by.
 var<workgroup> weights: array<Acc, ROWS * (OTHERS + 1u)>;
 
+/// A score as the mask has it.
+fn scored(score: Acc, head: u32, row: u32, key: u32) -> Acc {
+    if MASK == 0u { return score; }
+    let batch = head / params.whole;
+    let at = batch * params.mask_batch + (head - batch * params.whole) * params.mask_head
+        + row * params.mask_row + key * params.mask_key;
+    return masked(score, MASK, mask[at]);
+}
+
+/// What a weight is multiplied by: 0, or what keeps their mean.
+fn kept(head: u32, row: u32, key: u32) -> Acc {
+    if params.dropped == 0.0 { return Acc(1); }
+    let words = vec2<u32>(draw[4u * head], draw[4u * head + 1u]);
+    let index = draw[4u * head + 3u] + row * params.s + key;
+    let number = random_uniform(words, draw[4u * head + 2u], params.stream, index);
+    return select(Acc(0), Acc(1.0 / (1.0 - params.dropped)), number >= params.dropped);
+}
+
 /// Rows are queries or keys, and the others keys or queries. Each has a vector in the scores, and one
 /// in the derivatives by the weights: keys their values, queries their cotangents.
-fn row_of_scores(index: u32) -> Acc {
-    if BY == 0u { return Acc(q[index]); }
-    return Acc(k[index]);
+fn vector_of_scores(of_query: bool, vector: u32, element: u32) -> Acc {
+    if of_query { return Acc(q[vector * params.d + element]); }
+    return Acc(k[vector * params.d + element]);
 }
 
-fn row_of_weights(index: u32) -> Acc {
-    if BY == 0u { return Acc(ct[index]); }
-    return Acc(v[index]);
-}
-
-fn other_of_scores(index: u32) -> Acc {
-    if BY == 0u { return Acc(k[index]); }
-    return Acc(q[index]);
-}
-
-fn other_of_weights(index: u32) -> Acc {
-    if BY == 0u { return Acc(v[index]); }
-    return Acc(ct[index]);
+fn vector_of_weights(of_query: bool, vector: u32, element: u32) -> Acc {
+    if of_query { return Acc(rows[vector * (params.e + 2u) + element]); }
+    return Acc(v[vector * params.e + element]);
 }
 
 @compute @workgroup_size(LANES, ROWS)
@@ -75,111 +95,129 @@ fn main(
     @builtin(local_invocation_id) lid: vec3<u32>,
     @builtin(local_invocation_index) local: u32,
 ) {
-    let rows = select(params.s, params.t, BY == 0u);
-    let others = select(params.t, params.s, BY == 0u);
-    let blocks = (rows + ROWS - 1u) / ROWS;
+    let by_query = BY == 0u;
+    let count = select(params.s, params.t, by_query);
+    let others = select(params.t, params.s, by_query);
+    let blocks = (count + ROWS - 1u) / ROWS;
     let number = wid.x + wid.y * groups.x;
-    if number >= params.heads * blocks { return; } // the same for the whole workgroup
-    let head = number / blocks;
+    let all = select(params.heads / params.group, params.heads, by_query);
+    if number >= all * blocks { return; } // the same for the whole workgroup
+    let own = number / blocks;
     let first = number % blocks * ROWS;
     let row = first + lid.y;
     // Rows past the end look at the last one, and store nothing.
-    let at = head * rows + min(row, rows - 1u);
+    let at = own * count + min(row, count - 1u);
     let lane = lid.x;
     let mine = lid.y * (OTHERS + 1u);
     // Others that none of the rows see, or are seen by, are left out.
     let causal = params.causal == 1u;
-    let begin = select(0u, first / OTHERS * OTHERS, causal && BY != 0u);
-    let end = select(others, min(others, first + ROWS), causal && BY == 0u);
+    let begin = select(0u, first / OTHERS * OTHERS, causal && !by_query);
+    let end = select(others, min(others, first + ROWS), causal && by_query);
     let width = select(params.d, params.e, BY == 2u);
 
     var acc = array<vec4<Acc>, 4>();
-    for (var o0 = begin; o0 < end; o0 += OTHERS) {
-        var steep = array<Acc, 2>();
-        if BY != 2u {
-            for (var i = local; i < OTHERS * params.e; i += LANES * ROWS) {
-                let other = o0 + i / params.e;
+    // Keys and values are seen by the queries of all heads of their group.
+    let members = select(params.group, 1u, by_query);
+    for (var member = 0u; member < members; member += 1u) {
+        let head = select(own * params.group + member, own, by_query);
+        let beside = select(head, own / params.group, by_query) * others;
+        for (var o0 = begin; o0 < end; o0 += OTHERS) {
+            var steep = array<Acc, 2>();
+            if BY != 2u {
+                for (var i = local; i < OTHERS * params.e; i += LANES * ROWS) {
+                    let other = o0 + i / params.e;
+                    var element = Acc(0);
+                    if other < others {
+                        element = vector_of_weights(!by_query, beside + other, i % params.e);
+                    }
+                    tile[i] = element;
+                }
+                workgroupBarrier(); // the vectors of the weights are complete
+                for (var j = 0u; j < 2u; j += 1u) {
+                    var product = Acc(0);
+                    for (var i = 0u; i < params.e; i += 1u) {
+                        let element = tile[(lane + LANES * j) * params.e + i];
+                        product = fma(vector_of_weights(by_query, at, i), element, product);
+                    }
+                    steep[j] = product;
+                }
+                workgroupBarrier(); // they have been read
+            }
+            for (var i = local; i < OTHERS * params.d; i += LANES * ROWS) {
+                let other = o0 + i / params.d;
                 var element = Acc(0);
                 if other < others {
-                    element = other_of_weights((head * others + other) * params.e + i % params.e);
+                    element = vector_of_scores(!by_query, beside + other, i % params.d);
                 }
                 tile[i] = element;
             }
-            workgroupBarrier(); // the vectors of the weights are complete
+            workgroupBarrier(); // the vectors of the scores are complete
             for (var j = 0u; j < 2u; j += 1u) {
-                var product = Acc(0);
-                for (var i = 0u; i < params.e; i += 1u) {
-                    let element = tile[(lane + LANES * j) * params.e + i];
-                    product = fma(row_of_weights(at * params.e + i), element, product);
+                let other = o0 + lane + LANES * j;
+                var weight = Acc(0);
+                let query = select(other, row, by_query);
+                let key = select(row, other, by_query);
+                if other < others && row < count && (!causal || key <= query) {
+                    var score = Acc(0);
+                    for (var i = 0u; i < params.d; i += 1u) {
+                        let element = tile[(lane + LANES * j) * params.d + i];
+                        score = fma(vector_of_scores(by_query, at, i), element, score);
+                    }
+                    score = scored(score * params.scale, head, query, key);
+                    let behind = (head * params.t + query) * (params.e + 2u) + params.e;
+                    let log = Acc(rows[behind]);
+                    if score == HIDDEN {
+                        // Of a query that sees no key nothing is known.
+                        weight = select(0.0, not_a_number(), log < HIDDEN);
+                    } else {
+                        weight = exponential(score - log);
+                        let share = kept(head, query, key);
+                        if BY == 2u {
+                            weight *= share;
+                        } else {
+                            weight *= (share * steep[j] - Acc(rows[behind + 1u])) * params.scale;
+                        }
+                    }
                 }
-                steep[j] = product;
+                weights[mine + lane + LANES * j] = weight;
             }
-            workgroupBarrier(); // they have been read
-        }
-        for (var i = local; i < OTHERS * params.d; i += LANES * ROWS) {
-            let other = o0 + i / params.d;
-            var element = Acc(0);
-            if other < others {
-                element = other_of_scores((head * others + other) * params.d + i % params.d);
-            }
-            tile[i] = element;
-        }
-        workgroupBarrier(); // the vectors of the scores are complete
-        for (var j = 0u; j < 2u; j += 1u) {
-            let other = o0 + lane + LANES * j;
-            var weight = Acc(0);
-            let query = select(other, row, BY == 0u);
-            let key = select(row, other, BY == 0u);
-            if other < others && row < rows && (!causal || key <= query) {
-                var score = Acc(0);
-                for (var i = 0u; i < params.d; i += 1u) {
-                    let element = tile[(lane + LANES * j) * params.d + i];
-                    score = fma(row_of_scores(at * params.d + i), element, score);
+            workgroupBarrier(); // the weights are complete, and the vectors of the scores have been read
+            if BY == 2u {
+                for (var i = local; i < OTHERS * params.e; i += LANES * ROWS) {
+                    let other = o0 + i / params.e;
+                    var element = Acc(0);
+                    if other < others {
+                        element = vector_of_weights(!by_query, beside + other, i % params.e);
+                    }
+                    tile[i] = element;
                 }
-                let index = head * params.t + query;
-                weight = exponential(score * params.scale - logs[index]);
-                if BY != 2u {
-                    weight *= (steep[j] - along[index]) * params.scale;
+                workgroupBarrier(); // the cotangents are complete
+            }
+            for (var j = 0u; j < OTHERS; j += 1u) {
+                let weight = weights[mine + j];
+                for (var c = 0u; 32u * c < width; c += 1u) {
+                    // Past the end of a vector lies the next, whose products are not stored.
+                    let place = j * width + 32u * c + lane;
+                    let last = OTHERS * WIDTH - 1u;
+                    let elements = vec4<Acc>(
+                        tile[min(place, last)],
+                        tile[min(place + 8u, last)],
+                        tile[min(place + 16u, last)],
+                        tile[min(place + 24u, last)],
+                    );
+                    acc[c] = fma(vec4<Acc>(weight), elements, acc[c]);
                 }
             }
-            weights[mine + lane + LANES * j] = weight;
+            workgroupBarrier(); // tile and weights have been read
         }
-        workgroupBarrier(); // the weights are complete, and the vectors of the scores have been read
-        if BY == 2u {
-            for (var i = local; i < OTHERS * params.e; i += LANES * ROWS) {
-                let other = o0 + i / params.e;
-                var element = Acc(0);
-                if other < others {
-                    element = other_of_weights((head * others + other) * params.e + i % params.e);
-                }
-                tile[i] = element;
-            }
-            workgroupBarrier(); // the cotangents are complete
-        }
-        for (var j = 0u; j < OTHERS; j += 1u) {
-            let weight = weights[mine + j];
-            for (var c = 0u; 32u * c < width; c += 1u) {
-                // Past the end of a vector lies the next, whose products are not stored.
-                let place = j * width + 32u * c + lane;
-                let last = OTHERS * WIDTH - 1u;
-                let elements = vec4<Acc>(
-                    tile[min(place, last)],
-                    tile[min(place + 8u, last)],
-                    tile[min(place + 16u, last)],
-                    tile[min(place + 24u, last)],
-                );
-                acc[c] = fma(vec4<Acc>(weight), elements, acc[c]);
-            }
-        }
-        workgroupBarrier(); // tile and weights have been read
     }
 
-    if row >= rows { return; }
+    if row >= count { return; }
     for (var c = 0u; c < 4u; c += 1u) {
         for (var part = 0u; part < 4u; part += 1u) {
             let column = 32u * c + 8u * part + lane;
             if column < width {
-                let index = (head * rows + row) * width + column;
+                let index = (own * count + row) * width + column;
                 y[index] = epilogue(acc[c][part], index);
             }
         }

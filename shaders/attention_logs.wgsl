@@ -1,9 +1,10 @@
 // attention_logs.wgsl — y = ln sum exp(q · kᵀ scale) for each query, 32 of them a workgroup.
 //
 // Op        ops::AttentionLogs
-// Lib       exp, log
+// Lib       exp, log, mask
 // Slot      fn epilogue(acc: Acc, index: u32) -> Out
-// Shape     q: [heads, t, d], k: [heads, s, d], y: [heads, t]; d at most 128
+// Shape     q: [heads, t, d], k: [heads / group, s, d], y: [heads, t]; d at most 128;
+//           mask: as the distances in Params say
 // Dispatch  heads · ceil(t / 32) workgroups of 8 × 32 invocations, folded over (x, y) past 65535
 // Memory    16 · WIDTH + 512 elements of workgroup memory
 // Numerics  one pass, as attention.wgsl, but each lane has a sum of its own; they are added at the end
@@ -16,26 +17,44 @@ struct Params {
     e: u32,
     causal: u32,
     scale: f32,
+    group: u32, // heads of queries for each of keys and values
+    whole: u32, // heads of queries that the mask has one after another
+    mask_batch: u32, // distances in the mask: of so many heads, of heads, queries and keys
+    mask_head: u32,
+    mask_row: u32,
+    mask_key: u32,
+    stream: u32, // of random numbers
+    dropped: f32, // the share of weights that is
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> q: array<Elem>;
 @group(0) @binding(2) var<storage, read> k: array<Elem>;
-@group(0) @binding(3) var<storage, read_write> y: array<Out>;
+@group(0) @binding(3) var<storage, read> mask: array<u32>;
+@group(0) @binding(4) var<storage, read_write> y: array<Out>;
 
 /// At least d and 1.
 override WIDTH: u32 = 128u;
+/// What is added to scores: nothing (0), a mask of truth values (1) or of numbers (2), as their bits.
+override MASK: u32 = 0u;
 
 /// Invocations a query, queries a workgroup, keys a tile.
 const LANES = 8u;
 const ROWS = 32u;
 const KEYS = 16u;
-/// No score is less; an infinity cannot be written.
-const LEAST = -0x1.fffffep+127f;
 
 var<workgroup> tile: array<Acc, KEYS * WIDTH>;
 /// Of each lane the largest score and the sum.
 var<workgroup> parts: array<vec2<Acc>, LANES * ROWS>;
+
+/// A score as the mask has it.
+fn scored(score: Acc, head: u32, row: u32, key: u32) -> Acc {
+    if MASK == 0u { return score; }
+    let batch = head / params.whole;
+    let at = batch * params.mask_batch + (head - batch * params.whole) * params.mask_head
+        + row * params.mask_row + key * params.mask_key;
+    return masked(score, MASK, mask[at]);
+}
 
 @compute @workgroup_size(LANES, ROWS)
 fn main(
@@ -56,14 +75,14 @@ fn main(
     let seen = select(params.s, min(params.s, first + ROWS), causal);
     let limit = select(params.s, min(params.s, row + 1u), causal);
 
-    var largest = LEAST;
+    var largest = Acc(HIDDEN);
     var sum = Acc(0);
     for (var k0 = 0u; k0 < seen; k0 += KEYS) {
         for (var i = local; i < KEYS * params.d; i += LANES * ROWS) {
             let key = k0 + i / params.d;
             var element = Acc(0);
             if key < params.s {
-                element = Acc(k[(head * params.s + key) * params.d + i % params.d]);
+                element = Acc(k[(head / params.group * params.s + key) * params.d + i % params.d]);
             }
             tile[i] = element;
         }
@@ -73,7 +92,8 @@ fn main(
             for (var i = 0u; i < params.d; i += 1u) {
                 score = fma(Acc(q[query + i]), tile[j * params.d + i], score);
             }
-            score *= params.scale;
+            score = scored(score * params.scale, head, min(row, params.t - 1u), k0 + j);
+            if score == HIDDEN { continue; }
             let larger = max(largest, score);
             sum = sum * exponential(largest - larger) + exponential(score - larger);
             largest = larger;

@@ -89,7 +89,7 @@ pub use error::{
     VariableError,
 };
 pub use finite::NotFinite;
-pub use functions::{Beyond, Grid, Interpolation, Triangle};
+pub use functions::{AttentionOptions, Beyond, Grid, Interpolation, Triangle};
 pub use gpu::Verification;
 pub use graph::{Declaration, Effect, Graph, Node, NodeId, Tensor};
 pub use init::Init;

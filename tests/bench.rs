@@ -149,7 +149,7 @@ fn wrong_usage_is_told() {
         (&["--time", "0"][..], 2, "expected seconds"),
         (&["--sizes", "0"], 2, "--sizes"),
         (&["--json", "--csv"], 2, "cannot be used with"),
-        (&["--against-tops", "-4"], 2, "--against-tops"),
+        (&["--against-tops", "0"], 2, "--against-tops"),
         (&["--device", "tpu"], 1, "is no device"),
         (&["--device", "cpu,cpu"], 1, "named twice"),
         (&["compare", "one"], 2, "<AFTER>"),

@@ -2,7 +2,8 @@
 
 use proptest::prelude::*;
 use wgrad::{
-    Beyond, DType, Device, Graph, Grid, Init, Interpolation, Tensor, Triangle, autodiff,
+    AttentionOptions, Beyond, DType, Device, Graph, Grid, Init, Interpolation, Tensor, Triangle,
+    autodiff,
     ops::{Geometry, Window},
 };
 
@@ -105,7 +106,12 @@ fn apply<'g>(graph: &'g Graph, other: &'g Graph, known: &mut Vec<Tensor<'g>>, ca
         64 => a.pad_reflect(n, (size, large)).pad_replicate(n, (large, 1)),
         65 => a.split(n, &[size, 1, large])[1],
         66 => a.variance([n, m], size).log_sum_exp(n),
-        67 => a.attention(b, c, None, m > 0),
+        67 => {
+            let mask = (n > 1).then_some(c);
+            let dropout = f64::from(n) / 8.0;
+            let options = AttentionOptions { mask, causal: m > 0, dropout, scale: None };
+            a.attention(b, c, options)
+        }
         68 => a.atan2(b),
         69 => a.tan().atan().sinh().asinh(),
         70 => a.asin().acos().cosh().acosh().atanh(),
@@ -137,7 +143,7 @@ fn apply<'g>(graph: &'g Graph, other: &'g Graph, known: &mut Vec<Tensor<'g>>, ca
         89 => a.gather_nd(b),
         90 => a.scatter_nd(b, c),
         91 => a.quantise(b).pack_i8().matmul_i8(c),
-        92 => a.unpack_i8(large),
+        92 => a.unpack_i8(large).key_padding(size),
         93 => {
             let geometry = Geometry::new(size).stride(vec![large; size]).groups(size);
             a.convolution_i8(b, geometry)

@@ -2,7 +2,7 @@
 //! the line, and says what is wrong.
 
 use wgrad::{
-    Beyond,
+    AttentionOptions, Beyond,
     DType::{self, Bool, F32, I32, U32},
     Graph, Grid, Init, Interpolation, Tensor, Triangle, autodiff,
     nn::{
@@ -174,6 +174,12 @@ fn all() -> Vec<Mistake> {
         ("recurrent: [2, 3] in net", "needs at least 3 axes", |g| layer(g, &Recurrent::lstm(4), f(g, [2, 3]))),
         ("recurrent: [2, 0, 3] in net", "has no value over no elements", |g| layer(g, &Recurrent::gru(4), f(g, [2, 0, 3]))),
         ("attention: [2, 4, 6] x [2, 4, 6] in net", "6 elements cannot be divided by 4", |g| layer(g, &MultiHeadAttention::new(4), f(g, [2, 4, 6]))),
+        ("attention: [2, 4, 8] x [2, 4, 8] in net", "dropout must be in [0, 1), not 1", |g| layer(g, &MultiHeadAttention::new(4).dropout(1.0), f(g, [2, 4, 8]))),
+        ("attention: [4, 8] x [4, 8] x [4, 8]", "dropout must be in [0, 1), not -0.5", |g| { let x = f(g, [4, 8]); x.attention(x, x, AttentionOptions { dropout: -0.5, ..Default::default() }); }),
+        ("attention: [4, 8] x [4, 8] x [4, 4] i32", "not defined on i32", |g| { let x = f(g, [4, 8]); x.attention(x, x, AttentionOptions { mask: Some(of(g, I32, [4, 4])), ..Default::default() }); }),
+        ("broadcast: [3, 4] bool", "cannot become [4, 4]", |g| { let x = f(g, [4, 8]); x.attention(x, x, AttentionOptions { mask: Some(of(g, Bool, [3, 4])), ..Default::default() }); }),
+        ("key_padding: [2]", "not defined on f32", |g| { f(g, [2]).key_padding(3); }),
+        ("key_padding: [] u32", "needs at least 1 axes", |g| { of(g, U32, []).key_padding(3); }),
         ("attention: [2, 4, 8] x [2, 4, 8] in net", "4 heads cannot be divided by 3", |g| layer(g, &MultiHeadAttention::new(4).key_value_heads(3), f(g, [2, 4, 8]))),
         ("slice: [3, 6] in net", "range 0..4 step 1 does not lie in extent 3", |g| layer(g, &LearnedPositions::new(3), f(g, [2, 4, 6]))),
         ("positions: [2, 4, 5] in net", "5 elements cannot be divided by 2", |g| layer(g, &SinusoidalPositions::new(), f(g, [2, 4, 5]))),

@@ -2,28 +2,62 @@
 
 use crate::{
     dtype::DType,
+    error::OpError,
     graph::Tensor,
-    ops::attention::Attention,
+    ops::attention::{Attention, Dropped, serving},
     reference::Array64,
     shape::Meta,
-    testing::{Bound, Function, Sample},
+    testing::{Bound, Domain, Function, Sample},
 };
+
+/// What attention is asked for besides queries, keys and values; nothing unless said.
+///
+/// ```
+/// use wgrad::{AttentionOptions, DType, Graph};
+///
+/// let graph = Graph::new();
+/// let [q, k] = ["q", "k"].map(|name| graph.input(name, [2, 4, 7, 8], DType::F32));
+/// // Two examples, of seven and of five positions.
+/// let lengths = graph.input("lengths", [2], DType::U32);
+/// let mask = Some(lengths.key_padding(7));
+/// let y = q.attention(k, k, AttentionOptions { mask, causal: true, ..Default::default() });
+/// assert_eq!(y.shape().dims(), [2, 4, 7, 8]);
+/// graph.check()?;
+/// # Ok::<(), wgrad::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, Default)]
+pub struct AttentionOptions<'g> {
+    /// Broadcast to `[.., t, s]`: of truth values, where it is false a query does not see a key; of
+    /// floats, it is added to the scores, and negative infinity hides.
+    pub mask: Option<Tensor<'g>>,
+    /// Whether the query at position `i` sees the keys up to position `i` only.
+    pub causal: bool,
+    /// The share of weights that becomes 0, at random and anew in each run; the others are divided
+    /// by what is left, so that their mean stays.
+    pub dropout: f64,
+    /// What scores are multiplied by, unless by `1 / sqrt d`.
+    pub scale: Option<f64>,
+}
 
 impl<'g> Tensor<'g> {
     /// `softmax(q k^T / sqrt d) v`: for each query a mean of the values, weighted by how well their
     /// keys fit. `self` holds the queries.
     ///
-    /// Where `mask` is false a query does not see a key. With `causal` the query at position `i` sees
-    /// the keys up to position `i` only.
-    ///
     /// # Shapes
     ///
-    /// Queries `[.., t, d]`, keys `[.., s, d]`, values `[.., s, e]`; the mask is broadcast to
-    /// `[.., t, s]`. The result is `[.., t, e]`.
+    /// Queries `[.., t, d]`, keys `[.., s, d]`, values `[.., s, e]`. The result is `[.., t, e]`. Of heads,
+    /// `[.., heads, t, d]`, those of keys and values may be fewer, each of which serves as many heads of
+    /// queries, one after another.
     ///
     /// # Numerics
     ///
-    /// A query that sees no key gives NaN, as in PyTorch.
+    /// The matrix of all scores is not stored, unless vectors are wider than 128 or a mask of floats is
+    /// differentiated. A query that sees no key gives NaN, as in PyTorch.
+    ///
+    /// # Errors
+    ///
+    /// [`OpError::DType`]; [`OpError::DTypes`]; [`OpError::Extents`]; [`OpError::Broadcast`];
+    /// [`OpError::Number`] of a dropout that is not in `[0, 1)`.
     ///
     /// # Source
     ///
@@ -33,66 +67,173 @@ impl<'g> Tensor<'g> {
         self,
         keys: Tensor<'g>,
         values: Tensor<'g>,
-        mask: Option<Tensor<'g>>,
-        causal: bool,
+        options: AttentionOptions<'g>,
     ) -> Tensor<'g> {
-        let op = Attention { causal };
+        let AttentionOptions { mask, causal, dropout, scale } = options;
         let q = self.of_floats("attention");
-        match mask {
-            None if op.fits([q, keys, values]) => q.graph().push(op, &[q, keys, values]),
-            _ => q.attention_weights(keys, mask, causal).matmul(values),
+        if !(0.0..1.0).contains(&dropout) {
+            let reason = OpError::Number { what: "dropout", must: "in [0, 1)", is: dropout };
+            return q.graph().refuse("attention", &[q, keys, values], reason);
         }
+        let of_floats = |mask: Tensor<'g>| mask.dtype() == DType::Bool || mask.dtype() == q.dtype();
+        if let Some(mask) = mask.filter(|&mask| !mask.failed() && !q.failed() && !of_floats(mask)) {
+            return q.graph().refuse("attention", &[q, keys, mask], OpError::DType(mask.dtype()));
+        }
+        let mut op = Attention { causal, scale, masked: mask.is_some(), dropped: None };
+        let mut draw = None;
+        let shape = q.shape();
+        let outer = &shape.dims()[..shape.rank().saturating_sub(2)];
+        if dropout > 0.0 && q.rank() >= 2 && keys.rank() >= 2 {
+            let each = q.dim(-2) * keys.dim(-2);
+            let (drawn, stream) = q.graph().drawn(outer, each);
+            op.dropped = Some(Dropped { share: dropout, stream });
+            draw = Some(drawn);
+        }
+        // A mask has an axis for each of the queries.
+        let aligned = mask.map(|mask| {
+            let missing = q.rank().saturating_sub(mask.rank());
+            (0..missing).fold(mask, |mask, _| mask.unsqueeze(0))
+        });
+        // What there is not, any tensor stands in for.
+        let operands = [q, keys, values, aligned.unwrap_or(q), draw.unwrap_or(q)];
+        if op.fits(operands) {
+            return q.graph().push(op, &operands);
+        }
+        let weights = op.scores(q, keys, mask).softmax(-1);
+        let weights = match draw {
+            // Heads that are broadcast have no numbers of their own to begin with.
+            Some(_)
+                if weights.rank() != q.rank()
+                    || weights.shape().dims()[..outer.len()] != *outer =>
+            {
+                let lost = weights.graph().uniform(weights.shape());
+                let keep = lost.greater_equal(lost.full_like(dropout));
+                keep.select(weights * (1.0 / (1.0 - dropout)), weights.full_like(0.0))
+            }
+            Some(draw) => op.kept(weights, draw),
+            None => weights,
+        };
+        weights.matmul(serving(values, q))
     }
 
-    /// How much of each value there is in what attention gives for each query, `[.., t, s]`.
+    /// The mask that hides what is behind the end of sequences: `self` holds their lengths, `[n]` in
+    /// u32, and of each the first so many of `keys` keys are seen, by all heads and queries.
+    ///
+    /// # Shapes
+    ///
+    /// `[n]` to `[n, 1, 1, keys]`.
+    ///
+    /// # Errors
+    ///
+    /// [`OpError::DType`] unless of u32; [`OpError::Rank`] of scalars.
     #[track_caller]
-    pub(crate) fn attention_weights(
-        self,
-        keys: Tensor<'g>,
-        mask: Option<Tensor<'g>>,
-        causal: bool,
-    ) -> Tensor<'g> {
-        let q = self.of_floats("attention");
-        let mut scores = Attention { causal }.scores(q, keys);
-        if let Some(mask) = mask {
-            let hidden = scores.full_like(f64::NEG_INFINITY);
-            scores = mask.broadcast_to(scores.shape()).select(scores, hidden);
+    pub fn key_padding(self, keys: usize) -> Tensor<'g> {
+        if !self.failed() && self.dtype() != DType::U32 {
+            return self.graph().refuse("key_padding", &[self], OpError::DType(self.dtype()));
         }
-        scores.softmax(-1)
+        if !self.failed() && self.rank() != 1 {
+            return self.graph().refuse("key_padding", &[self], OpError::Rank { least: 1 });
+        }
+        let position = self.graph().iota([1, 1, 1, keys], -1, DType::U32);
+        position.less(self.unsqueeze(1).unsqueeze(2).unsqueeze(3))
     }
 }
 
-/// The formula, of one head: queries `[t, d]`, keys `[s, d]`, values `[s, e]`.
-fn definition(x: &[&Array64], causal: bool) -> Array64 {
-    let [q, k, v] = x else { unreachable!("queries, keys and values") };
-    let ([t, d], [s, e]) =
-        ([0, 1].map(|axis| q.shape().dims()[axis]), [0, 1].map(|axis| v.shape().dims()[axis]));
-    Array64::from_fn(Meta::new([t, e], DType::F32), |c| {
-        let seen = if causal { s.min(c[0] + 1) } else { s };
+/// The formula, of heads `[h, t, d]` of queries, `[g, s, d]` of keys and `[g, s, e]` of values; a score
+/// is what `seen` makes of it at head, query and key, if anything.
+fn definition(
+    x: &[&Array64],
+    scale: Option<f64>,
+    seen: impl Fn(f64, [usize; 3]) -> Option<f64>,
+) -> Array64 {
+    let [q, k, v] = [x[0], x[1], x[2]];
+    let dims = |x: &Array64| [0, 1, 2].map(|axis| x.shape().dims()[axis]);
+    let ([heads, t, d], [shared, s, e]) = (dims(q), dims(v));
+    Array64::from_fn(Meta::new([heads, t, e], DType::F32), |c| {
+        let of_keys = c[0] / (heads / shared);
         let weight = |j: usize| {
-            let fit: f64 = (0..d).map(|i| q.at(&[c[0], i]) * k.at(&[j, i])).sum();
-            (fit / (d as f64).sqrt()).exp()
+            let fit: f64 = (0..d).map(|i| q.at(&[c[0], c[1], i]) * k.at(&[of_keys, j, i])).sum();
+            let fit = fit * scale.unwrap_or((d as f64).sqrt().recip());
+            seen(fit, [c[0], c[1], j]).map_or(0.0, f64::exp)
         };
-        let all: f64 = (0..seen).map(weight).sum();
-        (0..seen).map(|j| weight(j) / all * v.at(&[j, c[1]])).sum()
+        let all: f64 = (0..s).map(weight).sum();
+        (0..s).map(|j| weight(j) / all * v.at(&[of_keys, j, c[2]])).sum()
     })
 }
 
 /// Attention, from its formula.
 pub(super) fn samples() -> Vec<Sample> {
-    let of = |dims: [usize; 2]| Meta::new(dims, DType::F32);
-    let sample = |causal: bool, t: usize, s: usize| {
+    let of = |dims: &[usize], dtype| Meta::new(dims, dtype);
+    let operands = |heads: [usize; 2], [t, s]: [usize; 2]| {
+        let [all, shared] = heads;
+        [[all, t, 4], [shared, s, 4], [shared, s, 3]].map(|dims| of(&dims, DType::F32))
+    };
+    let bounded = |sample: Sample| {
+        let reason = "sums of a few products below 1, exponentials and quotients";
+        sample.bound(Bound::Abs(4e-6), reason)
+    };
+    let plain = |causal: bool, scale: Option<f64>, t: usize, s: usize| {
         let function = Function::new(
             "attention",
-            move |x| x[0].attention(x[1], x[2], None, causal),
-            move |x| definition(x, causal),
+            move |x| {
+                let options = AttentionOptions { causal, scale, ..Default::default() };
+                x[0].attention(x[1], x[2], options)
+            },
+            move |x| definition(x, scale, |score, [_, i, j]| (!causal || j <= i).then_some(score)),
         );
-        Sample::new(function, [of([t, 4]), of([s, 4]), of([s, 3])])
-            .bound(Bound::Abs(4e-6), "sums of a few products below 1, exponentials and quotients")
+        bounded(Sample::new(function, operands([1, 1], [t, s])))
     };
+    let with_mask = |mask: Meta, heads: [usize; 2]| {
+        let is_truth = mask.dtype == DType::Bool;
+        let function = Function::new(
+            "attention",
+            |x| {
+                let options = AttentionOptions { mask: Some(x[3]), ..Default::default() };
+                x[0].attention(x[1], x[2], options)
+            },
+            move |x| {
+                definition(x, None, |score, [h, i, j]| {
+                    let dims = x[3].shape().dims();
+                    // Aligned at the last axis; those of extent 1 repeat.
+                    let place: Vec<usize> = [h, i, j][3 - dims.len()..]
+                        .iter()
+                        .zip(dims)
+                        .map(|(&at, &extent)| if extent == 1 { 0 } else { at })
+                        .collect();
+                    let mask = x[3].at(&place);
+                    match is_truth {
+                        true => (mask != 0.0).then_some(score),
+                        false => Some(score + mask),
+                    }
+                })
+            },
+        )
+        .with("[mask]");
+        let sample = Sample::new(function, operands(heads, [3, 5]).into_iter().chain([mask]));
+        let some = Domain::Values(&[1.0, 0.0, 1.0, 1.0, 0.0]);
+        bounded(if is_truth { sample.operand(3, some) } else { sample })
+    };
+    let padding = Function::new(
+        "key_padding",
+        |x| x[0].key_padding(5),
+        |x| {
+            Array64::from_fn(Meta::new([4, 1, 1, 5], DType::Bool), |c| {
+                f64::from(u8::from((c[3] as f64) < x[0].data[c[0]]))
+            })
+        },
+    );
     vec![
-        sample(false, 3, 5),
-        sample(true, 5, 5).named("causal"),
-        sample(true, 4, 6).named("causal"),
+        plain(false, None, 3, 5),
+        plain(true, None, 5, 5).named("causal"),
+        plain(true, None, 4, 6).named("causal"),
+        plain(false, Some(1.5), 3, 5).named("scale"),
+        with_mask(of(&[3, 5], DType::Bool), [2, 2]).named("truth"),
+        with_mask(of(&[5], DType::Bool), [2, 1]).named("truth of keys, shared heads"),
+        with_mask(of(&[2, 1, 5], DType::F32), [2, 2]).named("numbers"),
+        with_mask(of(&[4, 1, 5], DType::F32), [4, 2]).named("numbers, shared heads"),
+        Sample::new(padding, [of(&[4], DType::U32)])
+            .operand(0, Domain::Values(&[0.0, 5.0, 2.0, 7.0]))
+            .bound(Bound::Exact, "comparisons")
+            .without_gradient(),
     ]
 }

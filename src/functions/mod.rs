@@ -20,6 +20,7 @@ mod sampling;
 mod trigonometry;
 mod windows;
 
+pub use attention::AttentionOptions;
 pub use rearranging::Triangle;
 pub use resize::{Beyond, Grid, Interpolation};
 

@@ -1,7 +1,7 @@
 //! Attention in several heads.
 
-use super::{Dense, Dropout, Module, Scope};
-use crate::{error::OpError, graph::Tensor, init::Init};
+use super::{Dense, Mode, Module, Scope};
+use crate::{error::OpError, functions::AttentionOptions, graph::Tensor, init::Init};
 use std::panic::Location;
 
 /// Attention in several heads: each looks at a part of its own of every vector.
@@ -67,7 +67,7 @@ impl MultiHeadAttention {
     }
 
     /// What queries from `x`, `[n, t, d]`, find in `memory`, `[n, s, d]`; where `mask`, broadcast to
-    /// `[n, heads, t, s]`, is false, a query does not see a key.
+    /// `[n, heads, t, s]`, is false, a query does not see a key; one of floats is added to the scores.
     pub fn attend<'g>(
         &self,
         cx: &mut Scope<'g>,
@@ -85,6 +85,14 @@ impl MultiHeadAttention {
             if by == 0 || number % by != 0 {
                 return refuse(OpError::Indivisible { what, number, by });
             }
+        }
+        // Also in evaluation: the mistake should not wait for the first training step.
+        if !(0.0..1.0).contains(&self.dropout) {
+            return refuse(OpError::Number {
+                what: "dropout",
+                must: "in [0, 1)",
+                is: self.dropout,
+            });
         }
         let narrow = width / self.heads * shared;
         let rows = width + 2 * narrow;
@@ -106,15 +114,10 @@ impl MultiHeadAttention {
             apart.transpose([0, 2, 1, 3])
         });
         let turned = |x: Tensor<'g>| self.rotary.map_or(x, |base| x.rotary(base));
-        let serving = |x: Tensor<'g>| x.repeat(self.heads / shared, 1);
-        let (q, k, v) = (turned(q), serving(turned(k)), serving(v));
-        let y = match self.dropout == 0.0 {
-            true => q.attention(k, v, mask, self.causal),
-            false => {
-                let weights = q.attention_weights(k, mask, self.causal);
-                Dropout::new(self.dropout).forward(cx, weights).matmul(v)
-            }
-        };
+        let (q, k) = (turned(q), turned(k));
+        let dropout = if cx.mode() == Mode::Eval { 0.0 } else { self.dropout };
+        let y =
+            q.attention(k, v, AttentionOptions { mask, causal: self.causal, dropout, scale: None });
         let together = y.transpose([0, 2, 1, 3]).reshape(x.shape());
         let out = Dense::new(width).init(Init::GlorotUniform);
         let out = if self.bias { out } else { out.without_bias() };

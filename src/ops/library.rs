@@ -22,6 +22,7 @@ static FRAGMENTS: [Fragment; 23] = fragments! {
     "nan": [],
     "scale": [],
     "divide": [],
+    "mask": [],
     "sort_key": [],
     "unravel": ["divide"],
     "window": ["divide"],

@@ -149,18 +149,36 @@ const SEED: &str = "rng/seed";
 const COUNTER: &str = "rng/counter";
 
 impl Graph {
+    /// Both words of key, and the counter.
     #[track_caller]
-    fn random(&self, function: RandomFn, shape: Shape) -> Tensor<'_> {
+    fn random_words(&self) -> [Tensor<'_>; 3] {
         let fresh = !self.inner.borrow().variables.contains_key(COUNTER);
         let seed = self.variable(SEED, [2], DType::U32, Init::Seed);
         let counter = self.variable(COUNTER, [], DType::U32, Init::Zeros);
         if fresh {
             self.assign(counter, counter + 1u32);
         }
-        let word = |range| seed.slice(0, range).reshape([]).broadcast_to(shape.clone());
+        let word = |range| seed.slice(0, range).reshape([]);
+        [word(0..1), word(1..2), counter]
+    }
+
+    #[track_caller]
+    fn random(&self, function: RandomFn, shape: Shape) -> Tensor<'_> {
         let index = self.iota([shape.len()], 0, DType::U32).reshape(shape.clone());
-        let operands = [word(0..1), word(1..2), counter.broadcast_to(shape.clone()), index];
+        let [first, second, counter] =
+            self.random_words().map(|word| word.broadcast_to(shape.clone()));
+        let operands = [first, second, counter, index];
         self.push(Random(Draw { function, stream: self.next_stream() }), &operands)
+    }
+
+    /// What a kernel draws random numbers with, `[..outer, 4]`: both words of key, the counter, and
+    /// the index of the first of `each` numbers, which wraps; and the stream of them.
+    #[track_caller]
+    pub(crate) fn drawn(&self, outer: &[usize], each: usize) -> (Tensor<'_>, u32) {
+        let count = outer.iter().product::<usize>();
+        let first = self.iota([count], 0, DType::U32).reshape(outer) * (each as u32);
+        let [a, b, counter] = self.random_words().map(|word| word.broadcast_to(outer));
+        (self.stack(&[a, b, counter, first], -1), self.next_stream())
     }
 
     /// Uniform 32-bit words, new at each run.

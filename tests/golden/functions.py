@@ -158,6 +158,24 @@ def attention():
                      floats(*outer, 4, 3), floats(*outer, 5, 3), floats(*outer, 5, 2), causal=causal)
 
 
+def masks():
+    """At the end, as each case draws a cotangent: so the numbers of other cases stay."""
+    with torch.nn.attention.sdpa_kernel(torch.nn.attention.SDPBackend.MATH):
+        truth = torch.tensor([[1, 0, 0, 1, 1], [1, 1, 0, 0, 1], [0, 1, 1, 1, 0], [0, 0, 0, 1, 0]])
+        for name, mask, heads, scale in [
+            ("truth", truth, (2, 2), None), ("truth of keys", truth[1:2], (4, 2), None),
+            ("numbers", floats(2, 1, 5), (2, 2), None), ("numbers of queries", floats(4, 1), (4, 2), 0.75),
+            ("numbers of all", floats(4, 4, 5), (4, 1), None), ("none", None, (4, 2), 0.75),
+        ]:
+            attend = lambda q, k, v, *mask: F.scaled_dot_product_attention(
+                q, k, v, *(m if m.is_floating_point() else m == 1 for m in mask), scale=scale,
+                enable_gqa=True)
+            (all_heads, shared), more = heads, {} if scale is None else {"scale": scale}
+            operands = [floats(2, all_heads, 4, 3), floats(2, shared, 5, 3), floats(2, shared, 5, 2)]
+            case(f"attention, mask of {name} {heads}", "attention", attend, *operands,
+                 *([] if mask is None else [mask]), causal=False, **more)
+
+
 def trigonometry():
     inner = {"low": -0.95, "high": 0.95}
     for name, function, bounds, ends in [
@@ -232,3 +250,4 @@ def every():
     trigonometry()
     ctc()
     arranging.every()
+    masks()

@@ -15,7 +15,7 @@ use wgrad::{
 fn no_derivative(name: &str) -> Option<&'static str> {
     Some(match name {
         "argmax" | "argmin" | "argsort" => "gives indices",
-        "one_hot" => "of indices",
+        "one_hot" | "key_padding" => "of indices",
         "matmul_i8" | "convolution_i8" | "quantise" | "requantise" | "pack_i8" | "unpack_i8" => {
             "of integers"
         }
@@ -51,6 +51,7 @@ fn no_case(name: &str) -> Option<&'static str> {
         | "modulated_convolution"
         | "minibatch_deviation" => "within the models that are compared",
         "pack_i8" | "unpack_i8" | "quantisation_scale" => "within products of bytes",
+        "key_padding" => "comparisons",
         "dequantise" => "a product",
         "adam" | "moment" | "second_moment" | "sgd" => "within the trainings that are compared",
         "and" | "or" | "xor" | "not" | "is_nan" | "not_equal" | "less_equal" | "greater_equal"

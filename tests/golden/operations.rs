@@ -6,7 +6,8 @@ use super::{
 };
 use serde_json::Value;
 use wgrad::{
-    Array, DType, Device, Error, Feed, Graph, Tensor, Triangle, Variables, autodiff,
+    Array, AttentionOptions, DType, Device, Error, Feed, Graph, Tensor, Triangle, Variables,
+    autodiff,
     nn::CrossEntropy,
     ops::{Geometry, Window},
 };
@@ -91,7 +92,19 @@ pub fn build<'g>(case: &Value, of: &[Tensor<'g>]) -> Tensor<'g> {
                 "space_to_depth" => x.space_to_depth(integer(&case["r"])),
                 "pad_reflect" => x.pad_reflect(along(), pairs(&case["padding"])[0]),
                 "pad_replicate" => x.pad_replicate(along(), pairs(&case["padding"])[0]),
-                "attention" => x.attention(of[1], of[2], None, flag(&case["causal"])),
+                "attention" => {
+                    let options = AttentionOptions {
+                        // Truth values are numbers in files.
+                        mask: of.get(3).map(|mask| match mask.dtype() {
+                            DType::F32 => *mask,
+                            _ => mask.not_equal(mask.full_like(0.0)),
+                        }),
+                        causal: flag(&case["causal"]),
+                        scale: case.get("scale").map(number),
+                        ..Default::default()
+                    };
+                    x.attention(of[1], of[2], options)
+                },
                 "einsum" => x.graph().einsum(text(&case["equation"]), of),
                 "resize" | "grid_sample" | "unfold" | "fold" | "lp_pool" | "local_response_norm"
                 | "max_unpool" | "max_pool_places" | "gather_nd" | "scatter_nd" | "matmul_i8"

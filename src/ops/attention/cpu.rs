@@ -1,11 +1,15 @@
 //! Attention on the CPU: the scores of a block of queries at a time, by products of matrices.
 
 use super::{
-    Extents,
+    Dropped, Extents,
+    extents::Masking,
     grad::By,
     softmax::{exp_sum, exponentials, row_max, row_sum},
 };
-use crate::cpu::gemm::{Matrix, product_into};
+use crate::{
+    cpu::gemm::{Matrix, product_into},
+    ops::random::{RandomFn, draw},
+};
 
 /// Queries whose scores are held at once.
 const BLOCK: usize = 128;
@@ -25,6 +29,33 @@ fn columns(data: &[f32], width: usize) -> Matrix<'_> {
     Matrix { data, strides: [1, width] }
 }
 
+/// Adds the mask of a query to its scores; what is hidden becomes negative infinity.
+fn hide(x: Extents, head: usize, query: usize, mask: &[u32], scores: &mut [f32]) {
+    let (first, step) = x.mask_of(head, query);
+    for (key, score) in scores.iter_mut().enumerate() {
+        let word = mask[first + key * step];
+        match x.masking {
+            Masking::Numbers => *score += f32::from_bits(word),
+            _ if word == 0 => *score = f32::NEG_INFINITY,
+            _ => {}
+        }
+    }
+}
+
+/// Multiplies what belongs to the weights of a query by 0 where they are dropped, and elsewhere by
+/// what keeps their mean.
+fn keep(x: Extents, head: usize, query: usize, drawn: &[u32], weights: &mut [f32]) {
+    let Some(Dropped { share, stream }) = x.dropped else { return };
+    let (least, factor) = (share as f32, (1.0 / (1.0 - share)) as f32);
+    let words = &drawn[4 * head..4 * head + 4];
+    let first = words[3].wrapping_add((query * x.s) as u32);
+    for (key, weight) in (0..).zip(weights) {
+        let index = first.wrapping_add(key);
+        let bits = draw(RandomFn::Uniform, [words[0], words[1]], words[2], stream, index);
+        *weight *= if f32::from_bits(bits) >= least { factor } else { 0.0 };
+    }
+}
+
 /// Some queries of a head, and the scores of the keys they see.
 struct Block {
     /// The first query, and how many.
@@ -37,16 +68,25 @@ struct Block {
 }
 
 impl Block {
-    /// The blocks of a head.
-    fn all<'a>(x: Extents, q: &'a [f32], k: &'a [f32]) -> impl Iterator<Item = Block> + 'a {
+    /// The blocks of a head of queries and the keys that it sees.
+    fn all<'a>(
+        x: Extents,
+        number: usize,
+        [q, k]: [&'a [f32]; 2],
+        mask: &'a [u32],
+    ) -> impl Iterator<Item = Block> + 'a {
         (0..x.t).step_by(BLOCK).map(move |first| {
             let count = BLOCK.min(x.t - first);
             let seen = if x.causal { x.s.min(first + count) } else { x.s };
             let mut scores = vec![0.0; count * seen];
             let q = rows(&q[first * x.d..], x.d);
             product_into([count, seen, x.d], q, columns(k, x.d), &mut scores, seen, false);
-            let scale = x.scale();
-            scores.iter_mut().for_each(|score| *score *= scale);
+            scores.iter_mut().for_each(|score| *score *= x.scale);
+            if x.masking != Masking::None {
+                for (query, scores) in (first..).zip(scores.chunks_exact_mut(seen)) {
+                    hide(x, number, query, mask, scores);
+                }
+            }
             Block { first, count, seen, scores }
         })
     }
@@ -67,14 +107,16 @@ pub(super) fn attention(x: Extents, operands: &[&[u32]], start: usize, out: &mut
     let len = x.t * x.e;
     let mut scratch = vec![0.0; x.s];
     for (index, out) in (start / len..).zip(out.chunks_exact_mut(len)) {
-        let (q, k) = (head(operands[0], index, x.t * x.d), head(operands[1], index, x.s * x.d));
-        let v = head(operands[2], index, x.s * x.e);
-        for mut block in Block::all(x, q, k) {
-            for (_, own, hidden) in block.rows(x) {
+        let q = head(operands[0], index, x.t * x.d);
+        let k = head(operands[1], index / x.group, x.s * x.d);
+        let v = head(operands[2], index / x.group, x.s * x.e);
+        for mut block in Block::all(x, index, [q, k], operands[3]) {
+            for (query, own, hidden) in block.rows(x) {
                 let exps = &mut scratch[..own.len()];
                 exponentials(own, row_max(own), exps);
                 let sum = row_sum(exps);
                 own.iter_mut().zip(exps).for_each(|(weight, exp)| *weight = *exp / sum);
+                keep(x, index, query, operands[4], own);
                 hidden.fill(0.0);
             }
             let Block { first, count, seen, scores } = &block;
@@ -88,67 +130,82 @@ pub(super) fn attention(x: Extents, operands: &[&[u32]], start: usize, out: &mut
 /// `out` are the logarithms of some heads.
 pub(super) fn logs(x: Extents, operands: &[&[u32]], start: usize, out: &mut [f32]) {
     for (index, out) in (start / x.t..).zip(out.chunks_exact_mut(x.t)) {
-        let (q, k) = (head(operands[0], index, x.t * x.d), head(operands[1], index, x.s * x.d));
-        for mut block in Block::all(x, q, k) {
+        let q = head(operands[0], index, x.t * x.d);
+        let k = head(operands[1], index / x.group, x.s * x.d);
+        for mut block in Block::all(x, index, [q, k], operands[2]) {
             for (query, own, _) in block.rows(x) {
-                let max = row_max(own);
+                // Nothing can be subtracted from an infinity.
+                let max = Some(row_max(own)).filter(|max| !max.is_infinite()).unwrap_or(0.0);
                 out[query] = max + crate::ops::math::log(exp_sum(own, max));
             }
         }
     }
 }
 
-/// `out` are the derivatives of some heads.
+/// `out` are the derivatives of some heads: of queries, or of keys or values and all queries that see
+/// them.
 pub(super) fn gradient(x: Extents, by: By, operands: &[&[u32]], start: usize, out: &mut [f32]) {
-    let len = match by {
-        By::Queries => x.t * x.d,
-        By::Keys => x.s * x.d,
-        By::Values => x.s * x.e,
+    let (len, members) = match by {
+        By::Queries => (x.t * x.d, 1),
+        By::Keys => (x.s * x.d, x.group),
+        By::Values => (x.s * x.e, x.group),
     };
-    let mut scratch = vec![0.0; x.s];
-    for (index, out) in (start / len..).zip(out.chunks_exact_mut(len)) {
-        let (q, k) = (head(operands[0], index, x.t * x.d), head(operands[1], index, x.s * x.d));
-        let v = head(operands[2], index, x.s * x.e);
-        let (logs, along) = (head(operands[3], index, x.t), head(operands[5], index, x.t));
-        let ct = head(operands[4], index, x.t * x.e);
+    for (own, out) in (start / len..).zip(out.chunks_exact_mut(len)) {
         out.fill(0.0);
-        for mut block in Block::all(x, q, k) {
-            let (first, count, seen) = (block.first, block.count, block.seen);
-            let ct = &ct[first * x.e..];
-            let mut steep = vec![0.0; if by == By::Values { 0 } else { count * seen }];
-            if by != By::Values {
-                let (ct, v) = (rows(ct, x.e), columns(v, x.e));
-                product_into([count, seen, x.e], ct, v, &mut steep, seen, false);
-            }
-            for (query, own, hidden) in block.rows(x) {
-                let exps = &mut scratch[..own.len()];
-                exponentials(own, logs[query], exps);
-                match by {
-                    By::Values => own.copy_from_slice(exps),
-                    _ => {
-                        let steep = &steep[(query - first) * seen..];
-                        for ((weight, exp), steep) in own.iter_mut().zip(exps).zip(steep) {
-                            *weight = *exp * (steep - along[query]) * x.scale();
-                        }
+        for index in own * members..(own + 1) * members {
+            of_head(x, by, operands, index, out);
+        }
+    }
+}
+
+/// Adds the derivatives of one head of queries.
+fn of_head(x: Extents, by: By, operands: &[&[u32]], index: usize, out: &mut [f32]) {
+    let q = head(operands[0], index, x.t * x.d);
+    let k = head(operands[1], index / x.group, x.s * x.d);
+    let v = head(operands[2], index / x.group, x.s * x.e);
+    // Of each query the cotangent, the logarithm, and the sum of the cotangent times the result.
+    let width = x.e + 2;
+    let of_rows = head(operands[3], index, x.t * width);
+    let mut scratch = vec![0.0; x.s];
+    for mut block in Block::all(x, index, [q, k], operands[4]) {
+        let (first, count, seen) = (block.first, block.count, block.seen);
+        let ct = Matrix { data: &of_rows[first * width..], strides: [width, 1] };
+        let mut steep = vec![0.0; if by == By::Values { 0 } else { count * seen }];
+        if by != By::Values {
+            product_into([count, seen, x.e], ct, columns(v, x.e), &mut steep, seen, false);
+        }
+        for (query, own, hidden) in block.rows(x) {
+            let [log, along] = [0, 1].map(|k| of_rows[query * width + x.e + k]);
+            let exps = &mut scratch[..own.len()];
+            exponentials(own, log, exps);
+            match by {
+                By::Values => {
+                    own.copy_from_slice(exps);
+                    keep(x, index, query, operands[5], own);
+                }
+                _ => {
+                    let steep = &mut steep[(query - first) * seen..][..own.len()];
+                    keep(x, index, query, operands[5], steep);
+                    for ((weight, exp), steep) in own.iter_mut().zip(exps).zip(steep) {
+                        *weight = *exp * (*steep - along) * x.scale;
                     }
                 }
-                hidden.fill(0.0);
             }
-            let weights = &block.scores;
-            match by {
-                By::Queries => {
-                    let out = &mut out[first * x.d..(first + count) * x.d];
-                    let (a, b) = (rows(weights, seen), rows(k, x.d));
-                    product_into([count, x.d, seen], a, b, out, x.d, false);
-                }
-                By::Keys => {
-                    let (a, b) = (columns(weights, seen), rows(&q[first * x.d..], x.d));
-                    product_into([seen, x.d, count], a, b, out, x.d, true);
-                }
-                By::Values => {
-                    let (a, b) = (columns(weights, seen), rows(ct, x.e));
-                    product_into([seen, x.e, count], a, b, out, x.e, true);
-                }
+            hidden.fill(0.0);
+        }
+        let weights = &block.scores;
+        match by {
+            By::Queries => {
+                let out = &mut out[first * x.d..(first + count) * x.d];
+                let (a, b) = (rows(weights, seen), rows(k, x.d));
+                product_into([count, x.d, seen], a, b, out, x.d, false);
+            }
+            By::Keys => {
+                let (a, b) = (columns(weights, seen), rows(&q[first * x.d..], x.d));
+                product_into([seen, x.d, count], a, b, out, x.d, true);
+            }
+            By::Values => {
+                product_into([seen, x.e, count], columns(weights, seen), ct, out, x.e, true);
             }
         }
     }

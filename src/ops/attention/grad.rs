@@ -2,11 +2,13 @@
 
 use super::*;
 
-/// The derivative of [`Attention`] by one of its operands, of `(q, k, v, logs, ct, along)`: `logs` are
-/// those of [`AttentionLogs`], and `along` the sums of `ct y` of each query, both f32.
+/// The derivative of [`Attention`] by one of its operands, of `(q, k, v, rows, mask, draw)`. Of each
+/// query `rows`, `[.., heads, t, e + 2]`, holds the cotangent, the logarithm of [`AttentionLogs`], and
+/// `along`, the sum of the cotangent times the result.
 ///
-/// With the weights `p = exp(q k^T / sqrt d - logs)` and `s = p (ct v^T - along) / sqrt d`: `s k` by the
-/// queries, `s^T q` by the keys, `p^T ct` by the values.
+/// With the weights `p = exp(q k^T scale + mask - logs)`, what multiplies them where some are dropped,
+/// `m`, and `s = p (m ct v^T - along) scale`: `s k` by the queries, `s^T q` by the keys, `(m p)^T ct` by
+/// the values.
 ///
 /// # Source
 ///
@@ -34,26 +36,39 @@ impl By {
     }
 }
 
+/// Queries, keys, values, rows, mask and numbers drawn.
+fn six<T: Copy>(operands: &[T]) -> [T; 6] {
+    let [q, k, v, rows, mask, draw] = *operands else { unreachable!("six operands") };
+    [q, k, v, rows, mask, draw]
+}
+
 impl AttentionGrad {
     fn extents(&self, operands: &[&Meta]) -> Result<Extents, OpError> {
-        let extents = self.of.extents(operands[0], operands[1], operands[2])?;
-        let of = |width: &[usize], dtype| {
-            Meta::new([outer(operands[0]), &[extents.t], width].concat(), dtype)
-        };
-        let row = of(&[], DType::F32);
-        let expected = [row.clone(), of(&[extents.e], operands[0].dtype), row];
-        for (operand, expected) in operands[3..].iter().zip(&expected) {
-            if *operand != expected {
-                return Err(OpError::Target(expected.shape.clone()));
-            }
+        let [q, k, v, rows, mask, draw] = six(operands);
+        let extents = self.of.extents([q, k, v, mask, draw])?;
+        let expected = Meta::new([outer(q), &[extents.t, extents.e + 2]].concat(), q.dtype);
+        match *rows == expected {
+            true => Ok(extents),
+            false => Err(OpError::Target(expected.shape)),
         }
-        Ok(extents)
     }
+}
+
+/// The sum over the heads of queries that a head of `like` serves.
+fn gathered<'g>(x: Tensor<'g>, like: Tensor<'g>) -> Tensor<'g> {
+    let (all, own) = (x.shape(), like.shape());
+    if all == own {
+        return x;
+    }
+    let (head, matrix) = (own.rank() - 3, &own.dims()[own.rank() - 2..]);
+    let group = all.dims()[head] / own.dims()[head].max(1);
+    let apart = [&own.dims()[..=head], &[group], matrix].concat();
+    x.reshape(apart).sum(-3)
 }
 
 impl std::fmt::Display for AttentionGrad {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}{}", self.name(), if self.of.causal { "[causal]" } else { "" })
+        write!(f, "{}{}", self.name(), self.of.attributes())
     }
 }
 
@@ -85,19 +100,21 @@ impl Operation for AttentionGrad {
     }
 
     fn expand<'g>(&self, operands: &[Tensor<'g>]) -> Option<Tensor<'g>> {
-        let wide: Vec<Tensor> = operands.iter().map(|x| x.cast(DType::F32)).collect();
-        let &[q, k, v, logs, ct, along] = wide.as_slice() else { unreachable!("six operands") };
-        let weights = (self.of.scores(q, k) - logs.unsqueeze(-1)).exp();
+        let [q, k, v, rows, mask, draw] = six(operands);
+        let e = v.dim(-1);
+        let part = |range| rows.slice(-1, range);
+        let (ct, logs, along) = (part(0..e), part(e..e + 1), part(e + 1..e + 2));
+        let weights = (self.of.scores(q, k, self.of.mask(mask)) - logs).exp();
         if self.by == By::Values {
-            return Some(weights.swap_axes(-1, -2).matmul(ct).cast(operands[0].dtype()));
+            let weights = self.of.kept(weights, draw);
+            return Some(gathered(weights.swap_axes(-1, -2).matmul(ct), v));
         }
-        let steep = weights * (ct.matmul(v.swap_axes(-1, -2)) - along.unsqueeze(-1));
-        let steep = steep * constant(steep, (q.dim(-1).max(1) as f64).sqrt().recip());
-        let grad = match self.by {
-            By::Queries => steep.matmul(k),
-            _ => steep.swap_axes(-1, -2).matmul(q),
-        };
-        Some(grad.cast(operands[0].dtype()))
+        let slopes = self.of.kept(ct.matmul(serving(v, q).swap_axes(-1, -2)), draw);
+        let steep = self.of.scaled(weights * (slopes - along), q.dim(-1));
+        Some(match self.by {
+            By::Queries => steep.matmul(serving(k, q)),
+            _ => gathered(steep.swap_axes(-1, -2).matmul(q), k),
+        })
     }
 
     fn lower(&self, operands: &[&Meta], result: &Meta) -> Lowering {
@@ -111,24 +128,34 @@ impl Operation for AttentionGrad {
         };
         let [rows, width] = matrix(result).unwrap_or_default();
         let others = extents.t + extents.s - rows;
+        // Keys and values gather what the queries of all their heads give.
+        let (heads, terms) = match by {
+            By::Queries => (extents.heads, others),
+            By::Keys | By::Values => (extents.heads / extents.group, others * extents.group),
+        };
         let cpu = CpuKernel {
             granule: rows * width,
-            work: 6 * others + others * softmax::EXP_WORK / width,
+            work: 6 * terms + terms * softmax::EXP_WORK / width,
             compute: Arc::new(compute),
         };
         let source = include_str!("../../../shaders/attention_grad.wgsl");
-        let mut shader = extents.shader(("attention_grad", source), rows);
-        shader.overrides.push(("BY", by.operand() as f64));
-        let heads = result.shape.rank() - 2;
-        let probe = Probe::new(self.clone(), operands, samples::grad_accuracy(others).0)
-            .operand(3, samples::LOGS)
-            .along_all(0..heads);
-        // A causal query or key knows by its position what it sees and who sees it.
-        let row = Some(heads);
-        let probe = match self.by {
-            _ if self.of.causal => probe,
-            By::Queries => probe.along(heads, [row, None, None, row, row, row]),
-            By::Keys | By::Values => probe.along(heads, [None, row, row, None, None, None]),
+        let shader = extents.shader(("attention_grad", source), heads, rows);
+        let shader = shader.with_override("BY", by.operand() as f64);
+        let mut probe = Probe::new(self.clone(), operands, samples::grad_accuracy(terms).0)
+            .operand(3, samples::ROWS_OF_QUERIES);
+        for (axis, axes) in extents.parts(operands, 4) {
+            probe = probe.along_axes(axis, axes);
+        }
+        let axis = result.shape.rank() - 2;
+        let row = Some(axis);
+        let probe = match by {
+            _ if !extents.is_anywhere() => probe,
+            By::Queries => {
+                probe.along(axis, [row, None, None, row, extents.mask_rows(operands[4]), None])
+            }
+            By::Keys | By::Values => {
+                probe.along(axis, [None, row, row, None, extents.mask_keys(operands[4]), None])
+            }
         };
         Lowering::Kernel(Kernel::new(vec![shader], cpu, probe))
     }

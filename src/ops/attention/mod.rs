@@ -2,30 +2,53 @@
 //! matrix of all scores.
 
 mod cpu;
+mod extents;
 mod grad;
+mod logs;
 mod samples;
 
 pub use grad::AttentionGrad;
+pub use logs::AttentionLogs;
 
 use super::*;
 use crate::{
     dtype::DType,
     functions::constant,
-    ops::lowering::{CpuKernel, Kernel, Shader, fold},
+    ops::{
+        lowering::{CpuKernel, Kernel, Shader, fold},
+        random::{Draw, Random, RandomFn},
+    },
 };
+use extents::{Extents, matrix, outer};
 use std::sync::Arc;
 
-/// `softmax(q k^T / sqrt d) v` of `(q, k, v)`, for each head.
+/// `softmax(q k^T scale) v` of `(q, k, v, mask, draw)`, for each head.
+///
+/// Queries are `[.., heads, t, d]`, keys `[.., shared, s, d]`, values `[.., shared, s, e]`, each head of
+/// which serves `heads / shared` of the queries. A mask is broadcast to `[.., heads, t, s]`: truth values
+/// hide scores where they are false, numbers are added to them. `draw`, `[.., heads, 4]`, is what random
+/// numbers are drawn with. Where there is no mask, or nothing is dropped, any tensor stands in, which
+/// is not looked at.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Attention {
     /// Whether a query sees the keys up to its own position only.
     pub(crate) causal: bool,
+    /// What scores are multiplied by, unless by `1 / sqrt d`.
+    pub(crate) scale: Option<f64>,
+    /// Whether there is a mask.
+    pub(crate) masked: bool,
+    /// Which weights are dropped.
+    pub(crate) dropped: Option<Dropped>,
 }
 
-/// `ln sum exp(q k^T / sqrt d)` of `(q, k)`, for each query: what the derivatives of [`Attention`]
-/// need in order to have its weights without their matrix. They are f32, whatever the operands are.
-#[derive(Clone, Debug, PartialEq)]
-pub struct AttentionLogs(pub(crate) Attention);
+/// Weights that are dropped at random, the others being multiplied by what keeps their mean.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Dropped {
+    /// Which share of them, below 1.
+    pub share: f64,
+    /// Which of the graph's streams of random numbers says so.
+    pub stream: u32,
+}
 
 /// The widest vectors that the kernels hold in registers.
 const WIDEST: usize = 128;
@@ -33,148 +56,120 @@ const WIDEST: usize = 128;
 /// Queries a workgroup, as in the shaders.
 const ROWS: usize = 32;
 
-/// Mirrors `struct Params` of `shaders/attention.wgsl` and `shaders/attention_grad.wgsl`.
-#[repr(C)]
-#[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
-struct Params {
-    heads: u32,
-    t: u32,
-    s: u32,
-    d: u32,
-    e: u32,
-    causal: u32,
-    scale: f32,
-}
-
-/// Heads, queries, keys, and elements of keys and of values.
-#[derive(Clone, Copy, Debug)]
-struct Extents {
-    heads: usize,
-    t: usize,
-    s: usize,
-    d: usize,
-    e: usize,
-    causal: bool,
-}
-
-/// The last two extents of a matrix, or of a stack of them.
-fn matrix(x: &Meta) -> Option<[usize; 2]> {
-    x.shape.dims().last_chunk().copied()
-}
-
-/// The extents in front of the last two.
-fn outer(x: &Meta) -> &[usize] {
-    &x.shape.dims()[..x.shape.rank().saturating_sub(2)]
-}
-
 impl Attention {
-    /// Of queries, keys and values that fit, with the same extents in front.
-    fn extents(&self, q: &Meta, k: &Meta, v: &Meta) -> Result<Extents, OpError> {
-        let (Some([t, d]), Some([s, width]), Some([values, e])) = (matrix(q), matrix(k), matrix(v))
-        else {
-            return Err(OpError::Rank { least: 2 });
-        };
-        if [k, v].iter().any(|x| x.dtype != q.dtype) {
-            return Err(OpError::DTypes);
-        }
-        if !q.dtype.is_float() {
-            return Err(OpError::DType(q.dtype));
-        }
-        if width != d {
-            return Err(OpError::Extents {
-                what: "elements of queries and keys",
-                lhs: d,
-                rhs: width,
-            });
-        }
-        if values != s {
-            return Err(OpError::Extents {
-                what: "numbers of keys and values",
-                lhs: s,
-                rhs: values,
-            });
-        }
-        if [k, v].iter().any(|x| outer(x) != outer(q)) {
-            return Err(OpError::Broadcast);
-        }
-        let heads = outer(q).iter().product();
-        Ok(Extents { heads, t, s, d, e, causal: self.causal })
-    }
-
-    /// Whether these are queries, keys and values with the same extents in front: what broadcasts, or
-    /// is wrong, the operations that it is written in see to.
-    pub(crate) fn fits(&self, operands: [Tensor<'_>; 3]) -> bool {
+    /// Whether these are operands that the operation takes: what broadcasts otherwise, or is wrong,
+    /// the operations that it is written in see to.
+    pub(crate) fn fits(&self, operands: [Tensor<'_>; 5]) -> bool {
         if operands.iter().any(|operand| operand.failed()) {
             return false;
         }
-        let [q, k, v] = operands.map(|operand| operand.meta());
-        self.extents(&q, &k, &v).is_ok()
+        let metas = operands.map(|operand| operand.meta());
+        self.extents(metas.each_ref()).is_ok()
+    }
+
+    fn scale_of(&self, width: usize) -> f64 {
+        self.scale.unwrap_or_else(|| (width.max(1) as f64).sqrt().recip())
+    }
+
+    /// What is multiplied by the scale.
+    #[track_caller]
+    fn scaled<'g>(&self, x: Tensor<'g>, width: usize) -> Tensor<'g> {
+        x * constant(x, self.scale_of(width))
     }
 
     /// The scores of all keys for all queries; those that are hidden are negative infinity.
     #[track_caller]
-    pub(crate) fn scores<'g>(&self, q: Tensor<'g>, k: Tensor<'g>) -> Tensor<'g> {
-        let width = q.dim(-1).max(1) as f64;
-        let scores = (q * constant(q, width.sqrt().recip())).matmul(k.swap_axes(-1, -2));
-        if !self.causal {
-            return scores;
+    pub(crate) fn scores<'g>(
+        &self,
+        q: Tensor<'g>,
+        k: Tensor<'g>,
+        mask: Option<Tensor<'g>>,
+    ) -> Tensor<'g> {
+        let k = serving(k, q);
+        let mut scores = self.scaled(q, q.dim(-1)).matmul(k.swap_axes(-1, -2));
+        let hidden = scores.full_like(f64::NEG_INFINITY);
+        if self.causal {
+            let row = q.graph.iota(scores.shape(), -2, DType::U32);
+            let column = q.graph.iota(scores.shape(), -1, DType::U32);
+            scores = column.less_equal(row).select(scores, hidden);
         }
-        let row = q.graph.iota(scores.shape(), -2, DType::U32);
-        let column = q.graph.iota(scores.shape(), -1, DType::U32);
-        column.less_equal(row).select(scores, scores.full_like(f64::NEG_INFINITY))
+        match mask {
+            Some(mask) if mask.failed() || mask.dtype() == DType::Bool => {
+                mask.broadcast_to(scores.shape()).select(scores, hidden)
+            }
+            Some(mask) => scores + mask.broadcast_to(scores.shape()),
+            None => scores,
+        }
+    }
+
+    /// `x`, of all scores, multiplied by 0 where weights are dropped, and elsewhere by what keeps
+    /// their mean.
+    #[track_caller]
+    pub(crate) fn kept<'g>(&self, x: Tensor<'g>, draw: Tensor<'g>) -> Tensor<'g> {
+        let Some(Dropped { share, stream }) = self.dropped else { return x };
+        let (t, s) = (x.dim(-2), x.dim(-1));
+        let word = |k: usize| draw.slice(-1, k..k + 1).unsqueeze(-1).broadcast_to(x.shape());
+        let within = x.graph.iota([t * s], 0, DType::U32).reshape([t, s]).broadcast_to(x.shape());
+        let operands = [word(0), word(1), word(2), word(3) + within];
+        let draw = Draw { function: RandomFn::Uniform, stream };
+        let numbers = x.graph.push(Random(draw), &operands);
+        let keep = numbers.greater_equal(numbers.full_like(share));
+        keep.select(x * (1.0 / (1.0 - share)), x.full_like(0.0))
+    }
+
+    /// The mask, where there is one.
+    fn mask<'g>(&self, operand: Tensor<'g>) -> Option<Tensor<'g>> {
+        self.masked.then_some(operand)
     }
 }
 
-impl Extents {
-    fn params(self) -> Params {
-        Params {
-            heads: self.heads as u32,
-            t: self.t as u32,
-            s: self.s as u32,
-            d: self.d as u32,
-            e: self.e as u32,
-            causal: u32::from(self.causal),
-            scale: self.scale(),
+/// Keys or values, a head for each of the queries.
+#[track_caller]
+pub(crate) fn serving<'g>(x: Tensor<'g>, q: Tensor<'g>) -> Tensor<'g> {
+    if x.rank() < 3 || x.rank() != q.rank() {
+        return x;
+    }
+    match (q.dim(-3), x.dim(-3)) {
+        (heads, shared) if shared > 1 && heads > shared && heads % shared == 0 => {
+            x.repeat(heads / shared, -3)
         }
+        _ => x,
     }
+}
 
-    fn scale(self) -> f32 {
-        (self.d.max(1) as f64).sqrt().recip() as f32
-    }
-
-    /// Whether the kernels serve: there is something to look for and to see, of a width they hold.
-    fn is_served(self, dtype: DType) -> bool {
-        let some = [self.heads, self.t, self.s, self.d, self.e].iter().all(|&extent| extent > 0);
-        some && self.d.max(self.e) <= WIDEST && dtype.is_float()
-    }
-
-    /// A shader with one workgroup for so many rows of each head.
-    fn shader(self, (name, source): (&'static str, &'static str), rows: usize) -> Shader {
-        Shader {
-            name,
-            source,
-            overrides: vec![("WIDTH", self.d.max(self.e) as f64)],
-            params: bytemuck::bytes_of(&self.params()).to_vec(),
-            workgroups: fold(self.heads * rows.div_ceil(ROWS)),
-        }
-    }
-
-    /// Multiplications and additions of a product with all scores.
-    fn product(self, width: usize) -> f64 {
-        2.0 * (self.heads * self.t * self.s * width) as f64
-    }
+/// The sum along axes that are broadcast, so that it has the shape of `like`.
+fn sum_to<'g>(x: Tensor<'g>, like: Tensor<'g>) -> Tensor<'g> {
+    let (own, all) = (like.shape(), x.shape());
+    let pairs = own.dims().iter().zip(all.dims()).enumerate();
+    let axes: Vec<i32> =
+        pairs.filter(|(_, (own, all))| own != all).map(|(axis, _)| axis as i32).collect();
+    if axes.is_empty() { x } else { x.sum_keepdims(axes.as_slice()) }
 }
 
 impl std::fmt::Display for Attention {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(if self.causal { "attention[causal]" } else { "attention" })
+        write!(f, "attention{}", self.attributes())
     }
 }
 
-impl std::fmt::Display for AttentionLogs {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(if self.0.causal { "attention_logs[causal]" } else { "attention_logs" })
+impl Attention {
+    /// What differs from plain attention: `[causal, masked]`.
+    fn attributes(&self) -> String {
+        let causal = self.causal.then(|| "causal".to_owned());
+        let masked = self.masked.then(|| "masked".to_owned());
+        let scale = self.scale.map(|scale| format!("scale {scale}"));
+        let dropped = self
+            .dropped
+            .map(|Dropped { share, stream }| format!("dropped {share}, stream {stream}"));
+        let parts: Vec<String> = [causal, masked, scale, dropped].into_iter().flatten().collect();
+        if parts.is_empty() { String::new() } else { format!("[{}]", parts.join(", ")) }
     }
+}
+
+/// Five operands.
+fn five<T: Copy>(operands: &[T]) -> [T; 5] {
+    let [q, k, v, mask, draw] = *operands else { unreachable!("attention has five operands") };
+    [q, k, v, mask, draw]
 }
 
 impl Operation for Attention {
@@ -183,8 +178,8 @@ impl Operation for Attention {
     }
 
     fn infer(&self, operands: &[Meta]) -> Result<Meta, OpError> {
-        let [q, k, v] = operands else { unreachable!("attention has three operands") };
-        let extents = self.extents(q, k, v)?;
+        let [q, ..] = operands else { unreachable!("attention has five operands") };
+        let extents = self.extents(five(&operands.iter().collect::<Vec<_>>()))?;
         Ok(Meta::new([outer(q), &[extents.t, extents.e]].concat(), q.dtype))
     }
 
@@ -198,26 +193,35 @@ impl Operation for Attention {
         y: Tensor<'g>,
         ct: Tensor<'g>,
     ) -> Vec<Option<Tensor<'g>>> {
-        let &[q, k, v] = operands else { unreachable!("attention has three operands") };
-        let logs = ct.graph.push(AttentionLogs(self.clone()), &[q, k]);
-        let along = (ct.cast(DType::F32) * y.cast(DType::F32)).sum(-1);
-        grad::By::ALL
+        let [q, k, v, mask, draw] = five(operands);
+        let of_logs = Attention { dropped: None, ..self.clone() };
+        let logs = ct.graph.push(AttentionLogs(of_logs), &[q, k, mask]).unsqueeze(-1);
+        let along = (ct * y).sum_keepdims(-1);
+        let rows = ct.graph.concat(&[ct, logs, along], -1);
+        let mut all: Vec<Option<Tensor>> = grad::By::ALL
             .map(|by| {
                 let grad = AttentionGrad { of: self.clone(), by };
-                Some(ct.graph.push(grad, &[q, k, v, logs, ct, along]))
+                Some(ct.graph.push(grad, &[q, k, v, rows, mask, draw]))
             })
-            .into()
+            .into();
+        // Numbers that are added to all scores have a derivative of the size of these.
+        let of_mask = self.mask(mask).filter(|mask| mask.dtype().is_float()).map(|mask| {
+            let weights = (self.scores(q, k, Some(mask)) - logs).exp();
+            let slopes = ct.matmul(serving(v, q).swap_axes(-1, -2));
+            sum_to(weights * (self.kept(slopes, draw) - along), mask)
+        });
+        all.extend([of_mask, None]);
+        all
     }
 
     fn expand<'g>(&self, operands: &[Tensor<'g>]) -> Option<Tensor<'g>> {
-        let [q, k, v] = [0, 1, 2].map(|index| operands[index].cast(DType::F32));
-        Some(self.scores(q, k).softmax(-1).matmul(v).cast(operands[0].dtype()))
+        let [q, k, v, mask, draw] = five(operands);
+        let weights = self.scores(q, k, self.mask(mask)).softmax(-1);
+        Some(self.kept(weights, draw).matmul(serving(v, q)))
     }
 
     fn lower(&self, operands: &[&Meta], result: &Meta) -> Lowering {
-        let Ok(extents) = self.extents(operands[0], operands[1], operands[2]) else {
-            return Lowering::Expand;
-        };
+        let Ok(extents) = self.extents(five(operands)) else { return Lowering::Expand };
         if !extents.is_served(result.dtype) {
             return Lowering::Expand;
         }
@@ -230,18 +234,22 @@ impl Operation for Attention {
             compute: Arc::new(compute),
         };
         let source = include_str!("../../../shaders/attention.wgsl");
-        let shader = extents.shader(("attention", source), extents.t);
-        let heads = result.shape.rank() - 2;
-        let probe = Probe::new(self.clone(), operands, samples::accuracy(extents.s).0);
-        let probe = probe.along_all(0..heads);
-        // A causal query knows by its position what it sees.
-        let probe = if self.causal { probe } else { probe.along(heads, [Some(heads), None, None]) };
+        let shader = extents.shader(("attention", source), extents.heads, extents.t);
+        let mut probe = Probe::new(self.clone(), operands, samples::accuracy(extents.s).0);
+        for (axis, axes) in extents.parts(operands, 3) {
+            probe = probe.along_axes(axis, axes);
+        }
+        let rows = result.shape.rank() - 2;
+        if extents.is_anywhere() {
+            let of_mask = extents.mask_rows(operands[3]);
+            probe = probe.along(rows, [Some(rows), None, None, of_mask, None]);
+        }
         Lowering::Kernel(Kernel::new(vec![shader], cpu, probe))
     }
 
     fn cost(&self, operands: &[&Meta], result: &Meta) -> Cost {
         let moved = Cost::moved(operands, result);
-        match self.extents(operands[0], operands[1], operands[2]) {
+        match self.extents(five(operands)) {
             Ok(extents) => Cost {
                 flops: extents.product(extents.d) + extents.product(extents.e) + extents.product(3),
                 ..moved
@@ -252,71 +260,5 @@ impl Operation for Attention {
 
     fn samples() -> Vec<Sample> {
         samples::attention()
-    }
-}
-
-impl Operation for AttentionLogs {
-    fn name(&self) -> &'static str {
-        "attention_logs"
-    }
-
-    fn infer(&self, operands: &[Meta]) -> Result<Meta, OpError> {
-        let [q, k] = operands else { unreachable!("two operands") };
-        let extents = self.0.extents(q, k, k)?;
-        Ok(Meta::new([outer(q), &[extents.t]].concat(), DType::F32))
-    }
-
-    fn eval(&self, operands: &[&Array64]) -> Array64 {
-        crate::reference::expanded(&self.clone().into(), operands)
-    }
-
-    fn vjp<'g>(
-        &self,
-        operands: &[Tensor<'g>],
-        _: Tensor<'g>,
-        ct: Tensor<'g>,
-    ) -> Vec<Option<Tensor<'g>>> {
-        crate::autodiff::through_expansion(&self.clone().into(), operands, ct)
-    }
-
-    fn expand<'g>(&self, operands: &[Tensor<'g>]) -> Option<Tensor<'g>> {
-        let [q, k] = [0, 1].map(|index| operands[index].cast(DType::F32));
-        Some(self.0.scores(q, k).log_sum_exp(-1))
-    }
-
-    fn lower(&self, operands: &[&Meta], result: &Meta) -> Lowering {
-        let Ok(extents) = self.0.extents(operands[0], operands[1], operands[1]) else {
-            return Lowering::Expand;
-        };
-        if !extents.is_served(result.dtype) {
-            return Lowering::Expand;
-        }
-        let compute = move |operands: &[&[u32]], start: usize, out: &mut [u32]| {
-            cpu::logs(extents, operands, start, bytemuck::cast_slice_mut(out));
-        };
-        let cpu = CpuKernel {
-            granule: extents.t,
-            work: extents.s * (2 * extents.d + softmax::EXP_WORK),
-            compute: Arc::new(compute),
-        };
-        let source = include_str!("../../../shaders/attention_logs.wgsl");
-        let shader = extents.shader(("attention_logs", source), extents.t);
-        let heads = operands[0].shape.rank() - 2;
-        let probe = Probe::new(self.clone(), operands, samples::accuracy(extents.s).0);
-        let probe = probe.along_all(0..heads);
-        let probe = if self.0.causal { probe } else { probe.along(heads, [Some(heads), None]) };
-        Lowering::Kernel(Kernel::new(vec![shader], cpu, probe))
-    }
-
-    fn cost(&self, operands: &[&Meta], result: &Meta) -> Cost {
-        let moved = Cost::moved(operands, result);
-        match self.0.extents(operands[0], operands[1], operands[1]) {
-            Ok(extents) => Cost { flops: extents.product(extents.d + 2), ..moved },
-            Err(_) => moved,
-        }
-    }
-
-    fn samples() -> Vec<Sample> {
-        samples::logs()
     }
 }

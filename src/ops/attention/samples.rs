@@ -2,8 +2,8 @@
 
 use super::{grad::By, *};
 
-/// Where logarithms of sums of exponentials may lie: no weight is large.
-pub(super) const LOGS: Domain = Domain::Range(1.0, 3.0);
+/// What rows of the derivatives hold: logarithms among them, so that no weight is large.
+pub(super) const ROWS_OF_QUERIES: Domain = Domain::Range(1.0, 3.0);
 
 /// How far attention over so many keys may be off, and why.
 pub(super) fn accuracy(keys: usize) -> (Bound, &'static str) {
@@ -17,67 +17,157 @@ pub(super) fn grad_accuracy(terms: usize) -> (Bound, &'static str) {
     (Bound::Abs(8e-6 + 4e-7 * terms as f64), reason)
 }
 
-/// Heads, queries, keys, elements of keys, elements of values, and whether it is causal.
-type Sizes = ([usize; 2], [usize; 4], bool, &'static str);
+/// Heads of queries, heads of keys, the four extents, and what else there is.
+struct Case {
+    outer: [usize; 2],
+    shared: usize,
+    /// Queries, keys, elements of keys, elements of values.
+    sizes: [usize; 4],
+    op: Attention,
+    mask: Meta,
+    label: &'static str,
+}
 
-/// One row, one past a tile of queries and of keys, prime widths, more queries than keys, and what the
-/// kernels do not hold.
-const SIZES: [Sizes; 8] = [
-    ([1, 2], [3, 5, 4, 3], false, ""),
-    ([1, 1], [1, 1, 1, 1], false, "one"),
-    ([2, 1], [33, 17, 7, 5], false, "past a tile"),
-    ([1, 2], [35, 35, 8, 33], true, "causal"),
-    ([1, 1], [40, 7, 3, 2], true, "causal, few keys"),
-    ([1, 1], [5, 40, 3, 2], true, "causal, few queries"),
-    ([1, 1], [2, 3, 130, 2], false, "too wide"),
-    ([0, 2], [3, 2, 2, 2], true, "no heads"),
-];
+/// One row, one past a tile of queries and of keys, prime widths, more queries than keys, what the
+/// kernels do not hold; masks that repeat along each axis; heads that share keys.
+fn cases() -> Vec<Case> {
+    let plain = Attention { causal: false, scale: None, masked: false, dropped: None };
+    let causal = Attention { causal: true, ..plain.clone() };
+    let masked = Attention { masked: true, ..plain.clone() };
+    let dropped = Some(Dropped { share: 0.3, stream: 5 });
+    let case = |outer: [usize; 2], sizes, op: &Attention, label| Case {
+        outer,
+        shared: outer[1],
+        sizes,
+        op: op.clone(),
+        mask: nothing(),
+        label,
+    };
+    let with = |case: Case, dims: &[usize], dtype| Case { mask: Meta::new(dims, dtype), ..case };
+    vec![
+        case([1, 2], [3, 5, 4, 3], &plain, ""),
+        case([1, 1], [1, 1, 1, 1], &plain, "one"),
+        case([2, 1], [33, 17, 7, 5], &plain, "past a tile"),
+        case([1, 2], [35, 35, 8, 33], &causal, "causal"),
+        case([1, 1], [40, 7, 3, 2], &causal, "causal, few keys"),
+        case([1, 1], [5, 40, 3, 2], &causal, "causal, few queries"),
+        case([1, 1], [2, 3, 130, 2], &plain, "too wide"),
+        case([0, 2], [3, 2, 2, 2], &causal, "no heads"),
+        case([1, 2], [3, 5, 4, 3], &Attention { scale: Some(0.7), ..plain.clone() }, "scale"),
+        with(case([2, 2], [5, 18, 4, 3], &masked, "a mask of keys"), &[2, 1, 1, 18], DType::Bool),
+        with(case([2, 2], [5, 18, 4, 3], &masked, "a mask of heads"), &[1, 2, 1, 18], DType::F32),
+        with(case([1, 2], [4, 5, 3, 2], &masked, "numbers"), &[1, 2, 4, 5], DType::F32),
+        with(
+            case(
+                [1, 1],
+                [35, 35, 3, 2],
+                &Attention { masked: true, ..causal.clone() },
+                "causal, masked",
+            ),
+            &[1, 1, 35, 35],
+            DType::Bool,
+        ),
+        Case { shared: 2, ..case([2, 4], [5, 7, 3, 2], &plain, "shared heads") },
+        Case { shared: 1, ..case([1, 3], [35, 35, 4, 3], &causal, "one shared head, causal") },
+        case([2, 2], [5, 18, 4, 3], &Attention { dropped, ..plain.clone() }, "dropped"),
+        with(
+            Case {
+                shared: 1,
+                ..case([1, 2], [7, 7, 3, 2], &Attention { masked: true, dropped, ..causal }, "all")
+            },
+            &[1, 2, 7, 7],
+            DType::F32,
+        ),
+    ]
+}
+
+/// Truth values of which every row of a mask of 5 or 18 has some, and the first of 35 rows its first.
+const SEEN: Domain = Domain::Values(&[1.0, 1.0, 0.0, 1.0, 0.0]);
+
+/// What stands in for what there is not.
+fn nothing() -> Meta {
+    Meta::new([1], DType::U32)
+}
 
 fn f32s(dims: &[usize]) -> Meta {
     Meta::new(dims, DType::F32)
 }
 
-/// What is tested in halves too.
-const HALVES: [&str; 4] = ["", "past a tile", "causal", "too wide"];
+impl Case {
+    fn of(&self, heads: usize, matrix: &[usize]) -> Meta {
+        f32s(&[&[self.outer[0], heads], matrix].concat())
+    }
 
-fn operands(outer: [usize; 2], [t, s, d, e]: [usize; 4]) -> [Meta; 3] {
-    [[t, d], [s, d], [s, e]].map(|matrix| f32s(&[outer, matrix].concat()))
+    fn draw(&self) -> Meta {
+        match self.op.dropped {
+            Some(_) => Meta::new([self.outer[0], self.outer[1], 4], DType::U32),
+            None => nothing(),
+        }
+    }
+
+    /// A sample, whose operand `mask` is that.
+    fn sample(
+        &self,
+        op: impl Into<crate::testing::Subject>,
+        operands: Vec<Meta>,
+        mask: usize,
+    ) -> Sample {
+        let sample = Sample::new(op, operands).named(self.label);
+        match self.mask.dtype {
+            DType::Bool => sample.operand(mask, SEEN),
+            _ => sample,
+        }
+    }
 }
 
 pub(super) fn attention() -> Vec<Sample> {
-    let of = |&(outer, sizes, causal, name): &Sizes| {
-        let (bound, reason) = accuracy(sizes[1]);
-        Sample::new(Attention { causal }, operands(outer, sizes)).bound(bound, reason).named(name)
+    let of = |case: Case| {
+        let [t, s, d, e] = case.sizes;
+        let (bound, reason) = accuracy(s);
+        let [q, k] = [case.of(case.outer[1], &[t, d]), case.of(case.shared, &[s, d])];
+        let operands = vec![q, k, case.of(case.shared, &[s, e]), case.mask.clone(), case.draw()];
+        case.sample(case.op.clone(), operands, 3).bound(bound, reason)
     };
-    with_halves(SIZES.iter().map(of).collect(), &HALVES)
+    let mut samples: Vec<Sample> = cases().into_iter().map(of).collect();
+    // One of the queries sees no key.
+    let op = Attention { causal: false, scale: None, masked: true, dropped: None };
+    let matrix = f32s(&[3, 2]);
+    let operands =
+        [matrix.clone(), matrix.clone(), matrix, Meta::new([3, 3], DType::Bool), nothing()];
+    let (bound, reason) = accuracy(3);
+    samples.push(
+        Sample::new(op, operands)
+            .operand(3, Domain::Values(&[0.0, 1.0, 1.0, 0.0, 0.0, 0.0, 1.0, 1.0, 1.0]))
+            .bound(bound, reason)
+            .without_gradient()
+            .named("nothing is seen"),
+    );
+    samples
 }
 
 pub(super) fn logs() -> Vec<Sample> {
-    let of = |&(outer, sizes, causal, name): &Sizes| {
-        let (bound, reason) = accuracy(sizes[1]);
-        let [q, k, _] = operands(outer, sizes);
-        Sample::new(AttentionLogs(Attention { causal }), [q, k]).bound(bound, reason).named(name)
+    let of = |case: Case| {
+        let [t, s, d, _] = case.sizes;
+        let (bound, reason) = accuracy(s);
+        let op = AttentionLogs(Attention { dropped: None, ..case.op.clone() });
+        let [q, k] = [case.of(case.outer[1], &[t, d]), case.of(case.shared, &[s, d])];
+        case.sample(op, vec![q, k, case.mask.clone()], 2).bound(bound, reason)
     };
-    with_halves(SIZES.iter().map(of).collect(), &HALVES)
+    cases().into_iter().map(of).collect()
 }
 
 pub(super) fn grad() -> Vec<Sample> {
-    let of = |by: By, &(outer, sizes, causal, name): &Sizes| {
-        let [t, s, _, e] = sizes;
-        let (bound, reason) = grad_accuracy(if by == By::Queries { s } else { t });
-        let row = f32s(&[&outer[..], &[t]].concat());
-        let ct = f32s(&[&outer[..], &[t, e]].concat());
-        let [q, k, v] = operands(outer, sizes);
-        Sample::new(AttentionGrad { of: Attention { causal }, by }, [q, k, v, row.clone(), ct, row])
-            .operand(3, LOGS)
+    let of = |by: By, case: Case| {
+        let [t, s, d, e] = case.sizes;
+        let group = case.outer[1] / case.shared.max(1);
+        let (bound, reason) = grad_accuracy(if by == By::Queries { s } else { t * group });
+        let [q, k] = [case.of(case.outer[1], &[t, d]), case.of(case.shared, &[s, d])];
+        let rows = case.of(case.outer[1], &[t, e + 2]);
+        let v = case.of(case.shared, &[s, e]);
+        let operands = vec![q, k, v, rows, case.mask.clone(), case.draw()];
+        case.sample(AttentionGrad { of: case.op.clone(), by }, operands, 4)
+            .operand(3, ROWS_OF_QUERIES)
             .bound(bound, reason)
-            .named(name)
     };
-    let samples = By::ALL.iter().flat_map(|&by| SIZES.iter().map(move |sizes| of(by, sizes)));
-    let mut samples = with_halves(samples.collect(), &HALVES);
-    // The logarithms and the sums are f32 in any case.
-    for sample in &mut samples {
-        [3, 5].into_iter().for_each(|row| sample.operands[row].0.dtype = DType::F32);
-    }
-    samples
+    By::ALL.iter().flat_map(|&by| cases().into_iter().map(move |case| of(by, case))).collect()
 }

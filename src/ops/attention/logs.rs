@@ -1,0 +1,88 @@
+//! The logarithms of the sums that attention divides by.
+
+use super::*;
+
+/// `ln sum exp(q k^T scale)` of `(q, k, mask)`, for each query: what the derivatives of [`Attention`]
+/// need in order to have its weights without their matrix.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AttentionLogs(pub(crate) Attention);
+
+impl AttentionLogs {
+    fn extents(&self, operands: &[&Meta]) -> Result<Extents, OpError> {
+        let [q, k, mask] = operands else { unreachable!("three operands") };
+        self.0.extents([q, k, k, mask, mask])
+    }
+}
+
+impl std::fmt::Display for AttentionLogs {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "attention_logs{}", self.0.attributes())
+    }
+}
+
+impl Operation for AttentionLogs {
+    fn name(&self) -> &'static str {
+        "attention_logs"
+    }
+
+    fn infer(&self, operands: &[Meta]) -> Result<Meta, OpError> {
+        let extents = self.extents(&operands.iter().collect::<Vec<_>>())?;
+        Ok(Meta::new([outer(&operands[0]), &[extents.t]].concat(), operands[0].dtype))
+    }
+
+    fn eval(&self, operands: &[&Array64]) -> Array64 {
+        crate::reference::expanded(&self.clone().into(), operands)
+    }
+
+    fn vjp<'g>(
+        &self,
+        operands: &[Tensor<'g>],
+        _: Tensor<'g>,
+        ct: Tensor<'g>,
+    ) -> Vec<Option<Tensor<'g>>> {
+        crate::autodiff::through_expansion(&self.clone().into(), operands, ct)
+    }
+
+    fn expand<'g>(&self, operands: &[Tensor<'g>]) -> Option<Tensor<'g>> {
+        let &[q, k, mask] = operands else { unreachable!("three operands") };
+        Some(self.0.scores(q, k, self.0.mask(mask)).log_sum_exp(-1))
+    }
+
+    fn lower(&self, operands: &[&Meta], result: &Meta) -> Lowering {
+        let Ok(extents) = self.extents(operands) else { return Lowering::Expand };
+        if !extents.is_served(result.dtype) {
+            return Lowering::Expand;
+        }
+        let compute = move |operands: &[&[u32]], start: usize, out: &mut [u32]| {
+            cpu::logs(extents, operands, start, bytemuck::cast_slice_mut(out));
+        };
+        let cpu = CpuKernel {
+            granule: extents.t,
+            work: extents.s * (2 * extents.d + softmax::EXP_WORK),
+            compute: Arc::new(compute),
+        };
+        let source = include_str!("../../../shaders/attention_logs.wgsl");
+        let shader = extents.shader(("attention_logs", source), extents.heads, extents.t);
+        let mut probe = Probe::new(self.clone(), operands, samples::accuracy(extents.s).0);
+        for (axis, axes) in extents.parts(operands, 2) {
+            probe = probe.along_axes(axis, axes);
+        }
+        let rows = operands[0].shape.rank() - 2;
+        if extents.is_anywhere() {
+            probe = probe.along(rows, [Some(rows), None, extents.mask_rows(operands[2])]);
+        }
+        Lowering::Kernel(Kernel::new(vec![shader], cpu, probe))
+    }
+
+    fn cost(&self, operands: &[&Meta], result: &Meta) -> Cost {
+        let moved = Cost::moved(operands, result);
+        match self.extents(operands) {
+            Ok(extents) => Cost { flops: extents.product(extents.d + 2), ..moved },
+            Err(_) => moved,
+        }
+    }
+
+    fn samples() -> Vec<Sample> {
+        samples::logs()
+    }
+}
