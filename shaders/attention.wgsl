@@ -4,7 +4,7 @@
 // Lib       exp, mask, random
 // Slot      fn epilogue(acc: Acc, index: u32) -> Out
 // Shape     q: [heads, t, d], k: [heads / group, s, d], v: [heads / group, s, e], y: [heads, t, e];
-//           d and e at most 128
+//           d and e at most 128;
 //           mask: as the distances in Params say; draw: [heads, 4], two words of key, the counter and
 //           the index of the first weight
 // Dispatch  heads · ceil(t / 32) workgroups of 8 × 32 invocations, folded over (x, y) past 65535

@@ -5,7 +5,7 @@
 // Slot      fn epilogue(acc: Acc, index: u32) -> Out
 // Shape     q: [heads, t, d], k: [heads / group, s, d], v: [heads / group, s, e]; rows: [heads, t,
 //           e + 2], of each query the cotangent, the logarithm of its softmax, and the sum of the
-//           cotangent times the result; y as what it is the derivative by; d and e at most 128
+//           cotangent times the result; y as what it is the derivative by; d and e at most 128;
 //           mask: as the distances in Params say; draw: [heads, 4], two words of key, the counter and
 //           the index of the first weight
 // Dispatch  a workgroup for each 32 rows of a head, of 8 × 32 invocations, folded over (x, y) past 65535
