@@ -36,7 +36,7 @@ struct Params {
 @group(0) @binding(1) var<storage, read> q: array<Elem>;
 @group(0) @binding(2) var<storage, read> k: array<Elem>;
 @group(0) @binding(3) var<storage, read> v: array<Elem>;
-@group(0) @binding(4) var<storage, read> rows: array<Elem>;
+@group(0) @binding(4) var<storage, read> rows: array<f32>;
 @group(0) @binding(5) var<storage, read> mask: array<u32>;
 @group(0) @binding(6) var<storage, read> draw: array<u32>;
 @group(0) @binding(7) var<storage, read_write> y: array<Out>;
@@ -84,7 +84,7 @@ fn vector_of_scores(of_query: bool, vector: u32, element: u32) -> Acc {
 }
 
 fn vector_of_weights(of_query: bool, vector: u32, element: u32) -> Acc {
-    if of_query { return Acc(rows[vector * (params.e + 2u) + element]); }
+    if of_query { return rows[vector * (params.e + 2u) + element]; }
     return Acc(v[vector * params.e + element]);
 }
 
@@ -165,7 +165,7 @@ fn main(
                     }
                     score = scored(score * params.scale, head, query, key);
                     let behind = (head * params.t + query) * (params.e + 2u) + params.e;
-                    let log = Acc(rows[behind]);
+                    let log = rows[behind];
                     if score == HIDDEN {
                         // Of a query that sees no key nothing is known.
                         weight = select(0.0, not_a_number(), log < HIDDEN);
@@ -175,7 +175,7 @@ fn main(
                         if BY == 2u {
                             weight *= share;
                         } else {
-                            weight *= (share * steep[j] - Acc(rows[behind + 1u])) * params.scale;
+                            weight *= (share * steep[j] - rows[behind + 1u]) * params.scale;
                         }
                     }
                 }

@@ -75,8 +75,10 @@ impl<'g> Tensor<'g> {
             let reason = OpError::Number { what: "dropout", must: "in [0, 1)", is: dropout };
             return q.graph().refuse("attention", &[q, keys, values], reason);
         }
-        let of_floats = |mask: Tensor<'g>| mask.dtype() == DType::Bool || mask.dtype() == q.dtype();
-        if let Some(mask) = mask.filter(|&mask| !mask.failed() && !q.failed() && !of_floats(mask)) {
+        let is_mask = |dtype| [DType::Bool, DType::F32, q.dtype()].contains(&dtype);
+        if let Some(mask) =
+            mask.filter(|&mask| !mask.failed() && !q.failed() && !is_mask(mask.dtype()))
+        {
             return q.graph().refuse("attention", &[q, keys, mask], OpError::DType(mask.dtype()));
         }
         let mut op = Attention { causal, scale, masked: mask.is_some(), dropped: None };
@@ -92,13 +94,18 @@ impl<'g> Tensor<'g> {
         // A mask has an axis for each of the queries.
         let aligned = mask.map(|mask| {
             let missing = q.rank().saturating_sub(mask.rank());
-            (0..missing).fold(mask, |mask, _| mask.unsqueeze(0))
+            let mask = (0..missing).fold(mask, |mask, _| mask.unsqueeze(0));
+            if mask.dtype().is_float() { mask.cast(DType::F32) } else { mask }
         });
         // What there is not, any tensor stands in for.
         let operands = [q, keys, values, aligned.unwrap_or(q), draw.unwrap_or(q)];
         if op.fits(operands) {
             return q.graph().push(op, &operands);
         }
+        let mask = mask.map(|mask| match mask.dtype() {
+            DType::Bool => mask,
+            _ => mask.cast(q.dtype()),
+        });
         let weights = op.scores(q, keys, mask).softmax(-1);
         let weights = match draw {
             // Heads that are broadcast have no numbers of their own to begin with.

@@ -18,7 +18,7 @@ macro_rules! fragments {
 }
 
 /// Every fragment; each comes after those it calls.
-static FRAGMENTS: [Fragment; 23] = fragments! {
+static FRAGMENTS: [Fragment; 24] = fragments! {
     "nan": [],
     "scale": [],
     "divide": [],

@@ -7,6 +7,7 @@ use crate::{
         check::Sum,
         workload::{Elements, Workload},
     },
+    functions::AttentionOptions,
     graph::Tensor,
 };
 
@@ -47,7 +48,7 @@ fn attention(name: String, extents: [usize; 3], backward: bool) -> Workload {
 }
 
 fn trace<'g>(x: &[Tensor<'g>], backward: bool) -> Vec<Tensor<'g>> {
-    let y = x[0].attention(x[1], x[2], None, true);
+    let y = x[0].attention(x[1], x[2], AttentionOptions { causal: true, ..Default::default() });
     if backward { with_gradients(y, x[3], &x[..3]) } else { vec![y] }
 }
 

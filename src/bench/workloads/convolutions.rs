@@ -148,45 +148,38 @@ fn convolution(name: String, planes: Planes, parts: &'static [Part]) -> Workload
     .cost(2.0 * planes.products() * parts.len() as f64, bytes)
 }
 
-/// Bytes of the input and of the filters, sums in 32 bits.
+/// Bytes of the input and of the filters, four channels to a word and last; sums in 32 bits.
 fn bytes(name: &'static str, planes: Planes) -> Workload {
-    let Planes { channels, filters, edge, .. } = planes;
-    let inputs = 9 * channels;
-    let windows = [Window::new(3).stride(1).padding(1); 2];
-    let [x, w, y] = [planes.x(), planes.w(), planes.y()].map(|d| d.iter().product::<usize>());
+    let Planes { images, channels, filters, edge } = planes;
+    let count = channels.div_ceil(4);
+    let (x, w) = ([images, edge, edge, count], [filters, 3, 3, count]);
+    let [in_x, in_w] = [x, w].map(|dims| dims.iter().product::<usize>());
+    let geometry = Geometry::new(2).padding([(1, 1), (1, 1)]);
     Workload::new(
         "int8 convolution",
         name,
         planes.text(),
-        move |x| {
-            let columns = x[0].unfold(windows).swap_axes(-1, -2).pack_i8();
-            vec![columns.matmul_i8(x[1])]
-        },
+        move |x| vec![x[0].convolution_i8(x[1], geometry.clone())],
         move |x| -> Elements<'_> {
             Box::new(move |_, c| {
-                let (i, j) = (c[1] / edge, c[1] % edge);
-                let pixel = |input: usize| {
-                    let (channel, u, v) = (input / 9, input / 3 % 3, input % 3);
-                    let place = [(i + u).wrapping_sub(1), (j + v).wrapping_sub(1)];
-                    planes
-                        .pixel(channels, [c[0], channel], place)
-                        .map_or(0.0, |index| at(&x[0], index))
+                let tap = |[u, v]: [usize; 2]| {
+                    // A place in front of the first is far outside.
+                    let [i, j] = [(c[1] + u).wrapping_sub(1), (c[2] + v).wrapping_sub(1)];
+                    if i >= edge || j >= edge {
+                        return 0.0;
+                    }
+                    let pixel = &x[0].words()[((c[0] * edge + i) * edge + j) * count..][..count];
+                    let weight = &x[1].words()[((c[3] * 3 + u) * 3 + v) * count..][..count];
+                    pixel.iter().zip(weight).map(|(&a, &b)| dot(a, b)).sum()
                 };
-                let word = |word: usize| {
-                    let bytes = [0, 1, 2, 3].map(|k| {
-                        if 4 * word + k < inputs { pixel(4 * word + k) as i8 as u8 } else { 0 }
-                    });
-                    u32::from_le_bytes(bytes)
-                };
-                let row = &x[1].words()[c[2] * inputs.div_ceil(4)..];
-                Sum::exact((0..inputs.div_ceil(4)).map(|k| dot(word(k), row[k])).sum())
+                Sum::exact(Planes::taps().map(tap).sum())
             })
         },
     )
-    .operand(&planes.x(), DType::I32, Domain::Range(-127.0, 127.0))
-    .operand(&[filters, inputs.div_ceil(4)], DType::U32, Domain::Below(u32::MAX))
+    .operand(&x, DType::U32, Domain::Below(u32::MAX))
+    .operand(&w, DType::U32, Domain::Below(u32::MAX))
     .of_type("i8")
-    .cost(2.0 * planes.products(), words(x + w / 4 + y))
+    .cost(2.0 * planes.products(), words(in_x + in_w + images * edge * edge * filters))
 }
 
 /// The four cells of the window that a pixel is in.

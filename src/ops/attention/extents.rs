@@ -117,7 +117,7 @@ impl Attention {
         let masking = match mask.dtype {
             _ if !self.masked => Masking::None,
             DType::Bool => Masking::Truth,
-            dtype if dtype == q.dtype => Masking::Numbers,
+            DType::F32 => Masking::Numbers,
             dtype => return Err(OpError::DType(dtype)),
         };
         let distances = match masking {
@@ -151,7 +151,7 @@ impl Extents {
     /// Whether the kernels serve: there is something to look for and to see, of a width they hold.
     pub fn is_served(&self, dtype: DType) -> bool {
         let some = [self.heads, self.t, self.s, self.d, self.e].iter().all(|&extent| extent > 0);
-        some && self.d.max(self.e) <= WIDEST && dtype == DType::F32
+        some && self.d.max(self.e) <= WIDEST && dtype.is_float()
     }
 
     /// A shader with one workgroup for some rows of each of so many heads.

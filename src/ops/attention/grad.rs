@@ -4,7 +4,7 @@ use super::*;
 
 /// The derivative of [`Attention`] by one of its operands, of `(q, k, v, rows, mask, draw)`. Of each
 /// query `rows`, `[.., heads, t, e + 2]`, holds the cotangent, the logarithm of [`AttentionLogs`], and
-/// `along`, the sum of the cotangent times the result.
+/// `along`, the sum of the cotangent times the result, all f32.
 ///
 /// With the weights `p = exp(q k^T scale + mask - logs)`, what multiplies them where some are dropped,
 /// `m`, and `s = p (m ct v^T - along) scale`: `s k` by the queries, `s^T q` by the keys, `(m p)^T ct` by
@@ -46,7 +46,7 @@ impl AttentionGrad {
     fn extents(&self, operands: &[&Meta]) -> Result<Extents, OpError> {
         let [q, k, v, rows, mask, draw] = six(operands);
         let extents = self.of.extents([q, k, v, mask, draw])?;
-        let expected = Meta::new([outer(q), &[extents.t, extents.e + 2]].concat(), q.dtype);
+        let expected = Meta::new([outer(q), &[extents.t, extents.e + 2]].concat(), DType::F32);
         match *rows == expected {
             true => Ok(extents),
             false => Err(OpError::Target(expected.shape)),
@@ -101,20 +101,23 @@ impl Operation for AttentionGrad {
 
     fn expand<'g>(&self, operands: &[Tensor<'g>]) -> Option<Tensor<'g>> {
         let [q, k, v, rows, mask, draw] = six(operands);
+        let dtype = q.dtype();
+        let [q, k, v] = [q, k, v].map(|x| x.cast(DType::F32));
         let e = v.dim(-1);
         let part = |range| rows.slice(-1, range);
         let (ct, logs, along) = (part(0..e), part(e..e + 1), part(e + 1..e + 2));
         let weights = (self.of.scores(q, k, self.of.mask(mask)) - logs).exp();
         if self.by == By::Values {
             let weights = self.of.kept(weights, draw);
-            return Some(gathered(weights.swap_axes(-1, -2).matmul(ct), v));
+            return Some(gathered(weights.swap_axes(-1, -2).matmul(ct), v).cast(dtype));
         }
         let slopes = self.of.kept(ct.matmul(serving(v, q).swap_axes(-1, -2)), draw);
         let steep = self.of.scaled(weights * (slopes - along), q.dim(-1));
-        Some(match self.by {
+        let grad = match self.by {
             By::Queries => steep.matmul(serving(k, q)),
             _ => gathered(steep.swap_axes(-1, -2).matmul(q), k),
-        })
+        };
+        Some(grad.cast(dtype))
     }
 
     fn lower(&self, operands: &[&Meta], result: &Meta) -> Lowering {

@@ -27,7 +27,7 @@ impl Operation for AttentionLogs {
 
     fn infer(&self, operands: &[Meta]) -> Result<Meta, OpError> {
         let extents = self.extents(&operands.iter().collect::<Vec<_>>())?;
-        Ok(Meta::new([outer(&operands[0]), &[extents.t]].concat(), operands[0].dtype))
+        Ok(Meta::new([outer(&operands[0]), &[extents.t]].concat(), DType::F32))
     }
 
     fn eval(&self, operands: &[&Array64]) -> Array64 {
@@ -45,6 +45,7 @@ impl Operation for AttentionLogs {
 
     fn expand<'g>(&self, operands: &[Tensor<'g>]) -> Option<Tensor<'g>> {
         let &[q, k, mask] = operands else { unreachable!("three operands") };
+        let [q, k] = [q, k].map(|x| x.cast(DType::F32));
         Some(self.0.scores(q, k, self.0.mask(mask)).log_sum_exp(-1))
     }
 

@@ -28,7 +28,7 @@ use std::sync::Arc;
 /// which serves `heads / shared` of the queries. A mask is broadcast to `[.., heads, t, s]`: truth values
 /// hide scores where they are false, numbers are added to them. `draw`, `[.., heads, 4]`, is what random
 /// numbers are drawn with. Where there is no mask, or nothing is dropped, any tensor stands in, which
-/// is not looked at.
+/// is not looked at. Queries, keys and values may be halves; a mask of numbers is f32 then too.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Attention {
     /// Whether a query sees the keys up to its own position only.
@@ -196,6 +196,7 @@ impl Operation for Attention {
         let [q, k, v, mask, draw] = five(operands);
         let of_logs = Attention { dropped: None, ..self.clone() };
         let logs = ct.graph.push(AttentionLogs(of_logs), &[q, k, mask]).unsqueeze(-1);
+        let [q32, k32, v32, y, ct] = [q, k, v, y, ct].map(|x| x.cast(DType::F32));
         let along = (ct * y).sum_keepdims(-1);
         let rows = ct.graph.concat(&[ct, logs, along], -1);
         let mut all: Vec<Option<Tensor>> = grad::By::ALL
@@ -206,8 +207,8 @@ impl Operation for Attention {
             .into();
         // Numbers that are added to all scores have a derivative of the size of these.
         let of_mask = self.mask(mask).filter(|mask| mask.dtype().is_float()).map(|mask| {
-            let weights = (self.scores(q, k, Some(mask)) - logs).exp();
-            let slopes = ct.matmul(serving(v, q).swap_axes(-1, -2));
+            let weights = (self.scores(q32, k32, Some(mask)) - logs).exp();
+            let slopes = ct.matmul(serving(v32, q32).swap_axes(-1, -2));
             sum_to(weights * (self.kept(slopes, draw) - along), mask)
         });
         all.extend([of_mask, None]);
@@ -216,8 +217,10 @@ impl Operation for Attention {
 
     fn expand<'g>(&self, operands: &[Tensor<'g>]) -> Option<Tensor<'g>> {
         let [q, k, v, mask, draw] = five(operands);
+        let dtype = q.dtype();
+        let [q, k, v] = [q, k, v].map(|x| x.cast(DType::F32));
         let weights = self.scores(q, k, self.mask(mask)).softmax(-1);
-        Some(self.kept(weights, draw).matmul(serving(v, q)))
+        Some(self.kept(weights, draw).matmul(serving(v, q)).cast(dtype))
     }
 
     fn lower(&self, operands: &[&Meta], result: &Meta) -> Lowering {

@@ -142,7 +142,7 @@ pub(super) fn attention() -> Vec<Sample> {
             .without_gradient()
             .named("nothing is seen"),
     );
-    samples
+    in_halves(samples, &[3])
 }
 
 pub(super) fn logs() -> Vec<Sample> {
@@ -153,7 +153,7 @@ pub(super) fn logs() -> Vec<Sample> {
         let [q, k] = [case.of(case.outer[1], &[t, d]), case.of(case.shared, &[s, d])];
         case.sample(op, vec![q, k, case.mask.clone()], 2).bound(bound, reason)
     };
-    cases().into_iter().map(of).collect()
+    in_halves(cases().into_iter().map(of).collect(), &[2])
 }
 
 pub(super) fn grad() -> Vec<Sample> {
@@ -169,5 +169,23 @@ pub(super) fn grad() -> Vec<Sample> {
             .operand(3, ROWS_OF_QUERIES)
             .bound(bound, reason)
     };
-    By::ALL.iter().flat_map(|&by| cases().into_iter().map(move |case| of(by, case))).collect()
+    let all = By::ALL.iter().flat_map(|&by| cases().into_iter().map(move |case| of(by, case)));
+    in_halves(all.collect(), &[3, 4])
+}
+
+/// Some of these in halves too, but for the operands that are f32 in any case.
+fn in_halves(samples: Vec<Sample>, wide: &[usize]) -> Vec<Sample> {
+    const LABELS: [&str; 6] =
+        ["", "past a tile", "causal", "too wide", "a mask of heads", "shared heads"];
+    let of_floats = samples.len();
+    let mut all = with_halves(samples, &LABELS);
+    for sample in &mut all[of_floats..] {
+        for &operand in wide {
+            let meta = &mut sample.operands[operand].0;
+            if meta.dtype == DType::F16 {
+                meta.dtype = DType::F32;
+            }
+        }
+    }
+    all
 }
