@@ -1,4 +1,4 @@
-//! Steps of recurrent networks, behind their products: gates, and what they let pass.
+//! The gates of recurrent networks, and what their steps give, from the formulas.
 
 use crate::{
     dtype::DType,
@@ -10,58 +10,6 @@ use crate::{
 };
 
 impl<'g> Tensor<'g> {
-    /// A step of long short-term memory: the new hidden state and the new cell, of the sums that
-    /// enter the gates and of the cell before.
-    ///
-    /// `c' = sigmoid(f) c + sigmoid(i) tanh(g)`, `h' = sigmoid(o) tanh(c')`
-    ///
-    /// # Shapes
-    ///
-    /// `self` is `[.., 4 h]`, in the order `i, f, g, o` of PyTorch; `cell` and the results are
-    /// `[.., h]`.
-    ///
-    /// # Errors
-    ///
-    /// [`OpError::Extents`] unless there are four gates for each element of a cell;
-    /// [`OpError::DType`].
-    ///
-    /// # Source
-    ///
-    /// Hochreiter & Schmidhuber 1997; the forget gate is of Gers et al. 2000.
-    #[track_caller]
-    pub fn lstm_cell(self, cell: Tensor<'g>) -> [Tensor<'g>; 2] {
-        let [i, f, g, o] = self.gates("lstm_cell", cell);
-        let cell = f.sigmoid() * cell + i.sigmoid() * g.tanh();
-        [o.sigmoid() * cell.tanh(), cell]
-    }
-
-    /// A step of a gated recurrent unit: the new hidden state, of the sums that enter the gates from
-    /// the input (`self`) and from the state (`sums`), and of the state before.
-    ///
-    /// `r = sigmoid(x_r + s_r)`, `z = sigmoid(x_z + s_z)`, `n = tanh(x_n + r s_n)`,
-    /// `h' = (1 - z) n + z h`
-    ///
-    /// # Shapes
-    ///
-    /// `self` and `sums` are `[.., 3 h]`, in the order `r, z, n` of PyTorch; `hidden` and the result
-    /// are `[.., h]`.
-    ///
-    /// # Errors
-    ///
-    /// As for [`lstm_cell`](Self::lstm_cell), with three gates.
-    ///
-    /// # Source
-    ///
-    /// Cho et al. 2014, arXiv:1406.1078, with the reset gate behind the product, as in cuDNN.
-    #[track_caller]
-    pub fn gru_cell(self, sums: Tensor<'g>, hidden: Tensor<'g>) -> Tensor<'g> {
-        let [xr, xz, xn] = self.gates("gru_cell", hidden);
-        let [sr, sz, sn] = sums.gates("gru_cell", hidden);
-        let n = (xn + (xr + sr).sigmoid() * sn).tanh();
-        // (1 - z) n + z h, with one product less.
-        n + (xz + sz).sigmoid() * (hidden - n)
-    }
-
     /// Equal parts along the last axis, each as long as that of `state`.
     #[track_caller]
     pub(crate) fn gates<const N: usize>(

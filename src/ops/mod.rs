@@ -20,9 +20,11 @@ pub(crate) mod detach;
 pub(crate) mod flip;
 pub(crate) mod full;
 pub(crate) mod gather;
+pub(crate) mod gru;
 pub(crate) mod iota;
 pub(crate) mod library;
 pub mod lowering;
+pub(crate) mod lstm;
 pub(crate) mod math;
 pub(crate) mod matmul;
 pub(crate) mod matmul_i8;
@@ -200,6 +202,10 @@ operations! {
     attention::AttentionGrad,
     cross_entropy::CrossEntropy,
     cross_entropy::CrossEntropyGrad,
+    lstm::LstmCell,
+    lstm::LstmCellGrad,
+    gru::GruCell,
+    gru::GruCellGrad,
     normalize::Normalize,
     normalize::NormalizeGrad,
     pool::MaxPool,

@@ -7,10 +7,13 @@ use crate::{
         Op,
         binary::{Binary, BinaryFn},
         broadcast::Broadcast,
+        concat::Concat,
         full::Full,
         lowering::{Layout, Lowering},
         matmul::Matmul,
+        pad::Pad,
         reshape::Reshape,
+        slice::Slice,
         transpose::Transpose,
         unary::{Unary, UnaryFn},
     },
@@ -93,9 +96,60 @@ fn layout<'g>(node: &Node, x: &[Tensor<'g>], graph: &'g Graph) -> Option<Tensor<
         {
             Some(x)
         }
+        (Layout::Slice { starts, steps }, _) if steps.iter().all(|&step| step == 1) => {
+            slice_of_what_was_made(starts, &inner, &node.meta, graph)
+        }
         (Layout::Pad { .. }, _) if same_shape => Some(x),
         _ => None,
     }
+}
+
+/// A slice of tensors one behind the other that lies in one of them, and one of a padded tensor that
+/// lies within or beside it, are of that tensor alone: what was put together to be one operand, or is
+/// the cotangent of several slices, comes apart again.
+fn slice_of_what_was_made<'g>(
+    mut starts: Vec<usize>,
+    made: &Node,
+    meta: &Meta,
+    graph: &'g Graph,
+) -> Option<Tensor<'g>> {
+    let dims = meta.shape.dims();
+    let part = match &made.op {
+        Op::Concat(Concat { axis }) => {
+            let (start, extent) = (starts[*axis], dims[*axis]);
+            let mut end = 0;
+            let parts = made.inputs.iter().map(|&id| Tensor { graph, id });
+            let (part, first) =
+                parts.map(|part| (part, part.shape().dims()[*axis])).find_map(|(part, own)| {
+                    let first = end;
+                    end += own;
+                    let is_within = first <= start && start + extent <= end && extent > 0;
+                    is_within.then_some((part, first))
+                })?;
+            starts[*axis] -= first;
+            part
+        }
+        Op::Pad(Pad { low, word, .. }) => {
+            let part = Tensor { graph, id: made.inputs[0] };
+            for (axis, &extent) in part.shape().dims().iter().enumerate() {
+                let (start, end) = (starts[axis], starts[axis] + dims[axis]);
+                let (first, last) = (low[axis], low[axis] + extent);
+                // Beside it along one axis, wherever along the others.
+                if end <= first || last <= start {
+                    return Some(graph.push(Full { word: *word, meta: meta.clone() }, &[]));
+                }
+                starts[axis] = start.checked_sub(first).filter(|_| end <= last)?;
+            }
+            part
+        }
+        _ => return None,
+    };
+    if part.shape() == meta.shape {
+        return Some(part);
+    }
+    let ends = starts.iter().zip(dims).map(|(start, dim)| start + dim).collect();
+    let steps = vec![1; starts.len()];
+    Some(graph.push(Slice { starts, ends, steps }, &[part]))
 }
 
 /// Factors of 1, zeros taken away, and double negation.

@@ -1,0 +1,279 @@
+//! A step of a gated recurrent unit behind its products, and its derivative.
+
+use super::*;
+use crate::{
+    dtype::DType,
+    ops::{
+        lstm::{accuracy, infer_state, kernel, parts, rows_of, slices},
+        softmax::Rows,
+    },
+};
+
+/// The hidden state after a step, of the sums that enter the gates from the input and from the
+/// state, and of the state before: `r = sigmoid(x_r + s_r)`, `z = sigmoid(x_z + s_z)`,
+/// `n = tanh(x_n + r s_n)`, `h' = n + z (h - n)`.
+///
+/// It always expands; but its derivative is an operation of its own, which computes the gates
+/// again from their sums. So no gate is kept for the way back.
+#[derive(Clone, Debug, PartialEq)]
+pub struct GruCell;
+
+/// The derivative of [`GruCell`], of its operands and the cotangent of the state after the step.
+///
+/// With `dn = dh' (1 - z) (1 - n^2)`: by the state `dh' z`; by the sums from the input
+/// `dn s_n r (1 - r)`, `dh' (h - n) z (1 - z)` and `dn`, and `dn r` in the last place by those from
+/// the state.
+#[derive(Clone, Debug, PartialEq)]
+pub struct GruCellGrad {
+    pub(crate) by: By,
+}
+
+/// By what is derived.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum By {
+    Input,
+    Sums,
+    Hidden,
+}
+
+/// Gates for each element of the state, in the order `r, z, n`.
+const GATES: usize = 3;
+
+impl<'g> Tensor<'g> {
+    /// A step of a gated recurrent unit: the new hidden state, of the sums that enter the gates from
+    /// the input (`self`) and from the state (`sums`), and of the state before.
+    ///
+    /// `r = sigmoid(x_r + s_r)`, `z = sigmoid(x_z + s_z)`, `n = tanh(x_n + r s_n)`,
+    /// `h' = (1 - z) n + z h`
+    ///
+    /// # Shapes
+    ///
+    /// `self` and `sums` are `[.., 3 h]`, in the order `r, z, n` of PyTorch; `hidden` and the result
+    /// are `[.., h]`.
+    ///
+    /// # Gradient
+    ///
+    /// Computes the gates again from their sums: nothing is kept but operands.
+    ///
+    /// # Errors
+    ///
+    /// As for [`lstm_cell`](Self::lstm_cell), with three gates.
+    ///
+    /// # Source
+    ///
+    /// Cho et al. 2014, arXiv:1406.1078, with the reset gate behind the product, as in cuDNN.
+    #[track_caller]
+    pub fn gru_cell(self, sums: Tensor<'g>, hidden: Tensor<'g>) -> Tensor<'g> {
+        self.graph.push(GruCell, &[self, sums, hidden])
+    }
+}
+
+/// `r`, `z` and `n`.
+fn gates<'g>(input: Tensor<'g>, sums: Tensor<'g>) -> [Tensor<'g>; GATES] {
+    let ([xr, xz, xn], [sr, sz, sn]) = (parts(input), parts(sums));
+    let r = (xr + sr).sigmoid();
+    [r, (xz + sz).sigmoid(), (xn + r * sn).tanh()]
+}
+
+/// Sums from input and state are alike, and fit the state.
+fn infer(operands: &[Meta]) -> Result<(), OpError> {
+    infer_state(&operands[0], &operands[2], GATES)?;
+    infer_state(&operands[1], &operands[2], GATES).map(|_| ())
+}
+
+impl std::fmt::Display for GruCell {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl Operation for GruCell {
+    fn name(&self) -> &'static str {
+        "gru_cell"
+    }
+
+    fn infer(&self, operands: &[Meta]) -> Result<Meta, OpError> {
+        infer(operands)?;
+        Ok(operands[2].clone())
+    }
+
+    fn eval(&self, operands: &[&Array64]) -> Array64 {
+        crate::reference::expanded(&self.clone().into(), operands)
+    }
+
+    fn vjp<'g>(
+        &self,
+        operands: &[Tensor<'g>],
+        _: Tensor<'g>,
+        ct: Tensor<'g>,
+    ) -> Vec<Option<Tensor<'g>>> {
+        let operands = [operands, &[ct]].concat();
+        let by = |by| Some(ct.graph.push(GruCellGrad { by }, &operands));
+        vec![by(By::Input), by(By::Sums), by(By::Hidden)]
+    }
+
+    fn expand<'g>(&self, operands: &[Tensor<'g>]) -> Option<Tensor<'g>> {
+        let [input, sums, hidden] = *operands else { unreachable!("it has three operands") };
+        let [_, z, n] = gates(input, sums);
+        // (1 - z) n + z h, with one product less.
+        Some(n + z * (hidden - n))
+    }
+
+    fn lower(&self, _: &[&Meta], _: &Meta) -> Lowering {
+        Lowering::Expand
+    }
+
+    fn cost(&self, operands: &[&Meta], result: &Meta) -> Cost {
+        Cost::elementwise(10.0, operands, result)
+    }
+
+    fn samples() -> Vec<Sample> {
+        let of = |outer: &[usize], h: usize| {
+            let meta = |width: usize| Meta::new([outer, &[width]].concat(), DType::F32);
+            Sample::new(GruCell, [meta(GATES * h), meta(GATES * h), meta(h)])
+                .bound(Bound::Abs(1e-6), "a handful of rounded operations on values below 2")
+        };
+        vec![
+            of(&[3], 5),
+            of(&[], 7).named("one row"),
+            of(&[2, 1], 33).named("two axes of rows"),
+            of(&[0], 3).named("no rows"),
+        ]
+    }
+}
+
+impl std::fmt::Display for GruCellGrad {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl Operation for GruCellGrad {
+    fn name(&self) -> &'static str {
+        match self.by {
+            By::Input => "gru_cell_input_grad",
+            By::Sums => "gru_cell_sums_grad",
+            By::Hidden => "gru_cell_grad",
+        }
+    }
+
+    fn infer(&self, operands: &[Meta]) -> Result<Meta, OpError> {
+        infer(operands)?;
+        match operands[3] == operands[2] {
+            true => Ok(operands[self.by as usize].clone()),
+            false => Err(OpError::Target(operands[2].shape.clone())),
+        }
+    }
+
+    fn eval(&self, operands: &[&Array64]) -> Array64 {
+        crate::reference::expanded(&self.clone().into(), operands)
+    }
+
+    fn vjp<'g>(
+        &self,
+        operands: &[Tensor<'g>],
+        _: Tensor<'g>,
+        ct: Tensor<'g>,
+    ) -> Vec<Option<Tensor<'g>>> {
+        crate::autodiff::through_expansion(&self.clone().into(), operands, ct)
+    }
+
+    fn expand<'g>(&self, operands: &[Tensor<'g>]) -> Option<Tensor<'g>> {
+        let [input, sums, hidden, ct] = *operands else { unreachable!("it has four operands") };
+        let [r, z, n] = gates(input, sums);
+        if self.by == By::Hidden {
+            return Some(ct * z);
+        }
+        let [_, _, sn] = parts(sums);
+        let slope = |y: Tensor<'g>| y * (1.0 - y);
+        let dn = ct * (1.0 - z) * (1.0 - n * n);
+        let last = if self.by == By::Input { dn } else { dn * r };
+        let by_gates = [dn * sn * slope(r), ct * (hidden - n) * slope(z), last];
+        Some(input.graph.concat(&by_gates, -1))
+    }
+
+    fn lower(&self, operands: &[&Meta], result: &Meta) -> Lowering {
+        if result.dtype != DType::F32 {
+            return Lowering::Expand;
+        }
+        let (by, rows) = (self.by, rows_of(operands[2]));
+        let each = if by == By::Hidden { 1 } else { GATES };
+        let width = each * rows.cols as usize;
+        let compute = move |operands: &[&[u32]], start: usize, out: &mut [u32]| {
+            let sums = Rows { cols: rows.cols * GATES as u32, ..rows };
+            for (row, out) in (start / width..).zip(out.chunks_exact_mut(width)) {
+                let [x, s] = [0, 1].map(|k| sums.row(operands[k], row));
+                let [hidden, ct] = [2, 3].map(|k| rows.row(operands[k], row));
+                let out = bytemuck::cast_slice_mut(out);
+                match by {
+                    By::Hidden => by_hidden(x, s, ct, out),
+                    _ => by_gates(by, [x, s], [hidden, ct], out),
+                }
+            }
+        };
+        let source = include_str!("../../shaders/gru_cell_grad.wgsl");
+        let probe = Probe::new(self.clone(), operands, accuracy().0)
+            .along_all(0..operands[2].shape.rank() - 1);
+        kernel(("gru_cell_grad", source), by as u32, rows, each, compute, probe)
+    }
+
+    fn cost(&self, operands: &[&Meta], result: &Meta) -> Cost {
+        let flops = if self.by == By::Hidden { 3.0 } else { 8.0 };
+        Cost::elementwise(flops, operands, result)
+    }
+
+    fn samples() -> Vec<Sample> {
+        let of = |by, outer: &[usize], h: usize| {
+            let meta = |width: usize| Meta::new([outer, &[width]].concat(), DType::F32);
+            let operands = [meta(GATES * h), meta(GATES * h), meta(h), meta(h)];
+            let (bound, reason) = accuracy();
+            Sample::new(GruCellGrad { by }, operands).bound(bound, reason)
+        };
+        let every = |by| {
+            [
+                of(by, &[3], 5),
+                of(by, &[], 7).named("one row"),
+                of(by, &[2, 1], 259).named("past a workgroup"),
+                of(by, &[0], 3).named("no rows"),
+                of(by, &[2], 64)
+                    .operand(0, Domain::Range(-200.0, 200.0))
+                    .without_gradient()
+                    .named("gates that are shut or open"),
+            ]
+        };
+        [every(By::Input), every(By::Sums), every(By::Hidden)].concat()
+    }
+}
+
+/// One row by its sums from the input or from the state.
+fn by_gates(by: By, [x, s]: [&[f32]; 2], [hidden, ct]: [&[f32]; 2], out: &mut [f32]) {
+    // Here the loop is one function, which is compiled for each instruction set.
+    pulp::Arch::new().dispatch(|| {
+        let h = out.len() / GATES;
+        let [[xr, xz, xn], [sr, sz, sn]] = [x, s].map(|x| slices::<GATES>(x, h));
+        let [hidden, ct] = [&hidden[..h], &ct[..h]];
+        let (dr, rest) = out.split_at_mut(h);
+        let (dz, dn) = rest.split_at_mut(h);
+        let dn = &mut dn[..h];
+        for k in 0..h {
+            let [r, z] = [xr[k] + sr[k], xz[k] + sz[k]].map(math::sigmoid);
+            let n = math::tanh(xn[k] + r * sn[k]);
+            let d = ct[k] * (1.0 - z) * (1.0 - n * n);
+            dr[k] = d * sn[k] * (r * (1.0 - r));
+            dz[k] = ct[k] * (hidden[k] - n) * (z * (1.0 - z));
+            dn[k] = if by == By::Sums { d * r } else { d };
+        }
+    });
+}
+
+/// One row by the state before.
+fn by_hidden(x: &[f32], s: &[f32], ct: &[f32], out: &mut [f32]) {
+    pulp::Arch::new().dispatch(|| {
+        let h = out.len();
+        let [[_, xz, _], [_, sz, _]] = [x, s].map(|x| slices::<GATES>(x, h));
+        let ct = &ct[..h];
+        for k in 0..h {
+            out[k] = ct[k] * math::sigmoid(xz[k] + sz[k]);
+        }
+    });
+}

@@ -1,0 +1,354 @@
+//! A step of long short-term memory behind its product, and its derivative.
+
+use super::*;
+use crate::{
+    dtype::DType,
+    ops::{
+        lowering::{CpuKernel, Kernel, Shader},
+        softmax::{EXP_WORK, Rows},
+    },
+    shape::Shape,
+};
+use std::sync::Arc;
+
+/// Hidden state and cell after a step, `[2, .., h]`, of the sums that enter the gates and of the
+/// cell before: `c' = sigmoid(f) c + sigmoid(i) tanh(g)`, `h' = sigmoid(o) tanh(c')`.
+///
+/// It always expands; but its derivative is an operation of its own, which computes the gates
+/// again from their sums. So no gate is kept for the way back.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LstmCell;
+
+/// The derivative of [`LstmCell`], of its operands, the cell after the step, and the cotangents of
+/// hidden state and cell.
+///
+/// With `d = dc' + dh' sigmoid(o) (1 - tanh(c')^2)`: by the cell `d sigmoid(f)`; by the sums, each
+/// with the slope of its own gate, `d tanh(g)`, `d c`, `d sigmoid(i)` and `dh' tanh(c')`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LstmCellGrad {
+    pub(crate) by: By,
+}
+
+/// By what is derived.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum By {
+    Gates,
+    Cell,
+}
+
+/// Gates for each element of the cell, in the order `i, f, g, o`.
+const GATES: usize = 4;
+
+/// The shape of a cell, if the sums have `count` gates for each of its elements.
+pub(super) fn infer_state(gates: &Meta, state: &Meta, count: usize) -> Result<Shape, OpError> {
+    for meta in [gates, state] {
+        if !meta.dtype.is_float() {
+            return Err(OpError::DType(meta.dtype));
+        }
+    }
+    if gates.dtype != state.dtype {
+        return Err(OpError::DTypes);
+    }
+    let (Some((all, outer)), Some((&width, _))) =
+        (gates.shape.dims().split_last(), state.shape.dims().split_last())
+    else {
+        return Err(OpError::Rank { least: 1 });
+    };
+    let rhs = count.saturating_mul(width);
+    if *all != rhs {
+        return Err(OpError::Extents {
+            what: "extents of gates and of all states",
+            lhs: *all,
+            rhs,
+        });
+    }
+    match [outer, &[width]].concat() {
+        expected if expected == state.shape.dims() => Ok(state.shape.clone()),
+        expected => Err(OpError::Target(expected.into())),
+    }
+}
+
+/// Equal parts along the last axis.
+pub(super) fn parts<'g, const N: usize>(x: Tensor<'g>) -> [Tensor<'g>; N] {
+    let width = x.dim(-1) / N;
+    std::array::from_fn(|k| x.slice(-1, k * width..(k + 1) * width))
+}
+
+/// The rows of a state, each as long as its last axis.
+pub(super) fn rows_of(state: &Meta) -> Rows {
+    let cols = state.shape.dims().last().copied().unwrap_or(1);
+    let rows = state.shape.len().checked_div(cols).unwrap_or(0);
+    Rows { rows: rows as u32, cols: cols as u32 }
+}
+
+/// The kernel of a derivative: an invocation computes `each` results of one element of a state.
+pub(super) fn kernel(
+    (name, source): (&'static str, &'static str),
+    by: u32,
+    rows: Rows,
+    each: usize,
+    compute: impl Fn(&[&[u32]], usize, &mut [u32]) + Send + Sync + 'static,
+    probe: Probe,
+) -> Lowering {
+    let elements = rows.rows as usize * rows.cols as usize;
+    let shader = Shader::new(name, source, bytemuck::bytes_of(&rows), elements.div_ceil(256))
+        .with_override("BY", f64::from(by));
+    let granule = (each * rows.cols as usize).max(1);
+    // A handful of exponentials an element, shared by its results.
+    let work = GATES * EXP_WORK / each;
+    let cpu = CpuKernel { granule, work, compute: Arc::new(compute) };
+    Lowering::Kernel(Kernel::new(vec![shader], cpu, probe))
+}
+
+impl<'g> Tensor<'g> {
+    /// A step of long short-term memory: the new hidden state and the new cell, of the sums that
+    /// enter the gates and of the cell before.
+    ///
+    /// `c' = sigmoid(f) c + sigmoid(i) tanh(g)`, `h' = sigmoid(o) tanh(c')`
+    ///
+    /// # Shapes
+    ///
+    /// `self` is `[.., 4 h]`, in the order `i, f, g, o` of PyTorch; `cell` and the results are
+    /// `[.., h]`.
+    ///
+    /// # Gradient
+    ///
+    /// Computes the gates again from their sums: nothing is kept but operands and results.
+    ///
+    /// # Errors
+    ///
+    /// [`OpError::Extents`] unless there are four gates for each element of a cell;
+    /// [`OpError::Target`] where the other axes differ; [`OpError::DType`].
+    ///
+    /// # Source
+    ///
+    /// Hochreiter & Schmidhuber 1997; the forget gate is of Gers et al. 2000.
+    #[track_caller]
+    pub fn lstm_cell(self, cell: Tensor<'g>) -> [Tensor<'g>; 2] {
+        states(self.graph.push(LstmCell, &[self, cell]))
+    }
+}
+
+/// Hidden state and cell.
+#[track_caller]
+fn states(both: Tensor<'_>) -> [Tensor<'_>; 2] {
+    [0, 1].map(|k| both.slice(0, k..k + 1).squeeze(0))
+}
+
+impl std::fmt::Display for LstmCell {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl Operation for LstmCell {
+    fn name(&self) -> &'static str {
+        "lstm_cell"
+    }
+
+    fn infer(&self, operands: &[Meta]) -> Result<Meta, OpError> {
+        let [gates, cell] = operands else { unreachable!("it has two operands") };
+        let cell = infer_state(gates, cell, GATES)?;
+        Ok(Meta::new([&[2], cell.dims()].concat(), gates.dtype))
+    }
+
+    fn eval(&self, operands: &[&Array64]) -> Array64 {
+        crate::reference::expanded(&self.clone().into(), operands)
+    }
+
+    fn vjp<'g>(
+        &self,
+        operands: &[Tensor<'g>],
+        y: Tensor<'g>,
+        ct: Tensor<'g>,
+    ) -> Vec<Option<Tensor<'g>>> {
+        let [gates, cell] = *operands else { unreachable!("it has two operands") };
+        let ([_, next], [hidden_ct, cell_ct]) = (states(y), states(ct));
+        let by =
+            |by| Some(ct.graph.push(LstmCellGrad { by }, &[gates, cell, next, hidden_ct, cell_ct]));
+        vec![by(By::Gates), by(By::Cell)]
+    }
+
+    fn expand<'g>(&self, operands: &[Tensor<'g>]) -> Option<Tensor<'g>> {
+        let [gates, cell] = *operands else { unreachable!("it has two operands") };
+        let [i, f, g, o] = parts(gates);
+        let cell = f.sigmoid() * cell + i.sigmoid() * g.tanh();
+        Some(cell.graph.stack(&[o.sigmoid() * cell.tanh(), cell], 0))
+    }
+
+    fn lower(&self, _: &[&Meta], _: &Meta) -> Lowering {
+        Lowering::Expand
+    }
+
+    fn cost(&self, operands: &[&Meta], result: &Meta) -> Cost {
+        // Five functions, three products and a sum for two results.
+        Cost::elementwise(4.5, operands, result)
+    }
+
+    fn samples() -> Vec<Sample> {
+        let of = |outer: &[usize], h: usize| {
+            let meta = |width: usize| Meta::new([outer, &[width]].concat(), DType::F32);
+            Sample::new(LstmCell, [meta(GATES * h), meta(h)])
+                .bound(Bound::Abs(1e-6), "a handful of rounded operations on values below 2")
+        };
+        vec![
+            of(&[3], 5),
+            of(&[], 7).named("one row"),
+            of(&[2, 1], 33).named("two axes of rows"),
+            of(&[0], 3).named("no rows"),
+        ]
+    }
+}
+
+impl std::fmt::Display for LstmCellGrad {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl Operation for LstmCellGrad {
+    fn name(&self) -> &'static str {
+        match self.by {
+            By::Gates => "lstm_cell_gates_grad",
+            By::Cell => "lstm_cell_grad",
+        }
+    }
+
+    fn infer(&self, operands: &[Meta]) -> Result<Meta, OpError> {
+        infer_state(&operands[0], &operands[1], GATES)?;
+        if operands[2..].iter().any(|operand| *operand != operands[1]) {
+            return Err(OpError::Target(operands[1].shape.clone()));
+        }
+        Ok(operands[self.by as usize].clone())
+    }
+
+    fn eval(&self, operands: &[&Array64]) -> Array64 {
+        crate::reference::expanded(&self.clone().into(), operands)
+    }
+
+    fn vjp<'g>(
+        &self,
+        operands: &[Tensor<'g>],
+        _: Tensor<'g>,
+        ct: Tensor<'g>,
+    ) -> Vec<Option<Tensor<'g>>> {
+        crate::autodiff::through_expansion(&self.clone().into(), operands, ct)
+    }
+
+    fn expand<'g>(&self, operands: &[Tensor<'g>]) -> Option<Tensor<'g>> {
+        let &[gates, cell, next, hidden_ct, cell_ct] = operands else {
+            unreachable!("it has five operands")
+        };
+        let [i, f, g, o] = parts(gates);
+        let [i, f, g, o, t] = [i.sigmoid(), f.sigmoid(), g.tanh(), o.sigmoid(), next.tanh()];
+        let d = cell_ct + hidden_ct * o * (1.0 - t * t);
+        if self.by == By::Cell {
+            return Some(d * f);
+        }
+        let slope = |y: Tensor<'g>| y * (1.0 - y);
+        let by_gates = [
+            d * g * slope(i),
+            d * cell * slope(f),
+            d * i * (1.0 - g * g),
+            hidden_ct * t * slope(o),
+        ];
+        Some(gates.graph.concat(&by_gates, -1))
+    }
+
+    fn lower(&self, operands: &[&Meta], result: &Meta) -> Lowering {
+        if result.dtype != DType::F32 {
+            return Lowering::Expand;
+        }
+        let (by, rows) = (self.by, rows_of(operands[1]));
+        let each = if by == By::Gates { GATES } else { 1 };
+        let width = each * rows.cols as usize;
+        let compute = move |operands: &[&[u32]], start: usize, out: &mut [u32]| {
+            for (row, out) in (start / width..).zip(out.chunks_exact_mut(width)) {
+                let gates = Rows { cols: rows.cols * GATES as u32, ..rows }.row(operands[0], row);
+                let states: [&[f32]; 4] = std::array::from_fn(|k| rows.row(operands[k + 1], row));
+                match by {
+                    By::Gates => by_gates(gates, states, bytemuck::cast_slice_mut(out)),
+                    By::Cell => by_cell(gates, states, bytemuck::cast_slice_mut(out)),
+                }
+            }
+        };
+        let source = include_str!("../../shaders/lstm_cell_grad.wgsl");
+        let probe = Probe::new(self.clone(), operands, accuracy().0)
+            .along_all(0..operands[1].shape.rank() - 1);
+        kernel(("lstm_cell_grad", source), by as u32, rows, each, compute, probe)
+    }
+
+    fn cost(&self, operands: &[&Meta], result: &Meta) -> Cost {
+        let flops = if self.by == By::Gates { 6.0 } else { 9.0 };
+        Cost::elementwise(flops, operands, result)
+    }
+
+    fn samples() -> Vec<Sample> {
+        let of = |by, outer: &[usize], h: usize| {
+            let meta = |width: usize| Meta::new([outer, &[width]].concat(), DType::F32);
+            let operands = [meta(GATES * h), meta(h), meta(h), meta(h), meta(h)];
+            let (bound, reason) = accuracy();
+            Sample::new(LstmCellGrad { by }, operands).bound(bound, reason)
+        };
+        let both = |by| {
+            [
+                of(by, &[3], 5),
+                of(by, &[], 7).named("one row"),
+                of(by, &[2, 1], 259).named("past a workgroup"),
+                of(by, &[0], 3).named("no rows"),
+                of(by, &[2], 64)
+                    .operand(0, Domain::Range(-200.0, 200.0))
+                    .without_gradient()
+                    .named("gates that are shut or open"),
+            ]
+        };
+        [both(By::Gates), both(By::Cell)].concat()
+    }
+}
+
+/// How far the derivative may be off, and why.
+pub(super) fn accuracy() -> (Bound, &'static str) {
+    (Bound::Abs(2e-6), "a dozen rounded operations on values below 2")
+}
+
+/// One row by its sums.
+fn by_gates(gates: &[f32], states: [&[f32]; 4], out: &mut [f32]) {
+    // Here the loop is one function, which is compiled for each instruction set.
+    pulp::Arch::new().dispatch(|| {
+        let h = out.len() / GATES;
+        let [i, f, g, o] = slices(gates, h);
+        let [cell, next, hidden_ct, cell_ct] = states.map(|state| &state[..h]);
+        let (ifs, gos) = out.split_at_mut(2 * h);
+        let ((di, df), (dg, d_o)) = (ifs.split_at_mut(h), gos.split_at_mut(h));
+        let (df, d_o) = (&mut df[..h], &mut d_o[..h]);
+        for k in 0..h {
+            let [i, f, o] = [i[k], f[k], o[k]].map(math::sigmoid);
+            let [g, t] = [g[k], next[k]].map(math::tanh);
+            let d = cell_ct[k] + hidden_ct[k] * o * (1.0 - t * t);
+            di[k] = d * g * (i * (1.0 - i));
+            df[k] = d * cell[k] * (f * (1.0 - f));
+            dg[k] = d * i * (1.0 - g * g);
+            d_o[k] = hidden_ct[k] * t * (o * (1.0 - o));
+        }
+    });
+}
+
+/// One row by the cell before.
+fn by_cell(gates: &[f32], states: [&[f32]; 4], out: &mut [f32]) {
+    pulp::Arch::new().dispatch(|| {
+        let h = out.len();
+        let [_, f, _, o] = slices::<GATES>(gates, h);
+        let [_, next, hidden_ct, cell_ct] = states.map(|state| &state[..h]);
+        for k in 0..h {
+            let [f, o] = [f[k], o[k]].map(math::sigmoid);
+            let t = math::tanh(next[k]);
+            out[k] = (cell_ct[k] + hidden_ct[k] * o * (1.0 - t * t)) * f;
+        }
+    });
+}
+
+/// The gates of a row, each of `h` elements.
+#[inline(always)]
+pub(super) fn slices<const N: usize>(gates: &[f32], h: usize) -> [&[f32]; N] {
+    std::array::from_fn(|k| &gates[k * h..(k + 1) * h])
+}
