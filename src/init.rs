@@ -6,7 +6,7 @@
 use crate::{
     array::Array,
     dtype::DType,
-    error::Error,
+    error::{Error, VariableError},
     ops::random::{self, RandomFn},
     shape::{Meta, Shape},
 };
@@ -45,6 +45,9 @@ pub enum Init {
     GlorotNormal,
     /// Uniform with variance `2 / (fan_in + fan_out)`.
     GlorotUniform,
+    /// The lengths of the rows of the variable beside it that has this name: roots of the sums of
+    /// squares over all its axes but the first.
+    RowLengths(&'static str),
     /// The seed of the store: two words, the key of all random operations.
     Seed,
 }
@@ -54,7 +57,7 @@ impl Init {
     ///
     /// # Errors
     ///
-    /// None in practice: the number of values is that of the shape.
+    /// [`VariableError::Missing`] for [`RowLengths`](Init::RowLengths), which takes another variable.
     pub fn values(self, meta: &Meta, seed: u64, path: &str) -> Result<Array, Error> {
         let key = key(seed, path);
         let (fan_in, fan_out) = fans(&meta.shape);
@@ -81,12 +84,39 @@ impl Init {
             Init::HeUniform => uniform(2.0 / fan_in),
             Init::GlorotNormal => normal(2.0 / (fan_in + fan_out)),
             Init::GlorotUniform => uniform(2.0 / (fan_in + fan_out)),
+            Init::RowLengths(name) => {
+                return Err(VariableError::Missing(beside(path, name)).into());
+            }
             Init::Seed => (0..meta.shape.len())
                 .map(|word| f64::from((seed >> (32 * (word % 2))) as u32))
                 .collect(),
         };
         Array::from_f64(meta.clone(), &values)
     }
+}
+
+/// The path of the variable of this name in the same scope.
+pub(crate) fn beside(path: &str, name: &str) -> String {
+    match path.rsplit_once('/') {
+        Some((scope, _)) => format!("{scope}/{name}"),
+        None => name.to_owned(),
+    }
+}
+
+/// Values for [`Init::RowLengths`] of this variable.
+///
+/// # Errors
+///
+/// As for [`Array::from_f64`], where there is not one length for each row.
+pub(crate) fn row_lengths(meta: &Meta, of: &Array) -> Result<Array, Error> {
+    let (rows, values) = (of.shape().dims().first().copied().unwrap_or(1), of.to_f64());
+    let columns = values.len() / rows.max(1);
+    let length = |row: &[f64]| row.iter().map(|x| x * x).sum::<f64>().sqrt();
+    let lengths: Vec<f64> = match columns {
+        0 => vec![0.0; rows],
+        _ => values.chunks(columns).map(length).collect(),
+    };
+    Array::from_f64(meta.clone(), &lengths)
 }
 
 /// Inputs that meet in one output, and outputs that one input reaches.

@@ -9,6 +9,7 @@ use crate::{
     error::{Error, VariableError},
     gpu,
     graph::Declaration,
+    init::{self, Init},
     reference::Array64,
     shape::Meta,
 };
@@ -174,7 +175,10 @@ impl Store {
     ///
     /// [`VariableError::Mismatch`] where one has another shape or type than declared.
     pub fn ensure(&mut self, declared: &[(String, Declaration)]) -> Result<(), Error> {
-        for (path, Declaration { meta, init }) in declared {
+        // What is made of other variables comes behind them.
+        let depends = |d: &&(String, Declaration)| matches!(d.1.init, Init::RowLengths(_));
+        let (last, first): (Vec<_>, Vec<_>) = declared.iter().partition(depends);
+        for (path, Declaration { meta, init }) in first.into_iter().chain(last) {
             match self.entries.get(path) {
                 Some(entry) if entry.meta == *meta => {}
                 Some(entry) => {
@@ -186,7 +190,12 @@ impl Store {
                     .into());
                 }
                 None => {
-                    let value = init.values(meta, self.seed, path)?;
+                    let value = match init {
+                        Init::RowLengths(name) => {
+                            init::row_lengths(meta, &self.get(&init::beside(path, name))?)?
+                        }
+                        _ => init.values(meta, self.seed, path)?,
+                    };
                     let entry = Entry { meta: meta.clone(), place: Place::Host(value) };
                     self.entries.insert(path.clone(), entry);
                 }

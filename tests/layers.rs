@@ -1,11 +1,12 @@
 //! Derivatives of layers, by their operand and their parameters, against differences in f64.
 
 use wgrad::{
-    DType, Error, Init, Meta, Tensor,
+    Array, DType, Device, Error, Graph, Init, Meta, Tensor, Variables,
     nn::{
         Activation, BatchNorm, Conv2d, ConvTranspose2d, Dense, Dropout, Flatten, GroupNorm,
-        InstanceNorm, LayerNorm, LearnedPositions, MaxPool2d, Module, MultiHeadAttention, PRelu,
-        Recurrent, RmsNorm, Scope, Sequential, SinusoidalPositions, TransformerLayer,
+        InstanceNorm, LayerNorm, LearnedPositions, LocalResponseNorm, LpPool2d, MaxPool2d,
+        MaxUnpool2d, Mode, Module, MultiHeadAttention, PRelu, Recurrent, RmsNorm, Scope,
+        Sequential, SinusoidalPositions, TransformerLayer,
     },
     testing::{Domain, SLOPE_BOUNDS, layer_slopes},
 };
@@ -24,7 +25,15 @@ fn slopes_of_layers_agree_with_differences() -> Result<(), Error> {
         (Box::new(GroupNorm::new(2)), &[2, 4, 5], NOISE),
         (Box::new(BatchNorm::new()), &[5, 3, 4], NOISE),
         (Box::new(InstanceNorm::new()), &[2, 3, 5], NOISE),
+        (Box::new(InstanceNorm::new().running(0.1).without_affine()), &[2, 3, 5], NOISE),
+        (Box::new(BatchNorm::new().cumulative().without_affine()), &[5, 3, 4], NOISE),
+        (Box::new(RmsNorm::new().axes(2)), &[2, 3, 4], NOISE),
+        (Box::new(LocalResponseNorm::new(3).alpha(0.5)), &[2, 4, 3], NOISE),
+        (Box::new(LpPool2d::new(2).order(3.0)), &[1, 2, 4, 4], Domain::Range(0.2, 1.0)),
         (Box::new(PRelu::new()), &[2, 3, 4], Domain::Distinct),
+        (Box::new(PRelu::new().by_channel()), &[2, 3, 4], Domain::Distinct),
+        (Box::new(ConvTranspose2d::new(2, [3, 3]).weight_norm()), &[1, 3, 3, 4], NOISE),
+        (Box::new(Recurrent::elman(3).relu()), &[2, 3, 4], NOISE),
         (Box::new(MaxPool2d::new(2)), &[1, 2, 4, 6], Domain::Distinct),
         (Box::new(Dropout::new(0.4)), &[4, 8], NOISE),
         (Box::new(Dense::new(3).weight_norm()), &[4, 5], NOISE),
@@ -59,6 +68,60 @@ fn slopes_of_layers_agree_with_differences() -> Result<(), Error> {
         assert!(first.error() < SLOPE_BOUNDS[0], "{name}: {first:?}");
         assert!(second.error() < SLOPE_BOUNDS[1], "{name}: {second:?}");
     }
+    Ok(())
+}
+
+/// Dropout of weights needs them; where nothing is dropped, nothing of their size is made. A layer of
+/// a transformer draws for the weights, for both of its parts, and between the dense layers.
+#[test]
+fn dropout_of_attention_is_for_training_only() -> Result<(), Error> {
+    let layer = TransformerLayer::new(MultiHeadAttention::new(2), 6).dropout(0.1);
+    let built = |mode| {
+        let graph = Graph::new();
+        let x = graph.input("x", [2, 3, 4], DType::F32);
+        layer.forward(&mut Scope::new(&graph, mode), x);
+        graph.check().map(|()| graph.to_string())
+    };
+    let count = |dump: &str, word: &str| dump.lines().filter(|line| line.contains(word)).count();
+    let (training, evaluation) = (built(Mode::Train)?, built(Mode::Eval)?);
+    assert_eq!(count(&training, "= random_uniform"), 4, "{training}");
+    assert_eq!(count(&evaluation, "= random_uniform"), 0, "{evaluation}");
+    assert_eq!(count(&evaluation, "= attention"), 1, "{evaluation}");
+    assert_eq!(count(&evaluation, "= softmax"), 0, "{evaluation}");
+    Ok(())
+}
+
+/// The weight of a layer begins as it would without normalisation.
+#[test]
+fn weight_normalisation_keeps_the_weight_that_it_begins_with() -> Result<(), Error> {
+    let (graph, store) = (Graph::new(), Variables::new(4));
+    let mut cx = Scope::new(&graph, Mode::Train);
+    let x = graph.input("x", [1, 3, 3, 3], DType::F32);
+    let normal = Conv2d::new(4, [3, 3]).weight_norm().forward(&mut cx.child("net"), x);
+    let spread = ConvTranspose2d::new(2, [3, 3]).weight_norm().forward(&mut cx.child("up"), x);
+    graph.compile(&Device::cpu(), &[normal, spread])?.prepare(&store)?;
+    for layer in ["net", "up"] {
+        let of = |name: &str| store.get(&format!("{layer}/{name}")).map(|value| value.to_f64());
+        let (g, v) = (of("weight_g")?, of("weight_v")?);
+        for (g, row) in g.iter().zip(v.chunks(v.len() / g.len())) {
+            let length = row.iter().map(|x| x * x).sum::<f64>().sqrt();
+            assert!((g - length).abs() < 1e-6 && length > 0.1, "{g}, not {length}");
+        }
+    }
+    Ok(())
+}
+
+/// What a pooling took goes back to where it was.
+#[test]
+fn unpooling_goes_back() -> Result<(), Error> {
+    let graph = Graph::new();
+    let mut cx = Scope::new(&graph, Mode::Eval);
+    let x = graph.input("x", [1, 1, 2, 4], DType::F32);
+    let (y, places) = MaxPool2d::new(2).with_places(&mut cx, x);
+    let back = MaxUnpool2d::new(2).forward(&mut cx, y, places);
+    let value = Array::new([1, 1, 2, 4], &[1.0f32, 5.0, 2.0, 0.0, 3.0, 4.0, 9.0, 1.0])?;
+    let got = back.eval(&Device::cpu(), &[("x", &value)])?.to_f64();
+    assert_eq!(got, [0.0, 5.0, 0.0, 0.0, 0.0, 0.0, 9.0, 0.0]);
     Ok(())
 }
 

@@ -19,6 +19,10 @@ impl<'g> Tensor<'g> {
     /// # Gradient
     ///
     /// 0 at 0 and at 6.
+    ///
+    /// # Source
+    ///
+    /// Krizhevsky 2010, "Convolutional Deep Belief Networks on CIFAR-10".
     #[track_caller]
     pub fn relu6(self) -> Tensor<'g> {
         self.of_floats("relu6").clip(0.0, 6.0)
@@ -29,6 +33,10 @@ impl<'g> Tensor<'g> {
     /// # Gradient
     ///
     /// `slope` at 0.
+    ///
+    /// # Source
+    ///
+    /// Maas et al. 2013, "Rectifier Nonlinearities Improve Neural Network Acoustic Models".
     #[track_caller]
     pub fn leaky_relu(self, slope: f64) -> Tensor<'g> {
         let x = self.of_floats("leaky_relu");
@@ -110,6 +118,10 @@ impl<'g> Tensor<'g> {
 
     /// [`gelu`](Self::gelu) by its older approximation:
     /// `x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) / 2`.
+    ///
+    /// # Source
+    ///
+    /// Hendrycks and Gimpel 2016.
     #[track_caller]
     pub fn gelu_tanh(self) -> Tensor<'g> {
         let x = self.of_floats("gelu_tanh");
@@ -144,6 +156,10 @@ impl<'g> Tensor<'g> {
     /// # Gradient
     ///
     /// 0 at the ends.
+    ///
+    /// # Source
+    ///
+    /// PyTorch's `hardsigmoid`.
     #[track_caller]
     pub fn hard_sigmoid(self) -> Tensor<'g> {
         let x = self.of_floats("hard_sigmoid");
@@ -168,22 +184,56 @@ impl<'g> Tensor<'g> {
     /// # Gradient
     ///
     /// 0 at the ends.
+    ///
+    /// # Source
+    ///
+    /// PyTorch's `hardtanh`.
     #[track_caller]
     pub fn hard_tanh(self) -> Tensor<'g> {
         self.of_floats("hard_tanh").clip(-1.0, 1.0)
     }
 
     /// `ln(1 + e^x)`; `x` itself above 20, where nothing is left to add.
+    ///
+    /// # Source
+    ///
+    /// Dugas et al. 2000; the threshold is PyTorch's.
     #[track_caller]
     pub fn softplus(self) -> Tensor<'g> {
+        self.softplus_with(1.0, 20.0)
+    }
+
+    /// `ln(1 + e^(beta x)) / beta`, a ReLU with a rounder or sharper bend; `x` itself where `beta x` is
+    /// above `threshold`.
+    ///
+    /// # Errors
+    ///
+    /// [`OpError::Number`](crate::OpError::Number) of a `beta` of 0.
+    ///
+    /// # Source
+    ///
+    /// PyTorch's `softplus`.
+    #[track_caller]
+    pub fn softplus_with(self, beta: f64, threshold: f64) -> Tensor<'g> {
         let x = self.of_floats("softplus");
-        let is_large = x.greater(20.0);
+        if beta == 0.0 || !beta.is_finite() {
+            let reason =
+                crate::OpError::Number { what: "beta", must: "finite and not 0", is: beta };
+            return x.graph().refuse("softplus", &[x], reason);
+        }
+        let scale = constant(x, beta);
+        let inner = x * scale;
+        let is_large = inner.greater(constant(x, threshold));
         // As for `elu`.
-        let small = is_large.select(0.0, x);
-        is_large.select(x, small.exp().log1p())
+        let small = is_large.select(0.0, inner);
+        is_large.select(x, small.exp().log1p() / scale)
     }
 
     /// `x / (1 + |x|)`.
+    ///
+    /// # Source
+    ///
+    /// PyTorch's `softsign`.
     #[track_caller]
     pub fn softsign(self) -> Tensor<'g> {
         let x = self.of_floats("softsign");
@@ -191,6 +241,10 @@ impl<'g> Tensor<'g> {
     }
 
     /// `x - tanh x`.
+    ///
+    /// # Source
+    ///
+    /// PyTorch's `tanhshrink`.
     #[track_caller]
     pub fn tanh_shrink(self) -> Tensor<'g> {
         let x = self.of_floats("tanh_shrink");
@@ -198,6 +252,10 @@ impl<'g> Tensor<'g> {
     }
 
     /// `x` brought nearer to 0 by `width`, and 0 within it.
+    ///
+    /// # Source
+    ///
+    /// PyTorch's `softshrink`.
     #[track_caller]
     pub fn soft_shrink(self, width: f64) -> Tensor<'g> {
         let x = self.of_floats("soft_shrink");
@@ -207,6 +265,10 @@ impl<'g> Tensor<'g> {
     }
 
     /// `x`, and 0 within `width` of it.
+    ///
+    /// # Source
+    ///
+    /// PyTorch's `hardshrink`.
     #[track_caller]
     pub fn hard_shrink(self, width: f64) -> Tensor<'g> {
         let x = self.of_floats("hard_shrink");
@@ -218,6 +280,10 @@ impl<'g> Tensor<'g> {
     /// # Gradient
     ///
     /// 0 at the threshold.
+    ///
+    /// # Source
+    ///
+    /// PyTorch's `threshold`.
     #[track_caller]
     pub fn threshold(self, threshold: f64, value: f64) -> Tensor<'g> {
         let x = self.of_floats("threshold");
@@ -225,6 +291,10 @@ impl<'g> Tensor<'g> {
     }
 
     /// `ln sigmoid(x)`, without overflow.
+    ///
+    /// # Source
+    ///
+    /// PyTorch's `logsigmoid`.
     #[track_caller]
     pub fn log_sigmoid(self) -> Tensor<'g> {
         -(-self.of_floats("log_sigmoid")).softplus()
@@ -288,6 +358,7 @@ pub(super) fn samples() -> Vec<Sample> {
         elementwise("hard_swish", |x| x.hard_swish(), |x| x * (x / 6.0 + 0.5).clamp(0.0, 1.0)),
         elementwise("hard_tanh", |x| x.hard_tanh(), |x| x.clamp(-1.0, 1.0)),
         elementwise("softplus", |x| x.softplus(), softplus),
+        elementwise("softplus_with", |x| x.softplus_with(2.5, 20.0), |x| softplus(2.5 * x) / 2.5),
         elementwise("softsign", |x| x.softsign(), |x| x / (1.0 + x.abs())),
         elementwise("tanh_shrink", |x| x.tanh_shrink(), |x| x - x.tanh()),
         elementwise("soft_shrink", |x| x.soft_shrink(0.5), |x| x - x.clamp(-0.5, 0.5)),

@@ -43,6 +43,33 @@ impl<'g> Tensor<'g> {
         target_lengths: Tensor<'g>,
         blank: u32,
     ) -> Tensor<'g> {
+        self.ctc_or(f64::INFINITY, [targets, lengths, target_lengths], blank)
+    }
+
+    /// [`ctc`](Self::ctc), but 0 where the steps are too few for the targets: such an example costs
+    /// nothing instead of spoiling the mean. PyTorch's `zero_infinity`.
+    ///
+    /// # Source
+    ///
+    /// PyTorch's `ctc_loss` with `zero_infinity`.
+    #[track_caller]
+    pub fn ctc_where_possible(
+        self,
+        targets: Tensor<'g>,
+        lengths: Tensor<'g>,
+        target_lengths: Tensor<'g>,
+        blank: u32,
+    ) -> Tensor<'g> {
+        self.ctc_or(0.0, [targets, lengths, target_lengths], blank)
+    }
+
+    #[track_caller]
+    fn ctc_or(
+        self,
+        impossible: f64,
+        [targets, lengths, target_lengths]: [Tensor<'g>; 3],
+        blank: u32,
+    ) -> Tensor<'g> {
         let x = self.of_floats("ctc");
         let operands = [x, targets, lengths, target_lengths];
         let graph = x.graph();
@@ -90,7 +117,7 @@ impl<'g> Tensor<'g> {
         // The last label, or the blank behind it.
         let ends = place.equal(last).or((place + 1u32).equal(last));
         let likely = ends.select(paths, never).log_sum_exp(1);
-        likely.less(NEVER / 2.0).select(f64::INFINITY, -likely)
+        likely.less(NEVER / 2.0).select(impossible, -likely)
     }
 }
 
@@ -122,7 +149,24 @@ pub(super) fn samples() -> Vec<Sample> {
     let counts = |values: &'static [f64]| crate::testing::Domain::Values(values);
     let ctc = Function::new("ctc", |x| x[0].ctc(x[1], x[2], x[3], 1), |x| definition(x, 1));
     let u32s = |dims: &[usize]| Meta::new(dims, DType::U32);
+    // Two equal labels in two steps cannot be said: there is no blank between them.
+    let possible = Function::new(
+        "ctc_where_possible",
+        |x| x[0].ctc_where_possible(x[1], x[2], x[3], 1),
+        |x| {
+            let y = definition(x, 1);
+            y.map(DType::F32, |loss| if loss.is_finite() { loss } else { 0.0 })
+        },
+    );
     vec![
+        Sample::new(
+            possible,
+            [Meta::new([4, 3, 3], DType::F32), u32s(&[3, 2]), u32s(&[3]), u32s(&[3])],
+        )
+        .operand(1, counts(&[2.0, 2.0, 0.0, 2.0, 0.0, 0.0]))
+        .operand(2, counts(&[2.0, 4.0, 2.0]))
+        .operand(3, counts(&[2.0, 2.0, 2.0]))
+        .bound(Bound::Abs(1e-5), "exponentials and logarithms of sums, step by step"),
         Sample::new(ctc, [Meta::new([5, 3, 3], DType::F32), u32s(&[3, 2]), u32s(&[3]), u32s(&[3])])
             .operand(1, counts(&[2.0, 2.0, 0.0, 2.0, 0.0, 1.0]))
             .operand(2, counts(&[5.0, 4.0, 3.0]))

@@ -87,6 +87,47 @@ impl<'g> Tensor<'g> {
         geometry: Geometry,
         demodulate: bool,
     ) -> Tensor<'g> {
+        self.modulated(weight, styles, demodulate, |x| x.convolution(weight, geometry))
+    }
+
+    /// [`modulated_convolution`](Self::modulated_convolution) that spreads each element over a window,
+    /// as generators do between two sizes of pictures: `y = d (w *^T (s x))`.
+    ///
+    /// # Shapes
+    ///
+    /// As there; the weight stays `[outputs, inputs, ..window]`.
+    ///
+    /// # Errors
+    ///
+    /// [`OpError::Rank`]; those of [`transposed_convolution`](Self::transposed_convolution) and of
+    /// products.
+    ///
+    /// # Source
+    ///
+    /// Karras et al. 2020, arXiv:1912.04958.
+    #[track_caller]
+    pub fn modulated_transposed_convolution(
+        self,
+        weight: Tensor<'g>,
+        styles: Tensor<'g>,
+        geometry: Geometry,
+        demodulate: bool,
+    ) -> Tensor<'g> {
+        let no_more = vec![0; self.rank().saturating_sub(2)];
+        self.modulated(weight, styles, demodulate, |x| {
+            x.transposed_convolution(weight.swap_axes(0, 1), geometry, no_more)
+        })
+    }
+
+    /// What is convolved between styles of inputs and lengths of outputs.
+    #[track_caller]
+    fn modulated(
+        self,
+        weight: Tensor<'g>,
+        styles: Tensor<'g>,
+        demodulate: bool,
+        convolved: impl FnOnce(Tensor<'g>) -> Tensor<'g>,
+    ) -> Tensor<'g> {
         let x = self.of_floats("modulated_convolution");
         let fitting = [x.dim(0), x.dim(1)];
         let reason = match (x.rank() < 3 || weight.rank() < 3, styles.shape().dims() == fitting) {
@@ -99,7 +140,7 @@ impl<'g> Tensor<'g> {
         }
         let ones = vec![1; x.rank() - 2];
         let scale = styles.reshape([&fitting[..], &ones].concat());
-        let y = (x * scale).convolution(weight, geometry);
+        let y = convolved(x * scale);
         if !demodulate {
             return y;
         }
@@ -238,6 +279,35 @@ pub(super) fn samples() -> Vec<Sample> {
             },
         )
     };
+    let transposed = Function::new(
+        "modulated_transposed_convolution",
+        |x| {
+            let geometry = Geometry::new(2).stride([2, 1]);
+            x[0].modulated_transposed_convolution(x[1], x[2], geometry, true)
+        },
+        |x| {
+            let [x, weight, styles] = x else { unreachable!("three operands") };
+            let [n, inputs, h, w] = [0, 1, 2, 3].map(|k| x.shape().dims()[k]);
+            let [outputs, fh, fw] = [0, 2, 3].map(|k| weight.shape().dims()[k]);
+            let own = |n: usize, o: usize, i: usize, row: usize, column: usize| {
+                weight.at(&[o, i, row, column]) * styles.at(&[n, i])
+            };
+            let mut y = Array64::from_fn(f32s(&[n, outputs, 2 * h - 2 + fh, w - 1 + fw]), |_| 0.0);
+            for c in x.shape().coordinates() {
+                for o in 0..outputs {
+                    let every = (0..inputs * fh * fw).map(|k| [k / (fh * fw), k / fw % fh, k % fw]);
+                    let squares = every.map(|[i, a, b]| own(c[0], o, i, a, b).powi(2)).sum::<f64>();
+                    for k in 0..fh * fw {
+                        let (a, b) = (k / fw, k % fw);
+                        let place = y.shape().index(&[c[0], o, 2 * c[2] + a, c[3] + b]);
+                        y.data[place] +=
+                            own(c[0], o, c[1], a, b) * x.at(&c) / (squares + EPS).sqrt();
+                    }
+                }
+            }
+            y
+        },
+    );
     let deviation = Function::new(
         "minibatch_deviation",
         |x| x[0].minibatch_deviation(2),
@@ -278,6 +348,8 @@ pub(super) fn samples() -> Vec<Sample> {
         )
         .bound(Bound::Abs(4e-6), few)
         .named("cut"),
+        Sample::new(transposed, [f32s(&[2, 3, 2, 3]), f32s(&[4, 3, 3, 2]), f32s(&[2, 3])])
+            .bound(Bound::Abs(4e-6), few),
         Sample::new(modulated(true), [f32s(&[2, 3, 4, 5]), f32s(&[4, 3, 3, 2]), f32s(&[2, 3])])
             .bound(Bound::Abs(8e-6), few)
             .named("demodulated"),

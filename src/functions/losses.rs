@@ -38,6 +38,10 @@ impl<'g> Tensor<'g> {
     }
 
     /// [`huber`](Self::huber) divided by `beta`: the absolute error, rounded off below `beta`.
+    ///
+    /// # Source
+    ///
+    /// Girshick 2015, "Fast R-CNN"; `beta` as in PyTorch.
     #[track_caller]
     pub fn smooth_l1(self, target: Tensor<'g>, beta: f64) -> Tensor<'g> {
         let error = self.of_floats("smooth_l1") - target;
@@ -47,10 +51,39 @@ impl<'g> Tensor<'g> {
 
     /// `-target ln p - (1 - target) ln(1 - p)` of these logits, `p` being their sigmoid; targets lie
     /// between 0 and 1.
+    ///
+    /// # Numerics
+    ///
+    /// Small losses keep their digits, on both sides: `target softplus(-x) + (1 - target) softplus(x)`
+    /// subtracts nothing alike, nor does its gradient.
+    ///
+    /// # Source
+    ///
+    /// PyTorch's `binary_cross_entropy_with_logits`.
     #[track_caller]
     pub fn binary_cross_entropy(self, target: Tensor<'g>) -> Tensor<'g> {
         let x = self.of_floats("binary_cross_entropy");
-        x.softplus() - x * target
+        target * (-x).softplus() + (1.0 - target) * x.softplus()
+    }
+
+    /// [`binary_cross_entropy`](Self::binary_cross_entropy), in which what is missed costs `weight`
+    /// times as much: `-weight target ln p - (1 - target) ln(1 - p)`.
+    ///
+    /// # Shapes
+    ///
+    /// The weights are broadcast: one for all, or one for each class along the last axis.
+    ///
+    /// # Source
+    ///
+    /// PyTorch's `pos_weight`.
+    #[track_caller]
+    pub fn weighted_binary_cross_entropy(
+        self,
+        target: Tensor<'g>,
+        weight: Tensor<'g>,
+    ) -> Tensor<'g> {
+        let x = self.of_floats("weighted_binary_cross_entropy");
+        weight * target * (-x).softplus() + (1.0 - target) * x.softplus()
     }
 
     /// `target (ln target - x)` of logarithms of probabilities; 0 where the target is.
@@ -66,7 +99,21 @@ impl<'g> Tensor<'g> {
         target * (log - x)
     }
 
+    /// `e^target (target - x)`: the divergence where targets are logarithms of probabilities as well.
+    ///
+    /// # Source
+    ///
+    /// PyTorch's `kl_div` with `log_target`.
+    #[track_caller]
+    pub fn kl_divergence_of_logarithms(self, target: Tensor<'g>) -> Tensor<'g> {
+        target.exp() * (target - self.of_floats("kl_divergence_of_logarithms"))
+    }
+
     /// `max(0, 1 - x target)`, for targets -1 and 1.
+    ///
+    /// # Source
+    ///
+    /// Cortes and Vapnik 1995, "Support-Vector Networks".
     #[track_caller]
     pub fn hinge(self, target: Tensor<'g>) -> Tensor<'g> {
         (-(self.of_floats("hinge") * target) + 1.0).relu()
@@ -77,6 +124,10 @@ impl<'g> Tensor<'g> {
     /// # Shapes
     ///
     /// Logarithms `[.., classes]` in floats, labels `[..]` in u32; the result is `[..]`.
+    ///
+    /// # Source
+    ///
+    /// PyTorch's `nll_loss`.
     #[track_caller]
     pub fn negative_log_likelihood(self, labels: Tensor<'g>) -> Tensor<'g> {
         let x = self.of_floats("negative_log_likelihood");
@@ -88,21 +139,70 @@ impl<'g> Tensor<'g> {
     /// # Shapes
     ///
     /// Both `[.., classes]`; the result is `[..]`.
+    ///
+    /// # Source
+    ///
+    /// PyTorch's `cross_entropy` of probabilities.
     #[track_caller]
     pub fn soft_cross_entropy(self, target: Tensor<'g>) -> Tensor<'g> {
         let x = self.of_floats("soft_cross_entropy");
         -(x.log_softmax(-1) * target).sum(-1)
     }
 
-    /// The cosine of the angle between vectors along an axis: `x y / max(|x| |y|, 1e-8)`.
+    /// The cosine of the angle between vectors along an axis: `x y / (max(|x|, eps) max(|y|, eps))`,
+    /// with `eps` of 1e-8.
+    ///
+    /// # Source
+    ///
+    /// PyTorch's, which holds each of the two lengths above `eps`.
     #[track_caller]
     pub fn cosine_similarity(self, other: Tensor<'g>, axis: i32) -> Tensor<'g> {
         let x = self.of_floats("cosine_similarity");
-        let squares = (x * x).sum(axis) * (other * other).sum(axis);
+        (x * other).sum(axis) / (x.length_of_some(axis) * other.length_of_some(axis))
+    }
+
+    /// The length of vectors along an axis, but 1e-8 where it is less.
+    #[track_caller]
+    fn length_of_some(self, axis: i32) -> Tensor<'g> {
+        let squares = (self * self).sum(axis);
         // The root of 0 has no derivative.
         let is_none = squares.less_equal(1e-16);
-        let length = is_none.select(1e-8, is_none.select(1.0, squares).sqrt());
-        (x * other).sum(axis) / length
+        is_none.select(constant(squares, 1e-8), is_none.select(1.0, squares).sqrt())
+    }
+
+    /// How far vectors along the last axis are from what is wanted of them: `1 - cos` where `target`
+    /// is 1, they being alike; `max(0, cos - margin)` where it is -1.
+    ///
+    /// # Shapes
+    ///
+    /// Vectors `[.., d]`, targets `[..]`, which is the shape of the result.
+    ///
+    /// # Numerics
+    ///
+    /// `cos` is `x y / sqrt((x x + 1e-12) (y y + 1e-12))`, as in PyTorch.
+    ///
+    /// # Gradient
+    ///
+    /// 0 at the margin.
+    ///
+    /// # Source
+    ///
+    /// PyTorch's `cosine_embedding_loss`.
+    #[track_caller]
+    pub fn cosine_embedding(
+        self,
+        other: Tensor<'g>,
+        target: Tensor<'g>,
+        margin: f64,
+    ) -> Tensor<'g> {
+        let x = self.of_floats("cosine_embedding");
+        let squares = |x: Tensor<'g>| {
+            let sum = (x * x).sum(-1);
+            sum + constant(sum, 1e-12)
+        };
+        let cosine = (x * other).sum(-1) / (squares(x) * squares(other)).sqrt();
+        let apart = (cosine - constant(cosine, margin)).relu();
+        target.greater(0.0).select(1.0 - cosine, apart)
     }
 
     /// `max(0, |x - near| - |x - far| + margin)`, of vectors along the last axis; lengths are those
@@ -160,6 +260,11 @@ pub(super) fn samples() -> Vec<Sample> {
     let rows = |function: Function, count: usize| {
         Sample::new(function, vec![matrix(&[5, 7]); count]).bound(few.0, few.1)
     };
+    let bce = of_pairs(
+        "binary_cross_entropy",
+        |x, t| x.binary_cross_entropy(t),
+        |x, t| t * (-x).exp().ln_1p() + (1.0 - t) * x.exp().ln_1p(),
+    );
     vec![
         pairs(of_pairs("squared_error", |x, t| x.squared_error(t), |x, t| (x - t).powi(2)), off()),
         pairs(of_pairs("absolute_error", |x, t| x.absolute_error(t), |x, t| (x - t).abs()), off()),
@@ -185,21 +290,58 @@ pub(super) fn samples() -> Vec<Sample> {
             ),
             off(),
         ),
-        pairs(
-            of_pairs(
-                "binary_cross_entropy",
-                |x, t| x.binary_cross_entropy(t),
-                |x, t| {
-                    let p = 1.0 / (1.0 + (-x).exp());
-                    -t * p.ln() - (1.0 - t) * (1.0 - p).ln()
-                },
-            ),
-            shares(),
-        ),
+        pairs(bce.clone(), shares()),
         pairs(
             of_pairs("kl_divergence", |x, t| x.kl_divergence(t), |x, t| t * (t.ln() - x)),
             shares(),
         ),
+        // Where the loss is next to nothing it has all its digits.
+        Sample::new(bce.clone(), [matrix(&[8]), matrix(&[8])])
+            .operand(0, Domain::Values(&[15.0, -15.0, 40.0, -40.0, 15.0, -15.0, 0.0, 2.0]))
+            .operand(1, Domain::Values(&[1.0, 0.0, 1.0, 0.0, 0.0, 1.0, 0.5, 0.25]))
+            .bound(Bound::Ulp(16), "exponential, logarithm, two products and a sum")
+            .without_gradient()
+            .named("next to nothing"),
+        Sample::new(
+            Function::new(
+                "weighted_binary_cross_entropy",
+                |x| x[0].weighted_binary_cross_entropy(x[1], x[2]),
+                |x| {
+                    Array64::from_fn(x[0].meta.clone(), |c| {
+                        let (z, t, w) = (x[0].at(&c), x[1].at(&c), x[2].at(&c[1..]));
+                        w * t * (-z).exp().ln_1p() + (1.0 - t) * z.exp().ln_1p()
+                    })
+                },
+            ),
+            [matrix(&[4, 17]), matrix(&[4, 17]), matrix(&[17])],
+        )
+        .operand(0, Domain::Distinct)
+        .operand(1, shares())
+        .operand(2, Domain::Range(0.5, 3.0))
+        .bound(few.0, few.1),
+        pairs(
+            of_pairs(
+                "kl_divergence_of_logarithms",
+                |x, t| x.kl_divergence_of_logarithms(t),
+                |x, t| t.exp() * (t - x),
+            ),
+            off(),
+        ),
+        Sample::new(
+            of_rows(
+                "cosine_embedding",
+                |x| x[0].cosine_embedding(x[1], x[2], -1.0),
+                |x| {
+                    let product: f64 = x[0].iter().zip(x[1]).map(|(x, y)| x * y).sum();
+                    let cosine =
+                        product / (length(x[0].iter().copied()) * length(x[1].iter().copied()));
+                    if x[2][0] > 0.0 { 1.0 - cosine } else { cosine + 1.0 }
+                },
+            ),
+            [matrix(&[5, 7]), matrix(&[5, 7]), matrix(&[5])],
+        )
+        .operand(2, Domain::Values(&[1.0, -1.0]))
+        .bound(few.0, few.1),
         pairs(
             of_pairs("hinge", |x, t| x.hinge(t), |x, t| (1.0 - x * t).max(0.0)),
             Domain::Values(&[1.0, -1.0]),

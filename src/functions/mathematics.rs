@@ -12,6 +12,10 @@ use crate::{
 
 impl<'g> Tensor<'g> {
     /// `e^x - 1`, without loss where `x` is small.
+    ///
+    /// # Source
+    ///
+    /// PyTorch's `expm1`.
     #[track_caller]
     pub fn expm1(self) -> Tensor<'g> {
         let x = self.of_floats("expm1");
@@ -27,6 +31,10 @@ impl<'g> Tensor<'g> {
     /// # Gradient
     ///
     /// 0 at the ends.
+    ///
+    /// # Source
+    ///
+    /// PyTorch's `clamp`.
     #[track_caller]
     pub fn clip(self, low: f64, high: f64) -> Tensor<'g> {
         let x = self.of_floats("clip");
@@ -51,6 +59,10 @@ impl<'g> Tensor<'g> {
     /// # Gradient
     ///
     /// The softmax over these axes.
+    ///
+    /// # Source
+    ///
+    /// PyTorch's `logsumexp`.
     #[track_caller]
     pub fn log_sum_exp(self, axes: impl Axes) -> Tensor<'g> {
         let x = self.of_floats("log_sum_exp");
@@ -70,6 +82,10 @@ impl<'g> Tensor<'g> {
     /// # Errors
     ///
     /// [`OpError::Empty`] unless there are more elements than `correction`.
+    ///
+    /// # Source
+    ///
+    /// PyTorch's `var`.
     #[track_caller]
     pub fn variance(self, axes: impl Axes, correction: usize) -> Tensor<'g> {
         let x = self.of_floats("variance");
@@ -96,6 +112,10 @@ impl<'g> Tensor<'g> {
     /// # Gradient
     ///
     /// Infinite where all elements are alike.
+    ///
+    /// # Source
+    ///
+    /// PyTorch's `std`.
     #[track_caller]
     pub fn standard_deviation(self, axes: impl Axes, correction: usize) -> Tensor<'g> {
         self.variance(axes, correction).sqrt()
@@ -106,6 +126,10 @@ impl<'g> Tensor<'g> {
     /// # Gradient
     ///
     /// 0 at 0.
+    ///
+    /// # Source
+    ///
+    /// PyTorch's `linalg.vector_norm`.
     #[track_caller]
     pub fn norm(self, axes: impl Axes) -> Tensor<'g> {
         let x = self.of_floats("norm");
@@ -119,6 +143,10 @@ impl<'g> Tensor<'g> {
     /// # Gradient
     ///
     /// The sign of each element: 0 at 0.
+    ///
+    /// # Source
+    ///
+    /// PyTorch's `linalg.vector_norm`.
     #[track_caller]
     pub fn norm_l1(self, axes: impl Axes) -> Tensor<'g> {
         self.of_floats("norm_l1").abs().sum(axes)
@@ -133,9 +161,49 @@ impl<'g> Tensor<'g> {
     /// # Gradient
     ///
     /// Of the largest, its sign; those that are alike share it equally.
+    ///
+    /// # Source
+    ///
+    /// PyTorch's `linalg.vector_norm`.
     #[track_caller]
     pub fn norm_max(self, axes: impl Axes) -> Tensor<'g> {
         self.of_floats("norm_max").abs().max(axes)
+    }
+
+    /// The root of order `p` of the sum of the powers of magnitudes along axes,
+    /// `(sum |x|^p)^(1 / p)`; the largest magnitude where `p` is infinite.
+    ///
+    /// # Gradient
+    ///
+    /// 0 by elements that are 0, and where all are; else `x |x|^(p - 2) / y^(p - 1)`.
+    ///
+    /// # Errors
+    ///
+    /// [`OpError::Number`] unless `p` is positive.
+    ///
+    /// # Source
+    ///
+    /// PyTorch's `linalg.vector_norm`.
+    #[track_caller]
+    pub fn norm_p(self, p: f64, axes: impl Axes) -> Tensor<'g> {
+        let x = self.of_floats("norm_p");
+        if p.is_nan() || p <= 0.0 {
+            let reason = OpError::Number { what: "p", must: "positive", is: p };
+            return x.graph().refuse("norm_p", &[x], reason);
+        }
+        if p == f64::INFINITY {
+            return x.norm_max(axes);
+        }
+        if p == 2.0 {
+            // Whose second derivative is not 0 where an element is.
+            return x.norm(axes);
+        }
+        // Powers and roots of 0 need not have a derivative, and what is not taken must be finite.
+        let power = |x: Tensor<'g>, p: f64| {
+            let is_none = x.less_equal(0.0);
+            is_none.select(0.0, is_none.select(1.0, x).pow(constant(x, p)))
+        };
+        power(power(x.abs(), p).sum(axes), 1.0 / p)
     }
 
     /// Running products along an axis: `y[i] = product of self[j] over j <= i`.
@@ -152,6 +220,10 @@ impl<'g> Tensor<'g> {
     /// # Errors
     ///
     /// [`OpError::Axis`]; [`OpError::DType`] of truth values.
+    ///
+    /// # Source
+    ///
+    /// PyTorch's `cumprod`.
     #[track_caller]
     pub fn cumprod(self, axis: i32) -> Tensor<'g> {
         let axis = match resolve_axis(axis, self.rank()) {
@@ -289,6 +361,19 @@ pub(super) fn samples() -> Vec<Sample> {
         rows(of_rows("norm", |x| x[0].norm(1), |x| x[0].iter().map(|x| x * x).sum::<f64>().sqrt())),
         rows(of_rows("norm_l1", |x| x[0].norm_l1(1), |x| x[0].iter().map(|x| x.abs()).sum()))
             .operand(0, Domain::Distinct),
+        rows(of_rows(
+            "norm_p",
+            |x| x[0].norm_p(3.0, 1),
+            |x| x[0].iter().map(|x| x.abs().powi(3)).sum::<f64>().cbrt(),
+        ))
+        .operand(0, Domain::Distinct),
+        rows(of_rows(
+            "norm_p",
+            |x| x[0].norm_p(0.5, 1),
+            |x| x[0].iter().map(|x| x.abs().sqrt()).sum::<f64>().powi(2),
+        ))
+        .operand(0, Domain::Values(&[0.2, -0.5, 1.1, -0.9, 0.7]))
+        .bound(Bound::Ulp(40), "powers within 4 units, and the square of their sum"),
         rows(norm_max.clone()).operand(0, Domain::Distinct),
         // Ties of opposite signs, zeros alone, NaN, and infinity.
         Sample::new(norm_max.clone(), [of(&[2, 3])])

@@ -7,7 +7,7 @@ use crate::{
     graph::Tensor,
     reference::Array64,
     shape::Meta,
-    testing::{Bound, Function, Sample},
+    testing::{Bound, Domain, Function, Sample},
 };
 
 impl<'g> Tensor<'g> {
@@ -28,10 +28,38 @@ impl<'g> Tensor<'g> {
     /// Su et al. 2021, arXiv:2104.09864, with the pairs of GPT-NeoX and Llama.
     #[track_caller]
     pub fn rotary(self, base: f64) -> Tensor<'g> {
-        let angles = match self.of_floats("rotary").angles(base) {
-            Ok(angles) => angles,
-            Err(reason) => return self.graph().refuse("rotary", &[self], reason),
-        };
+        match self.of_floats("rotary").angles(base) {
+            Ok(angles) => self.turned(angles),
+            Err(reason) => self.graph().refuse("rotary", &[self], reason),
+        }
+    }
+
+    /// [`rotary`](Self::rotary) of a sequence that begins at position `first`, as what follows a part
+    /// that was computed before does.
+    ///
+    /// # Shapes
+    ///
+    /// `first` is one u32, `[]`.
+    ///
+    /// # Source
+    ///
+    /// As of [`rotary`](Self::rotary).
+    #[track_caller]
+    pub fn rotary_from(self, base: f64, first: Tensor<'g>) -> Tensor<'g> {
+        let x = self.of_floats("rotary");
+        if !first.failed() && first.meta() != Meta::new([], DType::U32) {
+            let reason = OpError::Argument("the first position is one u32");
+            return x.graph().refuse("rotary", &[x, first], reason);
+        }
+        match x.angles_from(base, first.cast(DType::F32)) {
+            Ok(angles) => x.turned(angles),
+            Err(reason) => x.graph().refuse("rotary", &[x, first], reason),
+        }
+    }
+
+    /// Pairs of elements turned by angles `[t, d / 2]`.
+    #[track_caller]
+    fn turned(self, angles: Tensor<'g>) -> Tensor<'g> {
         let (sin, cos) = (angles.sin(), angles.cos());
         let half = self.dim(-1) / 2;
         let (a, b) = (self.slice(-1, ..half), self.slice(-1, half..));
@@ -41,6 +69,12 @@ impl<'g> Tensor<'g> {
     /// `p base^(-2 i / d)` as `[t, d / 2]`, for a sequence of vectors of pairs.
     #[track_caller]
     pub(crate) fn angles(self, base: f64) -> Result<Tensor<'g>, OpError> {
+        self.angles_from(base, self.graph().full([], DType::F32, 0.0))
+    }
+
+    /// `(p + first) base^(-2 i / d)`.
+    #[track_caller]
+    fn angles_from(self, base: f64, first: Tensor<'g>) -> Result<Tensor<'g>, OpError> {
         if self.rank() < 2 {
             return Err(OpError::Rank { least: 2 });
         }
@@ -54,32 +88,37 @@ impl<'g> Tensor<'g> {
         let of = |axis| self.graph().iota([self.dim(-2), half], axis, DType::F32);
         let exponents = of(1);
         let speeds = exponents * constant(exponents, -base.ln() / half.max(1) as f64);
-        Ok(of(0) * speeds.exp())
+        Ok((of(0) + first) * speeds.exp())
     }
 }
 
 /// From the formula.
 pub(super) fn samples() -> Vec<Sample> {
-    let rotary = Function::new(
-        "rotary",
-        |x| x[0].rotary(100.0),
-        |x| {
-            let d = x[0].shape().dims()[2];
-            Array64::from_fn(x[0].meta.clone(), |c| {
-                let i = c[2] % (d / 2);
-                let angle = c[1] as f64 * 100f64.powf(-2.0 * i as f64 / d as f64);
-                let at = |k: usize| x[0].at(&[c[0], c[1], k]);
-                let (a, b) = (at(i), at(i + d / 2));
-                if c[2] < d / 2 {
-                    a * angle.cos() - b * angle.sin()
-                } else {
-                    b * angle.cos() + a * angle.sin()
-                }
-            })
-        },
+    fn turned(x: &Array64, first: f64) -> Array64 {
+        let d = x.shape().dims()[2];
+        Array64::from_fn(x.meta.clone(), |c| {
+            let i = c[2] % (d / 2);
+            let angle = (first + c[1] as f64) * 100f64.powf(-2.0 * i as f64 / d as f64);
+            let at = |k: usize| x.at(&[c[0], c[1], k]);
+            let (a, b) = (at(i), at(i + d / 2));
+            if c[2] < d / 2 {
+                a * angle.cos() - b * angle.sin()
+            } else {
+                b * angle.cos() + a * angle.sin()
+            }
+        })
+    }
+    let rotary = Function::new("rotary", |x| x[0].rotary(100.0), |x| turned(x[0], 0.0));
+    let later = Function::new(
+        "rotary_from",
+        |x| x[0].rotary_from(100.0, x[1]),
+        |x| turned(x[0], x[1].data[0]),
     );
     let reason = "angles up to 5 are rounded to 24 bits, then two products";
     vec![
+        Sample::new(later, [Meta::new([2, 5, 6], DType::F32), Meta::new([], DType::U32)])
+            .operand(1, Domain::Values(&[3.0]))
+            .bound(Bound::Abs(3e-6), reason),
         Sample::new(rotary.clone(), [Meta::new([2, 5, 6], DType::F32)])
             .bound(Bound::Abs(2e-6), reason),
         Sample::new(rotary, [Meta::new([1, 1, 2], DType::F32)])

@@ -38,6 +38,10 @@ impl<'g> Tensor<'g> {
     /// # Shapes
     ///
     /// Labels `[..]` in u32; the result is `[.., classes]`.
+    ///
+    /// # Source
+    ///
+    /// PyTorch's `one_hot`.
     #[track_caller]
     pub fn one_hot(self, classes: usize) -> Tensor<'g> {
         let shape = [self.shape().dims(), &[classes]].concat();
@@ -46,6 +50,10 @@ impl<'g> Tensor<'g> {
     }
 
     /// Elements moved by `shift` along an axis; those that leave it come in at the other end.
+    ///
+    /// # Source
+    ///
+    /// PyTorch's `roll`.
     #[track_caller]
     pub fn roll(self, shift: i64, axis: i32) -> Tensor<'g> {
         let extent = self.dim(axis);
@@ -60,12 +68,20 @@ impl<'g> Tensor<'g> {
     }
 
     /// The whole `times` after one another along an axis.
+    ///
+    /// # Source
+    ///
+    /// PyTorch's `tile`.
     #[track_caller]
     pub fn tile(self, times: usize, axis: i32) -> Tensor<'g> {
         self.repeated("tile", times, axis, |extent| [times, extent], |axis| axis)
     }
 
     /// Each element `times` after one another along an axis.
+    ///
+    /// # Source
+    ///
+    /// PyTorch's `repeat_interleave`.
     #[track_caller]
     pub fn repeat(self, times: usize, axis: i32) -> Tensor<'g> {
         self.repeated("repeat", times, axis, |extent| [extent, times], |axis| axis + 1)
@@ -92,6 +108,10 @@ impl<'g> Tensor<'g> {
 
     /// One triangle of the matrices in the last two axes, and 0 elsewhere. The diagonal is the main
     /// one, or so many to the right of it.
+    ///
+    /// # Source
+    ///
+    /// PyTorch's `tril` and `triu`.
     #[track_caller]
     pub fn triangle(self, side: Triangle, diagonal: i32) -> Tensor<'g> {
         if self.rank() < 2 {
@@ -107,6 +127,10 @@ impl<'g> Tensor<'g> {
     }
 
     /// `value` where the mask is true, which is broadcast to this shape.
+    ///
+    /// # Source
+    ///
+    /// PyTorch's `masked_fill`.
     #[track_caller]
     pub fn masked_fill(self, mask: Tensor<'g>, value: f64) -> Tensor<'g> {
         mask.broadcast_to(self.shape()).select(self.full_like(value), self)
@@ -117,16 +141,42 @@ impl<'g> Tensor<'g> {
     /// # Shapes
     ///
     /// `[.., m, n]`; the result is `[.., min(m, n)]`.
+    ///
+    /// # Source
+    ///
+    /// PyTorch's `diagonal`.
     #[track_caller]
     pub fn diagonal(self) -> Tensor<'g> {
+        self.diagonal_at(0)
+    }
+
+    /// The diagonal so many to the right of the main one, or to the left of it.
+    ///
+    /// # Shapes
+    ///
+    /// `[.., m, n]`; the result has the elements `[.., i, i + offset]`, and none where the offset leads
+    /// out of the matrices.
+    ///
+    /// # Source
+    ///
+    /// PyTorch's `diagonal`.
+    #[track_caller]
+    pub fn diagonal_at(self, offset: i32) -> Tensor<'g> {
         let shape = self.shape();
-        let [outer @ .., rows, columns] = shape.dims() else {
+        let &[ref outer @ .., rows, columns] = shape.dims() else {
             return self.graph().refuse("diagonal", &[self], OpError::Rank { least: 2 });
         };
-        let len = (*rows).min(*columns);
-        let end = if len == 0 { 0 } else { (len - 1) * (columns + 1) + 1 };
+        let by = offset.unsigned_abs() as usize;
+        let (row, column) = if offset < 0 { (by, 0) } else { (0, by) };
+        let len = rows.saturating_sub(row).min(columns.saturating_sub(column));
         let flat = self.reshape([outer, &[rows * columns]].concat());
-        flat.slice_step(-1, ..end, columns + 1)
+        match len {
+            0 => flat.slice(-1, ..0),
+            _ => {
+                let first = row * columns + column;
+                flat.slice_step(-1, first..first + (len - 1) * (columns + 1) + 1, columns + 1)
+            }
+        }
     }
 
     /// The sum of the main diagonal of the matrices in the last two axes.
@@ -136,6 +186,10 @@ impl<'g> Tensor<'g> {
     }
 
     /// `y[i, j] = a[i] b[j]` of two vectors.
+    ///
+    /// # Source
+    ///
+    /// PyTorch's `outer`.
     #[track_caller]
     pub fn outer(self, other: Tensor<'g>) -> Tensor<'g> {
         if (self.rank(), other.rank()) != (1, 1) {
@@ -177,6 +231,10 @@ impl<'g> Tensor<'g> {
     ///
     /// [`OpError::Argument`] unless there are four axes; [`OpError::Number`] of an `r` that no image
     /// has pixels for; [`OpError::Indivisible`].
+    ///
+    /// # Source
+    ///
+    /// PyTorch's `pixel_unshuffle`.
     #[track_caller]
     pub fn space_to_depth(self, r: usize) -> Tensor<'g> {
         let shape = self.shape();
@@ -202,6 +260,10 @@ impl<'g> Tensor<'g> {
     /// # Errors
     ///
     /// [`OpError::Argument`] unless there are more elements than padding on each side.
+    ///
+    /// # Source
+    ///
+    /// PyTorch's `pad` with mode `reflect`.
     #[track_caller]
     pub fn pad_reflect(self, axis: i32, (low, high): (usize, usize)) -> Tensor<'g> {
         let extent = self.dim(axis);
@@ -219,6 +281,10 @@ impl<'g> Tensor<'g> {
     /// # Errors
     ///
     /// [`OpError::Empty`] of an axis without elements.
+    ///
+    /// # Source
+    ///
+    /// PyTorch's `pad` with mode `replicate`.
     #[track_caller]
     pub fn pad_replicate(self, axis: i32, (low, high): (usize, usize)) -> Tensor<'g> {
         let extent = self.dim(axis);

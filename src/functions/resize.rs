@@ -38,6 +38,9 @@ pub enum Beyond {
     Zeros,
     /// What is at the edge.
     Edge,
+    /// The picture mirrored at its edge, again and again: at the middles of the outermost elements
+    /// with [`Grid::AlignCorners`], and otherwise at their outer edges.
+    Mirror,
 }
 
 /// Elements and their weights along an axis: `[outputs]` each.
@@ -126,32 +129,20 @@ impl<'g> Tensor<'g> {
             Ok(extents) => extents,
             Err(reason) => return x.graph().refuse("grid_sample", &[x, places], reason),
         };
-        let flat = x.reshape([n, channels, h * w]);
-        let mut sides = Vec::new();
-        for (axis, extent) in [(0, w), (1, h)] {
-            let place = places.slice(-1, axis..axis + 1).squeeze(-1);
-            let place = match grid {
-                Grid::AlignCorners => (place + 1.0) * (extent as f64 - 1.0) / 2.0,
-                Grid::HalfPixel => ((place + 1.0) * extent as f64 - 1.0) / 2.0,
-            };
-            let place = match beyond {
-                Beyond::Edge => place.clip(0.0, extent as f64 - 1.0),
-                Beyond::Zeros => place,
-            };
+        // For each axis, elements and their weights, which are 0 outside.
+        let sides = [(0, w), (1, h)].map(|(axis, extent)| {
+            let place = seen(places, axis, extent, grid, beyond);
             let low = place.floor().detach();
             let share = place - low;
-            // Each with its weight, which is 0 outside.
-            let mut both = Vec::new();
-            for (at, weight) in [(low, 1.0 - share), (low + 1.0, share)] {
-                let inside = at.greater_equal(0.0).and(at.less_equal(extent as f64 - 1.0));
-                let index = inside.select(at, at.full_like(0.0)).cast(DType::U32);
-                both.push((index, inside.select(weight, at.full_like(0.0))));
-            }
-            sides.push(both);
-        }
+            [(low, 1.0 - share), (low + 1.0, share)].map(|(at, weight)| {
+                let (index, inside) = element(at, extent);
+                (index, inside.select(weight, at.full_like(0.0)))
+            })
+        });
+        let flat = x.reshape([n, channels, h * w]);
         let mut sum: Option<Tensor> = None;
-        for &(row, by_row) in &sides[1] {
-            for &(column, by_column) in &sides[0] {
+        for (row, by_row) in sides[1] {
+            for (column, by_column) in sides[0] {
                 let index = (row * w as u32 + column).reshape([n, 1, rows * columns]);
                 let index = index.broadcast_to([n, channels, rows * columns]);
                 let weight = (by_row * by_column).reshape([n, 1, rows * columns]);
@@ -161,6 +152,77 @@ impl<'g> Tensor<'g> {
         }
         sum.unwrap_or(flat).reshape([n, channels, rows, columns])
     }
+
+    /// [`grid_sample`](Self::grid_sample) of the element that is nearest to each place; of two, the
+    /// one with an even index.
+    ///
+    /// # Gradient
+    ///
+    /// By the pictures only.
+    ///
+    /// # Source
+    ///
+    /// PyTorch's `grid_sample` with mode `nearest`.
+    #[track_caller]
+    pub fn grid_sample_nearest(self, places: Tensor<'g>, grid: Grid, beyond: Beyond) -> Tensor<'g> {
+        let x = self.of_floats("grid_sample");
+        let [n, channels, h, w, rows, columns] = match sampled(x, places) {
+            Ok(extents) => extents,
+            Err(reason) => return x.graph().refuse("grid_sample", &[x, places], reason),
+        };
+        let [(column, across), (row, down)] = [(0, w), (1, h)].map(|(axis, extent)| {
+            element(seen(places.detach(), axis, extent, grid, beyond).round(), extent)
+        });
+        let all = |x: Tensor<'g>| {
+            let flat = x.reshape([n, 1, rows * columns]);
+            flat.broadcast_to([n, channels, rows * columns])
+        };
+        let own = x.reshape([n, channels, h * w]).take_along_axis(all(row * w as u32 + column), 2);
+        let seen = all(across.and(down)).select(own, own.full_like(0.0));
+        seen.reshape([n, channels, rows, columns])
+    }
+}
+
+/// Places along an axis, in elements.
+#[track_caller]
+fn seen<'g>(
+    places: Tensor<'g>,
+    axis: usize,
+    extent: usize,
+    grid: Grid,
+    beyond: Beyond,
+) -> Tensor<'g> {
+    let place = places.slice(-1, axis..axis + 1).squeeze(-1);
+    let last = extent as f64 - 1.0;
+    let place = match grid {
+        Grid::AlignCorners => (place + 1.0) * last / 2.0,
+        Grid::HalfPixel => ((place + 1.0) * extent as f64 - 1.0) / 2.0,
+    };
+    match beyond {
+        Beyond::Zeros => place,
+        Beyond::Edge => place.clip(0.0, last),
+        Beyond::Mirror => {
+            let (edge, span) = match grid {
+                Grid::AlignCorners => (0.0, last),
+                Grid::HalfPixel => (-0.5, extent as f64),
+            };
+            if span == 0.0 {
+                return place.full_like(0.0);
+            }
+            let off = (place - edge).abs();
+            let turns = (off / span).floor().detach();
+            let rest = off - turns * span;
+            let is_forward = (turns - (turns / 2.0).floor() * 2.0).equal(0.0);
+            (is_forward.select(rest, span - rest) + edge).clip(0.0, last)
+        }
+    }
+}
+
+/// The element at a whole place, and whether there is one.
+#[track_caller]
+fn element<'g>(at: Tensor<'g>, extent: usize) -> (Tensor<'g>, Tensor<'g>) {
+    let inside = at.greater_equal(0.0).and(at.less_equal(extent as f64 - 1.0));
+    (inside.select(at, at.full_like(0.0)).cast(DType::U32), inside)
 }
 
 /// Extents of pictures and of a grid that fit.
@@ -271,6 +333,19 @@ fn interpolated(line: &[f64], size: usize, i: usize, between: Interpolation) -> 
     }
 }
 
+/// A place brought into a picture by walking to and fro between its edges.
+fn mirrored(mut place: f64, extent: usize, grid: Grid) -> f64 {
+    let last = extent as f64 - 1.0;
+    let [low, high] = match grid {
+        Grid::AlignCorners => [0.0, last],
+        Grid::HalfPixel => [-0.5, last + 0.5],
+    };
+    while place < low || place > high {
+        place = if place < low { 2.0 * low - place } else { 2.0 * high - place };
+    }
+    place.clamp(0.0, last)
+}
+
 /// From the formulas.
 pub(super) fn samples() -> Vec<Sample> {
     use Interpolation::*;
@@ -294,10 +369,14 @@ pub(super) fn samples() -> Vec<Sample> {
         Sample::new(function.with(format!(" {between:?}")), [f32s(&[2, from[0], from[1]])])
             .bound(Bound::Abs(4e-6), "sums of a few products with weights below 1.3")
     };
-    let grid = |grid: Grid, beyond: Beyond| {
+    let grid = |name: &'static str, grid: Grid, beyond: Beyond| {
+        let is_nearest = name == "grid_sample_nearest";
         let function = Function::new(
-            "grid_sample",
-            move |x| x[0].grid_sample(x[1], grid, beyond),
+            name,
+            move |x| match is_nearest {
+                true => x[0].grid_sample_nearest(x[1], grid, beyond),
+                false => x[0].grid_sample(x[1], grid, beyond),
+            },
             move |x| {
                 let [x, places] = x else { unreachable!("pictures and places") };
                 let [h, w] = [2, 3].map(|axis| x.shape().dims()[axis]);
@@ -313,7 +392,12 @@ pub(super) fn samples() -> Vec<Sample> {
                             Grid::AlignCorners => (p + 1.0) / 2.0 * (n - 1.0),
                             Grid::HalfPixel => ((p + 1.0) * n - 1.0) / 2.0,
                         };
-                        if beyond == Beyond::Edge { p.clamp(0.0, n - 1.0) } else { p }
+                        let p = match beyond {
+                            Beyond::Zeros => p,
+                            Beyond::Edge => p.clamp(0.0, n - 1.0),
+                            Beyond::Mirror => mirrored(p, extent, grid),
+                        };
+                        if is_nearest { p.round_ties_even() } else { p }
                     };
                     let (column, row) = (place(0, w), place(1, h));
                     let mut sum = 0.0;
@@ -327,6 +411,7 @@ pub(super) fn samples() -> Vec<Sample> {
                 })
             },
         );
+        let function = function.with(format!(" {grid:?} {beyond:?}"));
         Sample::new(function, [f32s(&[2, 2, 4, 5]), f32s(&[2, 3, 3, 2])])
             .operand(1, Domain::Values(&[-1.37, -0.83, -0.41, 0.13, 0.57, 0.91, 1.29]))
             .bound(
@@ -350,7 +435,9 @@ pub(super) fn samples() -> Vec<Sample> {
             ]);
         }
     }
-    samples.extend(both.map(|of| grid(of, Beyond::Zeros)));
-    samples.extend(both.map(|of| grid(of, Beyond::Edge)));
+    for beyond in [Beyond::Zeros, Beyond::Edge, Beyond::Mirror] {
+        samples.extend(both.map(|of| grid("grid_sample", of, beyond)));
+        samples.extend(both.map(|of| grid("grid_sample_nearest", of, beyond)));
+    }
     samples
 }

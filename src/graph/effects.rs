@@ -47,6 +47,22 @@ impl Graph {
         self.inner.borrow_mut().effects.push(Effect { variable: variable.id, value: value.id });
     }
 
+    /// As [`assign`](Self::assign), of what becomes of the value that the variable will have: that
+    /// from before the run, or what it was assigned already, which this replaces.
+    #[track_caller]
+    pub(crate) fn assign_next<'g>(
+        &'g self,
+        variable: Tensor<'g>,
+        next: impl FnOnce(Tensor<'g>) -> Tensor<'g>,
+    ) -> Tensor<'g> {
+        let of_variable = |effect: &Effect| effect.variable == variable.id;
+        let known = self.inner.borrow().effects.iter().position(of_variable);
+        let assigned = known.map(|index| self.inner.borrow_mut().effects.remove(index).value);
+        let value = next(assigned.map_or(variable, |id| Tensor { graph: self, id }));
+        self.assign(variable, value);
+        value
+    }
+
     /// Whether a variable gets a new value already.
     pub(crate) fn assigns(&self, variable: Tensor<'_>) -> bool {
         self.inner.borrow().effects.iter().any(|effect| effect.variable == variable.id)

@@ -1,7 +1,7 @@
 //! Activations as modules.
 
 use super::{Module, Scope};
-use crate::{graph::Tensor, init::Init};
+use crate::{error::OpError, graph::Tensor, init::Init};
 use std::panic::Location;
 
 /// A function of a tensor as a module: a non-linearity between layers.
@@ -68,21 +68,32 @@ impl Module for Activation {
     }
 }
 
-/// ReLU with a learned slope below 0 for each channel: see [`Tensor::prelu`].
+/// ReLU with a learned slope below 0: one for all, or one for each channel. See [`Tensor::prelu`].
 ///
 /// # Shapes
 ///
-/// `[n, channels, ..]`; `slope` is `[channels]` and begins at 0.25.
+/// Any, or `[n, channels, ..]` with a slope for each channel; the slopes `weight` are `[1]` or
+/// `[channels]` and begin at 0.25.
+///
+/// # Source
+///
+/// He et al. 2015; names and beginning are PyTorch's.
 #[derive(Clone, Debug)]
 pub struct PRelu {
+    by_channel: bool,
     line: &'static Location<'static>,
 }
 
 impl PRelu {
-    /// With a slope for each channel.
+    /// With one slope for all elements.
     #[track_caller]
     pub fn new() -> Self {
-        PRelu { line: Location::caller() }
+        PRelu { by_channel: false, line: Location::caller() }
+    }
+
+    /// With a slope for each channel.
+    pub fn by_channel(self) -> Self {
+        PRelu { by_channel: true, ..self }
     }
 }
 
@@ -100,7 +111,11 @@ impl Module for PRelu {
 
     fn forward<'g>(&self, cx: &mut Scope<'g>, x: Tensor<'g>) -> Tensor<'g> {
         let _line = cx.at(self.line);
-        let slope = cx.param("slope", [x.dim(1)], Init::Constant(0.25));
-        x.prelu(slope)
+        if self.by_channel && !x.failed() && x.rank() < 2 {
+            return cx.graph().refuse("prelu", &[x], OpError::Rank { least: 2 });
+        }
+        let slopes = if self.by_channel { x.dim(1) } else { 1 };
+        let weight = cx.param("weight", [slopes], Init::Constant(0.25));
+        x.prelu(weight)
     }
 }

@@ -101,11 +101,17 @@ impl<const AXES: usize> Layer<AXES> {
         }
     }
 
-    /// The weight, whose second axis has so many channels in all groups.
-    fn weight<'g>(&self, cx: &mut Scope<'g>, first: usize, second: usize) -> Tensor<'g> {
+    /// The weight, whose second axis has so many channels in all groups; the channels of the output
+    /// are along axis `outputs`.
+    fn weight<'g>(
+        &self,
+        cx: &mut Scope<'g>,
+        [first, second]: [usize; 2],
+        outputs: usize,
+    ) -> Tensor<'g> {
         // No groups at all are refused by the convolution.
         let leading = [first, second / self.groups.max(1)];
-        self.weight.of(cx, &[&leading[..], &self.window].concat(), self.init)
+        self.weight.of(cx, &[&leading[..], &self.window].concat(), outputs, self.init)
     }
 
     fn biased<'g>(&self, cx: &mut Scope<'g>, y: Tensor<'g>) -> Tensor<'g> {
@@ -167,6 +173,20 @@ macro_rules! builders {
                 self.layer.bias = false;
                 self
             }
+
+            /// Learns direction and length apart, for each place of the first axis of the weight: see
+            /// [`Dense::weight_norm`](super::Dense::weight_norm).
+            pub fn weight_norm(mut self) -> Self {
+                self.layer.weight = Weight::Normal;
+                self
+            }
+
+            /// Divides the weight by its largest singular value, as a matrix with a row for each
+            /// channel of the output: see [`Dense::spectral_norm`](super::Dense::spectral_norm).
+            pub fn spectral_norm(mut self) -> Self {
+                self.layer.weight = Weight::Spectral;
+                self
+            }
         }
     };
 }
@@ -180,20 +200,6 @@ impl<const AXES: usize> Conv<AXES> {
     #[track_caller]
     pub fn new(channels: usize, window: [usize; AXES]) -> Self {
         Conv { layer: Layer::new(channels, window) }
-    }
-
-    /// Learns direction and length of the weight of each channel apart: see
-    /// [`Dense::weight_norm`](super::Dense::weight_norm).
-    pub fn weight_norm(mut self) -> Self {
-        self.layer.weight = Weight::Normal;
-        self
-    }
-
-    /// Divides the weight by its largest singular value: see
-    /// [`Dense::spectral_norm`](super::Dense::spectral_norm).
-    pub fn spectral_norm(mut self) -> Self {
-        self.layer.weight = Weight::Spectral;
-        self
     }
 }
 
@@ -219,7 +225,7 @@ impl<const AXES: usize> Module for Conv<AXES> {
 
     fn forward<'g>(&self, cx: &mut Scope<'g>, x: Tensor<'g>) -> Tensor<'g> {
         let _line = cx.at(self.layer.line);
-        let weight = self.layer.weight(cx, self.layer.channels, x.dim(1));
+        let weight = self.layer.weight(cx, [self.layer.channels, x.dim(1)], 0);
         self.layer.biased(cx, x.convolution(weight, self.layer.geometry.clone()))
     }
 }
@@ -233,7 +239,7 @@ impl<const AXES: usize> Module for ConvTranspose<AXES> {
     fn forward<'g>(&self, cx: &mut Scope<'g>, x: Tensor<'g>) -> Tensor<'g> {
         let layer = &self.layer;
         let _line = cx.at(layer.line);
-        let weight = layer.weight(cx, x.dim(1), layer.channels);
+        let weight = layer.weight(cx, [x.dim(1), layer.channels], 1);
         let whole =
             if layer.same { layer.stride.map(|stride| stride.max(1) - 1) } else { [0; AXES] };
         let padding = self.output_padding.unwrap_or(whole);

@@ -37,8 +37,8 @@ impl Dense {
         Dense { bias: false, ..self }
     }
 
-    /// Learns direction and length of each row of the weight apart, `weight_v` and `weight_g`, which
-    /// begins at 1.
+    /// Learns direction and length of each row of the weight apart: `weight_v`, which begins as the
+    /// weight would, and `weight_g`, which begins as its lengths.
     ///
     /// # Source
     ///
@@ -65,7 +65,7 @@ impl Dense {
         bias: Init,
     ) -> Tensor<'g> {
         let _line = cx.at(self.line);
-        let weight = self.weight.of(cx, &[self.units, x.dim(-1)], self.init);
+        let weight = self.weight.of(cx, &[self.units, x.dim(-1)], 0, self.init);
         let y = x.matmul(weight.swap_axes(-1, -2));
         if self.bias { y + cx.param("bias", [self.units], bias) } else { y }
     }

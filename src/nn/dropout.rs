@@ -26,6 +26,12 @@ impl Dropout {
     pub fn new(p: f64) -> Self {
         Dropout { p, line: Location::caller() }
     }
+
+    /// Whether it is the identity; not where its probability is none, which is an error that should
+    /// not wait for the first training step.
+    pub(super) fn passes(&self, mode: Mode) -> bool {
+        self.p == 0.0 || mode == Mode::Eval && (0.0..1.0).contains(&self.p)
+    }
 }
 
 impl Module for Dropout {
@@ -35,13 +41,12 @@ impl Module for Dropout {
 
     fn forward<'g>(&self, cx: &mut Scope<'g>, x: Tensor<'g>) -> Tensor<'g> {
         let _line = cx.at(self.line);
-        // Also in evaluation: the mistake should not wait for the first training step.
+        if self.passes(cx.mode()) {
+            return x;
+        }
         if !(0.0..1.0).contains(&self.p) {
             let reason = OpError::Number { what: "p", must: "in [0, 1)", is: self.p };
             return cx.graph().refuse("dropout", &[x], reason);
-        }
-        if cx.mode() == Mode::Eval || self.p == 0.0 {
-            return x;
         }
         let draw = cx.uniform(x.shape());
         let keep = draw.greater_equal(draw.full_like(self.p));

@@ -15,7 +15,8 @@ pub fn cross_entropy<'g>(logits: Tensor<'g>, labels: Tensor<'g>) -> Tensor<'g> {
 /// The cross-entropy of a classifier that is not trusted with every label alike.
 ///
 /// With smoothing `s`, `k` classes and weights `w`, a row of logits whose label is `y` costs
-/// `(1 - s) w[y] l[y] + s / k sum_c w[c] l[c]`, where `l` is `-ln softmax`.
+/// `(1 - s) w[y] l[y] + s / k sum_c w[c] l[c]`, where `l` is `-ln softmax`. Where the labels are
+/// probabilities `t` of the classes, it costs `sum_c w[c] ((1 - s) t[c] + s / k) l[c]`.
 ///
 /// # Source
 ///
@@ -25,12 +26,18 @@ pub struct CrossEntropy<'g> {
     smoothing: f64,
     weights: Option<Tensor<'g>>,
     ignored: Option<u32>,
+    are_logarithms: bool,
 }
 
 impl<'g> CrossEntropy<'g> {
     /// All labels alike, and taken at their word: [`cross_entropy`].
     pub fn new() -> Self {
         CrossEntropy::default()
+    }
+
+    /// Takes logarithms of probabilities in place of logits: PyTorch's `nll_loss`.
+    pub fn of_logarithms(self) -> Self {
+        CrossEntropy { are_logarithms: true, ..self }
     }
 
     /// Sets the share of a row's cost that is spread over all classes.
@@ -56,14 +63,23 @@ impl<'g> CrossEntropy<'g> {
     #[track_caller]
     pub fn each(&self, logits: Tensor<'g>, labels: Tensor<'g>) -> Tensor<'g> {
         let labels = self.classes(labels);
-        let costs = -logits.log_softmax(-1);
-        let costs = self.weights.map_or(costs, |weights| costs * weights);
+        let costs = self.costs(logits);
         let own = costs.take_along_axis(labels.1.unsqueeze(-1), -1).squeeze(-1);
         let cost = match self.smoothing == 0.0 {
             true => own,
             false => own + (costs.mean(-1) - own) * constant(own, self.smoothing),
         };
         labels.0.map_or(cost, |is_ignored| is_ignored.select(0.0, cost))
+    }
+
+    /// The sum over all rows.
+    ///
+    /// # Shapes
+    ///
+    /// As of [`each`](Self::each); the loss is a scalar.
+    #[track_caller]
+    pub fn sum(&self, logits: Tensor<'g>, labels: Tensor<'g>) -> Tensor<'g> {
+        self.each(logits, labels).sum(..)
     }
 
     /// The mean over the rows that count, by the weights of their labels; NaN where none does.
@@ -81,6 +97,33 @@ impl<'g> CrossEntropy<'g> {
         };
         let counts = is_ignored.map_or(counts, |is_ignored| is_ignored.select(0.0, counts));
         cost.sum(..) / counts.sum(..)
+    }
+
+    /// The cost of each row whose labels are probabilities of the classes. None is ignored; sum and
+    /// mean are those of all rows alike.
+    ///
+    /// # Shapes
+    ///
+    /// Both `[.., classes]` in floats; the result is `[..]`.
+    #[track_caller]
+    pub fn each_of_probabilities(
+        &self,
+        logits: Tensor<'g>,
+        probabilities: Tensor<'g>,
+    ) -> Tensor<'g> {
+        let costs = self.costs(logits);
+        let own = (costs * probabilities).sum(-1);
+        match self.smoothing == 0.0 {
+            true => own,
+            false => own + (costs.mean(-1) - own) * constant(own, self.smoothing),
+        }
+    }
+
+    /// What each class costs where it is the label, `[.., classes]`.
+    #[track_caller]
+    fn costs(&self, logits: Tensor<'g>) -> Tensor<'g> {
+        let costs = if self.are_logarithms { -logits } else { -logits.log_softmax(-1) };
+        self.weights.map_or(costs, |weights| costs * weights)
     }
 
     /// Which labels do not count, and labels of which all are classes.

@@ -35,6 +35,7 @@ mod pooling;
 mod positions;
 mod quantised;
 mod recurrent;
+mod running;
 mod scope;
 mod sequential;
 mod transformer;
@@ -51,15 +52,17 @@ pub use embedding::Embedding;
 pub use flatten::{Flatten, Unflatten};
 pub use losses::{CrossEntropy, accuracy, cross_entropy, mean_squared_error};
 pub use modulated::ModulatedConv2d;
-pub use normalization::{BatchNorm, GroupNorm, InstanceNorm, LayerNorm, RmsNorm};
+pub use normalization::{GroupNorm, LayerNorm, LocalResponseNorm, RmsNorm};
 pub use pooling::{
     AdaptiveAvgPool, AdaptiveAvgPool1d, AdaptiveAvgPool2d, AdaptiveAvgPool3d, AdaptiveMaxPool,
     AdaptiveMaxPool1d, AdaptiveMaxPool2d, AdaptiveMaxPool3d, AvgPool, AvgPool1d, AvgPool2d,
-    AvgPool3d, GlobalAvgPool, GlobalMaxPool, MaxPool, MaxPool1d, MaxPool2d, MaxPool3d,
+    AvgPool3d, GlobalAvgPool, GlobalMaxPool, LpPool, LpPool1d, LpPool2d, LpPool3d, MaxPool,
+    MaxPool1d, MaxPool2d, MaxPool3d, MaxUnpool, MaxUnpool1d, MaxUnpool2d, MaxUnpool3d,
 };
 pub use positions::{LearnedPositions, SinusoidalPositions};
 pub use quantised::{Calibrating, QuantisedConv2d, QuantisedDense};
 pub use recurrent::{Recurrent, Reset, State};
+pub use running::{BatchNorm, InstanceNorm};
 pub use scope::{Attribution, Mode, Scope};
 pub use sequential::Sequential;
 pub use transformer::TransformerLayer;

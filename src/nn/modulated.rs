@@ -9,7 +9,8 @@ use std::panic::Location;
 ///
 /// # Shapes
 ///
-/// Of pictures `[n, inputs, h, w]` and vectors `[n, width]`, gives `[n, channels, h, w]`. `weight` is
+/// Of pictures `[n, inputs, h, w]` and vectors `[n, width]`, gives `[n, channels, h, w]`; twice the
+/// height and width where it is [`doubling`](Self::doubling). `weight` is
 /// `[channels, inputs, window, window]`, `bias` `[channels]`, `affine/weight` `[inputs, width]`,
 /// `affine/bias` `[inputs]`.
 #[derive(Clone, Debug)]
@@ -17,6 +18,7 @@ pub struct ModulatedConv2d {
     channels: usize,
     window: usize,
     demodulate: bool,
+    doubles: bool,
     line: &'static Location<'static>,
 }
 
@@ -24,13 +26,24 @@ impl ModulatedConv2d {
     /// With so many channels of the output, and a window of an odd number of rows and columns.
     #[track_caller]
     pub fn new(channels: usize, window: usize) -> Self {
-        ModulatedConv2d { channels, window, demodulate: true, line: Location::caller() }
+        let line = Location::caller();
+        ModulatedConv2d { channels, window, demodulate: true, doubles: false, line }
     }
 
     /// Leaves the lengths of the weights as the styles make them, as the last layer does that gives
     /// colours.
     pub fn without_demodulation(self) -> Self {
         ModulatedConv2d { demodulate: false, ..self }
+    }
+
+    /// Doubles the height and the width of the pictures: the convolution is transposed, with a stride
+    /// of 2, and what it spreads is smoothed by the filter `[1, 3, 3, 1]` along both axes.
+    ///
+    /// # Source
+    ///
+    /// Karras et al. 2020, arXiv:1912.04958: `upsample_conv_2d`.
+    pub fn doubling(self) -> Self {
+        ModulatedConv2d { doubles: true, ..self }
     }
 
     /// Appends its computation on pictures and the vectors of their styles.
@@ -40,8 +53,17 @@ impl ModulatedConv2d {
         let styles = affine.forward_from(&mut cx.child("affine"), style, Init::Ones);
         let dims = [self.channels, x.dim(1), self.window, self.window];
         let weight = cx.param("weight", dims, Init::HeNormal);
-        let geometry = Geometry::new(2).same();
-        let y = x.modulated_convolution(weight, styles, geometry, self.demodulate);
+        let y = if self.doubles {
+            let geometry = Geometry::new(2).stride([2, 2]);
+            let y = x.modulated_transposed_convolution(weight, styles, geometry, self.demodulate);
+            // Twice 1/8 along each axis, so that what was spread keeps its brightness.
+            let taps = [1.0, 3.0, 3.0, 1.0].map(|tap| x.graph().full([1], x.dtype(), tap / 4.0));
+            let taps = x.graph().concat(&taps, 0);
+            let pad = 2 - i32::try_from(self.window / 2).unwrap_or(i32::MAX);
+            y.upfirdn2d(taps.outer(taps), 1, 1, [(pad, pad); 2])
+        } else {
+            x.modulated_convolution(weight, styles, Geometry::new(2).same(), self.demodulate)
+        };
         y + cx.param("bias", [self.channels], Init::Zeros).reshape([self.channels, 1, 1])
     }
 }

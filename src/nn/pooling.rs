@@ -1,7 +1,7 @@
 //! Poolings as modules, over `[n, channels, ..spatial]`.
 
 use super::{Module, Scope};
-use crate::{graph::Tensor, ops::Window};
+use crate::{error::OpError, graph::Tensor, ops::Window};
 use std::panic::Location;
 
 /// The largest element of each window: see [`Tensor::max_pool`].
@@ -74,6 +74,12 @@ impl<const AXES: usize> MaxPool<AXES> {
     pub fn dilation(self, dilation: usize) -> Self {
         MaxPool { windows: self.windows.map(|window| window.dilation(dilation)), ..self }
     }
+
+    /// The largest elements, and where they are: see [`Tensor::max_pool_with_places`].
+    pub fn with_places<'g>(&self, cx: &mut Scope<'g>, x: Tensor<'g>) -> (Tensor<'g>, Tensor<'g>) {
+        let _line = cx.at(self.line);
+        x.max_pool_with_places(&self.windows)
+    }
 }
 
 impl<const AXES: usize> AvgPool<AXES> {
@@ -102,6 +108,80 @@ impl<const AXES: usize> Module for AvgPool<AXES> {
     fn forward<'g>(&self, cx: &mut Scope<'g>, x: Tensor<'g>) -> Tensor<'g> {
         let _line = cx.at(self.line);
         x.avg_pool(&self.windows, self.count_padding)
+    }
+}
+
+/// The root of order `p` of the sum of powers in each window: see [`Tensor::lp_pool`].
+#[derive(Clone, Debug)]
+pub struct LpPool<const AXES: usize> {
+    windows: [Window; AXES],
+    p: f64,
+    line: &'static Location<'static>,
+}
+
+/// [`LpPool`] over `[n, channels, width]`.
+pub type LpPool1d = LpPool<1>;
+/// [`LpPool`] over `[n, channels, height, width]`.
+pub type LpPool2d = LpPool<2>;
+/// [`LpPool`] over `[n, channels, depth, height, width]`.
+pub type LpPool3d = LpPool<3>;
+windows! { LpPool { p: 2.0 } }
+
+impl<const AXES: usize> LpPool<AXES> {
+    /// Sets the order; 2 unless set.
+    pub fn order(self, p: f64) -> Self {
+        LpPool { p, ..self }
+    }
+}
+
+impl<const AXES: usize> Module for LpPool<AXES> {
+    fn name(&self) -> &str {
+        "lp_pool"
+    }
+
+    fn forward<'g>(&self, cx: &mut Scope<'g>, x: Tensor<'g>) -> Tensor<'g> {
+        let _line = cx.at(self.line);
+        x.lp_pool(&self.windows, self.p)
+    }
+}
+
+/// Puts what a [`MaxPool`] of the same windows took back where it was, between zeros: see
+/// [`Tensor::max_unpool`].
+#[derive(Clone, Debug)]
+pub struct MaxUnpool<const AXES: usize> {
+    windows: [Window; AXES],
+    line: &'static Location<'static>,
+}
+
+/// [`MaxUnpool`] over `[n, channels, width]`.
+pub type MaxUnpool1d = MaxUnpool<1>;
+/// [`MaxUnpool`] over `[n, channels, height, width]`.
+pub type MaxUnpool2d = MaxUnpool<2>;
+/// [`MaxUnpool`] over `[n, channels, depth, height, width]`.
+pub type MaxUnpool3d = MaxUnpool<3>;
+windows! { MaxUnpool {} }
+
+impl<const AXES: usize> MaxUnpool<AXES> {
+    /// Lays elements at the places that [`MaxPool::with_places`] gave of them. The extents are the
+    /// least that have so many windows, PyTorch's.
+    ///
+    /// # Errors
+    ///
+    /// Kept by the graph: those of [`Tensor::max_unpool`]; [`OpError::Argument`] of other than the
+    /// axes of the windows.
+    pub fn forward<'g>(&self, cx: &mut Scope<'g>, x: Tensor<'g>, places: Tensor<'g>) -> Tensor<'g> {
+        let _line = cx.at(self.line);
+        if !x.failed() && x.rank() != AXES + 2 {
+            let reason = OpError::Argument("needs an axis for each window behind the channels");
+            return cx.graph().refuse("max_unpool", &[x, places], reason);
+        }
+        let sizes: Vec<usize> = (self.windows.iter().zip(x.shape().dims().iter().skip(2)))
+            .map(|(window, &count)| {
+                let reach = count.saturating_sub(1).saturating_mul(window.stride) + window.extent;
+                reach.saturating_sub(window.low + window.high)
+            })
+            .collect();
+        x.max_unpool(places, &sizes)
     }
 }
 

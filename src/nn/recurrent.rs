@@ -59,6 +59,7 @@ pub enum Reset {
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Cell {
     Elman,
+    ElmanRelu,
     Lstm,
     Gru(Reset),
 }
@@ -88,6 +89,15 @@ impl Recurrent {
     #[track_caller]
     pub fn elman(hidden: usize) -> Self {
         Recurrent::new(Cell::Elman, hidden)
+    }
+
+    /// Puts `max(0, .)` in place of the hyperbolic tangent in Elman's networks; others have none to
+    /// replace.
+    pub fn relu(self) -> Self {
+        match self.cell {
+            Cell::Elman => Recurrent { cell: Cell::ElmanRelu, ..self },
+            _ => self,
+        }
     }
 
     /// Long short-term memory: see [`Tensor::lstm_cell`].
@@ -200,7 +210,7 @@ impl Recurrent {
         reverse: bool,
     ) -> Weights<'g> {
         let gates = match self.cell {
-            Cell::Elman => 1,
+            Cell::Elman | Cell::ElmanRelu => 1,
             Cell::Lstm => 4,
             Cell::Gru(_) => 3,
         };
@@ -265,6 +275,7 @@ impl Recurrent {
         let h = self.hidden;
         match self.cell {
             Cell::Elman => [(input + product(hidden, 0..h)).tanh(), cell],
+            Cell::ElmanRelu => [(input + product(hidden, 0..h)).relu(), cell],
             Cell::Lstm => (input + product(hidden, 0..4 * h)).lstm_cell(cell),
             Cell::Gru(Reset::AfterProduct) => {
                 [input.gru_cell(product(hidden, 0..3 * h), hidden), cell]
@@ -291,7 +302,7 @@ struct Weights<'g> {
 impl Module for Recurrent {
     fn name(&self) -> &str {
         match self.cell {
-            Cell::Elman => "rnn",
+            Cell::Elman | Cell::ElmanRelu => "rnn",
             Cell::Lstm => "lstm",
             Cell::Gru(_) => "gru",
         }

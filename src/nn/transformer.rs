@@ -46,19 +46,19 @@ impl TransformerLayer {
         TransformerLayer { norm_first: false, ..self }
     }
 
-    /// Drops what each part gives, and what is between the dense layers, with this probability,
-    /// while training.
+    /// Drops weights of the attention, what each part gives, and what is between the dense layers,
+    /// with this probability, while training: as PyTorch's `dropout`.
     pub fn dropout(self, dropout: f64) -> Self {
-        TransformerLayer { dropout, ..self }
-    }
-}
-
-impl Module for TransformerLayer {
-    fn name(&self) -> &str {
-        "transformer"
+        TransformerLayer { dropout, attention: self.attention.dropout(dropout), ..self }
     }
 
-    fn forward<'g>(&self, cx: &mut Scope<'g>, x: Tensor<'g>) -> Tensor<'g> {
+    /// Its computation where a mask, broadcast to `[n, heads, t, t]`, is false for the keys that a
+    /// query does not see.
+    pub fn masked<'g>(&self, cx: &mut Scope<'g>, x: Tensor<'g>, mask: Tensor<'g>) -> Tensor<'g> {
+        self.run(cx, x, Some(mask))
+    }
+
+    fn run<'g>(&self, cx: &mut Scope<'g>, x: Tensor<'g>, mask: Option<Tensor<'g>>) -> Tensor<'g> {
         let _line = cx.at(self.line);
         let norms = ["norm1", "norm2"].map(|name| (name, LayerNorm::new()));
         let normal = |cx: &mut Scope<'g>, index: usize, x| {
@@ -67,7 +67,7 @@ impl Module for TransformerLayer {
         };
         let drop = Dropout::new(self.dropout);
         let attend = |cx: &mut Scope<'g>, x| {
-            let y = self.attention.forward(&mut cx.child("self_attn"), x);
+            let y = self.attention.attend(&mut cx.child("self_attn"), x, x, mask);
             drop.forward(cx, y)
         };
         let width = x.dim(-1);
@@ -88,5 +88,15 @@ impl Module for TransformerLayer {
         let x = normal(cx, 0, y);
         let y = x + think(cx, x);
         normal(cx, 1, y)
+    }
+}
+
+impl Module for TransformerLayer {
+    fn name(&self) -> &str {
+        "transformer"
+    }
+
+    fn forward<'g>(&self, cx: &mut Scope<'g>, x: Tensor<'g>) -> Tensor<'g> {
+        self.run(cx, x, None)
     }
 }

@@ -9,10 +9,11 @@ pub(super) enum Weight {
     /// The weight itself, `weight`.
     #[default]
     Plain,
-    /// A direction `weight_v` and a length `weight_g` for each output: `w = g v / |v|`.
+    /// A direction `weight_v` and a length `weight_g` for each place of the first axis:
+    /// `w = g v / |v|`. The lengths begin as those of the directions.
     Normal,
-    /// `weight_orig`, divided by its largest singular value. That is found by iterating vectors,
-    /// `weight_u` and `weight_v`, once a run in training.
+    /// `weight_orig`, divided by its largest singular value, as a matrix with a row for each output.
+    /// That is found by iterating vectors, `weight_u` and `weight_v`, once a run in training.
     Spectral,
 }
 
@@ -20,27 +21,35 @@ pub(super) enum Weight {
 const EPS: f64 = 1e-12;
 
 impl Weight {
-    /// The weight of a layer, `[outputs, ..]`.
+    /// The weight of a layer, which has its outputs along this axis.
     #[track_caller]
-    pub fn of<'g>(self, cx: &mut Scope<'g>, dims: &[usize], init: Init) -> Tensor<'g> {
-        let [outputs, rest @ ..] = dims else { return cx.param("weight", dims, init) };
+    pub fn of<'g>(
+        self,
+        cx: &mut Scope<'g>,
+        dims: &[usize],
+        outputs: usize,
+        init: Init,
+    ) -> Tensor<'g> {
+        let [first, rest @ ..] = dims else { return cx.param("weight", dims, init) };
         match self {
             Weight::Plain => cx.param("weight", dims, init),
             Weight::Normal => {
-                let lengths = [&[*outputs], &vec![1; rest.len()][..]].concat();
-                let g = cx.param("weight_g", lengths.as_slice(), Init::Ones);
+                let lengths = [&[*first], &vec![1; rest.len()][..]].concat();
+                let begin = Init::RowLengths("weight_v");
+                let g = cx.param("weight_g", lengths.as_slice(), begin);
                 let v = cx.param("weight_v", dims, init);
                 let axes: Vec<i32> = (1..dims.len() as i32).collect();
                 v * (g / v.norm(axes.as_slice()).reshape(lengths))
             }
             Weight::Spectral => {
                 let weight = cx.param("weight_orig", dims, init);
-                let width: usize = rest.iter().product();
+                let (len, rows) = (dims.iter().product::<usize>(), dims[outputs]);
+                let width = len.checked_div(rows).unwrap_or(0);
                 let normal = Init::Normal { mean: 0.0, std: 1.0 };
                 let mut vector = |name, len: usize| cx.variable(name, [len], DType::F32, normal);
-                let (u_before, v_before) =
-                    (vector("weight_u", *outputs), vector("weight_v", width));
-                let matrix = weight.reshape([*outputs, width]);
+                let (u_before, v_before) = (vector("weight_u", rows), vector("weight_v", width));
+                let by_output = weight.swap_axes(0, outputs as i32);
+                let matrix = by_output.reshape([rows, width]);
                 let (mut u, mut v) = (u_before, v_before);
                 if cx.mode() == Mode::Train {
                     let fixed = matrix.detach();

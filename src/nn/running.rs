@@ -1,0 +1,258 @@
+//! Normalisation that keeps statistics of what passed while training.
+
+use super::{
+    Mode, Module, Scope,
+    normalization::{EPS, by_channel, scale_and_shift, scaled},
+};
+use crate::{dtype::DType, error::OpError, graph::Tensor, init::Init};
+use std::panic::Location;
+
+/// Batch normalisation over `[n, channels, ..]`, then a scale and a shift for each channel.
+///
+/// While training, the mean and the biased variance are those of the batch, and the variables
+/// `running_mean` and `running_var` follow the mean and the unbiased variance:
+/// `running = (1 - momentum) running + momentum batch`. In evaluation they take the place of the
+/// batch's: `(x - running_mean) / sqrt(running_var + eps) scale + shift`. A layer that is applied
+/// several times in a graph follows one batch after another.
+///
+/// # Shapes
+///
+/// The scale `weight`, the shift `bias`, `running_mean` and `running_var` are `[channels]`;
+/// `num_batches_tracked`, which only a [`cumulative`](Self::cumulative) average has, is one u32.
+///
+/// # Numerics
+///
+/// Of one value for each channel there is no unbiased variance; the biased one, 0, takes its
+/// place.
+///
+/// # Errors
+///
+/// Kept by the graph: [`OpError::Rank`] of fewer than two axes; [`OpError::Empty`] while training
+/// on no elements.
+///
+/// # Source
+///
+/// Ioffe & Szegedy 2015, "Batch Normalization", arXiv:1502.03167; momentum as in PyTorch.
+#[derive(Clone, Debug)]
+pub struct BatchNorm {
+    eps: f64,
+    momentum: Option<f64>,
+    affine: bool,
+    line: &'static Location<'static>,
+}
+
+impl BatchNorm {
+    /// With a momentum of 0.1; the scale and the running variance begin at 1, the shift and the
+    /// running mean at 0.
+    #[track_caller]
+    pub fn new() -> Self {
+        BatchNorm { eps: EPS, momentum: Some(0.1), affine: true, line: Location::caller() }
+    }
+
+    /// Sets what is added to the variance; 1e-5 unless set.
+    pub fn eps(self, eps: f64) -> Self {
+        BatchNorm { eps, ..self }
+    }
+
+    /// Sets the share of a batch in the running statistics; 0.1 unless set.
+    pub fn momentum(self, momentum: f64) -> Self {
+        BatchNorm { momentum: Some(momentum), ..self }
+    }
+
+    /// Makes the running statistics the means over all batches: PyTorch's `momentum=None`.
+    pub fn cumulative(self) -> Self {
+        BatchNorm { momentum: None, ..self }
+    }
+
+    /// Leaves out scale and shift.
+    pub fn without_affine(self) -> Self {
+        BatchNorm { affine: false, ..self }
+    }
+}
+
+impl Default for BatchNorm {
+    #[track_caller]
+    fn default() -> Self {
+        BatchNorm::new()
+    }
+}
+
+/// Mean and variance of what passed, for each channel.
+struct Running<'g> {
+    mean: Tensor<'g>,
+    var: Tensor<'g>,
+}
+
+impl<'g> Running<'g> {
+    fn new(cx: &mut Scope<'g>, channels: usize) -> Self {
+        let mean = cx.variable("running_mean", [channels], DType::F32, Init::Zeros);
+        let var = cx.variable("running_var", [channels], DType::F32, Init::Ones);
+        Running { mean, var }
+    }
+
+    /// What is normalised by them instead of by its own.
+    fn normalized(&self, cx: &mut Scope<'g>, x: Tensor<'g>, eps: f64, affine: bool) -> Tensor<'g> {
+        let [mean, var] = [self.mean, self.var].map(|v| v.reshape(by_channel(x)));
+        let deviation = (var + eps).sqrt();
+        if !affine {
+            return (x - mean) / deviation;
+        }
+        let [scale, shift] = scale_and_shift(cx, x);
+        (x - mean) * (scale / deviation) + shift
+    }
+
+    /// Brings them nearer to those of a batch.
+    fn follow(&self, mean: Tensor<'g>, var: Tensor<'g>, share: Share<'g>) {
+        for (running, batch) in [(self.mean, mean), (self.var, var)] {
+            let batch = batch.reshape(running.shape());
+            running.graph().assign_next(running, |now| match share {
+                Share::Fixed(share) => now * (1.0 - share) + batch * share,
+                Share::Of(share) => now + (batch - now) * share,
+            });
+        }
+    }
+}
+
+/// The share of a batch in running statistics.
+#[derive(Clone, Copy)]
+enum Share<'g> {
+    Fixed(f64),
+    Of(Tensor<'g>),
+}
+
+/// Mean and biased variance along axes, which stay with extent 1: the formulas of `normalize`, so
+/// that they are computed once.
+fn statistics<'g>(x: Tensor<'g>, axes: &[i32]) -> [Tensor<'g>; 2] {
+    let mean = x.mean_keepdims(axes);
+    let d = x - mean;
+    [mean, (d * d).mean_keepdims(axes)]
+}
+
+/// How much larger the unbiased variance of so many elements is.
+fn unbiased(count: usize) -> f64 {
+    count as f64 / (count as f64 - 1.0).max(1.0)
+}
+
+impl Module for BatchNorm {
+    fn name(&self) -> &str {
+        "batch_norm"
+    }
+
+    fn forward<'g>(&self, cx: &mut Scope<'g>, x: Tensor<'g>) -> Tensor<'g> {
+        let _line = cx.at(self.line);
+        let graph = cx.graph();
+        let shape = x.shape();
+        if shape.rank() < 2 {
+            return graph.refuse("batch_norm", &[x], OpError::Rank { least: 2 });
+        }
+        let channels = x.dim(1);
+        let running = Running::new(cx, channels);
+        let share = match self.momentum {
+            Some(momentum) => Share::Fixed(momentum),
+            None => {
+                let count = cx.variable("num_batches_tracked", [], DType::U32, Init::Zeros);
+                let next = match cx.mode() {
+                    Mode::Train => graph.assign_next(count, |count| count + 1u32),
+                    Mode::Eval => count,
+                };
+                Share::Of(1.0 / next.cast(DType::F32))
+            }
+        };
+        if cx.mode() == Mode::Eval {
+            return running.normalized(cx, x, self.eps, self.affine);
+        }
+        if shape.is_empty() {
+            // Its statistics would stay in the running ones.
+            return graph.refuse("batch_norm", &[x], OpError::Empty);
+        }
+        let axes: Vec<i32> = (0..shape.rank() as i32).filter(|&axis| axis != 1).collect();
+        let y = x.normalize(axes.as_slice(), self.eps);
+        let [mean, var] = statistics(x, &axes);
+        running.follow(mean, var * unbiased(shape.len() / channels), share);
+        scaled(cx, y, self.affine)
+    }
+}
+
+/// Instance normalisation over `[n, channels, ..]`: each channel of each example on its own, then a
+/// scale and a shift for each channel.
+///
+/// With [`running`](Self::running) statistics the variables `running_mean` and `running_var` follow
+/// the means over the examples while training, and take their place in evaluation.
+///
+/// # Shapes
+///
+/// The scale `weight`, the shift `bias` and the running statistics are `[channels]`.
+///
+/// # Errors
+///
+/// Kept by the graph: [`OpError::Rank`] of fewer than two axes; [`OpError::Empty`] where running
+/// statistics would follow no elements.
+///
+/// # Source
+///
+/// Ulyanov et al. 2016, "Instance Normalization", arXiv:1607.08022; running statistics as PyTorch's.
+#[derive(Clone, Debug)]
+pub struct InstanceNorm {
+    eps: f64,
+    momentum: Option<f64>,
+    affine: bool,
+    line: &'static Location<'static>,
+}
+
+impl InstanceNorm {
+    /// The scale begins at 1, the shift at 0.
+    #[track_caller]
+    pub fn new() -> Self {
+        InstanceNorm { eps: EPS, momentum: None, affine: true, line: Location::caller() }
+    }
+
+    /// Sets what is added to the variance; 1e-5 unless set.
+    pub fn eps(self, eps: f64) -> Self {
+        InstanceNorm { eps, ..self }
+    }
+
+    /// Keeps running statistics, in which a batch has this share; PyTorch's is 0.1.
+    pub fn running(self, momentum: f64) -> Self {
+        InstanceNorm { momentum: Some(momentum), ..self }
+    }
+
+    /// Leaves out scale and shift.
+    pub fn without_affine(self) -> Self {
+        InstanceNorm { affine: false, ..self }
+    }
+}
+
+impl Default for InstanceNorm {
+    #[track_caller]
+    fn default() -> Self {
+        InstanceNorm::new()
+    }
+}
+
+impl Module for InstanceNorm {
+    fn name(&self) -> &str {
+        "instance_norm"
+    }
+
+    fn forward<'g>(&self, cx: &mut Scope<'g>, x: Tensor<'g>) -> Tensor<'g> {
+        let _line = cx.at(self.line);
+        let (graph, shape) = (cx.graph(), x.shape());
+        if !x.failed() && shape.rank() < 2 {
+            return graph.refuse("instance_norm", &[x], OpError::Rank { least: 2 });
+        }
+        if let Some(momentum) = self.momentum {
+            let running = Running::new(cx, x.dim(1));
+            if cx.mode() == Mode::Eval {
+                return running.normalized(cx, x, self.eps, self.affine);
+            }
+            if shape.is_empty() {
+                return graph.refuse("instance_norm", &[x], OpError::Empty);
+            }
+            let axes: Vec<i32> = (2..shape.rank() as i32).collect();
+            let count = shape.dims().iter().skip(2).product();
+            let [mean, var] = statistics(x, &axes).map(|each| each.mean_keepdims(0));
+            running.follow(mean, var * unbiased(count), Share::Fixed(momentum));
+        }
+        scaled(cx, x.group_norm(x.dim(1), self.eps), self.affine)
+    }
+}
