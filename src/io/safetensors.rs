@@ -87,7 +87,7 @@ pub fn load(path: &Path, variables: &Variables) -> Result<(), Error> {
 /// # Errors
 ///
 /// [`FileError::Io`]; [`FileError::Corrupt`] where the file is damaged, has an element type
-/// there is none for here, or 64-bit integers that do not fit 32 bits; bfloat16 becomes f32.
+/// there is none for here, or numbers of 64 bits that do not fit 32; bfloat16 and f64 become f32.
 pub fn read(path: &Path) -> Result<Vec<(String, Array)>, Error> {
     read_with_note(path).map(|(arrays, _)| arrays)
 }
@@ -188,6 +188,14 @@ fn decode(view: &TensorView<'_>) -> Result<Array, String> {
             let fits = |x: i64| i32::try_from(x).map_err(|_| format!("{x} does not fit i32"));
             let words = elements(bytes, |b| fits(i64::from_le_bytes(b)).map(|x| x as u32));
             (DType::I32, words.into_iter().collect::<Result<_, _>>()?)
+        }
+        Dtype::F64 => {
+            let fits = |x: f64| match x.is_finite() && !(x as f32).is_finite() {
+                true => Err(format!("{x:e} does not fit f32")),
+                false => Ok((x as f32).to_bits()),
+            };
+            let words = elements(bytes, |b| fits(f64::from_le_bytes(b)));
+            (DType::F32, words.into_iter().collect::<Result<_, _>>()?)
         }
         other => return Err(format!("elements of type {other:?} are not supported")),
     };

@@ -8,8 +8,11 @@
 use super::safetensors;
 use crate::{
     array::Array,
+    dtype::DType,
     error::{Error, FileError},
-    graph::Graph,
+    graph::{Declaration, Graph},
+    ops::random,
+    shape::Meta,
     variables::Variables,
 };
 use std::{collections::BTreeMap, path::Path};
@@ -26,22 +29,47 @@ fn torch_name(path: &str) -> String {
     path.split('/').map(position).collect::<Vec<_>>().join(".")
 }
 
+/// Values as another element type: floats are rounded, all else must stay what it is.
+fn converted(array: Array, dtype: DType) -> Result<Array, String> {
+    if array.dtype() == dtype {
+        return Ok(array);
+    }
+    let is_rounded = array.dtype().is_float() && dtype.is_float();
+    let values = array.to_f64();
+    let misfit = values.iter().find(|&&x| match is_rounded {
+        true => x.is_finite() && !dtype.round(x).is_finite(),
+        false => dtype.round(x) != x,
+    });
+    match misfit {
+        Some(x) => Err(format!("{x} does not fit {dtype}")),
+        None => Array::from_f64(Meta { shape: array.shape().clone(), dtype }, &values)
+            .map_err(|error| error.to_string()),
+    }
+}
+
 /// Sets those variables that `graph` declares below `prefix` to the values of a file; all of them,
-/// or none where something is wrong.
+/// or none where something is wrong; what random numbers are drawn from is of no model, and stays.
+/// Values of another type than declared become that, if they fit:
+/// weights in half or double precision serve a model in f32.
 ///
 /// # Errors
 ///
 /// [`FileError::Corrupt`] where the file lacks one of them or has one more, counters of batch
-/// normalisation apart; otherwise as for [`safetensors::load`].
+/// normalisation apart, or where a value does not fit its type; otherwise as for
+/// [`safetensors::load`].
 pub fn load(path: &Path, graph: &Graph, prefix: &str, variables: &Variables) -> Result<(), Error> {
     let corrupt = |message| Error::from(FileError::Corrupt { path: path.to_owned(), message });
     let mut file: BTreeMap<String, Array> = safetensors::read(path)?.into_iter().collect();
     let mut values = Vec::new();
-    for declared in graph.inner.borrow().variables.keys() {
-        let Some(below) = declared.strip_prefix(prefix) else { continue };
+    for (declared, (_, Declaration { meta, .. })) in &graph.inner.borrow().variables {
+        let Some(below) = declared.strip_prefix(prefix).filter(|_| !random::owns(declared)) else {
+            continue;
+        };
         let name = torch_name(below);
         let value = file.remove(&name);
         let value = value.ok_or_else(|| corrupt(format!("there is no {name} for {declared}")))?;
+        let value = converted(value, meta.dtype)
+            .map_err(|message| corrupt(format!("{name}: {message}")))?;
         values.push((declared.clone(), value));
     }
     let left = file.keys().find(|name| !name.ends_with(COUNTER));
@@ -51,13 +79,73 @@ pub fn load(path: &Path, graph: &Graph, prefix: &str, variables: &Variables) -> 
     variables.set_all(values)
 }
 
-/// Writes all variables below `prefix`.
+/// Writes all variables below `prefix`, but for those that random numbers are drawn from.
 ///
 /// # Errors
 ///
 /// As for [`safetensors::save`].
 pub fn save(path: &Path, variables: &Variables, prefix: &str) -> Result<(), Error> {
     let named = variables.to_arrays_below(prefix)?.into_iter();
+    let named = named.filter(|(path, _)| !random::owns(path));
     let named = named.map(|(path, array)| (torch_name(&path[prefix.len()..]), array));
     safetensors::write(path, &named.collect::<Vec<_>>(), None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Init;
+
+    /// What is loaded of a file that holds these values, where `dtype` is declared.
+    fn loaded(name: &str, values: &Array, dtype: DType) -> Result<Array, Error> {
+        let path = std::env::temp_dir().join(format!("wgrad-{}-{name}", std::process::id()));
+        safetensors::write(&path, &[("w".to_owned(), values.clone())], None)?;
+        let (graph, store) = (Graph::new(), Variables::new(0));
+        graph.variable("w", values.shape(), dtype, Init::Zeros);
+        let result = load(&path, &graph, "", &store);
+        std::fs::remove_file(&path).expect("it was written");
+        result.and_then(|()| store.get("w"))
+    }
+
+    #[test]
+    fn values_become_the_declared_type_where_they_fit() -> Result<(), Error> {
+        let half = Array::from_f64(Meta::new([3], DType::F16), &[0.5, -2.0, 65504.0])?;
+        let single = loaded("half", &half, DType::F32)?;
+        assert_eq!((single.dtype(), single.to_f64()), (DType::F32, half.to_f64()));
+        let rounded = loaded("single", &Array::new([2], &[0.1f32, -7.0])?, DType::F16)?;
+        assert_eq!(rounded.to_f64(), [0.1, -7.0].map(|x| DType::F16.round(x)));
+        let counts = loaded("counts", &Array::new([2], &[7i32, 0])?, DType::U32)?;
+        assert_eq!((counts.dtype(), counts.to_f64()), (DType::U32, vec![7.0, 0.0]));
+        Ok(())
+    }
+
+    /// Dropout and noise draw from variables that no file has, and that no file gets.
+    #[test]
+    fn random_numbers_are_of_no_model() -> Result<(), Error> {
+        let path = std::env::temp_dir().join(format!("wgrad-{}-noise", std::process::id()));
+        let (graph, store) = (Graph::new(), Variables::new(0));
+        let w = graph.variable("w", [2], DType::F32, Init::Ones);
+        let y = w + graph.normal([2]);
+        graph.compile(&crate::Device::cpu(), &[y])?.prepare(&store)?;
+        save(&path, &store, "")?;
+        assert_eq!(safetensors::read(&path)?.len(), 1);
+        let result = load(&path, &graph, "", &store);
+        std::fs::remove_file(&path).expect("it was written");
+        result
+    }
+
+    #[test]
+    fn values_that_do_not_fit_are_an_error() -> Result<(), Error> {
+        let message = |name, values: &Array, dtype| match loaded(name, values, dtype) {
+            Err(Error::File(FileError::Corrupt { message, .. })) => message,
+            other => unreachable!("{other:?}"),
+        };
+        let large = Array::new([2], &[1.0f32, 1e6])?;
+        assert_eq!(message("large", &large, DType::F16), "w: 1000000 does not fit f16");
+        let negative = Array::new([1], &[-1i32])?;
+        assert_eq!(message("negative", &negative, DType::U32), "w: -1 does not fit u32");
+        let broken = Array::new([1], &[0.5f32])?;
+        assert_eq!(message("broken", &broken, DType::I32), "w: 0.5 does not fit i32");
+        Ok(())
+    }
 }

@@ -148,6 +148,11 @@ impl Scalar for Draw {
 const SEED: &str = "rng/seed";
 const COUNTER: &str = "rng/counter";
 
+/// Whether a variable is of the random numbers, and of no model.
+pub(crate) fn owns(path: &str) -> bool {
+    [SEED, COUNTER].contains(&path)
+}
+
 impl Graph {
     /// Both words of key, and the counter.
     #[track_caller]

@@ -59,6 +59,21 @@ fn every_type_survives_and_bytes_repeat() -> Result<(), Error> {
 }
 
 #[test]
+fn wide_floats_are_rounded_or_are_an_error() -> Result<(), Error> {
+    let header = r#"{"x":{"dtype":"F64","shape":[1],"data_offsets":[0,8]}}"#;
+    let of = |x: f64| {
+        let mut content = file(header, 0);
+        content.extend(x.to_le_bytes());
+        read_bytes("double", &content)
+    };
+    assert_eq!(of(0.1)?, [("x".to_owned(), Array::new([1], &[0.1f32])?)]);
+    assert_eq!(of(f64::INFINITY)?, [("x".to_owned(), Array::new([1], &[f32::INFINITY])?)]);
+    let text = of(1e300).expect_err("it does not fit").to_string();
+    assert!(text.contains("1e300 does not fit f32"), "{text}");
+    Ok(())
+}
+
+#[test]
 fn wide_integers_fit_or_are_an_error() -> Result<(), Error> {
     let header = r#"{"x":{"dtype":"I64","shape":[1],"data_offsets":[0,8]}}"#;
     let of = |x: i64| {
@@ -101,7 +116,7 @@ fn hostile_files_are_errors() {
         file(&entry("F32", "[4294967296,4294967296]", "[0,0]"), 0),
         file(&entry("F32", "[0,9999999999,9999999999]", "[0,0]"), 0),
         file(&entry("F32", "[2]", "[0,18446744073709551615]"), 8),
-        file(&entry("F64", "[1]", "[0,8]"), 8),
+        file(&entry("I16", "[1]", "[0,2]"), 2),
         file(&format!("{{{}}}", huge.join(",")), 0),
         {
             let mut content = file(&entry("BOOL", "[1]", "[0,1]"), 0);
