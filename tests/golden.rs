@@ -15,6 +15,8 @@ mod list;
 mod models;
 #[path = "golden/operations.rs"]
 mod operations;
+#[path = "golden/options.rs"]
+mod options;
 #[path = "golden/trajectories.rs"]
 mod trajectories;
 
@@ -82,16 +84,17 @@ fn dtype(value: &Value) -> DType {
     if value["dtype"] == "u32" { DType::U32 } else { DType::F32 }
 }
 
-/// The largest difference, relative to the largest number that is expected or to 1. Infinite
-/// where one is NaN or infinite and the other is not the same.
-fn difference(got: &[f64], expected: &[f64]) -> f64 {
+/// The largest difference of two elements, relative to the one that is expected or to 1: sums of
+/// numbers near 1 may cancel. Infinite where one is NaN or infinite and the other is not the same, and
+/// of anything but floats where they differ at all.
+fn difference(got: &[f64], expected: &[f64], dtype: DType) -> f64 {
     assert_eq!(got.len(), expected.len(), "numbers of elements");
-    let finite = expected.iter().filter(|x| x.is_finite());
-    let scale = finite.fold(1.0, |scale: f64, x| scale.max(x.abs()));
     let apart = |(&got, &expected): (&f64, &f64)| match got == expected {
         true => 0.0,
         false if got.is_nan() && expected.is_nan() => 0.0,
-        false if got.is_finite() && expected.is_finite() => (got - expected).abs() / scale,
+        false if dtype.is_float() && got.is_finite() && expected.is_finite() => {
+            (got - expected).abs() / expected.abs().max(1.0)
+        }
         false => f64::INFINITY,
     };
     got.iter().zip(expected).map(apart).fold(0.0, f64::max)

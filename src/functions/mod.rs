@@ -5,6 +5,7 @@
 
 mod activations;
 mod attention;
+mod composed;
 mod ctc;
 mod einsum;
 mod generators;
@@ -38,6 +39,7 @@ pub(crate) fn samples() -> Vec<Sample> {
     [
         activations::samples(),
         attention::samples(),
+        composed::samples(),
         ctc::samples(),
         einsum::samples(),
         generators::samples(),

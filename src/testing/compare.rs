@@ -6,7 +6,7 @@ use crate::{
     device::Device,
     dtype::DType,
     error::Error,
-    graph::{Graph, Tensor},
+    graph::{Declaration, Graph, Tensor},
     reference::{self, Array64},
     value::Feed,
     variables::Variables,
@@ -173,7 +173,8 @@ impl Sample {
     }
 }
 
-/// Values of a graph's nodes in f64, its inputs being given by name and its variables by path.
+/// Values of a graph's nodes in f64, its inputs being given by name and its variables by path. A
+/// variable that is not given is as it begins in a store of seed 0.
 ///
 /// # Errors
 ///
@@ -192,8 +193,15 @@ pub fn evaluate(
             _ => "",
         };
         let given = inputs.iter().find(|(known, _)| *known == name);
-        let value = given.map(|(_, value)| (*value).clone());
-        value.ok_or_else(|| crate::error::RunError::MissingInput(name.to_owned()).into())
+        let begins = graph.inner.borrow().variables.get(name).map(|(_, begins)| begins.clone());
+        match (given, begins) {
+            (Some((_, value)), _) => Ok((*value).clone()),
+            (None, Some(Declaration { meta, init })) => {
+                let data = init.values(&meta, 0, name)?.to_f64();
+                Ok(Array64 { meta, data })
+            }
+            (None, None) => Err(crate::error::RunError::MissingInput(name.to_owned()).into()),
+        }
     })?;
     Ok(values.iter().map(|value| value.as_ref().clone()).collect())
 }

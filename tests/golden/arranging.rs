@@ -22,6 +22,11 @@ pub fn build<'g>(case: &Value, of: &[Tensor<'g>]) -> Tensor<'g> {
         true => Grid::AlignCorners,
         false => Grid::HalfPixel,
     };
+    let beyond = || match text(&case["beyond"]) {
+        "edge" => Beyond::Edge,
+        "mirror" => Beyond::Mirror,
+        _ => Beyond::Zeros,
+    };
     match text(&case["op"]) {
         "resize" => {
             let between = match text(&case["between"]) {
@@ -32,10 +37,8 @@ pub fn build<'g>(case: &Value, of: &[Tensor<'g>]) -> Tensor<'g> {
             };
             x.resize(&integers(&case["sizes"]), between)
         }
-        "grid_sample" => {
-            let beyond = if text(&case["beyond"]) == "edge" { Beyond::Edge } else { Beyond::Zeros };
-            x.grid_sample(of[1], grid(), beyond)
-        }
+        "grid_sample" => x.grid_sample(of[1], grid(), beyond()),
+        "grid_sample_nearest" => x.grid_sample_nearest(of[1], grid(), beyond()),
         "unfold" => x.unfold(windows(case)),
         "fold" => x.fold([0, 1].map(|axis| integer(&case["sizes"][axis])), windows(case)),
         "lp_pool" => x.lp_pool(&[Window::new(2); 2], number(&case["p"])),

@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 
 import arranging
+import options
 from common import floats, integers, of
 from operations import case
 
@@ -251,3 +252,4 @@ def every():
     ctc()
     arranging.every()
     masks()
+    options.every()

@@ -1,4 +1,4 @@
-"""Writes operations.json and trajectories.json: what PyTorch computes in f64.
+"""Writes operations.json, trajectories.json, models.json and shapes.json: what PyTorch computes in f64.
 
 Run by hand, `python tests/golden/generate.py`, with PyTorch (2.15.0 made the files that are
 committed); tests only read what it wrote. The same version writes the same numbers, whatever the
@@ -13,7 +13,7 @@ ln beta) cannot be given to torch.optim.Adam; so its formula stands in trajector
 formula, `judge` holds the losses of torch.optim.Adam itself, with nothing rounded but the learning
 rate. Sgd is torch.optim.SGD. The momentum of running statistics is not rounded.
 
-Layouts are wgrad's: the weight of a dense layer is [inputs, units], torch's transposed.
+Layouts and names of parameters are PyTorch's on both sides.
 """
 
 import torch
@@ -30,4 +30,5 @@ if __name__ == "__main__":
     write("operations.json", operations.CASES)
     write("trajectories.json", trajectories.every())
     write("models.json", models.every())
+    write("shapes.json", models.SHAPES)
     print(len(operations.CASES), "operations with PyTorch", torch.__version__)

@@ -25,6 +25,7 @@ fn no_derivative(name: &str) -> Option<&'static str> {
         }
         "floor" | "ceil" | "round" | "trunc" | "sign" => "0 almost everywhere",
         "full" | "iota" | "random_bits" | "random_normal" | "random_uniform" => "has no operand",
+        "bernoulli" | "permutation" => "gives truth values or integers",
         "detach" => "cuts derivatives off",
         "cast" => "the cotangent, cast back: of floats of two types, which differences cannot tell",
         "radix_count" | "radix_scatter" | "segment_tails" | "segment_sum" => {
@@ -40,13 +41,21 @@ fn no_case(name: &str) -> Option<&'static str> {
         "random_bits" | "random_normal" | "random_uniform" => {
             "drawn by Philox: its published answers"
         }
+        "bernoulli" | "permutation" => "drawn at random",
         "radix_count" | "radix_scatter" | "segment_tails" | "segment_sum" => {
             "within argsort and scatter_add, which have cases"
         }
-        "masked_fill" | "split" => "a selection, and slices",
+        "masked_fill" | "split" | "stack" => "a selection, and slices",
         "lstm_cell"
+        | "lstm_cell_grad"
+        | "lstm_cell_gates_grad"
         | "gru_cell"
+        | "gru_cell_grad"
+        | "gru_cell_input_grad"
+        | "gru_cell_sums_grad"
+        | "modulated_transposed_convolution"
         | "rotary"
+        | "rotary_from"
         | "upfirdn2d"
         | "modulated_convolution"
         | "minibatch_deviation" => "within the models that are compared",
@@ -62,6 +71,61 @@ fn no_case(name: &str) -> Option<&'static str> {
         }
         _ => return None,
     })
+}
+
+/// Why a method of a tensor has no row.
+fn no_row(name: &str) -> Option<&'static str> {
+    Some(match name {
+        "squeeze" | "unsqueeze" | "flatten" => "a reshape",
+        "swap_axes" | "t" => "a transpose",
+        "broadcast_to" => "a broadcast",
+        "slice_step" => "a slice",
+        "full_like" => "full",
+        "cumsum_from" => "cumsum",
+        "sum_keepdims" | "mean_keepdims" | "max_keepdims" | "min_keepdims" | "prod_keepdims" => {
+            "a reduction, and a reshape"
+        }
+        "max_pool_with_places" => "max_pool, and max_pool_select of places",
+        "shape" | "dtype" | "rank" | "dim" => "says what there is",
+        _ => return None,
+    })
+}
+
+/// Public methods of tensors in files of operations and functions: their names.
+fn methods(folder: &Path, names: &mut BTreeSet<String>) {
+    let entries = std::fs::read_dir(folder).expect("it is a folder");
+    for path in entries.map(|entry| entry.expect("it is readable").path()) {
+        if path.is_dir() {
+            methods(&path, names);
+            continue;
+        }
+        let text = std::fs::read_to_string(&path).expect("it is text");
+        let mut of_tensors = false;
+        for line in text.lines() {
+            if line.starts_with("impl") {
+                of_tensors = line.starts_with("impl<'g> Tensor<'g>");
+            }
+            let Some(name) = line.strip_prefix("    pub fn ").filter(|_| of_tensors) else {
+                continue;
+            };
+            let is_of_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+            names.insert(name.split(|c| !is_of_name(c)).next().unwrap_or_default().to_owned());
+        }
+    }
+}
+
+/// A method without samples is noticed, whatever it is made of.
+#[test]
+fn every_method_of_a_tensor_has_samples() {
+    let rows: BTreeSet<&str> = samples().iter().map(|sample| sample.subject.name()).collect();
+    let mut names = BTreeSet::new();
+    for folder in ["src/ops", "src/functions"] {
+        methods(&Path::new(env!("CARGO_MANIFEST_DIR")).join(folder), &mut names);
+    }
+    assert!(names.len() > 100, "{} methods", names.len());
+    let without = |name: &&String| !rows.contains(name.as_str()) && no_row(name).is_none();
+    let silent: Vec<_> = names.iter().filter(without).collect();
+    assert!(silent.is_empty(), "no sample of {silent:?}");
 }
 
 /// How many cases build a graph with each operation, derivatives included.

@@ -12,12 +12,17 @@ from safetensors.torch import save_file
 from common import EPS, HERE, NUMBERS, array, f32, floats, integers
 
 CASES = []
+# What `strict.py` loads weights into: modules, inputs, and how they are called.
+MODULES = {}
+# Names and shapes of whole models, without numbers.
+SHAPES = []
 
 
-def case(name, module, inputs, call=None, evaluate=True, **attributes):
+def case(name, module, inputs, call=None, evaluate=True, derive=True, **attributes):
     """What `module` makes of named inputs, and the derivatives of a sum of its results with
     coefficients, and of a sum of these derivatives with coefficients, by its parameters."""
     call = call or (lambda module, x: module(x))
+    MODULES[name] = module, inputs, call
     for parameter in module.parameters():
         size = min(1.0, 2 / math.sqrt(parameter.shape[-1]))
         parameter.data = (floats(*parameter.shape, low=-1, high=1) * 64 * size).round() / 64
@@ -28,6 +33,8 @@ def case(name, module, inputs, call=None, evaluate=True, **attributes):
             buffer.copy_(floats(*buffer.shape, low=0.5, high=2))
         elif key.endswith(("weight_u", "weight_v")):
             buffer.copy_(floats(*buffer.shape, low=0.25, high=1))
+        elif key.endswith("noise_strength"):
+            buffer.zero_()
     state = {key: value.clone() for key, value in module.state_dict().items()}
     save_file({key: value.to(torch.float32) if value.is_floating_point() else value
                for key, value in state.items()}, HERE / "models" / f"{name}.safetensors")
@@ -42,6 +49,9 @@ def case(name, module, inputs, call=None, evaluate=True, **attributes):
             with torch.no_grad():
                 entry["evaluated"] = [array(y) for y in outputs()]
             module.load_state_dict(state)
+        if not derive:
+            CASES.append(entry)
+            return
         module.train()
         ys = outputs()
         cotangents = [floats(*y.shape) for y in ys]
@@ -336,6 +346,172 @@ def whole():
     case("transformer", Transformer(11, 7, 8, 12, 2, 2), {"x": integers(11, 2, 5)})
 
 
+def behind(name, norm, x):
+    """A normalisation behind a layer that has parameters."""
+    case(name, nn.Sequential(nn.Conv2d(2, 4, 1), norm), {"x": x})
+
+
+def options():
+    """Layers with options."""
+    case("rnn_relu", nn.RNN(4, 3, nonlinearity="relu", batch_first=True), {"x": floats(2, 3, 4)},
+         lambda module, x: module(x)[0])
+    case("prelu", nn.PReLU(), {"x": floats(2, 3, 4)})
+    case("prelu_channels", nn.PReLU(3), {"x": floats(2, 3, 4)})
+    pictures = lambda: floats(3, 2, 3, 2)
+    behind("batch_plain", nn.BatchNorm2d(4, eps=EPS, affine=False), pictures())
+    behind("batch_cumulative", nn.BatchNorm2d(4, eps=EPS, momentum=None), pictures())
+    behind("group_plain", nn.GroupNorm(2, 4, eps=EPS, affine=False), pictures())
+    behind("instance_plain", nn.InstanceNorm2d(4, eps=EPS), pictures())
+    behind("instance_running",
+           nn.InstanceNorm2d(4, eps=EPS, affine=True, track_running_stats=True), pictures())
+    behind("response", nn.LocalResponseNorm(3, f32(0.5), 0.75, 2.0), pictures())
+    case("rms_axes", nn.Sequential(nn.Linear(4, 4), nn.RMSNorm((3, 4), eps=EPS)), {"x": floats(2, 3, 4)})
+    mask = torch.tensor([[1, 0, 1], [1, 1, 0], [0, 1, 1]])
+    layer = nn.TransformerEncoderLayer(6, 2, 8, dropout=0.0, activation="gelu", layer_norm_eps=EPS,
+                                       batch_first=True, norm_first=True)
+    case("layer_mask", layer, {"x": floats(2, 3, 6), "mask": mask},
+         lambda module, x, mask: module(x, src_mask=mask == 0))
+    case("weight_norm_transposed", WeightNormTransposed(3, 4, 3), {"x": floats(2, 3, 4, 5)})
+    case("spectral_transposed", nn.utils.spectral_norm(nn.ConvTranspose2d(3, 4, 2)),
+         {"x": floats(2, 3, 4, 5)})
+    case("modulated_double", ModulatedDouble(3, 4, 3, 4),
+         {"x": floats(2, 3, 4, 5), "style": floats(2, 4)},
+         lambda module, x, style: module(x, style))
+
+
+class WeightNormTransposed(nn.Module):
+    """nn.utils.weight_norm of a transposed convolution, from its formula: the first axis has a
+    length for each channel of the input."""
+
+    def __init__(self, inputs, channels, window):
+        super().__init__()
+        self.weight_g = nn.Parameter(torch.zeros(inputs, 1, 1, 1))
+        self.weight_v = nn.Parameter(torch.zeros(inputs, channels, window, window))
+        self.bias = nn.Parameter(torch.zeros(channels))
+
+    def forward(self, x):
+        length = self.weight_v.flatten(1).norm(dim=1).reshape(-1, 1, 1, 1)
+        return F.conv_transpose2d(x, self.weight_v * (self.weight_g / length), self.bias)
+
+
+class ModulatedDouble(Modulated):
+    """The layer between two sizes: transposed with a stride of 2, then smoothed."""
+
+    def forward(self, x, style):
+        n, i, h, w = x.shape
+        weight = self.weight[None] * self.affine(style)[:, None, :, None, None]
+        weight = weight * (weight.square().sum([2, 3, 4], keepdim=True) + 1e-8).rsqrt()
+        weight = weight.transpose(1, 2).flatten(0, 1)
+        y = F.conv_transpose2d(x.reshape(1, n * i, h, w), weight, stride=2, groups=n)
+        f = torch.tensor([1.0, 3, 3, 1])
+        y = upfirdn2d(y.reshape(n, -1, *y.shape[2:]), f.outer(f) / 16, 1, 1, [(1, 1), (1, 1)])
+        return y + self.bias[:, None, None]
+
+
+def activated(x):
+    return F.leaky_relu(x, 0.2) * f32(math.sqrt(2))
+
+
+def doubled(x):
+    f = torch.tensor([1.0, 3, 3, 1])
+    return upfirdn2d(x, f.outer(f) / 16, 2, 1, [(2, 1), (2, 1)])
+
+
+def halved(x):
+    f = torch.tensor([1.0, 3, 3, 1])
+    return upfirdn2d(x, f.outer(f) / 64, 1, 2, [(1, 1), (1, 1)])
+
+
+def deviation(y, group):
+    """One more channel, which says how much the pictures of a group differ."""
+    n, c, h, w = y.shape
+    grouped = y.reshape(group, n // group, c, h, w)
+    deviation = ((grouped - grouped.mean(0)).square().mean(0) + 1e-8).sqrt().mean([1, 2, 3])
+    return torch.cat([y, deviation.repeat(group).reshape(n, 1, 1, 1).expand(n, 1, h, w)], 1)
+
+
+class Styled(Modulated):
+    def __init__(self, channels):
+        super().__init__(channels, channels, 3, channels)
+        self.register_buffer("noise_strength", torch.zeros(()))
+
+    def forward(self, x, style):
+        return activated(super().forward(x, style))
+
+
+class Generator(nn.Module):
+    """Without noise: its strength is 0."""
+
+    def __init__(self, size, colours, channels):
+        super().__init__()
+        self.size = size
+        self.mapping = nn.Sequential(*[nn.Linear(channels, channels) for _ in range(4)])
+        self.synthesis = nn.Module()
+        self.synthesis.const = nn.Parameter(torch.zeros(channels, 4, 4))
+        for side in self.sides():
+            block = nn.Module()
+            if side > 4:
+                block.conv0 = Styled(channels)
+            block.conv1 = Styled(channels)
+            block.torgb = Modulated(channels, colours, 1, channels, False)
+            setattr(self.synthesis, f"b{side}", block)
+
+    def sides(self):
+        return [4 * 2 ** k for k in range((self.size // 4).bit_length())]
+
+    def forward(self, noise):
+        style = noise * (noise.square().mean(-1, keepdim=True) + 1e-8).rsqrt()
+        for layer in self.mapping:
+            style = activated(layer(style))
+        x, picture = self.synthesis.const.expand(len(noise), -1, -1, -1), None
+        for side in self.sides():
+            block = getattr(self.synthesis, f"b{side}")
+            if side > 4:
+                x = block.conv0(doubled(x), style)
+            x = block.conv1(x, style)
+            added = block.torgb(x, style)
+            picture = added if picture is None else doubled(picture) + added
+        return picture
+
+
+class Discriminator(nn.Module):
+    def __init__(self, size, colours, channels):
+        super().__init__()
+        conv = lambda i, window, bias=True: nn.Conv2d(i, channels, window, padding="same", bias=bias)
+        self.fromrgb = conv(colours, 1)
+        self.sides = [4 * 2 ** k for k in range((size // 4).bit_length() - 1, 0, -1)]
+        for side in self.sides:
+            block = nn.Module()
+            block.conv0, block.conv1 = conv(channels, 3), conv(channels, 3)
+            block.skip = conv(channels, 1, False)
+            setattr(self, f"b{side}", block)
+        self.conv = conv(channels + 1, 3)
+        self.fc, self.out = nn.Linear(channels * 16, channels), nn.Linear(channels, 1)
+
+    def forward(self, x):
+        y = activated(self.fromrgb(x))
+        for side in self.sides:
+            block = getattr(self, f"b{side}")
+            inner = activated(block.conv1(halved(activated(block.conv0(y)))))
+            y = (inner + block.skip(halved(y))) / f32(math.sqrt(2))
+        y = activated(self.conv(deviation(y, 4 if len(y) % 4 == 0 else len(y))))
+        return self.out(activated(self.fc(y.flatten(1))))
+
+
+def larger():
+    """Whole models that are too large for every derivative, or draw numbers of their own."""
+    conv, linear = nn.Conv2d, nn.Linear
+    case("cnn", nn.Sequential(conv(1, 32, 3), nn.ReLU(), conv(32, 64, 3), nn.ReLU(), nn.MaxPool2d(2),
+                              nn.Flatten(), linear(64, 128), nn.ReLU(), linear(128, 3)),
+         {"x": floats(2, 1, 6, 6)}, derive=False)
+    case("generator", Generator(8, 3, 4), {"x": floats(2, 4)}, derive=False)
+    case("discriminator", Discriminator(8, 3, 3), {"x": floats(4, 3, 8, 8)})
+    resnet = ResNet(True, [2, 2, 2, 2], 64, 1000)
+    parameters = [name for name, _ in resnet.named_parameters()]
+    SHAPES.append({"name": "resnet18", "parameters": parameters, "shapes": {
+        name: list(value.shape) for name, value in resnet.state_dict().items()}})
+
+
 def every():
     NUMBERS.seed(17)
     (HERE / "models").mkdir(exist_ok=True)
@@ -343,4 +519,6 @@ def every():
     attention()
     whole()
     adversarial()
+    options()
+    larger()
     return CASES

@@ -130,7 +130,7 @@ fn follows(device: &Device, entry: &Value, bounds: &Bounds) -> Result<(), Error>
     for (of, bound) in [("final", bounds.weight), ("state", bounds.state)] {
         let expected = entry[of].as_object().expect("an object");
         for ((path, expected), got) in expected.iter().zip(values(device, &store, &entry[of])?) {
-            let by = difference(&got, &numbers(&expected["data"]));
+            let by = difference(&got, &numbers(&expected["data"]), DType::F32);
             eprintln!("{by:.1e} on {device_name}: {name}, {path}");
             assert!(by <= bound, "{name}, {path}: {by:e}");
         }
@@ -140,7 +140,7 @@ fn follows(device: &Device, entry: &Value, bounds: &Bounds) -> Result<(), Error>
         let input = graph.input("x", x.shape().dims(), x.dtype());
         let logits = net.forward(&mut Scope::new(&graph, Mode::Eval), input);
         let results = graph.compile_pure(device, &[logits])?.run(&store, &[("x", x)])?;
-        let by = difference(&results.get(0)?.read_f64()?, &numbers(evaluated));
+        let by = difference(&results.get(0)?.read_f64()?, &numbers(evaluated), DType::F32);
         eprintln!("{by:.1e} on {device_name}: {name}, logits in evaluation");
         assert!(by <= bounds.state, "{name}, logits in evaluation: {by:e}");
     }
