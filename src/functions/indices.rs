@@ -26,6 +26,10 @@ impl<'g> Tensor<'g> {
     ///
     /// [`OpError::Rank`] where there are more coordinates than axes; [`OpError::DType`] unless they
     /// are u32.
+    ///
+    /// # Source
+    ///
+    /// ONNX's `GatherND`.
     #[track_caller]
     pub fn gather_nd(self, indices: Tensor<'g>) -> Tensor<'g> {
         let axes = match coordinates(self, indices) {
@@ -47,6 +51,10 @@ impl<'g> Tensor<'g> {
     /// # Errors
     ///
     /// As of [`gather_nd`](Self::gather_nd); [`OpError::Target`] where the updates have another shape.
+    ///
+    /// # Source
+    ///
+    /// ONNX's `ScatterND`, with sums.
     #[track_caller]
     pub fn scatter_nd(self, indices: Tensor<'g>, updates: Tensor<'g>) -> Tensor<'g> {
         let operands = [self, indices, updates];

@@ -27,6 +27,10 @@ impl<'g> Tensor<'g> {
     ///
     /// [`OpError::Rank`]; [`OpError::Window`] where no window fits; [`OpError::Argument`] of windows
     /// with `ceil_mode`.
+    ///
+    /// # Source
+    ///
+    /// PyTorch's `unfold`.
     #[track_caller]
     pub fn unfold(self, windows: [Window; 2]) -> Tensor<'g> {
         let &[n, channels, h, w] = self.shape().dims() else {
@@ -67,6 +71,10 @@ impl<'g> Tensor<'g> {
     ///
     /// As of [`unfold`](Self::unfold); [`OpError::Indivisible`]; [`OpError::Target`] unless there are
     /// as many windows as in such pictures.
+    ///
+    /// # Source
+    ///
+    /// PyTorch's `fold`.
     #[track_caller]
     pub fn fold(self, sizes: [usize; 2], windows: [Window; 2]) -> Tensor<'g> {
         let cells = windows[0].extent.saturating_mul(windows[1].extent);
@@ -88,6 +96,10 @@ impl<'g> Tensor<'g> {
     /// # Errors
     ///
     /// Those of [`avg_pool`](Self::avg_pool).
+    ///
+    /// # Source
+    ///
+    /// PyTorch's `lp_pool2d`.
     #[track_caller]
     pub fn lp_pool(self, windows: &[Window], p: f64) -> Tensor<'g> {
         let x = self.of_floats("lp_pool");
@@ -103,6 +115,10 @@ impl<'g> Tensor<'g> {
     ///
     /// Those of [`max_pool`](Self::max_pool); [`OpError::TooLarge`] of pictures of more than 2^24
     /// elements.
+    ///
+    /// # Source
+    ///
+    /// PyTorch's `max_pool2d` with `return_indices`.
     #[track_caller]
     pub fn max_pool_with_places(self, windows: &[Window]) -> (Tensor<'g>, Tensor<'g>) {
         let (x, y) = (self.of_floats("max_pool"), self.max_pool(windows));
@@ -132,6 +148,10 @@ impl<'g> Tensor<'g> {
     ///
     /// [`OpError::Rank`]; [`OpError::Target`]; those of
     /// [`scatter_add_along_axis`](Self::scatter_add_along_axis).
+    ///
+    /// # Source
+    ///
+    /// PyTorch's `max_unpool2d`.
     #[track_caller]
     pub fn max_unpool(self, places: Tensor<'g>, sizes: &[usize]) -> Tensor<'g> {
         let x = self.of_floats("max_unpool");

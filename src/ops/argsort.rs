@@ -71,6 +71,10 @@ impl<'g> Tensor<'g> {
     /// # Errors
     ///
     /// [`OpError::Axis`].
+    ///
+    /// # Source
+    ///
+    /// PyTorch's `argsort`.
     #[track_caller]
     pub fn argsort(self, axis: i32, descending: bool) -> Tensor<'g> {
         match resolve_axis(axis, self.rank()) {
@@ -91,6 +95,10 @@ impl<'g> Tensor<'g> {
     /// # Errors
     ///
     /// [`OpError::Axis`].
+    ///
+    /// # Source
+    ///
+    /// PyTorch's `sort`.
     #[track_caller]
     pub fn sort(self, axis: i32, descending: bool) -> Tensor<'g> {
         self.take_along_axis(self.argsort(axis, descending), axis)
@@ -106,6 +114,10 @@ impl<'g> Tensor<'g> {
     /// # Errors
     ///
     /// [`OpError::Axis`]; [`OpError::Range`] where there are fewer.
+    ///
+    /// # Source
+    ///
+    /// PyTorch's `topk`.
     #[track_caller]
     pub fn top_k(self, k: usize, axis: i32) -> (Tensor<'g>, Tensor<'g>) {
         let extent = self.dim(axis);

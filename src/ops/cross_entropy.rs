@@ -36,6 +36,10 @@ impl<'g> Tensor<'g> {
     ///
     /// [`OpError::Rank`]; [`OpError::Target`] where the labels are not one a row;
     /// [`OpError::DType`] unless floats and u32; [`OpError::Empty`] of no classes.
+    ///
+    /// # Source
+    ///
+    /// PyTorch's `cross_entropy`.
     #[track_caller]
     pub fn cross_entropy(self, labels: Tensor<'g>) -> Tensor<'g> {
         self.graph.push(CrossEntropy, &[self, labels])

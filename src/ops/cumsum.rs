@@ -39,6 +39,10 @@ impl<'g> Tensor<'g> {
     /// # Errors
     ///
     /// [`OpError::Axis`]; [`OpError::DType`] of truth values.
+    ///
+    /// # Source
+    ///
+    /// PyTorch's `cumsum`.
     #[track_caller]
     pub fn cumsum(self, axis: i32) -> Tensor<'g> {
         self.cumsum_from(axis, false, false)
@@ -46,6 +50,10 @@ impl<'g> Tensor<'g> {
 
     /// As [`Tensor::cumsum`], but where `exclusive` without the element itself, which begins with
     /// 0, and where `reverse` from the end.
+    ///
+    /// # Source
+    ///
+    /// ONNX's `CumSum`.
     #[track_caller]
     pub fn cumsum_from(self, axis: i32, exclusive: bool, reverse: bool) -> Tensor<'g> {
         match resolve_axis(axis, self.rank()) {

@@ -117,6 +117,10 @@ impl<'g> Tensor<'g> {
     ///
     /// [`OpError::Axis`]; [`OpError::DType`] unless the indices are u32; [`OpError::Index`] of a
     /// constant, and [`RunError::IndexOutOfRange`](crate::RunError::IndexOutOfRange) of an input.
+    ///
+    /// # Source
+    ///
+    /// PyTorch's `index_select`.
     #[track_caller]
     pub fn gather(self, indices: Tensor<'g>, axis: i32) -> Tensor<'g> {
         self.gather_by(Indices::Shared, indices, axis)
@@ -141,6 +145,10 @@ impl<'g> Tensor<'g> {
     ///
     /// [`OpError::Axis`]; [`OpError::DType`] unless the indices are u32; [`OpError::Target`]
     /// where their shape does not fit.
+    ///
+    /// # Source
+    ///
+    /// NumPy's `take_along_axis`, PyTorch's `gather`.
     #[track_caller]
     pub fn take_along_axis(self, indices: Tensor<'g>, axis: i32) -> Tensor<'g> {
         self.gather_by(Indices::PerLine, indices, axis)

@@ -212,6 +212,10 @@ impl<'g> Tensor<'g> {
     ///
     /// [`OpError::Rank`] of scalars; [`OpError::Extents`]; [`OpError::Broadcast`];
     /// [`OpError::DTypes`]; [`OpError::DType`] unless of floats.
+    ///
+    /// # Source
+    ///
+    /// NumPy's `matmul`.
     #[track_caller]
     pub fn matmul(self, other: Tensor<'g>) -> Tensor<'g> {
         let (a, b) = (self.shape(), other.shape());

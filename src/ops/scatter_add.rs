@@ -68,6 +68,10 @@ impl<'g> Tensor<'g> {
     ///
     /// [`OpError::Axis`]; [`OpError::DType`] of truth values, or unless the indices are u32;
     /// [`OpError::Target`] where their shape is not found in this one.
+    ///
+    /// # Source
+    ///
+    /// PyTorch's `index_add`.
     #[track_caller]
     pub fn scatter_add(self, indices: Tensor<'g>, axis: i32, extent: usize) -> Tensor<'g> {
         // The axis is one of the result.
@@ -97,6 +101,10 @@ impl<'g> Tensor<'g> {
     ///
     /// [`OpError::Axis`]; [`OpError::DType`] of truth values, or unless the indices are u32;
     /// [`OpError::Target`] where their shape is another.
+    ///
+    /// # Source
+    ///
+    /// PyTorch's `scatter_add`.
     #[track_caller]
     pub fn scatter_add_along_axis(
         self,

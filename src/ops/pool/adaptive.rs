@@ -43,6 +43,10 @@ impl<'g> Tensor<'g> {
     /// # Errors
     ///
     /// As for [`Tensor::adaptive_avg_pool`].
+    ///
+    /// # Source
+    ///
+    /// PyTorch's `adaptive_max_pool2d`.
     #[track_caller]
     pub fn adaptive_max_pool(self, outputs: &[usize]) -> Tensor<'g> {
         self.adaptive_pool(Pooling::Max, outputs)

@@ -35,6 +35,10 @@ impl<'g> Tensor<'g> {
     /// # Errors
     ///
     /// As for [`Tensor::max_pool`].
+    ///
+    /// # Source
+    ///
+    /// PyTorch's `avg_pool2d`.
     #[track_caller]
     pub fn avg_pool(self, windows: &[Window], count_padding: bool) -> Tensor<'g> {
         self.graph.push(AvgPool { windows: windows.to_vec(), count_padding }, &[self])

@@ -56,6 +56,10 @@ impl<'g> Tensor<'g> {
     /// where an extent, a stride or a dilation is 0; [`OpError::Window`] where one is
     /// larger than the padded axis; [`OpError::Empty`] along an axis without elements;
     /// [`OpError::TooLarge`]; [`OpError::DType`] unless of floats.
+    ///
+    /// # Source
+    ///
+    /// PyTorch's `max_pool2d`.
     #[track_caller]
     pub fn max_pool(self, windows: &[Window]) -> Tensor<'g> {
         self.graph.push(MaxPool { windows: windows.to_vec() }, &[self])
