@@ -10,6 +10,8 @@
 //! cargo run --release --example characters -- kjv.txt          # 10 minutes
 //! cargo run --release --example characters -- kjv.txt 60       # seconds of training
 //! ```
+//!
+//! With `--expect 6` the example fails where the perplexity of the text held out is larger.
 
 use std::time::{Duration, Instant};
 use wgrad::{
@@ -98,9 +100,22 @@ fn chance(seed: &mut u64) -> f64 {
     (*seed >> 11) as f64 / (1u64 << 53) as f64
 }
 
+/// Takes `--expect NUMBER` out of the arguments.
+fn expectation(args: &mut Vec<String>) -> Result<Option<f64>, Box<dyn std::error::Error>> {
+    let Some(at) = args.iter().position(|arg| arg == "--expect") else { return Ok(None) };
+    if at + 1 == args.len() {
+        return Err("--expect needs a number".into());
+    }
+    let value = args.drain(at..at + 2).nth(1).unwrap_or_default();
+    let number = value.parse().map_err(|_| format!("--expect needs a number, not {value:?}"))?;
+    Ok(Some(number))
+}
+
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let mut args = std::env::args().skip(1);
-    let path = args.next().ok_or("usage: characters TEXT [SECONDS]")?;
+    let mut args: Vec<String> = std::env::args().skip(1).collect();
+    let expected = expectation(&mut args)?;
+    let mut args = args.into_iter();
+    let path = args.next().ok_or("usage: characters TEXT [SECONDS] [--expect PERPLEXITY]")?;
     let seconds = args.next().map_or(Ok(600), |seconds| seconds.parse())?;
     let text = std::fs::read_to_string(path)?;
     let mut kinds: Vec<char> = text.chars().collect();
@@ -137,7 +152,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let losses: Result<Vec<f64>, Error> =
         (0..held.len()).map(|step| held.run(&evaluation, &variables, step)).collect();
     let loss = losses?.iter().sum::<f64>() / held.len() as f64;
-    println!("perplexity of the text held out: {:.3} a character", loss.exp());
+    let perplexity = loss.exp();
+    println!("perplexity of the text held out: {perplexity:.3} a character");
 
     let writer = writer(&device, kinds.len())?;
     let (mut seed, mut symbol) = (1, symbols[0]);
@@ -154,5 +170,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         written.push(kinds[symbol as usize]);
     }
     println!("---\n{written}");
-    Ok(())
+    match expected {
+        Some(most) if perplexity.is_nan() || perplexity > most => {
+            Err(format!("a perplexity of {perplexity:.3}, and {most} was expected at most").into())
+        }
+        _ => Ok(()),
+    }
 }

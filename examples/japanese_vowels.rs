@@ -7,6 +7,9 @@
 //! pip download aeon --no-deps && unzip -j aeon-*.whl '*JapaneseVowels_T*'
 //! cargo run --release --example japanese_vowels -- JapaneseVowels_TRAIN.ts JapaneseVowels_TEST.ts
 //! ```
+//!
+//! A number behind the files is that of the epochs. With `--expect 97` the example fails where fewer
+//! per cent of those held out are told apart.
 
 use std::path::Path;
 use wgrad::{
@@ -84,10 +87,23 @@ fn standardised(sets: [&Array; 2], lengths: &Array) -> Result<[Array; 2], Error>
     Ok([scaled(sets[0])?, scaled(sets[1])?])
 }
 
+/// Takes `--expect NUMBER` out of the arguments.
+fn expectation(args: &mut Vec<String>) -> Result<Option<f64>, Box<dyn std::error::Error>> {
+    let Some(at) = args.iter().position(|arg| arg == "--expect") else { return Ok(None) };
+    if at + 1 == args.len() {
+        return Err("--expect needs a number".into());
+    }
+    let value = args.drain(at..at + 2).nth(1).unwrap_or_default();
+    let number = value.parse().map_err(|_| format!("--expect needs a number, not {value:?}"))?;
+    Ok(Some(number))
+}
+
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let mut args = std::env::args().skip(1);
+    let mut args: Vec<String> = std::env::args().skip(1).collect();
+    let expected = expectation(&mut args)?;
+    let mut args = args.into_iter();
     let (Some(train), Some(test)) = (args.next(), args.next()) else {
-        return Err("usage: japanese_vowels JapaneseVowels_TRAIN.ts JapaneseVowels_TEST.ts".into());
+        return Err("usage: japanese_vowels TRAIN.ts TEST.ts [EPOCHS] [--expect PERCENT]".into());
     };
     let epochs = args.next().map_or(Ok(EPOCHS), |epochs| epochs.parse())?;
     let (train, test) = (series::read(Path::new(&train))?, series::read(Path::new(&test))?);
@@ -98,6 +114,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let step = step(&device, inputs.shape().dims()[1])?;
     let evaluation = evaluation(&device, count(&held), held.shape().dims()[1])?;
     let variables = Variables::new(0);
+    let mut reached = f64::NAN;
     let loader = Loader::new(count(&inputs) / BATCH * BATCH, BATCH, 0);
     for epoch in 1..=epochs {
         let mut total = 0.0;
@@ -112,10 +129,16 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let feeds: [(&str, &dyn Feed); 3] =
             [("values", &held), ("lengths", &test.lengths), ("labels", &test.labels)];
         let right = evaluation.run(&variables, &feeds)?.read_blocking(0)?.item();
+        reached = 100.0 * right.unwrap_or(f64::NAN);
         if epoch % 10 == 0 || epoch == epochs {
-            let (loss, right) = (total / batches.len() as f64, right.unwrap_or(f64::NAN));
-            println!("epoch {epoch:3}  loss {loss:.4}  {:.2}% of those held out", 100.0 * right);
+            let loss = total / batches.len() as f64;
+            println!("epoch {epoch:3}  loss {loss:.4}  {reached:.2}% of those held out");
         }
     }
-    Ok(())
+    match expected {
+        Some(least) if reached.is_nan() || reached < least => {
+            Err(format!("{reached:.2}% of those held out, and {least}% were expected").into())
+        }
+        _ => Ok(()),
+    }
 }
