@@ -149,6 +149,7 @@ const SEED: &str = "rng/seed";
 const COUNTER: &str = "rng/counter";
 
 /// Whether a variable is of the random numbers, and of no model.
+#[cfg(feature = "files")]
 pub(crate) fn owns(path: &str) -> bool {
     [SEED, COUNTER].contains(&path)
 }
