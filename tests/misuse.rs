@@ -7,8 +7,8 @@ use wgrad::{
     Graph, Grid, Init, Interpolation, Tensor, Triangle, autodiff,
     nn::{
         BatchNorm, Conv2d, Dense, Embedding, GroupNorm, InstanceNorm, LearnedPositions, MaxPool2d,
-        MaxUnpool2d, Mode, Module, MultiHeadAttention, PRelu, QuantisedConv2d, Recurrent, RmsNorm, Scope,
-        SinusoidalPositions, Unflatten, models,
+        MaxUnpool2d, Mode, Module, MultiHeadAttention, PRelu, QuantisedConv2d, Recurrent, RmsNorm,
+        Scope, SinusoidalPositions, Unflatten, models,
     },
     ops::{Geometry, Window},
 };
