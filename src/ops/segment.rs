@@ -181,7 +181,9 @@ impl Operation for SegmentTails {
         let shader = ("segment_tails", include_str!("../../shaders/segment_tails.wgsl"));
         let seeded = x.clone();
         let probe = Probe::new(self.clone(), operands, accuracy(dtype, block))
-            .operands(move || sorted(&seeded, count.max(1)));
+            .operands(move || sorted(&seeded, count.max(1)))
+            .along_all([0])
+            .along(2, [Some(2), None, None]);
         let add = move |operands: &[&[u32]], [row, number]: [usize; 2], y: &mut [u32]| {
             let [keys, order] = [1, 2].map(|k| &operands[k][row * count..][..count]);
             let (start, end) = (number * block, count.min((number + 1) * block));
@@ -261,20 +263,23 @@ impl Operation for SegmentSum {
     fn eval(&self, operands: &[&Array64]) -> Array64 {
         let [x, keys, order, tails] = operands else { unreachable!("it has four operands") };
         let [rows, count, cols] = extents(&x.meta);
-        Array64::from_fn(Meta::new([rows, self.extent, cols], x.meta.dtype), |c| {
-            let is_in_run = |j: usize| j < count && keys.at(&[c[0], j]) == c[1] as f64;
-            let run = (0..count).filter(|&j| is_in_run(j));
-            run.map(|j| {
-                let number = j / self.block;
-                let last = (number + 1) * self.block - 1;
-                match is_in_run(last) {
-                    true if j == last => tails.at(&[c[0], number, c[2]]),
-                    true => 0.0, // It is in the tail.
-                    false => x.at(&[c[0], order.at(&[c[0], j]) as usize, c[2]]),
-                }
-            })
-            .sum()
-        })
+        let mut y = Array64::from_fn(Meta::new([rows, self.extent, cols], x.meta.dtype), |_| 0.0);
+        for (row, j) in (0..rows).flat_map(|row| (0..count).map(move |j| (row, j))) {
+            let key = keys.at(&[row, j]);
+            let (number, last) = (j / self.block, (j / self.block + 1) * self.block - 1);
+            let is_in_tail = last < count && keys.at(&[row, last]) == key;
+            if key >= self.extent as f64 || (is_in_tail && j < last) {
+                continue;
+            }
+            for c in 0..cols {
+                let at = y.shape().index(&[row, key as usize, c]);
+                y.data[at] += match is_in_tail {
+                    true => tails.at(&[row, number, c]),
+                    false => x.at(&[row, order.at(&[row, j]) as usize, c]),
+                };
+            }
+        }
+        y
     }
 
     fn vjp<'g>(&self, _: &[Tensor<'g>], _: Tensor<'g>, _: Tensor<'g>) -> Vec<Option<Tensor<'g>>> {
@@ -293,11 +298,14 @@ impl Operation for SegmentSum {
         let (seeded, tails) = (x.clone(), SegmentTails { block });
         let bound = accuracy(dtype, 2 * block + blocks);
         let keys = self.extent + 1;
-        let probe = Probe::new(self.clone(), operands, bound).operands(move || {
-            let mut operands = sorted(&seeded, keys);
-            operands.push(tails.eval(&operands.iter().collect::<Vec<_>>()));
-            operands
-        });
+        let probe = Probe::new(self.clone(), operands, bound)
+            .operands(move || {
+                let mut operands = sorted(&seeded, keys);
+                operands.push(tails.eval(&operands.iter().collect::<Vec<_>>()));
+                operands
+            })
+            .along_all([0])
+            .along(2, [Some(2), None, None, Some(2)]);
         let add = move |operands: &[&[u32]], [row, index]: [usize; 2], y: &mut [u32]| {
             let [keys, order] = [1, 2].map(|k| &operands[k][row * count..][..count]);
             let first = keys.partition_point(|&key| (key as usize) < index);
