@@ -64,18 +64,13 @@ fn tanh(name: String, dims: [usize; 2]) -> Workload {
 
 /// The exact GELU of a scaled and shifted tensor, scaled.
 fn chain(name: String, dims: [usize; 2]) -> Workload {
-    elements(
-        name,
-        dims,
-        8.0,
-        |x| (x * 1.5 + 0.25).gelu() * 0.75,
-        |x| {
-            let x = x * 1.5 + 0.25;
-            // The terms of the sum are as large as x, whatever they cancel to.
-            let half = 0.375 * x;
-            Sum::near(half * (1.0 + erf_f64(x * std::f64::consts::FRAC_1_SQRT_2)), 2.0 * half)
-        },
-    )
+    let function = |x: f64| {
+        let shifted = x * 1.5 + 0.25;
+        let both = 1.0 + erf_f64(shifted * std::f64::consts::FRAC_1_SQRT_2);
+        // Both sums may cancel, and are off by as much as what they are sums of.
+        Sum::near(0.375 * shifted * both, 0.75 * (x.abs() * 1.5 + 0.25))
+    };
+    elements(name, dims, 8.0, |x| (x * 1.5 + 0.25).gelu() * 0.75, function)
 }
 
 /// One row of an operand.

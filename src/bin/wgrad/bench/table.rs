@@ -11,7 +11,11 @@ pub fn write(out: &mut dyn Write, report: &Report) -> io::Result<()> {
         machine.cpu, machine.threads, machine.system, machine.version
     )?;
     for device in &machine.devices {
-        writeln!(out, "\n{}: {}, {} {}", device.device, device.name, device.kind, device.driver)?;
+        let of_gpu = match device.driver.is_empty() {
+            true => String::new(),
+            false => format!(", {}, {}", device.kind, device.driver),
+        };
+        writeln!(out, "\n{}: {}{of_gpu}", device.device, device.name)?;
         for ceiling in report.ceilings.iter().filter(|ceiling| ceiling.device == device.device) {
             let value = ceiling.value.map_or("-".to_owned(), |value| ceiling.limit.format(value));
             writeln!(out, "  {:<11}{value:>12}  {}", ceiling.limit.name(), ceiling.how)?;
