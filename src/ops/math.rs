@@ -49,24 +49,33 @@ pub(crate) fn words_to_bool2(x: &[&[u32]], out: &mut [u32], f: impl Fn(u32, u32)
 /// `out[i] = f(x[0][i])` on words.
 #[inline(always)]
 pub(crate) fn words1(x: &[&[u32]], out: &mut [u32], f: impl Fn(u32) -> u32) {
-    let a = x[0];
-    // Here the loop and `f` are one function, which is compiled for each instruction set.
-    pulp::Arch::new().dispatch(|| {
-        for (y, &a) in out.iter_mut().zip(a) {
-            *y = f(a);
-        }
-    });
+    pulp::Arch::new().dispatch(Each { out, x: x[0].iter(), f: |&a: &u32| f(a) });
 }
 
 /// `out[i] = f(x[0][i], x[1][i])` on words.
 #[inline(always)]
 pub(crate) fn words2(x: &[&[u32]], out: &mut [u32], f: impl Fn(u32, u32) -> u32) {
-    let [a, b] = [x[0], x[1]];
-    pulp::Arch::new().dispatch(|| {
-        for (y, (&a, &b)) in out.iter_mut().zip(a.iter().zip(b)) {
-            *y = f(a, b);
+    let pairs = x[0].iter().zip(x[1]);
+    pulp::Arch::new().dispatch(Each { out, x: pairs, f: |(&a, &b): (&u32, &u32)| f(a, b) });
+}
+
+/// A loop over elements, compiled for each instruction set together with its function. Handed over
+/// as a closure it could stay a function of its own, which knows of the least of them only.
+struct Each<'a, X, F> {
+    out: &'a mut [u32],
+    x: X,
+    f: F,
+}
+
+impl<X: Iterator, F: Fn(X::Item) -> u32> pulp::WithSimd for Each<'_, X, F> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: pulp::Simd>(self, _: S) {
+        for (y, x) in self.out.iter_mut().zip(self.x) {
+            *y = (self.f)(x);
         }
-    });
+    }
 }
 
 /// Sine or cosine of a block: [`sin`] or [`cos`], and where their reduction ends, `slow`.
