@@ -14,7 +14,7 @@ use crate::{
     testing::unit_in_last_place,
     variables::Variables,
 };
-use std::{collections::HashMap, ops::ControlFlow};
+use std::{collections::HashMap, ops::ControlFlow, sync::Arc};
 
 /// What was found: see [`Program::diff`].
 #[derive(Clone, Debug, PartialEq)]
@@ -316,7 +316,10 @@ fn alone(step: &Step, case: &Case, device: &Device) -> Result<Vec<Vec<u32>>, Err
         Device::Reference => return Err(RunError::NotPlanned.into()),
         Device::Cpu(cpu) => {
             let program = CpuProgram::new(cpu, plan)?;
-            isolated.run(|store, inputs| program.run(store, inputs))?
+            isolated.run(|store, inputs| {
+                let results = program.run(store, inputs)?.into_iter();
+                Ok(results.map(Arc::unwrap_or_clone).collect())
+            })?
         }
         Device::Gpu(gpu) => {
             // What is asked here is what its shader gives, trusted or not.

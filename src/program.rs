@@ -201,7 +201,7 @@ impl Program {
             }
             Backend::Cpu(program) => {
                 let values = program.run(&mut store, &fed)?;
-                values.into_iter().map(|words| Data::Cpu(Arc::new(words))).collect()
+                values.into_iter().map(Data::Cpu).collect()
             }
             Backend::Gpu(program) => {
                 program.run(&mut store, &fed)?.into_iter().map(Data::Gpu).collect()

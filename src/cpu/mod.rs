@@ -17,6 +17,7 @@ mod map;
 mod memory;
 mod program;
 mod reduce;
+mod results;
 mod storage;
 mod tape;
 #[cfg(test)]

@@ -7,6 +7,7 @@ use super::{
     map::Map,
     memory::arrange,
     reduce::Fold,
+    results::Results,
     storage::{Layout, Memory},
 };
 use crate::{
@@ -32,6 +33,7 @@ pub(crate) struct CpuProgram {
     steps: Vec<Ready>,
     /// Sets of slots that no run is using.
     idle: Mutex<Vec<Vec<Vec<u32>>>>,
+    results: Results,
     /// Arenas of this program stay as they are while this lives.
     claim: Arc<()>,
 }
@@ -68,7 +70,8 @@ impl CpuProgram {
         };
         let steps = plan.steps.iter().map(ready).collect::<Result<_, _>>()?;
         let (device, idle, claim) = (device.clone(), Mutex::default(), Arc::new(()));
-        Ok(CpuProgram { device, plan, steps, idle, claim })
+        let results = Results::new(&plan.outputs);
+        Ok(CpuProgram { device, plan, steps, idle, results, claim })
     }
 
     /// Makes the missing variables, moves all into memory of the CPU, and allocates the slots.
@@ -89,7 +92,7 @@ impl CpuProgram {
     ///
     /// [`RunError::ForeignValue`] where an input lives on another device;
     /// [`VariableError`](crate::VariableError) as for [`prepare`](Self::prepare).
-    pub fn run(&self, store: &mut Store, fed: &[Fed<'_>]) -> Result<Vec<Vec<u32>>, Error> {
+    pub fn run(&self, store: &mut Store, fed: &[Fed<'_>]) -> Result<Vec<Arc<Vec<u32>>>, Error> {
         let inputs = fed.iter().zip(&self.plan.inputs).map(|(fed, (name, _))| match fed {
             Fed::Host(array) => Ok(array.words()),
             Fed::Device(value) => match &value.data {
@@ -107,8 +110,7 @@ impl CpuProgram {
             .map(|placed| placed.memory.lock().unwrap_or_else(PoisonError::into_inner))
             .collect();
         let mut slots = self.take_slots();
-        let mut outputs: Vec<Vec<u32>> =
-            self.plan.outputs.iter().map(|meta| vec![0; meta.shape.len()]).collect();
+        let mut outputs = self.results.take(&self.plan.outputs);
         let mut memory = Memory {
             slots: &mut slots,
             inputs: &inputs,
@@ -126,7 +128,7 @@ impl CpuProgram {
         done?;
         drop(guards);
         arranged.settle();
-        Ok(outputs)
+        Ok(self.results.hand_out(outputs))
     }
 
     fn steps(&self, memory: &mut Memory<'_>, threads: bool) -> Result<(), RunError> {
