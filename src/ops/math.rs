@@ -19,44 +19,44 @@ use std::f32::consts::{FRAC_2_PI, LOG2_E};
 /// `out[i] = f(x[0][i])` on floats.
 #[inline(always)]
 pub(crate) fn floats1(x: &[&[u32]], out: &mut [u32], f: impl Fn(f32) -> f32) {
-    words1(x, out, |a| f(f32::from_bits(a)).to_bits());
+    words1(x, out, move |a| f(f32::from_bits(a)).to_bits());
 }
 
 /// `out[i] = f(x[0][i], x[1][i])` on floats.
 #[inline(always)]
 pub(crate) fn floats2(x: &[&[u32]], out: &mut [u32], f: impl Fn(f32, f32) -> f32) {
-    words2(x, out, |a, b| f(f32::from_bits(a), f32::from_bits(b)).to_bits());
+    words2(x, out, move |a, b| f(f32::from_bits(a), f32::from_bits(b)).to_bits());
 }
 
 /// Truth values of floats.
 #[inline(always)]
 pub(crate) fn floats_to_bool1(x: &[&[u32]], out: &mut [u32], f: impl Fn(f32) -> bool) {
-    words1(x, out, |a| u32::from(f(f32::from_bits(a))));
+    words1(x, out, move |a| u32::from(f(f32::from_bits(a))));
 }
 
 /// Truth values of pairs of floats.
 #[inline(always)]
 pub(crate) fn floats_to_bool2(x: &[&[u32]], out: &mut [u32], f: impl Fn(f32, f32) -> bool) {
-    words2(x, out, |a, b| u32::from(f(f32::from_bits(a), f32::from_bits(b))));
+    words2(x, out, move |a, b| u32::from(f(f32::from_bits(a), f32::from_bits(b))));
 }
 
 /// Truth values of pairs of words.
 #[inline(always)]
 pub(crate) fn words_to_bool2(x: &[&[u32]], out: &mut [u32], f: impl Fn(u32, u32) -> bool) {
-    words2(x, out, |a, b| u32::from(f(a, b)));
+    words2(x, out, move |a, b| u32::from(f(a, b)));
 }
 
 /// `out[i] = f(x[0][i])` on words.
 #[inline(always)]
 pub(crate) fn words1(x: &[&[u32]], out: &mut [u32], f: impl Fn(u32) -> u32) {
-    pulp::Arch::new().dispatch(Each { out, x: x[0].iter(), f: |&a: &u32| f(a) });
+    pulp::Arch::new().dispatch(Each { out, x: x[0].iter(), f: move |&a: &u32| f(a) });
 }
 
 /// `out[i] = f(x[0][i], x[1][i])` on words.
 #[inline(always)]
 pub(crate) fn words2(x: &[&[u32]], out: &mut [u32], f: impl Fn(u32, u32) -> u32) {
     let pairs = x[0].iter().zip(x[1]);
-    pulp::Arch::new().dispatch(Each { out, x: pairs, f: |(&a, &b): (&u32, &u32)| f(a, b) });
+    pulp::Arch::new().dispatch(Each { out, x: pairs, f: move |(&a, &b): (&u32, &u32)| f(a, b) });
 }
 
 /// A loop over elements, compiled for each instruction set together with its function. Handed over

@@ -83,7 +83,8 @@ pub(super) fn row_max(row: &[f32]) -> f32 {
 /// `out[i] = exp(row[i] - max)`.
 pub(super) fn exponentials(row: &[f32], max: f32, out: &mut [f32]) {
     let out = bytemuck::cast_slice_mut(out);
-    math::floats1(&[bytemuck::cast_slice(row)], out, |x| math::exp(x - max));
+    // By value: a reference would have to be read anew after each store.
+    math::floats1(&[bytemuck::cast_slice(row)], out, move |x| math::exp(x - max));
 }
 
 /// `sum exp(x - max)` of a row: of blocks in the order of [`ReduceFn::fold_words`].
