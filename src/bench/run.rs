@@ -110,9 +110,10 @@ fn run_all(
         let is_it = |workload: &Workload| {
             workload.name == row.op || workload.smaller.as_ref().is_some_and(|s| s.name == row.op)
         };
-        all.iter().position(is_it)
+        let device = devices.iter().position(|(name, _)| *name == row.device);
+        (all.iter().position(is_it), row.op.clone(), device)
     };
-    rows.sort_by_key(place);
+    rows.sort_by_cached_key(place);
     Ok(Report { machine: Machine::here(devices), ceilings, rows })
 }
 
@@ -415,8 +416,8 @@ mod tests {
         let long = doubled("long", 2.0).cost(1e15, 8000.0).smaller(doubled("short", 2.0));
         let rows = rows_of(&[long], &options())?;
         let said: Vec<_> = rows.iter().map(|row| (row.op.as_str(), row.outcome)).collect();
-        assert_eq!(said, [("short", Outcome::Measured), ("long", Outcome::Skipped)]);
-        assert!(rows[1].note.starts_with("skipped (predicted "), "{}", rows[1].note);
+        assert_eq!(said, [("long", Outcome::Skipped), ("short", Outcome::Measured)]);
+        assert!(rows[0].note.starts_with("skipped (predicted "), "{}", rows[0].note);
         Ok(())
     }
 

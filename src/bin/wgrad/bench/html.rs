@@ -60,7 +60,7 @@ tr.op td { background: var(--faint); font-weight: 600; }
 tr.op span { color: var(--quiet); font-weight: 400; }
 td.why { white-space: normal; color: var(--quiet); }
 .bad { color: var(--bad); font-weight: 600; }
-svg { display: block; width: 100%; height: auto; }
+svg { display: block; width: 100%; min-width: 560px; height: auto; }
 svg text { fill: var(--ink); font: 12px system-ui, sans-serif; }
 svg .quiet { fill: var(--quiet); }
 svg .grid { stroke: var(--line); stroke-width: 1; }
@@ -197,7 +197,7 @@ fn roofline(report: &Report, device: &DeviceSummary) -> Option<String> {
     let x = Axis::new(
         extreme(ridge, f64::min, |p| p.1) / 2.0,
         extreme(ridge, f64::max, |p| p.1) * 2.0,
-        [64.0, 700.0],
+        [84.0, 700.0],
     );
     let y = Axis::new(
         extreme(peak, f64::min, |p| p.2) / 2.0,
@@ -216,8 +216,8 @@ fn roofline(report: &Report, device: &DeviceSummary) -> Option<String> {
     for (power, place) in y.decades() {
         let _ = write!(
             drawing,
-            "<line class=\"grid\" x1=\"64\" x2=\"700\" y1=\"{place:.1}\" y2=\"{place:.1}\"/>\
-             <text class=\"quiet\" x=\"58\" y=\"{:.1}\" text-anchor=\"end\">{}</text>",
+            "<line class=\"grid\" x1=\"84\" x2=\"700\" y1=\"{place:.1}\" y2=\"{place:.1}\"/>\
+             <text class=\"quiet\" x=\"76\" y=\"{:.1}\" text-anchor=\"end\">{}</text>",
             place + 4.0,
             decade(power, "OPS")
         );
@@ -258,9 +258,9 @@ fn roofline(report: &Report, device: &DeviceSummary) -> Option<String> {
         "<section><h2>Roofline of {}, f32</h2>\n<p class=\"quiet\">{}. Each point is a workload: how \
          many operations it has for a byte it has to move, and how many it did in a second. The line is \
          what was measured to be possible. Point at one for its name.</p>\n\
-         <svg viewBox=\"0 0 720 384\" role=\"img\" aria-label=\"operations a second by operations a \
+         <div class=\"scroll\"><svg viewBox=\"0 0 720 384\" role=\"img\" aria-label=\"operations a second by operations a \
          byte\">{drawing}<text class=\"quiet\" x=\"382\" y=\"378\" text-anchor=\"middle\">operations a \
-         byte</text></svg>\n<ul class=\"key\">{}</ul></section>\n",
+         byte</text></svg></div>\n<ul class=\"key\">{}</ul></section>\n",
         escaped(&device.device),
         escaped(&device.name),
         keys.concat()
