@@ -76,7 +76,8 @@ fn run(plan: Plan, inputs: &[Array]) -> Result<Vec<Vec<u32>>, Error> {
         }
     }
     assert!(results.iter().all(|result| *result == results[0]), "depends on the threads");
-    Ok(results.swap_remove(0))
+    let last = results.swap_remove(0).into_iter();
+    Ok(last.map(Arc::unwrap_or_clone).collect())
 }
 
 fn load(body: &mut Body, operand: usize, index: Affine, guards: Vec<Guard>) -> TermId {
