@@ -12,14 +12,13 @@ use wgrad::{
     bench::{Limit, Options, Outcome, Report, run, workloads},
 };
 
-/// Workloads on as little data as there is a workload for.
-fn little(device: Selection, name: &str, filter: &[&str]) -> Result<Report, Error> {
+/// Workloads on less data where they are predicted to take longer than `limit` seconds.
+fn little(device: Selection, name: &str, filter: &[&str], limit: f64) -> Result<Report, Error> {
     let devices = [(name.to_owned(), Device::select_blocking(&device)?)];
     let options = Options {
         seconds: 0.001,
         ceilings: 0.1,
-        // Nothing is predicted to take as little as that, so each is done on less data.
-        limit: 0.003,
+        limit,
         sizes: vec![48],
         filter: filter.iter().map(|text| (*text).to_owned()).collect(),
         ..Options::thorough()
@@ -50,7 +49,7 @@ fn assert_right(report: &Report, families: &[&str], limits: &[Limit]) {
 fn workloads_are_right_on_the_cpu() -> Result<(), Error> {
     let all: BTreeSet<&str> = workloads(&[48]).iter().map(|workload| workload.family).collect();
     let families: Vec<&str> = all.into_iter().filter(|family| *family != "model").collect();
-    let report = little(Selection::Cpu, "cpu", &families)?;
+    let report = little(Selection::Cpu, "cpu", &families, 0.003)?;
     let arithmetic = [Limit::FmaF32, Limit::DotI8, Limit::Clock];
     assert_right(&report, &families, &arithmetic);
     assert_right(&report, &families, &[Limit::Read, Limit::Write, Limit::Copy]);
@@ -61,7 +60,7 @@ fn workloads_are_right_on_the_cpu() -> Result<(), Error> {
 #[test]
 fn workloads_are_right_on_the_gpu() -> Result<(), Error> {
     let names = ["matmul_48", "matmul_i8", "conv2d_fwd", "softmax", "adam"];
-    let report = match little(Selection::Gpu, "gpu", &names) {
+    let report = match little(Selection::Gpu, "gpu", &names, 0.1) {
         Err(error) if std::env::var_os("REQUIRE_GPU").is_none() => {
             eprintln!("skipped: {error}");
             return Ok(());
