@@ -52,7 +52,7 @@ impl Options {
     /// About two minutes for two devices.
     pub fn quick() -> Self {
         let (filter, sizes) = (Vec::new(), SIZES.to_vec());
-        Options { seconds: 0.2, ceilings: 3.0, limit: 2.0, total: 60.0, filter, sizes }
+        Options { seconds: 0.2, ceilings: 3.0, limit: 2.0, total: 50.0, filter, sizes }
     }
 
     /// As long as it takes.
