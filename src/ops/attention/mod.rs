@@ -209,7 +209,10 @@ impl Operation for Attention {
         let of_mask = self.mask(mask).filter(|mask| mask.dtype().is_float()).map(|mask| {
             let weights = (self.scores(q32, k32, Some(mask)) - logs).exp();
             let slopes = ct.matmul(serving(v32, q32).swap_axes(-1, -2));
-            sum_to(weights * (self.kept(slopes, draw) - along), mask)
+            let slopes = self.kept(slopes, draw);
+            // Not by way of the result, which may have been rounded to halves.
+            let along = (weights * slopes).sum_keepdims(-1);
+            sum_to(weights * (slopes - along), mask)
         });
         all.extend([of_mask, None]);
         all
