@@ -4,14 +4,13 @@ use crate::{
     DType, Device, Error,
     array::Array,
     cpu::CpuProgram,
-    error::{Place, RunError},
-    finite::NotFinite,
+    error::{NotFinite, Place, RunError},
     gpu::{self, GpuProgram, Verification},
+    ops::contract::unit_in_last_place,
     program::Program,
     proof::{Case, Isolated, Verdict},
     schedule::plan::{Plan, Region, Step, StepKind, Storage},
     shape::{Meta, Shape},
-    testing::unit_in_last_place,
     variables::Variables,
 };
 use std::{collections::HashMap, ops::ControlFlow, sync::Arc};
@@ -299,7 +298,7 @@ impl Diff {
             let Some(region) = case.position(*write) else { continue };
             if from_finite && self.not_finite.is_none() {
                 let found = NotFinite::among(write.dtype, &left[region]);
-                self.not_finite = found.map(|found| NotFinite::of_step(number, step, found));
+                self.not_finite = found.map(|found| step.not_finite(number, found));
             }
             memory.write(*write, &left[region]);
         }

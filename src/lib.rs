@@ -47,9 +47,12 @@
 #![deny(unsafe_code)]
 
 mod array;
+mod array64;
 pub mod autodiff;
 #[cfg(feature = "bench")]
 pub mod bench;
+#[cfg(feature = "files")]
+mod cache;
 pub mod cpu;
 pub mod data;
 mod device;
@@ -57,19 +60,19 @@ mod device;
 mod diff;
 mod dtype;
 mod error;
-mod finite;
 mod functions;
+mod gemm;
 pub mod gpu;
 mod graph;
-mod indices;
 mod init;
+mod interpret;
 pub mod io;
 pub mod nn;
 pub mod ops;
 pub mod optim;
 mod program;
 mod proof;
-pub mod reference;
+mod reference;
 mod rewrite;
 pub mod schedule;
 mod shape;
@@ -80,21 +83,21 @@ mod value;
 mod variables;
 
 pub use array::{Array, Element};
+pub use array64::Array64;
 pub use device::{Device, Selection};
 #[cfg(not(target_arch = "wasm32"))]
 pub use diff::{Diff, Parting};
 pub use dtype::DType;
 pub use error::{
-    CompileError, DeviceError, Error, FileError, GraphError, OpError, Place, RunError,
+    CompileError, DeviceError, Error, FileError, GraphError, NotFinite, OpError, Place, RunError,
     VariableError,
 };
-pub use finite::NotFinite;
 pub use functions::{AttentionOptions, Beyond, Grid, Interpolation, Triangle};
 pub use gpu::Verification;
 pub use graph::{Declaration, Effect, Graph, Node, NodeId, Tensor};
 pub use init::Init;
 pub use program::{Program, RunTime};
-pub use shape::{Axes, Meta, Shape};
+pub use shape::{Axes, AxisError, Meta, Shape};
 pub use value::{Fed, Feed, Outputs, Value};
 pub use variables::Variables;
 

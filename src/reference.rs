@@ -4,119 +4,16 @@
 //! loops of each operation's file. It is never optimised, and never a fallback.
 
 use crate::{
-    array::Array,
-    dtype::DType,
-    error::{CompileError, Error, RunError},
-    finite::NotFinite,
+    array64::Array64,
+    error::{CompileError, Error, NotFinite, RunError},
     graph::{Declaration, Effect, Graph, Node, NodeId},
+    interpret::interpret,
     ops::Op,
-    shape::{Meta, Shape},
+    shape::Meta,
     value::{Data, Fed},
     variables::{Place, Store},
 };
-use std::{
-    collections::{BTreeMap, HashMap},
-    rc::Rc,
-};
-
-/// A tensor in f64, whatever its element type: every i32, u32, bool, f16 and f32 is one.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Array64 {
-    /// Shape and element type it stands for.
-    pub meta: Meta,
-    /// Elements in row-major order.
-    pub data: Vec<f64>,
-}
-
-impl Array64 {
-    /// The element at each coordinate.
-    pub fn from_fn(meta: Meta, f: impl FnMut(Vec<usize>) -> f64) -> Self {
-        let data = meta.shape.coordinates().map(f).collect();
-        Array64 { meta, data }
-    }
-
-    /// `f` of each element, as a tensor of this type.
-    pub fn map(&self, dtype: DType, f: impl FnMut(f64) -> f64) -> Self {
-        let data = self.data.iter().copied().map(f).collect();
-        Array64 { meta: Meta { shape: self.shape().clone(), dtype }, data }
-    }
-
-    /// Its shape.
-    pub fn shape(&self) -> &Shape {
-        &self.meta.shape
-    }
-
-    /// The element at a coordinate.
-    pub fn at(&self, coordinate: &[usize]) -> f64 {
-        self.data[self.meta.shape.index(coordinate)]
-    }
-
-    /// Rounded to its element type, as a host array.
-    ///
-    /// # Errors
-    ///
-    /// None in practice: the lengths agree.
-    pub fn to_array(&self) -> Result<Array, Error> {
-        Array::from_f64(self.meta.clone(), &self.data)
-    }
-}
-
-impl From<&Array> for Array64 {
-    fn from(array: &Array) -> Self {
-        Array64 { meta: array.meta().clone(), data: array.to_f64() }
-    }
-}
-
-/// Values of the nodes that `wanted` depends on.
-///
-/// `source` gives the value of each input and variable.
-pub fn evaluate(
-    graph: &Graph,
-    wanted: &[NodeId],
-    source: impl FnMut(&Op) -> Result<Array64, Error>,
-) -> Result<Vec<Rc<Array64>>, Error> {
-    interpret(&graph.inner.borrow().nodes, wanted, source, |_, _| Ok(()))
-}
-
-fn interpret(
-    nodes: &[Node],
-    wanted: &[NodeId],
-    mut source: impl FnMut(&Op) -> Result<Array64, Error>,
-    look: impl Fn(&Node, &Array64) -> Result<(), Error>,
-) -> Result<Vec<Rc<Array64>>, Error> {
-    let mut last_use = vec![0; nodes.len()];
-    for &id in wanted {
-        last_use[id.index()] = usize::MAX;
-    }
-    for (index, node) in nodes.iter().enumerate().rev() {
-        if last_use[index] > 0 {
-            for id in &node.inputs {
-                last_use[id.index()] = last_use[id.index()].max(index);
-            }
-        }
-    }
-    let mut values: HashMap<NodeId, Rc<Array64>> = HashMap::new();
-    for (index, node) in nodes.iter().enumerate() {
-        if last_use[index] == 0 {
-            continue;
-        }
-        let value = match &node.op {
-            Op::Input(_) | Op::Variable(_) => source(&node.op)?,
-            op => {
-                let operands: Vec<_> = node.inputs.iter().map(|id| values[id].clone()).collect();
-                op.eval(&operands.iter().map(Rc::as_ref).collect::<Vec<_>>())
-            }
-        };
-        look(node, &value)?;
-        for id in &node.inputs {
-            if last_use[id.index()] == index {
-                values.remove(id);
-            }
-        }
-        values.insert(NodeId(index as u32), Rc::new(value));
-    }
-    Ok(wanted.iter().map(|id| values[id].clone()).collect())
-}
+use std::collections::BTreeMap;
 
 /// Refuses NaN and infinity.
 fn finite(node: &Node, value: &Array64) -> Result<(), Error> {
@@ -128,26 +25,6 @@ fn finite(node: &Node, value: &Array64) -> Result<(), Error> {
         op => (op.name().to_owned(), Some(node.place())),
     };
     Err(RunError::from(NotFinite { step: None, label, place, index, value: value.data[index] }))?
-}
-
-/// The value of an operation that is defined by its expansion.
-pub(crate) fn expanded(op: &Op, operands: &[&Array64]) -> Array64 {
-    let graph = Graph::new();
-    let inputs: Vec<_> = operands
-        .iter()
-        .enumerate()
-        .map(|(k, operand)| graph.input(&k.to_string(), operand.shape(), operand.meta.dtype))
-        .collect();
-    let y = op.expand(&inputs).expect("an expandable operation has an expansion");
-    let values = evaluate(&graph, &[y.id], |op| match op {
-        Op::Input(input) => {
-            let index: usize = input.name.parse().expect("inputs are numbered above");
-            Ok(operands[index].clone())
-        }
-        _ => unreachable!("an expansion reads its operands only"),
-    });
-    let value = values.expect("the operands are at hand").remove(0);
-    Rc::unwrap_or_clone(value)
 }
 
 /// A graph to be interpreted.

@@ -1,6 +1,6 @@
 //! Shapes, strides and axes.
 
-use crate::{dtype::DType, error::OpError};
+use crate::dtype::DType;
 
 /// Extents of the axes of a tensor, outermost first; a scalar has none.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
@@ -159,6 +159,33 @@ impl std::fmt::Display for Meta {
     }
 }
 
+/// Axes that a tensor cannot have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum AxisError {
+    /// An axis does not exist.
+    #[error("axis {axis} does not exist in rank {rank}")]
+    Missing {
+        /// The axis that was asked for.
+        axis: i32,
+        /// Number of axes there are.
+        rank: usize,
+    },
+    /// An axis is named twice.
+    #[error("axis {axis} is named twice")]
+    Repeated {
+        /// The axis.
+        axis: usize,
+    },
+}
+
+impl AxisError {
+    /// Of an axis that was resolved for another rank.
+    pub(crate) fn missing(axis: usize, rank: usize) -> Self {
+        AxisError::Missing { axis: i32::try_from(axis).unwrap_or(i32::MAX), rank }
+    }
+}
+
 /// A set of axes as callers write it: `-1`, `[0, 2]`, or `..` for all of them.
 ///
 /// Negative numbers count from the last axis.
@@ -167,43 +194,42 @@ pub trait Axes {
     ///
     /// # Errors
     ///
-    /// [`OpError::Axis`] where an axis is not one of `rank`, [`OpError::RepeatedAxis`] where one
-    /// is named twice.
-    fn resolve(self, rank: usize) -> Result<Vec<usize>, OpError>;
+    /// [`AxisError`] where an axis is not one of `rank`, or is named twice.
+    fn resolve(self, rank: usize) -> Result<Vec<usize>, AxisError>;
 }
 
 /// The axis that `axis` means for this rank.
-pub(crate) fn resolve_axis(axis: i32, rank: usize) -> Result<usize, OpError> {
+pub(crate) fn resolve_axis(axis: i32, rank: usize) -> Result<usize, AxisError> {
     let resolved = if axis < 0 { i64::from(axis) + rank as i64 } else { i64::from(axis) };
     usize::try_from(resolved)
         .ok()
         .filter(|&resolved| resolved < rank)
-        .ok_or(OpError::Axis { axis, rank })
+        .ok_or(AxisError::Missing { axis, rank })
 }
 
 impl Axes for &[i32] {
-    fn resolve(self, rank: usize) -> Result<Vec<usize>, OpError> {
+    fn resolve(self, rank: usize) -> Result<Vec<usize>, AxisError> {
         let mut axes =
             self.iter().map(|&axis| resolve_axis(axis, rank)).collect::<Result<Vec<_>, _>>()?;
         axes.sort_unstable();
         match axes.windows(2).find(|pair| pair[0] == pair[1]) {
-            Some(pair) => Err(OpError::RepeatedAxis { axis: pair[0] }),
+            Some(pair) => Err(AxisError::Repeated { axis: pair[0] }),
             None => Ok(axes),
         }
     }
 }
 impl<const N: usize> Axes for [i32; N] {
-    fn resolve(self, rank: usize) -> Result<Vec<usize>, OpError> {
+    fn resolve(self, rank: usize) -> Result<Vec<usize>, AxisError> {
         self.as_slice().resolve(rank)
     }
 }
 impl Axes for i32 {
-    fn resolve(self, rank: usize) -> Result<Vec<usize>, OpError> {
+    fn resolve(self, rank: usize) -> Result<Vec<usize>, AxisError> {
         [self].resolve(rank)
     }
 }
 impl Axes for std::ops::RangeFull {
-    fn resolve(self, rank: usize) -> Result<Vec<usize>, OpError> {
+    fn resolve(self, rank: usize) -> Result<Vec<usize>, AxisError> {
         Ok((0..rank).collect())
     }
 }

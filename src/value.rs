@@ -2,9 +2,9 @@
 
 use crate::{
     array::Array,
+    array64::Array64,
     error::{Error, RunError},
     gpu,
-    reference::Array64,
     shape::Meta,
 };
 use std::sync::Arc;

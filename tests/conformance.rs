@@ -3,8 +3,7 @@
 mod device;
 
 use wgrad::{
-    DType, Device, Error, Graph,
-    reference::Array64,
+    Array64, DType, Device, Error, Graph,
     testing::{Agreement, Subject, evaluate, samples},
 };
 

@@ -3,9 +3,9 @@
 mod device;
 
 use wgrad::{
-    Array, CompileError, DType, Device, Error, Graph, Meta, OpError, Tensor, Variables, autodiff,
+    Array, Array64, CompileError, DType, Device, Error, Graph, Meta, OpError, Tensor, Variables,
+    autodiff,
     ops::{CpuKernel, Custom, Shader},
-    reference::Array64,
     testing::{Bound, Domain, Sample},
 };
 

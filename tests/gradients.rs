@@ -2,8 +2,7 @@
 
 use std::collections::BTreeMap;
 use wgrad::{
-    Array, DType, Device, Error, Feed, Graph, Meta, Tensor, autodiff,
-    reference::Array64,
+    Array, Array64, DType, Device, Error, Feed, Graph, Meta, Tensor, autodiff,
     testing::{Domain, SLOPE_BOUNDS, Sample, evaluate, samples, slopes},
 };
 

@@ -1,7 +1,7 @@
 //! Whether a workload computed what it should: some elements of its real results, each in f64 from its
 //! formula.
 
-use crate::{array::Array, dtype::DType, testing::Noise};
+use crate::{array::Array, dtype::DType, ops::contract::Noise};
 
 /// Elements that are looked at.
 pub(super) const CHECKED: usize = 256;

@@ -2,8 +2,9 @@
 
 use super::report::Report;
 use crate::{
+    cache,
     error::{Error, FileError},
-    io::{cache, write_atomically},
+    io::write_atomically,
 };
 use std::{
     fs::{self, File},

@@ -8,10 +8,9 @@ use crate::{
     error::Error,
     graph::{Graph, Tensor},
     init::Init,
-    ops::lowering::Cost,
+    ops::{contract::Domain, lowering::Cost},
     program::{Program, RunTime},
     shape::Meta,
-    testing::Domain,
     variables::Variables,
 };
 use std::time::{Duration, Instant};

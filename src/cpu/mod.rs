@@ -6,11 +6,8 @@
 //! blocks of 1,024 elements, each function over a whole block: plain loops, which the
 //! compiler vectorises, on buffers that stay in the first-level cache.
 
-pub(crate) mod bytes;
-pub(crate) mod convolution;
 mod device;
 mod evaluate;
-pub(crate) mod gemm;
 mod index;
 mod kernel;
 mod map;
@@ -22,7 +19,6 @@ mod storage;
 mod tape;
 #[cfg(test)]
 mod tests;
-pub(crate) mod windows;
 
 pub use device::CpuDevice;
 pub(crate) use device::each;

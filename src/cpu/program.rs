@@ -11,8 +11,7 @@ use super::{
     storage::{Layout, Memory},
 };
 use crate::{
-    error::{CompileError, Error, RunError},
-    finite::NotFinite,
+    error::{CompileError, Error, NotFinite, RunError},
     schedule::{
         expr::{Body, Term},
         plan::{Plan, Region, Step, StepKind},
@@ -149,7 +148,7 @@ impl CpuProgram {
                     found = written.find_map(|(words, w)| NotFinite::among(w.dtype, words));
                 });
                 if let Some(found) = found {
-                    return Err(NotFinite::of_step(number, step, found).into());
+                    return Err(step.not_finite(number, found).into());
                 }
             }
         }

@@ -1,6 +1,10 @@
 //! While a graph is built: what does not fit, and where.
 
-use crate::{dtype::DType, init::Init, shape::Meta, shape::Shape};
+use crate::{
+    dtype::DType,
+    init::Init,
+    shape::{AxisError, Meta, Shape},
+};
 use std::panic::Location;
 
 /// Why operands do not fit an operation.
@@ -53,20 +57,9 @@ pub enum OpError {
         /// The least number of axes.
         least: usize,
     },
-    /// An axis does not exist.
-    #[error("axis {axis} does not exist in rank {rank}")]
-    Axis {
-        /// The axis that was asked for.
-        axis: i32,
-        /// Number of axes there are.
-        rank: usize,
-    },
-    /// An axis is named twice.
-    #[error("axis {axis} is named twice")]
-    RepeatedAxis {
-        /// The axis.
-        axis: usize,
-    },
+    /// An axis does not exist, or is named twice.
+    #[error(transparent)]
+    Axis(#[from] AxisError),
     /// A range of indices does not lie in its axis.
     #[error("range {start}..{end} step {step} does not lie in extent {extent}")]
     Range {

@@ -1,10 +1,15 @@
 //! The errors of each stage, and the one type that gathers them.
 
 mod graph;
+mod not_finite;
 
 pub use graph::{GraphError, OpError, Place};
+pub use not_finite::NotFinite;
 
-use crate::{dtype::DType, finite::NotFinite, shape::Meta, shape::Shape};
+use crate::{
+    dtype::DType,
+    shape::{Meta, Shape},
+};
 use std::path::PathBuf;
 
 /// Any error of this crate; one variant a stage.

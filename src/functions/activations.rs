@@ -1,13 +1,16 @@
 //! Activations: functions of one element that stand between the layers of a network.
 
-use super::{constant, elementwise};
+use super::definition::elementwise;
 use crate::{
+    array64::Array64,
     dtype::DType,
     graph::Tensor,
-    ops::erf_f64,
-    reference::Array64,
+    ops::{
+        contract::{Bound, Domain, Function, Sample},
+        erf_f64,
+        full::constant,
+    },
     shape::Meta,
-    testing::{Bound, Domain, Function, Sample},
 };
 
 /// Klambauer et al. 2017: with these two, activations keep mean 0 and variance 1.

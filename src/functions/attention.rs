@@ -1,13 +1,15 @@
 //! Attention: what is looked for chooses among what there is.
 
 use crate::{
+    array64::Array64,
     dtype::DType,
     error::OpError,
     graph::Tensor,
-    ops::attention::{Attention, Dropped, serving},
-    reference::Array64,
+    ops::{
+        attention::{Attention, Dropped, serving},
+        contract::{Bound, Domain, Function, Sample},
+    },
     shape::Meta,
-    testing::{Bound, Domain, Function, Sample},
 };
 
 /// What attention is asked for besides queries, keys and values; nothing unless said.

@@ -1,11 +1,13 @@
 //! Samples of methods that stand beside an operation they are made of, under names of their own.
 
 use crate::{
+    array64::Array64,
     dtype::DType,
-    ops::Geometry,
-    reference::Array64,
+    ops::{
+        Geometry,
+        contract::{Bound, Domain, Function, Sample},
+    },
     shape::Meta,
-    testing::{Bound, Domain, Function, Sample},
 };
 
 fn f32s(dims: &[usize]) -> Meta {

@@ -1,12 +1,12 @@
 //! Sequences of labels that are shorter than what they label, and not aligned with it.
 
 use crate::{
+    array64::Array64,
     dtype::DType,
     error::OpError,
     graph::Tensor,
-    reference::Array64,
+    ops::contract::{Bound, Function, Sample},
     shape::Meta,
-    testing::{Bound, Function, Sample},
 };
 
 /// The logarithm of what is impossible: finite, so that differences of two are a number.
@@ -146,7 +146,7 @@ fn definition(x: &[&Array64], blank: usize) -> Array64 {
 
 /// From the definition.
 pub(super) fn samples() -> Vec<Sample> {
-    let counts = |values: &'static [f64]| crate::testing::Domain::Values(values);
+    let counts = |values: &'static [f64]| crate::ops::contract::Domain::Values(values);
     let ctc = Function::new("ctc", |x| x[0].ctc(x[1], x[2], x[3], 1), |x| definition(x, 1));
     let u32s = |dims: &[usize]| Meta::new(dims, DType::U32);
     // Two equal labels in two steps cannot be said: there is no blank between them.

@@ -1,12 +1,12 @@
 //! Sums of products, as an equation names them.
 
 use crate::{
+    array64::Array64,
     dtype::DType,
     error::OpError,
     graph::{Graph, Tensor},
-    reference::Array64,
+    ops::contract::{Bound, Function, Sample},
     shape::{Meta, Shape},
-    testing::{Bound, Function, Sample},
 };
 
 /// What an axis is called. Axes of an ellipsis come first, and count from the last of them.

@@ -1,15 +1,17 @@
 //! What generators of pictures need: filtered resampling, convolutions with a style, and how much the
 //! pictures of a batch differ.
 
-use super::constant;
 use crate::{
     DType,
+    array64::Array64,
     error::OpError,
     graph::Tensor,
-    ops::Geometry,
-    reference::Array64,
+    ops::{
+        Geometry,
+        contract::{Bound, Function, Sample},
+        full::constant,
+    },
     shape::Meta,
-    testing::{Bound, Function, Sample},
 };
 
 /// Added to what is divided by, as in StyleGAN2.

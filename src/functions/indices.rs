@@ -1,12 +1,12 @@
 //! Elements by the coordinates of several axes.
 
 use crate::{
+    array64::Array64,
     dtype::DType,
     error::OpError,
     graph::Tensor,
-    reference::Array64,
+    ops::contract::{Bound, Domain, Function, Sample},
     shape::Meta,
-    testing::{Bound, Domain, Function, Sample},
 };
 
 impl<'g> Tensor<'g> {

@@ -1,12 +1,15 @@
 //! Losses of each element or row, to be averaged or added up.
 
-use super::{constant, of_rows};
+use super::definition::of_rows;
 use crate::{
+    array64::Array64,
     dtype::DType,
     graph::Tensor,
-    reference::Array64,
+    ops::{
+        contract::{Bound, Domain, Function, Sample},
+        full::constant,
+    },
     shape::Meta,
-    testing::{Bound, Domain, Function, Sample},
 };
 
 impl<'g> Tensor<'g> {

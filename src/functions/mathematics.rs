@@ -1,13 +1,16 @@
 //! Elementary functions, and statistics and running products along axes.
 
-use super::{constant, elementwise, of_rows};
+use super::definition::{elementwise, of_rows};
 use crate::{
+    array64::Array64,
     dtype::DType,
     error::OpError,
     graph::Tensor,
-    reference::Array64,
+    ops::{
+        contract::{Bound, Domain, Function, Sample},
+        full::constant,
+    },
     shape::{Axes, Meta, resolve_axis},
-    testing::{Bound, Domain, Function, Sample},
 };
 
 impl<'g> Tensor<'g> {
@@ -228,7 +231,7 @@ impl<'g> Tensor<'g> {
     pub fn cumprod(self, axis: i32) -> Tensor<'g> {
         let axis = match resolve_axis(axis, self.rank()) {
             Ok(_) if self.dtype() == DType::Bool => Err(OpError::DType(DType::Bool)),
-            resolved => resolved,
+            resolved => resolved.map_err(OpError::from),
         };
         let axis = match axis {
             Ok(axis) => axis,

@@ -1,13 +1,15 @@
 //! Vectors turned by their position in a sequence.
 
-use super::constant;
 use crate::{
+    array64::Array64,
     dtype::DType,
     error::OpError,
     graph::Tensor,
-    reference::Array64,
+    ops::{
+        contract::{Bound, Domain, Function, Sample},
+        full::constant,
+    },
     shape::Meta,
-    testing::{Bound, Domain, Function, Sample},
 };
 
 impl<'g> Tensor<'g> {

@@ -1,12 +1,12 @@
 //! Numbers as bytes: quantised, packed, and back.
 
 use crate::{
+    array64::Array64,
     dtype::DType,
     error::OpError,
     graph::Tensor,
-    reference::Array64,
+    ops::contract::{Bound, Domain, Function, Sample},
     shape::Meta,
-    testing::{Bound, Domain, Function, Sample},
 };
 
 /// The largest magnitude of a byte: the same on both sides of 0.

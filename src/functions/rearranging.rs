@@ -1,12 +1,12 @@
 //! Elements elsewhere, repeated, or replaced.
 
 use crate::{
+    array64::Array64,
     dtype::DType,
     error::OpError,
     graph::Tensor,
-    reference::Array64,
-    shape::{Meta, resolve_axis},
-    testing::{Bound, Domain, Function, Sample},
+    ops::contract::{Bound, Domain, Function, Sample},
+    shape::{AxisError, Meta, resolve_axis},
 };
 
 /// Which side of a diagonal stays.
@@ -28,7 +28,7 @@ impl<'g> Tensor<'g> {
 
     #[track_caller]
     fn no_axis(self, function: &'static str, axis: i32) -> Tensor<'g> {
-        let reason = OpError::Axis { axis, rank: self.rank() };
+        let reason = AxisError::Missing { axis, rank: self.rank() };
         self.graph().refuse(function, &[self], reason)
     }
 

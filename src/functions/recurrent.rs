@@ -1,12 +1,12 @@
 //! The gates of recurrent networks, and what their steps give, from the formulas.
 
 use crate::{
+    array64::Array64,
     dtype::DType,
     error::OpError,
     graph::Tensor,
-    reference::Array64,
+    ops::contract::{Bound, Function, Sample},
     shape::Meta,
-    testing::{Bound, Function, Sample},
 };
 
 impl<'g> Tensor<'g> {

@@ -1,12 +1,12 @@
 //! Pictures of another size, and pictures seen through a grid of places.
 
 use crate::{
+    array64::Array64,
     dtype::DType,
     error::OpError,
     graph::Tensor,
-    reference::Array64,
+    ops::contract::{Bound, Domain, Function, Sample},
     shape::Meta,
-    testing::{Bound, Domain, Function, Sample},
 };
 
 /// What stands between elements.

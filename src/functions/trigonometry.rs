@@ -1,11 +1,14 @@
 //! Trigonometric and hyperbolic functions, and their inverses.
 
-use super::{constant, elementwise};
+use super::definition::elementwise;
 use crate::{
     dtype::DType,
     graph::Tensor,
+    ops::{
+        contract::{Bound, Domain, Function, Sample},
+        full::constant,
+    },
     shape::Meta,
-    testing::{Bound, Domain, Function, Sample},
 };
 use std::f64::consts::{FRAC_PI_2, LN_2};
 

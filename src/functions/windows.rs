@@ -1,14 +1,17 @@
 //! Windows that pass over pictures: taken apart, laid back, and what remains of them.
 
 use crate::{
+    array64::Array64,
     autodiff,
     dtype::DType,
     error::OpError,
     graph::Tensor,
-    ops::Window,
-    reference::Array64,
+    ops::{
+        Window,
+        contract::{Bound, Domain, Function, Sample},
+        full::constant,
+    },
     shape::Meta,
-    testing::{Bound, Domain, Function, Sample},
 };
 
 impl<'g> Tensor<'g> {
@@ -105,7 +108,7 @@ impl<'g> Tensor<'g> {
         let x = self.of_floats("lp_pool");
         let count: f64 = windows.iter().map(|window| window.extent as f64).product();
         let sums = x.pow(p).avg_pool(windows, true) * count;
-        sums.pow(super::constant(sums, 1.0 / p))
+        sums.pow(constant(sums, 1.0 / p))
     }
 
     /// The largest element of each window, and where it is: its row-major place in its picture, as
@@ -209,8 +212,8 @@ impl<'g> Tensor<'g> {
         for shift in 1..size {
             sum = sum + squares.slice(1, shift..shift + channels);
         }
-        let share = super::constant(x, alpha / size as f64);
-        x / (sum * share + super::constant(x, k)).pow(super::constant(x, beta))
+        let share = constant(x, alpha / size as f64);
+        x / (sum * share + constant(x, k)).pow(constant(x, beta))
     }
 }
 

@@ -19,7 +19,7 @@ use crate::{
     },
     schedule::{
         expr::{Body, TermId},
-        plan::{Epilogue, Region, Step, StepKind, Storage},
+        plan::{Epilogue, Plan, Region, Step, StepKind, Storage},
     },
 };
 use std::collections::BTreeSet;
@@ -72,16 +72,11 @@ pub enum BindingKind {
     ReadWrite,
 }
 
-impl crate::Program {
-    /// Every dispatch of the program as a GPU executes it, whatever device it was compiled for:
-    /// one assembled for the CPU shows its shaders where there is no adapter. None for the
-    /// reference device, which has no plan.
-    pub fn shaders(&self) -> Vec<Assembly> {
-        let Some(plan) = self.plan() else { return Vec::new() };
-        let bound = detour::bindable(plan);
-        let partials = bound.slots.len();
-        bound.steps.iter().flat_map(|step| assemble(step, partials, 0)).collect()
-    }
+/// Every dispatch of a plan, as a GPU executes it.
+pub(crate) fn assemble_plan(plan: &Plan) -> Vec<Assembly> {
+    let bound = detour::bindable(plan);
+    let partials = bound.slots.len();
+    bound.steps.iter().flat_map(|step| assemble(step, partials, 0)).collect()
 }
 
 /// The dispatches of a step; none for a copy, or where nothing is written. Slot `partials` may be

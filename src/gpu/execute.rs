@@ -13,8 +13,7 @@ use super::{
     values::{GpuValue, OutputSet},
 };
 use crate::{
-    error::{Error, RunError},
-    finite::NotFinite,
+    error::{Error, NotFinite, RunError},
     schedule::plan::{Region, Step, Storage},
     value::{Data, Fed},
     variables::Store,
@@ -199,7 +198,7 @@ impl GpuProgram {
             for (first, count) in self.elements_of(*write) {
                 let elements = words.get(first..first + count).unwrap_or_default();
                 if let Some((index, value)) = NotFinite::among(write.dtype, elements) {
-                    let found = NotFinite::of_step(number, step, (first + index, value));
+                    let found = step.not_finite(number, (first + index, value));
                     return Err(RunError::from(found).into());
                 }
             }

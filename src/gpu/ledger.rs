@@ -54,7 +54,7 @@ impl Ledger {
                 adapter.driver_info,
             );
             let name = format!("proofs-{:032x}.txt", hash([identity.as_bytes()]));
-            ledger.file = crate::io::cache::directory().map(|folder| folder.join(name));
+            ledger.file = crate::cache::directory().map(|folder| folder.join(name));
             let known = ledger.file.as_ref().and_then(|file| fs::read_to_string(file).ok());
             ledger.entries = known.iter().flat_map(|text| text.lines()).filter_map(parse).collect();
             ledger

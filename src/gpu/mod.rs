@@ -41,6 +41,7 @@ mod uploads;
 mod values;
 
 pub use adapter::{AdapterSummary, adapters, open_any, open_best_hardware, open_named};
+pub(crate) use assemble::assemble_plan;
 pub use assemble::{Assembly, Binding, BindingKind};
 pub use counters::Counters;
 pub use device::GpuDevice;

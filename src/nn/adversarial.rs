@@ -3,7 +3,7 @@
 //! Penalties are made of derivatives, so their own derivatives are of second order.
 
 use super::Scope;
-use crate::{DType, autodiff, functions::constant, graph::Tensor, init::Init};
+use crate::{DType, autodiff, graph::Tensor, init::Init, ops::full::constant};
 
 /// What a discriminator minimises: `mean softplus(-real) + mean softplus(fake)`, by its scores of real
 /// pictures and of made ones.

@@ -1,6 +1,6 @@
 //! What is minimised, and what is reported beside it.
 
-use crate::{dtype::DType, functions::constant, graph::Tensor};
+use crate::{dtype::DType, graph::Tensor, ops::full::constant};
 
 /// The mean over all rows of `-log(softmax(logits)[label])`.
 ///

@@ -1,9 +1,9 @@
 //! Where the extremum lies along axes.
 
+use super::lowering::{CpuKernel, Kernel, Shader, fold};
 use super::*;
 use crate::{
     dtype::DType,
-    ops::lowering::{CpuKernel, Kernel, Shader, fold},
     shape::{Axes, Shape},
 };
 use std::sync::Arc;
@@ -82,7 +82,7 @@ impl<'g> Tensor<'g> {
     ///
     /// # Errors
     ///
-    /// [`OpError::Axis`], [`OpError::RepeatedAxis`]; [`OpError::Empty`] over no elements;
+    /// [`OpError::Axis`]; [`OpError::Empty`] over no elements;
     /// [`OpError::DType`] of truth values.
     #[track_caller]
     pub fn argmax(self, axes: impl Axes) -> Tensor<'g> {
@@ -98,7 +98,7 @@ impl<'g> Tensor<'g> {
     ///
     /// # Errors
     ///
-    /// [`OpError::Axis`], [`OpError::RepeatedAxis`]; [`OpError::Empty`] over no elements;
+    /// [`OpError::Axis`]; [`OpError::Empty`] over no elements;
     /// [`OpError::DType`] of truth values.
     #[track_caller]
     pub fn argmin(self, axes: impl Axes) -> Tensor<'g> {

@@ -1,14 +1,14 @@
 //! The order of elements along an axis; sorting, and the largest few.
 
 use super::*;
+use super::{
+    lowering::{CpuKernel, Kernel, Shader, fold},
+    radix::{self, RadixCount, RadixScatter},
+    softmax::Rows,
+};
 use crate::{
     dtype::DType,
-    ops::{
-        lowering::{CpuKernel, Kernel, Shader, fold},
-        radix::{self, RadixCount, RadixScatter},
-        softmax::Rows,
-    },
-    shape::resolve_axis,
+    shape::{AxisError, resolve_axis},
 };
 use std::{cmp::Ordering, sync::Arc};
 
@@ -151,10 +151,7 @@ impl Operation for Argsort {
         let shape = &operands[0].shape;
         match self.axis < shape.rank() {
             true => Ok(Meta::new(shape, DType::U32)),
-            false => {
-                let axis = i32::try_from(self.axis).unwrap_or(i32::MAX);
-                Err(OpError::Axis { axis, rank: shape.rank() })
-            }
+            false => Err(AxisError::missing(self.axis, shape.rank()).into()),
         }
     }
 

@@ -1,7 +1,8 @@
 //! Repetition along axes, after NumPy.
 
+use super::lowering::Layout;
 use super::*;
-use crate::{ops::lowering::Layout, shape::Shape};
+use crate::shape::Shape;
 
 /// Repeats axes that are missing or have extent 1; shapes are aligned at the last axis.
 #[derive(Clone, Debug, PartialEq)]

@@ -1,10 +1,8 @@
 //! Conversion between element types.
 
+use super::lowering::{Pointwise, Scalar, Wgsl};
 use super::*;
-use crate::{
-    dtype::DType,
-    ops::lowering::{Pointwise, Scalar, Wgsl},
-};
+use crate::dtype::DType;
 
 /// Converts each element.
 #[derive(Clone, Debug, PartialEq)]

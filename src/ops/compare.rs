@@ -3,13 +3,11 @@
 //! As in IEEE 754, every comparison with NaN is false but `!=`.
 
 use super::*;
-use crate::{
-    dtype::DType,
-    ops::{
-        binary::Operand,
-        lowering::{Pointwise, Scalar, Wgsl},
-    },
+use super::{
+    binary::Operand,
+    lowering::{Pointwise, Scalar, Wgsl},
 };
+use crate::dtype::DType;
 
 /// Compares pairs of elements.
 #[derive(Clone, Debug, PartialEq)]

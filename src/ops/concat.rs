@@ -1,7 +1,8 @@
 //! Tensors one after another.
 
+use super::lowering::Layout;
 use super::*;
-use crate::{graph::Graph, ops::lowering::Layout, shape::resolve_axis};
+use crate::{graph::Graph, shape::resolve_axis};
 
 /// Puts one to four operands one after another along an axis.
 ///

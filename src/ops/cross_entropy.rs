@@ -1,11 +1,8 @@
 //! Cross-entropy of rows of logits against class indices.
 
+use super::softmax::{EXP_WORK, Rows, exp_sum, exponentials, log_accuracy, row_max, row_sum};
 use super::*;
-use crate::{
-    dtype::DType,
-    ops::softmax::{EXP_WORK, Rows, exp_sum, exponentials, log_accuracy, row_max, row_sum},
-    shape::Shape,
-};
+use crate::{dtype::DType, shape::Shape};
 use std::sync::Arc;
 
 /// `y[..] = log(sum_j exp(x[.., j])) - x[.., label]`, and 0 where the label is no class.
@@ -96,7 +93,7 @@ impl Operation for CrossEntropy {
     }
 
     fn eval(&self, operands: &[&Array64]) -> Array64 {
-        crate::reference::expanded(&self.clone().into(), operands)
+        crate::interpret::expanded(&self.clone().into(), operands)
     }
 
     fn vjp<'g>(
@@ -201,7 +198,7 @@ impl Operation for CrossEntropyGrad {
     }
 
     fn eval(&self, operands: &[&Array64]) -> Array64 {
-        crate::reference::expanded(&self.clone().into(), operands)
+        crate::interpret::expanded(&self.clone().into(), operands)
     }
 
     fn vjp<'g>(

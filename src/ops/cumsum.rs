@@ -1,13 +1,13 @@
 //! Running sums along an axis.
 
 use super::*;
+use super::{
+    lowering::{CpuKernel, Kernel, Shader, fold},
+    softmax::Rows,
+};
 use crate::{
     dtype::DType,
-    ops::{
-        lowering::{CpuKernel, Kernel, Shader, fold},
-        softmax::Rows,
-    },
-    shape::resolve_axis,
+    shape::{AxisError, resolve_axis},
 };
 use std::sync::Arc;
 
@@ -110,7 +110,7 @@ impl Operation for Cumsum {
         let x = &operands[0];
         let rank = x.shape.rank();
         if self.axis >= rank {
-            return Err(OpError::Axis { axis: i32::try_from(self.axis).unwrap_or(i32::MAX), rank });
+            return Err(AxisError::missing(self.axis, rank).into());
         }
         match x.dtype {
             DType::Bool => Err(OpError::DType(x.dtype)),

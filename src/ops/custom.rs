@@ -1,11 +1,8 @@
 //! Operations of other crates: a shape rule, a shader, and what else is known of them.
 
+use super::lowering::{CpuKernel, Kernel, Shader};
 use super::*;
-use crate::{
-    dtype::DType,
-    graph::Graph,
-    ops::lowering::{CpuKernel, Kernel, Shader},
-};
+use crate::{dtype::DType, graph::Graph};
 use std::sync::Arc;
 
 /// An operation of another crate.

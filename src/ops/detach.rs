@@ -1,7 +1,7 @@
 //! A value without its history.
 
+use super::lowering::Layout;
 use super::*;
-use crate::ops::lowering::Layout;
 
 /// The same elements; no cotangent passes.
 #[derive(Clone, Debug, PartialEq)]

@@ -1,10 +1,8 @@
 //! Axes in reverse.
 
+use super::lowering::Layout;
 use super::*;
-use crate::{
-    ops::lowering::Layout,
-    shape::{Axes, Shape},
-};
+use crate::shape::{Axes, Shape};
 
 /// Reverses the order along axes.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,7 +22,7 @@ impl<'g> Tensor<'g> {
     ///
     /// # Errors
     ///
-    /// [`OpError::Axis`], [`OpError::RepeatedAxis`].
+    /// [`OpError::Axis`].
     #[track_caller]
     pub fn flip(self, axes: impl Axes) -> Tensor<'g> {
         match axes.resolve(self.rank()) {

@@ -88,3 +88,14 @@ impl Operation for Full {
         ]
     }
 }
+
+/// A number beside `x`, as a sum of two where a float of 32 bits does not hold it: so the reference
+/// has it to 48 bits; devices fold it into one.
+#[track_caller]
+pub(crate) fn constant(x: Tensor<'_>, number: f64) -> Tensor<'_> {
+    let high = f64::from(number as f32);
+    match high == number || !high.is_finite() {
+        true => x.full_like(number),
+        false => x.full_like(high) + (number - high),
+    }
+}

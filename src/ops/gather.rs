@@ -1,14 +1,14 @@
 //! Elements chosen by index along one axis.
 
 use super::*;
+use super::{
+    library::divisor,
+    lowering::{CpuKernel, Kernel, Shader, fold},
+    scatter_add::ScatterAdd,
+};
 use crate::{
     dtype::DType,
-    ops::{
-        library::divisor,
-        lowering::{CpuKernel, Kernel, Shader, fold},
-        scatter_add::ScatterAdd,
-    },
-    shape::{Shape, resolve_axis},
+    shape::{AxisError, Shape, resolve_axis},
 };
 use std::sync::Arc;
 
@@ -181,7 +181,7 @@ impl Operation for Gather {
         let [x, indices] = operands else { unreachable!("gather has two operands") };
         let rank = x.shape.rank();
         if self.axis >= rank {
-            return Err(OpError::Axis { axis: i32::try_from(self.axis).unwrap_or(i32::MAX), rank });
+            return Err(AxisError::missing(self.axis, rank).into());
         }
         if indices.dtype != DType::U32 {
             return Err(OpError::DType(indices.dtype));

@@ -1,13 +1,11 @@
 //! A step of a gated recurrent unit behind its products, and its derivative.
 
 use super::*;
-use crate::{
-    dtype::DType,
-    ops::{
-        lstm::{accuracy, infer_state, kernel, parts, rows_of, slices},
-        softmax::Rows,
-    },
+use super::{
+    lstm::{accuracy, infer_state, kernel, parts, rows_of, slices},
+    softmax::Rows,
 };
+use crate::dtype::DType;
 
 /// The hidden state after a step, of the sums that enter the gates from the input and from the
 /// state, and of the state before: `r = sigmoid(x_r + s_r)`, `z = sigmoid(x_z + s_z)`,
@@ -98,7 +96,7 @@ impl Operation for GruCell {
     }
 
     fn eval(&self, operands: &[&Array64]) -> Array64 {
-        crate::reference::expanded(&self.clone().into(), operands)
+        crate::interpret::expanded(&self.clone().into(), operands)
     }
 
     fn vjp<'g>(
@@ -166,7 +164,7 @@ impl Operation for GruCellGrad {
     }
 
     fn eval(&self, operands: &[&Array64]) -> Array64 {
-        crate::reference::expanded(&self.clone().into(), operands)
+        crate::interpret::expanded(&self.clone().into(), operands)
     }
 
     fn vjp<'g>(

@@ -4,7 +4,8 @@ use super::{
     binary::BinaryFn, compare::CompareFn, quantise::QuantiseFn, random::Draw, reduce::ReduceFn,
     unary::UnaryFn,
 };
-use crate::{dtype::DType, proof::Probe, testing::Bound};
+use super::{contract::Bound, probe::Probe};
+use crate::dtype::DType;
 use std::sync::Arc;
 
 /// How a device computes an operation.

@@ -1,14 +1,11 @@
 //! A step of long short-term memory behind its product, and its derivative.
 
 use super::*;
-use crate::{
-    dtype::DType,
-    ops::{
-        lowering::{CpuKernel, Kernel, Shader},
-        softmax::{EXP_WORK, Rows},
-    },
-    shape::Shape,
+use super::{
+    lowering::{CpuKernel, Kernel, Shader},
+    softmax::{EXP_WORK, Rows},
 };
+use crate::{dtype::DType, shape::Shape};
 use std::sync::Arc;
 
 /// Hidden state and cell after a step, `[2, .., h]`, of the sums that enter the gates and of the
@@ -153,7 +150,7 @@ impl Operation for LstmCell {
     }
 
     fn eval(&self, operands: &[&Array64]) -> Array64 {
-        crate::reference::expanded(&self.clone().into(), operands)
+        crate::interpret::expanded(&self.clone().into(), operands)
     }
 
     fn vjp<'g>(
@@ -223,7 +220,7 @@ impl Operation for LstmCellGrad {
     }
 
     fn eval(&self, operands: &[&Array64]) -> Array64 {
-        crate::reference::expanded(&self.clone().into(), operands)
+        crate::interpret::expanded(&self.clone().into(), operands)
     }
 
     fn vjp<'g>(

@@ -1,12 +1,12 @@
 //! Batched matrix product.
 
 use super::*;
+use super::{
+    lowering::{CpuKernel, Kernel, Shader, fold},
+    transpose::Transpose,
+};
 use crate::{
-    cpu::gemm::{Matrix, product_into},
-    ops::{
-        lowering::{CpuKernel, Kernel, Shader, fold},
-        transpose::Transpose,
-    },
+    gemm::{Matrix, product_into},
     shape::Shape,
 };
 use std::sync::Arc;
@@ -139,7 +139,7 @@ impl Product {
             if self.b[0] == 1 && k > 1 && k * n > PART {
                 self.product_with_transposed(count, a, b, block);
             } else {
-                crate::cpu::gemm::product(count, n, k, a, self.a, b, self.b, block);
+                crate::gemm::product(count, n, k, a, self.a, b, self.b, block);
             }
             row += count;
             out = rest;

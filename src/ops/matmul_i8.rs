@@ -1,10 +1,10 @@
 //! The product of matrices of bytes.
 
+use super::lowering::{CpuKernel, Kernel, Shader, fold};
 use super::*;
 use crate::{
-    cpu::bytes::{Rows, products},
     dtype::DType,
-    ops::lowering::{CpuKernel, Kernel, Shader, fold},
+    gemm::int8::{Rows, products},
 };
 use std::sync::Arc;
 

@@ -12,6 +12,7 @@ pub(crate) mod broadcast;
 pub(crate) mod cast;
 pub(crate) mod compare;
 pub(crate) mod concat;
+pub mod contract;
 pub(crate) mod convolution;
 pub(crate) mod cross_entropy;
 pub(crate) mod cumsum;
@@ -31,6 +32,7 @@ pub(crate) mod matmul_i8;
 pub(crate) mod normalize;
 pub(crate) mod pad;
 pub(crate) mod pool;
+pub(crate) mod probe;
 pub(crate) mod quantise;
 pub(crate) mod radix;
 pub(crate) mod random;
@@ -53,14 +55,11 @@ pub use custom::Custom;
 pub use lowering::{CpuKernel, Shader};
 pub(crate) use math::erf_f64;
 
-use crate::{
-    error::OpError,
-    graph::Tensor,
-    proof::Probe,
-    reference::Array64,
-    shape::Meta,
-    testing::{Bound, Domain, Sample, with_halves},
+use self::{
+    contract::{Bound, Domain, Sample, with_halves},
+    probe::Probe,
 };
+use crate::{array64::Array64, error::OpError, graph::Tensor, shape::Meta};
 use lowering::{Cost, Lowering};
 
 /// All the engine knows of one operation.

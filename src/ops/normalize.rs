@@ -4,11 +4,11 @@
 //! Scale and shift are products and sums behind it, which the scheduler computes in the same
 //! step.
 
+use super::lowering::{Compute, CpuKernel, Kernel, Shader, fold};
 use super::{softmax::row_sum, *};
 use crate::{
     dtype::DType,
-    ops::lowering::{Compute, CpuKernel, Kernel, Shader, fold},
-    shape::Axes,
+    shape::{Axes, AxisError},
 };
 use std::sync::Arc;
 
@@ -38,7 +38,7 @@ impl<'g> Tensor<'g> {
     ///
     /// # Errors
     ///
-    /// [`OpError::Axis`], [`OpError::RepeatedAxis`]; [`OpError::DType`] unless of floats;
+    /// [`OpError::Axis`]; [`OpError::DType`] unless of floats;
     /// [`OpError::Number`] where `eps` is negative or no number.
     #[track_caller]
     pub fn normalize(self, axes: impl Axes, eps: f64) -> Tensor<'g> {
@@ -279,7 +279,7 @@ impl Operation for Normalize {
         let x = &operands[0];
         let rank = x.shape.rank();
         if let Some(&axis) = self.axes.iter().find(|&&axis| axis >= rank) {
-            return Err(OpError::Axis { axis: i32::try_from(axis).unwrap_or(i32::MAX), rank });
+            return Err(AxisError::missing(axis, rank).into());
         }
         if !(self.eps >= 0.0 && self.eps.is_finite()) {
             return Err(OpError::Number { what: "eps", must: "at least 0", is: self.eps });
@@ -288,7 +288,7 @@ impl Operation for Normalize {
     }
 
     fn eval(&self, operands: &[&Array64]) -> Array64 {
-        crate::reference::expanded(&self.clone().into(), operands)
+        crate::interpret::expanded(&self.clone().into(), operands)
     }
 
     fn vjp<'g>(
@@ -394,7 +394,7 @@ impl Operation for NormalizeGrad {
     }
 
     fn eval(&self, operands: &[&Array64]) -> Array64 {
-        crate::reference::expanded(&self.clone().into(), operands)
+        crate::interpret::expanded(&self.clone().into(), operands)
     }
 
     fn vjp<'g>(

@@ -1,7 +1,8 @@
 //! A constant around the elements.
 
+use super::lowering::Layout;
 use super::*;
-use crate::{dtype::DType, ops::lowering::Layout, shape::Shape};
+use crate::{dtype::DType, shape::Shape};
 
 /// Surrounds the operand with a constant.
 #[derive(Clone, Debug, PartialEq)]

@@ -5,13 +5,11 @@
 //! significands of the operands are integers of 24 bits, and what decides the rounding fits 32.
 
 use super::*;
-use crate::{
-    dtype::DType,
-    ops::{
-        binary::Operand,
-        lowering::{Pointwise, Scalar, Wgsl},
-    },
+use super::{
+    binary::Operand,
+    lowering::{Pointwise, Scalar, Wgsl},
 };
+use crate::dtype::DType;
 
 /// Rounds pairs of elements to integers from -127 to 127.
 #[derive(Clone, Debug, PartialEq)]

@@ -6,13 +6,11 @@
 //! the elements of each digit of each block begin, and puts them there in their order.
 
 use super::*;
-use crate::{
-    dtype::DType,
-    ops::{
-        argsort::{kind, sort_key},
-        lowering::{CpuKernel, Kernel, Shader, fold},
-    },
+use super::{
+    argsort::{kind, sort_key},
+    lowering::{CpuKernel, Kernel, Shader, fold},
 };
+use crate::dtype::DType;
 use std::sync::Arc;
 
 /// Which digit of the sort key is looked at.

@@ -4,14 +4,9 @@
 //! `i` is word `i mod 4` of the block whose counter is `(i / 4, counter, stream, 0)`. Bits and
 //! uniforms are equal on all devices; normals agree within a bound, as logarithm and cosine do.
 
+use super::lowering::{Pointwise, Scalar, Wgsl};
 use super::*;
-use crate::{
-    dtype::DType,
-    graph::Graph,
-    init::Init,
-    ops::lowering::{Pointwise, Scalar, Wgsl},
-    shape::Shape,
-};
+use crate::{dtype::DType, graph::Graph, init::Init, shape::Shape};
 
 /// Draws from a distribution. Operands: two words of key, the counter, the index; all u32.
 #[derive(Clone, Debug, PartialEq)]

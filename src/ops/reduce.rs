@@ -1,9 +1,9 @@
 //! Elements combined along axes: sum, product, maximum, minimum, and the mean.
 
+use super::lowering::Wgsl;
 use super::*;
 use crate::{
     dtype::DType,
-    ops::lowering::Wgsl,
     shape::{Axes, Shape},
 };
 
@@ -192,7 +192,7 @@ impl<'g> Tensor<'g> {
     ///
     /// # Errors
     ///
-    /// [`OpError::Axis`], [`OpError::RepeatedAxis`]; [`OpError::DType`] of truth values.
+    /// [`OpError::Axis`]; [`OpError::DType`] of truth values.
     #[track_caller]
     pub fn sum(self, axes: impl Axes) -> Tensor<'g> {
         self.reduce(Sum, axes, false)
@@ -213,7 +213,7 @@ impl<'g> Tensor<'g> {
     ///
     /// # Errors
     ///
-    /// [`OpError::Axis`], [`OpError::RepeatedAxis`]; [`OpError::DType`] of truth values.
+    /// [`OpError::Axis`]; [`OpError::DType`] of truth values.
     #[track_caller]
     pub fn prod(self, axes: impl Axes) -> Tensor<'g> {
         self.reduce(Prod, axes, false)
@@ -233,7 +233,7 @@ impl<'g> Tensor<'g> {
     ///
     /// # Errors
     ///
-    /// [`OpError::Axis`], [`OpError::RepeatedAxis`]; [`OpError::Empty`] over no elements;
+    /// [`OpError::Axis`]; [`OpError::Empty`] over no elements;
     /// [`OpError::DType`] of truth values.
     #[track_caller]
     pub fn max(self, axes: impl Axes) -> Tensor<'g> {
@@ -254,7 +254,7 @@ impl<'g> Tensor<'g> {
     ///
     /// # Errors
     ///
-    /// [`OpError::Axis`], [`OpError::RepeatedAxis`]; [`OpError::Empty`] over no elements;
+    /// [`OpError::Axis`]; [`OpError::Empty`] over no elements;
     /// [`OpError::DType`] of truth values.
     #[track_caller]
     pub fn min(self, axes: impl Axes) -> Tensor<'g> {
@@ -272,7 +272,7 @@ impl<'g> Tensor<'g> {
         let shape = self.shape();
         let axes = match axes.resolve(shape.rank()) {
             Ok(_) if !self.dtype().is_float() => Err(OpError::DType(self.dtype())),
-            axes => axes,
+            axes => axes.map_err(OpError::from),
         };
         let axes: Vec<_> = match axes {
             Ok(axes) => axes,
@@ -292,7 +292,7 @@ impl<'g> Tensor<'g> {
     ///
     /// # Errors
     ///
-    /// [`OpError::Axis`], [`OpError::RepeatedAxis`]; [`OpError::DType`] unless of floats.
+    /// [`OpError::Axis`]; [`OpError::DType`] unless of floats.
     #[track_caller]
     pub fn mean(self, axes: impl Axes) -> Tensor<'g> {
         self.mean_of(axes, false)

@@ -1,10 +1,8 @@
 //! The same elements in another shape.
 
+use super::lowering::Layout;
 use super::*;
-use crate::{
-    ops::lowering::Layout,
-    shape::{Axes, Shape, resolve_axis},
-};
+use crate::shape::{Axes, Shape, resolve_axis};
 
 /// Keeps the elements and their row-major order, and gives them another shape.
 #[derive(Clone, Debug, PartialEq)]

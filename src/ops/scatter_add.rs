@@ -1,15 +1,15 @@
 //! Elements added up by index along one axis: the adjoint of [`Gather`].
 
 use super::*;
+use super::{
+    argsort::Argsort,
+    gather::{Gather, Indices, Lines},
+    lowering::{CpuKernel, Kernel, Shader, fold},
+    reduce::ReduceFn::Sum,
+    segment::{self, SegmentSum, SegmentTails},
+};
 use crate::{
     dtype::DType,
-    ops::{
-        argsort::Argsort,
-        gather::{Gather, Indices, Lines},
-        lowering::{CpuKernel, Kernel, Shader, fold},
-        reduce::ReduceFn::Sum,
-        segment::{self, SegmentSum, SegmentTails},
-    },
     shape::{Shape, resolve_axis},
 };
 use std::sync::Arc;

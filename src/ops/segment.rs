@@ -10,13 +10,11 @@
 //! Both are made by rewriting, behind differentiation: they have no derivative of their own.
 
 use super::*;
-use crate::{
-    dtype::DType::{self, F32},
-    ops::{
-        lowering::{CpuKernel, Kernel, Shader, fold},
-        reduce::ReduceFn::Sum,
-    },
+use super::{
+    lowering::{CpuKernel, Kernel, Shader, fold},
+    reduce::ReduceFn::Sum,
 };
+use crate::dtype::DType::{self, F32};
 use std::sync::Arc;
 
 /// `y[r, b, c] = sum of x[r, order[r, j], c]` over the last run of equal `keys[r, j]` in block

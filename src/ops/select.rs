@@ -1,13 +1,11 @@
 //! Choice: `y[i] = if condition[i] { a[i] } else { b[i] }`.
 
 use super::*;
-use crate::{
-    dtype::DType,
-    ops::{
-        binary::Operand,
-        lowering::{Pointwise, Scalar, Wgsl},
-    },
+use super::{
+    binary::Operand,
+    lowering::{Pointwise, Scalar, Wgsl},
 };
+use crate::dtype::DType;
 
 /// Chooses between two values.
 #[derive(Clone, Copy, Debug, PartialEq)]

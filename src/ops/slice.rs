@@ -1,10 +1,8 @@
 //! A box of evenly spaced elements.
 
+use super::lowering::Layout;
 use super::*;
-use crate::{
-    ops::lowering::Layout,
-    shape::{Shape, resolve_axis},
-};
+use crate::shape::{Shape, resolve_axis};
 use std::ops::{Bound as End, RangeBounds};
 
 /// Elements `starts, starts + steps, ..` before `ends`, along each axis.

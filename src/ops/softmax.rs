@@ -1,13 +1,13 @@
 //! Softmax along one axis, and its logarithm.
 
 use super::*;
+use super::{
+    lowering::{Compute, CpuKernel, Kernel, Shader, fold},
+    reduce::ReduceFn,
+};
 use crate::{
     dtype::DType,
-    ops::{
-        lowering::{Compute, CpuKernel, Kernel, Shader, fold},
-        reduce::ReduceFn,
-    },
-    shape::resolve_axis,
+    shape::{AxisError, resolve_axis},
 };
 use std::sync::Arc;
 
@@ -177,7 +177,7 @@ fn infer(operands: &[Meta], axis: usize) -> Result<Meta, OpError> {
     let x = &operands[0];
     let rank = x.shape.rank();
     if axis >= rank {
-        return Err(OpError::Axis { axis: i32::try_from(axis).unwrap_or(i32::MAX), rank });
+        return Err(AxisError::missing(axis, rank).into());
     }
     if x.dtype.is_float() { Ok(x.clone()) } else { Err(OpError::DType(x.dtype)) }
 }
@@ -198,7 +198,7 @@ impl Operation for Softmax {
     }
 
     fn eval(&self, operands: &[&Array64]) -> Array64 {
-        crate::reference::expanded(&self.clone().into(), operands)
+        crate::interpret::expanded(&self.clone().into(), operands)
     }
 
     fn vjp<'g>(&self, _: &[Tensor<'g>], y: Tensor<'g>, ct: Tensor<'g>) -> Vec<Option<Tensor<'g>>> {
@@ -284,7 +284,7 @@ impl Operation for LogSoftmax {
     }
 
     fn eval(&self, operands: &[&Array64]) -> Array64 {
-        crate::reference::expanded(&self.clone().into(), operands)
+        crate::interpret::expanded(&self.clone().into(), operands)
     }
 
     fn vjp<'g>(&self, _: &[Tensor<'g>], y: Tensor<'g>, ct: Tensor<'g>) -> Vec<Option<Tensor<'g>>> {

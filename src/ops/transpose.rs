@@ -1,10 +1,8 @@
 //! Axes in another order.
 
+use super::lowering::Layout;
 use super::*;
-use crate::{
-    ops::lowering::Layout,
-    shape::{Shape, resolve_axis},
-};
+use crate::shape::{AxisError, Shape, resolve_axis};
 
 /// Axis `i` of the result is axis `axes[i]` of the operand.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,7 +21,7 @@ impl<'g> Tensor<'g> {
     ///
     /// # Errors
     ///
-    /// [`OpError::Axis`], [`OpError::RepeatedAxis`], and [`OpError::Extents`] where not every
+    /// [`OpError::Axis`], and [`OpError::Extents`] where not every
     /// axis is named.
     #[track_caller]
     pub fn transpose(self, axes: impl AsRef<[usize]>) -> Tensor<'g> {
@@ -74,10 +72,10 @@ impl Operation for Transpose {
         for &axis in &self.axes {
             match seen.get_mut(axis) {
                 Some(seen) if !*seen => *seen = true,
-                Some(_) => return Err(OpError::RepeatedAxis { axis }),
+                Some(_) => return Err(AxisError::Repeated { axis }.into()),
                 None => {
                     let axis = i32::try_from(axis).unwrap_or(i32::MAX);
-                    return Err(OpError::Axis { axis, rank });
+                    return Err(AxisError::Missing { axis, rank }.into());
                 }
             }
         }

@@ -116,7 +116,7 @@ impl Operation for Update {
     }
 
     fn eval(&self, operands: &[&Array64]) -> Array64 {
-        crate::reference::expanded(&(*self).into(), operands)
+        crate::interpret::expanded(&(*self).into(), operands)
     }
 
     fn vjp<'g>(

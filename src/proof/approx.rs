@@ -2,9 +2,12 @@
 
 use crate::{
     dtype::DType,
-    ops::{lowering::Pointwise, reduce::ReduceFn},
+    ops::{
+        contract::{Bound, unit_in_last_place},
+        lowering::Pointwise,
+        reduce::ReduceFn,
+    },
     schedule::expr::{Body, Guard, Term},
-    testing::{Bound, unit_in_last_place},
 };
 
 /// A number, and by how much a device that computes it rightly may miss it; infinite where it may

@@ -9,7 +9,7 @@
 //! The bound of a result follows its expression. What is loaded is exact; every function moves
 //! what its operands may be off by ([`Approx`]), and adds what it may be off by itself, which its
 //! file says. Where the two ways of a choice both lie within the error, either is right. A kernel
-//! is proved on parts of its problem that can be computed alone ([`Probe`]), by the definition of
+//! is proved on parts of its problem that can be computed alone ([`Probe`](crate::ops::probe::Probe)), by the definition of
 //! its operation.
 //!
 //! What is proved is that a device computes what the plan says. That the plan says what the graph
@@ -24,5 +24,4 @@ mod step;
 mod tests;
 
 pub(crate) use isolated::Isolated;
-pub(crate) use part::Probe;
 pub(crate) use step::{Case, Verdict};

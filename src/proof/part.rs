@@ -1,79 +1,18 @@
-//! Parts of a kernel's problem that can be computed on their own.
+//! Parts of a kernel's problem, by the definition of its operation.
 
-use super::{approx::Approx, seeds::Seeds};
+use super::approx::Approx;
 use crate::{
+    array64::Array64,
     dtype::DType,
-    ops::Op,
-    reference::Array64,
+    ops::{
+        contract::{Bound, Noise},
+        probe::Probe,
+    },
     shape::{Meta, Shape},
-    testing::{Bound, Domain, Noise},
 };
-use std::{collections::BTreeSet, sync::Arc};
-
-/// How a kernel is proved: its definition, what its operands hold, and along which axes its
-/// problem falls into parts.
-#[derive(Clone, Debug)]
-pub(crate) struct Probe {
-    op: Op,
-    operands: Vec<Meta>,
-    free: Vec<Free>,
-    seeds: Seeds,
-    bound: Bound,
-}
-
-/// An axis of the result: elements at a coordinate of it depend on operands at that coordinate
-/// of these axes only.
-#[derive(Clone, Debug)]
-struct Free {
-    result: usize,
-    operands: Vec<Option<usize>>,
-}
+use std::collections::BTreeSet;
 
 impl Probe {
-    /// Of an operation that is one piece, on operands of everyday values.
-    pub fn new(op: impl Into<Op>, operands: &[&Meta], bound: Bound) -> Self {
-        let operands: Vec<Meta> = operands.iter().map(|&meta| meta.clone()).collect();
-        let domains = operands.iter().map(|meta| Domain::everyday(meta.dtype)).collect();
-        Probe { op: op.into(), operands, free: vec![], seeds: Seeds::Domains(domains), bound }
-    }
-
-    /// What operand `index` holds.
-    pub fn operand(mut self, index: usize, domain: Domain) -> Self {
-        if let Seeds::Domains(domains) = &mut self.seeds {
-            domains[index] = domain;
-        }
-        self
-    }
-
-    /// What all operands hold, where they must fit together.
-    pub fn operands(self, make: impl Fn() -> Vec<Array64> + Send + Sync + 'static) -> Self {
-        Probe { seeds: Seeds::Made(Arc::new(make)), ..self }
-    }
-
-    /// Parts along an axis of the result and these axes of the operands.
-    pub fn along<const N: usize>(self, result: usize, operands: [Option<usize>; N]) -> Self {
-        self.along_axes(result, operands.into())
-    }
-
-    /// As [`along`](Self::along), for any number of operands.
-    pub fn along_axes(mut self, result: usize, operands: Vec<Option<usize>>) -> Self {
-        self.free.push(Free { result, operands });
-        self
-    }
-
-    /// Parts along these axes, which are the same of the result and of every operand.
-    pub fn along_all(mut self, axes: impl IntoIterator<Item = usize>) -> Self {
-        let count = self.operands.len();
-        let free = |axis| Free { result: axis, operands: vec![Some(axis); count] };
-        self.free.extend(axes.into_iter().map(free));
-        self
-    }
-
-    /// The words of each operand.
-    pub(super) fn words(&self) -> Vec<Vec<u32>> {
-        self.seeds.words(&self.operands)
-    }
-
     /// Some results, by row-major index.
     pub(super) fn results(&self, words: &[&[u32]]) -> Vec<(usize, Approx)> {
         let Ok(result) = self.op.infer(&self.operands) else { return vec![] };

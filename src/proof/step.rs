@@ -6,12 +6,11 @@ use super::{
 };
 use crate::{
     dtype::DType,
-    ops::lowering::Pointwise,
+    ops::{contract::Noise, lowering::Pointwise},
     schedule::{
         expr::{Body, Term, TermId},
         plan::{Region, Step, StepKind},
     },
-    testing::Noise,
 };
 use std::collections::BTreeSet;
 

@@ -5,9 +5,10 @@ use crate::{
     Device, Graph,
     array::Array,
     error::Error,
+    ops::contract::Sample,
     schedule::plan::{Step, StepKind},
     shape::Meta,
-    testing::{Sample, samples},
+    testing::samples,
 };
 
 fn steps(sample: &Sample) -> Result<Vec<Step>, Error> {

@@ -2,6 +2,7 @@
 
 use super::keep;
 use crate::{
+    array64::Array64,
     graph::{Graph, Node, Tensor},
     ops::{
         Op,
@@ -17,7 +18,6 @@ use crate::{
         transpose::Transpose,
         unary::{Unary, UnaryFn},
     },
-    reference::Array64,
     shape::Meta,
 };
 

@@ -3,7 +3,7 @@
 use super::expr::{Body, TermId};
 use crate::{
     dtype::DType,
-    error::Place,
+    error::{NotFinite, Place},
     graph::Declaration,
     ops::{
         lowering::{Cost, Kernel},
@@ -117,6 +117,12 @@ impl Step {
             StepKind::Reduce { outer, .. } => outer.as_slice().into(),
             StepKind::Copy => [self.writes[0].len].into(),
         }
+    }
+
+    /// The error of step `number`, which wrote this element: its index and its value.
+    pub fn not_finite(&self, number: usize, (index, value): (usize, f64)) -> NotFinite {
+        let (label, place) = (self.label.clone(), self.place.clone());
+        NotFinite { step: Some(number), label, place, index, value }
     }
 }
 

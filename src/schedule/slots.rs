@@ -45,7 +45,7 @@ pub(super) fn assign(lives: &[Life]) -> (Vec<usize>, Vec<usize>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::Noise;
+    use crate::ops::contract::Noise;
 
     #[test]
     fn values_alive_together_never_share() {

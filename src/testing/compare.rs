@@ -1,15 +1,16 @@
 //! How far a device is from the reference.
 
-use super::{Bound, Sample};
 use crate::{
     array::Array,
+    array64::Array64,
     device::Device,
     dtype::DType,
     error::Error,
     graph::{Declaration, Graph, Tensor},
-    reference::{self, Array64},
+    interpret,
+    ops::contract::{Bound, Sample, unit_in_last_place},
     value::Feed,
-    variables::Variables,
+    variables::{Variables, initial},
 };
 
 /// The worst element of a comparison.
@@ -83,20 +84,6 @@ fn rounding(x: f64, dtype: DType) -> f64 {
         DType::F16 => unit / 2.0,
         _ => 0.0,
     }
-}
-
-/// Distance between neighbouring numbers of this type at `x`. Devices may flush numbers below the
-/// least normal one to zero, so there it is that number.
-pub(crate) fn unit_in_last_place(x: f64, dtype: DType) -> f64 {
-    let (digits, least) = match dtype {
-        DType::F16 => (10, -14),
-        _ => (23, -126),
-    };
-    if x.abs() < 2f64.powi(least) {
-        return 2f64.powi(least);
-    }
-    let exponent = ((x.to_bits() >> 52) & 0x7FF) as i32 - 1023;
-    2f64.powi(exponent - digits)
 }
 
 impl Sample {
@@ -186,7 +173,7 @@ pub fn evaluate(
 ) -> Result<Vec<Array64>, Error> {
     graph.check()?;
     let ids: Vec<_> = wanted.iter().map(|t| t.id).collect();
-    let values = reference::evaluate(graph, &ids, |op| {
+    let values = interpret::evaluate(graph, &ids, |op| {
         let name = match op {
             crate::ops::Op::Input(input) => input.name.as_str(),
             crate::ops::Op::Variable(variable) => variable.path.as_str(),
@@ -197,7 +184,7 @@ pub fn evaluate(
         match (given, begins) {
             (Some((_, value)), _) => Ok((*value).clone()),
             (None, Some(Declaration { meta, init })) => {
-                let data = init.values(&meta, 0, name)?.to_f64();
+                let data = initial::values(init, &meta, 0, name)?.to_f64();
                 Ok(Array64 { meta, data })
             }
             (None, None) => Err(crate::error::RunError::MissingInput(name.to_owned()).into()),

@@ -1,9 +1,12 @@
 //! Derivatives of samples as devices compute them, against the reference.
 
-use super::{Agreement, Bound, Domain, Gradient, Sample, compare, evaluate};
+use super::{Agreement, compare, evaluate};
 use crate::{
-    DType, Device, Error, Feed, Graph, Tensor, Variables, array::Array, autodiff,
-    reference::Array64,
+    DType, Device, Error, Feed, Graph, Tensor, Variables,
+    array::Array,
+    array64::Array64,
+    autodiff,
+    ops::contract::{Bound, Domain, Gradient, Sample},
 };
 
 /// How far a derivative may be off, as a share of the largest element of it, or of 1: of the first

@@ -1,13 +1,15 @@
 //! Derivatives against differences, in f64.
 
-use super::{Domain, Gradient, Sample, compare::evaluate};
+use super::compare::evaluate;
 use crate::{
+    array64::Array64,
     autodiff,
     dtype::DType,
     error::Error,
     graph::{Graph, Tensor},
     nn::{Mode, Module, Scope},
-    reference::Array64,
+    ops::contract::{Domain, Gradient, Sample},
+    variables::initial,
 };
 
 /// A derivative by autodiff and the same by differences.
@@ -117,7 +119,9 @@ pub fn layer_slopes(layer: &dyn Module, x: &Array64) -> Result<Option<[Slope; 2]
         let is_param = params.iter().any(|(known, _)| *known == path);
         let value = match is_param && declaration.meta.dtype.is_float() {
             true => Domain::Range(-1.0, 1.0).fill(&declaration.meta, 400 + seed as u64),
-            false => Array64::from(&declaration.init.values(&declaration.meta, 0, &path)?),
+            false => {
+                Array64::from(&initial::values(declaration.init, &declaration.meta, 0, &path)?)
+            }
         };
         point.push(Given { name: path, tensor, value, is_moved: is_param });
     }

@@ -10,8 +10,7 @@ use crate::{
     },
     dtype::DType,
     graph::Tensor,
-    ops::{Geometry, Window},
-    testing::Domain,
+    ops::{Geometry, Window, contract::Domain},
 };
 
 /// Images of square planes, and as many filters of 3x3 that keep the size.

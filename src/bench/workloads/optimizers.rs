@@ -5,7 +5,7 @@ use crate::{
     bench::{check::Sum, workload::Workload},
     dtype::DType,
     graph::Tensor,
-    testing::Domain,
+    ops::contract::Domain,
 };
 
 const BETAS: [f64; 2] = [0.9, 0.999];

@@ -4,7 +4,7 @@ use super::{at, words};
 use crate::{
     bench::{check::Sum, workload::Workload},
     dtype::DType,
-    testing::Domain,
+    ops::contract::Domain,
 };
 
 pub(super) fn workloads(sizes: &[usize]) -> Vec<Workload> {

@@ -4,7 +4,7 @@ use super::{at, words};
 use crate::{
     bench::{check::Sum, workload::Workload},
     dtype::DType,
-    testing::Domain,
+    ops::contract::Domain,
 };
 
 /// Rows of the table, their length, and how many are chosen.

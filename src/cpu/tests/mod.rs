@@ -10,6 +10,7 @@ use crate::{
     error::Error,
     ops::{
         binary::BinaryFn,
+        contract::Noise,
         lowering::{Cost, CpuKernel, Kernel, Pointwise, Shader},
     },
     schedule::{
@@ -17,7 +18,6 @@ use crate::{
         plan::{Epilogue, Plan, Region, Step, StepKind, Storage},
     },
     shape::Meta,
-    testing::Noise,
     value::Fed,
     variables::Variables,
 };

@@ -119,7 +119,7 @@ fn several_writes_share_a_slot() -> Result<(), Error> {
 
 #[test]
 fn values_of_other_devices_are_refused() -> Result<(), Error> {
-    use crate::{Device, Graph, reference::Array64};
+    use crate::{Device, Graph, array64::Array64};
     let array = noise(4, 8);
     let graph = Graph::new();
     let x = graph.input("x", [4], DType::F32);

@@ -1,7 +1,7 @@
 //! How far the CPU is off over whole domains.
 
 use super::*;
-use crate::{Array, Device, Error, Feed, Graph, Variables, testing::unit_in_last_place};
+use crate::{Array, Device, Error, Feed, Graph, Variables, ops::contract::unit_in_last_place};
 
 /// Number of points between two floats, evenly among floats.
 const POINTS: u32 = 200_000;

@@ -1,8 +1,7 @@
 use super::*;
 use crate::{
-    Array, Device, Error, Feed, Graph, Variables, autodiff,
-    error::GraphError,
-    testing::{Noise, evaluate},
+    Array, Device, Error, Feed, Graph, Variables, autodiff, error::GraphError,
+    ops::contract::Noise, testing::evaluate,
 };
 
 #[test]

@@ -7,7 +7,7 @@ use super::{
     softmax::{exp_sum, exponentials, row_max, row_sum},
 };
 use crate::{
-    cpu::gemm::{Matrix, product_into},
+    gemm::{Matrix, product_into},
     ops::random::{RandomFn, draw},
 };
 

@@ -87,7 +87,7 @@ impl Operation for AttentionGrad {
     }
 
     fn eval(&self, operands: &[&Array64]) -> Array64 {
-        crate::reference::expanded(&self.clone().into(), operands)
+        crate::interpret::expanded(&self.clone().into(), operands)
     }
 
     fn vjp<'g>(

@@ -11,14 +11,12 @@ pub use grad::AttentionGrad;
 pub use logs::AttentionLogs;
 
 use super::*;
-use crate::{
-    dtype::DType,
-    functions::constant,
-    ops::{
-        lowering::{CpuKernel, Kernel, Shader, fold},
-        random::{Draw, Random, RandomFn},
-    },
+use super::{
+    full::constant,
+    lowering::{CpuKernel, Kernel, Shader, fold},
+    random::{Draw, Random, RandomFn},
 };
+use crate::dtype::DType;
 use extents::{Extents, matrix, outer};
 use std::sync::Arc;
 
@@ -184,7 +182,7 @@ impl Operation for Attention {
     }
 
     fn eval(&self, operands: &[&Array64]) -> Array64 {
-        crate::reference::expanded(&self.clone().into(), operands)
+        crate::interpret::expanded(&self.clone().into(), operands)
     }
 
     fn vjp<'g>(

@@ -1,6 +1,7 @@
 //! What attention is tested on.
 
 use super::{grad::By, *};
+use crate::ops::contract::Subject;
 
 /// What rows of the derivatives hold: logarithms among them, so that no weight is large.
 pub(super) const ROWS_OF_QUERIES: Domain = Domain::Range(1.0, 3.0);
@@ -106,12 +107,7 @@ impl Case {
     }
 
     /// A sample, whose operand `mask` is that.
-    fn sample(
-        &self,
-        op: impl Into<crate::testing::Subject>,
-        operands: Vec<Meta>,
-        mask: usize,
-    ) -> Sample {
+    fn sample(&self, op: impl Into<Subject>, operands: Vec<Meta>, mask: usize) -> Sample {
         let sample = Sample::new(op, operands).named(self.label);
         match self.mask.dtype {
             DType::Bool => sample.operand(mask, SEEN),

@@ -6,11 +6,9 @@
 
 mod samples;
 
+use super::lowering::{Pointwise, Scalar, Wgsl};
 use super::*;
-use crate::{
-    dtype::DType,
-    ops::lowering::{Pointwise, Scalar, Wgsl},
-};
+use crate::dtype::DType;
 
 /// Applies a function to pairs of elements.
 #[derive(Clone, Debug, PartialEq)]

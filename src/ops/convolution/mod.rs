@@ -5,19 +5,21 @@
 //! the three operations here are what is left of it when one factor is taken away. Hence each is
 //! the derivative of the others, to any order. That of bytes is by the same rule, and has none.
 
-mod bytes;
+mod cpu;
 mod geometry;
 mod input_grad;
+mod int8;
+mod int8_cpu;
 mod samples;
 mod shaders;
 #[cfg(test)]
 mod tests;
 mod weight_grad;
 
-pub use bytes::ConvolutionI8;
 pub use geometry::Geometry;
 pub(crate) use geometry::Problem;
 pub use input_grad::ConvolutionInputGrad;
+pub use int8::ConvolutionI8;
 pub use weight_grad::ConvolutionWeightGrad;
 
 use super::*;

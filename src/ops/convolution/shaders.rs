@@ -1,16 +1,14 @@
 //! What the devices run: shaders and their `Params`, and the loops of the CPU.
 
-use super::Problem;
-use crate::{
-    cpu::{
-        convolution::{Unfolded, block},
-        windows,
-    },
-    ops::{
-        library::divisor,
-        lowering::{CpuKernel, Kernel, Shader, fold},
-    },
-    proof::Probe,
+use super::{
+    Problem,
+    cpu::{Unfolded, block},
+    int8_cpu,
+};
+use crate::ops::{
+    library::divisor,
+    lowering::{CpuKernel, Kernel, Shader, fold},
+    probe::Probe,
 };
 use std::sync::Arc;
 
@@ -214,7 +212,7 @@ pub(super) fn convolution_i8(problem: Problem, probe: Probe) -> Kernel {
     };
     let channels = groups * outputs;
     let compute = move |operands: &[&[u32]], start: usize, out: &mut [u32]| {
-        windows::convolution(&problem, [operands[0], operands[1]], start / channels.max(1), out);
+        int8_cpu::convolution(&problem, [operands[0], operands[1]], start / channels.max(1), out);
     };
     let work = (2 * problem.terms()).max(1);
     let cpu = CpuKernel { granule: channels.max(1), work, compute: Arc::new(compute) };

@@ -1,9 +1,7 @@
 use super::*;
 use crate::{
-    Array, DType, Device, Error,
-    error::GraphError,
-    graph::Graph,
-    testing::{Domain, evaluate},
+    Array, DType, Device, Error, error::GraphError, graph::Graph, ops::contract::Domain,
+    testing::evaluate,
 };
 
 /// Rows 0 0 0 0, 1 2 3 0 and 4 5 6 0 once it is padded, and a window of 1 2 over 3 4.

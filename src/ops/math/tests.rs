@@ -121,7 +121,7 @@ fn erf_of_the_reference_meets_known_values() {
 
 #[test]
 fn power_is_accurate() {
-    let mut noise = crate::testing::Noise::new(1);
+    let mut noise = crate::ops::contract::Noise::new(1);
     let mut largest: f64 = 0.0;
     for k in 0..300_000 {
         // The result has a uniform exponent; bases are near 1, of any size, or in between.

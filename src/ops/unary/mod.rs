@@ -2,11 +2,9 @@
 
 mod samples;
 
+use super::lowering::{Pointwise, Scalar, Wgsl};
 use super::*;
-use crate::{
-    dtype::DType,
-    ops::lowering::{Pointwise, Scalar, Wgsl},
-};
+use crate::dtype::DType;
 use std::f64::consts::FRAC_2_SQRT_PI;
 
 /// Applies a function to each element.

@@ -1,11 +1,11 @@
-//! Indices that the host knows before a device sees them.
+//! Indices in the inputs of a run, checked before a device sees them.
 //!
 //! What a device makes of an index out of range is defined, but it is a mistake all the same. Where
-//! indices are an input, or a constant, and reach their operation unchanged, the mistake is told.
+//! indices are an input and reach their operation unchanged, the run is refused.
 
 use crate::{
-    error::{OpError, RunError},
-    graph::{Graph, NodeId},
+    error::RunError,
+    graph::{Graph, indices::unmoved},
     ops::Op,
     shape::Meta,
     value::Fed,
@@ -48,27 +48,4 @@ impl Indexed {
         }
         Ok(())
     }
-}
-
-/// The mistake of an operation whose indices are all one number.
-pub(crate) fn refuse_constant(graph: &Graph, op: &Op, inputs: &[NodeId]) -> Result<(), OpError> {
-    let inner = graph.inner.borrow();
-    let operands: Vec<_> = inputs.iter().map(|id| &inner.nodes[id.index()].meta).collect();
-    let Some((operand, extent)) = op.indexes(&operands) else { return Ok(()) };
-    let source = unmoved(|id| &inner.nodes[id.index()], inputs[operand]);
-    match &inner.nodes[source.index()].op {
-        Op::Full(full) if full.word as usize >= extent && !operands[operand].shape.is_empty() => {
-            Err(OpError::Index { index: full.word, extent })
-        }
-        _ => Ok(()),
-    }
-}
-
-/// The node whose elements these are, all of them, however they are arranged.
-fn unmoved<'a>(node: impl Fn(NodeId) -> &'a crate::graph::Node, id: NodeId) -> NodeId {
-    let mut id = id;
-    while let Op::Reshape(_) | Op::Transpose(_) | Op::Broadcast(_) | Op::Flip(_) = node(id).op {
-        id = node(id).inputs[0];
-    }
-    id
 }

@@ -1,20 +1,21 @@
 //! Programs: compiled once, run many times.
 
+mod indices;
+
 use crate::{
     array::Array,
     cpu,
     device::Device,
-    error::{Error, GraphError, RunError},
-    finite::NotFinite,
+    error::{Error, GraphError, NotFinite, RunError},
     gpu,
     graph::{Graph, NodeId, Tensor},
-    indices::Indexed,
     reference, rewrite,
     schedule::{self, Plan},
     shape::Meta,
     value::{Data, Fed, Feed, Outputs},
     variables::{Store, Variables},
 };
+use indices::Indexed;
 use std::{
     collections::BTreeMap,
     sync::Arc,
@@ -141,6 +142,13 @@ impl Program {
     /// interprets the graph.
     pub fn plan(&self) -> Option<&Plan> {
         self.plan.as_deref()
+    }
+
+    /// Every dispatch of the program as a GPU executes it, whatever device it was compiled for:
+    /// one compiled for the CPU shows its shaders where there is no adapter. None for the reference
+    /// device, which has no plan.
+    pub fn shaders(&self) -> Vec<gpu::Assembly> {
+        self.plan.as_deref().map(gpu::assemble_plan).unwrap_or_default()
     }
 
     /// Names and types of the inputs, in order of name.

@@ -1,9 +1,9 @@
-//! What a sample is of.
+//! The operation or function that a sample tries.
 
 use crate::{
+    array64::Array64,
     graph::{Graph, Tensor},
     ops::Op,
-    reference::Array64,
     shape::Meta,
 };
 use std::sync::Arc;
@@ -84,7 +84,7 @@ impl Subject {
     }
 
     /// It, of these inputs.
-    pub(super) fn apply<'g>(&self, graph: &'g Graph, inputs: &[Tensor<'g>]) -> Tensor<'g> {
+    pub(crate) fn apply<'g>(&self, graph: &'g Graph, inputs: &[Tensor<'g>]) -> Tensor<'g> {
         match self {
             Subject::Op(op) => {
                 let metas: Vec<Meta> = inputs.iter().map(|input| input.meta()).collect();
@@ -101,7 +101,7 @@ impl Subject {
     }
 
     /// The definition, in f64.
-    pub(super) fn eval(&self, operands: &[&Array64]) -> Array64 {
+    pub(crate) fn eval(&self, operands: &[&Array64]) -> Array64 {
         match self {
             Subject::Op(op) => op.eval(operands),
             Subject::Function(function) => (function.definition)(operands),

@@ -1,10 +1,7 @@
-//! Where NaN and infinity arise.
+//! A value that is NaN or infinite, and where it is.
 
-use crate::{
-    dtype::DType,
-    error::{Place, RunError},
-    schedule::plan::Step,
-};
+use super::{Place, RunError};
+use crate::dtype::DType;
 
 /// A value that is NaN or infinite.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -45,12 +42,6 @@ impl NotFinite {
         }
         let index = words.iter().position(|&word| !f32::from_bits(word).is_finite())?;
         Some((index, dtype.from_word(words[index])))
-    }
-
-    /// In what a step wrote.
-    pub(crate) fn of_step(number: usize, step: &Step, (index, value): (usize, f64)) -> Self {
-        let (label, place) = (step.label.clone(), step.place.clone());
-        NotFinite { step: Some(number), label, place, index, value }
     }
 
     /// Refuses words that were there before the run.

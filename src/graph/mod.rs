@@ -7,12 +7,12 @@
 
 mod dump;
 mod effects;
+pub(crate) mod indices;
 
 use crate::{
     dtype::DType,
     error::{GraphError, OpError, Place},
-    indices,
-    init::{self, Init},
+    init::Init,
     ops::{Op, source},
     shape::{Meta, Shape},
 };
@@ -157,7 +157,7 @@ impl Graph {
             }
             return self.redeclare(path, id, meta);
         }
-        if !init::accepts(init, dtype) {
+        if !init.accepts(dtype) {
             return self.refuse("variable", &[], OpError::DType(dtype));
         }
         let declaration = Declaration { meta: meta.clone(), init };
@@ -269,12 +269,13 @@ impl Graph {
         &'g self,
         op: &'static str,
         inputs: &[Tensor<'g>],
-        reason: OpError,
+        reason: impl Into<OpError>,
     ) -> Tensor<'g> {
         if inputs.iter().any(|t| t.failed()) {
             return self.failed();
         }
         let operands = inputs.iter().map(|t| t.meta()).collect();
+        let reason = reason.into();
         self.fail(GraphError::Op { op, operands, reason, place: self.place() })
     }
 

@@ -1,8 +1,8 @@
 //! Convolution of bytes on the CPU: what the windows of some positions see become rows of a product,
 //! a few of them at a time, which stay in cache.
 
-use super::bytes::{Rows, products, widen};
-use crate::ops::convolution::Problem;
+use super::Problem;
+use crate::gemm::int8::{Rows, products, widen};
 
 /// Numbers of 16 bits that are gathered at once: 64 KiB.
 const PANEL: usize = 1 << 15;

@@ -1,5 +1,7 @@
 //! Matrix products, by the `gemm` crate.
 
+pub(crate) mod int8;
+
 use gemm::Parallelism;
 
 /// `out = a b`: row-major `[m, n]` from `[m, k]` and `[k, n]`, whose strides are the distances in

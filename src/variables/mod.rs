@@ -3,14 +3,16 @@
 //! A program finds its variables by path. Between runs their values stay on the device that
 //! computed them; whoever asks gets a copy on the host, and whoever sets one writes there.
 
+pub(crate) mod initial;
+
 use crate::{
     array::Array,
+    array64::Array64,
     cpu,
     error::{Error, VariableError},
     gpu,
     graph::Declaration,
-    init::{self, Init},
-    reference::Array64,
+    init::Init,
     shape::Meta,
 };
 use std::{
@@ -192,9 +194,9 @@ impl Store {
                 None => {
                     let value = match init {
                         Init::RowLengths(name) => {
-                            init::row_lengths(meta, &self.get(&init::beside(path, name))?)?
+                            initial::row_lengths(meta, &self.get(&initial::beside(path, name))?)?
                         }
-                        _ => init.values(meta, self.seed, path)?,
+                        _ => initial::values(*init, meta, self.seed, path)?,
                     };
                     let entry = Entry { meta: meta.clone(), place: Place::Host(value) };
                     self.entries.insert(path.clone(), entry);

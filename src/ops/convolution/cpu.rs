@@ -4,8 +4,8 @@
 //! channel of a group reads: `[channels taps, positions]` (im2col, Chellapilla et al. 2006). With
 //! it a convolution is a product of matrices, and so are both of its gradients.
 
-use super::gemm::{Matrix, product_into};
-use crate::ops::convolution::Problem;
+use super::Problem;
+use crate::gemm::{Matrix, product_into};
 use std::{cell::Cell, ops::Range};
 
 /// Elements of a panel: 256 KiB, which leaves room beside it in a second-level cache.

@@ -1,0 +1,45 @@
+//! What functions share: how their definitions are written, and the check of their operands.
+
+use crate::{
+    array64::Array64, dtype::DType, error::OpError, graph::Tensor, ops::contract::Function,
+    shape::Meta,
+};
+
+impl<'g> Tensor<'g> {
+    /// This tensor, if it is one of floats; else an error in the name of `function`.
+    #[track_caller]
+    pub(super) fn of_floats(self, function: &'static str) -> Tensor<'g> {
+        match self.failed() || self.dtype().is_float() {
+            true => self,
+            false => self.graph().refuse(function, &[self], OpError::DType(self.dtype())),
+        }
+    }
+}
+
+/// A function of each element.
+pub(super) fn elementwise(
+    name: &'static str,
+    build: for<'g> fn(Tensor<'g>) -> Tensor<'g>,
+    definition: fn(f64) -> f64,
+) -> Function {
+    Function::new(name, move |x| build(x[0]), move |x| x[0].map(x[0].meta.dtype, definition))
+}
+
+/// A function of each row of some matrices, or of vectors beside one.
+pub(super) fn of_rows(
+    name: &'static str,
+    build: for<'g> fn(&[Tensor<'g>]) -> Tensor<'g>,
+    definition: fn(&[&[f64]]) -> f64,
+) -> Function {
+    Function::new(name, build, move |x| {
+        let rows = x[0].shape().dims()[0];
+        Array64::from_fn(Meta::new([rows], DType::F32), |c| {
+            let row = |x: &&Array64| {
+                let cols = x.data.len() / rows;
+                x.data[c[0] * cols..(c[0] + 1) * cols].to_vec()
+            };
+            let operands: Vec<Vec<f64>> = x.iter().map(row).collect();
+            definition(&operands.iter().map(Vec::as_slice).collect::<Vec<_>>())
+        })
+    })
+}

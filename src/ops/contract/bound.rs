@@ -1,0 +1,32 @@
+//! How far a device may be from the definition.
+
+use crate::dtype::DType;
+
+/// The error of a device against the reference: what its arithmetic in f32 may be off by. A result of
+/// f16 may be off by half a unit in the last place more, for it is rounded when it is stored.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Bound {
+    /// The same value; NaN where the reference has one.
+    Exact,
+    /// Units in the last place of f32, at the reference's value.
+    Ulp(u32),
+    /// For sums: at most `c * eps * sum |terms|`, where `eps` is 2^-24 and the sum of the
+    /// magnitudes of the terms is the same operation on the magnitudes of its operands.
+    Terms(f64),
+    /// An absolute difference.
+    Abs(f64),
+}
+
+/// Distance between neighbouring numbers of this type at `x`. Devices may flush numbers below the
+/// least normal one to zero, so there it is that number.
+pub(crate) fn unit_in_last_place(x: f64, dtype: DType) -> f64 {
+    let (digits, least) = match dtype {
+        DType::F16 => (10, -14),
+        _ => (23, -126),
+    };
+    if x.abs() < 2f64.powi(least) {
+        return 2f64.powi(least);
+    }
+    let exponent = ((x.to_bits() >> 52) & 0x7FF) as i32 - 1023;
+    2f64.powi(exponent - digits)
+}

@@ -1,0 +1,142 @@
+//! How a kernel is proved: what its operands hold, and which parts of its problem stand alone.
+
+use super::{
+    Op,
+    contract::{Bound, Domain, Noise},
+};
+use crate::{array64::Array64, dtype::DType, shape::Meta};
+use std::sync::{Arc, LazyLock};
+
+/// How a kernel is proved: its definition, what its operands hold, and along which axes its
+/// problem falls into parts.
+#[derive(Clone, Debug)]
+pub(crate) struct Probe {
+    pub op: Op,
+    pub operands: Vec<Meta>,
+    pub free: Vec<Free>,
+    seeds: Seeds,
+    pub bound: Bound,
+}
+
+/// An axis of the result: elements at a coordinate of it depend on operands at that coordinate
+/// of these axes only.
+#[derive(Clone, Debug)]
+pub(crate) struct Free {
+    pub result: usize,
+    pub operands: Vec<Option<usize>>,
+}
+
+impl Probe {
+    /// Of an operation that is one piece, on operands of everyday values.
+    pub fn new(op: impl Into<Op>, operands: &[&Meta], bound: Bound) -> Self {
+        let operands: Vec<Meta> = operands.iter().map(|&meta| meta.clone()).collect();
+        let domains = operands.iter().map(|meta| Domain::everyday(meta.dtype)).collect();
+        Probe { op: op.into(), operands, free: vec![], seeds: Seeds::Domains(domains), bound }
+    }
+
+    /// What operand `index` holds.
+    pub fn operand(mut self, index: usize, domain: Domain) -> Self {
+        if let Seeds::Domains(domains) = &mut self.seeds {
+            domains[index] = domain;
+        }
+        self
+    }
+
+    /// What all operands hold, where they must fit together.
+    pub fn operands(self, make: impl Fn() -> Vec<Array64> + Send + Sync + 'static) -> Self {
+        Probe { seeds: Seeds::Made(Arc::new(make)), ..self }
+    }
+
+    /// Parts along an axis of the result and these axes of the operands.
+    pub fn along<const N: usize>(self, result: usize, operands: [Option<usize>; N]) -> Self {
+        self.along_axes(result, operands.into())
+    }
+
+    /// As [`along`](Self::along), for any number of operands.
+    pub fn along_axes(mut self, result: usize, operands: Vec<Option<usize>>) -> Self {
+        self.free.push(Free { result, operands });
+        self
+    }
+
+    /// Parts along these axes, which are the same of the result and of every operand.
+    pub fn along_all(mut self, axes: impl IntoIterator<Item = usize>) -> Self {
+        let count = self.operands.len();
+        let free = |axis| Free { result: axis, operands: vec![Some(axis); count] };
+        self.free.extend(axes.into_iter().map(free));
+        self
+    }
+
+    /// The words of each operand.
+    pub(crate) fn words(&self) -> Vec<Vec<u32>> {
+        self.seeds.words(&self.operands)
+    }
+}
+
+/// So many different numbers; a prime, so that no extent divides it.
+const PERIOD: usize = 65_521;
+
+/// Noise of [0, 1), which larger tensors repeat.
+static NOISE: LazyLock<Vec<f32>> = LazyLock::new(|| {
+    let mut noise = Noise::new(0);
+    (0..PERIOD).map(|_| noise.unit() as f32).collect()
+});
+
+/// Words of a tensor whose elements lie in a domain.
+pub(crate) fn domain_words(domain: &Domain, dtype: DType, len: usize, seed: usize) -> Vec<u32> {
+    let scaled = |low: f64, span: f64| -> Vec<u32> {
+        // Of halves none that a device may flush.
+        let least = if dtype == DType::F16 { 1.0 / 16_384.0 } else { 0.0 };
+        let number = |x: f32| low + span * f64::from(x);
+        let kept = |x: f64| if x.abs() < least { 0.0 } else { x };
+        let period = NOISE.iter().map(|&x| dtype.to_word(kept(number(x))));
+        let period: Vec<u32> = period.collect();
+        let start = seed.wrapping_mul(7_919) % PERIOD;
+        period[start..].iter().chain(period.iter().cycle()).copied().take(len).collect()
+    };
+    match *domain {
+        Domain::Range(low, high) => scaled(low, high - low),
+        Domain::Below(n) => scaled(0.0, f64::from(n)),
+        // Rare, and of small tensors.
+        _ => array_words(&domain.fill(&Meta::new([len], dtype), seed as u64)),
+    }
+}
+
+/// The words of a tensor.
+fn array_words(array: &Array64) -> Vec<u32> {
+    array.data.iter().map(|&x| array.meta.dtype.to_word(x)).collect()
+}
+
+/// What the operands of a kernel hold.
+#[derive(Clone)]
+enum Seeds {
+    /// Each a domain of its own.
+    Domains(Vec<Domain>),
+    /// Values that fit together.
+    Made(Arc<dyn Fn() -> Vec<Array64> + Send + Sync>),
+}
+
+impl Seeds {
+    /// The words of each operand.
+    fn words(&self, operands: &[Meta]) -> Vec<Vec<u32>> {
+        match self {
+            Seeds::Made(make) => make().iter().map(array_words).collect(),
+            Seeds::Domains(domains) => {
+                let operands = operands.iter().zip(domains).enumerate();
+                operands
+                    .map(|(seed, (meta, domain))| {
+                        domain_words(domain, meta.dtype, meta.shape.len(), seed)
+                    })
+                    .collect()
+            }
+        }
+    }
+}
+
+impl std::fmt::Debug for Seeds {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Seeds::Domains(domains) => domains.fmt(f),
+            Seeds::Made(_) => f.write_str("made to fit together"),
+        }
+    }
+}

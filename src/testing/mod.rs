@@ -1,0 +1,17 @@
+//! What tests and `verify` share: samples, the error a device is allowed, and how it is measured.
+
+mod compare;
+mod derivatives;
+mod gradients;
+
+pub use crate::ops::contract::{Bound, Domain, Function, Gradient, Noise, Sample, Subject};
+pub use compare::{Agreement, compare, evaluate};
+pub use derivatives::DERIVATIVE_BOUNDS;
+pub use gradients::{SLOPE_BOUNDS, Slope, layer_slopes, slopes};
+
+use crate::{functions, ops};
+
+/// The samples of every operation, and of every function that is written in operations.
+pub fn samples() -> Vec<Sample> {
+    [ops::samples(), functions::samples()].concat()
+}
