@@ -1,9 +1,11 @@
 //! Where programs run.
 
 use crate::{
+    backend::Backend,
     cpu::CpuDevice,
     error::{DeviceError, Error},
     gpu::{self, GpuDevice, Verification},
+    reference::ReferenceDevice,
 };
 
 /// Where programs run.
@@ -114,20 +116,21 @@ impl Device {
 
     /// Its name, for people.
     pub fn name(&self) -> String {
-        match self {
-            Device::Reference => "reference (f64)".to_owned(),
-            Device::Cpu(cpu) => cpu.name(),
-            Device::Gpu(gpu) => gpu.name(),
-        }
+        self.backend().name()
     }
 
     /// Its kind, for machines: `reference`, `cpu`, `discrete-gpu`, `integrated-gpu`,
     /// `virtual-gpu`, `software-gpu` or `other-gpu`.
     pub fn kind(&self) -> &'static str {
+        self.backend().kind()
+    }
+
+    /// What makes its programs.
+    pub(crate) fn backend(&self) -> &dyn Backend {
         match self {
-            Device::Reference => "reference",
-            Device::Cpu(_) => "cpu",
-            Device::Gpu(gpu) => gpu.kind(),
+            Device::Reference => &ReferenceDevice,
+            Device::Cpu(cpu) => cpu,
+            Device::Gpu(gpu) => gpu,
         }
     }
 }

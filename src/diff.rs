@@ -3,9 +3,8 @@
 use crate::{
     DType, Device, Error,
     array::Array,
-    cpu::CpuProgram,
     error::{NotFinite, Place, RunError},
-    gpu::{self, GpuProgram, Verification},
+    gpu::Verification,
     ops::contract::unit_in_last_place,
     program::Program,
     proof::{Case, Isolated, Verdict},
@@ -13,7 +12,7 @@ use crate::{
     shape::{Meta, Shape},
     variables::Variables,
 };
-use std::{collections::HashMap, ops::ControlFlow, sync::Arc};
+use std::{collections::HashMap, ops::ControlFlow};
 
 /// What was found: see [`Program::diff`].
 #[derive(Clone, Debug, PartialEq)]
@@ -311,22 +310,8 @@ fn alone(step: &Step, case: &Case, device: &Device) -> Result<Vec<Vec<u32>>, Err
     let mut isolated = Isolated::default();
     isolated.add(0, step.clone(), case)?;
     let plan = isolated.plan().into();
-    let left = match device {
-        Device::Reference => return Err(RunError::NotPlanned.into()),
-        Device::Cpu(cpu) => {
-            let program = CpuProgram::new(cpu, plan)?;
-            isolated.run(|store, inputs| {
-                let results = program.run(store, inputs)?.into_iter();
-                Ok(results.map(Arc::unwrap_or_clone).collect())
-            })?
-        }
-        Device::Gpu(gpu) => {
-            // What is asked here is what its shader gives, trusted or not.
-            let gpu = gpu.clone().with_verification(Verification::Off);
-            let program = GpuProgram::new(&gpu, plan)?;
-            let read = |value: &gpu::GpuValue| gpu::read(value);
-            isolated.run(|store, inputs| program.run(store, inputs)?.iter().map(read).collect())?
-        }
-    };
+    // What is asked here is what its kernels give, trusted or not.
+    let device = device.clone().with_verification(Verification::Off);
+    let left = isolated.run(&*device.backend().compile(plan)?)?;
     Ok(left.into_iter().next().unwrap_or_default())
 }

@@ -49,6 +49,7 @@
 mod array;
 mod array64;
 pub mod autodiff;
+mod backend;
 #[cfg(feature = "bench")]
 pub mod bench;
 #[cfg(feature = "files")]
@@ -73,6 +74,7 @@ pub mod optim;
 mod program;
 mod proof;
 mod reference;
+mod resident;
 mod rewrite;
 pub mod schedule;
 mod shape;
@@ -84,6 +86,7 @@ mod variables;
 
 pub use array::{Array, Element};
 pub use array64::Array64;
+pub use backend::RunTime;
 pub use device::{Device, Selection};
 #[cfg(not(target_arch = "wasm32"))]
 pub use diff::{Diff, Parting};
@@ -96,7 +99,7 @@ pub use functions::{AttentionOptions, Beyond, Grid, Interpolation, Triangle};
 pub use gpu::Verification;
 pub use graph::{Declaration, Effect, Graph, Node, NodeId, Tensor};
 pub use init::Init;
-pub use program::{Program, RunTime};
+pub use program::Program;
 pub use shape::{Axes, AxisError, Meta, Shape};
 pub use value::{Fed, Feed, Outputs, Value};
 pub use variables::Variables;

@@ -5,15 +5,17 @@
 
 use crate::{
     array64::Array64,
+    backend::{Backend, Compiled, Executable, Results},
     error::{CompileError, Error, NotFinite, RunError},
     graph::{Declaration, Effect, Graph, Node, NodeId},
     interpret::interpret,
     ops::Op,
+    schedule::plan::Plan,
     shape::Meta,
-    value::{Data, Fed},
-    variables::{Place, Store},
+    value::Fed,
+    variables::Store,
 };
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 /// Refuses NaN and infinity.
 fn finite(node: &Node, value: &Array64) -> Result<(), Error> {
@@ -27,14 +29,38 @@ fn finite(node: &Node, value: &Array64) -> Result<(), Error> {
     Err(RunError::from(NotFinite { step: None, label, place, index, value: value.data[index] }))?
 }
 
+/// The reference device.
+#[derive(Debug)]
+pub(crate) struct ReferenceDevice;
+
+impl Backend for ReferenceDevice {
+    fn name(&self) -> String {
+        "reference (f64)".to_owned()
+    }
+
+    fn kind(&self) -> &'static str {
+        "reference"
+    }
+
+    fn interpret(&self, graph: &Graph, outputs: &[NodeId], effects: bool) -> Option<Compiled> {
+        let program = ReferenceProgram::new(graph, outputs, effects);
+        Some(program.map(|program| Box::new(program) as _))
+    }
+
+    fn compile(&self, _: Arc<Plan>) -> Compiled {
+        Err(RunError::NotPlanned.into())
+    }
+}
+
 /// A graph to be interpreted.
 #[derive(Debug)]
-pub(crate) struct ReferenceProgram {
+struct ReferenceProgram {
     nodes: Vec<Node>,
     outputs: Vec<NodeId>,
     effects: Vec<Effect>,
     inputs: Vec<(String, Meta)>,
     variables: Vec<(String, Declaration)>,
+    checks_finite: bool,
 }
 
 impl ReferenceProgram {
@@ -43,7 +69,7 @@ impl ReferenceProgram {
     /// # Errors
     ///
     /// [`CompileError::Undefined`] for an operation of another crate without a definition.
-    pub fn new(graph: &Graph, outputs: &[NodeId], effects: bool) -> Result<Self, Error> {
+    fn new(graph: &Graph, outputs: &[NodeId], effects: bool) -> Result<Self, Error> {
         let inner = graph.inner.borrow();
         let effects = if effects { inner.effects.clone() } else { vec![] };
         let mut program = ReferenceProgram {
@@ -52,6 +78,7 @@ impl ReferenceProgram {
             inputs: vec![],
             variables: vec![],
             nodes: inner.nodes.clone(),
+            checks_finite: inner.checks_finite,
         };
         let needed = graph.needed(&program.wanted());
         for (node, _) in inner.nodes.iter().zip(&needed).filter(|(_, needed)| **needed) {
@@ -76,46 +103,39 @@ impl ReferenceProgram {
     fn wanted(&self) -> Vec<NodeId> {
         self.outputs.iter().copied().chain(self.effects.iter().map(|e| e.value)).collect()
     }
+}
 
-    /// Names and types of the inputs that are needed, in order of name.
-    pub fn inputs(&self) -> Vec<(String, Meta)> {
-        self.inputs.clone()
+impl Executable for ReferenceProgram {
+    fn inputs(&self) -> &[(String, Meta)] {
+        &self.inputs
     }
 
-    /// Makes the missing variables.
-    pub fn prepare(&self, store: &mut Store) -> Result<(), Error> {
+    fn prepare(&self, store: &mut Store) -> Result<(), Error> {
         store.ensure(&self.variables)
     }
 
-    /// Evaluates everything, then applies the effects. Where the first NaN or infinity is looked
-    /// for, it is an error.
-    pub fn run(
-        &self,
-        store: &mut Store,
-        inputs: &[Fed<'_>],
-        checks_finite: bool,
-    ) -> Result<Vec<Array64>, Error> {
+    /// Evaluates everything, then applies the effects.
+    fn run(&self, store: &mut Store, inputs: &[Fed<'_>]) -> Result<Results, Error> {
         store.ensure(&self.variables)?;
         let mut given = BTreeMap::new();
         for ((name, _), fed) in self.inputs.iter().zip(inputs) {
             let value = match fed {
                 Fed::Host(array) => Array64::from(*array),
-                Fed::Device(value) => match &value.data {
-                    Data::Exact(array) => array.as_ref().clone(),
-                    _ => return Err(RunError::ForeignValue { name: name.clone() }.into()),
+                Fed::Device(value) => match value.data.is::<Array64>() {
+                    Some(array) => array.clone(),
+                    None => return Err(RunError::ForeignValue { name: name.clone() }.into()),
                 },
             };
             given.insert(name.as_str(), value);
         }
-        let look = |node: &Node, value: &Array64| match checks_finite {
-            true => finite(node, value),
-            false => Ok(()),
+        let look = |node: &Node, value: &Array64| {
+            if self.checks_finite { finite(node, value) } else { Ok(()) }
         };
         let source = |op: &Op| match op {
             Op::Input(input) => Ok(given[input.name.as_str()].clone()),
-            Op::Variable(variable) => match &store.entry(&variable.path)?.place {
-                Place::Exact(array) => Ok(array.clone()),
-                _ => Ok(Array64::from(&store.get(&variable.path)?)),
+            Op::Variable(variable) => match store.entry(&variable.path)?.data.is::<Array64>() {
+                Some(array) => Ok(array.clone()),
+                None => Ok(Array64::from(&store.get(&variable.path)?)),
             },
             _ => unreachable!("only sources are asked for"),
         };
@@ -123,9 +143,9 @@ impl ReferenceProgram {
         let (outputs, updates) = values.split_at(self.outputs.len());
         for (effect, value) in self.effects.iter().zip(updates) {
             if let Op::Variable(variable) = &self.nodes[effect.variable.index()].op {
-                store.place(&variable.path, Place::Exact(value.as_ref().clone()));
+                store.place(&variable.path, value.as_ref().clone());
             }
         }
-        Ok(outputs.iter().map(|value| value.as_ref().clone()).collect())
+        Ok(outputs.iter().map(|value| Arc::new(value.as_ref().clone()) as _).collect())
     }
 }

@@ -4,7 +4,7 @@ use crate::{
     array::Array,
     array64::Array64,
     error::{Error, RunError},
-    gpu,
+    resident::Resident,
     shape::Meta,
 };
 use std::sync::Arc;
@@ -56,15 +56,7 @@ impl Feed for Value {
 #[derive(Clone, Debug)]
 pub struct Value {
     meta: Meta,
-    pub(crate) data: Data,
-}
-
-/// Where the elements are.
-#[derive(Clone, Debug)]
-pub(crate) enum Data {
-    Exact(Arc<Array64>),
-    Cpu(Arc<Vec<u32>>),
-    Gpu(gpu::GpuValue),
+    pub(crate) data: Arc<dyn Resident>,
 }
 
 impl Value {
@@ -79,11 +71,7 @@ impl Value {
     ///
     /// A [`DeviceError`](crate::DeviceError) that occurred since it was submitted.
     pub async fn read(&self) -> Result<Array, Error> {
-        match &self.data {
-            Data::Exact(array) => array.to_array(),
-            Data::Cpu(words) => Array::from_words(self.meta.clone(), words.as_ref().clone()),
-            Data::Gpu(value) => Array::from_words(self.meta.clone(), value.read().await?),
-        }
+        self.data.read(&self.meta).await
     }
 
     /// Blocks until the elements are there and copies them to the host.
@@ -93,7 +81,7 @@ impl Value {
     /// As for [`read`](Self::read).
     #[cfg(not(target_arch = "wasm32"))]
     pub fn read_blocking(&self) -> Result<Array, Error> {
-        pollster::block_on(self.read())
+        self.data.read_blocking(&self.meta)
     }
 
     /// As [`read_blocking`](Self::read_blocking), in f64: from the reference device, unrounded.
@@ -103,9 +91,9 @@ impl Value {
     /// As for [`read`](Self::read).
     #[cfg(not(target_arch = "wasm32"))]
     pub fn read_f64(&self) -> Result<Vec<f64>, Error> {
-        match &self.data {
-            Data::Exact(array) => Ok(array.data.clone()),
-            _ => Ok(self.read_blocking()?.to_f64()),
+        match self.data.is::<Array64>() {
+            Some(exact) => Ok(exact.data.clone()),
+            None => Ok(self.read_blocking()?.to_f64()),
         }
     }
 }
@@ -119,7 +107,11 @@ pub struct Outputs {
 }
 
 impl Outputs {
-    pub(crate) fn new(metas: &[Meta], data: Vec<Data>, watched: Arc<[String]>) -> Self {
+    pub(crate) fn new(
+        metas: &[Meta],
+        data: Vec<Arc<dyn Resident>>,
+        watched: Arc<[String]>,
+    ) -> Self {
         let values = metas.iter().cloned().zip(data).map(|(meta, data)| Value { meta, data });
         Outputs { values: values.collect(), watched }
     }

@@ -3,13 +3,14 @@
 use super::check::{self, Found, Sum};
 use crate::{
     array::Array,
+    backend::RunTime,
     device::Device,
     dtype::DType,
     error::Error,
     graph::{Graph, Tensor},
     init::Init,
     ops::{contract::Domain, lowering::Cost},
-    program::{Program, RunTime},
+    program::Program,
     shape::Meta,
     variables::Variables,
 };

@@ -1,11 +1,15 @@
 //! Where variables live between runs.
 
 use crate::{
+    array::Array,
     error::Error,
+    resident::{Read, Resident},
     schedule::plan::{Arena, Plan},
-    variables::{Place, Store},
+    shape::Meta,
+    variables::Store,
 };
 use std::{
+    any::Any,
     mem,
     sync::{Arc, Mutex, PoisonError, Weak},
 };
@@ -23,15 +27,30 @@ pub(crate) struct Placed {
     pub claim: Weak<()>,
 }
 
+impl Resident for Placed {
+    fn read<'a>(&'a self, meta: &'a Meta) -> Read<'a> {
+        Box::pin(async { Array::from_words(meta.clone(), self.words()) })
+    }
+
+    fn write(&self, words: &[u32]) -> bool {
+        self.replace(words);
+        true
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
+
 impl Placed {
     /// A copy of the words.
-    pub fn read(&self) -> Vec<u32> {
+    fn words(&self) -> Vec<u32> {
         let memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
         memory[self.offset..][..self.len].to_vec()
     }
 
     /// Replaces the words.
-    pub fn write(&self, words: &[u32]) {
+    fn replace(&self, words: &[u32]) {
         let mut memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
         memory[self.offset..][..self.len].copy_from_slice(words);
     }
@@ -56,7 +75,7 @@ impl Arranged {
     /// Takes the values of stand-ins back to where the variables live.
     pub fn settle(&self) {
         for (stand_in, stored) in &self.visits {
-            stored.write(&stand_in.read());
+            stored.replace(&stand_in.words());
         }
     }
 }
@@ -82,17 +101,17 @@ pub(super) fn arrange(store: &mut Store, plan: &Plan, claim: &Arc<()>) -> Result
         };
         for &(variable, offset) in &arena.members {
             let part = part(plan, variable, offset, &memory, Arc::downgrade(claim));
-            store.place(&plan.variables[variable].0, Place::Cpu(part));
+            store.place(&plan.variables[variable].0, part);
         }
     }
     let variables = plan.variables.iter();
     let placed = variables.map(|(path, _)| {
         let entry = store.entry(path)?;
-        if let Place::Cpu(placed) = &entry.place {
+        if let Some(placed) = entry.data.is::<Placed>() {
             return Ok(placed.clone());
         }
         let placed = Placed::new(entry.read()?.words().to_vec());
-        store.place(path, Place::Cpu(placed.clone()));
+        store.place(path, placed.clone());
         Ok(placed)
     });
     let mut placed: Vec<Placed> = placed.collect::<Result<_, Error>>()?;
@@ -132,7 +151,7 @@ fn part(
 /// Whether another living program has a member of this arena in one of its own.
 fn is_claimed(store: &Store, plan: &Plan, arena: &Arena, claim: &Arc<()>) -> Result<bool, Error> {
     for &(variable, _) in &arena.members {
-        if let Place::Cpu(placed) = &store.entry(&plan.variables[variable].0)?.place
+        if let Some(placed) = store.entry(&plan.variables[variable].0)?.data.is::<Placed>()
             && placed.claim.strong_count() > 0
             && Weak::as_ptr(&placed.claim) != Arc::as_ptr(claim)
         {
@@ -150,7 +169,7 @@ fn existing(
 ) -> Result<Option<Arc<Mutex<Vec<u32>>>>, Error> {
     let mut whole: Option<&Placed> = None;
     for &(variable, offset) in &arena.members {
-        let Place::Cpu(placed) = &store.entry(&plan.variables[variable].0)?.place else {
+        let Some(placed) = store.entry(&plan.variables[variable].0)?.data.is::<Placed>() else {
             return Ok(None);
         };
         let alike = match whole {

@@ -21,9 +21,8 @@ mod tape;
 mod tests;
 
 pub use device::CpuDevice;
+#[cfg(feature = "bench")]
 pub(crate) use device::each;
-pub(crate) use memory::Placed;
-pub(crate) use program::CpuProgram;
 
 /// Elements a function is applied to at a time: three buffers of 4 KiB fit every cache.
 const BLOCK: usize = 1024;

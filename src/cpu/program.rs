@@ -7,16 +7,19 @@ use super::{
     map::Map,
     memory::arrange,
     reduce::Fold,
-    results::Results,
+    results::{CpuValue, Outputs},
     storage::{Layout, Memory},
 };
 use crate::{
+    backend::{Backend, Compiled, Executable, Results},
     error::{CompileError, Error, NotFinite, RunError},
+    graph::{Graph, NodeId},
     schedule::{
         expr::{Body, Term},
         plan::{Plan, Region, Step, StepKind},
     },
-    value::{Data, Fed},
+    shape::Meta,
+    value::Fed,
     variables::Store,
 };
 use std::{
@@ -32,7 +35,7 @@ pub(crate) struct CpuProgram {
     steps: Vec<Ready>,
     /// Sets of slots that no run is using.
     idle: Mutex<Vec<Vec<Vec<u32>>>>,
-    results: Results,
+    outputs: Outputs,
     /// Arenas of this program stay as they are while this lives.
     claim: Arc<()>,
 }
@@ -69,65 +72,8 @@ impl CpuProgram {
         };
         let steps = plan.steps.iter().map(ready).collect::<Result<_, _>>()?;
         let (device, idle, claim) = (device.clone(), Mutex::default(), Arc::new(()));
-        let results = Results::new(&plan.outputs);
-        Ok(CpuProgram { device, plan, steps, idle, results, claim })
-    }
-
-    /// Makes the missing variables, moves all into memory of the CPU, and allocates the slots.
-    ///
-    /// # Errors
-    ///
-    /// [`VariableError`](crate::VariableError) where the store has others of the same path.
-    pub fn prepare(&self, store: &mut Store) -> Result<(), Error> {
-        arrange(store, &self.plan, &self.claim)?;
-        let slots = self.take_slots();
-        self.give_back(slots);
-        Ok(())
-    }
-
-    /// Runs once: the words of each output.
-    ///
-    /// # Errors
-    ///
-    /// [`RunError::ForeignValue`] where an input lives on another device;
-    /// [`VariableError`](crate::VariableError) as for [`prepare`](Self::prepare).
-    pub fn run(&self, store: &mut Store, fed: &[Fed<'_>]) -> Result<Vec<Arc<Vec<u32>>>, Error> {
-        let inputs = fed.iter().zip(&self.plan.inputs).map(|(fed, (name, _))| match fed {
-            Fed::Host(array) => Ok(array.words()),
-            Fed::Device(value) => match &value.data {
-                Data::Cpu(words) => Ok(words.as_slice()),
-                Data::Exact(_) | Data::Gpu(_) => Err(RunError::ForeignValue { name: name.clone() }),
-            },
-        });
-        let inputs: Vec<&[u32]> = inputs.collect::<Result<_, _>>()?;
-        let arranged = arrange(store, &self.plan, &self.claim)?;
-        let (layout, memories) = Layout::new(&self.plan, &arranged.placed);
-        // The caller holds the locks: a thread of the pool may take up another run while it
-        // waits for its share of this one.
-        let mut guards: Vec<_> = memories
-            .iter()
-            .map(|placed| placed.memory.lock().unwrap_or_else(PoisonError::into_inner))
-            .collect();
-        let mut slots = self.take_slots();
-        let mut outputs = self.results.take(&self.plan.outputs);
-        let mut memory = Memory {
-            slots: &mut slots,
-            inputs: &inputs,
-            memories: guards.iter_mut().map(|guard| &mut **guard).collect(),
-            outputs: &mut outputs,
-            layout: &layout,
-        };
-        let threads = self.device.threads() > 1;
-        let done = if threads && self.steps.iter().any(|step| step.work.is_parallel()) {
-            self.device.install(|| self.steps(&mut memory, true))
-        } else {
-            self.steps(&mut memory, false)
-        };
-        self.give_back(slots);
-        done?;
-        drop(guards);
-        arranged.settle();
-        Ok(self.results.hand_out(outputs))
+        let outputs = Outputs::new(&plan.outputs);
+        Ok(CpuProgram { device, plan, steps, idle, outputs, claim })
     }
 
     fn steps(&self, memory: &mut Memory<'_>, threads: bool) -> Result<(), RunError> {
@@ -163,6 +109,78 @@ impl CpuProgram {
 
     fn give_back(&self, slots: Vec<Vec<u32>>) {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(slots);
+    }
+}
+
+impl Executable for CpuProgram {
+    fn inputs(&self) -> &[(String, Meta)] {
+        &self.plan.inputs
+    }
+
+    /// Allocates the slots, too.
+    fn prepare(&self, store: &mut Store) -> Result<(), Error> {
+        arrange(store, &self.plan, &self.claim)?;
+        let slots = self.take_slots();
+        self.give_back(slots);
+        Ok(())
+    }
+
+    fn run(&self, store: &mut Store, fed: &[Fed<'_>]) -> Result<Results, Error> {
+        let inputs = fed.iter().zip(&self.plan.inputs).map(|(fed, (name, _))| match fed {
+            Fed::Host(array) => Ok(array.words()),
+            Fed::Device(value) => match value.data.is() {
+                Some(CpuValue(words)) => Ok(words.as_slice()),
+                None => Err(RunError::ForeignValue { name: name.clone() }),
+            },
+        });
+        let inputs: Vec<&[u32]> = inputs.collect::<Result<_, _>>()?;
+        let arranged = arrange(store, &self.plan, &self.claim)?;
+        let (layout, memories) = Layout::new(&self.plan, &arranged.placed);
+        // The caller holds the locks: a thread of the pool may take up another run while it
+        // waits for its share of this one.
+        let mut guards: Vec<_> = memories
+            .iter()
+            .map(|placed| placed.memory.lock().unwrap_or_else(PoisonError::into_inner))
+            .collect();
+        let mut slots = self.take_slots();
+        let mut outputs = self.outputs.take(&self.plan.outputs);
+        let mut memory = Memory {
+            slots: &mut slots,
+            inputs: &inputs,
+            memories: guards.iter_mut().map(|guard| &mut **guard).collect(),
+            outputs: &mut outputs,
+            layout: &layout,
+        };
+        let threads = self.device.threads() > 1;
+        let done = if threads && self.steps.iter().any(|step| step.work.is_parallel()) {
+            self.device.install(|| self.steps(&mut memory, true))
+        } else {
+            self.steps(&mut memory, false)
+        };
+        self.give_back(slots);
+        done?;
+        drop(guards);
+        arranged.settle();
+        let outputs = self.outputs.hand_out(outputs).into_iter();
+        Ok(outputs.map(|words| Arc::new(CpuValue(words)) as _).collect())
+    }
+}
+
+impl Backend for CpuDevice {
+    fn name(&self) -> String {
+        self.name()
+    }
+
+    fn kind(&self) -> &'static str {
+        "cpu"
+    }
+
+    fn interpret(&self, _: &Graph, _: &[NodeId], _: bool) -> Option<Compiled> {
+        None
+    }
+
+    fn compile(&self, plan: Arc<Plan>) -> Compiled {
+        Ok(Box::new(CpuProgram::new(self, plan)?))
     }
 }
 

@@ -1,21 +1,46 @@
 //! Memory of results: that of an earlier run serves again once the caller has let go of it. New
 //! memory costs a page fault for each 4 KiB, which for large results is half of the time of a run.
 
-use crate::shape::Meta;
-use std::sync::{Arc, Mutex, PoisonError};
+use crate::{
+    array::Array,
+    resident::{Read, Resident},
+    shape::Meta,
+};
+use std::{
+    any::Any,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 /// Results of a program that were handed out, by output.
 #[derive(Debug)]
-pub(super) struct Results {
+pub(super) struct Outputs {
     handed_out: Vec<Mutex<Vec<Arc<Vec<u32>>>>>,
+}
+
+/// A result in the memory of the CPU.
+#[derive(Clone, Debug)]
+pub(crate) struct CpuValue(pub Arc<Vec<u32>>);
+
+impl Resident for CpuValue {
+    fn read<'a>(&'a self, meta: &'a Meta) -> Read<'a> {
+        Box::pin(async { Array::from_words(meta.clone(), self.0.as_ref().clone()) })
+    }
+
+    fn write(&self, _: &[u32]) -> bool {
+        false
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
 }
 
 /// So many of each are remembered, as there are runs in flight on a GPU.
 const KEPT: usize = 3;
 
-impl Results {
+impl Outputs {
     pub fn new(outputs: &[Meta]) -> Self {
-        Results { handed_out: outputs.iter().map(|_| Mutex::default()).collect() }
+        Outputs { handed_out: outputs.iter().map(|_| Mutex::default()).collect() }
     }
 
     /// A vector for each output; what is in it is left from before.
@@ -56,7 +81,7 @@ mod tests {
     #[test]
     fn memory_serves_again_when_nobody_holds_it() {
         let outputs = [Meta::new([4], DType::F32)];
-        let results = Results::new(&outputs);
+        let results = Outputs::new(&outputs);
         let run = |fill: u32| {
             let mut words = results.take(&outputs);
             words[0].fill(fill);

@@ -34,6 +34,7 @@ pub struct GpuDevice {
 pub(super) struct Shared {
     pub device: wgpu::Device,
     queue: wgpu::Queue,
+    #[cfg(feature = "bench")]
     adapter: wgpu::Adapter,
     info: wgpu::AdapterInfo,
     pub limits: wgpu::Limits,
@@ -91,6 +92,7 @@ impl GpuDevice {
         let shared = Shared {
             device,
             queue,
+            #[cfg(feature = "bench")]
             adapter: adapter.clone(),
             info,
             limits,

@@ -13,32 +13,23 @@ use super::{
     values::{GpuValue, OutputSet},
 };
 use crate::{
+    backend::Results,
     error::{Error, NotFinite, RunError},
     schedule::plan::{Region, Step, Storage},
-    value::{Data, Fed},
+    value::Fed,
     variables::Store,
 };
 use std::{ops::Range, sync::Arc};
 
 impl GpuProgram {
-    /// Submits one run; the results are on their way when this returns. Waits where three runs
-    /// are on their way already.
-    ///
-    /// # Errors
-    ///
-    /// [`RunError::ForeignValue`], [`VariableError`](crate::VariableError), and whatever the
-    /// device has reported since the last run.
-    pub fn run(&self, store: &mut Store, inputs: &[Fed<'_>]) -> Result<Vec<GpuValue>, Error> {
-        self.run_watched(store, inputs, None)
-    }
-
-    /// As [`run`](Self::run); a stopwatch notes when the first dispatch begins and the last one ends.
+    /// Submits one run; the results are on their way when this returns. Waits where three runs are on
+    /// their way already. A stopwatch notes when the first dispatch begins and the last one ends.
     pub(super) fn run_watched(
         &self,
         store: &mut Store,
         inputs: &[Fed<'_>],
         watch: Option<&Stopwatch>,
-    ) -> Result<Vec<GpuValue>, Error> {
+    ) -> Result<Results, Error> {
         let device = &self.device;
         device.shared.faults.check()?;
         let mut state = self.lock();
@@ -113,8 +104,8 @@ impl GpuProgram {
         for (input, fed) in inputs.iter().enumerate() {
             match fed {
                 Fed::Host(array) => from_host.push((input, array.words())),
-                Fed::Device(value) => match &value.data {
-                    Data::Gpu(value) if value.device().is(&self.device) => {
+                Fed::Device(value) => match value.data.is::<GpuValue>() {
+                    Some(value) if value.device().is(&self.device) => {
                         homes.inputs[input] = value.home().clone();
                     }
                     _ => {

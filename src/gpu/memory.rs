@@ -7,10 +7,16 @@ use super::{
     faults::fault,
 };
 use crate::{
+    array::Array,
     dtype::DType,
     error::{DeviceError, Error},
+    resident::{Read, Resident},
+    shape::Meta,
 };
-use std::sync::{Arc, PoisonError, Weak};
+use std::{
+    any::Any,
+    sync::{Arc, PoisonError, Weak},
+};
 use wgpu::BufferUsages;
 
 /// What every buffer that kernels use may be used for.
@@ -123,19 +129,25 @@ impl Home {
 
 /// A variable in the memory of a GPU.
 #[derive(Clone, Debug)]
-pub(crate) struct Placed {
-    pub(super) device: GpuDevice,
-    pub(super) home: Home,
-    pub(super) len: usize,
-    pub(super) dtype: DType,
+pub(super) struct Placed {
+    pub device: GpuDevice,
+    pub home: Home,
+    pub len: usize,
+    pub dtype: DType,
     /// The program in whose arena it is, as long as there is one: nobody else may move it.
-    pub(super) claim: Weak<()>,
+    pub claim: Weak<()>,
 }
 
-impl Placed {
-    /// Replaces the words, after everything submitted so far. Whether the device is still there
-    /// to take them.
-    pub fn write(&self, words: &[u32]) -> bool {
+impl Resident for Placed {
+    fn read<'a>(&'a self, meta: &'a Meta) -> Read<'a> {
+        Box::pin(async {
+            let bytes = self.device.read(&self.home, bytes_of(self.len, self.dtype)).await?;
+            Array::from_words(meta.clone(), decode(&bytes, self.dtype, self.len))
+        })
+    }
+
+    /// After everything submitted so far, unless the device is lost.
+    fn write(&self, words: &[u32]) -> bool {
         if self.device.shared.faults.check().is_err() {
             return false;
         }
@@ -143,22 +155,7 @@ impl Placed {
         true
     }
 
-    /// Blocks until the words are there and copies them to the host.
-    ///
-    /// # Errors
-    ///
-    /// Whatever the device has reported. In a browser nothing can block.
-    pub fn read_blocking(&self) -> Result<Vec<u32>, Error> {
-        #[cfg(target_arch = "wasm32")]
-        {
-            let message = "a browser cannot wait for a variable".to_owned();
-            Err(DeviceError::Reported { message }.into())
-        }
-        #[cfg(not(target_arch = "wasm32"))]
-        {
-            let bytes = bytes_of(self.len, self.dtype);
-            let bytes = pollster::block_on(self.device.read(&self.home, bytes))?;
-            Ok(decode(&bytes, self.dtype, self.len))
-        }
+    fn as_any(&self) -> &dyn Any {
+        self
     }
 }

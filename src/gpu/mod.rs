@@ -46,8 +46,3 @@ pub use assemble::{Assembly, Binding, BindingKind};
 pub use counters::Counters;
 pub use device::GpuDevice;
 pub use prove::{Proofs, Verification};
-pub use values::GpuValue;
-
-pub(crate) use memory::Placed;
-pub(crate) use program::GpuProgram;
-pub(crate) use prove::read;

@@ -20,7 +20,7 @@ use crate::{
     error::Error,
     graph::Declaration,
     schedule::plan::{Arena, Plan, Region, Storage},
-    variables::{Place, Store},
+    variables::Store,
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -218,10 +218,8 @@ fn on_device<'s>(
     store: &'s Store,
     path: &str,
 ) -> Result<Option<&'s Placed>, Error> {
-    Ok(match &store.entry(path)?.place {
-        Place::Gpu(placed) if placed.device.is(device) => Some(placed),
-        _ => None,
-    })
+    let placed = store.entry(path)?.data.is::<Placed>();
+    Ok(placed.filter(|placed| placed.device.is(device)))
 }
 
 /// The buffer in which the members of an arena lie as it wants them.
@@ -285,7 +283,7 @@ fn settle(
 ) {
     let (path, declaration) = &plan.variables[variable];
     let (len, dtype) = (declaration.meta.shape.len(), declaration.meta.dtype);
-    store.place(path, Place::Gpu(Placed { device: device.clone(), home, len, dtype, claim }));
+    store.place(path, Placed { device: device.clone(), home, len, dtype, claim });
 }
 
 fn copy(encoder: &mut wgpu::CommandEncoder, from: &Home, to: &Home, bytes: u64) {

@@ -16,19 +16,24 @@ use super::{
     values::OutputSet,
 };
 use crate::{
+    backend::{Backend, Compiled, Executable, Results, RunTime},
     dtype::DType,
     error::{CompileError, Error},
+    graph::{Graph, NodeId},
     ops::lowering::Cost,
     schedule::{
         expr::Body,
         plan::{Plan, Region, Step, StepKind},
     },
+    shape::Meta,
+    value::Fed,
     variables::Store,
 };
 use std::{
     collections::{BTreeMap, VecDeque},
     ops::Range,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Instant,
 };
 
 /// A program on a GPU.
@@ -151,18 +156,8 @@ impl GpuProgram {
         })
     }
 
-    /// Moves the variables to the device and makes all that a run would make.
-    ///
-    /// # Errors
-    ///
-    /// [`VariableError`](crate::VariableError), [`DeviceError`](crate::DeviceError).
-    pub fn prepare(&self, store: &mut Store) -> Result<(), Error> {
-        self.device.shared.faults.check()?;
-        let mut state = self.lock();
-        let (homes, _) = self.ready(&mut state, store)?;
-        state.bindings.forget_the_dead();
-        self.bind_all(&mut state, &homes);
-        self.device.shared.faults.check()
+    fn has_dispatches(&self) -> bool {
+        self.commands.iter().any(|command| matches!(command, Command::Dispatch(_)))
     }
 
     /// Makes the bind groups for every set of results, so that no later run makes any.
@@ -202,6 +197,74 @@ impl GpuProgram {
             outputs: Vec::new(),
         };
         Ok((homes, placement.visits))
+    }
+}
+
+impl Executable for GpuProgram {
+    fn inputs(&self) -> &[(String, Meta)] {
+        &self.plan.inputs
+    }
+
+    /// After this a run creates no buffer, bind group or pipeline.
+    fn prepare(&self, store: &mut Store) -> Result<(), Error> {
+        self.device.shared.faults.check()?;
+        let mut state = self.lock();
+        let (homes, _) = self.ready(&mut state, store)?;
+        state.bindings.forget_the_dead();
+        self.bind_all(&mut state, &homes);
+        self.device.shared.faults.check()
+    }
+
+    /// Submits; the results are on their way when this returns.
+    fn run(&self, store: &mut Store, inputs: &[Fed<'_>]) -> Result<Results, Error> {
+        self.run_watched(store, inputs, None)
+    }
+
+    #[cfg(not(target_arch = "wasm32"))]
+    fn run_timed(
+        &self,
+        store: &mut Store,
+        inputs: &[Fed<'_>],
+    ) -> Result<(Results, RunTime), Error> {
+        let mut watch = self.stopwatch.lock().unwrap_or_else(PoisonError::into_inner);
+        let watch = match &mut *watch {
+            Some(watch) => watch,
+            // Where nothing is dispatched, nothing writes the readings.
+            none => none.insert(match self.has_dispatches() {
+                true => Stopwatch::new(&self.device)?,
+                false => None,
+            }),
+        };
+        let begin = Instant::now();
+        let results = self.run_watched(store, inputs, watch.as_ref())?;
+        let Some(submission) = self.lock().in_flight.back().cloned() else {
+            return Ok((results, RunTime { wall: begin.elapsed(), device: None }));
+        };
+        self.device.wait(submission.clone())?;
+        let wall = begin.elapsed();
+        let device = match watch {
+            Some(watch) => watch.read(&self.device, submission)?,
+            None => None,
+        };
+        Ok((results, RunTime { wall, device }))
+    }
+}
+
+impl Backend for GpuDevice {
+    fn name(&self) -> String {
+        self.name()
+    }
+
+    fn kind(&self) -> &'static str {
+        self.kind()
+    }
+
+    fn interpret(&self, _: &Graph, _: &[NodeId], _: bool) -> Option<Compiled> {
+        None
+    }
+
+    fn compile(&self, plan: Arc<Plan>) -> Compiled {
+        Ok(Box::new(GpuProgram::new(self, plan)?))
     }
 }
 

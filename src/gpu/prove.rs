@@ -11,7 +11,6 @@ use super::{
     device::GpuDevice,
     ledger::{self, Entry, Key},
     program::GpuProgram,
-    values::GpuValue,
 };
 use crate::{
     error::{CompileError, DeviceError, Error},
@@ -241,8 +240,7 @@ impl GpuDevice {
         let program = GpuProgram::with(&device, isolated.plan().into(), |steps, partials| {
             Ok(steps.iter().map(|step| device.assembled(step, partials, 0)).collect())
         })?;
-        let written =
-            isolated.run(|store, inputs| program.run(store, inputs)?.iter().map(read).collect())?;
+        let written = isolated.run(&program)?;
         let judge = |(case, written): (&Case, &Vec<Vec<u32>>)| {
             let verdict = case.judge(written);
             match verdict.holds() {
@@ -299,14 +297,6 @@ fn blamed(error: Error) -> Result<String, Error> {
         }
         error => Err(error),
     }
-}
-
-/// Waits for the words of a result.
-pub(crate) fn read(value: &GpuValue) -> Result<Vec<u32>, Error> {
-    #[cfg(not(target_arch = "wasm32"))]
-    return pollster::block_on(value.read());
-    #[cfg(target_arch = "wasm32")]
-    unreachable!("nothing is proved where nobody may wait for {value:?}");
 }
 
 /// Whether there is nothing to compare its results with.

@@ -1,15 +1,8 @@
 //! How long the device itself was at work, by its own clock.
 
-use super::{
-    device::GpuDevice,
-    program::{Command, GpuProgram},
-    values::GpuValue,
-};
-use crate::{error::Error, value::Fed, variables::Store};
-use std::{
-    sync::PoisonError,
-    time::{Duration, Instant},
-};
+use super::device::GpuDevice;
+use crate::error::Error;
+use std::time::Duration;
 use wgpu::BufferUsages;
 
 /// Two readings of the device's clock.
@@ -55,7 +48,7 @@ impl Stopwatch {
 
     /// The time between the readings; `None` where the clock did not move.
     #[cfg(not(target_arch = "wasm32"))]
-    fn read(
+    pub fn read(
         &self,
         device: &GpuDevice,
         submission: wgpu::SubmissionIndex,
@@ -65,45 +58,5 @@ impl Stopwatch {
         let ticks = readings[1].saturating_sub(readings[0]);
         let time = Duration::from_secs_f64(ticks as f64 * self.nanoseconds * 1e-9);
         Ok((ticks > 0).then_some(time))
-    }
-}
-
-#[cfg(not(target_arch = "wasm32"))]
-impl GpuProgram {
-    /// Runs once and waits: the results, the time by the clock of the host, and by the device's own.
-    ///
-    /// # Errors
-    ///
-    /// As for [`run`](Self::run).
-    pub fn run_timed(
-        &self,
-        store: &mut Store,
-        inputs: &[Fed<'_>],
-    ) -> Result<(Vec<GpuValue>, Duration, Option<Duration>), Error> {
-        let mut watch = self.stopwatch.lock().unwrap_or_else(PoisonError::into_inner);
-        let watch = match &mut *watch {
-            Some(watch) => watch,
-            // Where nothing is dispatched, nothing writes the readings.
-            none => none.insert(match self.has_dispatches() {
-                true => Stopwatch::new(&self.device)?,
-                false => None,
-            }),
-        };
-        let begin = Instant::now();
-        let values = self.run_watched(store, inputs, watch.as_ref())?;
-        let Some(submission) = self.lock().in_flight.back().cloned() else {
-            return Ok((values, begin.elapsed(), None));
-        };
-        self.device.wait(submission.clone())?;
-        let wall = begin.elapsed();
-        let device = match watch {
-            Some(watch) => watch.read(&self.device, submission)?,
-            None => None,
-        };
-        Ok((values, wall, device))
-    }
-
-    fn has_dispatches(&self) -> bool {
-        self.commands.iter().any(|command| matches!(command, Command::Dispatch(_)))
     }
 }

@@ -6,9 +6,15 @@ use super::{
     guard,
     memory::Home,
 };
-use crate::{dtype::DType, error::Error, shape::Meta};
+use crate::{
+    array::Array,
+    dtype::DType,
+    error::Error,
+    resident::{Read, Resident},
+    shape::Meta,
+};
 use futures_intrusive::sync::Mutex;
-use std::sync::Arc;
+use std::{any::Any, sync::Arc};
 use wgpu::BufferUsages;
 
 /// Results up to this many bytes in total come back with the submission that computes them.
@@ -16,7 +22,7 @@ const STAGED_BYTES: u64 = 64 << 10;
 
 /// A result on the device. Clones share it; its memory is used again when the last one is gone.
 #[derive(Clone, Debug)]
-pub struct GpuValue {
+pub(super) struct GpuValue {
     device: GpuDevice,
     set: Arc<OutputSet>,
     index: usize,
@@ -133,20 +139,34 @@ impl OutputSet {
     }
 }
 
+impl Resident for GpuValue {
+    fn read<'a>(&'a self, meta: &'a Meta) -> Read<'a> {
+        Box::pin(async { Array::from_words(meta.clone(), self.words().await?) })
+    }
+
+    fn write(&self, _: &[u32]) -> bool {
+        false
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
+
 impl GpuValue {
     /// One for each result of a set.
-    pub(super) fn all(device: &GpuDevice, set: &Arc<OutputSet>) -> Vec<GpuValue> {
+    pub fn all(device: &GpuDevice, set: &Arc<OutputSet>) -> Vec<Arc<dyn Resident>> {
         let value = |index| GpuValue { device: device.clone(), set: set.clone(), index };
-        (0..set.homes.len()).map(value).collect()
+        (0..set.homes.len()).map(|index| Arc::new(value(index)) as _).collect()
     }
 
     /// Its device.
-    pub(super) fn device(&self) -> &GpuDevice {
+    pub fn device(&self) -> &GpuDevice {
         &self.device
     }
 
     /// Its memory.
-    pub(super) fn home(&self) -> &Home {
+    pub fn home(&self) -> &Home {
         &self.set.homes[self.index]
     }
 
@@ -158,7 +178,7 @@ impl GpuValue {
     /// # Errors
     ///
     /// Whatever the device has reported.
-    pub async fn read(&self) -> Result<Vec<u32>, Error> {
+    async fn words(&self) -> Result<Vec<u32>, Error> {
         self.device.shared.faults.check()?;
         let (len, dtype) = self.set.elements[self.index];
         match self.set.staged[self.index] {

@@ -1,7 +1,6 @@
 //! Files: written whole or not at all, and read with suspicion.
 
 #[cfg(feature = "files")]
-#[cfg(feature = "files")]
 pub mod safetensors;
 #[cfg(feature = "files")]
 pub mod state_dict;

@@ -4,53 +4,30 @@ mod indices;
 
 use crate::{
     array::Array,
-    cpu,
+    backend::{Executable, RunTime},
     device::Device,
     error::{Error, GraphError, NotFinite, RunError},
     gpu,
     graph::{Graph, NodeId, Tensor},
-    reference, rewrite,
-    schedule::{self, Plan},
+    rewrite,
+    schedule::{self, plan::Plan},
     shape::Meta,
-    value::{Data, Fed, Feed, Outputs},
+    value::{Fed, Feed, Outputs},
     variables::{Store, Variables},
 };
 use indices::Indexed;
-use std::{
-    collections::BTreeMap,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{collections::BTreeMap, sync::Arc};
 
 /// A graph made ready for a device. It borrows nothing, and threads may share it or hand it on.
 #[derive(Debug)]
 pub struct Program {
-    inputs: Vec<(String, Meta)>,
     /// Those that were asked for, then those that are watched.
     outputs: Vec<Meta>,
     watched: Arc<[String]>,
     indexed: Indexed,
     checks_finite: bool,
     plan: Option<Arc<Plan>>,
-    backend: Backend,
-}
-
-/// How long a run took.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct RunTime {
-    /// From the call until the results were there, by the clock of the host.
-    pub wall: Duration,
-    /// From the beginning of the first dispatch to the end of the last, by the clock of a GPU that has
-    /// one.
-    pub device: Option<Duration>,
-}
-
-#[derive(Debug)]
-enum Backend {
-    Reference(Box<reference::ReferenceProgram>),
-    Cpu(Box<cpu::CpuProgram>),
-    Gpu(Box<gpu::GpuProgram>),
+    executable: Box<dyn Executable>,
 }
 
 impl Graph {
@@ -112,30 +89,17 @@ impl Program {
         let watched: Arc<[String]> = watched.into();
         let outputs = ids.iter().map(|&id| graph.meta(id)).collect();
         let checks_finite = graph.inner.borrow().checks_finite;
-        if let Device::Reference = device {
-            let program = reference::ReferenceProgram::new(graph, &ids, effects)?;
-            let inputs = program.inputs();
-            return Ok(Program {
-                indexed: Indexed::new(graph, &needed, &inputs),
-                inputs,
-                outputs,
-                watched,
-                checks_finite,
-                plan: None,
-                backend: Backend::Reference(Box::new(program)),
-            });
-        }
-        let (rewritten, ids) = rewrite::run(graph, &ids, effects)?;
-        let plan = Arc::new(Plan { checks_finite, ..schedule::plan(&rewritten, &ids) });
-        let backend = match device {
-            Device::Cpu(cpu) => Backend::Cpu(Box::new(cpu::CpuProgram::new(cpu, plan.clone())?)),
-            Device::Gpu(gpu) => Backend::Gpu(Box::new(gpu::GpuProgram::new(gpu, plan.clone())?)),
-            Device::Reference => unreachable!("returned above"),
+        let backend = device.backend();
+        let (plan, executable) = match backend.interpret(graph, &ids, effects) {
+            Some(executable) => (None, executable?),
+            None => {
+                let (rewritten, ids) = rewrite::run(graph, &ids, effects)?;
+                let plan = Arc::new(Plan { checks_finite, ..schedule::plan(&rewritten, &ids) });
+                (Some(plan.clone()), backend.compile(plan)?)
+            }
         };
-        let inputs = plan.inputs.clone();
-        let indexed = Indexed::new(graph, &needed, &inputs);
-        let plan = Some(plan);
-        Ok(Program { inputs, outputs, watched, indexed, checks_finite, plan, backend })
+        let indexed = Indexed::new(graph, &needed, executable.inputs());
+        Ok(Program { outputs, watched, indexed, checks_finite, plan, executable })
     }
 
     /// What is computed in which order and where it lives; `None` on the reference device, which
@@ -153,7 +117,7 @@ impl Program {
 
     /// Names and types of the inputs, in order of name.
     pub fn inputs(&self) -> &[(String, Meta)] {
-        &self.inputs
+        self.executable.inputs()
     }
 
     /// Types of the outputs.
@@ -173,12 +137,7 @@ impl Program {
     ///
     /// [`VariableError`](crate::VariableError), [`DeviceError`](crate::DeviceError).
     pub fn prepare(&self, variables: &Variables) -> Result<(), Error> {
-        let mut store = variables.lock();
-        match &self.backend {
-            Backend::Reference(program) => program.prepare(&mut store),
-            Backend::Cpu(program) => program.prepare(&mut store),
-            Backend::Gpu(program) => program.prepare(&mut store),
-        }
+        self.executable.prepare(&mut variables.lock())
     }
 
     /// Runs once. On a GPU this only submits: the results are on their way when it returns.
@@ -194,28 +153,11 @@ impl Program {
         variables: &Variables,
         inputs: &[(&str, &dyn Feed)],
     ) -> Result<Outputs, Error> {
-        let fed = self.feeds(inputs)?;
-        self.indexed.check(&self.inputs, &fed)?;
+        let fed = self.checked(inputs)?;
         let mut store = variables.lock();
-        if self.checks_finite
-            && let Some(plan) = &self.plan
-        {
-            check_sources(plan, &mut store, &fed)?;
-        }
-        let values = match &self.backend {
-            Backend::Reference(program) => {
-                let values = program.run(&mut store, &fed, self.checks_finite)?;
-                values.into_iter().map(|value| Data::Exact(Arc::new(value))).collect::<Vec<_>>()
-            }
-            Backend::Cpu(program) => {
-                let values = program.run(&mut store, &fed)?;
-                values.into_iter().map(Data::Cpu).collect()
-            }
-            Backend::Gpu(program) => {
-                program.run(&mut store, &fed)?.into_iter().map(Data::Gpu).collect()
-            }
-        };
-        Ok(Outputs::new(&self.outputs, values, self.watched.clone()))
+        self.check_finite(&mut store, &fed)?;
+        let results = self.executable.run(&mut store, &fed)?;
+        Ok(Outputs::new(&self.outputs, results, self.watched.clone()))
     }
 
     /// Runs once, waits for the results, and says how long that took.
@@ -229,24 +171,43 @@ impl Program {
         variables: &Variables,
         inputs: &[(&str, &dyn Feed)],
     ) -> Result<(Outputs, RunTime), Error> {
-        let begin = Instant::now();
-        let Backend::Gpu(program) = &self.backend else {
-            let outputs = self.run(variables, inputs)?;
-            return Ok((outputs, RunTime { wall: begin.elapsed(), device: None }));
-        };
-        let fed = self.feeds(inputs)?;
-        self.indexed.check(&self.inputs, &fed)?;
-        let (values, wall, device) = program.run_timed(&mut variables.lock(), &fed)?;
-        let values = values.into_iter().map(Data::Gpu).collect();
-        let outputs = Outputs::new(&self.outputs, values, self.watched.clone());
-        Ok((outputs, RunTime { wall, device }))
+        let fed = self.checked(inputs)?;
+        let mut store = variables.lock();
+        self.check_finite(&mut store, &fed)?;
+        let (results, time) = self.executable.run_timed(&mut store, &fed)?;
+        Ok((Outputs::new(&self.outputs, results, self.watched.clone()), time))
+    }
+
+    /// The inputs in the order of the program, if they are what it takes.
+    fn checked<'a>(&self, given: &[(&str, &'a dyn Feed)]) -> Result<Vec<Fed<'a>>, Error> {
+        let fed = self.feeds(given)?;
+        self.indexed.check(self.inputs(), &fed)?;
+        Ok(fed)
+    }
+
+    /// Looks for NaN and infinity in what there is before the run, if the program looks for them.
+    /// What lives on the device was made by a step, which was looked at; the reference device looks
+    /// by itself.
+    fn check_finite(&self, store: &mut Store, fed: &[Fed<'_>]) -> Result<(), Error> {
+        let Some(plan) = self.plan.as_ref().filter(|_| self.checks_finite) else { return Ok(()) };
+        for ((name, meta), fed) in plan.inputs.iter().zip(fed) {
+            if let Fed::Host(array) = fed {
+                NotFinite::refuse(format_args!("input {name:?}"), meta.dtype, array.words())?;
+            }
+        }
+        store.ensure(&plan.variables)?;
+        for (path, declaration) in &plan.variables {
+            let (what, value) = (format_args!("variable {path:?}"), store.get(path)?);
+            NotFinite::refuse(what, declaration.meta.dtype, value.words())?;
+        }
+        Ok(())
     }
 
     /// The inputs in the order of the program.
     fn feeds<'a>(&self, given: &[(&str, &'a dyn Feed)]) -> Result<Vec<Fed<'a>>, Error> {
         let mut by_name: BTreeMap<&str, Fed<'a>> = BTreeMap::new();
         for (name, feed) in given {
-            let Some((_, expected)) = self.inputs.iter().find(|(known, _)| known == name) else {
+            let Some((_, expected)) = self.inputs().iter().find(|(known, _)| known == name) else {
                 return Err(RunError::UnknownInput((*name).to_owned()).into());
             };
             let fed = feed.feed();
@@ -265,24 +226,8 @@ impl Program {
         let find = |(name, _): &(String, Meta)| {
             by_name.get(name.as_str()).copied().ok_or_else(|| RunError::MissingInput(name.clone()))
         };
-        Ok(self.inputs.iter().map(find).collect::<Result<_, _>>()?)
+        Ok(self.inputs().iter().map(find).collect::<Result<_, _>>()?)
     }
-}
-
-/// Looks for NaN and infinity in what there is before the run. What lives on the device was made by
-/// a step, which was looked at.
-fn check_sources(plan: &Plan, store: &mut Store, fed: &[Fed<'_>]) -> Result<(), Error> {
-    for ((name, meta), fed) in plan.inputs.iter().zip(fed) {
-        if let Fed::Host(array) = fed {
-            NotFinite::refuse(format_args!("input {name:?}"), meta.dtype, array.words())?;
-        }
-    }
-    store.ensure(&plan.variables)?;
-    for (path, declaration) in &plan.variables {
-        let (what, value) = (format_args!("variable {path:?}"), store.get(path)?);
-        NotFinite::refuse(what, declaration.meta.dtype, value.words())?;
-    }
-    Ok(())
 }
 
 #[cfg(test)]

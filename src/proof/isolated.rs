@@ -3,13 +3,14 @@
 use super::Case;
 use crate::{
     array::Array,
+    backend::Executable,
     error::Error,
     graph::Declaration,
     init::Init,
     schedule::plan::{Plan, Region, Step, Storage},
     shape::Meta,
     value::Fed,
-    variables::{Store, Variables},
+    variables::Variables,
 };
 
 /// Steps that share no memory: each has its own operands and results.
@@ -77,18 +78,15 @@ impl Isolated {
         }
     }
 
-    /// Runs it: `run` gives the words of each output. Returns what each step leaves in its regions;
-    /// nothing for those it only reads.
-    pub fn run(
-        &self,
-        run: impl FnOnce(&mut Store, &[Fed<'_>]) -> Result<Vec<Vec<u32>>, Error>,
-    ) -> Result<Vec<Vec<Vec<u32>>>, Error> {
+    /// Runs it as a program of a device. Returns what each step leaves in its regions; nothing for
+    /// those it only reads.
+    pub fn run(&self, program: &dyn Executable) -> Result<Vec<Vec<Vec<u32>>>, Error> {
         let variables = Variables::new(0);
         variables.set_all(self.variables.iter().cloned())?;
         let inputs: Vec<Fed<'_>> = self.inputs.iter().map(|(_, a)| Fed::Host(a)).collect();
-        let outputs = run(&mut variables.lock(), &inputs)?;
+        let outputs = program.run(&mut variables.lock(), &inputs)?;
         let words = |place: &Storage| match *place {
-            Storage::Output(k) => Ok(outputs[k].clone()),
+            Storage::Output(k) => Ok(outputs[k].read_blocking(&self.outputs[k])?.words().to_vec()),
             Storage::Variable(k) => Ok(variables.get(&self.variables[k].0)?.words().to_vec()),
             _ => Ok(vec![]),
         };

@@ -7,17 +7,15 @@ pub(crate) mod initial;
 
 use crate::{
     array::Array,
-    array64::Array64,
-    cpu,
     error::{Error, VariableError},
-    gpu,
     graph::Declaration,
     init::Init,
+    resident::Resident,
     shape::Meta,
 };
 use std::{
     collections::BTreeMap,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 /// Values that outlive runs, by path. One store may serve many programs and threads.
@@ -39,24 +37,11 @@ pub(crate) struct Store {
     entries: BTreeMap<String, Entry>,
 }
 
-/// A variable and where its value is.
+/// A variable, and its value where it is.
 #[derive(Debug)]
 pub(crate) struct Entry {
     pub meta: Meta,
-    pub place: Place,
-}
-
-/// Where a value is.
-#[derive(Clone, Debug)]
-pub(crate) enum Place {
-    /// On the host.
-    Host(Array),
-    /// On the host in f64: the reference device keeps all digits.
-    Exact(Array64),
-    /// In the memory of the CPU device.
-    Cpu(cpu::Placed),
-    /// In the memory of a GPU.
-    Gpu(gpu::Placed),
+    pub data: Arc<dyn Resident>,
 }
 
 impl Variables {
@@ -154,7 +139,7 @@ impl Variables {
             match store.entries.get_mut(&path) {
                 Some(entry) => entry.write(value),
                 None => {
-                    let entry = Entry { meta: value.meta().clone(), place: Place::Host(value) };
+                    let entry = Entry { meta: value.meta().clone(), data: Arc::new(value) };
                     store.entries.insert(path, entry);
                 }
             }
@@ -198,7 +183,7 @@ impl Store {
                         }
                         _ => initial::values(*init, meta, self.seed, path)?,
                     };
-                    let entry = Entry { meta: meta.clone(), place: Place::Host(value) };
+                    let entry = Entry { meta: meta.clone(), data: Arc::new(value) };
                     self.entries.insert(path.clone(), entry);
                 }
             }
@@ -216,10 +201,10 @@ impl Store {
         self.entries.get(path).ok_or_else(|| VariableError::Missing(path.to_owned()).into())
     }
 
-    /// Says where a value is from now on.
-    pub fn place(&mut self, path: &str, place: Place) {
+    /// Replaces a value by another of the same type, wherever that is.
+    pub fn place(&mut self, path: &str, data: impl Resident + 'static) {
         if let Some(entry) = self.entries.get_mut(path) {
-            entry.place = place;
+            entry.data = Arc::new(data);
         }
     }
 }
@@ -227,21 +212,14 @@ impl Store {
 impl Entry {
     /// A copy on the host.
     pub fn read(&self) -> Result<Array, Error> {
-        match &self.place {
-            Place::Host(array) => Ok(array.clone()),
-            Place::Exact(array) => array.to_array(),
-            Place::Cpu(placed) => Array::from_words(self.meta.clone(), placed.read()),
-            Place::Gpu(placed) => Array::from_words(self.meta.clone(), placed.read_blocking()?),
-        }
+        self.data.read_blocking(&self.meta)
     }
 
     /// Takes a value of the same type, where the old one is.
     fn write(&mut self, value: Array) {
-        match &self.place {
-            Place::Cpu(placed) => placed.write(value.words()),
-            Place::Gpu(placed) if placed.write(value.words()) => {}
-            // The device of the old value is lost: the new one needs none.
-            Place::Gpu(_) | Place::Host(_) | Place::Exact(_) => self.place = Place::Host(value),
+        // On the host, or where the device is lost, the new value takes the place of the old one.
+        if !self.data.write(value.words()) {
+            self.data = Arc::new(value);
         }
     }
 }

@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::{
-    error::RunError, graph::Declaration, init::Init, schedule::plan::Arena, value::Data,
-    variables::Place,
+    backend::Executable, cpu::memory::Placed, error::RunError, graph::Declaration, init::Init,
+    schedule::plan::Arena,
 };
 
 /// `variables` of these lengths, initialised with ones, in one arena.
@@ -43,9 +43,9 @@ fn an_arena_is_updated_in_place_and_stays() -> Result<(), Error> {
         let program = CpuProgram::new(&CpuDevice::with_threads(threads)?, made.clone())?;
         let variables = Variables::new(0);
         program.run(&mut variables.lock(), &[Fed::Host(&input)])?;
-        let memory = |path: &str| match &variables.lock().entry(path)?.place {
-            Place::Cpu(placed) => Ok::<_, Error>((placed.memory.clone(), placed.offset)),
-            _ => unreachable!("it was run on the CPU"),
+        let memory = |path: &str| match variables.lock().entry(path)?.data.is::<Placed>() {
+            Some(placed) => Ok::<_, Error>((placed.memory.clone(), placed.offset)),
+            None => unreachable!("it was run on the CPU"),
         };
         let first = memory("v0")?;
         assert!(Arc::ptr_eq(&first.0, &memory("v1")?.0));
@@ -126,7 +126,7 @@ fn values_of_other_devices_are_refused() -> Result<(), Error> {
     let program = graph.compile(&Device::Reference, &[x])?;
     let outputs = program.run(&Variables::new(0), &[("x", &array)])?;
     let value = outputs.get(0)?;
-    assert!(matches!(&value.data, Data::Exact(exact) if exact.data == Array64::from(&array).data));
+    assert_eq!(value.data.is::<Array64>(), Some(&Array64::from(&array)));
     let step = step(
         StepKind::Copy,
         vec![region(Storage::Input(0), 4)],
@@ -151,9 +151,9 @@ fn arenas_that_disagree_do_not_fight() -> Result<(), Error> {
     };
     let (all, some) = (over(&[0, 1, 2], 2.0)?, over(&[1, 2], 0.25)?);
     let variables = Variables::new(0);
-    let memory = || match &variables.lock().entry("v1")?.place {
-        Place::Cpu(placed) => Ok::<_, Error>((placed.memory.clone(), placed.offset)),
-        _ => unreachable!("it was run on the CPU"),
+    let memory = || match variables.lock().entry("v1")?.data.is::<Placed>() {
+        Some(placed) => Ok::<_, Error>((placed.memory.clone(), placed.offset)),
+        None => unreachable!("it was run on the CPU"),
     };
     all.run(&variables, &[])?;
     let (arena, first) = memory()?;

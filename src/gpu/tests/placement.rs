@@ -3,8 +3,8 @@
 use super::{own_device, ramp};
 use crate::{
     Array, DType, Device, Error, Feed, Graph, Init, Program, Tensor, Variables,
-    gpu::{GpuDevice, GpuProgram, memory::Placed},
-    variables::Place,
+    backend::Executable,
+    gpu::{GpuDevice, memory::Placed, program::GpuProgram},
 };
 use std::sync::Arc;
 
@@ -83,9 +83,9 @@ fn rounds(
 }
 
 fn placed(variables: &Variables, path: &str) -> Result<Placed, Error> {
-    match &variables.lock().entry(path)?.place {
-        Place::Gpu(placed) => Ok(placed.clone()),
-        other => unreachable!("{path} is not on the device but {other:?}"),
+    match variables.lock().entry(path)?.data.is::<Placed>() {
+        Some(placed) => Ok(placed.clone()),
+        None => unreachable!("{path} is not on the device"),
     }
 }
 

@@ -1,0 +1,81 @@
+//! Tensors where they are: in the memory of a device, or on the host.
+
+use crate::{array::Array, array64::Array64, error::Error, shape::Meta};
+use std::{any::Any, fmt, pin::Pin};
+
+/// The elements of a tensor in the memory of some device.
+///
+/// Each device has types of its own for the values of variables and for results, and recognizes
+/// them by [`as_any`](Self::as_any). What it does not recognize it reads through the host.
+pub(crate) trait Resident: fmt::Debug + Send + Sync {
+    /// Waits for the elements and copies them to the host, as a tensor of this type.
+    fn read<'a>(&'a self, meta: &'a Meta) -> Read<'a>;
+
+    /// Replaces the elements where they are. `false` where that is not possible: the owner then
+    /// holds the new ones elsewhere.
+    fn write(&self, words: &[u32]) -> bool;
+
+    /// The type of the device that knows it.
+    fn as_any(&self) -> &dyn Any;
+}
+
+/// A copy on its way to the host.
+pub(crate) type Read<'a> = Pin<Box<dyn Future<Output = Result<Array, Error>> + Send + 'a>>;
+
+impl dyn Resident {
+    /// Blocks until the elements are there and copies them to the host.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the device has reported. A browser cannot block: there, elements that are not on
+    /// the host yet are an error.
+    pub fn read_blocking(&self, meta: &Meta) -> Result<Array, Error> {
+        #[cfg(not(target_arch = "wasm32"))]
+        return pollster::block_on(self.read(meta));
+        #[cfg(target_arch = "wasm32")]
+        {
+            use std::task::{Context, Poll, Waker};
+            match self.read(meta).as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+                Poll::Ready(array) => array,
+                Poll::Pending => {
+                    let message = "a browser cannot block until a device has finished".to_owned();
+                    Err(crate::error::DeviceError::Reported { message }.into())
+                }
+            }
+        }
+    }
+
+    /// It as a type of a device, if it is one.
+    pub fn is<T: Resident + 'static>(&self) -> Option<&T> {
+        self.as_any().downcast_ref()
+    }
+}
+
+impl Resident for Array {
+    fn read<'a>(&'a self, _: &'a Meta) -> Read<'a> {
+        Box::pin(async { Ok(self.clone()) })
+    }
+
+    fn write(&self, _: &[u32]) -> bool {
+        false
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
+
+/// What the reference device computes: it keeps all digits.
+impl Resident for Array64 {
+    fn read<'a>(&'a self, _: &'a Meta) -> Read<'a> {
+        Box::pin(async { self.to_array() })
+    }
+
+    fn write(&self, _: &[u32]) -> bool {
+        false
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
