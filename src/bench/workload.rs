@@ -3,6 +3,7 @@
 use super::check::{self, Found, Sum};
 use crate::{
     array::Array,
+    autodiff,
     backend::RunTime,
     device::Device,
     dtype::DType,
@@ -300,4 +301,23 @@ impl std::fmt::Debug for Workload {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Workload({} {} {})", self.name, self.shape, self.dtype)
     }
+}
+
+/// An element by its row-major index.
+pub(super) fn at(x: &Array, index: usize) -> f64 {
+    x.dtype().from_word(x.words()[index])
+}
+
+/// A result and the cotangents of what it was made of, for a cotangent of the result.
+pub(super) fn with_gradients<'g>(
+    y: Tensor<'g>,
+    ct: Tensor<'g>,
+    of: &[Tensor<'g>],
+) -> Vec<Tensor<'g>> {
+    [Some(y)].into_iter().chain(autodiff::vjp(y, ct, of)).flatten().collect()
+}
+
+/// Bytes of so many words.
+pub(super) fn words(count: usize) -> f64 {
+    4.0 * count as f64
 }

@@ -1,6 +1,6 @@
 //! A value that is NaN or infinite, and where it is.
 
-use super::{Place, RunError};
+use super::Place;
 use crate::dtype::DType;
 
 /// A value that is NaN or infinite.
@@ -49,9 +49,9 @@ impl NotFinite {
         what: impl std::fmt::Display,
         dtype: DType,
         words: &[u32],
-    ) -> Result<(), RunError> {
+    ) -> Result<(), NotFinite> {
         let Some((index, value)) = NotFinite::among(dtype, words) else { return Ok(()) };
         let label = what.to_string();
-        Err(NotFinite { step: None, label, place: None, index, value }.into())
+        Err(NotFinite { step: None, label, place: None, index, value })
     }
 }

@@ -9,25 +9,25 @@ use half::{f16, slice::HalfFloatSliceExt};
 use std::borrow::Cow;
 
 /// What bindings are aligned to, in bytes.
-pub(super) const ALIGNMENT: u64 = 256;
+pub(crate) const ALIGNMENT: u64 = 256;
 
 /// Bytes from one element to the next.
-pub(super) fn width(dtype: DType) -> u64 {
+pub(crate) fn width(dtype: DType) -> u64 {
     if dtype == DType::F16 { 2 } else { 4 }
 }
 
 /// Bytes of so many elements. Nothing of size 0 can be bound.
-pub(super) fn bytes_of(len: usize, dtype: DType) -> u64 {
+pub(crate) fn bytes_of(len: usize, dtype: DType) -> u64 {
     (width(dtype) * len as u64).next_multiple_of(4).max(4)
 }
 
 /// Where a region begins in its storage, in bytes.
-pub(super) fn first_of(region: Region) -> u64 {
+pub(crate) fn first_of(region: Region) -> u64 {
     width(region.dtype) * region.offset as u64
 }
 
 /// What the device is given for these words; a half is the nearest to its word, ties to even.
-pub(super) fn encode(words: &[u32], dtype: DType) -> Cow<'_, [u8]> {
+pub(crate) fn encode(words: &[u32], dtype: DType) -> Cow<'_, [u8]> {
     if dtype != DType::F16 {
         return Cow::Borrowed(bytemuck::cast_slice(words));
     }
@@ -37,7 +37,7 @@ pub(super) fn encode(words: &[u32], dtype: DType) -> Cow<'_, [u8]> {
 }
 
 /// The words of the first elements; of as many as there are.
-pub(super) fn decode(bytes: &[u8], dtype: DType, len: usize) -> Vec<u32> {
+pub(crate) fn decode(bytes: &[u8], dtype: DType, len: usize) -> Vec<u32> {
     let bytes = bytes.get(..len * width(dtype) as usize).unwrap_or(bytes);
     if dtype != DType::F16 {
         return bytemuck::pod_collect_to_vec(bytes);

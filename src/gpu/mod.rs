@@ -1,9 +1,14 @@
 //! The GPU device: a `Plan` becomes shaders, buffers and one submission.
 //!
-//! The path of a plan: `detour` rewrites the few steps a GPU cannot bind, `assemble` makes
-//! the WGSL text and the binding list of every dispatch (no adapter is needed for that),
-//! `prove` tries it against f64, `pipelines` compiles it, `program` lays out memory, and `execute` records and submits
-//! it run after run without creating anything new.
+//! The path of a plan, and the rooms it passes:
+//!
+//! * `codegen`: `hazards` rewrites the few steps that a GPU cannot bind, and every step becomes WGSL
+//!   and a list of bindings;
+//! * `verify`: what has not been proved on this adapter is tried against f64;
+//! * `device`: pipelines are compiled, once for each text;
+//! * `memory`: slots, uploads, results, and the copies back;
+//! * `run`: the commands of a program, and runs that record and submit them without creating anything
+//!   new.
 //!
 //! Invariants, checked by tests:
 //! * Everything made through wgpu is made by a function that counts ([`Counters`]).
@@ -13,36 +18,19 @@
 //! * What goes wrong on the device is kept and returned by the next `run` or `read`; nothing
 //!   panics.
 
-mod adapter;
-mod assemble;
-mod bindings;
-mod counters;
-mod detour;
+mod backend;
+mod codegen;
 mod device;
 mod elements;
-mod emit;
-mod execute;
-mod faults;
-mod guard;
-mod ledger;
 mod memory;
-mod operands;
-mod pipelines;
-mod placement;
-mod program;
-mod prove;
-mod readback;
-mod reduction;
-mod slot_params;
-mod stopwatch;
+mod run;
 #[cfg(test)]
 mod tests;
-mod uploads;
-mod values;
+mod verify;
 
-pub use adapter::{AdapterSummary, adapters, open_any, open_best_hardware, open_named};
-pub(crate) use assemble::assemble_plan;
-pub use assemble::{Assembly, Binding, BindingKind};
-pub use counters::Counters;
-pub use device::GpuDevice;
-pub use prove::{Proofs, Verification};
+pub(crate) use codegen::assemble_plan;
+pub use codegen::{Assembly, Binding, BindingKind};
+pub use device::{
+    AdapterSummary, Counters, GpuDevice, Proofs, Verification, adapters, open_any,
+    open_best_hardware, open_named,
+};

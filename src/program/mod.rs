@@ -192,13 +192,15 @@ impl Program {
         let Some(plan) = self.plan.as_ref().filter(|_| self.checks_finite) else { return Ok(()) };
         for ((name, meta), fed) in plan.inputs.iter().zip(fed) {
             if let Fed::Host(array) = fed {
-                NotFinite::refuse(format_args!("input {name:?}"), meta.dtype, array.words())?;
+                NotFinite::refuse(format_args!("input {name:?}"), meta.dtype, array.words())
+                    .map_err(RunError::from)?;
             }
         }
         store.ensure(&plan.variables)?;
         for (path, declaration) in &plan.variables {
             let (what, value) = (format_args!("variable {path:?}"), store.get(path)?);
-            NotFinite::refuse(what, declaration.meta.dtype, value.words())?;
+            NotFinite::refuse(what, declaration.meta.dtype, value.words())
+                .map_err(RunError::from)?;
         }
         Ok(())
     }

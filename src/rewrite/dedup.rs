@@ -2,7 +2,7 @@
 //!
 //! Random operations differ by their stream, so two draws are never merged.
 
-use super::keep;
+use super::pass::keep;
 use crate::graph::{Graph, Node, NodeId, Tensor};
 use std::collections::HashMap;
 

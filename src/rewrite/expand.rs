@@ -1,6 +1,6 @@
 //! Operations that have no kernel for their shapes become what they are defined by.
 
-use super::keep;
+use super::pass::keep;
 use crate::{
     dtype::DType,
     graph::{Graph, Node, Tensor},

@@ -5,19 +5,14 @@
 
 mod dedup;
 mod expand;
+mod pass;
 mod simplify;
 
 use crate::{
     error::Error,
-    graph::{Effect, Graph, Node, NodeId, Tensor},
-    ops::Op,
+    graph::{Graph, NodeId},
 };
-
-/// A graph and what is wanted of it.
-pub(crate) struct Wanted {
-    pub graph: Graph,
-    pub outputs: Vec<NodeId>,
-}
+use pass::{Wanted, pass};
 
 /// All passes: operations without kernels for their shapes are expanded, the rest simplified.
 ///
@@ -47,54 +42,4 @@ pub(crate) fn run(
             return Ok((wanted.graph, wanted.outputs));
         }
     }
-}
-
-/// Copies what is needed of a graph, each node as `rule` says.
-fn pass(
-    from: &Wanted,
-    mut rule: impl for<'g> FnMut(&Node, &[Tensor<'g>], &'g Graph) -> Tensor<'g>,
-) -> Result<Wanted, Error> {
-    let old = from.graph.inner.borrow();
-    let updates = old.effects.iter().flat_map(|effect| [effect.variable, effect.value]);
-    let needed =
-        from.graph.needed(&from.outputs.iter().copied().chain(updates).collect::<Vec<_>>());
-    let graph = Graph::new();
-    let mut copies: Vec<NodeId> = Vec::with_capacity(old.nodes.len());
-    for (node, needed) in old.nodes.iter().zip(needed) {
-        if !needed {
-            copies.push(NodeId(u32::MAX));
-            continue;
-        }
-        graph.enter(Some(node.scope.clone()));
-        graph.attribute(Some(node.location));
-        let operands: Vec<_> = node
-            .inputs
-            .iter()
-            .map(|input| Tensor { graph: &graph, id: copies[input.index()] })
-            .collect();
-        let copy = match &node.op {
-            Op::Input(input) => graph.input(&input.name, &node.meta.shape, node.meta.dtype),
-            Op::Variable(variable) => {
-                let init = old.variables[&variable.path].1.init;
-                graph.variable(&variable.path, &node.meta.shape, node.meta.dtype, init)
-            }
-            _ => rule(node, &operands, &graph),
-        };
-        graph.check()?;
-        copies.push(copy.id);
-    }
-    let at = |id: NodeId| copies[id.index()];
-    let effects =
-        old.effects.iter().map(|e| Effect { variable: at(e.variable), value: at(e.value) });
-    graph.inner.borrow_mut().effects = effects.collect();
-    graph.enter(None);
-    graph.attribute(None);
-    graph.verify()?;
-    let outputs = from.outputs.iter().map(|&id| at(id)).collect();
-    Ok(Wanted { graph, outputs })
-}
-
-/// The node as it is.
-fn keep<'g>(node: &Node, operands: &[Tensor<'g>], graph: &'g Graph) -> Tensor<'g> {
-    graph.push(node.op.clone(), operands)
 }

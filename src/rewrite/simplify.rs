@@ -1,6 +1,6 @@
 //! Rules that leave every value as it is, but for the rounding of constants.
 
-use super::keep;
+use super::pass::keep;
 use crate::{
     array64::Array64,
     graph::{Graph, Node, Tensor},

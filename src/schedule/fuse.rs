@@ -2,10 +2,10 @@
 //! computed on the way.
 
 use super::{
+    draft::{At, Draft},
     expr::{Affine, Body, Term, TermId},
     group::{Group, GroupKind},
     index,
-    inline::{At, Making},
     plan::Epilogue,
 };
 use crate::{
@@ -86,44 +86,44 @@ impl<'a> Fuser<'a> {
     fn group(&self, root: NodeId) -> (Group, Vec<NodeId>) {
         let mut depth = MAX_DEPTH;
         loop {
-            let (group, making) = self.attempt(root, depth);
+            let (group, draft) = self.attempt(root, depth);
             if group.operands.len() < MAX_BUFFERS || depth == 0 {
-                return (group, making.requests);
+                return (group, draft.requests);
             }
             // At depth 0 the operands of a single operation are loaded, which always fits.
-            depth = depth.min(making.reached) * 2 / 3;
+            depth = depth.min(draft.reached) * 2 / 3;
         }
     }
 
     /// The group with operations inlined up to `depth` deep.
-    fn attempt(&self, root: NodeId, depth: usize) -> (Group, Making) {
+    fn attempt(&self, root: NodeId, depth: usize) -> (Group, Draft) {
         let (target, reshaped) = self.without_reshapes(root);
         let meta = &self.nodes[target.index()].meta;
-        let mut making = Making::new(meta.shape.dims().to_vec(), depth);
-        making.nodes = reshaped;
-        let at = At::root(&making.space);
+        let mut draft = Draft::new(meta.shape.dims().to_vec(), depth);
+        draft.nodes = reshaped;
+        let at = At::root(&draft.space);
         let shared = target != root && self.uses[target.index()] > 1;
         let term = match self.lowerings[target.index()] {
-            _ if shared => self.value(&mut making, target, at),
+            _ if shared => self.value(&mut draft, target, at),
             Lowering::Reduce { .. } | Lowering::Kernel(_) => {
-                making.anchor = Some((target, at.coords));
-                making.nodes.push(target);
-                making.body.push(Term::Acc, meta.dtype)
+                draft.anchor = Some((target, at.coords));
+                draft.nodes.push(target);
+                draft.body.push(Term::Acc, meta.dtype)
             }
-            _ if target != root && self.is_loaded(target) => self.load(&mut making, target, at),
-            _ => self.compute(&mut making, target, at),
+            _ if target != root && self.is_loaded(target) => self.load(&mut draft, target, at),
+            _ => self.compute(&mut draft, target, at),
         };
-        let body = std::mem::take(&mut making.body);
-        let kind = match making.anchor.take() {
-            None => GroupKind::Map { space: making.space.clone(), body, terms: vec![term] },
+        let body = std::mem::take(&mut draft.body);
+        let kind = match draft.anchor.take() {
+            None => GroupKind::Map { space: draft.space.clone(), body, terms: vec![term] },
             Some((anchor, coords)) => {
                 let epilogue = Epilogue { body, root: term };
                 match &self.lowerings[anchor.index()] {
-                    Lowering::Kernel(kernel) => self.kernel(&mut making, anchor, kernel, epilogue),
+                    Lowering::Kernel(kernel) => self.kernel(&mut draft, anchor, kernel, epilogue),
                     Lowering::Reduce { function, axes } => {
-                        let outer = std::mem::take(&mut making.space);
+                        let outer = std::mem::take(&mut draft.space);
                         let (inner, body, value) =
-                            self.prologue(&mut making, anchor, &outer, coords, axes);
+                            self.prologue(&mut draft, anchor, &outer, coords, axes);
                         let function = *function;
                         GroupKind::Reduce { function, outer, inner, body, value, epilogue }
                     }
@@ -131,9 +131,9 @@ impl<'a> Fuser<'a> {
                 }
             }
         };
-        making.nodes.sort_unstable();
-        let (operands, nodes) = (making.operands.clone(), making.nodes.clone());
-        (Group { roots: vec![root], operands, nodes, kind }, making)
+        draft.nodes.sort_unstable();
+        let (operands, nodes) = (draft.operands.clone(), draft.nodes.clone());
+        (Group { roots: vec![root], operands, nodes, kind }, draft)
     }
 
     /// The node whose words a root has, and the reshapes between: they move nothing, so what is
@@ -154,7 +154,7 @@ impl<'a> Fuser<'a> {
     /// A kernel: its operands, which are stored, come before those of its epilogue.
     fn kernel(
         &self,
-        making: &mut Making,
+        draft: &mut Draft,
         anchor: NodeId,
         kernel: &Kernel,
         mut epilogue: Epilogue,
@@ -167,16 +167,16 @@ impl<'a> Fuser<'a> {
                 *operand += operands;
             }
         }
-        making.requests.extend(&own);
-        making.operands.splice(0..0, own);
-        let (kernel, space, dtype) = (kernel.clone(), making.space.clone(), node.meta.dtype);
+        draft.requests.extend(&own);
+        draft.operands.splice(0..0, own);
+        let (kernel, space, dtype) = (kernel.clone(), draft.space.clone(), node.meta.dtype);
         GroupKind::Kernel { kernel, operands, space, dtype, epilogue }
     }
 
     /// What a reduction combines: its inner extents, the expression, and the term in it.
     fn prologue(
         &self,
-        making: &mut Making,
+        draft: &mut Draft,
         anchor: NodeId,
         outer: &[usize],
         mut coords: Vec<Affine>,
@@ -185,8 +185,8 @@ impl<'a> Fuser<'a> {
         let operand = self.nodes[anchor.index()].inputs[0];
         let shape = &self.nodes[operand.index()].meta.shape;
         let inner: Vec<usize> = axes.iter().map(|&axis| shape.dims()[axis]).collect();
-        making.turn_to([outer, &inner].concat());
-        let rank = making.space.len();
+        draft.turn_to([outer, &inner].concat());
+        let rank = draft.space.len();
         // Coordinates of the result, but along the reduced axes those of `inner`.
         for coord in &mut coords {
             coord.coefs.resize(rank, 0);
@@ -195,25 +195,25 @@ impl<'a> Fuser<'a> {
             coords[axis] = Affine::coordinate(outer.len() + k, rank);
         }
         let at = At { coords, exclusive: false, ..At::root(&[]) };
-        let value = self.value(making, operand, at);
-        (inner, std::mem::take(&mut making.body), value)
+        let value = self.value(draft, operand, at);
+        (inner, std::mem::take(&mut draft.body), value)
     }
 
-    pub(super) fn may_anchor(&self, making: &Making, id: NodeId, at: &At) -> bool {
+    pub(super) fn may_anchor(&self, draft: &Draft, id: NodeId, at: &At) -> bool {
         let meta = &self.nodes[id.index()].meta;
         matches!(self.lowerings[id.index()], Lowering::Reduce { .. } | Lowering::Kernel(_))
-            && making.anchor_allowed
-            && making.anchor.is_none()
+            && draft.anchor_allowed
+            && draft.anchor.is_none()
             && !self.stored[id.index()]
             && self.uses[id.index()] == 1
             && at.exclusive
             && at.guards.is_empty()
-            && meta.shape.len() == making.space.iter().product::<usize>()
-            && index::linear(&at.coords, &meta.shape, making.space.len()).is_linear(&making.space)
+            && meta.shape.len() == draft.space.iter().product::<usize>()
+            && index::linear(&at.coords, &meta.shape, draft.space.len()).is_linear(&draft.space)
     }
 
     /// Whether a node is computed where it is used.
-    pub(super) fn inlines(&self, making: &Making, id: NodeId, at: &At) -> bool {
+    pub(super) fn inlines(&self, draft: &Draft, id: NodeId, at: &At) -> bool {
         let index = id.index();
         if self.stored[index] {
             return false;
@@ -224,8 +224,8 @@ impl<'a> Fuser<'a> {
             Lowering::Expand => unreachable!("expanded before"),
             Lowering::Layout(Layout::Reshape) if self.is_loaded(self.unreshaped(id)) => false,
             Lowering::Pointwise(_) | Lowering::Layout(_) => {
-                at.depth < making.depth
-                    && making.nodes.len() < MAX_OPERATIONS
+                at.depth < draft.depth
+                    && draft.nodes.len() < MAX_OPERATIONS
                     && (self.uses[index] == 1 || self.weight(id) <= CHEAP)
             }
         }

@@ -6,6 +6,7 @@
 //! `slots` shares memory by liveness. A plan names no device.
 
 mod arena;
+mod draft;
 pub(crate) mod expr;
 mod fuse;
 mod group;

@@ -1,6 +1,6 @@
 //! Causal attention and its derivatives.
 
-use super::{at, with_gradients, words};
+use crate::bench::workload::{at, with_gradients, words};
 use crate::{
     array::Array,
     bench::{

@@ -1,6 +1,7 @@
 //! Convolution, its two gradients, its like in bytes, and pooling.
 
-use super::{at, products::dot, with_gradients, words};
+use super::products::dot;
+use crate::bench::workload::{at, with_gradients, words};
 use crate::{
     array::Array,
     autodiff,

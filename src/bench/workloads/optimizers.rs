@@ -1,6 +1,6 @@
 //! One step of Adam: parameters, both moments and gradients are read, all but the gradients written.
 
-use super::{at, words};
+use crate::bench::workload::{at, words};
 use crate::{
     bench::{check::Sum, workload::Workload},
     dtype::DType,

@@ -1,6 +1,6 @@
 //! Products of square matrices: of f32, of f16, and of bytes.
 
-use super::{at, words};
+use crate::bench::workload::{at, words};
 use crate::{
     bench::{check::Sum, workload::Workload},
     dtype::DType,

@@ -1,6 +1,6 @@
 //! What is bound by memory: functions of elements, reductions, and functions of whole rows.
 
-use super::{at, with_gradients, words};
+use crate::bench::workload::{at, with_gradients, words};
 use crate::{
     array::Array,
     bench::{

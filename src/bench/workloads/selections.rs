@@ -1,6 +1,6 @@
 //! Rows of a table by index, and sums of rows by index: an embedding and its derivative.
 
-use super::{at, words};
+use crate::bench::workload::{at, words};
 use crate::{
     bench::{check::Sum, workload::Workload},
     dtype::DType,

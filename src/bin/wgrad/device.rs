@@ -1,6 +1,6 @@
 //! The `--device` option.
 
-use crate::Failure;
+use crate::failure::Failure;
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 use wgrad::{Device, Selection, Verification};

@@ -1,6 +1,6 @@
 //! `wgrad devices`: what there is to compute on.
 
-use crate::Failure;
+use crate::failure::Failure;
 use serde_json::json;
 use std::io::Write;
 use wgrad::{

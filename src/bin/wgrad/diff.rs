@@ -1,14 +1,13 @@
 //! `wgrad diff`: which step of a model goes wrong, and on which device.
 
 use crate::{
-    Failure,
-    device::described,
+    failure::Failure,
     predict,
+    report::report,
     repro::{self, Repro},
 };
-use serde_json::{Value, json};
-use std::{io::Write, path::PathBuf};
-use wgrad::{Array, Device, Diff, Selection, testing::Noise};
+use std::path::PathBuf;
+use wgrad::{Array, Device, Selection, testing::Noise};
 
 /// Run one training step of a saved model on two devices, part by part, and compare each part
 /// with f64.
@@ -71,72 +70,4 @@ pub fn run(args: &Args) -> Result<(), Failure> {
         }
     }
     report(&mut std::io::stdout().lock(), &diff, &devices, args.json)
-}
-
-/// Prints what was found; an error where a step is wrong.
-pub fn report(
-    out: &mut impl Write,
-    diff: &Diff,
-    devices: &[Device],
-    json: bool,
-) -> Result<(), Failure> {
-    match json {
-        true => writeln!(out, "{}", object(diff, devices))?,
-        false => write!(out, "{}", text(diff, devices))?,
-    }
-    match diff.parting {
-        None => Ok(()),
-        Some(_) => Err("a step gives what it must not".into()),
-    }
-}
-
-fn text(diff: &Diff, devices: &[Device]) -> String {
-    let mut text = String::new();
-    for (device, worst) in devices.iter().zip(&diff.worst) {
-        text +=
-            &format!("{}: at most {:.1}% of what is allowed\n", described(device), 100.0 * worst);
-    }
-    let steps = if diff.steps == 1 { "step" } else { "steps" };
-    text += &format!("{} {steps}, {} results compared\n", diff.steps, diff.compared);
-    if let Some(parting) = &diff.parting {
-        text += &format!("wrong first in {parting}\n");
-    }
-    if let Some(origin) = &diff.not_finite {
-        text += &format!("not finite first in {origin}\n");
-    }
-    text
-}
-
-fn object(diff: &Diff, devices: &[Device]) -> Value {
-    let place = |place: &Option<wgrad::Place>| {
-        place.as_ref().map(|place| {
-            let (file, line) = (place.location.file(), place.location.line());
-            json!({ "scope": place.scope, "file": file, "line": line })
-        })
-    };
-    json!({
-        "devices": devices.iter().map(described).collect::<Vec<_>>(),
-        "steps": diff.steps,
-        "compared": diff.compared,
-        "worst": diff.worst.iter().map(|x| x.is_finite().then_some(*x)).collect::<Vec<_>>(),
-        "parting": diff.parting.as_ref().map(|p| json!({
-            "step": p.step,
-            "operations": p.label,
-            "shape": p.shape.dims(),
-            "place": place(&p.place),
-            "device": p.device,
-            "element": p.index,
-            "got": p.got,
-            "expected": p.expected,
-            "allowed": p.allowed,
-            "ulp": p.ulp(),
-        })),
-        "not_finite": diff.not_finite.as_ref().map(|n| json!({
-            "step": n.step,
-            "operations": n.label,
-            "place": place(&n.place),
-            "element": n.index,
-            "value": n.value.to_string(),
-        })),
-    })
 }

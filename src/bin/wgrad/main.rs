@@ -4,9 +4,11 @@ mod bench;
 mod device;
 mod devices;
 mod diff;
+mod failure;
 mod model;
 mod plan;
 mod predict;
+mod report;
 mod repro;
 mod sets;
 mod train;
@@ -45,9 +47,6 @@ enum Command {
     Diff(diff::Args),
     Bench(Box<bench::Args>),
 }
-
-/// What ends the program.
-type Failure = Box<dyn std::error::Error>;
 
 fn main() -> ExitCode {
     // A mistake in the arguments ends here, with exit code 2.

@@ -1,7 +1,7 @@
 //! `wgrad plan`: what a training step computes, before anything runs.
 
 use crate::{
-    Failure,
+    failure::Failure,
     model::{Description, Task},
 };
 use clap::ValueEnum;

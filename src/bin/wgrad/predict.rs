@@ -1,6 +1,6 @@
 //! `wgrad predict`: what a saved model says of pictures.
 
-use crate::{Failure, device::DeviceArgs, model::Description};
+use crate::{device::DeviceArgs, failure::Failure, model::Description};
 use serde_json::json;
 use std::{
     io::Write,

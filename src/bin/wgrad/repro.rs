@@ -1,6 +1,6 @@
 //! One step of a model's training with the numbers it reads, in a file that others can run.
 
-use crate::{Failure, diff, model::Description};
+use crate::{failure::Failure, model::Description, report::report};
 use serde_json::{Value, json};
 use std::{io::Write, path::Path};
 use wgrad::{
@@ -87,5 +87,5 @@ pub fn replay(path: &Path, device: &Device, json: bool) -> Result<(), Failure> {
         let label = program.plan().and_then(|plan| plan.label(step)).unwrap_or_default();
         writeln!(out, "step {step}, {label}")?;
     }
-    diff::report(&mut out, &diff, devices, json)
+    report(&mut out, &diff, devices, json)
 }

@@ -1,7 +1,7 @@
 //! Where the data of a task comes from.
 
 use crate::{
-    Failure,
+    failure::Failure,
     model::{Description, SIDES, Task},
 };
 use clap::Args;

@@ -1,8 +1,8 @@
 //! `wgrad train`: trains a network and writes it to a file.
 
 use crate::{
-    Failure,
     device::{DeviceArgs, proofs, told_proofs},
+    failure::Failure,
     model::{Defaults, Description, Task},
     sets::{DataArgs, Sets},
 };

@@ -1,8 +1,8 @@
 //! `wgrad verify`: whether this device computes what the formulas say.
 
 use crate::{
-    Failure,
     device::{DeviceArgs, described},
+    failure::Failure,
     repro,
 };
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};

@@ -65,7 +65,7 @@ fn memory_may_run_out_at_any_time_on_a_gpu() -> Result<(), Error> {
 /// What wgpu reports is what we report.
 #[test]
 fn what_the_driver_says_is_kept() {
-    use crate::gpu::faults::fault;
+    use crate::gpu::device::faults::fault;
     let source = || Box::new(std::fmt::Error) as Box<dyn std::error::Error + Send + Sync>;
     let memory = wgpu::Error::OutOfMemory { source: source() };
     assert_eq!(fault(memory, Some(64)), DeviceError::OutOfMemory { bytes: Some(64) });

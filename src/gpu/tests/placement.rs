@@ -4,7 +4,7 @@ use super::{own_device, ramp};
 use crate::{
     Array, DType, Device, Error, Feed, Graph, Init, Program, Tensor, Variables,
     backend::Executable,
-    gpu::{GpuDevice, memory::Placed, program::GpuProgram},
+    gpu::{GpuDevice, memory::Placed},
 };
 use std::sync::Arc;
 
@@ -192,7 +192,7 @@ fn memory_that_variables_have_left_is_freed() -> Result<(), Error> {
         let total = total.reduce(|a, b| a + b).expect("there are three");
         graph.compile(&device, &[total])?
     };
-    let sum = GpuProgram::new(&gpu, Arc::new(sum.plan().expect("it has one").clone()))?;
+    let sum = gpu.program(Arc::new(sum.plan().expect("it has one").clone()))?;
     let apply = apply(&device)?;
     let variables = Variables::new(0);
     sum.run(&mut variables.lock(), &[])?;

@@ -4,7 +4,7 @@ use super::{device, ramp};
 use crate::{
     DType, Error, Fed, Variables,
     backend::Executable,
-    gpu::{detour, program::GpuProgram},
+    gpu::codegen::hazards,
     ops::{
         binary::BinaryFn,
         lowering::{Cost, Pointwise},
@@ -73,7 +73,7 @@ fn steps_within_one_buffer_take_a_detour() -> Result<(), Error> {
         arenas: vec![],
         outputs: vec![Meta::new([LEN], DType::F32)],
     };
-    let steps = detour::bindable(&plan).steps;
+    let steps = hazards::bindable(&plan).steps;
     assert_eq!(steps.len(), plan.steps.len() + 2);
     let copies: Vec<_> = steps.iter().filter(|step| step.label.contains("copied out")).collect();
     assert_eq!(copies.len(), 2);
@@ -85,7 +85,7 @@ fn steps_within_one_buffer_take_a_detour() -> Result<(), Error> {
     let expected: Vec<f64> = x.to_f64().iter().map(|x| 6.0 * x).collect();
     let plan = Arc::new(plan);
     for device in [device.clone(), device.clone().with_guards()] {
-        let program = GpuProgram::new(&device, plan.clone())?;
+        let program = device.program(plan.clone())?;
         let values = program.run(&mut Variables::new(0).lock(), &[Fed::Host(&x)])?;
         assert_eq!(values[0].read_blocking(&plan.outputs[0])?.to_f64(), expected);
     }
@@ -108,7 +108,7 @@ fn a_band_that_was_overwritten_is_reported() -> Result<(), Error> {
         arenas: vec![],
         outputs: vec![Meta::new([LEN], DType::F32)],
     };
-    let program = GpuProgram::new(&device, Arc::new(plan))?;
+    let program = device.program(Arc::new(plan))?;
     let x = ramp(LEN);
     let outcome = program.run(&mut Variables::new(0).lock(), &[Fed::Host(&x)]);
     let error = outcome.err().map(|error| error.to_string()).unwrap_or_default();

@@ -1,7 +1,7 @@
 //! `wgrad bench compare`: what became faster or slower between two reports.
 
 use super::table::time;
-use crate::Failure;
+use crate::failure::Failure;
 use std::io::Write;
 use wgrad::bench::{Report, compare};
 

@@ -6,7 +6,7 @@ mod headline;
 mod html;
 mod table;
 
-use crate::Failure;
+use crate::failure::Failure;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::{io::Write, path::PathBuf};
 use wgrad::{

@@ -1,0 +1,93 @@
+//! Steps become shaders: a file of `shaders/`, followed by the declarations it asks for.
+//!
+//! Nothing is put in front of the file but `enable f16;`, on its first line, so its line numbers stay
+//! true. No adapter is needed:
+//! tests assemble every shader and compare it with what the host binds.
+
+use super::{
+    Assembly, BindingKind, hazards,
+    operands::{Operands, storage_type, wide_type},
+    reduction,
+    text::Text,
+};
+use crate::{
+    dtype::DType,
+    ops::lowering::{Shader, fold},
+    schedule::{
+        expr::{Body, TermId},
+        plan::{Plan, Step, StepKind, Storage},
+    },
+};
+
+/// Every dispatch of a plan, as a GPU executes it.
+pub(crate) fn assemble_plan(plan: &Plan) -> Vec<Assembly> {
+    let bound = hazards::bindable(plan);
+    let partials = bound.slots.len();
+    bound.steps.iter().flat_map(|step| assemble(step, partials, 0)).collect()
+}
+
+/// The dispatches of a step; none for a copy, or where nothing is written. Slot `partials` may be
+/// used between them, and `variant` is which of the shaders of a kernel is taken.
+pub(crate) fn assemble(step: &Step, partials: usize, variant: usize) -> Vec<Assembly> {
+    if step.writes.iter().all(|write| write.len == 0) {
+        return Vec::new();
+    }
+    match &step.kind {
+        StepKind::Copy => Vec::new(),
+        StepKind::Map { space, body, roots } => vec![map(step, space, body, roots)],
+        StepKind::Reduce { function, outer, inner, body, value, epilogue } => {
+            let reduction =
+                reduction::Reduction { function: *function, outer, inner, body, value: *value };
+            reduction.assemble(step, epilogue, Storage::Slot(partials))
+        }
+        StepKind::Kernel { kernel, operands, space, dtype, epilogue } => {
+            let shader = kernel.shaders[variant].clone();
+            let mut text = Text::new(&shader, step.label.clone());
+            let first = step.reads.first().filter(|_| *operands > 0);
+            let elem = first.map_or(*dtype, |region| region.dtype);
+            text.alias("Elem", storage_type(elem));
+            text.alias("Wide", wide_type(elem));
+            text.alias("Acc", wide_type(*dtype));
+            text.own(&step.reads[..*operands], step.writes[0]);
+            let acc = if *dtype == DType::Bool { "(acc != 0u)" } else { "acc" };
+            text.epilogue(step, epilogue, space, acc);
+            vec![text.finish(shader)]
+        }
+    }
+}
+
+fn map(step: &Step, space: &[usize], body: &Body, roots: &[TermId]) -> Assembly {
+    let len = space.iter().product::<usize>();
+    let shader = Shader {
+        name: "map",
+        source: include_str!("../../../shaders/map.wgsl"),
+        overrides: vec![],
+        params: (len as u32).to_le_bytes().to_vec(),
+        workgroups: fold(len.div_ceil(MAP_INVOCATIONS)),
+    };
+    let mut text = Text::new(&shader, step.label.clone());
+    let writes: Vec<_> =
+        step.writes.iter().enumerate().map(|(n, &write)| (write, format!("y{n}"))).collect();
+    let operands = Operands::new(&[(body, roots)], &step.reads, &writes);
+    let emitted = text.emit(body, roots, &[("i", space)], &operands, "", "");
+    let mut stores = String::new();
+    for ((write, name), value) in writes.iter().zip(&emitted.values) {
+        stores += &format!("    {name}[i] = {};\n", text.stored(value, write.dtype));
+    }
+    text.declare(&format!("fn map(i: u32) {{\n{}{stores}}}", emitted.statements), &[]);
+    text.slot_operands(&operands);
+    for (n, (write, name)) in writes.iter().enumerate() {
+        let (binding, element) = (1 + operands.bound.len() + n, storage_type(write.dtype));
+        text.declare(
+            &format!(
+                "@group(1) @binding({binding}) var<storage, read_write> {name}: array<{element}>;"
+            ),
+            &[],
+        );
+        text.bind(1, binding, BindingKind::ReadWrite, *write);
+    }
+    text.finish(shader)
+}
+
+/// Invocations per workgroup of `shaders/map.wgsl`.
+const MAP_INVOCATIONS: usize = 256;

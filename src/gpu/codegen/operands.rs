@@ -1,0 +1,121 @@
+//! How the loads of a slot reach their operands: which buffer variable, bound where.
+
+use crate::{
+    dtype::DType,
+    gpu::elements::width,
+    schedule::{
+        expr::{Body, Term, TermId},
+        plan::Region,
+    },
+};
+use std::collections::BTreeMap;
+
+/// The type of the elements of a buffer in a shader.
+pub(crate) fn storage_type(dtype: DType) -> &'static str {
+    match dtype {
+        DType::F32 => "f32",
+        DType::F16 => "f16",
+        DType::I32 => "i32",
+        DType::U32 | DType::Bool => "u32",
+    }
+}
+
+/// The type in which kernels calculate with elements.
+pub(crate) fn wide_type(dtype: DType) -> &'static str {
+    if dtype == DType::F16 { "f32" } else { storage_type(dtype) }
+}
+
+/// The type of a value in a shader.
+pub(crate) fn value_type(dtype: DType) -> &'static str {
+    if dtype == DType::Bool { "bool" } else { wide_type(dtype) }
+}
+
+/// Whether each term is needed for one of the roots.
+pub(crate) fn live_terms(body: &Body, roots: &[TermId]) -> Vec<bool> {
+    let mut live = vec![false; body.terms.len()];
+    for &root in roots {
+        live[root] = true;
+    }
+    for id in (0..body.terms.len()).rev() {
+        if let (true, (Term::Apply(_, operands), _)) = (live[id], &body.terms[id]) {
+            for &operand in operands {
+                live[operand] = true;
+            }
+        }
+    }
+    live
+}
+
+/// The buffer variables that the loads of a dispatch read.
+#[derive(Debug, Default)]
+pub(crate) struct Operands {
+    /// For each read that is loaded: the variable, and the type of its elements.
+    variables: BTreeMap<usize, (String, DType)>,
+    /// Bound in group 1 from binding 1 on, each region once: `x0`, `x1`, ….
+    pub bound: Vec<Region>,
+}
+
+impl Operands {
+    /// Those of `bodies`. A region that is also written is read through the variable of the
+    /// output, for no buffer may be bound twice when it is written.
+    pub fn new(
+        bodies: &[(&Body, &[TermId])],
+        reads: &[Region],
+        writes: &[(Region, String)],
+    ) -> Self {
+        let mut operands = Operands::default();
+        for (body, roots) in bodies {
+            let live = live_terms(body, roots);
+            for ((term, _), live) in body.terms.iter().zip(live) {
+                if let (true, Term::Load { operand, .. }) = (live, term) {
+                    operands.add(*operand, reads[*operand], writes);
+                }
+            }
+        }
+        operands
+    }
+
+    fn add(&mut self, operand: usize, region: Region, writes: &[(Region, String)]) {
+        if self.variables.contains_key(&operand) {
+            return;
+        }
+        let place = |r: &Region| (r.storage, r.offset, r.len, width(r.dtype));
+        let is_it = |write: &Region| place(write) == place(&region);
+        let variable = match writes.iter().find(|(write, _)| is_it(write)) {
+            Some((write, name)) => (name.clone(), write.dtype),
+            None => {
+                let known = self.bound.iter().position(|bound| *bound == region);
+                let position = known.unwrap_or_else(|| {
+                    self.bound.push(region);
+                    self.bound.len() - 1
+                });
+                (format!("x{position}"), region.dtype)
+            }
+        };
+        self.variables.insert(operand, variable);
+    }
+
+    /// The element of an operand at an index, as a value of type `dtype`.
+    pub fn load(&self, operand: usize, index: &str, dtype: DType) -> String {
+        let (name, stored) = &self.variables[&operand];
+        let element = format!("{name}[{index}]");
+        // The memory of a value may be taken over by one of another type.
+        let element = match (storage_type(*stored), storage_type(dtype)) {
+            ("f16", "f16") => format!("f32({element})"),
+            (from, to) if from == to => element,
+            (_, to) => format!("bitcast<{to}>({element})"),
+        };
+        if dtype == DType::Bool { format!("({element} != 0u)") } else { element }
+    }
+
+    /// The declarations of the bound ones.
+    pub fn declarations(&self) -> String {
+        let declare = |(position, region): (usize, &Region)| {
+            let (binding, element) = (position + 1, storage_type(region.dtype));
+            format!(
+                "@group(1) @binding({binding}) var<storage, read> x{position}: array<{element}>;\n"
+            )
+        };
+        self.bound.iter().enumerate().map(declare).collect()
+    }
+}

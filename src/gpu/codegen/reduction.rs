@@ -1,0 +1,245 @@
+//! Reductions: which shader, and whether in one stage or two.
+//!
+//! Only the shape and the strides of the operands decide, so results are the same bits on every
+//! run and every device that rounds alike. Numerics classes:
+//! * `reduce_rows`: four strided sums an invocation, then a tree over the workgroup;
+//! * `reduce_serial`: sums of 64 neighbours, added in order;
+//! * either split into `parts` chunks, combined by `reduce_rows`.
+
+use super::{
+    Assembly,
+    emit::constant,
+    operands::{Operands, live_terms, storage_type, value_type},
+    text::Text,
+};
+use crate::{
+    dtype::DType,
+    gpu::elements::bytes_of,
+    ops::{
+        lowering::{Shader, fold},
+        reduce::ReduceFn,
+    },
+    schedule::{
+        expr::{Affine, Body, Term, TermId},
+        plan::{Epilogue, Region, Step, Storage},
+    },
+};
+
+/// A reduction, without what becomes of its result.
+pub(crate) struct Reduction<'a> {
+    pub function: ReduceFn,
+    pub outer: &'a [usize],
+    pub inner: &'a [usize],
+    pub body: &'a Body,
+    pub value: TermId,
+}
+
+/// How a reduction is computed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Shape {
+    outer: usize,
+    inner: usize,
+    /// One workgroup a result, rather than one invocation.
+    by_rows: bool,
+    /// Into how many chunks each inner space is cut.
+    parts: usize,
+    chunk: usize,
+}
+
+/// Mirrors `struct Params` of both shaders.
+#[repr(C)]
+#[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
+struct Params {
+    outer: u32,
+    inner: u32,
+    parts: u32,
+    chunk: u32,
+}
+
+/// From this many results on there is enough to do without splitting.
+const ENOUGH_WORKGROUPS: usize = 1024;
+/// Likewise for `reduce_serial`.
+const ENOUGH_INVOCATIONS: usize = 32 << 10;
+
+impl Shape {
+    fn new(outer: usize, inner: usize, strided: bool) -> Self {
+        let by_rows = inner >= 32 && !strided;
+        let wanted = match by_rows {
+            true => (ENOUGH_WORKGROUPS / outer.max(1)).min(inner / 2048),
+            false => (ENOUGH_INVOCATIONS / outer.max(1)).min(inner / 64).min(1024),
+        };
+        let chunk = inner.div_ceil(wanted.max(1)).max(1);
+        Shape { outer, inner, by_rows, parts: inner.div_ceil(chunk).max(1), chunk }
+    }
+
+    /// One stage of `reduce_rows`.
+    fn rows(outer: usize, inner: usize) -> Self {
+        Shape { outer, inner, by_rows: true, parts: 1, chunk: inner }
+    }
+
+    /// Distances of the results of a first stage: from one result to the next, and between the
+    /// parts of one.
+    fn strides(self) -> (i64, i64) {
+        if self.by_rows { (self.parts as i64, 1) } else { (1, self.outer as i64) }
+    }
+
+    fn shader(self) -> Shader {
+        let params = Params {
+            outer: self.outer as u32,
+            inner: self.inner as u32,
+            parts: self.parts as u32,
+            chunk: self.chunk as u32,
+        };
+        let params = bytemuck::bytes_of(&params).to_vec();
+        let results = self.outer * self.parts;
+        if self.by_rows {
+            let size = self.chunk.div_ceil(4).next_power_of_two().clamp(32, 256);
+            return Shader {
+                name: "reduce_rows",
+                source: include_str!("../../../shaders/reduce_rows.wgsl"),
+                overrides: vec![("WG_SIZE", size as f64)],
+                params,
+                workgroups: fold(results),
+            };
+        }
+        Shader {
+            name: "reduce_serial",
+            source: include_str!("../../../shaders/reduce_serial.wgsl"),
+            overrides: vec![],
+            params,
+            workgroups: fold(results.div_ceil(64)),
+        }
+    }
+}
+
+impl Reduction<'_> {
+    /// Whether neighbours in the outer space are nearer to one another in memory than neighbours
+    /// in the inner one, and there are enough of them to be loaded together.
+    fn is_strided(&self) -> bool {
+        let last = |dims: &[usize]| dims.iter().rposition(|&extent| extent > 1);
+        let (Some(outer), Some(inner)) = (last(self.outer), last(self.inner)) else { return false };
+        let inner = self.outer.len() + inner;
+        let live = live_terms(self.body, &[self.value]);
+        let mut terms = self.body.terms.iter().zip(live).filter(|(_, live)| *live);
+        self.outer[outer] >= 16
+            && terms.any(|((term, _), _)| match term {
+                Term::Load { index, .. } => {
+                    let (near, far) = (index.coefs[outer].abs(), index.coefs[inner].abs());
+                    0 < near && near < far
+                }
+                _ => false,
+            })
+    }
+
+    /// Its dispatches: one, or two with `partials` between them.
+    pub fn assemble(&self, step: &Step, epilogue: &Epilogue, partials: Storage) -> Vec<Assembly> {
+        let outer: usize = self.outer.iter().product();
+        let inner: usize = self.inner.iter().product();
+        let shape = Shape::new(outer, inner, self.is_strided());
+        let label = step.label.clone();
+        if shape.parts == 1 {
+            return vec![self.stage(shape, label, &step.reads, step.writes[0], Some(epilogue))];
+        }
+        // Between the stages nothing is rounded.
+        let dtype = match self.body.dtype(self.value) {
+            DType::F16 => DType::F32,
+            dtype => dtype,
+        };
+        let len = outer * shape.parts;
+        let between = Region { storage: partials, offset: 0, len, dtype };
+        let first = self.stage(shape, format!("{label} (parts)"), &step.reads, between, None);
+
+        // The second stage reads what the first one wrote as one more operand.
+        let (by_outer, by_part) = shape.strides();
+        let load = Term::Load {
+            operand: step.reads.len(),
+            index: Affine { offset: 0, coefs: vec![by_outer, by_part] },
+            guards: vec![],
+        };
+        let body = Body { terms: vec![(load, dtype)] };
+        let reads = [step.reads.as_slice(), &[between]].concat();
+        let outer_dims = [outer];
+        let inner_dims = [shape.parts];
+        let whole = Reduction {
+            function: self.function,
+            outer: &outer_dims,
+            inner: &inner_dims,
+            body: &body,
+            value: 0,
+        };
+        let shape = Shape::rows(outer, shape.parts);
+        let epilogue = Some((epilogue, self.outer));
+        vec![first, whole.dispatch(shape, label, &reads, step.writes[0], epilogue)]
+    }
+
+    fn stage(
+        &self,
+        shape: Shape,
+        label: String,
+        reads: &[Region],
+        write: Region,
+        epilogue: Option<&Epilogue>,
+    ) -> Assembly {
+        self.dispatch(shape, label, reads, write, epilogue.map(|epilogue| (epilogue, self.outer)))
+    }
+
+    /// One dispatch; the epilogue comes with the dimensions it is written over.
+    fn dispatch(
+        &self,
+        shape: Shape,
+        label: String,
+        reads: &[Region],
+        write: Region,
+        epilogue: Option<(&Epilogue, &[usize])>,
+    ) -> Assembly {
+        let shader = shape.shader();
+        let dtype = self.body.dtype(self.value);
+        let mut text = Text::new(&shader, label);
+        text.alias("Acc", value_type(dtype));
+        text.own(&[], write);
+
+        let roots = [self.value];
+        let epilogue_root = epilogue.map(|(epilogue, _)| [epilogue.root]);
+        let mut bodies: Vec<(&Body, &[TermId])> = vec![(self.body, &roots)];
+        if let (Some((epilogue, _)), Some(root)) = (epilogue, &epilogue_root) {
+            bodies.push((&epilogue.body, root));
+        }
+        let operands = Operands::new(&bodies, reads, &[(write, "y".to_owned())]);
+
+        let spaces = [("outer", self.outer), ("inner", self.inner)];
+        let element = text.emit(self.body, &roots, &spaces, &operands, "", "");
+        let (statements, value) = (element.statements, &element.values[0]);
+        text.declare(
+            &format!(
+                "fn element(outer: u32, inner: u32) -> Acc {{\n{statements}    return {value};\n}}"
+            ),
+            &[],
+        );
+        let combine = self.function.wgsl_combine(dtype);
+        text.declare(&combine.text, combine.lib);
+        let identity = self.function.identity(dtype);
+        let identity = constant(identity, dtype, "identity".to_owned(), &mut text.slot);
+        text.declare(&format!("fn identity() -> Acc {{ return {identity}; }}"), &[]);
+        match epilogue {
+            Some((epilogue, space)) => {
+                text.epilogue_of(epilogue, write.dtype, space, "acc", &operands);
+            }
+            None if storage_type(write.dtype) == value_type(dtype) => text.no_epilogue(),
+            None => text.declare(
+                "fn epilogue(acc: Acc, index: u32) -> Out { return select(0u, 1u, acc); }",
+                &[],
+            ),
+        }
+        text.slot_operands(&operands);
+        text.finish(shader)
+    }
+}
+
+/// Bytes of the slot of partial results that a step needs.
+pub(crate) fn partial_bytes(assemblies: &[Assembly], partials: usize) -> u64 {
+    let regions = assemblies.iter().flat_map(|assembly| &assembly.bindings);
+    let of_slot = |region: Region| {
+        (region.storage == Storage::Slot(partials)).then(|| bytes_of(region.len, region.dtype))
+    };
+    regions.filter_map(|binding| binding.region.and_then(of_slot)).max().unwrap_or(0)
+}

@@ -1,0 +1,173 @@
+//! The text of a shader while declarations are appended to its file.
+
+use super::{
+    Assembly, Binding, BindingKind,
+    emit::{Emitted, Emitter},
+    operands::{Operands, storage_type},
+    slot_params::SlotParams,
+};
+use crate::{
+    dtype::DType,
+    ops::{library::closure, lowering::Shader},
+    schedule::{
+        expr::{Body, TermId},
+        plan::{Epilogue, Region, Step},
+    },
+};
+use std::collections::BTreeSet;
+
+/// A shader while declarations are appended to it.
+pub(crate) struct Text {
+    label: String,
+    declarations: String,
+    /// What shape values the slots need.
+    pub slot: SlotParams,
+    lib: BTreeSet<&'static str>,
+    bindings: Vec<Binding>,
+    /// What the file calls its result.
+    output: &'static str,
+}
+
+/// The name of the variable that a file writes.
+fn output_of(source: &'static str) -> &'static str {
+    let declared = source.split_once("read_write> ").and_then(|(_, rest)| rest.split_once(':'));
+    declared.map_or("", |(name, _)| name)
+}
+
+impl Text {
+    pub fn new(shader: &Shader, label: String) -> Self {
+        let header = shader.source.lines().take_while(|line| line.starts_with("//"));
+        let lib = header
+            .filter_map(|line| line.strip_prefix("// Lib "))
+            .flat_map(|names| names.split(',').map(str::trim).filter(|name| !name.is_empty()));
+        let uniform = Binding { group: 0, binding: 0, kind: BindingKind::Uniform, region: None };
+        Text {
+            label,
+            declarations: String::new(),
+            slot: SlotParams::default(),
+            lib: lib.collect(),
+            bindings: vec![uniform],
+            output: output_of(shader.source),
+        }
+    }
+
+    pub fn alias(&mut self, name: &str, dtype: &str) {
+        self.declarations += &format!("alias {name} = {dtype};\n");
+    }
+
+    /// Appends a declaration, and the fragments it calls.
+    pub fn declare(&mut self, text: &str, lib: &[&'static str]) {
+        self.declarations += text;
+        self.declarations.push('\n');
+        self.lib.extend(lib);
+    }
+
+    /// A value as it is stored.
+    pub fn stored(&mut self, value: &str, dtype: DType) -> String {
+        match dtype {
+            DType::Bool => format!("select(0u, 1u, {value})"),
+            // Rounded by us: a conversion may cut off instead.
+            DType::F16 => {
+                self.lib.insert("half");
+                format!("f16(round_to_half({value}))")
+            }
+            _ => value.to_owned(),
+        }
+    }
+
+    /// The bindings of group 0: what the file itself declares.
+    pub fn own(&mut self, reads: &[Region], write: Region) {
+        self.alias("Out", storage_type(write.dtype));
+        for (n, read) in reads.iter().enumerate() {
+            self.bind(0, n + 1, BindingKind::Read, *read);
+        }
+        self.bind(0, reads.len() + 1, BindingKind::ReadWrite, write);
+    }
+
+    /// Binds a region.
+    pub fn bind(&mut self, group: u32, binding: usize, kind: BindingKind, region: Region) {
+        let region = Some(region);
+        self.bindings.push(Binding { group, binding: binding as u32, kind, region });
+    }
+
+    /// The bindings of group 1 that are read.
+    pub fn slot_operands(&mut self, operands: &Operands) {
+        self.declarations += &operands.declarations();
+        for (n, region) in operands.bound.iter().enumerate() {
+            self.bind(1, n + 1, BindingKind::Read, *region);
+        }
+    }
+
+    /// Prints what the roots of a body need.
+    pub fn emit(
+        &mut self,
+        body: &Body,
+        roots: &[TermId],
+        spaces: &[(&str, &[usize])],
+        operands: &Operands,
+        prefix: &str,
+        acc: &str,
+    ) -> Emitted {
+        let (slot, lib) = (&mut self.slot, &mut self.lib);
+        Emitter { spaces, operands, slot, prefix, acc, lib }.emit(body, roots)
+    }
+
+    /// Appends `epilogue`, and binds what it reads: the only slot of the shader.
+    pub fn epilogue(&mut self, step: &Step, epilogue: &Epilogue, space: &[usize], acc: &str) {
+        let roots = [epilogue.root];
+        let writes = [(step.writes[0], self.output.to_owned())];
+        let operands = Operands::new(&[(&epilogue.body, &roots)], &step.reads, &writes);
+        self.epilogue_of(epilogue, step.writes[0].dtype, space, acc, &operands);
+        self.slot_operands(&operands);
+    }
+
+    /// Appends `epilogue`; `acc` is the expression of the value it gets.
+    pub fn epilogue_of(
+        &mut self,
+        epilogue: &Epilogue,
+        dtype: DType,
+        space: &[usize],
+        acc: &str,
+        operands: &Operands,
+    ) {
+        let spaces = [("index", space)];
+        let emitted =
+            self.emit(&epilogue.body, &[epilogue.root], &spaces, operands, "epilogue_", acc);
+        let (statements, value) = (emitted.statements, self.stored(&emitted.values[0], dtype));
+        self.declarations += &format!(
+            "fn epilogue(acc: Acc, index: u32) -> Out {{\n{statements}    return {value};\n}}\n"
+        );
+    }
+
+    /// Appends an `epilogue` that changes nothing.
+    pub fn no_epilogue(&mut self) {
+        self.declarations += "fn epilogue(acc: Acc, index: u32) -> Out {\n    return acc;\n}\n";
+    }
+
+    /// The whole text.
+    pub fn finish(mut self, shader: Shader) -> Assembly {
+        let mut regions = self.bindings.iter().filter_map(|binding| binding.region);
+        let has_halves = regions.any(|region| region.dtype == DType::F16);
+        let mut text = String::from(if has_halves { "enable f16; " } else { "" });
+        text += shader.source;
+        text += "\n// ---- appended by the host ----\n";
+        if !self.slot.is_empty() {
+            text += &self.slot.declaration();
+            let kind = BindingKind::Uniform;
+            self.bindings.push(Binding { group: 1, binding: 0, kind, region: None });
+        }
+        text += &self.declarations;
+        text += &closure(&self.lib.into_iter().collect::<Vec<_>>()).join("\n");
+        self.bindings.sort_by_key(|binding| (binding.group, binding.binding));
+        Assembly {
+            label: self.label,
+            shader: shader.name,
+            text,
+            overrides: shader.overrides,
+            workgroups: shader.workgroups,
+            params: shader.params,
+            slot_params: self.slot.bytes(),
+            bindings: self.bindings,
+        }
+    }
+}

@@ -1,0 +1,273 @@
+//! An open adapter and what its programs share.
+
+pub(crate) mod adapter;
+pub(crate) mod counters;
+pub(crate) mod faults;
+pub(crate) mod pipelines;
+pub(crate) mod proof_cache;
+mod verification;
+
+pub use adapter::{AdapterSummary, adapters, open_any, open_best_hardware, open_named};
+pub use counters::Counters;
+pub use verification::{Proofs, Verification};
+
+use crate::{
+    dtype::DType,
+    error::{DeviceError, Error},
+    gpu::codegen::Assembly,
+    ops::lowering::MAX_GROUPS,
+};
+use counters::{Tally, count};
+use faults::Faults;
+use pipelines::{Pipeline, Pipelines};
+use proof_cache::ProofCache;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+/// An open graphics adapter. Clones are the same device.
+#[derive(Clone)]
+pub struct GpuDevice {
+    pub(crate) shared: Arc<Shared>,
+    /// Whether buffers are surrounded by words that must not change; see `memory/guard_bands.rs`.
+    pub(crate) is_guarded: bool,
+    /// When kernels are proved; see `verify/prove.rs`.
+    pub(crate) verification: Verification,
+    /// Breaks shaders, so that tests see what becomes of them.
+    #[cfg(test)]
+    pub(crate) sabotage: Option<fn(&mut Assembly)>,
+}
+
+/// What clones of a device share.
+pub(crate) struct Shared {
+    pub device: wgpu::Device,
+    queue: wgpu::Queue,
+    #[cfg(feature = "bench")]
+    adapter: wgpu::Adapter,
+    info: wgpu::AdapterInfo,
+    pub limits: wgpu::Limits,
+    pub faults: Arc<Faults>,
+    pub tally: Tally,
+    pub pipelines: Mutex<Pipelines>,
+    pub proof_cache: Mutex<ProofCache>,
+    pub proofs: Mutex<Proofs>,
+    /// Buffers that programs use as slots, for other programs to use too.
+    pub slots: Mutex<Vec<Weak<wgpu::Buffer>>>,
+    /// Idle buffers for reading back.
+    pub staging: Mutex<Vec<wgpu::Buffer>>,
+    submitting: Mutex<()>,
+    /// After so many more buffers memory is out, so that tests see what becomes of it.
+    #[cfg(test)]
+    pub allocations_left: std::sync::atomic::AtomicI64,
+}
+
+impl GpuDevice {
+    /// Opens an adapter with its own limits where kernels gain from them.
+    pub(crate) async fn open(adapter: &wgpu::Adapter) -> Result<Self, Error> {
+        let info = adapter.get_info();
+        let own = adapter.limits();
+        let mut limits = wgpu::Limits::default().or_worse_values_from(&own);
+        limits.max_storage_buffers_per_shader_stage = own.max_storage_buffers_per_shader_stage;
+        limits.max_storage_buffer_binding_size = own.max_storage_buffer_binding_size;
+        limits.max_buffer_size = own.max_buffer_size;
+        limits.max_compute_workgroup_storage_size = own.max_compute_workgroup_storage_size;
+        limits.max_compute_invocations_per_workgroup = own.max_compute_invocations_per_workgroup;
+        limits.max_compute_workgroup_size_x = own.max_compute_workgroup_size_x;
+        limits.max_compute_workgroup_size_y = own.max_compute_workgroup_size_y;
+        limits.min_uniform_buffer_offset_alignment = own.min_uniform_buffer_offset_alignment;
+        // Some adapters report more than the validation layers accept.
+        limits.max_compute_workgroups_per_dimension =
+            own.max_compute_workgroups_per_dimension.min(MAX_GROUPS);
+
+        // What kernels and those who time them gain from, where the adapter has it.
+        let wanted = wgpu::Features::SHADER_F16 | wgpu::Features::TIMESTAMP_QUERY;
+        let descriptor = wgpu::DeviceDescriptor {
+            label: Some("wgrad"),
+            required_features: adapter.features() & wanted,
+            required_limits: limits,
+            experimental_features: wgpu::ExperimentalFeatures::disabled(),
+            memory_hints: wgpu::MemoryHints::Performance,
+            trace: wgpu::Trace::Off,
+        };
+        let opened = adapter.request_device(&descriptor).await;
+        let (device, queue) = opened.map_err(|error| DeviceError::Open {
+            adapter: info.name.clone(),
+            message: error.to_string(),
+        })?;
+        let faults = Faults::watch(&device);
+        let limits = device.limits();
+        let proof_cache = Mutex::new(ProofCache::open(&info));
+        let shared = Shared {
+            device,
+            queue,
+            #[cfg(feature = "bench")]
+            adapter: adapter.clone(),
+            info,
+            limits,
+            faults,
+            tally: Tally::default(),
+            pipelines: Mutex::default(),
+            proof_cache,
+            proofs: Mutex::default(),
+            slots: Mutex::default(),
+            staging: Mutex::default(),
+            submitting: Mutex::default(),
+            #[cfg(test)]
+            allocations_left: i64::MAX.into(),
+        };
+        Ok(GpuDevice {
+            shared: Arc::new(shared),
+            is_guarded: false,
+            verification: Verification::default(),
+            #[cfg(test)]
+            sabotage: None,
+        })
+    }
+
+    /// The adapter, for those who open it for purposes of their own.
+    #[cfg(feature = "bench")]
+    pub(crate) fn adapter(&self) -> &wgpu::Adapter {
+        &self.shared.adapter
+    }
+
+    /// Name of the adapter.
+    pub fn name(&self) -> String {
+        self.shared.info.name.clone()
+    }
+
+    /// `discrete-gpu`, `integrated-gpu`, `virtual-gpu`, `software-gpu` or `other-gpu`.
+    pub fn kind(&self) -> &'static str {
+        kind(self.shared.info.device_type)
+    }
+
+    /// The interface it is reached through: `vulkan`, `metal`, `dx12`, …
+    pub fn backend(&self) -> String {
+        self.shared.info.backend.to_string()
+    }
+
+    /// Name and version of the driver.
+    pub fn driver(&self) -> String {
+        let info = &self.shared.info;
+        format!("{} {}", info.driver, info.driver_info).trim().to_owned()
+    }
+
+    /// Room for two readings of the device's own clock, where it has one, and how many nanoseconds it
+    /// takes from one tick to the next.
+    pub(crate) fn clock(&self) -> (f64, Option<wgpu::QuerySet>) {
+        let Shared { device, queue, .. } = &*self.shared;
+        let has_one = device.features().contains(wgpu::Features::TIMESTAMP_QUERY);
+        let queries = has_one.then(|| {
+            let (label, ty, count) = (None, wgpu::QueryType::Timestamp, 2);
+            device.create_query_set(&wgpu::QuerySetDescriptor { label, ty, count })
+        });
+        (f64::from(queue.get_timestamp_period()), queries)
+    }
+
+    /// Whether its shaders can store elements of this type.
+    pub fn has(&self, dtype: DType) -> bool {
+        dtype != DType::F16 || self.shared.device.features().contains(wgpu::Features::SHADER_F16)
+    }
+
+    /// What was created and executed since the device was opened.
+    pub fn counters(&self) -> Counters {
+        self.shared.tally.read()
+    }
+
+    /// Blocks until everything submitted so far is done.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the device has reported.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn wait_idle(&self) -> Result<(), Error> {
+        self.poll(wgpu::PollType::wait_indefinitely())
+    }
+
+    /// What a driver does when its adapter goes away.
+    #[cfg(test)]
+    pub(crate) fn lose(&self) {
+        self.shared.faults.record(DeviceError::Lost { message: "a test took it".to_owned() });
+        self.shared.device.destroy();
+    }
+
+    /// Whether two handles mean one open adapter.
+    pub(crate) fn is(&self, other: &GpuDevice) -> bool {
+        Arc::ptr_eq(&self.shared, &other.shared)
+    }
+
+    /// Waits until a submission is done; in a browser the event loop does that.
+    pub(crate) fn wait(&self, submission: wgpu::SubmissionIndex) -> Result<(), Error> {
+        if cfg!(target_arch = "wasm32") {
+            return self.shared.faults.check();
+        }
+        self.poll(wgpu::PollType::Wait { submission_index: Some(submission), timeout: None })
+    }
+
+    fn poll(&self, poll: wgpu::PollType) -> Result<(), Error> {
+        let polled = self.shared.device.poll(poll);
+        // A fault explains a failed poll better than the poll does.
+        self.shared.faults.check()?;
+        match polled {
+            Ok(_) => Ok(()),
+            Err(error) => Err(DeviceError::Reported { message: error.to_string() }.into()),
+        }
+    }
+
+    /// The pipeline of a shader, compiled unless it was before.
+    pub(crate) fn pipeline(&self, assembly: &Assembly) -> Result<Arc<Pipeline>, Error> {
+        let Shared { pipelines, tally, device, .. } = &*self.shared;
+        let mut pipelines = pipelines.lock().unwrap_or_else(PoisonError::into_inner);
+        pipelines.of(assembly, || {
+            count(&tally.pipelines, 1);
+            pipelines::compile(device, assembly)
+        })
+    }
+
+    /// The right to submit. While it is held nobody else's commands come in between.
+    pub(crate) fn submissions(&self) -> Submissions<'_> {
+        let turn = self.shared.submitting.lock().unwrap_or_else(PoisonError::into_inner);
+        Submissions { shared: &self.shared, _turn: turn }
+    }
+}
+
+/// The right to submit to a device.
+pub(crate) struct Submissions<'a> {
+    shared: &'a Shared,
+    _turn: MutexGuard<'a, ()>,
+}
+
+impl Submissions<'_> {
+    /// An encoder of commands.
+    pub fn encoder(&self) -> wgpu::CommandEncoder {
+        self.shared.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default())
+    }
+
+    /// Submits what was recorded.
+    pub fn submit(&self, encoder: wgpu::CommandEncoder) -> wgpu::SubmissionIndex {
+        count(&self.shared.tally.submissions, 1);
+        self.shared.queue.submit([encoder.finish()])
+    }
+
+    /// Writes bytes before the next submission. wgpu makes a hidden buffer for it: not for what
+    /// happens at every run.
+    pub fn write(&self, buffer: &wgpu::Buffer, first: u64, bytes: &[u8]) {
+        if !bytes.is_empty() {
+            self.shared.queue.write_buffer(buffer, first, bytes);
+        }
+    }
+}
+
+impl std::fmt::Debug for GpuDevice {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "GpuDevice({} on {})", self.shared.info.name, self.shared.info.backend)
+    }
+}
+
+/// The kind of device in the words of [`Device::kind`](crate::Device::kind).
+pub(crate) fn kind(device_type: wgpu::DeviceType) -> &'static str {
+    match device_type {
+        wgpu::DeviceType::DiscreteGpu => "discrete-gpu",
+        wgpu::DeviceType::IntegratedGpu => "integrated-gpu",
+        wgpu::DeviceType::VirtualGpu => "virtual-gpu",
+        wgpu::DeviceType::Cpu => "software-gpu",
+        wgpu::DeviceType::Other => "other-gpu",
+    }
+}

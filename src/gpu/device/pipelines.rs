@@ -1,0 +1,107 @@
+//! Compiled shaders, one for each text and set of overrides.
+
+use super::faults::{fault, scoped};
+use crate::{
+    error::{CompileError, DeviceError, Error},
+    gpu::codegen::{Assembly, Binding, BindingKind},
+};
+use std::{collections::HashMap, sync::Arc};
+
+/// A compiled shader and the layouts of its groups.
+#[derive(Debug)]
+pub(crate) struct Pipeline {
+    pub pipeline: wgpu::ComputePipeline,
+    /// Group 0, and group 1 where there is one.
+    pub groups: Vec<wgpu::BindGroupLayout>,
+}
+
+/// What was compiled, by text and overrides. A text says what is bound where, so the bindings
+/// need not be in the key.
+#[derive(Debug, Default)]
+pub(crate) struct Pipelines {
+    compiled: HashMap<Key, Arc<Pipeline>>,
+}
+
+impl Pipelines {
+    /// The pipeline of a shader, which `compile` makes unless it was made before.
+    ///
+    /// # Errors
+    ///
+    /// Those of `compile`.
+    pub fn of(
+        &mut self,
+        assembly: &Assembly,
+        compile: impl FnOnce() -> Result<Pipeline, Error>,
+    ) -> Result<Arc<Pipeline>, Error> {
+        let overrides = assembly.overrides.iter().map(|&(name, x)| (name, x.to_bits())).collect();
+        let key = (assembly.text.clone(), overrides);
+        if let Some(pipeline) = self.compiled.get(&key) {
+            return Ok(pipeline.clone());
+        }
+        let pipeline = Arc::new(compile()?);
+        self.compiled.insert(key, pipeline.clone());
+        Ok(pipeline)
+    }
+}
+
+type Key = (String, Vec<(&'static str, u64)>);
+
+/// Compiles a shader.
+pub(crate) fn compile(device: &wgpu::Device, assembly: &Assembly) -> Result<Pipeline, Error> {
+    let create = || {
+        let module = device.create_shader_module(wgpu::ShaderModuleDescriptor {
+            label: Some(&assembly.label),
+            source: wgpu::ShaderSource::Wgsl(assembly.text.as_str().into()),
+        });
+        let count = assembly.bindings.last().map_or(0, |binding| binding.group + 1);
+        let groups: Vec<_> =
+            (0..count).map(|group| group_layout(device, &assembly.bindings, group)).collect();
+        let layout = device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
+            label: None,
+            bind_group_layouts: &groups.iter().map(Some).collect::<Vec<_>>(),
+            immediate_size: 0,
+        });
+        let pipeline = device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+            label: Some(&assembly.label),
+            layout: Some(&layout),
+            module: &module,
+            entry_point: Some("main"),
+            compilation_options: wgpu::PipelineCompilationOptions {
+                constants: &assembly.overrides,
+                ..Default::default()
+            },
+            cache: None,
+        });
+        Pipeline { pipeline, groups }
+    };
+    scoped(device, create).map_err(|error| match fault(error, None) {
+        DeviceError::Reported { message } => {
+            let shader = format!("{} ({})", assembly.shader, assembly.label);
+            CompileError::Shader { shader, message }.into()
+        }
+        fault => fault.into(),
+    })
+}
+
+fn group_layout(device: &wgpu::Device, bindings: &[Binding], group: u32) -> wgpu::BindGroupLayout {
+    let entry = |binding: &Binding| wgpu::BindGroupLayoutEntry {
+        binding: binding.binding,
+        visibility: wgpu::ShaderStages::COMPUTE,
+        ty: wgpu::BindingType::Buffer {
+            ty: match binding.kind {
+                BindingKind::Uniform => wgpu::BufferBindingType::Uniform,
+                BindingKind::Read => wgpu::BufferBindingType::Storage { read_only: true },
+                BindingKind::ReadWrite => wgpu::BufferBindingType::Storage { read_only: false },
+            },
+            has_dynamic_offset: false,
+            min_binding_size: None,
+        },
+        count: None,
+    };
+    let entries: Vec<_> =
+        bindings.iter().filter(|binding| binding.group == group).map(entry).collect();
+    device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
+        label: None,
+        entries: &entries,
+    })
+}

@@ -1,0 +1,129 @@
+//! Buffers: making them, sharing them as slots, and places in them.
+
+use crate::{
+    dtype::DType,
+    error::{DeviceError, Error},
+    gpu::{
+        device::{
+            GpuDevice, Submissions,
+            counters::count,
+            faults::{fault, scoped},
+        },
+        elements::encode,
+    },
+};
+use std::sync::{Arc, PoisonError, Weak};
+use wgpu::BufferUsages;
+
+/// What every buffer that kernels use may be used for.
+const STORAGE: BufferUsages =
+    BufferUsages::STORAGE.union(BufferUsages::COPY_SRC).union(BufferUsages::COPY_DST);
+
+impl GpuDevice {
+    /// Makes a buffer.
+    ///
+    /// # Errors
+    ///
+    /// [`DeviceError::Limit`], [`DeviceError::OutOfMemory`].
+    pub(crate) fn create_buffer(
+        &self,
+        label: &str,
+        size: u64,
+        usage: BufferUsages,
+        mapped_at_creation: bool,
+    ) -> Result<wgpu::Buffer, Error> {
+        let offered = self.shared.limits.max_buffer_size;
+        if size > offered {
+            return Err(DeviceError::Limit {
+                adapter: self.name(),
+                limit: "bytes in one buffer",
+                needed: size,
+                offered,
+            }
+            .into());
+        }
+        #[cfg(test)]
+        if self.shared.allocations_left.fetch_sub(1, std::sync::atomic::Ordering::Relaxed) <= 0 {
+            return Err(DeviceError::OutOfMemory { bytes: Some(size) }.into());
+        }
+        count(&self.shared.tally.buffers, 1);
+        let descriptor =
+            wgpu::BufferDescriptor { label: Some(label), size, usage, mapped_at_creation };
+        let created = scoped(&self.shared.device, || self.shared.device.create_buffer(&descriptor));
+        created.map_err(|error| fault(error, Some(size)).into())
+    }
+
+    /// Makes a buffer for kernels.
+    pub(crate) fn storage(&self, label: &str, bytes: u64) -> Result<Arc<wgpu::Buffer>, Error> {
+        Ok(Arc::new(self.create_buffer(label, bytes.max(4), STORAGE, false)?))
+    }
+
+    /// Makes a buffer of uniforms that never changes.
+    pub(crate) fn uniforms(&self, bytes: &[u8]) -> Result<wgpu::Buffer, Error> {
+        let size = bytes.len().next_multiple_of(16).max(16);
+        let buffer = self.create_buffer("uniforms", size as u64, BufferUsages::UNIFORM, true)?;
+        let mapped = buffer.get_mapped_range_mut(..);
+        let mut view = mapped.map_err(|error| self.map_failed(&error.to_string()))?;
+        view.slice(..bytes.len()).copy_from_slice(bytes);
+        drop(view);
+        buffer.unmap();
+        Ok(buffer)
+    }
+
+    /// Different buffers of at least these many bytes, shared with other programs.
+    ///
+    /// That is sound because a slot holds nothing between two runs, and the submissions of a run
+    /// follow one another without those of another program in between.
+    pub(crate) fn slots(&self, bytes: &[u64]) -> Result<Vec<Arc<wgpu::Buffer>>, Error> {
+        let mut pool = self.shared.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        pool.retain(|buffer| buffer.strong_count() > 0);
+        let mut free: Vec<_> = pool.iter().filter_map(Weak::upgrade).collect();
+        free.sort_by_key(|buffer| buffer.size());
+        let mut slots = vec![None; bytes.len()];
+        let mut order: Vec<usize> = (0..bytes.len()).collect();
+        order.sort_by_key(|&slot| std::cmp::Reverse(bytes[slot]));
+        for slot in order {
+            let fits = free.iter().position(|buffer| buffer.size() >= bytes[slot]);
+            slots[slot] = Some(match fits {
+                Some(position) => free.remove(position),
+                None => {
+                    let buffer = self.storage("slot", bytes[slot])?;
+                    pool.push(Arc::downgrade(&buffer));
+                    buffer
+                }
+            });
+        }
+        Ok(slots.into_iter().flatten().collect())
+    }
+
+    /// Why a buffer could not be mapped: the fault of the device if there is one.
+    pub(crate) fn map_failed(&self, message: &str) -> Error {
+        let message = format!("a buffer could not be mapped: {message}");
+        self.shared.faults.check().err().unwrap_or(DeviceError::Reported { message }.into())
+    }
+}
+
+/// The memory that a storage has for now.
+#[derive(Clone, Debug)]
+pub(crate) struct Home {
+    pub buffer: Arc<wgpu::Buffer>,
+    /// Where it begins, in bytes.
+    pub first: u64,
+}
+
+impl Home {
+    /// A buffer of its own.
+    pub fn whole(buffer: Arc<wgpu::Buffer>) -> Self {
+        Home { buffer, first: 0 }
+    }
+
+    /// Writes words before the next submission.
+    pub fn write(&self, submissions: &Submissions<'_>, dtype: DType, words: &[u32]) {
+        submissions.write(&self.buffer, self.first, &encode(words, dtype));
+    }
+
+    /// Whether it is the same memory.
+    pub fn is(&self, other: &Home) -> bool {
+        Arc::ptr_eq(&self.buffer, &other.buffer) && self.first == other.first
+    }
+}

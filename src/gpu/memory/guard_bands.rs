@@ -1,0 +1,89 @@
+//! For tests: memory that starts poisoned, between bands of words that must not change.
+//!
+//! A dispatch that reads what nobody wrote finds NaN, and one that writes beside its result is
+//! named. Every step is submitted and checked on its own, so this is slow.
+
+use super::Home;
+use crate::{
+    dtype::DType,
+    error::{DeviceError, Error},
+    gpu::{
+        device::{GpuDevice, Submissions},
+        elements::{ALIGNMENT, decode},
+    },
+    schedule::plan::Storage,
+};
+
+/// A quiet NaN, two halves that are NaN, a large integer, and true: wrong in every type.
+pub(crate) const PATTERN: u32 = 0x7fc0_7ead;
+/// Bytes in front of a buffer and behind it.
+const BAND: u64 = ALIGNMENT;
+
+impl GpuDevice {
+    /// The same device; programs compiled for this handle surround their slots and results with
+    /// bands, poison both before each run, and check the bands after each step. An overwritten
+    /// band is a [`DeviceError::Reported`] that names the step.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn with_guards(mut self) -> GpuDevice {
+        self.is_guarded = true;
+        self
+    }
+}
+
+/// Memory for a result of so many bytes.
+pub(crate) fn output(device: &GpuDevice, bytes: u64) -> Result<Home, Error> {
+    match device.is_guarded {
+        true => guarded(device, "guarded output", bytes),
+        false => Ok(Home::whole(device.storage("output", bytes)?)),
+    }
+}
+
+/// Memory for slots of these sizes.
+pub(crate) fn slots(device: &GpuDevice, bytes: &[u64]) -> Result<Vec<Home>, Error> {
+    match device.is_guarded {
+        true => bytes.iter().map(|&bytes| guarded(device, "guarded slot", bytes)).collect(),
+        false => Ok(device.slots(bytes)?.into_iter().map(Home::whole).collect()),
+    }
+}
+
+/// Whether what is behind a region is bound with it, up to the end of the buffer. The checks that
+/// wgpu adds to shaders would otherwise turn a write beside a result into one of its last element.
+pub(crate) fn is_around(device: &GpuDevice, storage: Storage) -> bool {
+    device.is_guarded && matches!(storage, Storage::Slot(_) | Storage::Output(_))
+}
+
+fn guarded(device: &GpuDevice, label: &str, bytes: u64) -> Result<Home, Error> {
+    let buffer = device.storage(label, BAND + bytes + BAND)?;
+    Ok(Home { buffer, first: BAND })
+}
+
+/// Fills guarded memory with the pattern.
+pub(crate) fn poison(submissions: &Submissions<'_>, homes: &[Home]) {
+    for home in homes {
+        let words = vec![PATTERN; (home.buffer.size() / 4) as usize];
+        Home::whole(home.buffer.clone()).write(submissions, DType::U32, &words);
+    }
+}
+
+/// Checks the bands of the memory that a step wrote.
+pub(crate) fn check(
+    device: &GpuDevice,
+    submissions: &Submissions<'_>,
+    home: &Home,
+    step: &str,
+) -> Result<(), Error> {
+    for first in [0, home.buffer.size() - BAND] {
+        let band = Home { buffer: home.buffer.clone(), first };
+        let bytes = device.read_between(submissions, &band, BAND)?;
+        let words = decode(&bytes, DType::U32, (BAND / 4) as usize);
+        if let Some(position) = words.iter().position(|&word| word != PATTERN) {
+            let side = if first == 0 { "in front of" } else { "behind" };
+            let message = format!(
+                "{step} wrote {side} its result: word {position} of the guard band is {:#010x}",
+                words[position]
+            );
+            return Err(DeviceError::Reported { message }.into());
+        }
+    }
+    Ok(())
+}

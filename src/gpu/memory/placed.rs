@@ -1,0 +1,47 @@
+//! Variables in the memory of a GPU, between runs.
+
+use super::Home;
+use crate::{
+    array::Array,
+    dtype::DType,
+    gpu::{
+        device::GpuDevice,
+        elements::{bytes_of, decode},
+    },
+    resident::{Read, Resident},
+    shape::Meta,
+};
+use std::{any::Any, sync::Weak};
+
+/// A variable in the memory of a GPU.
+#[derive(Clone, Debug)]
+pub(crate) struct Placed {
+    pub device: GpuDevice,
+    pub home: Home,
+    pub len: usize,
+    pub dtype: DType,
+    /// The program in whose arena it is, as long as there is one: nobody else may move it.
+    pub claim: Weak<()>,
+}
+
+impl Resident for Placed {
+    fn read<'a>(&'a self, meta: &'a Meta) -> Read<'a> {
+        Box::pin(async {
+            let bytes = self.device.read(&self.home, bytes_of(self.len, self.dtype)).await?;
+            Array::from_words(meta.clone(), decode(&bytes, self.dtype, self.len))
+        })
+    }
+
+    /// After everything submitted so far, unless the device is lost.
+    fn write(&self, words: &[u32]) -> bool {
+        if self.device.shared.faults.check().is_err() {
+            return false;
+        }
+        self.home.write(&self.device.submissions(), self.dtype, words);
+        true
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}

@@ -1,0 +1,114 @@
+//! Copies of device memory on the host.
+
+use super::Home;
+use crate::{
+    error::Error,
+    gpu::device::{GpuDevice, Submissions},
+};
+use futures_intrusive::channel::shared::oneshot_channel;
+use std::sync::PoisonError;
+use wgpu::BufferUsages;
+
+/// Idle staging buffers that are kept.
+const KEPT: usize = 4;
+/// The largest that is kept, in bytes.
+const KEPT_BYTES: u64 = 64 << 20;
+
+/// A copy on its way to the host.
+pub(crate) struct Pending {
+    staging: wgpu::Buffer,
+    submission: wgpu::SubmissionIndex,
+    bytes: u64,
+}
+
+impl GpuDevice {
+    /// The bytes that are there once everything submitted so far is done: a multiple of 4.
+    pub(crate) async fn read(&self, home: &Home, bytes: u64) -> Result<Vec<u8>, Error> {
+        self.shared.faults.check()?;
+        let pending = self.begin_read(&self.submissions(), home, bytes)?;
+        self.finish_read(pending).await
+    }
+
+    /// Blocks for bytes between two submissions of a run that is looked at step by step; gives
+    /// none where nobody may block.
+    pub(crate) fn read_between(
+        &self,
+        submissions: &Submissions<'_>,
+        home: &Home,
+        bytes: u64,
+    ) -> Result<Vec<u8>, Error> {
+        let pending = self.begin_read(submissions, home, bytes)?;
+        #[cfg(not(target_arch = "wasm32"))]
+        return pollster::block_on(self.finish_read(pending));
+        #[cfg(target_arch = "wasm32")]
+        {
+            drop(pending);
+            Ok(Vec::new())
+        }
+    }
+
+    /// Submits a copy to a staging buffer.
+    pub(crate) fn begin_read(
+        &self,
+        submissions: &Submissions<'_>,
+        home: &Home,
+        bytes: u64,
+    ) -> Result<Pending, Error> {
+        let staging = self.take_staging(bytes)?;
+        let mut encoder = submissions.encoder();
+        encoder.copy_buffer_to_buffer(&home.buffer, home.first, &staging, 0, bytes);
+        let submission = submissions.submit(encoder);
+        Ok(Pending { staging, submission, bytes })
+    }
+
+    /// Waits for a copy.
+    pub(crate) async fn finish_read(&self, pending: Pending) -> Result<Vec<u8>, Error> {
+        let Pending { staging, submission, bytes } = pending;
+        let read = self.map_bytes(&staging, bytes, submission).await?;
+        let mut kept = self.shared.staging.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.len() < KEPT && staging.size() <= KEPT_BYTES {
+            kept.push(staging);
+        }
+        Ok(read)
+    }
+
+    /// The first bytes of a buffer that `submission` copies to. Unmaps it again.
+    pub(crate) async fn map_bytes(
+        &self,
+        staging: &wgpu::Buffer,
+        bytes: u64,
+        submission: wgpu::SubmissionIndex,
+    ) -> Result<Vec<u8>, Error> {
+        let (sender, receiver) = oneshot_channel();
+        let range = 0..bytes;
+        staging.map_async(wgpu::MapMode::Read, range.clone(), move |outcome| {
+            // Nobody listens any more where the future was dropped.
+            let _ = sender.send(outcome);
+        });
+        // The callback runs in here, but for browsers, whose event loop calls it.
+        self.wait(submission)?;
+        match receiver.receive().await {
+            Some(Ok(())) => {}
+            Some(Err(error)) => return Err(self.map_failed(&error.to_string())),
+            None => return Err(self.map_failed("the device is gone")),
+        }
+        let view =
+            staging.get_mapped_range(range).map_err(|error| self.map_failed(&error.to_string()))?;
+        let read = view.to_vec();
+        drop(view);
+        staging.unmap();
+        Ok(read)
+    }
+
+    /// A staging buffer of at least this size: an idle one, or a new one.
+    fn take_staging(&self, bytes: u64) -> Result<wgpu::Buffer, Error> {
+        let mut kept = self.shared.staging.lock().unwrap_or_else(PoisonError::into_inner);
+        let fitting = kept.iter().enumerate().filter(|(_, buffer)| buffer.size() >= bytes);
+        if let Some((position, _)) = fitting.min_by_key(|(_, buffer)| buffer.size()) {
+            return Ok(kept.swap_remove(position));
+        }
+        drop(kept);
+        let usage = BufferUsages::MAP_READ | BufferUsages::COPY_DST;
+        self.create_buffer("readback", bytes.next_power_of_two(), usage, false)
+    }
+}

@@ -1,0 +1,68 @@
+//! Checks between the submissions of a run whose steps are looked at one by one.
+
+use super::{bindings::Homes, commands::Command};
+use crate::{
+    error::{Error, NotFinite, RunError},
+    gpu::{
+        device::{GpuDevice, Submissions},
+        elements::{bytes_of, decode},
+        memory::{Home, guard_bands},
+    },
+    schedule::plan::{Plan, Region, Step, Storage},
+};
+
+/// Waits for what a step wrote and looks for NaN and infinity.
+pub(crate) fn check_finite(
+    device: &GpuDevice,
+    plan: &Plan,
+    submissions: &Submissions<'_>,
+    number: usize,
+    step: &Step,
+    homes: &Homes,
+) -> Result<(), Error> {
+    for write in step.writes.iter().filter(|write| write.len > 0 && write.dtype.is_float()) {
+        let (home, first) = homes.locate(*write);
+        let home = Home { buffer: home.buffer.clone(), first };
+        let bytes = bytes_of(write.len, write.dtype);
+        let bytes = device.read_between(submissions, &home, bytes)?;
+        let words = decode(&bytes, write.dtype, write.len);
+        for (first, count) in elements_of(plan, *write) {
+            let elements = words.get(first..first + count).unwrap_or_default();
+            if let Some((index, value)) = NotFinite::among(write.dtype, elements) {
+                let found = step.not_finite(number, (first + index, value));
+                return Err(RunError::from(found).into());
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Where in a region there are elements, and how many. Between the members of an arena there is nothing: its
+/// words are made of what other values have left in the memory of a gradient, and two halves that
+/// were one float may well be NaN.
+fn elements_of(plan: &Plan, region: Region) -> Vec<(usize, usize)> {
+    let Storage::Arena(arena) = region.storage else { return vec![(0, region.len)] };
+    let members = plan.arenas[arena].members.iter();
+    let elements =
+        |&(variable, first): &(usize, usize)| (first, plan.variables[variable].1.meta.shape.len());
+    members.map(elements).collect()
+}
+
+/// Checks the bands around everything that these commands wrote.
+pub(crate) fn check_guards(
+    device: &GpuDevice,
+    submissions: &Submissions<'_>,
+    commands: &[Command],
+    homes: &Homes,
+) -> Result<(), Error> {
+    for command in commands {
+        for (region, label) in command.writes() {
+            let (home, _) = homes.locate(region);
+            let is_guarded = |known: &Home| known.is(home);
+            if homes.slots.iter().chain(&homes.outputs).any(is_guarded) {
+                guard_bands::check(device, submissions, home, label)?;
+            }
+        }
+    }
+    Ok(())
+}

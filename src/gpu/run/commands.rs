@@ -1,0 +1,45 @@
+//! What a program records: dispatches and copies.
+
+use crate::{
+    gpu::{
+        codegen::{Binding, BindingKind},
+        device::pipelines::Pipeline,
+    },
+    schedule::plan::Region,
+};
+use std::{ops::Range, sync::Arc};
+
+/// What a program records.
+#[derive(Debug)]
+pub(crate) enum Command {
+    Dispatch(Dispatch),
+    Copy { label: String, from: Region, to: Region },
+}
+
+/// A dispatch.
+#[derive(Debug)]
+pub(crate) struct Dispatch {
+    pub label: String,
+    pub pipeline: Arc<Pipeline>,
+    pub workgroups: [u32; 3],
+    pub bindings: Vec<Binding>,
+    /// By group: where its uniforms are, in bytes.
+    pub uniforms: [Range<usize>; 2],
+}
+
+impl Command {
+    /// What it writes, and its name.
+    pub fn writes(&self) -> Vec<(Region, &str)> {
+        match self {
+            Command::Copy { label, to, .. } => vec![(*to, label)],
+            Command::Dispatch(dispatch) => {
+                let writes = dispatch
+                    .bindings
+                    .iter()
+                    .filter(|binding| binding.kind == BindingKind::ReadWrite);
+                let regions = writes.filter_map(|binding| binding.region);
+                regions.map(|region| (region, dispatch.label.as_str())).collect()
+            }
+        }
+    }
+}

@@ -1,0 +1,306 @@
+//! Where the variables of a program are, run after run.
+//!
+//! On the device a variable stays where it is. Only an arena gathers its members, and only while
+//! no other living program has them in an arena of its own. So programs over one store agree
+//! after their first runs, whatever each of them would like best.
+//!
+//! A program that cannot work with a variable where it is has a stand-in for it: memory of its
+//! own, to which the value is copied before the run, and back after it where it was assigned. That
+//! is so for an arena whose members are in another one, and for a variable that would be written
+//! in a dispatch that reads another part of the same buffer.
+
+use super::commands::Command;
+use crate::{
+    error::Error,
+    gpu::{
+        codegen::BindingKind,
+        device::GpuDevice,
+        elements::{bytes_of, width},
+        memory::{Home, Placed},
+    },
+    graph::Declaration,
+    schedule::plan::{Arena, Plan, Region, Storage},
+    variables::Store,
+};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    mem,
+    sync::{Arc, Weak},
+};
+
+/// The memory of the variables of a program.
+#[derive(Debug)]
+pub(crate) struct Placement {
+    /// By variable; those in arenas too, each where it begins.
+    pub variables: Vec<Home>,
+    /// By arena.
+    pub arenas: Vec<Home>,
+    /// What must be copied before a run, and after it.
+    pub visits: Vec<Visit>,
+}
+
+/// A variable that is elsewhere during a run.
+#[derive(Clone, Debug)]
+pub(crate) struct Visit {
+    stored: Home,
+    stand_in: Home,
+    bytes: u64,
+    is_assigned: bool,
+}
+
+/// What a program knows of its variables from run to run.
+#[derive(Debug)]
+pub(crate) struct Tenancy {
+    /// A variable that is written, and another one, or an arena, that the same command reads.
+    rivals: BTreeSet<(usize, Storage)>,
+    /// Memory of the program in the place of what is elsewhere.
+    stand_ins: BTreeMap<Storage, Arc<wgpu::Buffer>>,
+    /// Arenas of this program stay as they are while this lives.
+    claim: Arc<()>,
+}
+
+impl Tenancy {
+    /// That of a program of these commands.
+    pub fn new(plan: &Plan, commands: &[Command]) -> Self {
+        let rivals = commands.iter().flat_map(|command| rivals(plan, command)).collect();
+        Tenancy { rivals, stand_ins: BTreeMap::new(), claim: Arc::new(()) }
+    }
+
+    /// Makes the missing variables, moves all to the device, and says where they are.
+    pub fn place(
+        &mut self,
+        device: &GpuDevice,
+        plan: &Plan,
+        store: &mut Store,
+    ) -> Result<Placement, Error> {
+        store.ensure(&plan.variables)?;
+        let gather = |arena| self.gather(device, plan, store, arena);
+        let gathered: Vec<_> = plan.arenas.iter().map(gather).collect::<Result<_, _>>()?;
+        let mut variables = Vec::with_capacity(plan.variables.len());
+        for (variable, (path, declaration)) in plan.variables.iter().enumerate() {
+            variables.push(match on_device(device, store, path)? {
+                Some(placed) => placed.home.clone(),
+                None => {
+                    let home = Home::whole(device.storage(path, size_of(declaration))?);
+                    move_to(device, plan, store, variable, home.clone(), Weak::new())?;
+                    home
+                }
+            });
+        }
+
+        let mut before = mem::take(&mut self.stand_ins);
+        let mut stand_in = |storage, bytes| {
+            let buffer = match before.remove(&storage) {
+                Some(buffer) => buffer,
+                None => device.storage("stand-in", bytes)?,
+            };
+            self.stand_ins.insert(storage, buffer.clone());
+            Ok::<_, Error>(Home::whole(buffer))
+        };
+        let mut visits = Vec::new();
+        let mut visit = |variable: usize, stored: &mut Home, stand_in: Home| {
+            let stored = mem::replace(stored, stand_in.clone());
+            let bytes = size_of(&plan.variables[variable].1);
+            visits.push(Visit { stored, stand_in, bytes, is_assigned: plan.assigned[variable] });
+        };
+        let mut arenas = Vec::with_capacity(plan.arenas.len());
+        for ((number, arena), gathered) in plan.arenas.iter().enumerate().zip(gathered) {
+            arenas.push(match gathered {
+                Some(home) => home,
+                None => {
+                    let home = stand_in(Storage::Arena(number), size_of_arena(arena))?;
+                    for &(variable, first) in &arena.members {
+                        let part = part_of(&home, arena, first);
+                        visit(variable, &mut variables[variable], part);
+                    }
+                    home
+                }
+            });
+        }
+        for &(written, read) in &self.rivals {
+            let read = match read {
+                Storage::Variable(variable) => &variables[variable],
+                Storage::Arena(arena) => &arenas[arena],
+                _ => continue,
+            };
+            if Arc::ptr_eq(&variables[written].buffer, &read.buffer) {
+                let bytes = size_of(&plan.variables[written].1);
+                let home = stand_in(Storage::Variable(written), bytes)?;
+                visit(written, &mut variables[written], home);
+            }
+        }
+        Ok(Placement { variables, arenas, visits })
+    }
+
+    /// The buffer of an arena, in which its members lie as it wants them; `None` where another
+    /// program has them in another arena.
+    fn gather(
+        &self,
+        device: &GpuDevice,
+        plan: &Plan,
+        store: &mut Store,
+        arena: &Arena,
+    ) -> Result<Option<Home>, Error> {
+        let existing = existing(device, plan, store, arena)?;
+        let (mut is_claimed, mut is_foreign) = (false, false);
+        for &(variable, _) in &arena.members {
+            if let Some(placed) = on_device(device, store, &plan.variables[variable].0)?
+                && placed.claim.strong_count() > 0
+            {
+                is_claimed = true;
+                is_foreign |= Weak::as_ptr(&placed.claim) != Arc::as_ptr(&self.claim);
+            }
+        }
+        if is_foreign || (is_claimed && existing.is_some()) {
+            return Ok(existing);
+        }
+        let is_there = existing.is_some();
+        let home = match existing {
+            Some(home) => home,
+            None => Home::whole(device.storage("arena", size_of_arena(arena))?),
+        };
+        for &(variable, first) in &arena.members {
+            let part = part_of(&home, arena, first);
+            let claim = Arc::downgrade(&self.claim);
+            match is_there {
+                true => settle(device, plan, store, variable, part, claim),
+                false => move_to(device, plan, store, variable, part, claim)?,
+            }
+        }
+        Ok(Some(home))
+    }
+}
+
+impl Visit {
+    /// Records the way to the stand-in.
+    pub fn begin(&self, encoder: &mut wgpu::CommandEncoder) {
+        copy(encoder, &self.stored, &self.stand_in, self.bytes);
+    }
+
+    /// Records the way back.
+    pub fn end(&self, encoder: &mut wgpu::CommandEncoder) {
+        if self.is_assigned {
+            copy(encoder, &self.stand_in, &self.stored, self.bytes);
+        }
+    }
+}
+
+/// What a command writes where it reads something else. Members of one arena are not among them:
+/// `detour` has seen to these.
+fn rivals(plan: &Plan, command: &Command) -> Vec<(usize, Storage)> {
+    let (reads, writes): (Vec<Region>, Vec<Region>) = match command {
+        Command::Copy { from, to, .. } => (vec![*from], vec![*to]),
+        Command::Dispatch(dispatch) => {
+            let of = |kind| {
+                let bindings = dispatch.bindings.iter().filter(move |b| b.kind == kind);
+                bindings.filter_map(|binding| binding.region).collect()
+            };
+            (of(BindingKind::Read), of(BindingKind::ReadWrite))
+        }
+    };
+    let lives = |region: &&Region| {
+        matches!(region.storage, Storage::Variable(_) | Storage::Arena(_)) && region.len > 0
+    };
+    let written = writes.iter().filter(lives).filter_map(|write| match plan.home(*write) {
+        (Storage::Variable(variable), _) => Some(variable),
+        _ => None,
+    });
+    let pairs = written.flat_map(|variable| {
+        let others = reads.iter().filter(lives).map(|read| read.storage);
+        others.filter(move |read| *read != Storage::Variable(variable)).map(move |r| (variable, r))
+    });
+    pairs.collect()
+}
+
+/// Where a variable is, if it is on this device.
+fn on_device<'s>(
+    device: &GpuDevice,
+    store: &'s Store,
+    path: &str,
+) -> Result<Option<&'s Placed>, Error> {
+    let placed = store.entry(path)?.data.is::<Placed>();
+    Ok(placed.filter(|placed| placed.device.is(device)))
+}
+
+/// The buffer in which the members of an arena lie as it wants them.
+fn existing(
+    device: &GpuDevice,
+    plan: &Plan,
+    store: &Store,
+    arena: &Arena,
+) -> Result<Option<Home>, Error> {
+    let mut whole: Option<Home> = None;
+    for &(variable, first) in &arena.members {
+        let Some(placed) = on_device(device, store, &plan.variables[variable].0)? else {
+            return Ok(None);
+        };
+        let begin = Home::whole(placed.home.buffer.clone());
+        let fits = placed.home.first == part_of(&begin, arena, first).first
+            && begin.buffer.size() == size_of_arena(arena)
+            && whole.as_ref().is_none_or(|whole| whole.is(&begin));
+        if !fits {
+            return Ok(None);
+        }
+        whole = Some(begin);
+    }
+    Ok(whole)
+}
+
+/// Copies a variable to a new place, on the device if it is there already.
+fn move_to(
+    device: &GpuDevice,
+    plan: &Plan,
+    store: &mut Store,
+    variable: usize,
+    home: Home,
+    claim: Weak<()>,
+) -> Result<(), Error> {
+    let (path, declaration) = &plan.variables[variable];
+    match on_device(device, store, path)? {
+        Some(old) => {
+            let submissions = device.submissions();
+            let mut encoder = submissions.encoder();
+            copy(&mut encoder, &old.home, &home, size_of(declaration));
+            submissions.submit(encoder);
+        }
+        None => {
+            let value = store.entry(path)?.read()?;
+            home.write(&device.submissions(), declaration.meta.dtype, value.words());
+        }
+    }
+    settle(device, plan, store, variable, home, claim);
+    Ok(())
+}
+
+/// Writes down where a variable is.
+fn settle(
+    device: &GpuDevice,
+    plan: &Plan,
+    store: &mut Store,
+    variable: usize,
+    home: Home,
+    claim: Weak<()>,
+) {
+    let (path, declaration) = &plan.variables[variable];
+    let (len, dtype) = (declaration.meta.shape.len(), declaration.meta.dtype);
+    store.place(path, Placed { device: device.clone(), home, len, dtype, claim });
+}
+
+fn copy(encoder: &mut wgpu::CommandEncoder, from: &Home, to: &Home, bytes: u64) {
+    encoder.copy_buffer_to_buffer(&from.buffer, from.first, &to.buffer, to.first, bytes);
+}
+
+/// Bytes of a variable.
+fn size_of(declaration: &Declaration) -> u64 {
+    bytes_of(declaration.meta.shape.len(), declaration.meta.dtype)
+}
+
+/// Bytes of an arena.
+fn size_of_arena(arena: &Arena) -> u64 {
+    bytes_of(arena.words, arena.dtype)
+}
+
+/// Where the member of an arena is that begins with this element.
+fn part_of(home: &Home, arena: &Arena, first: usize) -> Home {
+    Home { buffer: home.buffer.clone(), first: home.first + width(arena.dtype) * first as u64 }
+}

@@ -1,0 +1,285 @@
+//! A program of a GPU and its runs: everything is made before the first one, so a run is recorded
+//! and submitted.
+
+use super::{
+    bindings::{Bindings, Homes},
+    checks::{check_finite, check_guards},
+    commands::Command,
+    compile::{Recording, compile},
+    placement::{Tenancy, Visit},
+    record::record,
+    timestamps::Timestamps,
+};
+use crate::{
+    backend::{Executable, Results, RunTime},
+    error::{Error, RunError},
+    gpu::{
+        codegen::Assembly,
+        device::GpuDevice,
+        memory::{GpuValue, Home, IN_FLIGHT, OutputSet, Uploads, guard_bands},
+    },
+    schedule::plan::{Plan, Step},
+    shape::Meta,
+    value::Fed,
+    variables::Store,
+};
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Instant,
+};
+
+/// A program on a GPU.
+#[derive(Debug)]
+pub(crate) struct GpuProgram {
+    device: GpuDevice,
+    plan: Arc<Plan>,
+    recording: Recording,
+    uniforms: wgpu::Buffer,
+    slots: Vec<Home>,
+    /// Made when a run is timed for the first time.
+    timestamps: Mutex<Option<Option<Timestamps>>>,
+    state: Mutex<State>,
+}
+
+/// What changes from run to run.
+#[derive(Debug)]
+pub(crate) struct State {
+    tenancy: Tenancy,
+    pub uploads: Option<Uploads>,
+    pub outputs: Vec<Arc<OutputSet>>,
+    pub bindings: Bindings,
+    pub in_flight: VecDeque<wgpu::SubmissionIndex>,
+}
+
+impl GpuProgram {
+    /// Compiles the dispatches that `choose` makes of the steps and the slot of partial results, and
+    /// makes the memory of a plan.
+    ///
+    /// # Errors
+    ///
+    /// [`CompileError`](crate::CompileError) where the device cannot run it; a
+    /// [`DeviceError`](crate::DeviceError) where there is not enough memory.
+    pub fn new(
+        device: &GpuDevice,
+        plan: Arc<Plan>,
+        choose: impl FnOnce(&[Step], usize) -> Result<Vec<Vec<Assembly>>, Error>,
+    ) -> Result<Self, Error> {
+        let recording = compile(device, &plan, choose)?;
+        let state = State {
+            tenancy: Tenancy::new(&plan, &recording.commands),
+            uploads: None,
+            outputs: Vec::new(),
+            bindings: Bindings::default(),
+            in_flight: VecDeque::new(),
+        };
+        Ok(GpuProgram {
+            slots: guard_bands::slots(device, &recording.slots)?,
+            uniforms: device.uniforms(&recording.uniforms)?,
+            device: device.clone(),
+            plan,
+            recording,
+            timestamps: Mutex::default(),
+            state: Mutex::new(state),
+        })
+    }
+
+    fn has_dispatches(&self) -> bool {
+        self.recording.commands.iter().any(|command| matches!(command, Command::Dispatch(_)))
+    }
+
+    /// Makes the bind groups for every set of results, so that no later run makes any.
+    fn bind_all(&self, state: &mut State, homes: &Homes) {
+        let State { outputs, bindings, .. } = state;
+        let mut homes = homes.clone();
+        for set in outputs {
+            homes.outputs.clone_from(&set.homes);
+            bindings.of(&self.device, &self.uniforms, &self.recording.commands, &homes);
+        }
+    }
+
+    pub fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Places the variables, makes inputs and results where that was not done, and says where
+    /// everything is but for the results, and which variables have stand-ins.
+    fn ready(&self, state: &mut State, store: &mut Store) -> Result<(Homes, Vec<Visit>), Error> {
+        let placement = state.tenancy.place(&self.device, &self.plan, store)?;
+        let uploads = match &mut state.uploads {
+            Some(uploads) => uploads,
+            none => none.insert(Uploads::new(&self.device, &self.plan.inputs)?),
+        };
+        while state.outputs.len() < IN_FLIGHT {
+            state.outputs.push(Arc::new(OutputSet::new(&self.device, &self.plan.outputs)?));
+        }
+        let homes = Homes {
+            slots: self.slots.clone(),
+            inputs: uploads.homes.clone(),
+            variables: placement.variables,
+            arenas: placement.arenas,
+            outputs: Vec::new(),
+        };
+        Ok((homes, placement.visits))
+    }
+
+    /// Submits one run; the results are on their way when this returns. Waits where three runs are on
+    /// their way already. A stopwatch notes when the first dispatch begins and the last one ends.
+    fn run_watched(
+        &self,
+        store: &mut Store,
+        inputs: &[Fed<'_>],
+        watch: Option<&Timestamps>,
+    ) -> Result<Results, Error> {
+        let device = &self.device;
+        device.shared.faults.check()?;
+        let mut state = self.lock();
+        let (mut homes, visits) = self.ready(&mut state, store)?;
+        let from_host = self.feed(&mut homes, inputs)?;
+        state.bindings.forget_the_dead();
+        if state.bindings.is_empty() {
+            self.bind_all(&mut state, &homes);
+        }
+        while state.in_flight.len() >= IN_FLIGHT
+            && let Some(oldest) = state.in_flight.pop_front()
+        {
+            device.wait(oldest)?;
+        }
+        let State { uploads, outputs, bindings, in_flight, .. } = &mut *state;
+        let set = self.free_set(outputs)?;
+        homes.outputs.clone_from(&set.homes);
+        let groups = bindings.of(device, &self.uniforms, &self.recording.commands, &homes);
+
+        let submissions = device.submissions();
+        if device.is_guarded {
+            guard_bands::poison(&submissions, &homes.slots);
+            guard_bands::poison(&submissions, &homes.outputs);
+        }
+        let mut frame = None;
+        let last = self.recording.submissions.len() - 1;
+        for (index, range) in self.recording.submissions.iter().enumerate() {
+            let mut encoder = submissions.encoder();
+            if let (0, Some(uploads)) = (index, &mut *uploads) {
+                frame = uploads.record(device, &submissions, &mut encoder, &from_host)?;
+            }
+            if index == 0 {
+                visits.iter().for_each(|visit| visit.begin(&mut encoder));
+            }
+            let (commands, tally) = (&self.recording.commands, &device.shared.tally);
+            record(&mut encoder, commands, tally, range.clone(), groups, &homes, watch);
+            if index == last {
+                visits.iter().for_each(|visit| visit.end(&mut encoder));
+                set.stage(&mut encoder);
+                if let Some(watch) = watch {
+                    watch.resolve(&mut encoder);
+                }
+            }
+            let submission = submissions.submit(encoder);
+            if index == 0
+                && let (Some(frame), Some(uploads)) = (frame, &mut *uploads)
+            {
+                uploads.submitted(frame, submission.clone());
+            }
+            if device.is_guarded {
+                let written = &self.recording.commands[range.clone()];
+                check_guards(device, &submissions, written, &homes)?;
+            }
+            for (_, (number, step)) in self.recording.looked_at.range(range.clone()) {
+                check_finite(device, &self.plan, &submissions, *number, step, &homes)?;
+            }
+            if index == last {
+                set.submitted(submission.clone());
+                in_flight.push_back(submission);
+            }
+        }
+        drop(submissions);
+        device.shared.faults.check()?;
+        Ok(GpuValue::all(device, &set))
+    }
+
+    /// Puts values of the device in the place of inputs; returns those that must be uploaded.
+    fn feed<'a>(
+        &self,
+        homes: &mut Homes,
+        inputs: &[Fed<'a>],
+    ) -> Result<Vec<(usize, &'a [u32])>, Error> {
+        let mut from_host = Vec::new();
+        for (input, fed) in inputs.iter().enumerate() {
+            match fed {
+                Fed::Host(array) => from_host.push((input, array.words())),
+                Fed::Device(value) => match value.data.is::<GpuValue>() {
+                    Some(value) if value.device().is(&self.device) => {
+                        homes.inputs[input] = value.home().clone();
+                    }
+                    _ => {
+                        let name = self.plan.inputs[input].0.clone();
+                        return Err(RunError::ForeignValue { name }.into());
+                    }
+                },
+            }
+        }
+        Ok(from_host)
+    }
+
+    /// Buffers for results that nobody holds; new ones only where the caller holds all.
+    fn free_set(&self, sets: &mut Vec<Arc<OutputSet>>) -> Result<Arc<OutputSet>, Error> {
+        let set = match sets.iter().position(|set| Arc::strong_count(set) == 1) {
+            Some(free) => sets.remove(free),
+            None => Arc::new(OutputSet::new(&self.device, &self.plan.outputs)?),
+        };
+        set.reuse();
+        // Used in turn: the one that was used last comes back last.
+        sets.push(set.clone());
+        Ok(set)
+    }
+}
+
+impl Executable for GpuProgram {
+    fn inputs(&self) -> &[(String, Meta)] {
+        &self.plan.inputs
+    }
+
+    /// After this a run creates no buffer, bind group or pipeline.
+    fn prepare(&self, store: &mut Store) -> Result<(), Error> {
+        self.device.shared.faults.check()?;
+        let mut state = self.lock();
+        let (homes, _) = self.ready(&mut state, store)?;
+        state.bindings.forget_the_dead();
+        self.bind_all(&mut state, &homes);
+        self.device.shared.faults.check()
+    }
+
+    /// Submits; the results are on their way when this returns.
+    fn run(&self, store: &mut Store, inputs: &[Fed<'_>]) -> Result<Results, Error> {
+        self.run_watched(store, inputs, None)
+    }
+
+    #[cfg(not(target_arch = "wasm32"))]
+    fn run_timed(
+        &self,
+        store: &mut Store,
+        inputs: &[Fed<'_>],
+    ) -> Result<(Results, RunTime), Error> {
+        let mut watch = self.timestamps.lock().unwrap_or_else(PoisonError::into_inner);
+        let watch = match &mut *watch {
+            Some(watch) => watch,
+            // Where nothing is dispatched, nothing writes the readings.
+            none => none.insert(match self.has_dispatches() {
+                true => Timestamps::new(&self.device)?,
+                false => None,
+            }),
+        };
+        let begin = Instant::now();
+        let results = self.run_watched(store, inputs, watch.as_ref())?;
+        let Some(submission) = self.lock().in_flight.back().cloned() else {
+            return Ok((results, RunTime { wall: begin.elapsed(), device: None }));
+        };
+        self.device.wait(submission.clone())?;
+        let wall = begin.elapsed();
+        let device = match watch {
+            Some(watch) => watch.read(&self.device, submission)?,
+            None => None,
+        };
+        Ok((results, RunTime { wall, device }))
+    }
+}

@@ -1,0 +1,51 @@
+//! Commands become those of wgpu.
+
+use super::{bindings::Homes, commands::Command, timestamps::Timestamps};
+use crate::gpu::{
+    device::counters::{Tally, count},
+    elements::bytes_of,
+};
+use std::ops::Range;
+
+/// Records commands, the dispatches between two copies in one pass.
+pub(crate) fn record(
+    encoder: &mut wgpu::CommandEncoder,
+    commands: &[Command],
+    tally: &Tally,
+    range: Range<usize>,
+    groups: &[Vec<wgpu::BindGroup>],
+    homes: &Homes,
+    watch: Option<&Timestamps>,
+) {
+    let is_dispatch = |index: &usize| matches!(commands[*index], Command::Dispatch(_));
+    let first = (0..commands.len()).find(is_dispatch);
+    let last = (0..commands.len()).rfind(is_dispatch);
+    let end = range.end;
+    let mut rest = range.peekable();
+    while let Some(&index) = rest.peek() {
+        if let Command::Copy { from, to, .. } = &commands[index] {
+            let ((source, read), (target, write)) = (homes.locate(*from), homes.locate(*to));
+            let bytes = bytes_of(to.len, to.dtype);
+            encoder.copy_buffer_to_buffer(&source.buffer, read, &target.buffer, write, bytes);
+            rest.next();
+            continue;
+        }
+        let behind = (index..end).find(|next| !is_dispatch(next)).unwrap_or(end);
+        let has = |one: Option<usize>| one.is_some_and(|one| (index..behind).contains(&one));
+        let timestamp_writes = watch.and_then(|watch| watch.writes(has(first), has(last)));
+        let descriptor = wgpu::ComputePassDescriptor { label: None, timestamp_writes };
+        let mut pass = encoder.begin_compute_pass(&descriptor);
+        while let Some(&index) = rest.peek()
+            && let Command::Dispatch(dispatch) = &commands[index]
+        {
+            pass.set_pipeline(&dispatch.pipeline.pipeline);
+            for (number, group) in groups[index].iter().enumerate() {
+                pass.set_bind_group(number as u32, group, &[]);
+            }
+            let [x, y, z] = dispatch.workgroups;
+            pass.dispatch_workgroups(x, y, z);
+            count(&tally.dispatches, 1);
+            rest.next();
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! How long the device itself was at work, by its own clock.
+
+use crate::{error::Error, gpu::device::GpuDevice};
+use std::time::Duration;
+use wgpu::BufferUsages;
+
+/// Two readings of the device's clock.
+#[derive(Debug)]
+pub(crate) struct Timestamps {
+    queries: wgpu::QuerySet,
+    resolved: wgpu::Buffer,
+    staging: wgpu::Buffer,
+    nanoseconds: f64,
+}
+
+/// Bytes of two readings.
+const BYTES: u64 = 16;
+
+impl Timestamps {
+    /// Where the device has a clock.
+    pub fn new(device: &GpuDevice) -> Result<Option<Self>, Error> {
+        let (nanoseconds, Some(queries)) = device.clock() else { return Ok(None) };
+        let buffer = |usage| device.create_buffer("timestamps", BYTES, usage, false);
+        let resolved = buffer(BufferUsages::QUERY_RESOLVE | BufferUsages::COPY_SRC)?;
+        let staging = buffer(BufferUsages::MAP_READ | BufferUsages::COPY_DST)?;
+        Ok(Some(Timestamps { queries, resolved, staging, nanoseconds }))
+    }
+
+    /// What a pass notes that has the first dispatch of a run, or the last one.
+    pub fn writes(
+        &self,
+        has_first: bool,
+        has_last: bool,
+    ) -> Option<wgpu::ComputePassTimestampWrites<'_>> {
+        (has_first || has_last).then_some(wgpu::ComputePassTimestampWrites {
+            query_set: &self.queries,
+            beginning_of_pass_write_index: has_first.then_some(0),
+            end_of_pass_write_index: has_last.then_some(1),
+        })
+    }
+
+    /// Records that the readings go to where the host can map them.
+    pub fn resolve(&self, encoder: &mut wgpu::CommandEncoder) {
+        encoder.resolve_query_set(&self.queries, 0..2, &self.resolved, 0);
+        encoder.copy_buffer_to_buffer(&self.resolved, 0, &self.staging, 0, BYTES);
+    }
+
+    /// The time between the readings; `None` where the clock did not move.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn read(
+        &self,
+        device: &GpuDevice,
+        submission: wgpu::SubmissionIndex,
+    ) -> Result<Option<Duration>, Error> {
+        let bytes = pollster::block_on(device.map_bytes(&self.staging, BYTES, submission))?;
+        let readings: Vec<u64> = bytemuck::pod_collect_to_vec(&bytes);
+        let ticks = readings[1].saturating_sub(readings[0]);
+        let time = Duration::from_secs_f64(ticks as f64 * self.nanoseconds * 1e-9);
+        Ok((ticks > 0).then_some(time))
+    }
+}

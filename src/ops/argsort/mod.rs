@@ -1,0 +1,306 @@
+//! The order of elements along an axis; sorting, and the largest few.
+
+use super::*;
+use super::{
+    lowering::{CpuKernel, Kernel, Shader, fold},
+    radix::{self, RadixCount, RadixScatter},
+    softmax::Rows,
+};
+use crate::{
+    dtype::DType,
+    shape::{AxisError, resolve_axis},
+};
+use std::{cmp::Ordering, sync::Arc};
+
+/// Where the elements along `axis` come from when sorted; equals stay in their order.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Argsort {
+    pub(crate) axis: usize,
+    pub(crate) descending: bool,
+    /// How many of the low bits of the [`sort_key`] differ at all: 32 unless more is known.
+    pub(crate) bits: u32,
+}
+
+/// Longest row that is sorted in the memory of a workgroup: 16 KiB, which every adapter has.
+const LONGEST: usize = 2048;
+
+/// The word by whose order as u32 elements of this type are sorted: the host's twin of
+/// `shaders/lib/sort_key.wgsl`.
+pub(super) fn sort_key(word: u32, dtype: DType, descending: bool) -> u32 {
+    const SIGN: u32 = 1 << 31;
+    let key = match dtype {
+        DType::U32 | DType::Bool => word,
+        DType::I32 => word ^ SIGN,
+        DType::F32 | DType::F16 => match word & !SIGN {
+            magnitude if magnitude > f32::INFINITY.to_bits() => u32::MAX,
+            0 => SIGN,
+            _ if word & SIGN != 0 => !word,
+            _ => word ^ SIGN,
+        },
+    };
+    if descending { !key } else { key }
+}
+
+/// What `sort_key` of the shaders calls the type.
+pub(super) fn kind(dtype: DType) -> f64 {
+    match dtype {
+        DType::U32 | DType::Bool => 0.0,
+        DType::I32 => 1.0,
+        DType::F32 | DType::F16 => 2.0,
+    }
+}
+
+/// The definition of the order: numbers by value, NaN as the largest of all.
+fn compare(a: f64, b: f64) -> Ordering {
+    a.partial_cmp(&b).unwrap_or_else(|| a.is_nan().cmp(&b.is_nan()))
+}
+
+impl<'g> Tensor<'g> {
+    /// Indices that sort the elements along `axis`, as u32: the least first, or the greatest where
+    /// `descending`. Equals stay in their order in both cases.
+    ///
+    /// # Numerics
+    ///
+    /// -0 equals 0. NaN counts as the largest, as in PyTorch: it is last, or first where
+    /// `descending`.
+    ///
+    /// # Gradient
+    ///
+    /// None.
+    ///
+    /// # Errors
+    ///
+    /// [`OpError::Axis`].
+    ///
+    /// # Source
+    ///
+    /// PyTorch's `argsort`.
+    #[track_caller]
+    pub fn argsort(self, axis: i32, descending: bool) -> Tensor<'g> {
+        match resolve_axis(axis, self.rank()) {
+            Ok(axis) => {
+                let bits = if self.dtype() == DType::Bool { 1 } else { u32::BITS };
+                self.graph.push(Argsort { axis, descending, bits }, &[self])
+            }
+            Err(reason) => self.graph.refuse("argsort", &[self], reason),
+        }
+    }
+
+    /// The elements along `axis` in the order of [`Tensor::argsort`].
+    ///
+    /// # Gradient
+    ///
+    /// The cotangent, each element where it came from.
+    ///
+    /// # Errors
+    ///
+    /// [`OpError::Axis`].
+    ///
+    /// # Source
+    ///
+    /// PyTorch's `sort`.
+    #[track_caller]
+    pub fn sort(self, axis: i32, descending: bool) -> Tensor<'g> {
+        self.take_along_axis(self.argsort(axis, descending), axis)
+    }
+
+    /// The `k` largest elements along `axis`, the largest first, and their indices, as u32. Of
+    /// equals the first; NaN counts as the largest, as in PyTorch.
+    ///
+    /// # Gradient
+    ///
+    /// Of the elements: the cotangent, where they came from. Of the indices: none.
+    ///
+    /// # Errors
+    ///
+    /// [`OpError::Axis`]; [`OpError::Range`] where there are fewer.
+    ///
+    /// # Source
+    ///
+    /// PyTorch's `topk`.
+    #[track_caller]
+    pub fn top_k(self, k: usize, axis: i32) -> (Tensor<'g>, Tensor<'g>) {
+        let extent = self.dim(axis);
+        if k > extent {
+            let reason = OpError::Range { start: 0, end: k, step: 1, extent };
+            let failed = self.graph.refuse("top_k", &[self], reason);
+            return (failed, failed);
+        }
+        let indices = self.argsort(axis, true).slice(axis, ..k);
+        (self.take_along_axis(indices, axis), indices)
+    }
+}
+
+impl std::fmt::Display for Argsort {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let descending = if self.descending { ", descending" } else { "" };
+        write!(f, "argsort[{}{descending}]", self.axis)?;
+        match self.bits {
+            u32::BITS => Ok(()),
+            bits => write!(f, " of {bits} bits"),
+        }
+    }
+}
+
+impl Operation for Argsort {
+    fn name(&self) -> &'static str {
+        "argsort"
+    }
+
+    fn infer(&self, operands: &[Meta]) -> Result<Meta, OpError> {
+        let shape = &operands[0].shape;
+        match self.axis < shape.rank() {
+            true => Ok(Meta::new(shape, DType::U32)),
+            false => Err(AxisError::missing(self.axis, shape.rank()).into()),
+        }
+    }
+
+    fn eval(&self, operands: &[&Array64]) -> Array64 {
+        let x = operands[0];
+        let mut y = x.map(DType::U32, |_| 0.0);
+        let extent = x.shape().dims()[self.axis];
+        for c in x.shape().keepdims(&[self.axis]).coordinates().filter(|_| extent > 0) {
+            let at = |index: usize| {
+                let mut c = c.clone();
+                c[self.axis] = index;
+                c
+            };
+            let mut order: Vec<usize> = (0..extent).collect();
+            order.sort_by(|&a, &b| {
+                let ordering = compare(x.at(&at(a)), x.at(&at(b)));
+                if self.descending { ordering.reverse() } else { ordering }
+            });
+            for (place, index) in order.into_iter().enumerate() {
+                y.data[x.shape().index(&at(place))] = index as f64;
+            }
+        }
+        y
+    }
+
+    fn vjp<'g>(&self, _: &[Tensor<'g>], _: Tensor<'g>, _: Tensor<'g>) -> Vec<Option<Tensor<'g>>> {
+        vec![None]
+    }
+
+    /// The axis moved behind the others; of long rows the digits of the keys, the last one first,
+    /// each time in a stable way.
+    fn expand<'g>(&self, operands: &[Tensor<'g>]) -> Option<Tensor<'g>> {
+        let x = operands[0];
+        let shape = x.shape();
+        let Some(rows) = Rows::along(&x.meta(), self.axis) else {
+            let last = shape.rank() - 1;
+            let op = Argsort { axis: last, ..self.clone() };
+            let (axis, last) = (self.axis as i32, last as i32);
+            let y = x.graph.push(op, &[x.swap_axes(axis, last)]);
+            return Some(y.swap_axes(axis, last));
+        };
+        let x = x.reshape([rows.rows as usize, rows.cols as usize]);
+        let mut order = x.graph.iota(x.shape(), 1, DType::U32);
+        for shift in (0..self.bits).step_by(radix::DIGIT_BITS as usize) {
+            let digit = radix::Digit { shift, descending: self.descending };
+            let counts = x.graph.push(RadixCount(digit), &[x, order]);
+            // By digit, then by block: how many come before.
+            let starts = counts.flatten(1).cumsum_from(-1, true, false).reshape(counts.shape());
+            order = x.graph.push(RadixScatter(digit), &[x, order, starts]);
+        }
+        Some(order.reshape(shape))
+    }
+
+    fn lower(&self, operands: &[&Meta], _: &Meta) -> Lowering {
+        let x = operands[0];
+        let rows = Rows::along(x, self.axis).filter(|rows| rows.cols as usize <= LONGEST);
+        let Some(rows) = rows else { return Lowering::Expand };
+        let size = rows.cols.next_power_of_two();
+        let shader = Shader {
+            name: "argsort",
+            source: include_str!("../../../shaders/argsort.wgsl"),
+            overrides: vec![
+                ("WG_SIZE", f64::from((size / 2).clamp(32, 256))),
+                ("SIZE", f64::from(size)),
+                ("KIND", kind(x.dtype)),
+                ("DESCENDING", f64::from(u8::from(self.descending))),
+            ],
+            params: bytemuck::bytes_of(&rows).to_vec(),
+            workgroups: fold(rows.rows as usize),
+        };
+        let (dtype, descending, cols) = (x.dtype, self.descending, rows.cols as usize);
+        let compute = move |operands: &[&[u32]], start: usize, out: &mut [u32]| {
+            let mut pairs: Vec<u64> = Vec::with_capacity(cols);
+            let rows = operands[0][start..].chunks_exact(cols);
+            for (row, y) in rows.zip(out.chunks_exact_mut(cols)) {
+                // The index behind the key makes the order stable.
+                let keyed = (0..).zip(row).map(|(index, &word)| {
+                    u64::from(sort_key(word, dtype, descending)) << 32 | index
+                });
+                pairs.clear();
+                pairs.extend(keyed);
+                pairs.sort_unstable();
+                y.iter_mut().zip(&pairs).for_each(|(y, &pair)| *y = pair as u32);
+            }
+        };
+        let work = 4 * (1 + size.ilog2() as usize);
+        let cpu = CpuKernel { granule: cols.max(1), work, compute: Arc::new(compute) };
+        let axes = (0..x.shape.rank()).filter(|&axis| axis != self.axis);
+        let probe = Probe::new(self.clone(), operands, Bound::Exact).along_all(axes);
+        Lowering::Kernel(Kernel::new(vec![shader], cpu, probe))
+    }
+
+    fn cost(&self, operands: &[&Meta], result: &Meta) -> Cost {
+        let extent = result.shape.dims()[self.axis].max(1);
+        Cost::elementwise(f64::from(extent.ilog2() + 1), operands, result)
+    }
+
+    fn samples() -> Vec<Sample> {
+        let of = |dtype, dims: &[usize], axis, descending| {
+            let bits = if dtype == DType::Bool { 1 } else { u32::BITS };
+            Sample::new(Argsort { axis, descending, bits }, [Meta::new(dims, dtype)])
+                .bound(Bound::Exact, "indices")
+        };
+        const STRANGE: &[f64] = &[
+            1.0,
+            f64::NAN,
+            -0.0,
+            f64::INFINITY,
+            0.0,
+            -2e-38,
+            -3e38,
+            f64::NEG_INFINITY,
+            0.0,
+            f64::NAN,
+            -0.0,
+        ];
+        let mut samples = Vec::new();
+        for descending in [false, true] {
+            let floats = |dims: &[usize], axis| of(DType::F32, dims, axis, descending);
+            samples.extend([
+                floats(&[3, 7], 1),
+                floats(&[5, 3], 0).named("columns"),
+                floats(&[2, 3, 4], 1).named("middle axis"),
+                floats(&[2, 9], 1).operand(0, Domain::Ties).named("ties"),
+                floats(&[3, 300], 1).operand(0, Domain::Ties).named("many ties"),
+                floats(&[2, 11], 1).operand(0, Domain::Values(STRANGE)).named("NaN, zeros"),
+                floats(&[2, 2200], 1).operand(0, Domain::Values(STRANGE)).named("NaN, long"),
+                floats(&[2, LONGEST], 1).named("the longest short row"),
+                of(DType::I32, &[3, 9], 1, descending),
+                of(DType::I32, &[1, LONGEST + 1], 1, descending).named("long"),
+                of(DType::U32, &[2, 7], 1, descending)
+                    .operand(0, Domain::Values(&[4e9, 3e9, 1.0, 4e9, 0.0, 2e9, 0.0])),
+                of(DType::Bool, &[2, 9], 1, descending),
+                of(DType::Bool, &[2, 2100], 1, descending).named("long"),
+            ]);
+        }
+        let floats = |dims: &[usize], axis| of(DType::F32, dims, axis, false);
+        samples.extend([
+            floats(&[3, 1], 1).named("rows of one"),
+            floats(&[1], 0).named("one"),
+            floats(&[0, 3], 1).named("no rows"),
+            floats(&[3, 0], 1).named("empty rows"),
+            floats(&[2, 0, 3], 1).named("empty middle axis"),
+            floats(&[2500, 2], 0).operand(0, Domain::Distinct).named("long columns"),
+        ]);
+        let samples = samples.into_iter().map(Sample::without_gradient).collect();
+        with_halves(samples, &["", "columns", "ties", "NaN, zeros", "NaN, long"])
+    }
+}
+
+#[cfg(test)]
+mod tests;
