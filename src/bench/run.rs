@@ -11,7 +11,7 @@ use super::{
 use crate::{
     device::Device,
     error::{CompileError, DeviceError, Error},
-    ops::lowering::Cost,
+    ops::cost::Cost,
 };
 use std::{
     collections::{BTreeMap, BTreeSet},

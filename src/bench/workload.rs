@@ -10,7 +10,7 @@ use crate::{
     error::Error,
     graph::{Graph, Tensor},
     init::Init,
-    ops::{contract::Domain, lowering::Cost},
+    ops::{contract::Domain, cost::Cost},
     program::Program,
     shape::Meta,
     variables::Variables,

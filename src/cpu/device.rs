@@ -1,13 +1,11 @@
 //! Threads and instruction sets.
 
+#[cfg(feature = "threads")]
+use crate::error::DeviceError;
 use crate::error::Error;
 use pulp::{Arch, Simd, WithSimd};
-#[cfg(feature = "threads")]
-use {
-    crate::error::DeviceError,
-    rayon::prelude::*,
-    std::sync::{Arc, OnceLock},
-};
+use rayon::prelude::*;
+use std::sync::{Arc, OnceLock};
 
 /// The processor. Clones share its threads.
 #[derive(Clone, Debug)]

@@ -6,7 +6,7 @@ use super::{
     evaluate::{Chunk, Scratch, round_to_half},
     tape::Tape,
 };
-use crate::{dtype::DType, ops::lowering::CpuKernel, schedule::plan::Epilogue};
+use crate::{dtype::DType, ops::kernel::CpuKernel, schedule::plan::Epilogue};
 use std::mem;
 
 /// Operations a chunk takes at least.

@@ -3,7 +3,7 @@
 use super::index::Indexed;
 use crate::{
     dtype::DType,
-    ops::lowering::Pointwise,
+    ops::class::Pointwise,
     schedule::expr::{Affine, Body, Term, TermId},
 };
 

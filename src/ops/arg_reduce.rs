@@ -1,6 +1,6 @@
 //! Where the extremum lies along axes.
 
-use super::lowering::{CpuKernel, Kernel, Shader, fold};
+use super::kernel::{CpuKernel, Kernel, Shader, fold};
 use super::*;
 use crate::{
     dtype::DType,
@@ -173,10 +173,14 @@ impl Operation for ArgReduce {
         Some(x.graph.push(op, &[x.transpose(axes)]))
     }
 
-    fn lower(&self, operands: &[&Meta], result: &Meta) -> Lowering {
+    fn class(&self, operands: &[&Meta], _: &Meta) -> Class {
+        Class::kernel_if(self.is_trailing(operands[0].shape.rank()))
+    }
+
+    fn kernel(&self, operands: &[&Meta], result: &Meta) -> Option<Kernel> {
         let x = operands[0];
         if !self.is_trailing(x.shape.rank()) {
-            return Lowering::Expand;
+            return None;
         }
         let rows = result.shape.len();
         let cols = x.shape.len().checked_div(rows).unwrap_or(0);
@@ -208,7 +212,7 @@ impl Operation for ArgReduce {
         let cpu = CpuKernel { granule: 1, work: cols.max(1), compute: Arc::new(compute) };
         let probe =
             Probe::new(self.clone(), operands, Bound::Exact).along_all(0..result.shape.rank());
-        Lowering::Kernel(Kernel::new(vec![shader], cpu, probe))
+        Some(Kernel::new(vec![shader], cpu, probe))
     }
 
     fn cost(&self, operands: &[&Meta], result: &Meta) -> Cost {

@@ -1,6 +1,6 @@
 //! Repetition along axes, after NumPy.
 
-use super::lowering::Layout;
+use super::class::Layout;
 use super::*;
 use crate::shape::Shape;
 
@@ -98,8 +98,12 @@ impl Operation for Broadcast {
         None
     }
 
-    fn lower(&self, _: &[&Meta], _: &Meta) -> Lowering {
-        Lowering::Layout(Layout::Broadcast)
+    fn class(&self, _: &[&Meta], _: &Meta) -> Class {
+        Class::Layout(Layout::Broadcast)
+    }
+
+    fn kernel(&self, _: &[&Meta], _: &Meta) -> Option<Kernel> {
+        None
     }
 
     fn cost(&self, operands: &[&Meta], result: &Meta) -> Cost {

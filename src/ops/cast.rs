@@ -1,7 +1,10 @@
 //! Conversion between element types.
 
-use super::lowering::{Pointwise, Scalar, Wgsl};
 use super::*;
+use super::{
+    class::Pointwise,
+    scalar::{Scalar, Wgsl},
+};
 use crate::dtype::DType;
 
 /// Converts each element.
@@ -126,8 +129,12 @@ impl Operation for Cast {
         None
     }
 
-    fn lower(&self, _: &[&Meta], _: &Meta) -> Lowering {
-        Lowering::Pointwise(Pointwise::Cast)
+    fn class(&self, _: &[&Meta], _: &Meta) -> Class {
+        Class::Pointwise(Pointwise::Cast)
+    }
+
+    fn kernel(&self, _: &[&Meta], _: &Meta) -> Option<Kernel> {
+        None
     }
 
     fn cost(&self, operands: &[&Meta], result: &Meta) -> Cost {

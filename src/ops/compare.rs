@@ -5,7 +5,8 @@
 use super::*;
 use super::{
     binary::Operand,
-    lowering::{Pointwise, Scalar, Wgsl},
+    class::Pointwise,
+    scalar::{Scalar, Wgsl},
 };
 use crate::dtype::DType;
 
@@ -187,8 +188,12 @@ impl Operation for Compare {
         None
     }
 
-    fn lower(&self, _: &[&Meta], _: &Meta) -> Lowering {
-        Lowering::Pointwise(Pointwise::Compare(self.0))
+    fn class(&self, _: &[&Meta], _: &Meta) -> Class {
+        Class::Pointwise(Pointwise::Compare(self.0))
+    }
+
+    fn kernel(&self, _: &[&Meta], _: &Meta) -> Option<Kernel> {
+        None
     }
 
     fn cost(&self, operands: &[&Meta], result: &Meta) -> Cost {

@@ -1,6 +1,6 @@
 //! Tensors one after another.
 
-use super::lowering::Layout;
+use super::class::Layout;
 use super::*;
 use crate::{graph::Graph, shape::resolve_axis};
 
@@ -130,8 +130,12 @@ impl Operation for Concat {
         None
     }
 
-    fn lower(&self, _: &[&Meta], _: &Meta) -> Lowering {
-        Lowering::Layout(Layout::Concat { axis: self.axis })
+    fn class(&self, _: &[&Meta], _: &Meta) -> Class {
+        Class::Layout(Layout::Concat { axis: self.axis })
+    }
+
+    fn kernel(&self, _: &[&Meta], _: &Meta) -> Option<Kernel> {
+        None
     }
 
     fn cost(&self, operands: &[&Meta], result: &Meta) -> Cost {

@@ -82,7 +82,7 @@ impl std::fmt::Display for CrossEntropy {
     }
 }
 
-impl Operation for CrossEntropy {
+impl composite::Composite for CrossEntropy {
     fn name(&self) -> &'static str {
         "cross_entropy"
     }
@@ -92,30 +92,30 @@ impl Operation for CrossEntropy {
         infer_rows(logits, labels).map(|rows| Meta::new(rows, logits.dtype))
     }
 
-    fn eval(&self, operands: &[&Array64]) -> Array64 {
-        crate::interpret::expanded(&self.clone().into(), operands)
-    }
-
     fn vjp<'g>(
         &self,
         operands: &[Tensor<'g>],
         _: Tensor<'g>,
         ct: Tensor<'g>,
-    ) -> Vec<Option<Tensor<'g>>> {
+    ) -> Option<Vec<Option<Tensor<'g>>>> {
         let [logits, labels] = *operands else { unreachable!("it has two operands") };
-        vec![Some(ct.graph.push(CrossEntropyGrad, &[logits, labels, ct])), None]
+        Some(vec![Some(ct.graph.push(CrossEntropyGrad, &[logits, labels, ct])), None])
     }
 
-    fn expand<'g>(&self, operands: &[Tensor<'g>]) -> Option<Tensor<'g>> {
+    fn expand<'g>(&self, operands: &[Tensor<'g>]) -> Tensor<'g> {
         let [logits, labels] = *operands else { unreachable!("it has two operands") };
         let [hot, counted] = hot(logits, labels);
         let z = logits.less_its_max(logits.rank() - 1);
         let picked = hot.select(z, z.full_like(0.0)).sum(-1);
         let loss = z.exp().sum(-1).log() - picked;
-        Some(counted.select(loss, loss.full_like(0.0)))
+        counted.select(loss, loss.full_like(0.0))
     }
 
-    fn lower(&self, operands: &[&Meta], _: &Meta) -> Lowering {
+    fn has_kernel(&self, _: &[&Meta], _: &Meta) -> bool {
+        true
+    }
+
+    fn kernel(&self, operands: &[&Meta], _: &Meta) -> Option<Kernel> {
         let rows = rows_of(operands[0], operands[1]);
         let compute = move |operands: &[&[u32]], start: usize, out: &mut [u32]| {
             for (row, y) in (start..).zip(out) {
@@ -134,7 +134,7 @@ impl Operation for CrossEntropy {
         let probe = Probe::new(CrossEntropy, operands, log_accuracy(rows.cols as usize).0)
             .along_all(0..operands[1].shape.rank())
             .operand(1, classes);
-        rows.kernel("cross_entropy", source, 1, work.max(1), Arc::new(compute), probe)
+        Some(rows.kernel("cross_entropy", source, 1, work.max(1), Arc::new(compute), probe))
     }
 
     fn cost(&self, operands: &[&Meta], result: &Meta) -> Cost {
@@ -180,7 +180,7 @@ impl std::fmt::Display for CrossEntropyGrad {
     }
 }
 
-impl Operation for CrossEntropyGrad {
+impl composite::Composite for CrossEntropyGrad {
     fn name(&self) -> &'static str {
         "cross_entropy_grad"
     }
@@ -197,28 +197,28 @@ impl Operation for CrossEntropyGrad {
         Ok(logits.clone())
     }
 
-    fn eval(&self, operands: &[&Array64]) -> Array64 {
-        crate::interpret::expanded(&self.clone().into(), operands)
-    }
-
     fn vjp<'g>(
         &self,
-        operands: &[Tensor<'g>],
+        _: &[Tensor<'g>],
         _: Tensor<'g>,
-        ct: Tensor<'g>,
-    ) -> Vec<Option<Tensor<'g>>> {
-        crate::autodiff::through_expansion(&self.clone().into(), operands, ct)
+        _: Tensor<'g>,
+    ) -> Option<Vec<Option<Tensor<'g>>>> {
+        None
     }
 
-    fn expand<'g>(&self, operands: &[Tensor<'g>]) -> Option<Tensor<'g>> {
+    fn expand<'g>(&self, operands: &[Tensor<'g>]) -> Tensor<'g> {
         let [logits, labels, ct] = *operands else { unreachable!("it has three operands") };
         let [hot, counted] = hot(logits, labels);
         let ct = counted.select(ct, ct.full_like(0.0)).unsqueeze(-1);
         let onehot = hot.select(1.0, logits.full_like(0.0));
-        Some((logits.softmax(-1) - onehot) * ct)
+        (logits.softmax(-1) - onehot) * ct
     }
 
-    fn lower(&self, operands: &[&Meta], _: &Meta) -> Lowering {
+    fn has_kernel(&self, _: &[&Meta], _: &Meta) -> bool {
+        true
+    }
+
+    fn kernel(&self, operands: &[&Meta], _: &Meta) -> Option<Kernel> {
         let rows = rows_of(operands[0], operands[1]);
         let cols = rows.cols as usize;
         let compute = move |operands: &[&[u32]], start: usize, out: &mut [u32]| {
@@ -242,7 +242,14 @@ impl Operation for CrossEntropyGrad {
         let probe = Probe::new(CrossEntropyGrad, operands, grad_accuracy(cols).0)
             .along_all(0..operands[1].shape.rank())
             .operand(1, Domain::Below(rows.cols + 1));
-        rows.kernel("cross_entropy_grad", source, cols, EXP_WORK + 6, Arc::new(compute), probe)
+        Some(rows.kernel(
+            "cross_entropy_grad",
+            source,
+            cols,
+            EXP_WORK + 6,
+            Arc::new(compute),
+            probe,
+        ))
     }
 
     fn cost(&self, operands: &[&Meta], result: &Meta) -> Cost {

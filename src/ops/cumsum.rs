@@ -2,7 +2,7 @@
 
 use super::*;
 use super::{
-    lowering::{CpuKernel, Kernel, Shader, fold},
+    kernel::{CpuKernel, Kernel, Shader, fold},
     softmax::Rows,
 };
 use crate::{
@@ -153,9 +153,13 @@ impl Operation for Cumsum {
         Some(x.graph.push(op, &[x.swap_axes(axis, last)]).swap_axes(axis, last))
     }
 
-    fn lower(&self, operands: &[&Meta], _: &Meta) -> Lowering {
+    fn class(&self, operands: &[&Meta], _: &Meta) -> Class {
+        Class::kernel_if(Rows::along(operands[0], self.axis).is_some())
+    }
+
+    fn kernel(&self, operands: &[&Meta], _: &Meta) -> Option<Kernel> {
         let x = operands[0];
-        let Some(rows) = Rows::along(x, self.axis) else { return Lowering::Expand };
+        let rows = Rows::along(x, self.axis)?;
         let lanes = rows.cols.div_ceil(ITEMS).next_power_of_two().clamp(32, 256);
         let shader = Shader {
             name: "cumsum",
@@ -182,7 +186,7 @@ impl Operation for Cumsum {
         let axes = (0..x.shape.rank()).filter(|&axis| axis != self.axis);
         let bound = accuracy(x.dtype, cols).0;
         let probe = Probe::new(self.clone(), operands, bound).along_all(axes);
-        Lowering::Kernel(Kernel::new(vec![shader], cpu, probe))
+        Some(Kernel::new(vec![shader], cpu, probe))
     }
 
     fn cost(&self, operands: &[&Meta], result: &Meta) -> Cost {

@@ -1,6 +1,6 @@
 //! Operations of other crates: a shape rule, a shader, and what else is known of them.
 
-use super::lowering::{CpuKernel, Kernel, Shader};
+use super::kernel::{CpuKernel, Kernel, Shader};
 use super::*;
 use crate::{dtype::DType, graph::Graph};
 use std::sync::Arc;
@@ -321,9 +321,13 @@ impl Operation for Custom {
         None
     }
 
-    fn lower(&self, operands: &[&Meta], result: &Meta) -> Lowering {
+    fn class(&self, _: &[&Meta], _: &Meta) -> Class {
+        Class::Kernel
+    }
+
+    fn kernel(&self, operands: &[&Meta], result: &Meta) -> Option<Kernel> {
         let cpu = self.0.cpu.as_ref().map(|cpu| cpu(operands, result));
-        Lowering::Kernel(Kernel {
+        Some(Kernel {
             shaders: vec![(self.0.shader)(operands, result)],
             cpu: cpu.or_else(|| self.defined_cpu(operands, result)),
             probe: self.probe(operands).map(Arc::new),

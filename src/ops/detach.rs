@@ -1,6 +1,6 @@
 //! A value without its history.
 
-use super::lowering::Layout;
+use super::class::Layout;
 use super::*;
 
 /// The same elements; no cotangent passes.
@@ -46,8 +46,12 @@ impl Operation for Detach {
         None
     }
 
-    fn lower(&self, _: &[&Meta], _: &Meta) -> Lowering {
-        Lowering::Layout(Layout::Reshape)
+    fn class(&self, _: &[&Meta], _: &Meta) -> Class {
+        Class::Layout(Layout::Reshape)
+    }
+
+    fn kernel(&self, _: &[&Meta], _: &Meta) -> Option<Kernel> {
+        None
     }
 
     fn cost(&self, _: &[&Meta], _: &Meta) -> Cost {

@@ -1,6 +1,6 @@
 //! Axes in reverse.
 
-use super::lowering::Layout;
+use super::class::Layout;
 use super::*;
 use crate::shape::{Axes, Shape};
 
@@ -59,8 +59,12 @@ impl Operation for Flip {
         None
     }
 
-    fn lower(&self, _: &[&Meta], _: &Meta) -> Lowering {
-        Lowering::Layout(Layout::Flip(self.axes.clone()))
+    fn class(&self, _: &[&Meta], _: &Meta) -> Class {
+        Class::Layout(Layout::Flip(self.axes.clone()))
+    }
+
+    fn kernel(&self, _: &[&Meta], _: &Meta) -> Option<Kernel> {
+        None
     }
 
     fn cost(&self, operands: &[&Meta], result: &Meta) -> Cost {

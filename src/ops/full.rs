@@ -63,8 +63,12 @@ impl Operation for Full {
         None
     }
 
-    fn lower(&self, _: &[&Meta], _: &Meta) -> Lowering {
-        Lowering::Full(self.word)
+    fn class(&self, _: &[&Meta], _: &Meta) -> Class {
+        Class::Full(self.word)
+    }
+
+    fn kernel(&self, _: &[&Meta], _: &Meta) -> Option<Kernel> {
+        None
     }
 
     fn cost(&self, operands: &[&Meta], result: &Meta) -> Cost {

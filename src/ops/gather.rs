@@ -2,8 +2,8 @@
 
 use super::*;
 use super::{
+    kernel::{CpuKernel, Kernel, Shader, fold},
     library::divisor,
-    lowering::{CpuKernel, Kernel, Shader, fold},
     scatter_add::ScatterAdd,
 };
 use crate::{
@@ -217,7 +217,11 @@ impl Operation for Gather {
         None
     }
 
-    fn lower(&self, operands: &[&Meta], result: &Meta) -> Lowering {
+    fn class(&self, _: &[&Meta], _: &Meta) -> Class {
+        Class::Kernel
+    }
+
+    fn kernel(&self, operands: &[&Meta], result: &Meta) -> Option<Kernel> {
         let [x, indices] = operands else { unreachable!("gather has two operands") };
         let of = self.indices;
         let lines = Lines::new(x.shape.dims(), self.axis, of.count(&indices.shape, self.axis));
@@ -278,7 +282,7 @@ impl Operation for Gather {
                 (0..added).fold(inner, |probe, d| probe.along(axis + d, [None, Some(d)]))
             }
         };
-        Lowering::Kernel(Kernel::new(vec![shader], cpu, probe))
+        Some(Kernel::new(vec![shader], cpu, probe))
     }
 
     fn cost(&self, operands: &[&Meta], result: &Meta) -> Cost {

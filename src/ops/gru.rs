@@ -85,7 +85,7 @@ impl std::fmt::Display for GruCell {
     }
 }
 
-impl Operation for GruCell {
+impl composite::Composite for GruCell {
     fn name(&self) -> &'static str {
         "gru_cell"
     }
@@ -95,30 +95,30 @@ impl Operation for GruCell {
         Ok(operands[2].clone())
     }
 
-    fn eval(&self, operands: &[&Array64]) -> Array64 {
-        crate::interpret::expanded(&self.clone().into(), operands)
-    }
-
     fn vjp<'g>(
         &self,
         operands: &[Tensor<'g>],
         _: Tensor<'g>,
         ct: Tensor<'g>,
-    ) -> Vec<Option<Tensor<'g>>> {
+    ) -> Option<Vec<Option<Tensor<'g>>>> {
         let operands = [operands, &[ct]].concat();
         let by = |by| Some(ct.graph.push(GruCellGrad { by }, &operands));
-        vec![by(By::Input), by(By::Sums), by(By::Hidden)]
+        Some(vec![by(By::Input), by(By::Sums), by(By::Hidden)])
     }
 
-    fn expand<'g>(&self, operands: &[Tensor<'g>]) -> Option<Tensor<'g>> {
+    fn expand<'g>(&self, operands: &[Tensor<'g>]) -> Tensor<'g> {
         let [input, sums, hidden] = *operands else { unreachable!("it has three operands") };
         let [_, z, n] = gates(input, sums);
         // (1 - z) n + z h, with one product less.
-        Some(n + z * (hidden - n))
+        n + z * (hidden - n)
     }
 
-    fn lower(&self, _: &[&Meta], _: &Meta) -> Lowering {
-        Lowering::Expand
+    fn has_kernel(&self, _: &[&Meta], _: &Meta) -> bool {
+        false
+    }
+
+    fn kernel(&self, _: &[&Meta], _: &Meta) -> Option<Kernel> {
+        None
     }
 
     fn cost(&self, operands: &[&Meta], result: &Meta) -> Cost {
@@ -146,7 +146,7 @@ impl std::fmt::Display for GruCellGrad {
     }
 }
 
-impl Operation for GruCellGrad {
+impl composite::Composite for GruCellGrad {
     fn name(&self) -> &'static str {
         match self.by {
             By::Input => "gru_cell_input_grad",
@@ -163,36 +163,36 @@ impl Operation for GruCellGrad {
         }
     }
 
-    fn eval(&self, operands: &[&Array64]) -> Array64 {
-        crate::interpret::expanded(&self.clone().into(), operands)
-    }
-
     fn vjp<'g>(
         &self,
-        operands: &[Tensor<'g>],
+        _: &[Tensor<'g>],
         _: Tensor<'g>,
-        ct: Tensor<'g>,
-    ) -> Vec<Option<Tensor<'g>>> {
-        crate::autodiff::through_expansion(&self.clone().into(), operands, ct)
+        _: Tensor<'g>,
+    ) -> Option<Vec<Option<Tensor<'g>>>> {
+        None
     }
 
-    fn expand<'g>(&self, operands: &[Tensor<'g>]) -> Option<Tensor<'g>> {
+    fn expand<'g>(&self, operands: &[Tensor<'g>]) -> Tensor<'g> {
         let [input, sums, hidden, ct] = *operands else { unreachable!("it has four operands") };
         let [r, z, n] = gates(input, sums);
         if self.by == By::Hidden {
-            return Some(ct * z);
+            return ct * z;
         }
         let [_, _, sn] = parts(sums);
         let slope = |y: Tensor<'g>| y * (1.0 - y);
         let dn = ct * (1.0 - z) * (1.0 - n * n);
         let last = if self.by == By::Input { dn } else { dn * r };
         let by_gates = [dn * sn * slope(r), ct * (hidden - n) * slope(z), last];
-        Some(input.graph.concat(&by_gates, -1))
+        input.graph.concat(&by_gates, -1)
     }
 
-    fn lower(&self, operands: &[&Meta], result: &Meta) -> Lowering {
+    fn has_kernel(&self, _: &[&Meta], result: &Meta) -> bool {
+        result.dtype == DType::F32
+    }
+
+    fn kernel(&self, operands: &[&Meta], result: &Meta) -> Option<Kernel> {
         if result.dtype != DType::F32 {
-            return Lowering::Expand;
+            return None;
         }
         let (by, rows) = (self.by, rows_of(operands[2]));
         let each = if by == By::Hidden { 1 } else { GATES };
@@ -212,7 +212,7 @@ impl Operation for GruCellGrad {
         let source = include_str!("../../shaders/gru_cell_grad.wgsl");
         let probe = Probe::new(self.clone(), operands, accuracy().0)
             .along_all(0..operands[2].shape.rank() - 1);
-        kernel(("gru_cell_grad", source), by as u32, rows, each, compute, probe)
+        Some(kernel(("gru_cell_grad", source), by as u32, rows, each, compute, probe))
     }
 
     fn cost(&self, operands: &[&Meta], result: &Meta) -> Cost {

@@ -60,8 +60,12 @@ impl Operation for Iota {
         None
     }
 
-    fn lower(&self, _: &[&Meta], _: &Meta) -> Lowering {
-        Lowering::Iota(self.axis)
+    fn class(&self, _: &[&Meta], _: &Meta) -> Class {
+        Class::Iota(self.axis)
+    }
+
+    fn kernel(&self, _: &[&Meta], _: &Meta) -> Option<Kernel> {
+        None
     }
 
     fn cost(&self, operands: &[&Meta], result: &Meta) -> Cost {

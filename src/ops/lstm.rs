@@ -2,7 +2,7 @@
 
 use super::*;
 use super::{
-    lowering::{CpuKernel, Kernel, Shader},
+    kernel::{CpuKernel, Kernel, Shader},
     softmax::{EXP_WORK, Rows},
 };
 use crate::{dtype::DType, shape::Shape};
@@ -86,7 +86,7 @@ pub(super) fn kernel(
     each: usize,
     compute: impl Fn(&[&[u32]], usize, &mut [u32]) + Send + Sync + 'static,
     probe: Probe,
-) -> Lowering {
+) -> Kernel {
     let elements = rows.rows as usize * rows.cols as usize;
     let shader = Shader::new(name, source, bytemuck::bytes_of(&rows), elements.div_ceil(256))
         .with_override("BY", f64::from(by));
@@ -94,7 +94,7 @@ pub(super) fn kernel(
     // A handful of exponentials an element, shared by its results.
     let work = GATES * EXP_WORK / each;
     let cpu = CpuKernel { granule, work, compute: Arc::new(compute) };
-    Lowering::Kernel(Kernel::new(vec![shader], cpu, probe))
+    Kernel::new(vec![shader], cpu, probe)
 }
 
 impl<'g> Tensor<'g> {
@@ -138,7 +138,7 @@ impl std::fmt::Display for LstmCell {
     }
 }
 
-impl Operation for LstmCell {
+impl composite::Composite for LstmCell {
     fn name(&self) -> &'static str {
         "lstm_cell"
     }
@@ -149,32 +149,32 @@ impl Operation for LstmCell {
         Ok(Meta::new([&[2], cell.dims()].concat(), gates.dtype))
     }
 
-    fn eval(&self, operands: &[&Array64]) -> Array64 {
-        crate::interpret::expanded(&self.clone().into(), operands)
-    }
-
     fn vjp<'g>(
         &self,
         operands: &[Tensor<'g>],
         y: Tensor<'g>,
         ct: Tensor<'g>,
-    ) -> Vec<Option<Tensor<'g>>> {
+    ) -> Option<Vec<Option<Tensor<'g>>>> {
         let [gates, cell] = *operands else { unreachable!("it has two operands") };
         let ([_, next], [hidden_ct, cell_ct]) = (states(y), states(ct));
         let by =
             |by| Some(ct.graph.push(LstmCellGrad { by }, &[gates, cell, next, hidden_ct, cell_ct]));
-        vec![by(By::Gates), by(By::Cell)]
+        Some(vec![by(By::Gates), by(By::Cell)])
     }
 
-    fn expand<'g>(&self, operands: &[Tensor<'g>]) -> Option<Tensor<'g>> {
+    fn expand<'g>(&self, operands: &[Tensor<'g>]) -> Tensor<'g> {
         let [gates, cell] = *operands else { unreachable!("it has two operands") };
         let [i, f, g, o] = parts(gates);
         let cell = f.sigmoid() * cell + i.sigmoid() * g.tanh();
-        Some(cell.graph.stack(&[o.sigmoid() * cell.tanh(), cell], 0))
+        cell.graph.stack(&[o.sigmoid() * cell.tanh(), cell], 0)
     }
 
-    fn lower(&self, _: &[&Meta], _: &Meta) -> Lowering {
-        Lowering::Expand
+    fn has_kernel(&self, _: &[&Meta], _: &Meta) -> bool {
+        false
+    }
+
+    fn kernel(&self, _: &[&Meta], _: &Meta) -> Option<Kernel> {
+        None
     }
 
     fn cost(&self, operands: &[&Meta], result: &Meta) -> Cost {
@@ -203,7 +203,7 @@ impl std::fmt::Display for LstmCellGrad {
     }
 }
 
-impl Operation for LstmCellGrad {
+impl composite::Composite for LstmCellGrad {
     fn name(&self) -> &'static str {
         match self.by {
             By::Gates => "lstm_cell_gates_grad",
@@ -219,20 +219,16 @@ impl Operation for LstmCellGrad {
         Ok(operands[self.by as usize].clone())
     }
 
-    fn eval(&self, operands: &[&Array64]) -> Array64 {
-        crate::interpret::expanded(&self.clone().into(), operands)
-    }
-
     fn vjp<'g>(
         &self,
-        operands: &[Tensor<'g>],
+        _: &[Tensor<'g>],
         _: Tensor<'g>,
-        ct: Tensor<'g>,
-    ) -> Vec<Option<Tensor<'g>>> {
-        crate::autodiff::through_expansion(&self.clone().into(), operands, ct)
+        _: Tensor<'g>,
+    ) -> Option<Vec<Option<Tensor<'g>>>> {
+        None
     }
 
-    fn expand<'g>(&self, operands: &[Tensor<'g>]) -> Option<Tensor<'g>> {
+    fn expand<'g>(&self, operands: &[Tensor<'g>]) -> Tensor<'g> {
         let &[gates, cell, next, hidden_ct, cell_ct] = operands else {
             unreachable!("it has five operands")
         };
@@ -240,7 +236,7 @@ impl Operation for LstmCellGrad {
         let [i, f, g, o, t] = [i.sigmoid(), f.sigmoid(), g.tanh(), o.sigmoid(), next.tanh()];
         let d = cell_ct + hidden_ct * o * (1.0 - t * t);
         if self.by == By::Cell {
-            return Some(d * f);
+            return d * f;
         }
         let slope = |y: Tensor<'g>| y * (1.0 - y);
         let by_gates = [
@@ -249,12 +245,16 @@ impl Operation for LstmCellGrad {
             d * i * (1.0 - g * g),
             hidden_ct * t * slope(o),
         ];
-        Some(gates.graph.concat(&by_gates, -1))
+        gates.graph.concat(&by_gates, -1)
     }
 
-    fn lower(&self, operands: &[&Meta], result: &Meta) -> Lowering {
+    fn has_kernel(&self, _: &[&Meta], result: &Meta) -> bool {
+        result.dtype == DType::F32
+    }
+
+    fn kernel(&self, operands: &[&Meta], result: &Meta) -> Option<Kernel> {
         if result.dtype != DType::F32 {
-            return Lowering::Expand;
+            return None;
         }
         let (by, rows) = (self.by, rows_of(operands[1]));
         let each = if by == By::Gates { GATES } else { 1 };
@@ -272,7 +272,7 @@ impl Operation for LstmCellGrad {
         let source = include_str!("../../shaders/lstm_cell_grad.wgsl");
         let probe = Probe::new(self.clone(), operands, accuracy().0)
             .along_all(0..operands[1].shape.rank() - 1);
-        kernel(("lstm_cell_grad", source), by as u32, rows, each, compute, probe)
+        Some(kernel(("lstm_cell_grad", source), by as u32, rows, each, compute, probe))
     }
 
     fn cost(&self, operands: &[&Meta], result: &Meta) -> Cost {

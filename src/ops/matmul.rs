@@ -2,7 +2,7 @@
 
 use super::*;
 use super::{
-    lowering::{CpuKernel, Kernel, Shader, fold},
+    kernel::{CpuKernel, Kernel, Shader, fold},
     transpose::Transpose,
 };
 use crate::{
@@ -366,7 +366,11 @@ impl Operation for Matmul {
         None
     }
 
-    fn lower(&self, operands: &[&Meta], _: &Meta) -> Lowering {
+    fn class(&self, _: &[&Meta], _: &Meta) -> Class {
+        Class::Kernel
+    }
+
+    fn kernel(&self, operands: &[&Meta], _: &Meta) -> Option<Kernel> {
         let product = self.product(&operands[0].shape, &operands[1].shape);
         let compute = move |operands: &[&[u32]], start: usize, out: &mut [u32]| {
             let [a, b] = [0, 1].map(|index| bytemuck::cast_slice(operands[index]));
@@ -384,7 +388,7 @@ impl Operation for Matmul {
             .along_all(0..batches)
             .along(batches, [Some(a), None])
             .along(batches + 1, [None, Some(b)]);
-        Lowering::Kernel(Kernel::new(product.shaders(), cpu, probe))
+        Some(Kernel::new(product.shaders(), cpu, probe))
     }
 
     fn cost(&self, operands: &[&Meta], result: &Meta) -> Cost {

@@ -1,6 +1,6 @@
 //! The product of matrices of bytes.
 
-use super::lowering::{CpuKernel, Kernel, Shader, fold};
+use super::kernel::{CpuKernel, Kernel, Shader, fold};
 use super::*;
 use crate::{
     dtype::DType,
@@ -128,7 +128,11 @@ impl Operation for MatmulI8 {
         None
     }
 
-    fn lower(&self, operands: &[&Meta], _: &Meta) -> Lowering {
+    fn class(&self, _: &[&Meta], _: &Meta) -> Class {
+        Class::Kernel
+    }
+
+    fn kernel(&self, operands: &[&Meta], _: &Meta) -> Option<Kernel> {
         let ([batches, m, words], [_, n, _]) =
             (matrices(operands[0]).unwrap_or_default(), matrices(operands[1]).unwrap_or_default());
         let compute = move |operands: &[&[u32]], start: usize, out: &mut [u32]| {
@@ -159,7 +163,7 @@ impl Operation for MatmulI8 {
             .along_all(0..outer)
             .along(outer, [Some(outer), None])
             .along(outer + 1, [None, Some(outer)]);
-        Lowering::Kernel(Kernel::new(vec![shader], cpu, probe))
+        Some(Kernel::new(vec![shader], cpu, probe))
     }
 
     fn cost(&self, operands: &[&Meta], result: &Meta) -> Cost {

@@ -10,10 +10,13 @@ pub(crate) mod attention;
 pub(crate) mod binary;
 pub(crate) mod broadcast;
 pub(crate) mod cast;
+pub(crate) mod class;
 pub(crate) mod compare;
+pub(crate) mod composite;
 pub(crate) mod concat;
 pub mod contract;
 pub(crate) mod convolution;
+pub(crate) mod cost;
 pub(crate) mod cross_entropy;
 pub(crate) mod cumsum;
 pub(crate) mod custom;
@@ -23,8 +26,8 @@ pub(crate) mod full;
 pub(crate) mod gather;
 pub(crate) mod gru;
 pub(crate) mod iota;
+pub(crate) mod kernel;
 pub(crate) mod library;
-pub mod lowering;
 pub(crate) mod lstm;
 pub(crate) mod math;
 pub(crate) mod matmul;
@@ -38,6 +41,7 @@ pub(crate) mod radix;
 pub(crate) mod random;
 pub(crate) mod reduce;
 pub(crate) mod reshape;
+pub(crate) mod scalar;
 pub(crate) mod scatter_add;
 pub(crate) mod segment;
 pub(crate) mod select;
@@ -51,8 +55,9 @@ pub(crate) mod update;
 pub use pool::Window;
 
 pub use convolution::Geometry;
+pub use cost::Cost;
 pub use custom::Custom;
-pub use lowering::{CpuKernel, Shader};
+pub use kernel::{CpuKernel, Shader};
 pub(crate) use math::erf_f64;
 
 use self::{
@@ -60,12 +65,13 @@ use self::{
     probe::Probe,
 };
 use crate::{array64::Array64, error::OpError, graph::Tensor, shape::Meta};
-use lowering::{Cost, Lowering};
+use class::Class;
+use kernel::Kernel;
 
 /// All the engine knows of one operation.
 ///
 /// No method has a default: a rule that was forgotten does not compile, and one that does not
-/// exist is said aloud (`None`, [`Lowering::Expand`]).
+/// exist is said aloud (`None`, [`Class::Composite`]).
 pub(crate) trait Operation {
     /// Name in errors and test output.
     fn name(&self) -> &'static str;
@@ -88,8 +94,12 @@ pub(crate) trait Operation {
     /// The operation written in others, where it is not a primitive.
     fn expand<'g>(&self, operands: &[Tensor<'g>]) -> Option<Tensor<'g>>;
 
-    /// How a device computes it on these shapes.
-    fn lower(&self, operands: &[&Meta], result: &Meta) -> Lowering;
+    /// What kind of computation it is on these shapes. This is asked often, and builds nothing.
+    fn class(&self, operands: &[&Meta], result: &Meta) -> Class;
+
+    /// What a device runs on these shapes: there is one exactly where the class is
+    /// [`Class::Kernel`].
+    fn kernel(&self, operands: &[&Meta], result: &Meta) -> Option<Kernel>;
 
     /// What it takes on these shapes.
     fn cost(&self, operands: &[&Meta], result: &Meta) -> Cost;
@@ -141,8 +151,12 @@ macro_rules! operations {
                 match self { $(Op::$Name(op) => op.expand(operands),)* }
             }
 
-            pub(crate) fn lower(&self, operands: &[&Meta], result: &Meta) -> Lowering {
-                match self { $(Op::$Name(op) => op.lower(operands, result),)* }
+            pub(crate) fn class(&self, operands: &[&Meta], result: &Meta) -> Class {
+                match self { $(Op::$Name(op) => op.class(operands, result),)* }
+            }
+
+            pub(crate) fn kernel(&self, operands: &[&Meta], result: &Meta) -> Option<Kernel> {
+                match self { $(Op::$Name(op) => op.kernel(operands, result),)* }
             }
 
             /// What the operation takes on these shapes.

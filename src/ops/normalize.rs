@@ -4,7 +4,7 @@
 //! Scale and shift are products and sums behind it, which the scheduler computes in the same
 //! step.
 
-use super::lowering::{Compute, CpuKernel, Kernel, Shader, fold};
+use super::kernel::{Compute, CpuKernel, Kernel, Shader, fold};
 use super::{softmax::row_sum, *};
 use crate::{
     dtype::DType,
@@ -219,7 +219,7 @@ impl Normalize {
         Some(if cols == 0 { [0, 0] } else { [rows, cols] })
     }
 
-    fn kernel(
+    fn row_kernel(
         &self,
         [rows, cols]: [usize; 2],
         (name, source): (&'static str, &'static str),
@@ -227,7 +227,7 @@ impl Normalize {
         compute: Arc<Compute>,
         rank: usize,
         probe: Probe,
-    ) -> Lowering {
+    ) -> Kernel {
         let params = Params { rows: rows as u32, cols: cols as u32, eps: self.eps as f32 };
         let shader = Shader {
             name,
@@ -247,7 +247,7 @@ impl Normalize {
             _ => probe,
         };
         let probe = probe.along_all((0..rank).filter(|axis| !self.axes.contains(axis)));
-        Lowering::Kernel(Kernel::new(vec![shader], cpu, probe))
+        Kernel::new(vec![shader], cpu, probe)
     }
 
     /// The mean of a row, or 0.
@@ -270,7 +270,7 @@ impl std::fmt::Display for Normalize {
     }
 }
 
-impl Operation for Normalize {
+impl composite::Composite for Normalize {
     fn name(&self) -> &'static str {
         if self.centred { "normalize" } else { "normalize_rms" }
     }
@@ -287,26 +287,26 @@ impl Operation for Normalize {
         if x.dtype.is_float() { Ok(x.clone()) } else { Err(OpError::DType(x.dtype)) }
     }
 
-    fn eval(&self, operands: &[&Array64]) -> Array64 {
-        crate::interpret::expanded(&self.clone().into(), operands)
-    }
-
     fn vjp<'g>(
         &self,
         operands: &[Tensor<'g>],
         _: Tensor<'g>,
         ct: Tensor<'g>,
-    ) -> Vec<Option<Tensor<'g>>> {
-        vec![Some(ct.graph.push(NormalizeGrad(self.clone()), &[operands[0], ct]))]
+    ) -> Option<Vec<Option<Tensor<'g>>>> {
+        Some(vec![Some(ct.graph.push(NormalizeGrad(self.clone()), &[operands[0], ct]))])
     }
 
-    fn expand<'g>(&self, operands: &[Tensor<'g>]) -> Option<Tensor<'g>> {
+    fn expand<'g>(&self, operands: &[Tensor<'g>]) -> Tensor<'g> {
         let [d, root] = self.parts(operands[0]);
-        Some(d / root)
+        d / root
     }
 
-    fn lower(&self, operands: &[&Meta], _: &Meta) -> Lowering {
-        let Some(rows) = self.rows(operands[0]) else { return Lowering::Expand };
+    fn has_kernel(&self, operands: &[&Meta], _: &Meta) -> bool {
+        self.rows(operands[0]).is_some()
+    }
+
+    fn kernel(&self, operands: &[&Meta], _: &Meta) -> Option<Kernel> {
+        let rows = self.rows(operands[0])?;
         let (op, cols) = (self.clone(), rows[1]);
         let compute = move |operands: &[&[u32]], start: usize, out: &mut [u32]| {
             let x: &[f32] = bytemuck::cast_slice(operands[0]);
@@ -320,7 +320,7 @@ impl Operation for Normalize {
         };
         let shader = ("normalize", include_str!("../../shaders/normalize.wgsl"));
         let probe = Probe::new(self.clone(), operands, accuracy(cols).0);
-        self.kernel(rows, shader, 8, Arc::new(compute), operands[0].shape.rank(), probe)
+        Some(self.row_kernel(rows, shader, 8, Arc::new(compute), operands[0].shape.rank(), probe))
     }
 
     fn cost(&self, operands: &[&Meta], result: &Meta) -> Cost {
@@ -379,45 +379,45 @@ impl std::fmt::Display for NormalizeGrad {
     }
 }
 
-impl Operation for NormalizeGrad {
+impl composite::Composite for NormalizeGrad {
     fn name(&self) -> &'static str {
         if self.0.centred { "normalize_grad" } else { "normalize_rms_grad" }
     }
 
     fn infer(&self, operands: &[Meta]) -> Result<Meta, OpError> {
         let [x, ct] = operands else { unreachable!("it has two operands") };
-        let y = self.0.infer(std::slice::from_ref(x))?;
+        let y = Operation::infer(&self.0, std::slice::from_ref(x))?;
         if ct.dtype != y.dtype {
             return Err(OpError::DTypes);
         }
         if ct.shape == y.shape { Ok(y) } else { Err(OpError::Target(y.shape)) }
     }
 
-    fn eval(&self, operands: &[&Array64]) -> Array64 {
-        crate::interpret::expanded(&self.clone().into(), operands)
-    }
-
     fn vjp<'g>(
         &self,
-        operands: &[Tensor<'g>],
+        _: &[Tensor<'g>],
         _: Tensor<'g>,
-        ct: Tensor<'g>,
-    ) -> Vec<Option<Tensor<'g>>> {
-        crate::autodiff::through_expansion(&self.clone().into(), operands, ct)
+        _: Tensor<'g>,
+    ) -> Option<Vec<Option<Tensor<'g>>>> {
+        None
     }
 
-    fn expand<'g>(&self, operands: &[Tensor<'g>]) -> Option<Tensor<'g>> {
+    fn expand<'g>(&self, operands: &[Tensor<'g>]) -> Tensor<'g> {
         let [x, ct] = *operands else { unreachable!("it has two operands") };
         let axes = self.0.axes();
         let [d, root] = self.0.parts(x);
         let y = d / root;
         let along = y * (ct * y).mean_keepdims(axes.as_slice());
         let centred = if self.0.centred { ct - ct.mean_keepdims(axes.as_slice()) } else { ct };
-        Some((centred - along) / root)
+        (centred - along) / root
     }
 
-    fn lower(&self, operands: &[&Meta], _: &Meta) -> Lowering {
-        let Some(rows) = self.0.rows(operands[0]) else { return Lowering::Expand };
+    fn has_kernel(&self, operands: &[&Meta], _: &Meta) -> bool {
+        self.0.rows(operands[0]).is_some()
+    }
+
+    fn kernel(&self, operands: &[&Meta], _: &Meta) -> Option<Kernel> {
+        let rows = self.0.rows(operands[0])?;
         let (op, cols) = (self.0.clone(), rows[1]);
         let compute = move |operands: &[&[u32]], start: usize, out: &mut [u32]| {
             let [x, ct] = [0, 1].map(|k| bytemuck::cast_slice::<u32, f32>(operands[k]));
@@ -438,7 +438,14 @@ impl Operation for NormalizeGrad {
         };
         let shader = ("normalize_grad", include_str!("../../shaders/normalize_grad.wgsl"));
         let probe = Probe::new(self.clone(), operands, grad_accuracy(cols).0);
-        self.0.kernel(rows, shader, 16, Arc::new(compute), operands[0].shape.rank(), probe)
+        Some(self.0.row_kernel(
+            rows,
+            shader,
+            16,
+            Arc::new(compute),
+            operands[0].shape.rank(),
+            probe,
+        ))
     }
 
     fn cost(&self, operands: &[&Meta], result: &Meta) -> Cost {

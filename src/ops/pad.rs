@@ -1,6 +1,6 @@
 //! A constant around the elements.
 
-use super::lowering::Layout;
+use super::class::Layout;
 use super::*;
 use crate::{dtype::DType, shape::Shape};
 
@@ -154,8 +154,12 @@ impl Operation for Pad {
         None
     }
 
-    fn lower(&self, _: &[&Meta], _: &Meta) -> Lowering {
-        Lowering::Layout(Layout::Pad { low: self.low.clone(), value: self.word })
+    fn class(&self, _: &[&Meta], _: &Meta) -> Class {
+        Class::Layout(Layout::Pad { low: self.low.clone(), value: self.word })
+    }
+
+    fn kernel(&self, _: &[&Meta], _: &Meta) -> Option<Kernel> {
+        None
     }
 
     fn cost(&self, operands: &[&Meta], result: &Meta) -> Cost {

@@ -7,7 +7,8 @@
 use super::*;
 use super::{
     binary::Operand,
-    lowering::{Pointwise, Scalar, Wgsl},
+    class::Pointwise,
+    scalar::{Scalar, Wgsl},
 };
 use crate::dtype::DType;
 
@@ -215,8 +216,12 @@ impl Operation for Quantise {
         None
     }
 
-    fn lower(&self, _: &[&Meta], _: &Meta) -> Lowering {
-        Lowering::Pointwise(Pointwise::Quantise(self.0))
+    fn class(&self, _: &[&Meta], _: &Meta) -> Class {
+        Class::Pointwise(Pointwise::Quantise(self.0))
+    }
+
+    fn kernel(&self, _: &[&Meta], _: &Meta) -> Option<Kernel> {
+        None
     }
 
     fn cost(&self, operands: &[&Meta], result: &Meta) -> Cost {

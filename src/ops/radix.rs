@@ -8,7 +8,7 @@
 use super::*;
 use super::{
     argsort::{kind, sort_key},
-    lowering::{CpuKernel, Kernel, Shader, fold},
+    kernel::{CpuKernel, Kernel, Shader, fold},
 };
 use crate::dtype::DType;
 use std::sync::Arc;
@@ -137,7 +137,11 @@ impl Operation for RadixCount {
         None
     }
 
-    fn lower(&self, operands: &[&Meta], _: &Meta) -> Lowering {
+    fn class(&self, _: &[&Meta], _: &Meta) -> Class {
+        Class::Kernel
+    }
+
+    fn kernel(&self, operands: &[&Meta], _: &Meta) -> Option<Kernel> {
         let x = operands[0];
         let ([_, cols], dtype, digit) = (extents(x), x.dtype, self.0);
         let blocks = cols.div_ceil(BLOCK);
@@ -160,7 +164,7 @@ impl Operation for RadixCount {
         let probe = Probe::new(*self, operands, Bound::Exact)
             .along_all([0])
             .operand(1, Domain::Below(cols as u32));
-        Lowering::Kernel(Kernel::new(vec![shader], cpu, probe))
+        Some(Kernel::new(vec![shader], cpu, probe))
     }
 
     fn cost(&self, operands: &[&Meta], result: &Meta) -> Cost {
@@ -242,7 +246,11 @@ impl Operation for RadixScatter {
         None
     }
 
-    fn lower(&self, operands: &[&Meta], _: &Meta) -> Lowering {
+    fn class(&self, _: &[&Meta], _: &Meta) -> Class {
+        Class::Kernel
+    }
+
+    fn kernel(&self, operands: &[&Meta], _: &Meta) -> Option<Kernel> {
         let x = operands[0];
         let ([_, cols], dtype, digit) = (extents(x), x.dtype, self.0);
         let blocks = cols.div_ceil(BLOCK);
@@ -267,7 +275,7 @@ impl Operation for RadixScatter {
         let probe = Probe::new(*self, operands, Bound::Exact)
             .along_all([0])
             .operands(move || scattered(digit, &x));
-        Lowering::Kernel(Kernel::new(vec![shader], cpu, probe))
+        Some(Kernel::new(vec![shader], cpu, probe))
     }
 
     fn cost(&self, operands: &[&Meta], result: &Meta) -> Cost {

@@ -4,8 +4,11 @@
 //! `i` is word `i mod 4` of the block whose counter is `(i / 4, counter, stream, 0)`. Bits and
 //! uniforms are equal on all devices; normals agree within a bound, as logarithm and cosine do.
 
-use super::lowering::{Pointwise, Scalar, Wgsl};
 use super::*;
+use super::{
+    class::Pointwise,
+    scalar::{Scalar, Wgsl},
+};
 use crate::{dtype::DType, graph::Graph, init::Init, shape::Shape};
 
 /// Draws from a distribution. Operands: two words of key, the counter, the index; all u32.
@@ -240,8 +243,12 @@ impl Operation for Random {
         None
     }
 
-    fn lower(&self, _: &[&Meta], _: &Meta) -> Lowering {
-        Lowering::Pointwise(Pointwise::Random(self.0))
+    fn class(&self, _: &[&Meta], _: &Meta) -> Class {
+        Class::Pointwise(Pointwise::Random(self.0))
+    }
+
+    fn kernel(&self, _: &[&Meta], _: &Meta) -> Option<Kernel> {
+        None
     }
 
     fn cost(&self, operands: &[&Meta], result: &Meta) -> Cost {

@@ -1,6 +1,6 @@
 //! Elements combined along axes: sum, product, maximum, minimum, and the mean.
 
-use super::lowering::Wgsl;
+use super::scalar::Wgsl;
 use super::*;
 use crate::{
     dtype::DType,
@@ -396,8 +396,12 @@ impl Operation for Reduce {
         None
     }
 
-    fn lower(&self, _: &[&Meta], _: &Meta) -> Lowering {
-        Lowering::Reduce { function: self.function, axes: self.axes.clone() }
+    fn class(&self, _: &[&Meta], _: &Meta) -> Class {
+        Class::Reduce { function: self.function, axes: self.axes.clone() }
+    }
+
+    fn kernel(&self, _: &[&Meta], _: &Meta) -> Option<Kernel> {
+        None
     }
 
     fn cost(&self, operands: &[&Meta], result: &Meta) -> Cost {

@@ -1,6 +1,6 @@
 //! The same elements in another shape.
 
-use super::lowering::Layout;
+use super::class::Layout;
 use super::*;
 use crate::shape::{Axes, Shape, resolve_axis};
 
@@ -129,8 +129,12 @@ impl Operation for Reshape {
         None
     }
 
-    fn lower(&self, _: &[&Meta], _: &Meta) -> Lowering {
-        Lowering::Layout(Layout::Reshape)
+    fn class(&self, _: &[&Meta], _: &Meta) -> Class {
+        Class::Layout(Layout::Reshape)
+    }
+
+    fn kernel(&self, _: &[&Meta], _: &Meta) -> Option<Kernel> {
+        None
     }
 
     fn cost(&self, operands: &[&Meta], result: &Meta) -> Cost {

@@ -4,7 +4,7 @@ use super::*;
 use super::{
     argsort::Argsort,
     gather::{Gather, Indices, Lines},
-    lowering::{CpuKernel, Kernel, Shader, fold},
+    kernel::{CpuKernel, Kernel, Shader, fold},
     reduce::ReduceFn::Sum,
     segment::{self, SegmentSum, SegmentTails},
 };
@@ -132,6 +132,13 @@ impl<'g> Tensor<'g> {
 }
 
 impl ScatterAdd {
+    /// Whether the kernel serves: each of its results looks at every index.
+    fn is_served(&self, lines: Lines, len: usize) -> bool {
+        let Lines { count, .. } = lines;
+        let is_short = count <= MOST_INDICES && count.saturating_mul(len) <= MOST_STEPS;
+        count <= FEW_INDICES || is_short || len == 0
+    }
+
     /// How many axes of the updates are those of the indices.
     fn axes(&self, indices: &Shape) -> usize {
         match self.indices {
@@ -291,13 +298,16 @@ impl Operation for ScatterAdd {
         Some(sums.reshape(result.shape))
     }
 
-    fn lower(&self, operands: &[&Meta], result: &Meta) -> Lowering {
+    fn class(&self, operands: &[&Meta], result: &Meta) -> Class {
+        Class::kernel_if(self.is_served(self.lines(operands[1], result), result.shape.len()))
+    }
+
+    fn kernel(&self, operands: &[&Meta], result: &Meta) -> Option<Kernel> {
         let lines = self.lines(operands[1], result);
         let Lines { extent, count, inner, .. } = lines;
         let len = result.shape.len();
-        let is_short = count <= MOST_INDICES && count.saturating_mul(len) <= MOST_STEPS;
-        if count > FEW_INDICES && !is_short && len > 0 {
-            return Lowering::Expand;
+        if !self.is_served(lines, len) {
+            return None;
         }
         let params = Params {
             len: len as u32,
@@ -333,7 +343,7 @@ impl Operation for ScatterAdd {
                 probe.along(d, [Some(of_updates), None])
             }),
         };
-        Lowering::Kernel(Kernel::new(vec![shader], cpu, probe))
+        Some(Kernel::new(vec![shader], cpu, probe))
     }
 
     fn cost(&self, operands: &[&Meta], result: &Meta) -> Cost {

@@ -11,7 +11,7 @@
 
 use super::*;
 use super::{
-    lowering::{CpuKernel, Kernel, Shader, fold},
+    kernel::{CpuKernel, Kernel, Shader, fold},
     reduce::ReduceFn::Sum,
 };
 use crate::dtype::DType::{self, F32};
@@ -88,7 +88,7 @@ fn kernel(
     block: usize,
     add: impl Fn(&[&[u32]], [usize; 2], &mut [u32]) + Send + Sync + 'static,
     probe: Probe,
-) -> Lowering {
+) -> Kernel {
     let ([_, count, cols], [_, extent, _]) = (extents(x), extents(result));
     let len = result.shape.len();
     let params = Params {
@@ -115,7 +115,7 @@ fn kernel(
     let work = 1 + count.div_ceil(extent.max(1));
     let cpu = CpuKernel { granule, work, compute: Arc::new(compute) };
     let probe = probe.along_all([0]);
-    Lowering::Kernel(Kernel::new(vec![shader], cpu, probe))
+    Kernel::new(vec![shader], cpu, probe)
 }
 
 /// Numbers, sorted keys below `below`, and an order, which fit together.
@@ -173,7 +173,11 @@ impl Operation for SegmentTails {
         None
     }
 
-    fn lower(&self, operands: &[&Meta], result: &Meta) -> Lowering {
+    fn class(&self, _: &[&Meta], _: &Meta) -> Class {
+        Class::Kernel
+    }
+
+    fn kernel(&self, operands: &[&Meta], result: &Meta) -> Option<Kernel> {
         let x = operands[0];
         let ([_, count, cols], block, dtype) = (extents(x), self.block, x.dtype);
         let shader = ("segment_tails", include_str!("../../shaders/segment_tails.wgsl"));
@@ -191,7 +195,7 @@ impl Operation for SegmentTails {
                 Sum.combine_words(dtype, y, &operands[0][place * cols..][..cols]);
             }
         };
-        kernel(shader, [x, result], block, add, probe)
+        Some(kernel(shader, [x, result], block, add, probe))
     }
 
     fn cost(&self, operands: &[&Meta], result: &Meta) -> Cost {
@@ -288,7 +292,11 @@ impl Operation for SegmentSum {
         None
     }
 
-    fn lower(&self, operands: &[&Meta], result: &Meta) -> Lowering {
+    fn class(&self, _: &[&Meta], _: &Meta) -> Class {
+        Class::Kernel
+    }
+
+    fn kernel(&self, operands: &[&Meta], result: &Meta) -> Option<Kernel> {
         let x = operands[0];
         let ([_, count, cols], block, dtype) = (extents(x), self.block, x.dtype);
         let blocks = count.div_ceil(block);
@@ -317,7 +325,7 @@ impl Operation for SegmentSum {
                 Sum.combine_words(dtype, y, &operands[0][place * cols..][..cols]);
             }
         };
-        kernel(shader, [x, result], block, add, probe)
+        Some(kernel(shader, [x, result], block, add, probe))
     }
 
     fn cost(&self, operands: &[&Meta], result: &Meta) -> Cost {

@@ -3,7 +3,8 @@
 use super::*;
 use super::{
     binary::Operand,
-    lowering::{Pointwise, Scalar, Wgsl},
+    class::Pointwise,
+    scalar::{Scalar, Wgsl},
 };
 use crate::dtype::DType;
 
@@ -105,8 +106,12 @@ impl Operation for Select {
         None
     }
 
-    fn lower(&self, _: &[&Meta], _: &Meta) -> Lowering {
-        Lowering::Pointwise(Pointwise::Select)
+    fn class(&self, _: &[&Meta], _: &Meta) -> Class {
+        Class::Pointwise(Pointwise::Select)
+    }
+
+    fn kernel(&self, _: &[&Meta], _: &Meta) -> Option<Kernel> {
+        None
     }
 
     fn cost(&self, operands: &[&Meta], result: &Meta) -> Cost {

@@ -1,6 +1,6 @@
 //! A box of evenly spaced elements.
 
-use super::lowering::Layout;
+use super::class::Layout;
 use super::*;
 use crate::shape::{Shape, resolve_axis};
 use std::ops::{Bound as End, RangeBounds};
@@ -152,8 +152,12 @@ impl Operation for Slice {
         None
     }
 
-    fn lower(&self, _: &[&Meta], _: &Meta) -> Lowering {
-        Lowering::Layout(Layout::Slice { starts: self.starts.clone(), steps: self.steps.clone() })
+    fn class(&self, _: &[&Meta], _: &Meta) -> Class {
+        Class::Layout(Layout::Slice { starts: self.starts.clone(), steps: self.steps.clone() })
+    }
+
+    fn kernel(&self, _: &[&Meta], _: &Meta) -> Option<Kernel> {
+        None
     }
 
     fn cost(&self, _: &[&Meta], result: &Meta) -> Cost {

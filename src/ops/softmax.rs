@@ -2,7 +2,7 @@
 
 use super::*;
 use super::{
-    lowering::{Compute, CpuKernel, Kernel, Shader, fold},
+    kernel::{Compute, CpuKernel, Kernel, Shader, fold},
     reduce::ReduceFn,
 };
 use crate::{
@@ -58,7 +58,7 @@ impl Rows {
         work: usize,
         compute: Arc<Compute>,
         probe: Probe,
-    ) -> Lowering {
+    ) -> Kernel {
         let shader = Shader {
             name,
             source,
@@ -67,7 +67,7 @@ impl Rows {
             workgroups: fold(self.rows as usize),
         };
         let cpu = CpuKernel { granule: granule.max(1), work, compute };
-        Lowering::Kernel(Kernel::new(vec![shader], cpu, probe))
+        Kernel::new(vec![shader], cpu, probe)
     }
 }
 
@@ -188,7 +188,7 @@ impl std::fmt::Display for Softmax {
     }
 }
 
-impl Operation for Softmax {
+impl composite::Composite for Softmax {
     fn name(&self) -> &'static str {
         "softmax"
     }
@@ -197,25 +197,30 @@ impl Operation for Softmax {
         infer(operands, self.axis)
     }
 
-    fn eval(&self, operands: &[&Array64]) -> Array64 {
-        crate::interpret::expanded(&self.clone().into(), operands)
+    fn vjp<'g>(
+        &self,
+        _: &[Tensor<'g>],
+        y: Tensor<'g>,
+        ct: Tensor<'g>,
+    ) -> Option<Vec<Option<Tensor<'g>>>> {
+        Some(vec![Some(y * (ct - (ct * y).sum_keepdims(self.axis as i32)))])
     }
 
-    fn vjp<'g>(&self, _: &[Tensor<'g>], y: Tensor<'g>, ct: Tensor<'g>) -> Vec<Option<Tensor<'g>>> {
-        vec![Some(y * (ct - (ct * y).sum_keepdims(self.axis as i32)))]
-    }
-
-    fn expand<'g>(&self, operands: &[Tensor<'g>]) -> Option<Tensor<'g>> {
+    fn expand<'g>(&self, operands: &[Tensor<'g>]) -> Tensor<'g> {
         let x = operands[0];
         if x.shape().is_empty() {
-            return Some(x); // There is no maximum to subtract.
+            return x; // There is no maximum to subtract.
         }
         let e = x.less_its_max(self.axis).exp();
-        Some(e / e.sum_keepdims(self.axis as i32))
+        e / e.sum_keepdims(self.axis as i32)
     }
 
-    fn lower(&self, operands: &[&Meta], _: &Meta) -> Lowering {
-        let Some(rows) = Rows::along(operands[0], self.axis) else { return Lowering::Expand };
+    fn has_kernel(&self, operands: &[&Meta], _: &Meta) -> bool {
+        Rows::along(operands[0], self.axis).is_some()
+    }
+
+    fn kernel(&self, operands: &[&Meta], _: &Meta) -> Option<Kernel> {
+        let rows = Rows::along(operands[0], self.axis)?;
         let cols = rows.cols as usize;
         let compute = move |operands: &[&[u32]], start: usize, out: &mut [u32]| {
             for (row, y) in (start / cols..).zip(out.chunks_exact_mut(cols)) {
@@ -229,7 +234,7 @@ impl Operation for Softmax {
         let source = include_str!("../../shaders/softmax.wgsl");
         let probe = Probe::new(self.clone(), operands, accuracy(cols).0)
             .along_all((0..operands[0].shape.rank()).filter(|&axis| axis != self.axis));
-        rows.kernel("softmax", source, cols, EXP_WORK + 4, Arc::new(compute), probe)
+        Some(rows.kernel("softmax", source, cols, EXP_WORK + 4, Arc::new(compute), probe))
     }
 
     fn cost(&self, operands: &[&Meta], result: &Meta) -> Cost {
@@ -274,7 +279,7 @@ impl std::fmt::Display for LogSoftmax {
     }
 }
 
-impl Operation for LogSoftmax {
+impl composite::Composite for LogSoftmax {
     fn name(&self) -> &'static str {
         "log_softmax"
     }
@@ -283,25 +288,30 @@ impl Operation for LogSoftmax {
         infer(operands, self.axis)
     }
 
-    fn eval(&self, operands: &[&Array64]) -> Array64 {
-        crate::interpret::expanded(&self.clone().into(), operands)
+    fn vjp<'g>(
+        &self,
+        _: &[Tensor<'g>],
+        y: Tensor<'g>,
+        ct: Tensor<'g>,
+    ) -> Option<Vec<Option<Tensor<'g>>>> {
+        Some(vec![Some(ct - y.exp() * ct.sum_keepdims(self.axis as i32))])
     }
 
-    fn vjp<'g>(&self, _: &[Tensor<'g>], y: Tensor<'g>, ct: Tensor<'g>) -> Vec<Option<Tensor<'g>>> {
-        vec![Some(ct - y.exp() * ct.sum_keepdims(self.axis as i32))]
-    }
-
-    fn expand<'g>(&self, operands: &[Tensor<'g>]) -> Option<Tensor<'g>> {
+    fn expand<'g>(&self, operands: &[Tensor<'g>]) -> Tensor<'g> {
         let x = operands[0];
         if x.shape().is_empty() {
-            return Some(x); // There is no maximum to subtract.
+            return x; // There is no maximum to subtract.
         }
         let z = x.less_its_max(self.axis);
-        Some(z - z.exp().sum_keepdims(self.axis as i32).log())
+        z - z.exp().sum_keepdims(self.axis as i32).log()
     }
 
-    fn lower(&self, operands: &[&Meta], _: &Meta) -> Lowering {
-        let Some(rows) = Rows::along(operands[0], self.axis) else { return Lowering::Expand };
+    fn has_kernel(&self, operands: &[&Meta], _: &Meta) -> bool {
+        Rows::along(operands[0], self.axis).is_some()
+    }
+
+    fn kernel(&self, operands: &[&Meta], _: &Meta) -> Option<Kernel> {
+        let rows = Rows::along(operands[0], self.axis)?;
         let cols = rows.cols as usize;
         let compute = move |operands: &[&[u32]], start: usize, out: &mut [u32]| {
             for (row, y) in (start / cols..).zip(out.chunks_exact_mut(cols)) {
@@ -316,7 +326,7 @@ impl Operation for LogSoftmax {
         let source = include_str!("../../shaders/log_softmax.wgsl");
         let probe = Probe::new(self.clone(), operands, log_accuracy(cols).0)
             .along_all((0..operands[0].shape.rank()).filter(|&axis| axis != self.axis));
-        rows.kernel("log_softmax", source, cols, EXP_WORK + 4, Arc::new(compute), probe)
+        Some(rows.kernel("log_softmax", source, cols, EXP_WORK + 4, Arc::new(compute), probe))
     }
 
     fn cost(&self, operands: &[&Meta], result: &Meta) -> Cost {

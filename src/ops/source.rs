@@ -56,8 +56,12 @@ macro_rules! source {
                 None
             }
 
-            fn lower(&self, _: &[&Meta], _: &Meta) -> Lowering {
-                Lowering::Source
+            fn class(&self, _: &[&Meta], _: &Meta) -> Class {
+                Class::Source
+            }
+
+            fn kernel(&self, _: &[&Meta], _: &Meta) -> Option<Kernel> {
+                None
             }
 
             fn cost(&self, _: &[&Meta], _: &Meta) -> Cost {

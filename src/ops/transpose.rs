@@ -1,6 +1,6 @@
 //! Axes in another order.
 
-use super::lowering::Layout;
+use super::class::Layout;
 use super::*;
 use crate::shape::{AxisError, Shape, resolve_axis};
 
@@ -111,8 +111,12 @@ impl Operation for Transpose {
         None
     }
 
-    fn lower(&self, _: &[&Meta], _: &Meta) -> Lowering {
-        Lowering::Layout(Layout::Transpose(self.axes.clone()))
+    fn class(&self, _: &[&Meta], _: &Meta) -> Class {
+        Class::Layout(Layout::Transpose(self.axes.clone()))
+    }
+
+    fn kernel(&self, _: &[&Meta], _: &Meta) -> Option<Kernel> {
+        None
     }
 
     fn cost(&self, operands: &[&Meta], result: &Meta) -> Cost {

@@ -88,7 +88,7 @@ impl std::fmt::Display for Update {
     }
 }
 
-impl Operation for Update {
+impl composite::Composite for Update {
     fn name(&self) -> &'static str {
         match self {
             Moment { .. } => "moment",
@@ -115,21 +115,17 @@ impl Operation for Update {
         if same { Ok(tensors[0].clone()) } else { Err(OpError::Target(tensors[0].shape.clone())) }
     }
 
-    fn eval(&self, operands: &[&Array64]) -> Array64 {
-        crate::interpret::expanded(&(*self).into(), operands)
-    }
-
     fn vjp<'g>(
         &self,
-        operands: &[Tensor<'g>],
+        _: &[Tensor<'g>],
         _: Tensor<'g>,
-        ct: Tensor<'g>,
-    ) -> Vec<Option<Tensor<'g>>> {
-        crate::autodiff::through_expansion(&(*self).into(), operands, ct)
+        _: Tensor<'g>,
+    ) -> Option<Vec<Option<Tensor<'g>>>> {
+        None
     }
 
     /// In f32, whatever the operands are.
-    fn expand<'g>(&self, operands: &[Tensor<'g>]) -> Option<Tensor<'g>> {
+    fn expand<'g>(&self, operands: &[Tensor<'g>]) -> Tensor<'g> {
         let dtype = operands[0].dtype();
         let operands: Vec<Tensor> = operands.iter().map(|x| x.cast(DType::F32)).collect();
         let updated = match (*self, operands.as_slice()) {
@@ -146,11 +142,15 @@ impl Operation for Update {
             }
             _ => unreachable!("updates are built with their operands"),
         };
-        Some(updated.cast(dtype))
+        updated.cast(dtype)
     }
 
-    fn lower(&self, _: &[&Meta], _: &Meta) -> Lowering {
-        Lowering::Expand
+    fn has_kernel(&self, _: &[&Meta], _: &Meta) -> bool {
+        false
+    }
+
+    fn kernel(&self, _: &[&Meta], _: &Meta) -> Option<Kernel> {
+        None
     }
 
     fn cost(&self, operands: &[&Meta], result: &Meta) -> Cost {

@@ -3,8 +3,8 @@
 use crate::{
     dtype::DType,
     ops::{
+        class::Pointwise,
         contract::{Bound, unit_in_last_place},
-        lowering::Pointwise,
         reduce::ReduceFn,
     },
     schedule::expr::{Body, Guard, Term},

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     dtype::DType,
-    ops::{contract::Noise, lowering::Pointwise},
+    ops::{class::Pointwise, contract::Noise},
     schedule::{
         expr::{Body, Term, TermId},
         plan::{Region, Step, StepKind},

@@ -4,12 +4,12 @@ use super::pass::keep;
 use crate::{
     dtype::DType,
     graph::{Graph, Node, Tensor},
-    ops::{Op, lowering::Lowering},
+    ops::{Op, class::Class},
     shape::Meta,
 };
 
 fn expands(op: &Op, operands: &[&Meta], result: &Meta) -> bool {
-    matches!(op.lower(operands, result), Lowering::Expand)
+    matches!(op.class(operands, result), Class::Composite)
 }
 
 /// Whether anything is left to expand; an expansion may contain another.

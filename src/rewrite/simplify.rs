@@ -8,9 +8,9 @@ use crate::{
         Op,
         binary::{Binary, BinaryFn},
         broadcast::Broadcast,
+        class::{Class, Layout},
         concat::Concat,
         full::Full,
-        lowering::{Layout, Lowering},
         matmul::Matmul,
         pad::Pad,
         reshape::Reshape,
@@ -42,8 +42,8 @@ fn constant<'g>(node: &Node, x: &[Tensor<'g>], graph: &'g Graph) -> Option<Tenso
     let metas: Vec<Meta> = x.iter().map(|x| x.meta()).collect();
     let words = x.iter().map(|&x| word(x)).collect::<Option<Vec<_>>>()?;
     let full = |word| graph.push(Full { word, meta: node.meta.clone() }, &[]);
-    match node.op.lower(&metas.iter().collect::<Vec<_>>(), &node.meta) {
-        Lowering::Pointwise(_) if !words.is_empty() => {
+    match node.op.class(&metas.iter().collect::<Vec<_>>(), &node.meta) {
+        Class::Pointwise(_) if !words.is_empty() => {
             let scalars: Vec<Array64> = words
                 .iter()
                 .zip(&metas)
@@ -55,7 +55,7 @@ fn constant<'g>(node: &Node, x: &[Tensor<'g>], graph: &'g Graph) -> Option<Tenso
             let value = node.op.eval(&scalars.iter().collect::<Vec<_>>()).data[0];
             Some(full(node.meta.dtype.to_word(value)))
         }
-        Lowering::Layout(
+        Class::Layout(
             Layout::Reshape
             | Layout::Transpose(_)
             | Layout::Broadcast
@@ -70,7 +70,7 @@ fn constant<'g>(node: &Node, x: &[Tensor<'g>], graph: &'g Graph) -> Option<Tenso
 fn layout<'g>(node: &Node, x: &[Tensor<'g>], graph: &'g Graph) -> Option<Tensor<'g>> {
     let &[x] = x else { return None };
     let metas = [&x.meta()];
-    let Lowering::Layout(layout) = node.op.lower(&metas, &node.meta) else { return None };
+    let Class::Layout(layout) = node.op.class(&metas, &node.meta) else { return None };
     let same_shape = x.shape() == node.meta.shape;
     let inner = graph.node(x.id);
     let operand = || Tensor { graph, id: inner.inputs[0] };

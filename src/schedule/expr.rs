@@ -4,7 +4,7 @@
 //! become affine indices and guards of the loads. No text of any language is in here; the GPU
 //! prints it as WGSL, the CPU evaluates it in blocks.
 
-use crate::{dtype::DType, ops::lowering::Pointwise};
+use crate::{dtype::DType, ops::class::Pointwise};
 
 /// Index of a term in its [`Body`].
 pub(crate) type TermId = usize;

@@ -12,11 +12,13 @@ use crate::{
     graph::{Node, NodeId},
     ops::{
         binary::BinaryFn,
-        lowering::{Kernel, Layout, Lowering, Pointwise},
+        class::{Class, Layout, Pointwise},
+        kernel::Kernel,
         unary::UnaryFn,
     },
     shape::Meta,
 };
+use std::cell::OnceCell;
 
 /// Storage buffers a step may bind, as the smallest devices allow (Metal: 8, one of which wgpu
 /// needs).
@@ -34,7 +36,9 @@ const CHEAP: usize = 2;
 /// The walk over a graph, from its last node to its first.
 pub(super) struct Fuser<'a> {
     pub(super) nodes: &'a [Node],
-    pub(super) lowerings: Vec<Lowering>,
+    pub(super) classes: Vec<Class>,
+    /// Those of the kernels that were needed so far.
+    kernels: Vec<OnceCell<Kernel>>,
     /// Number of times a needed node reads it.
     pub(super) uses: Vec<usize>,
     /// Whether it is stored: decided by its consumers, which come later in the graph.
@@ -44,14 +48,8 @@ pub(super) struct Fuser<'a> {
 impl<'a> Fuser<'a> {
     /// For nodes of which some are needed. `roots` are stored in any case.
     pub fn new(nodes: &'a [Node], needed: &[bool], roots: &[NodeId]) -> Self {
-        let lowerings = nodes
-            .iter()
-            .map(|node| {
-                let operands: Vec<&Meta> =
-                    node.inputs.iter().map(|id| &nodes[id.index()].meta).collect();
-                node.op.lower(&operands, &node.meta)
-            })
-            .collect();
+        let class = |node: &Node| node.op.class(&operands_of(nodes, node), &node.meta);
+        let classes = nodes.iter().map(class).collect();
         let mut uses = vec![0; nodes.len()];
         for (node, _) in nodes.iter().zip(needed).filter(|(_, needed)| **needed) {
             for input in &node.inputs {
@@ -63,14 +61,14 @@ impl<'a> Fuser<'a> {
             stored[root.index()] = true;
             uses[root.index()] += 1;
         }
-        Fuser { nodes, lowerings, uses, stored }
+        Fuser { nodes, classes, kernels: vec![OnceCell::new(); nodes.len()], uses, stored }
     }
 
     /// All groups, in order of execution.
     pub fn groups(mut self) -> Vec<Group> {
         let mut groups = Vec::new();
         for index in (0..self.nodes.len()).rev() {
-            if self.stored[index] && !matches!(self.lowerings[index], Lowering::Source) {
+            if self.stored[index] && !matches!(self.classes[index], Class::Source) {
                 let (group, requests) = self.group(NodeId(index as u32));
                 for request in requests {
                     self.stored[request.index()] = true;
@@ -103,9 +101,9 @@ impl<'a> Fuser<'a> {
         draft.nodes = reshaped;
         let at = At::root(&draft.space);
         let shared = target != root && self.uses[target.index()] > 1;
-        let term = match self.lowerings[target.index()] {
+        let term = match self.classes[target.index()] {
             _ if shared => self.value(&mut draft, target, at),
-            Lowering::Reduce { .. } | Lowering::Kernel(_) => {
+            Class::Reduce { .. } | Class::Kernel => {
                 draft.anchor = Some((target, at.coords));
                 draft.nodes.push(target);
                 draft.body.push(Term::Acc, meta.dtype)
@@ -118,9 +116,9 @@ impl<'a> Fuser<'a> {
             None => GroupKind::Map { space: draft.space.clone(), body, terms: vec![term] },
             Some((anchor, coords)) => {
                 let epilogue = Epilogue { body, root: term };
-                match &self.lowerings[anchor.index()] {
-                    Lowering::Kernel(kernel) => self.kernel(&mut draft, anchor, kernel, epilogue),
-                    Lowering::Reduce { function, axes } => {
+                match &self.classes[anchor.index()] {
+                    Class::Kernel => self.kernel(&mut draft, anchor, epilogue),
+                    Class::Reduce { function, axes } => {
                         let outer = std::mem::take(&mut draft.space);
                         let (inner, body, value) =
                             self.prologue(&mut draft, anchor, &outer, coords, axes);
@@ -141,7 +139,7 @@ impl<'a> Fuser<'a> {
     fn without_reshapes(&self, root: NodeId) -> (NodeId, Vec<NodeId>) {
         let mut target = root;
         let mut reshapes = vec![];
-        while matches!(self.lowerings[target.index()], Lowering::Layout(Layout::Reshape)) {
+        while matches!(self.classes[target.index()], Class::Layout(Layout::Reshape)) {
             reshapes.push(target);
             target = self.nodes[target.index()].inputs[0];
             if self.is_loaded(target) || self.uses[target.index()] > 1 {
@@ -152,13 +150,7 @@ impl<'a> Fuser<'a> {
     }
 
     /// A kernel: its operands, which are stored, come before those of its epilogue.
-    fn kernel(
-        &self,
-        draft: &mut Draft,
-        anchor: NodeId,
-        kernel: &Kernel,
-        mut epilogue: Epilogue,
-    ) -> GroupKind {
+    fn kernel(&self, draft: &mut Draft, anchor: NodeId, mut epilogue: Epilogue) -> GroupKind {
         let node = &self.nodes[anchor.index()];
         let own: Vec<NodeId> = node.inputs.iter().map(|&id| self.unreshaped(id)).collect();
         let operands = own.len();
@@ -169,8 +161,15 @@ impl<'a> Fuser<'a> {
         }
         draft.requests.extend(&own);
         draft.operands.splice(0..0, own);
-        let (kernel, space, dtype) = (kernel.clone(), draft.space.clone(), node.meta.dtype);
+        let (kernel, space, dtype) = (self.built(anchor), draft.space.clone(), node.meta.dtype);
         GroupKind::Kernel { kernel, operands, space, dtype, epilogue }
+    }
+
+    /// The kernel of a node: built once, however often its group is attempted.
+    fn built(&self, anchor: NodeId) -> Kernel {
+        let (node, kernel) = (&self.nodes[anchor.index()], &self.kernels[anchor.index()]);
+        let build = || node.op.kernel(&operands_of(self.nodes, node), &node.meta);
+        kernel.get_or_init(|| build().expect("an operation of this class has a kernel")).clone()
     }
 
     /// What a reduction combines: its inner extents, the expression, and the term in it.
@@ -201,7 +200,7 @@ impl<'a> Fuser<'a> {
 
     pub(super) fn may_anchor(&self, draft: &Draft, id: NodeId, at: &At) -> bool {
         let meta = &self.nodes[id.index()].meta;
-        matches!(self.lowerings[id.index()], Lowering::Reduce { .. } | Lowering::Kernel(_))
+        matches!(self.classes[id.index()], Class::Reduce { .. } | Class::Kernel)
             && draft.anchor_allowed
             && draft.anchor.is_none()
             && !self.stored[id.index()]
@@ -218,12 +217,12 @@ impl<'a> Fuser<'a> {
         if self.stored[index] {
             return false;
         }
-        match &self.lowerings[index] {
-            Lowering::Source | Lowering::Reduce { .. } | Lowering::Kernel(_) => false,
-            Lowering::Full(_) | Lowering::Iota(_) => true,
-            Lowering::Expand => unreachable!("expanded before"),
-            Lowering::Layout(Layout::Reshape) if self.is_loaded(self.unreshaped(id)) => false,
-            Lowering::Pointwise(_) | Lowering::Layout(_) => {
+        match &self.classes[index] {
+            Class::Source | Class::Reduce { .. } | Class::Kernel => false,
+            Class::Full(_) | Class::Iota(_) => true,
+            Class::Composite => unreachable!("expanded before"),
+            Class::Layout(Layout::Reshape) if self.is_loaded(self.unreshaped(id)) => false,
+            Class::Pointwise(_) | Class::Layout(_) => {
                 at.depth < draft.depth
                     && draft.nodes.len() < MAX_OPERATIONS
                     && (self.uses[index] == 1 || self.weight(id) <= CHEAP)
@@ -233,13 +232,13 @@ impl<'a> Fuser<'a> {
 
     /// Whether a node's value is in memory when a later group runs.
     pub(super) fn is_loaded(&self, id: NodeId) -> bool {
-        self.stored[id.index()] || matches!(self.lowerings[id.index()], Lowering::Source)
+        self.stored[id.index()] || matches!(self.classes[id.index()], Class::Source)
     }
 
     /// The node whose words these are: reshaping moves nothing.
     pub(super) fn unreshaped(&self, id: NodeId) -> NodeId {
-        match self.lowerings[id.index()] {
-            Lowering::Layout(Layout::Reshape) if !self.stored[id.index()] => {
+        match self.classes[id.index()] {
+            Class::Layout(Layout::Reshape) if !self.stored[id.index()] => {
                 self.unreshaped(self.nodes[id.index()].inputs[0])
             }
             _ => id,
@@ -251,14 +250,14 @@ impl<'a> Fuser<'a> {
         if self.is_loaded(id) {
             return 0;
         }
-        let own = match &self.lowerings[id.index()] {
-            Lowering::Source | Lowering::Full(_) | Lowering::Iota(_) => return 0,
+        let own = match &self.classes[id.index()] {
+            Class::Source | Class::Full(_) | Class::Iota(_) => return 0,
             // Each would be repeated with all that is below it.
-            Lowering::Layout(Layout::Concat { .. }) => return CHEAP + 1,
-            Lowering::Layout(Layout::Pad { .. }) => 1,
-            Lowering::Layout(_) => 0,
-            Lowering::Pointwise(function) => weight_of(function),
-            Lowering::Reduce { .. } | Lowering::Kernel(_) | Lowering::Expand => return CHEAP + 1,
+            Class::Layout(Layout::Concat { .. }) => return CHEAP + 1,
+            Class::Layout(Layout::Pad { .. }) => 1,
+            Class::Layout(_) => 0,
+            Class::Pointwise(function) => weight_of(function),
+            Class::Reduce { .. } | Class::Kernel | Class::Composite => return CHEAP + 1,
         };
         let inputs = &self.nodes[id.index()].inputs;
         inputs.iter().fold(own, |sum, &input| match sum > CHEAP {
@@ -272,13 +271,18 @@ impl<'a> Fuser<'a> {
         if self.is_loaded(id) {
             return false;
         }
-        match &self.lowerings[id.index()] {
-            Lowering::Layout(Layout::Concat { .. }) => true,
-            Lowering::Layout(_) => self.computes(self.nodes[id.index()].inputs[0]),
-            Lowering::Pointwise(_) | Lowering::Reduce { .. } | Lowering::Kernel(_) => true,
-            Lowering::Source | Lowering::Full(_) | Lowering::Iota(_) | Lowering::Expand => false,
+        match &self.classes[id.index()] {
+            Class::Layout(Layout::Concat { .. }) => true,
+            Class::Layout(_) => self.computes(self.nodes[id.index()].inputs[0]),
+            Class::Pointwise(_) | Class::Reduce { .. } | Class::Kernel => true,
+            Class::Source | Class::Full(_) | Class::Iota(_) | Class::Composite => false,
         }
     }
+}
+
+/// Shapes and types of the operands of a node.
+fn operands_of<'a>(nodes: &'a [Node], node: &Node) -> Vec<&'a Meta> {
+    node.inputs.iter().map(|id| &nodes[id.index()].meta).collect()
 }
 
 /// The cost of a function, in light operations.

@@ -7,7 +7,7 @@ use super::{
 use crate::{
     dtype::DType,
     graph::NodeId,
-    ops::{lowering::Kernel, reduce::ReduceFn},
+    ops::{kernel::Kernel, reduce::ReduceFn},
 };
 
 /// A step that is still in terms of nodes.

@@ -9,7 +9,7 @@ use super::{
 use crate::{
     dtype::DType,
     graph::{Node, NodeId},
-    ops::lowering::{Layout, Lowering, Pointwise},
+    ops::class::{Class, Layout, Pointwise},
     shape::Shape,
 };
 
@@ -54,10 +54,10 @@ impl Fuser<'_> {
             depth: at.depth + 1,
             ..at.clone()
         };
-        match &self.lowerings[id.index()] {
-            Lowering::Full(word) => draft.body.push(Term::Const(*word), dtype),
-            Lowering::Iota(axis) => coordinate(&mut draft.body, &at.coords[*axis], dtype),
-            Lowering::Pointwise(function) => {
+        match &self.classes[id.index()] {
+            Class::Full(word) => draft.body.push(Term::Const(*word), dtype),
+            Class::Iota(axis) => coordinate(&mut draft.body, &at.coords[*axis], dtype),
+            Class::Pointwise(function) => {
                 let operands: Vec<TermId> = node
                     .inputs
                     .iter()
@@ -65,10 +65,10 @@ impl Fuser<'_> {
                     .collect();
                 draft.body.push(Term::Apply(*function, operands), dtype)
             }
-            Lowering::Layout(layout) => self.relocate(draft, node, layout, next),
+            Class::Layout(layout) => self.relocate(draft, node, layout, next),
             // A root that is a source is read as it is.
-            Lowering::Source => self.load(draft, id, at),
-            Lowering::Reduce { .. } | Lowering::Kernel(_) | Lowering::Expand => {
+            Class::Source => self.load(draft, id, at),
+            Class::Reduce { .. } | Class::Kernel | Class::Composite => {
                 unreachable!("anchors are not inlined, and what expands is expanded before")
             }
         }

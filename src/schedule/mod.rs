@@ -22,7 +22,7 @@ pub use plan::Plan;
 
 use crate::{
     graph::{Declaration, Effect, Graph, Node, NodeId, Tensor},
-    ops::{Op, lowering::Cost},
+    ops::{Op, cost::Cost},
     shape::Meta,
 };
 use arena::{Batch, Role};

@@ -5,10 +5,7 @@ use crate::{
     dtype::DType,
     error::{NotFinite, Place},
     graph::Declaration,
-    ops::{
-        lowering::{Cost, Kernel},
-        reduce::ReduceFn,
-    },
+    ops::{cost::Cost, kernel::Kernel, reduce::ReduceFn},
     shape::{Meta, Shape},
 };
 

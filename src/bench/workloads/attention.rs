@@ -1,11 +1,10 @@
 //! Causal attention and its derivatives.
 
-use crate::bench::workload::{at, with_gradients, words};
 use crate::{
     array::Array,
     bench::{
         check::Sum,
-        workload::{Elements, Workload},
+        workload::{Elements, Workload, at, with_gradients, words},
     },
     functions::AttentionOptions,
     graph::Tensor,

@@ -1,13 +1,12 @@
 //! Convolution, its two gradients, its like in bytes, and pooling.
 
 use super::products::dot;
-use crate::bench::workload::{at, with_gradients, words};
 use crate::{
     array::Array,
     autodiff,
     bench::{
         check::Sum,
-        workload::{Elements, Workload},
+        workload::{Elements, Workload, at, with_gradients, words},
     },
     dtype::DType,
     graph::Tensor,

@@ -1,8 +1,10 @@
 //! One step of Adam: parameters, both moments and gradients are read, all but the gradients written.
 
-use crate::bench::workload::{at, words};
 use crate::{
-    bench::{check::Sum, workload::Workload},
+    bench::{
+        check::Sum,
+        workload::{Workload, at, words},
+    },
     dtype::DType,
     graph::Tensor,
     ops::contract::Domain,

@@ -1,8 +1,10 @@
 //! Products of square matrices: of f32, of f16, and of bytes.
 
-use crate::bench::workload::{at, words};
 use crate::{
-    bench::{check::Sum, workload::Workload},
+    bench::{
+        check::Sum,
+        workload::{Workload, at, words},
+    },
     dtype::DType,
     ops::contract::Domain,
 };

@@ -1,11 +1,10 @@
 //! What is bound by memory: functions of elements, reductions, and functions of whole rows.
 
-use crate::bench::workload::{at, with_gradients, words};
 use crate::{
     array::Array,
     bench::{
         check::Sum,
-        workload::{Elements, Workload},
+        workload::{Elements, Workload, at, with_gradients, words},
     },
     graph::Tensor,
     ops::math::erf_f64,

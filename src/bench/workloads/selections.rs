@@ -1,8 +1,10 @@
 //! Rows of a table by index, and sums of rows by index: an embedding and its derivative.
 
-use crate::bench::workload::{at, words};
 use crate::{
-    bench::{check::Sum, workload::Workload},
+    bench::{
+        check::Sum,
+        workload::{Workload, at, words},
+    },
     dtype::DType,
     ops::contract::Domain,
 };

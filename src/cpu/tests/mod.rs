@@ -11,8 +11,10 @@ use crate::{
     error::Error,
     ops::{
         binary::BinaryFn,
+        class::Pointwise,
         contract::Noise,
-        lowering::{Cost, CpuKernel, Kernel, Pointwise, Shader},
+        cost::Cost,
+        kernel::{CpuKernel, Kernel, Shader},
     },
     schedule::{
         expr::{Affine, Body, Guard, Term, TermId},

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     dtype::DType,
-    ops::lowering::{Shader, fold},
+    ops::kernel::{Shader, fold},
     schedule::{
         expr::{Body, TermId},
         plan::{Plan, Step, StepKind, Storage},

@@ -6,7 +6,7 @@
 
 use crate::{
     gpu::elements::{ALIGNMENT, bytes_of, first_of, width},
-    ops::lowering::Cost,
+    ops::cost::Cost,
     schedule::plan::{Plan, Region, Step, StepKind, Storage},
 };
 

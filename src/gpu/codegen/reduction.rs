@@ -16,7 +16,7 @@ use crate::{
     dtype::DType,
     gpu::elements::bytes_of,
     ops::{
-        lowering::{Shader, fold},
+        kernel::{Shader, fold},
         reduce::ReduceFn,
     },
     schedule::{

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     dtype::DType,
-    ops::{library::closure, lowering::Shader},
+    ops::{kernel::Shader, library::closure},
     schedule::{
         expr::{Body, TermId},
         plan::{Epilogue, Region, Step},

@@ -11,11 +11,11 @@ pub use adapter::{AdapterSummary, adapters, open_any, open_best_hardware, open_n
 pub use counters::Counters;
 pub use verification::{Proofs, Verification};
 
+use super::codegen::Assembly;
 use crate::{
     dtype::DType,
     error::{DeviceError, Error},
-    gpu::codegen::Assembly,
-    ops::lowering::MAX_GROUPS,
+    ops::kernel::MAX_GROUPS,
 };
 use counters::{Tally, count};
 use faults::Faults;

@@ -9,7 +9,7 @@ use crate::{
         device::GpuDevice,
         elements::bytes_of,
     },
-    ops::lowering::Cost,
+    ops::cost::Cost,
     schedule::{
         expr::Body,
         plan::{Plan, Region, Step, StepKind},

@@ -5,10 +5,7 @@ use crate::{
     DType, Error, Fed, Variables,
     backend::Executable,
     gpu::codegen::hazards,
-    ops::{
-        binary::BinaryFn,
-        lowering::{Cost, Pointwise},
-    },
+    ops::{binary::BinaryFn, class::Pointwise, cost::Cost},
     schedule::{
         expr::{Affine, Body, Term},
         plan::{Plan, Region, Step, StepKind, Storage},

@@ -2,7 +2,7 @@
 
 use super::*;
 use super::{
-    lowering::{CpuKernel, Kernel, Shader, fold},
+    kernel::{CpuKernel, Kernel, Shader, fold},
     radix::{self, RadixCount, RadixScatter},
     softmax::Rows,
 };
@@ -142,6 +142,13 @@ impl std::fmt::Display for Argsort {
     }
 }
 
+impl Argsort {
+    /// The rows that one workgroup can sort.
+    fn rows(&self, x: &Meta) -> Option<Rows> {
+        Rows::along(x, self.axis).filter(|rows| rows.cols as usize <= LONGEST)
+    }
+}
+
 impl Operation for Argsort {
     fn name(&self) -> &'static str {
         "argsort"
@@ -205,10 +212,13 @@ impl Operation for Argsort {
         Some(order.reshape(shape))
     }
 
-    fn lower(&self, operands: &[&Meta], _: &Meta) -> Lowering {
+    fn class(&self, operands: &[&Meta], _: &Meta) -> Class {
+        Class::kernel_if(self.rows(operands[0]).is_some())
+    }
+
+    fn kernel(&self, operands: &[&Meta], _: &Meta) -> Option<Kernel> {
         let x = operands[0];
-        let rows = Rows::along(x, self.axis).filter(|rows| rows.cols as usize <= LONGEST);
-        let Some(rows) = rows else { return Lowering::Expand };
+        let rows = self.rows(x)?;
         let size = rows.cols.next_power_of_two();
         let shader = Shader {
             name: "argsort",
@@ -241,7 +251,7 @@ impl Operation for Argsort {
         let cpu = CpuKernel { granule: cols.max(1), work, compute: Arc::new(compute) };
         let axes = (0..x.shape.rank()).filter(|&axis| axis != self.axis);
         let probe = Probe::new(self.clone(), operands, Bound::Exact).along_all(axes);
-        Lowering::Kernel(Kernel::new(vec![shader], cpu, probe))
+        Some(Kernel::new(vec![shader], cpu, probe))
     }
 
     fn cost(&self, operands: &[&Meta], result: &Meta) -> Cost {

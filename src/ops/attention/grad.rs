@@ -72,7 +72,7 @@ impl std::fmt::Display for AttentionGrad {
     }
 }
 
-impl Operation for AttentionGrad {
+impl composite::Composite for AttentionGrad {
     fn name(&self) -> &'static str {
         match self.by {
             By::Queries => "attention_query_grad",
@@ -86,20 +86,16 @@ impl Operation for AttentionGrad {
         Ok(operands[self.by.operand()].clone())
     }
 
-    fn eval(&self, operands: &[&Array64]) -> Array64 {
-        crate::interpret::expanded(&self.clone().into(), operands)
-    }
-
     fn vjp<'g>(
         &self,
-        operands: &[Tensor<'g>],
+        _: &[Tensor<'g>],
         _: Tensor<'g>,
-        ct: Tensor<'g>,
-    ) -> Vec<Option<Tensor<'g>>> {
-        crate::autodiff::through_expansion(&self.clone().into(), operands, ct)
+        _: Tensor<'g>,
+    ) -> Option<Vec<Option<Tensor<'g>>>> {
+        None
     }
 
-    fn expand<'g>(&self, operands: &[Tensor<'g>]) -> Option<Tensor<'g>> {
+    fn expand<'g>(&self, operands: &[Tensor<'g>]) -> Tensor<'g> {
         let [q, k, v, rows, mask, draw] = six(operands);
         let dtype = q.dtype();
         let [q, k, v] = [q, k, v].map(|x| x.cast(DType::F32));
@@ -109,7 +105,7 @@ impl Operation for AttentionGrad {
         let weights = (self.of.scores(q, k, self.of.mask(mask)) - logs).exp();
         if self.by == By::Values {
             let weights = self.of.kept(weights, draw);
-            return Some(gathered(weights.swap_axes(-1, -2).matmul(ct), v).cast(dtype));
+            return gathered(weights.swap_axes(-1, -2).matmul(ct), v).cast(dtype);
         }
         let slopes = self.of.kept(ct.matmul(serving(v, q).swap_axes(-1, -2)), draw);
         let steep = self.of.scaled(weights * (slopes - along), q.dim(-1));
@@ -117,13 +113,18 @@ impl Operation for AttentionGrad {
             By::Queries => steep.matmul(serving(k, q)),
             _ => gathered(steep.swap_axes(-1, -2).matmul(q), k),
         };
-        Some(grad.cast(dtype))
+        grad.cast(dtype)
     }
 
-    fn lower(&self, operands: &[&Meta], result: &Meta) -> Lowering {
-        let Ok(extents) = self.extents(operands) else { return Lowering::Expand };
+    fn has_kernel(&self, operands: &[&Meta], result: &Meta) -> bool {
+        let extents = self.extents(operands);
+        extents.is_ok_and(|extents| extents.is_served(result.dtype))
+    }
+
+    fn kernel(&self, operands: &[&Meta], result: &Meta) -> Option<Kernel> {
+        let extents = self.extents(operands).ok()?;
         if !extents.is_served(result.dtype) {
-            return Lowering::Expand;
+            return None;
         }
         let by = self.by;
         let compute = move |operands: &[&[u32]], start: usize, out: &mut [u32]| {
@@ -160,7 +161,7 @@ impl Operation for AttentionGrad {
                 probe.along(axis, [None, row, row, None, extents.mask_keys(operands[4]), None])
             }
         };
-        Lowering::Kernel(Kernel::new(vec![shader], cpu, probe))
+        Some(Kernel::new(vec![shader], cpu, probe))
     }
 
     fn cost(&self, operands: &[&Meta], result: &Meta) -> Cost {

@@ -20,7 +20,7 @@ impl std::fmt::Display for AttentionLogs {
     }
 }
 
-impl Operation for AttentionLogs {
+impl composite::Composite for AttentionLogs {
     fn name(&self) -> &'static str {
         "attention_logs"
     }
@@ -30,29 +30,30 @@ impl Operation for AttentionLogs {
         Ok(Meta::new([outer(&operands[0]), &[extents.t]].concat(), DType::F32))
     }
 
-    fn eval(&self, operands: &[&Array64]) -> Array64 {
-        crate::interpret::expanded(&self.clone().into(), operands)
-    }
-
     fn vjp<'g>(
         &self,
-        operands: &[Tensor<'g>],
+        _: &[Tensor<'g>],
         _: Tensor<'g>,
-        ct: Tensor<'g>,
-    ) -> Vec<Option<Tensor<'g>>> {
-        crate::autodiff::through_expansion(&self.clone().into(), operands, ct)
+        _: Tensor<'g>,
+    ) -> Option<Vec<Option<Tensor<'g>>>> {
+        None
     }
 
-    fn expand<'g>(&self, operands: &[Tensor<'g>]) -> Option<Tensor<'g>> {
+    fn expand<'g>(&self, operands: &[Tensor<'g>]) -> Tensor<'g> {
         let &[q, k, mask] = operands else { unreachable!("three operands") };
         let [q, k] = [q, k].map(|x| x.cast(DType::F32));
-        Some(self.0.scores(q, k, self.0.mask(mask)).log_sum_exp(-1))
+        self.0.scores(q, k, self.0.mask(mask)).log_sum_exp(-1)
     }
 
-    fn lower(&self, operands: &[&Meta], result: &Meta) -> Lowering {
-        let Ok(extents) = self.extents(operands) else { return Lowering::Expand };
+    fn has_kernel(&self, operands: &[&Meta], result: &Meta) -> bool {
+        let extents = self.extents(operands);
+        extents.is_ok_and(|extents| extents.is_served(result.dtype))
+    }
+
+    fn kernel(&self, operands: &[&Meta], result: &Meta) -> Option<Kernel> {
+        let extents = self.extents(operands).ok()?;
         if !extents.is_served(result.dtype) {
-            return Lowering::Expand;
+            return None;
         }
         let compute = move |operands: &[&[u32]], start: usize, out: &mut [u32]| {
             cpu::logs(extents, operands, start, bytemuck::cast_slice_mut(out));
@@ -72,7 +73,7 @@ impl Operation for AttentionLogs {
         if extents.is_anywhere() {
             probe = probe.along(rows, [Some(rows), None, extents.mask_rows(operands[2])]);
         }
-        Lowering::Kernel(Kernel::new(vec![shader], cpu, probe))
+        Some(Kernel::new(vec![shader], cpu, probe))
     }
 
     fn cost(&self, operands: &[&Meta], result: &Meta) -> Cost {

@@ -13,7 +13,7 @@ pub use logs::AttentionLogs;
 use super::*;
 use super::{
     full::constant,
-    lowering::{CpuKernel, Kernel, Shader, fold},
+    kernel::{CpuKernel, Kernel, Shader, fold},
     random::{Draw, Random, RandomFn},
 };
 use crate::dtype::DType;
@@ -170,7 +170,7 @@ fn five<T: Copy>(operands: &[T]) -> [T; 5] {
     [q, k, v, mask, draw]
 }
 
-impl Operation for Attention {
+impl composite::Composite for Attention {
     fn name(&self) -> &'static str {
         "attention"
     }
@@ -181,16 +181,12 @@ impl Operation for Attention {
         Ok(Meta::new([outer(q), &[extents.t, extents.e]].concat(), q.dtype))
     }
 
-    fn eval(&self, operands: &[&Array64]) -> Array64 {
-        crate::interpret::expanded(&self.clone().into(), operands)
-    }
-
     fn vjp<'g>(
         &self,
         operands: &[Tensor<'g>],
         y: Tensor<'g>,
         ct: Tensor<'g>,
-    ) -> Vec<Option<Tensor<'g>>> {
+    ) -> Option<Vec<Option<Tensor<'g>>>> {
         let [q, k, v, mask, draw] = five(operands);
         let of_logs = Attention { dropped: None, ..self.clone() };
         let logs = ct.graph.push(AttentionLogs(of_logs), &[q, k, mask]).unsqueeze(-1);
@@ -213,21 +209,26 @@ impl Operation for Attention {
             sum_to(weights * (slopes - along), mask)
         });
         all.extend([of_mask, None]);
-        all
+        Some(all)
     }
 
-    fn expand<'g>(&self, operands: &[Tensor<'g>]) -> Option<Tensor<'g>> {
+    fn expand<'g>(&self, operands: &[Tensor<'g>]) -> Tensor<'g> {
         let [q, k, v, mask, draw] = five(operands);
         let dtype = q.dtype();
         let [q, k, v] = [q, k, v].map(|x| x.cast(DType::F32));
         let weights = self.scores(q, k, self.mask(mask)).softmax(-1);
-        Some(self.kept(weights, draw).matmul(serving(v, q)).cast(dtype))
+        self.kept(weights, draw).matmul(serving(v, q)).cast(dtype)
     }
 
-    fn lower(&self, operands: &[&Meta], result: &Meta) -> Lowering {
-        let Ok(extents) = self.extents(five(operands)) else { return Lowering::Expand };
+    fn has_kernel(&self, operands: &[&Meta], result: &Meta) -> bool {
+        let extents = self.extents(five(operands));
+        extents.is_ok_and(|extents| extents.is_served(result.dtype))
+    }
+
+    fn kernel(&self, operands: &[&Meta], result: &Meta) -> Option<Kernel> {
+        let extents = self.extents(five(operands)).ok()?;
         if !extents.is_served(result.dtype) {
-            return Lowering::Expand;
+            return None;
         }
         let compute = move |operands: &[&[u32]], start: usize, out: &mut [u32]| {
             cpu::attention(extents, operands, start, bytemuck::cast_slice_mut(out));
@@ -248,7 +249,7 @@ impl Operation for Attention {
             let of_mask = extents.mask_rows(operands[3]);
             probe = probe.along(rows, [Some(rows), None, None, of_mask, None]);
         }
-        Lowering::Kernel(Kernel::new(vec![shader], cpu, probe))
+        Some(Kernel::new(vec![shader], cpu, probe))
     }
 
     fn cost(&self, operands: &[&Meta], result: &Meta) -> Cost {

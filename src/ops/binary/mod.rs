@@ -6,8 +6,11 @@
 
 mod samples;
 
-use super::lowering::{Pointwise, Scalar, Wgsl};
 use super::*;
+use super::{
+    class::Pointwise,
+    scalar::{Scalar, Wgsl},
+};
 use crate::dtype::DType;
 
 /// Applies a function to pairs of elements.
@@ -432,8 +435,12 @@ impl Operation for Binary {
         None
     }
 
-    fn lower(&self, _: &[&Meta], _: &Meta) -> Lowering {
-        Lowering::Pointwise(Pointwise::Binary(self.0))
+    fn class(&self, _: &[&Meta], _: &Meta) -> Class {
+        Class::Pointwise(Pointwise::Binary(self.0))
+    }
+
+    fn kernel(&self, _: &[&Meta], _: &Meta) -> Option<Kernel> {
+        None
     }
 
     fn cost(&self, operands: &[&Meta], result: &Meta) -> Cost {

@@ -90,10 +90,15 @@ impl Operation for ConvolutionInputGrad {
         Some(x.reshape([&[n, problem.inputs], self.extents.as_slice()].concat()))
     }
 
-    fn lower(&self, operands: &[&Meta], _: &Meta) -> Lowering {
+    fn class(&self, operands: &[&Meta], _: &Meta) -> Class {
+        let problem = self.problem(&operands[0].shape, &operands[1].shape);
+        Class::kernel_if(problem.is_product().is_none())
+    }
+
+    fn kernel(&self, operands: &[&Meta], _: &Meta) -> Option<Kernel> {
         let problem = self.problem(&operands[0].shape, &operands[1].shape);
         match problem.is_product() {
-            Some(_) => Lowering::Expand,
+            Some(_) => None,
             None => {
                 let bound = accuracy(problem.outputs * problem.taps()).0;
                 let probe = Probe::new(self.clone(), operands, bound).along(0, [None, Some(0)]);
@@ -101,7 +106,7 @@ impl Operation for ConvolutionInputGrad {
                     1 => probe.along(1, [Some(1), None]),
                     _ => probe,
                 };
-                Lowering::Kernel(shaders::input_grad(problem, probe))
+                Some(shaders::input_grad(problem, probe))
             }
         }
     }

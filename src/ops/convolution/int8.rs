@@ -134,10 +134,14 @@ impl Operation for ConvolutionI8 {
         is_product(&problem).then(|| x.matmul_i8(w.reshape([problem.outputs, problem.inputs])))
     }
 
-    fn lower(&self, operands: &[&Meta], _: &Meta) -> Lowering {
+    fn class(&self, operands: &[&Meta], _: &Meta) -> Class {
+        Class::kernel_if(!is_product(&self.known(operands)))
+    }
+
+    fn kernel(&self, operands: &[&Meta], _: &Meta) -> Option<Kernel> {
         let problem = self.known(operands);
         if is_product(&problem) {
-            return Lowering::Expand;
+            return None;
         }
         let last = operands[0].shape.rank() - 1;
         let probe = Probe::new(self.clone(), operands, Bound::Exact)
@@ -149,7 +153,7 @@ impl Operation for ConvolutionI8 {
             1 => probe.along(last, [None, Some(0)]),
             _ => probe,
         };
-        Lowering::Kernel(shaders::convolution_i8(problem, probe))
+        Some(shaders::convolution_i8(problem, probe))
     }
 
     fn cost(&self, operands: &[&Meta], result: &Meta) -> Cost {

@@ -250,10 +250,15 @@ impl Operation for Convolution {
         Some(y.reshape([&[n, o], spatial].concat()))
     }
 
-    fn lower(&self, operands: &[&Meta], _: &Meta) -> Lowering {
+    fn class(&self, operands: &[&Meta], _: &Meta) -> Class {
+        let problem = self.problem(&operands[0].shape, &operands[1].shape);
+        Class::kernel_if(problem.is_product().is_none())
+    }
+
+    fn kernel(&self, operands: &[&Meta], _: &Meta) -> Option<Kernel> {
         let problem = self.problem(&operands[0].shape, &operands[1].shape);
         match problem.is_product() {
-            Some(_) => Lowering::Expand,
+            Some(_) => None,
             None => {
                 let bound = accuracy(problem.terms()).0;
                 let probe = Probe::new(self.clone(), operands, bound).along(0, [Some(0), None]);
@@ -262,7 +267,7 @@ impl Operation for Convolution {
                     1 => probe.along(1, [None, Some(0)]),
                     _ => probe,
                 };
-                Lowering::Kernel(shaders::convolution(problem, probe))
+                Some(shaders::convolution(problem, probe))
             }
         }
     }

@@ -6,8 +6,8 @@ use super::{
     int8_cpu,
 };
 use crate::ops::{
+    kernel::{CpuKernel, Kernel, Shader, fold},
     library::divisor,
-    lowering::{CpuKernel, Kernel, Shader, fold},
     probe::Probe,
 };
 use std::sync::Arc;

@@ -139,7 +139,12 @@ impl Operation for ConvolutionWeightGrad {
         Some(w.reshape(dims))
     }
 
-    fn lower(&self, operands: &[&Meta], _: &Meta) -> Lowering {
+    fn class(&self, operands: &[&Meta], _: &Meta) -> Class {
+        let problem = self.problem(&operands[0].shape, &operands[1].shape);
+        Class::kernel_if(problem.is_product().is_none() && parts(&problem) == 1)
+    }
+
+    fn kernel(&self, operands: &[&Meta], _: &Meta) -> Option<Kernel> {
         let problem = self.problem(&operands[0].shape, &operands[1].shape);
         match problem.is_product() {
             None if parts(&problem) == 1 => {
@@ -149,9 +154,9 @@ impl Operation for ConvolutionWeightGrad {
                     1 => probe.along(0, [None, Some(1)]).along(1, [Some(1), None]),
                     _ => probe,
                 };
-                Lowering::Kernel(shaders::weight_grad(problem, probe))
+                Some(shaders::weight_grad(problem, probe))
             }
-            _ => Lowering::Expand,
+            _ => None,
         }
     }
 

@@ -123,7 +123,11 @@ impl Operation for AvgPool {
         None
     }
 
-    fn lower(&self, operands: &[&Meta], result: &Meta) -> Lowering {
+    fn class(&self, _: &[&Meta], _: &Meta) -> Class {
+        Class::Kernel
+    }
+
+    fn kernel(&self, operands: &[&Meta], result: &Meta) -> Option<Kernel> {
         let geometry = Geometry::new(&self.windows, &operands[0].shape, &result.shape)
             .counting_padding(self.count_padding);
         let (all, x_plane, y_plane) = (geometry.clone(), geometry.x_plane(), geometry.y_plane());
@@ -138,7 +142,7 @@ impl Operation for AvgPool {
         };
         let source = include_str!("../../../shaders/avg_pool.wgsl");
         let probe = Probe::new(self.clone(), operands, accuracy(terms(&self.windows)).0);
-        geometry.kernel("avg_pool", source, geometry.y, Arc::new(compute), probe)
+        Some(geometry.kernel("avg_pool", source, geometry.y, Arc::new(compute), probe))
     }
 
     fn cost(&self, operands: &[&Meta], result: &Meta) -> Cost {
@@ -206,7 +210,11 @@ impl Operation for AvgPoolGrad {
         None
     }
 
-    fn lower(&self, operands: &[&Meta], result: &Meta) -> Lowering {
+    fn class(&self, _: &[&Meta], _: &Meta) -> Class {
+        Class::Kernel
+    }
+
+    fn kernel(&self, operands: &[&Meta], result: &Meta) -> Option<Kernel> {
         let geometry = Geometry::new(&self.windows, &result.shape, &operands[0].shape)
             .counting_padding(self.count_padding);
         let (all, x_plane, y_plane) = (geometry.clone(), geometry.x_plane(), geometry.y_plane());
@@ -224,7 +232,7 @@ impl Operation for AvgPoolGrad {
         };
         let source = include_str!("../../../shaders/avg_pool_grad.wgsl");
         let probe = Probe::new(self.clone(), operands, accuracy(terms(&self.windows)).0);
-        geometry.kernel("avg_pool_grad", source, geometry.x, Arc::new(compute), probe)
+        Some(geometry.kernel("avg_pool_grad", source, geometry.x, Arc::new(compute), probe))
     }
 
     fn cost(&self, operands: &[&Meta], result: &Meta) -> Cost {

@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::ops::{
+    kernel::{Compute, CpuKernel, Kernel, Shader, fold},
     library::divisor,
-    lowering::{Compute, CpuKernel, Kernel, Shader, fold},
 };
 use std::sync::Arc;
 
@@ -133,7 +133,7 @@ impl Geometry {
         result: [usize; 3],
         compute: Arc<Compute>,
         probe: Probe,
-    ) -> Lowering {
+    ) -> Kernel {
         let words = |numbers: [usize; 3]| numbers.map(|number| number as u32);
         let plane = result.iter().product::<usize>();
         let len = self.planes * plane;
@@ -171,7 +171,7 @@ impl Geometry {
         let work = (2 * cells).div_ceil(plane.max(1)).max(1);
         let cpu = CpuKernel { granule: plane.max(1), work, compute };
         let probe = probe.along_all([0, 1]);
-        Lowering::Kernel(Kernel::new(vec![shader], cpu, probe))
+        Kernel::new(vec![shader], cpu, probe)
     }
 
     /// Calls `f` with the number and the cells of every window of a plane, in row-major order.

@@ -127,7 +127,11 @@ impl Operation for MaxPool {
         None
     }
 
-    fn lower(&self, operands: &[&Meta], result: &Meta) -> Lowering {
+    fn class(&self, _: &[&Meta], _: &Meta) -> Class {
+        Class::Kernel
+    }
+
+    fn kernel(&self, operands: &[&Meta], result: &Meta) -> Option<Kernel> {
         let geometry = Geometry::new(&self.windows, &operands[0].shape, &result.shape);
         let (all, x_plane, y_plane) = (geometry.clone(), geometry.x_plane(), geometry.y_plane());
         let compute = move |operands: &[&[u32]], start: usize, out: &mut [u32]| {
@@ -141,7 +145,7 @@ impl Operation for MaxPool {
         };
         let source = include_str!("../../../shaders/max_pool.wgsl");
         let probe = Probe::new(self.clone(), operands, Bound::Exact);
-        geometry.kernel("max_pool", source, geometry.y, Arc::new(compute), probe)
+        Some(geometry.kernel("max_pool", source, geometry.y, Arc::new(compute), probe))
     }
 
     fn cost(&self, operands: &[&Meta], result: &Meta) -> Cost {
@@ -236,7 +240,11 @@ impl Operation for MaxPoolGrad {
         None
     }
 
-    fn lower(&self, operands: &[&Meta], result: &Meta) -> Lowering {
+    fn class(&self, _: &[&Meta], _: &Meta) -> Class {
+        Class::Kernel
+    }
+
+    fn kernel(&self, operands: &[&Meta], result: &Meta) -> Option<Kernel> {
         let geometry = Geometry::new(&self.windows, &result.shape, &operands[1].shape);
         let (all, x_plane, y_plane) = (geometry.clone(), geometry.x_plane(), geometry.y_plane());
         let compute = move |operands: &[&[u32]], start: usize, out: &mut [u32]| {
@@ -254,7 +262,7 @@ impl Operation for MaxPoolGrad {
         };
         let source = include_str!("../../../shaders/max_pool_grad.wgsl");
         let probe = Probe::new(self.clone(), operands, grad_accuracy(&self.windows).0);
-        geometry.kernel("max_pool_grad", source, geometry.x, Arc::new(compute), probe)
+        Some(geometry.kernel("max_pool_grad", source, geometry.x, Arc::new(compute), probe))
     }
 
     fn cost(&self, operands: &[&Meta], result: &Meta) -> Cost {
@@ -328,7 +336,11 @@ impl Operation for MaxPoolSelect {
         None
     }
 
-    fn lower(&self, operands: &[&Meta], result: &Meta) -> Lowering {
+    fn class(&self, _: &[&Meta], _: &Meta) -> Class {
+        Class::Kernel
+    }
+
+    fn kernel(&self, operands: &[&Meta], result: &Meta) -> Option<Kernel> {
         let geometry = Geometry::new(&self.windows, &operands[0].shape, &result.shape);
         let (all, x_plane, y_plane) = (geometry.clone(), geometry.x_plane(), geometry.y_plane());
         let compute = move |operands: &[&[u32]], start: usize, out: &mut [u32]| {
@@ -343,7 +355,7 @@ impl Operation for MaxPoolSelect {
         };
         let source = include_str!("../../../shaders/max_pool_select.wgsl");
         let probe = Probe::new(self.clone(), operands, Bound::Exact);
-        geometry.kernel("max_pool_select", source, geometry.y, Arc::new(compute), probe)
+        Some(geometry.kernel("max_pool_select", source, geometry.y, Arc::new(compute), probe))
     }
 
     fn cost(&self, operands: &[&Meta], result: &Meta) -> Cost {

@@ -2,8 +2,11 @@
 
 mod samples;
 
-use super::lowering::{Pointwise, Scalar, Wgsl};
 use super::*;
+use super::{
+    class::Pointwise,
+    scalar::{Scalar, Wgsl},
+};
 use crate::dtype::DType;
 use std::f64::consts::FRAC_2_SQRT_PI;
 
@@ -390,8 +393,12 @@ impl Operation for Unary {
         None
     }
 
-    fn lower(&self, _: &[&Meta], _: &Meta) -> Lowering {
-        Lowering::Pointwise(Pointwise::Unary(self.0))
+    fn class(&self, _: &[&Meta], _: &Meta) -> Class {
+        Class::Pointwise(Pointwise::Unary(self.0))
+    }
+
+    fn kernel(&self, _: &[&Meta], _: &Meta) -> Option<Kernel> {
+        None
     }
 
     fn cost(&self, operands: &[&Meta], result: &Meta) -> Cost {

@@ -1,0 +1,83 @@
+//! Operations that are defined by their expansion into others.
+
+use super::{Op, Operation, class::Class, contract::Sample, cost::Cost, kernel::Kernel};
+use crate::{array64::Array64, autodiff, error::OpError, graph::Tensor, interpret, shape::Meta};
+
+/// An operation whose definition is an expression of other operations.
+///
+/// The expansion is its oracle in f64, what runs where no kernel serves, and its derivative where it
+/// names none.
+pub(crate) trait Composite: Clone + Into<Op> {
+    /// Name in errors and test output.
+    fn name(&self) -> &'static str;
+
+    /// Shape and element type of the result.
+    fn infer(&self, operands: &[Meta]) -> Result<Meta, OpError>;
+
+    /// The definition, in other operations.
+    fn expand<'g>(&self, operands: &[Tensor<'g>]) -> Tensor<'g>;
+
+    /// The cotangent of each operand; `None` where they are those of the expansion.
+    fn vjp<'g>(
+        &self,
+        operands: &[Tensor<'g>],
+        y: Tensor<'g>,
+        ct: Tensor<'g>,
+    ) -> Option<Vec<Option<Tensor<'g>>>>;
+
+    /// Whether there is a kernel for these shapes.
+    fn has_kernel(&self, operands: &[&Meta], result: &Meta) -> bool;
+
+    /// The kernel, where there is one.
+    fn kernel(&self, operands: &[&Meta], result: &Meta) -> Option<Kernel>;
+
+    /// What it takes on these shapes.
+    fn cost(&self, operands: &[&Meta], result: &Meta) -> Cost;
+
+    /// What to test it on, and how closely a device must agree.
+    fn samples() -> Vec<Sample>;
+}
+
+impl<C: Composite> Operation for C {
+    fn name(&self) -> &'static str {
+        Composite::name(self)
+    }
+
+    fn infer(&self, operands: &[Meta]) -> Result<Meta, OpError> {
+        Composite::infer(self, operands)
+    }
+
+    fn eval(&self, operands: &[&Array64]) -> Array64 {
+        interpret::expanded(&self.clone().into(), operands)
+    }
+
+    fn vjp<'g>(
+        &self,
+        operands: &[Tensor<'g>],
+        y: Tensor<'g>,
+        ct: Tensor<'g>,
+    ) -> Vec<Option<Tensor<'g>>> {
+        Composite::vjp(self, operands, y, ct)
+            .unwrap_or_else(|| autodiff::through_expansion(&self.clone().into(), operands, ct))
+    }
+
+    fn expand<'g>(&self, operands: &[Tensor<'g>]) -> Option<Tensor<'g>> {
+        Some(Composite::expand(self, operands))
+    }
+
+    fn class(&self, operands: &[&Meta], result: &Meta) -> Class {
+        Class::kernel_if(self.has_kernel(operands, result))
+    }
+
+    fn kernel(&self, operands: &[&Meta], result: &Meta) -> Option<Kernel> {
+        Composite::kernel(self, operands, result)
+    }
+
+    fn cost(&self, operands: &[&Meta], result: &Meta) -> Cost {
+        Composite::cost(self, operands, result)
+    }
+
+    fn samples() -> Vec<Sample> {
+        C::samples()
+    }
+}

@@ -1,0 +1,41 @@
+//! Functions of single elements: what each is in a shader, on the CPU and in f64.
+
+use super::contract::Bound;
+use crate::dtype::DType;
+
+/// A function on the words of a device: text for one, loops over blocks for the other.
+pub(crate) trait Scalar {
+    /// The result as a WGSL expression of the operands, and the fragments of `shaders/lib` it
+    /// calls. In shaders truth values are `bool`; they are words only in storage.
+    fn wgsl(&self, operands: &[&str], dtype: DType, result: DType) -> Wgsl;
+
+    /// Computes a block: `dtype` is the type of the last operand, `result` that of the result.
+    fn cpu(&self, operands: &[&[u32]], dtype: DType, result: DType, out: &mut [u32]);
+
+    /// The definition, in f64.
+    fn eval(&self, operands: &[f64], dtype: DType, result: DType) -> f64;
+
+    /// How far a device may be off where it gets the exact operands, and why.
+    fn accuracy(&self, dtype: DType, result: DType) -> (Bound, &'static str);
+}
+
+/// A WGSL expression and what it needs.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Wgsl {
+    /// The expression.
+    pub text: String,
+    /// Fragments of `shaders/lib` it calls.
+    pub lib: &'static [&'static str],
+}
+
+impl Wgsl {
+    /// An expression of WGSL's own functions.
+    pub fn new(text: impl Into<String>) -> Self {
+        Wgsl { text: text.into(), lib: &[] }
+    }
+
+    /// An expression that calls these fragments.
+    pub fn with(text: impl Into<String>, lib: &'static [&'static str]) -> Self {
+        Wgsl { text: text.into(), lib }
+    }
+}
