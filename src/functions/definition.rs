@@ -43,3 +43,20 @@ pub(super) fn of_rows(
         })
     })
 }
+
+/// A matrix row by row, each becoming `cols` elements.
+pub(super) fn by_rows(x: &Array64, cols: usize, of: impl Fn(&[f64]) -> Vec<f64>) -> Array64 {
+    let rows = x.data.chunks(x.shape().dims()[1]).map(of);
+    let data: Vec<f64> = rows.flatten().collect();
+    Array64 { meta: Meta::new([x.shape().dims()[0], cols], x.meta.dtype), data }
+}
+
+/// Shape and type of a tensor of f32.
+pub(super) fn f32s(dims: &[usize]) -> Meta {
+    Meta::new(dims, DType::F32)
+}
+
+/// Shape and type of a tensor of u32.
+pub(super) fn u32s(dims: &[usize]) -> Meta {
+    Meta::new(dims, DType::U32)
+}

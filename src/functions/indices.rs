@@ -1,5 +1,6 @@
 //! Elements by the coordinates of several axes.
 
+use super::definition::{f32s, u32s};
 use crate::{
     array64::Array64,
     dtype::DType,
@@ -102,7 +103,21 @@ fn coordinates(x: Tensor<'_>, indices: Tensor<'_>) -> Result<usize, OpError> {
 
 /// From the formulas.
 pub(super) fn samples() -> Vec<Sample> {
-    let f32s = |dims: &[usize]| Meta::new(dims, DType::F32);
+    let take = Function::new(
+        "take_along_axis",
+        |x| x[0].take_along_axis(x[1], 1),
+        |x| Array64::from_fn(f32s(&[3, 4]), |c| x[0].at(&[c[0], x[1].at(&c) as usize])),
+    );
+    let scatter = Function::new(
+        "scatter_add_along_axis",
+        |x| x[0].scatter_add_along_axis(x[1], 1, 5),
+        |x| {
+            Array64::from_fn(f32s(&[3, 5]), |c| {
+                let here = (0..4).filter(|&k| x[1].at(&[c[0], k]) as usize == c[1]);
+                here.map(|k| x[0].at(&[c[0], k])).sum()
+            })
+        },
+    );
     let at = Domain::Values(&[0.0, 2.0, 1.0, 1.0, 2.0, 3.0, 0.0, 2.0, 9.0, 0.0]);
     let place = |indices: &Array64, k: usize| {
         let [row, column] = [0, 1].map(|axis| indices.at(&[k, axis]) as usize);
@@ -117,7 +132,7 @@ pub(super) fn samples() -> Vec<Sample> {
             })
         },
     );
-    let scatter = Function::new(
+    let scatter_nd = Function::new(
         "scatter_nd",
         |x| x[0].scatter_nd(x[1], x[2]),
         move |x| {
@@ -133,10 +148,16 @@ pub(super) fn samples() -> Vec<Sample> {
     );
     let (x, indices) = (f32s(&[3, 4, 2]), Meta::new([5, 2], DType::U32));
     vec![
+        Sample::new(take, [f32s(&[3, 6]), u32s(&[3, 4])])
+            .operand(1, Domain::Below(6))
+            .bound(Bound::Exact, "moves elements"),
+        Sample::new(scatter, [f32s(&[3, 4]), u32s(&[3, 4])])
+            .operand(1, Domain::Below(5))
+            .bound(Bound::Terms(4.0), "a sum of a few"),
         Sample::new(gather, [x.clone(), indices.clone()])
             .operand(1, at.clone())
             .bound(Bound::Exact, "moves elements"),
-        Sample::new(scatter, [x, indices, f32s(&[5, 2])])
+        Sample::new(scatter_nd, [x, indices, f32s(&[5, 2])])
             .operand(1, at)
             .bound(Bound::Terms(4.0), "a sum of a few"),
     ]

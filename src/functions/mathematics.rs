@@ -1,6 +1,6 @@
 //! Elementary functions, and statistics and running products along axes.
 
-use super::definition::{elementwise, of_rows};
+use super::definition::{by_rows, elementwise, f32s, of_rows};
 use crate::{
     array64::Array64,
     dtype::DType,
@@ -14,6 +14,46 @@ use crate::{
 };
 
 impl<'g> Tensor<'g> {
+    #[track_caller]
+    fn mean_of(self, axes: impl Axes, keepdims: bool) -> Tensor<'g> {
+        let shape = self.shape();
+        let axes = match axes.resolve(shape.rank()) {
+            Ok(_) if !self.dtype().is_float() => Err(OpError::DType(self.dtype())),
+            axes => axes.map_err(OpError::from),
+        };
+        let axes: Vec<_> = match axes {
+            Ok(axes) => axes,
+            Err(reason) => return self.graph().refuse("mean", &[self], reason),
+        };
+        let count: f64 = axes.iter().map(|&axis| shape.dims()[axis] as f64).product();
+        let axes: Vec<_> = axes.into_iter().map(|axis| axis as i32).collect();
+        let sum = |x: Tensor<'g>| match keepdims {
+            true => x.sum_keepdims(axes.as_slice()),
+            false => x.sum(axes.as_slice()),
+        };
+        if self.dtype() == DType::F16 {
+            // The sum may be no half where the mean is.
+            return (sum(self.cast(DType::F32)) / count).cast(DType::F16);
+        }
+        sum(self) / count
+    }
+
+    /// Mean of floats along `axes`, which are dropped; 0/0 over no elements.
+    ///
+    /// # Errors
+    ///
+    /// [`OpError::Axis`]; [`OpError::DType`] unless of floats.
+    #[track_caller]
+    pub fn mean(self, axes: impl Axes) -> Tensor<'g> {
+        self.mean_of(axes, false)
+    }
+
+    /// As [`Tensor::mean`], the axes being kept with extent 1.
+    #[track_caller]
+    pub fn mean_keepdims(self, axes: impl Axes) -> Tensor<'g> {
+        self.mean_of(axes, true)
+    }
+
     /// `e^x - 1`, without loss where `x` is small.
     ///
     /// # Source
@@ -321,11 +361,20 @@ pub(super) fn samples() -> Vec<Sample> {
     let is_finite = truth("is_finite", |x| x.is_finite(), f64::is_finite);
     let clip = elementwise("clip", |x| x.clip(-0.5, 0.7), |x| x.clamp(-0.5, 0.7));
     let norm_max = of_rows("norm_max", |x| x[0].norm_max(1), |x| largest(x[0]));
+    let mean = Function::new(
+        "mean",
+        |x| x[0].mean(1),
+        |x| {
+            let sums = by_rows(x[0], 1, |row| vec![row.iter().sum::<f64>() / row.len() as f64]);
+            Array64 { meta: f32s(&[4]), ..sums }
+        },
+    );
     let rows = |function: Function| {
         let bound = (Bound::Abs(2e-6), "sums of ten numbers below 2, and a root");
         Sample::new(function, [of(&[4, 9])]).bound(bound.0, bound.1)
     };
     vec![
+        Sample::new(mean, [of(&[4, 9])]).bound(Bound::Terms(12.0), "a sum, and a quotient"),
         Sample::new(expm1.clone(), [of(&[5, 17])])
             .operand(0, Domain::Distinct)
             .bound(Bound::Ulp(12), "a quotient of functions within 4 units"),

@@ -5,7 +5,6 @@
 
 mod activations;
 mod attention;
-mod composed;
 mod ctc;
 mod definition;
 mod einsum;
@@ -13,12 +12,17 @@ mod generators;
 mod indices;
 mod losses;
 mod mathematics;
+mod normalization;
+mod optimizers;
+mod pooling;
 mod positions;
 mod quantised;
 mod rearranging;
 mod recurrent;
 mod resize;
 mod sampling;
+mod sorting;
+mod transposed_convolution;
 mod trigonometry;
 mod windows;
 
@@ -33,18 +37,23 @@ pub(crate) fn samples() -> Vec<Sample> {
     [
         activations::samples(),
         attention::samples(),
-        composed::samples(),
         ctc::samples(),
         einsum::samples(),
         generators::samples(),
         indices::samples(),
         losses::samples(),
         mathematics::samples(),
+        normalization::samples(),
+        optimizers::samples(),
+        pooling::samples(),
         positions::samples(),
         quantised::samples(),
         rearranging::samples(),
         recurrent::samples(),
         resize::samples(),
+        sampling::samples(),
+        sorting::samples(),
+        transposed_convolution::samples(),
         trigonometry::samples(),
         windows::samples(),
     ]

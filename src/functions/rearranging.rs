@@ -359,6 +359,22 @@ pub(super) fn samples() -> Vec<Sample> {
     let moves = |dims: &[usize], function: Function| {
         Sample::new(function, [f32s(dims)]).bound(Bound::Exact, "moves elements")
     };
+    let stack = Function::new(
+        "stack",
+        |x| x[0].graph().stack(x, 1),
+        |x| Array64::from_fn(f32s(&[3, 2, 4]), |c| x[c[1]].at(&[c[0], c[2]])),
+    );
+    let diagonal_at = |offset: i32| {
+        Function::new(
+            "diagonal_at",
+            move |x| x[0].diagonal_at(offset),
+            move |x| {
+                let (row, column) = (0.max(-offset) as usize, 0.max(offset) as usize);
+                let len = (3 - row.min(3)).min(5 - column.min(5));
+                Array64::from_fn(f32s(&[2, len]), |c| x[0].at(&[c[0], c[1] + row, c[1] + column]))
+            },
+        )
+    };
     let few = (Bound::Terms(4.0), "a sum of products");
     let one_hot = Function::new(
         "one_hot",
@@ -388,6 +404,10 @@ pub(super) fn samples() -> Vec<Sample> {
         |x| Array64::from_fn(f32s(&[3, 5]), |c| x[0].data[c[0]] * x[1].data[c[1]]),
     );
     vec![
+        Sample::new(stack, [f32s(&[3, 4]), f32s(&[3, 4])]).bound(Bound::Exact, "moves elements"),
+        moves(&[2, 3, 5], diagonal_at(2)),
+        moves(&[2, 3, 5], diagonal_at(-1)),
+        moves(&[2, 3, 5], diagonal_at(7)).named("beside"),
         Sample::new(one_hot, [Meta::new([6], DType::U32)])
             .operand(0, Domain::Below(5))
             .bound(Bound::Exact, "compares integers")

@@ -1,8 +1,14 @@
 //! Random choices, from random bits.
 
+use super::{
+    definition::{f32s, u32s},
+    sorting::sorted,
+};
 use crate::{
+    array64::Array64,
     dtype::DType,
     graph::{Graph, Tensor},
+    ops::contract::{Bound, Domain, Function, Sample},
 };
 
 impl<'g> Tensor<'g> {
@@ -42,6 +48,28 @@ impl Graph {
     pub fn permutation(&self, n: usize) -> Tensor<'_> {
         self.random_bits([n]).argsort(0, false)
     }
+}
+
+/// What they are tested on.
+pub(super) fn samples() -> Vec<Sample> {
+    // What is drawn differs from run to run; what is drawn of zeros and ones does not.
+    let bernoulli = Function::new(
+        "bernoulli",
+        |x| x[0].bernoulli().cast(DType::F32),
+        |x| x[0].map(DType::F32, |p| p),
+    );
+    let permutation = Function::new(
+        "permutation",
+        |x| x[0].gather(x[0].graph().permutation(9), 0).sort(0, false),
+        |x| Array64 { meta: u32s(&[9]), data: sorted(&x[0].data) },
+    );
+    vec![
+        Sample::new(bernoulli, [f32s(&[3, 5])])
+            .operand(0, Domain::Values(&[1.0, 0.0, 0.0, 1.0]))
+            .bound(Bound::Exact, "what is sure")
+            .without_gradient(),
+        Sample::new(permutation, [u32s(&[9])]).bound(Bound::Exact, "moves elements"),
+    ]
 }
 
 #[cfg(test)]

@@ -50,7 +50,6 @@ pub(crate) mod softmax;
 pub(crate) mod source;
 pub(crate) mod transpose;
 pub(crate) mod unary;
-pub(crate) mod update;
 
 pub use pool::Window;
 
@@ -226,7 +225,6 @@ operations! {
     pool::MaxPoolSelect,
     pool::AvgPool,
     pool::AvgPoolGrad,
-    update::Update,
     custom::Custom,
 }
 

@@ -266,43 +266,6 @@ impl<'g> Tensor<'g> {
     pub fn min_keepdims(self, axes: impl Axes) -> Tensor<'g> {
         self.reduce(Min, axes, true)
     }
-
-    #[track_caller]
-    fn mean_of(self, axes: impl Axes, keepdims: bool) -> Tensor<'g> {
-        let shape = self.shape();
-        let axes = match axes.resolve(shape.rank()) {
-            Ok(_) if !self.dtype().is_float() => Err(OpError::DType(self.dtype())),
-            axes => axes.map_err(OpError::from),
-        };
-        let axes: Vec<_> = match axes {
-            Ok(axes) => axes,
-            Err(reason) => return self.graph.refuse("mean", &[self], reason),
-        };
-        let count: f64 = axes.iter().map(|&axis| shape.dims()[axis] as f64).product();
-        let axes: Vec<_> = axes.into_iter().map(|axis| axis as i32).collect();
-        if self.dtype() == DType::F16 {
-            // The sum may be no half where the mean is.
-            let sum = self.cast(DType::F32).reduce(Sum, axes.as_slice(), keepdims);
-            return (sum / count).cast(DType::F16);
-        }
-        self.reduce(Sum, axes.as_slice(), keepdims) / count
-    }
-
-    /// Mean of floats along `axes`, which are dropped; 0/0 over no elements.
-    ///
-    /// # Errors
-    ///
-    /// [`OpError::Axis`]; [`OpError::DType`] unless of floats.
-    #[track_caller]
-    pub fn mean(self, axes: impl Axes) -> Tensor<'g> {
-        self.mean_of(axes, false)
-    }
-
-    /// As [`Tensor::mean`], the axes being kept with extent 1.
-    #[track_caller]
-    pub fn mean_keepdims(self, axes: impl Axes) -> Tensor<'g> {
-        self.mean_of(axes, true)
-    }
 }
 
 /// For each element along the axes, the product of the others: one axis after another, each set

@@ -85,50 +85,6 @@ impl<'g> Tensor<'g> {
             Err(reason) => self.graph.refuse("argsort", &[self], reason),
         }
     }
-
-    /// The elements along `axis` in the order of [`Tensor::argsort`].
-    ///
-    /// # Gradient
-    ///
-    /// The cotangent, each element where it came from.
-    ///
-    /// # Errors
-    ///
-    /// [`OpError::Axis`].
-    ///
-    /// # Source
-    ///
-    /// PyTorch's `sort`.
-    #[track_caller]
-    pub fn sort(self, axis: i32, descending: bool) -> Tensor<'g> {
-        self.take_along_axis(self.argsort(axis, descending), axis)
-    }
-
-    /// The `k` largest elements along `axis`, the largest first, and their indices, as u32. Of
-    /// equals the first; NaN counts as the largest, as in PyTorch.
-    ///
-    /// # Gradient
-    ///
-    /// Of the elements: the cotangent, where they came from. Of the indices: none.
-    ///
-    /// # Errors
-    ///
-    /// [`OpError::Axis`]; [`OpError::Range`] where there are fewer.
-    ///
-    /// # Source
-    ///
-    /// PyTorch's `topk`.
-    #[track_caller]
-    pub fn top_k(self, k: usize, axis: i32) -> (Tensor<'g>, Tensor<'g>) {
-        let extent = self.dim(axis);
-        if k > extent {
-            let reason = OpError::Range { start: 0, end: k, step: 1, extent };
-            let failed = self.graph.refuse("top_k", &[self], reason);
-            return (failed, failed);
-        }
-        let indices = self.argsort(axis, true).slice(axis, ..k);
-        (self.take_along_axis(indices, axis), indices)
-    }
 }
 
 impl std::fmt::Display for Argsort {

@@ -137,7 +137,7 @@ impl Geometry {
     }
 
     /// The least extents that convolve to these.
-    pub(super) fn extents(&self, out: &[usize], window: &[usize]) -> Result<Vec<usize>, OpError> {
+    pub(crate) fn extents(&self, out: &[usize], window: &[usize]) -> Result<Vec<usize>, OpError> {
         let axes = out.len();
         let [strides, dilations] = [&self.stride, &self.dilation].map(Vec::len);
         let paddings = match &self.padding {
@@ -161,7 +161,7 @@ impl Geometry {
     }
 
     /// Distances of neighbouring positions.
-    pub(super) fn strides(&self) -> &[usize] {
+    pub(crate) fn strides(&self) -> &[usize] {
         &self.stride
     }
 }

@@ -1,9 +1,7 @@
 //! Pooling: windows slide over one, two or three spatial axes of `[n, channels, ..spatial]`.
 //!
-//! The window is here, with what all poolings share; `max` and `avg` hold the operations, and
-//! `adaptive` writes poolings to a given extent in terms of them.
+//! The window is here, with what all poolings share; `max` and `avg` hold the operations.
 
-mod adaptive;
 mod avg;
 mod geometry;
 mod max;
@@ -121,7 +119,7 @@ fn list(windows: &[Window]) -> String {
 }
 
 /// Shape of the pooled `x`.
-fn pooled(windows: &[Window], x: &Meta) -> Result<Meta, OpError> {
+pub(crate) fn pooled(windows: &[Window], x: &Meta) -> Result<Meta, OpError> {
     if !x.dtype.is_float() {
         return Err(OpError::DType(x.dtype));
     }

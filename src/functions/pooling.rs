@@ -1,6 +1,16 @@
 //! Pooling to a given extent.
 
-use super::*;
+use super::definition::f32s;
+use crate::{
+    array64::Array64,
+    error::OpError,
+    graph::Tensor,
+    ops::{
+        Window,
+        contract::{Bound, Domain, Function, Sample},
+        pool::pooled,
+    },
+};
 
 /// How the windows of an axis are pooled.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -64,11 +74,11 @@ impl<'g> Tensor<'g> {
             Pooling::Avg => "adaptive_avg_pool",
         };
         if let Err(reason) = pooled(&probe, &self.meta()) {
-            return self.graph.refuse(name, &[self], reason);
+            return self.graph().refuse(name, &[self], reason);
         }
         if outputs.contains(&0) {
             let reason = OpError::Number { what: "number of bins", must: "positive", is: 0.0 };
-            return self.graph.refuse(name, &[self], reason);
+            return self.graph().refuse(name, &[self], reason);
         }
         let spatial = &shape.dims()[2..];
         if pooling == Pooling::Avg && outputs.iter().all(|&output| output == 1) {
@@ -114,7 +124,7 @@ impl<'g> Tensor<'g> {
             .collect();
         let mut dims = shape.dims().to_vec();
         dims[axis] = output;
-        self.graph.concat(&phases, along + 1).reshape(dims)
+        self.graph().concat(&phases, along + 1).reshape(dims)
     }
 }
 
@@ -127,4 +137,34 @@ fn bin(i: usize, cells: usize, output: usize) -> [usize; 2] {
 
 fn greatest_common_divisor(a: usize, b: usize) -> usize {
     if b == 0 { a } else { greatest_common_divisor(b, a % b) }
+}
+
+/// What they are tested on.
+pub(super) fn samples() -> Vec<Sample> {
+    let bins = |x: &Array64, of: fn(&[f64]) -> f64| {
+        Array64::from_fn(f32s(&[2, 3, 2, 3]), |c| {
+            let bin = |k: usize, n: usize, m: usize| k * n / m..((k + 1) * n).div_ceil(m);
+            let columns = bin(c[3], 7, 3);
+            let cells = bin(c[2], 5, 2).flat_map(|row| columns.clone().map(move |k| [row, k]));
+            let cells = cells.map(|[row, k]| x.at(&[c[0], c[1], row, k]));
+            of(&cells.collect::<Vec<_>>())
+        })
+    };
+    let mean = Function::new(
+        "adaptive_avg_pool",
+        |x| x[0].adaptive_avg_pool(&[2, 3]),
+        move |x| bins(x[0], |bin| bin.iter().sum::<f64>() / bin.len() as f64),
+    );
+    let largest = Function::new(
+        "adaptive_max_pool",
+        |x| x[0].adaptive_max_pool(&[2, 3]),
+        move |x| bins(x[0], |bin| bin.iter().copied().fold(f64::NEG_INFINITY, f64::max)),
+    );
+    vec![
+        Sample::new(mean, [f32s(&[2, 3, 5, 7])])
+            .bound(Bound::Terms(16.0), "a sum of up to 9, and a quotient"),
+        Sample::new(largest, [f32s(&[2, 3, 5, 7])])
+            .operand(0, Domain::Distinct)
+            .bound(Bound::Exact, "chooses elements"),
+    ]
 }

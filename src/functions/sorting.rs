@@ -1,0 +1,87 @@
+//! Sorted elements.
+
+use super::definition::{by_rows, f32s};
+use crate::{
+    error::OpError,
+    graph::Tensor,
+    ops::contract::{Bound, Domain, Function, Sample},
+};
+
+impl<'g> Tensor<'g> {
+    /// The elements along `axis` in the order of [`Tensor::argsort`].
+    ///
+    /// # Gradient
+    ///
+    /// The cotangent, each element where it came from.
+    ///
+    /// # Errors
+    ///
+    /// [`OpError::Axis`].
+    ///
+    /// # Source
+    ///
+    /// PyTorch's `sort`.
+    #[track_caller]
+    pub fn sort(self, axis: i32, descending: bool) -> Tensor<'g> {
+        self.take_along_axis(self.argsort(axis, descending), axis)
+    }
+
+    /// The `k` largest elements along `axis`, the largest first, and their indices, as u32. Of
+    /// equals the first; NaN counts as the largest, as in PyTorch.
+    ///
+    /// # Gradient
+    ///
+    /// Of the elements: the cotangent, where they came from. Of the indices: none.
+    ///
+    /// # Errors
+    ///
+    /// [`OpError::Axis`]; [`OpError::Range`] where there are fewer.
+    ///
+    /// # Source
+    ///
+    /// PyTorch's `topk`.
+    #[track_caller]
+    pub fn top_k(self, k: usize, axis: i32) -> (Tensor<'g>, Tensor<'g>) {
+        let extent = self.dim(axis);
+        if k > extent {
+            let reason = OpError::Range { start: 0, end: k, step: 1, extent };
+            let failed = self.graph().refuse("top_k", &[self], reason);
+            return (failed, failed);
+        }
+        let indices = self.argsort(axis, true).slice(axis, ..k);
+        (self.take_along_axis(indices, axis), indices)
+    }
+}
+
+/// In increasing order.
+pub(super) fn sorted(row: &[f64]) -> Vec<f64> {
+    let mut row = row.to_vec();
+    row.sort_by(f64::total_cmp);
+    row
+}
+
+/// What they are tested on.
+pub(super) fn samples() -> Vec<Sample> {
+    let sort = |descending: bool| {
+        Function::new(
+            "sort",
+            move |x| x[0].sort(1, descending),
+            move |x| {
+                by_rows(x[0], 7, |row| match descending {
+                    true => sorted(row).into_iter().rev().collect(),
+                    false => sorted(row),
+                })
+            },
+        )
+    };
+    let top = Function::new(
+        "top_k",
+        |x| x[0].top_k(3, 1).0,
+        |x| by_rows(x[0], 3, |row| sorted(row).into_iter().rev().take(3).collect()),
+    );
+    let rows = |function| {
+        let sample = Sample::new(function, [f32s(&[3, 7])]).operand(0, Domain::Distinct);
+        sample.bound(Bound::Exact, "moves elements")
+    };
+    vec![rows(sort(false)), rows(sort(true)), rows(top)]
+}
