@@ -234,10 +234,7 @@ impl Program {
 fn distinct(regions: &[Region]) -> Vec<Region> {
     let mut distinct: Vec<Region> = Vec::new();
     for region in regions {
-        let is_it = |known: &Region| {
-            (known.storage, known.offset, known.len) == (region.storage, region.offset, region.len)
-        };
-        if !distinct.iter().any(is_it) {
+        if !distinct.iter().any(|known| known.is_at(region)) {
             distinct.push(*region);
         }
     }

@@ -218,8 +218,7 @@ impl Ready {
 
 /// The write that each read shares its region with.
 fn in_place(step: &Step) -> Vec<Option<usize>> {
-    let key = |region: &Region| (region.storage, region.offset, region.len);
-    let write = |read| step.writes.iter().position(|write| key(write) == key(read));
+    let write = |read: &Region| step.writes.iter().position(|write| write.is_at(read));
     step.reads.iter().map(write).collect()
 }
 

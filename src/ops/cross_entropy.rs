@@ -1,7 +1,10 @@
 //! Cross-entropy of rows of logits against class indices.
 
-use super::softmax::{EXP_WORK, Rows, exp_sum, exponentials, log_accuracy, row_max, row_sum};
 use super::*;
+use super::{
+    rows::{EXP_WORK, Rows, exp_sum, exponentials, row_max, row_sum},
+    softmax::log_accuracy,
+};
 use crate::{dtype::DType, shape::Shape};
 use std::sync::Arc;
 

@@ -3,7 +3,7 @@
 use super::*;
 use super::{
     kernel::{CpuKernel, Kernel, Shader, fold},
-    softmax::Rows,
+    rows::Rows,
 };
 use crate::{
     dtype::DType,

@@ -24,11 +24,9 @@ pub(crate) mod detach;
 pub(crate) mod flip;
 pub(crate) mod full;
 pub(crate) mod gather;
-pub(crate) mod gru;
 pub(crate) mod iota;
 pub(crate) mod kernel;
 pub(crate) mod library;
-pub(crate) mod lstm;
 pub(crate) mod math;
 pub(crate) mod matmul;
 pub(crate) mod matmul_i8;
@@ -39,8 +37,10 @@ pub(crate) mod probe;
 pub(crate) mod quantise;
 pub(crate) mod radix;
 pub(crate) mod random;
+pub(crate) mod recurrent;
 pub(crate) mod reduce;
 pub(crate) mod reshape;
+pub(crate) mod rows;
 pub(crate) mod scalar;
 pub(crate) mod scatter_add;
 pub(crate) mod segment;
@@ -214,10 +214,10 @@ operations! {
     attention::AttentionGrad,
     cross_entropy::CrossEntropy,
     cross_entropy::CrossEntropyGrad,
-    lstm::LstmCell,
-    lstm::LstmCellGrad,
-    gru::GruCell,
-    gru::GruCellGrad,
+    recurrent::LstmCell,
+    recurrent::LstmCellGrad,
+    recurrent::GruCell,
+    recurrent::GruCellGrad,
     normalize::Normalize,
     normalize::NormalizeGrad,
     pool::MaxPool,

@@ -5,7 +5,7 @@
 //! step.
 
 use super::kernel::{Compute, CpuKernel, Kernel, Shader, fold};
-use super::{softmax::row_sum, *};
+use super::{rows::row_sum, *};
 use crate::{
     dtype::DType,
     shape::{Axes, AxisError},

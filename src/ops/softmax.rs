@@ -1,10 +1,7 @@
 //! Softmax along one axis, and its logarithm.
 
+use super::rows::{EXP_WORK, Rows, exp_sum, exponentials, row_max, row_sum};
 use super::*;
-use super::{
-    kernel::{Compute, CpuKernel, Kernel, Shader, fold},
-    reduce::ReduceFn,
-};
 use crate::{
     dtype::DType,
     shape::{AxisError, resolve_axis},
@@ -21,88 +18,6 @@ pub struct Softmax {
 #[derive(Clone, Debug, PartialEq)]
 pub struct LogSoftmax {
     pub(crate) axis: usize,
-}
-
-/// Mirrors `struct Params` of the shaders with one workgroup a row.
-#[repr(C)]
-#[derive(Clone, Copy, Debug, bytemuck::Pod, bytemuck::Zeroable)]
-pub(super) struct Rows {
-    pub rows: u32,
-    pub cols: u32,
-}
-
-impl Rows {
-    /// The tensor as a matrix whose rows lie along the last axis that is not 1; `None` where
-    /// `axis` is none of that kind.
-    pub fn along(x: &Meta, axis: usize) -> Option<Rows> {
-        let (outer, inner) = x.shape.dims().split_at(axis);
-        let cols = inner[0];
-        let contiguous = inner[1..].iter().all(|&dim| dim == 1);
-        // Without elements there are no rows to work on.
-        let rows = if cols == 0 { 0 } else { outer.iter().product::<usize>() };
-        contiguous.then_some(Rows { rows: rows as u32, cols: cols as u32 })
-    }
-
-    /// Words `row * cols ..` of a matrix, as floats.
-    pub fn row(self, x: &[u32], row: usize) -> &[f32] {
-        let cols = self.cols as usize;
-        bytemuck::cast_slice(&x[row * cols..(row + 1) * cols])
-    }
-
-    /// A kernel with one workgroup a row.
-    pub fn kernel(
-        self,
-        name: &'static str,
-        source: &'static str,
-        granule: usize,
-        work: usize,
-        compute: Arc<Compute>,
-        probe: Probe,
-    ) -> Kernel {
-        let shader = Shader {
-            name,
-            source,
-            overrides: vec![("WG_SIZE", f64::from(self.cols.next_power_of_two().clamp(32, 256)))],
-            params: bytemuck::bytes_of(&self).to_vec(),
-            workgroups: fold(self.rows as usize),
-        };
-        let cpu = CpuKernel { granule: granule.max(1), work, compute };
-        Kernel::new(vec![shader], cpu, probe)
-    }
-}
-
-/// Operations an exponential takes, roughly.
-pub(super) const EXP_WORK: usize = 16;
-
-/// Maximum of a row; NaN where there is one.
-pub(super) fn row_max(row: &[f32]) -> f32 {
-    let least = ReduceFn::Max.identity(DType::F32);
-    f32::from_bits(ReduceFn::Max.fold_words(DType::F32, least, bytemuck::cast_slice(row)))
-}
-
-/// `out[i] = exp(row[i] - max)`.
-pub(super) fn exponentials(row: &[f32], max: f32, out: &mut [f32]) {
-    let out = bytemuck::cast_slice_mut(out);
-    // By value: a reference would have to be read anew after each store.
-    math::floats1(&[bytemuck::cast_slice(row)], out, move |x| math::exp(x - max));
-}
-
-/// `sum exp(x - max)` of a row: of blocks in the order of [`ReduceFn::fold_words`].
-pub(super) fn exp_sum(row: &[f32], max: f32) -> f32 {
-    const BLOCK: usize = 512;
-    let mut scratch = [0.0; BLOCK];
-    let mut sum = 0.0;
-    for block in row.chunks(BLOCK) {
-        let terms = &mut scratch[..block.len()];
-        exponentials(block, max, terms);
-        sum += row_sum(terms);
-    }
-    sum
-}
-
-/// Sum of a row, in the order of [`ReduceFn::fold_words`].
-pub(super) fn row_sum(row: &[f32]) -> f32 {
-    f32::from_bits(ReduceFn::Sum.fold_words(DType::F32, 0, bytemuck::cast_slice(row)))
 }
 
 impl<'g> Tensor<'g> {

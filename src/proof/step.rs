@@ -123,8 +123,7 @@ impl Case {
 
     /// The region of the same words, whatever they are taken for.
     pub fn position(&self, region: Region) -> Option<usize> {
-        let place = |r: &Region| (r.storage, r.offset, r.len, r.dtype == DType::F16);
-        self.regions.iter().position(|known| place(known) == place(&region))
+        self.regions.iter().position(|known| known.aliases(&region))
     }
 
     fn words_of(&self, region: Region) -> &[u32] {

@@ -111,6 +111,20 @@ pub(crate) enum Term {
     Apply(Pointwise, Vec<TermId>),
 }
 
+impl Term {
+    /// Its affine functions.
+    pub fn affines(&self) -> Vec<&Affine> {
+        match self {
+            Term::Load { index, guards, .. } => {
+                std::iter::once(index).chain(guards.iter().map(|guard| &guard.coordinate)).collect()
+            }
+            Term::Coord(affine) => vec![affine],
+            Term::Inside(guards) => guards.iter().map(|guard| &guard.coordinate).collect(),
+            Term::Acc | Term::Const(_) | Term::Apply(..) => vec![],
+        }
+    }
+}
+
 /// Terms, each with the type of its value.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Body {
@@ -131,6 +145,22 @@ impl Body {
     /// Type of a term.
     pub fn dtype(&self, id: TermId) -> DType {
         self.terms[id].1
+    }
+
+    /// Whether each term is needed for one of the roots.
+    pub fn live(&self, roots: &[TermId]) -> Vec<bool> {
+        let mut live = vec![false; self.terms.len()];
+        for &root in roots {
+            live[root] = true;
+        }
+        for id in (0..self.terms.len()).rev() {
+            if let (true, (Term::Apply(_, operands), _)) = (live[id], &self.terms[id]) {
+                for &operand in operands {
+                    live[operand] = true;
+                }
+            }
+        }
+        live
     }
 
     /// Every affine function in it.

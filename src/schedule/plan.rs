@@ -88,6 +88,19 @@ pub(crate) struct Region {
     pub dtype: DType,
 }
 
+impl Region {
+    /// Whether these are the same words of memory, on a device that keeps every element in a word.
+    pub fn is_at(&self, other: &Region) -> bool {
+        let place = |region: &Region| (region.storage, region.offset, region.len);
+        place(self) == place(other)
+    }
+
+    /// Whether these are the same bytes of memory, on a device that keeps halves in two bytes.
+    pub fn aliases(&self, other: &Region) -> bool {
+        self.is_at(other) && (self.dtype == DType::F16) == (other.dtype == DType::F16)
+    }
+}
+
 /// One dispatch on a GPU, one parallel loop on a CPU.
 #[derive(Clone, Debug)]
 pub(crate) struct Step {

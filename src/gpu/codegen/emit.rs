@@ -3,10 +3,7 @@
 //! The text depends on the structure of an expression, not on its extents: those travel in
 //! [`SlotParams`], so that shapes share pipelines.
 
-use super::{
-    operands::{Operands, live_terms},
-    slot_params::SlotParams,
-};
+use super::{operands::Operands, slot_params::SlotParams};
 use crate::{
     dtype::DType,
     ops::library::divisor,
@@ -42,7 +39,7 @@ pub(crate) struct Emitted {
 impl Emitter<'_> {
     /// Prints what the roots need.
     pub fn emit(self, body: &Body, roots: &[TermId]) -> Emitted {
-        let live = live_terms(body, roots);
+        let live = body.live(roots);
         let mut writer = Writer {
             emitter: self,
             text: String::new(),
@@ -134,7 +131,7 @@ impl Writer<'_> {
         for (first, variable, dims) in self.parts() {
             let mut needed = BTreeSet::new();
             for ((term, _), _) in body.terms.iter().zip(live).filter(|(_, live)| **live) {
-                for affine in affines(term) {
+                for affine in term.affines() {
                     let coefs = &affine.coefs[first..first + dims.len()];
                     if multiple(coefs, &dims).is_none() {
                         let used = |&dim: &usize| coefs[dim] != 0 && dims[dim] != 1;
@@ -310,18 +307,6 @@ impl Writer<'_> {
         };
         self.line(&format!("let {name} = {value};"));
         name
-    }
-}
-
-/// The affine functions of a term.
-fn affines(term: &Term) -> Vec<&Affine> {
-    match term {
-        Term::Load { index, guards, .. } => {
-            std::iter::once(index).chain(guards.iter().map(|guard| &guard.coordinate)).collect()
-        }
-        Term::Coord(affine) => vec![affine],
-        Term::Inside(guards) => guards.iter().map(|guard| &guard.coordinate).collect(),
-        Term::Acc | Term::Const(_) | Term::Apply(..) => vec![],
     }
 }
 

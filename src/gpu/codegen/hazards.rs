@@ -67,8 +67,7 @@ fn conflicts(plan: &Plan, step: &Step, write: Region) -> bool {
         StepKind::Map { .. } | StepKind::Reduce { .. } => 0,
     };
     step.reads.iter().enumerate().any(|(index, read)| {
-        let place = |r: &Region| (r.storage, r.offset, r.len, width(r.dtype));
-        let in_place = place(read) == place(&write);
-        plan.home(*read).0 == plan.home(write).0 && (index < own_operands || !in_place)
+        let is_in_place = read.aliases(&write);
+        plan.home(*read).0 == plan.home(write).0 && (index < own_operands || !is_in_place)
     })
 }

@@ -2,7 +2,6 @@
 
 use crate::{
     dtype::DType,
-    gpu::elements::width,
     schedule::{
         expr::{Body, Term, TermId},
         plan::Region,
@@ -30,22 +29,6 @@ pub(crate) fn value_type(dtype: DType) -> &'static str {
     if dtype == DType::Bool { "bool" } else { wide_type(dtype) }
 }
 
-/// Whether each term is needed for one of the roots.
-pub(crate) fn live_terms(body: &Body, roots: &[TermId]) -> Vec<bool> {
-    let mut live = vec![false; body.terms.len()];
-    for &root in roots {
-        live[root] = true;
-    }
-    for id in (0..body.terms.len()).rev() {
-        if let (true, (Term::Apply(_, operands), _)) = (live[id], &body.terms[id]) {
-            for &operand in operands {
-                live[operand] = true;
-            }
-        }
-    }
-    live
-}
-
 /// The buffer variables that the loads of a dispatch read.
 #[derive(Debug, Default)]
 pub(crate) struct Operands {
@@ -65,7 +48,7 @@ impl Operands {
     ) -> Self {
         let mut operands = Operands::default();
         for (body, roots) in bodies {
-            let live = live_terms(body, roots);
+            let live = body.live(roots);
             for ((term, _), live) in body.terms.iter().zip(live) {
                 if let (true, Term::Load { operand, .. }) = (live, term) {
                     operands.add(*operand, reads[*operand], writes);
@@ -79,9 +62,7 @@ impl Operands {
         if self.variables.contains_key(&operand) {
             return;
         }
-        let place = |r: &Region| (r.storage, r.offset, r.len, width(r.dtype));
-        let is_it = |write: &Region| place(write) == place(&region);
-        let variable = match writes.iter().find(|(write, _)| is_it(write)) {
+        let variable = match writes.iter().find(|(write, _)| write.aliases(&region)) {
             Some((write, name)) => (name.clone(), write.dtype),
             None => {
                 let known = self.bound.iter().position(|bound| *bound == region);

@@ -9,7 +9,7 @@
 use super::{
     Assembly,
     emit::constant,
-    operands::{Operands, live_terms, storage_type, value_type},
+    operands::{Operands, storage_type, value_type},
     text::Text,
 };
 use crate::{
@@ -119,7 +119,7 @@ impl Reduction<'_> {
         let last = |dims: &[usize]| dims.iter().rposition(|&extent| extent > 1);
         let (Some(outer), Some(inner)) = (last(self.outer), last(self.inner)) else { return false };
         let inner = self.outer.len() + inner;
-        let live = live_terms(self.body, &[self.value]);
+        let live = self.body.live(&[self.value]);
         let mut terms = self.body.terms.iter().zip(live).filter(|(_, live)| *live);
         self.outer[outer] >= 16
             && terms.any(|((term, _), _)| match term {

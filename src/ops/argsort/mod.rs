@@ -4,7 +4,7 @@ use super::*;
 use super::{
     kernel::{CpuKernel, Kernel, Shader, fold},
     radix::{self, RadixCount, RadixScatter},
-    softmax::Rows,
+    rows::Rows,
 };
 use crate::{
     dtype::DType,

@@ -4,7 +4,7 @@ use super::{
     Dropped, Extents,
     extents::Masking,
     grad::By,
-    softmax::{exp_sum, exponentials, row_max, row_sum},
+    rows::{exp_sum, exponentials, row_max, row_sum},
 };
 use crate::{
     gemm::{Matrix, product_into},

@@ -139,7 +139,7 @@ impl composite::Composite for AttentionGrad {
         };
         let cpu = CpuKernel {
             granule: rows * width,
-            work: 6 * terms + terms * softmax::EXP_WORK / width,
+            work: 6 * terms + terms * rows::EXP_WORK / width,
             compute: Arc::new(compute),
         };
         let source = include_str!("../../../shaders/attention_grad.wgsl");

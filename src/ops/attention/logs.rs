@@ -60,7 +60,7 @@ impl composite::Composite for AttentionLogs {
         };
         let cpu = CpuKernel {
             granule: extents.t,
-            work: extents.s * (2 * extents.d + softmax::EXP_WORK),
+            work: extents.s * (2 * extents.d + rows::EXP_WORK),
             compute: Arc::new(compute),
         };
         let source = include_str!("../../../shaders/attention_logs.wgsl");

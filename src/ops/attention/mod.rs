@@ -235,7 +235,7 @@ impl composite::Composite for Attention {
         };
         let cpu = CpuKernel {
             granule: extents.t * extents.e,
-            work: 4 * extents.s + extents.s * softmax::EXP_WORK / extents.e,
+            work: 4 * extents.s + extents.s * rows::EXP_WORK / extents.e,
             compute: Arc::new(compute),
         };
         let source = include_str!("../../../shaders/attention.wgsl");

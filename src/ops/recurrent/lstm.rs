@@ -1,12 +1,8 @@
 //! A step of long short-term memory behind its product, and its derivative.
 
-use super::*;
-use super::{
-    kernel::{CpuKernel, Kernel, Shader},
-    softmax::{EXP_WORK, Rows},
-};
-use crate::{dtype::DType, shape::Shape};
-use std::sync::Arc;
+use super::super::{rows::Rows, *};
+use super::{accuracy, infer_state, kernel, parts, rows_of, slices};
+use crate::dtype::DType;
 
 /// Hidden state and cell after a step, `[2, .., h]`, of the sums that enter the gates and of the
 /// cell before: `c' = sigmoid(f) c + sigmoid(i) tanh(g)`, `h' = sigmoid(o) tanh(c')`.
@@ -35,67 +31,6 @@ pub(crate) enum By {
 
 /// Gates for each element of the cell, in the order `i, f, g, o`.
 const GATES: usize = 4;
-
-/// The shape of a cell, if the sums have `count` gates for each of its elements.
-pub(super) fn infer_state(gates: &Meta, state: &Meta, count: usize) -> Result<Shape, OpError> {
-    for meta in [gates, state] {
-        if !meta.dtype.is_float() {
-            return Err(OpError::DType(meta.dtype));
-        }
-    }
-    if gates.dtype != state.dtype {
-        return Err(OpError::DTypes);
-    }
-    let (Some((all, outer)), Some((&width, _))) =
-        (gates.shape.dims().split_last(), state.shape.dims().split_last())
-    else {
-        return Err(OpError::Rank { least: 1 });
-    };
-    let rhs = count.saturating_mul(width);
-    if *all != rhs {
-        return Err(OpError::Extents {
-            what: "extents of gates and of all states",
-            lhs: *all,
-            rhs,
-        });
-    }
-    match [outer, &[width]].concat() {
-        expected if expected == state.shape.dims() => Ok(state.shape.clone()),
-        expected => Err(OpError::Target(expected.into())),
-    }
-}
-
-/// Equal parts along the last axis.
-pub(super) fn parts<'g, const N: usize>(x: Tensor<'g>) -> [Tensor<'g>; N] {
-    let width = x.dim(-1) / N;
-    std::array::from_fn(|k| x.slice(-1, k * width..(k + 1) * width))
-}
-
-/// The rows of a state, each as long as its last axis.
-pub(super) fn rows_of(state: &Meta) -> Rows {
-    let cols = state.shape.dims().last().copied().unwrap_or(1);
-    let rows = state.shape.len().checked_div(cols).unwrap_or(0);
-    Rows { rows: rows as u32, cols: cols as u32 }
-}
-
-/// The kernel of a derivative: an invocation computes `each` results of one element of a state.
-pub(super) fn kernel(
-    (name, source): (&'static str, &'static str),
-    by: u32,
-    rows: Rows,
-    each: usize,
-    compute: impl Fn(&[&[u32]], usize, &mut [u32]) + Send + Sync + 'static,
-    probe: Probe,
-) -> Kernel {
-    let elements = rows.rows as usize * rows.cols as usize;
-    let shader = Shader::new(name, source, bytemuck::bytes_of(&rows), elements.div_ceil(256))
-        .with_override("BY", f64::from(by));
-    let granule = (each * rows.cols as usize).max(1);
-    // A handful of exponentials an element, shared by its results.
-    let work = GATES * EXP_WORK / each;
-    let cpu = CpuKernel { granule, work, compute: Arc::new(compute) };
-    Kernel::new(vec![shader], cpu, probe)
-}
 
 impl<'g> Tensor<'g> {
     /// A step of long short-term memory: the new hidden state and the new cell, of the sums that
@@ -269,7 +204,7 @@ impl composite::Composite for LstmCellGrad {
                 }
             }
         };
-        let source = include_str!("../../shaders/lstm_cell_grad.wgsl");
+        let source = include_str!("../../../shaders/lstm_cell_grad.wgsl");
         let probe = Probe::new(self.clone(), operands, accuracy().0)
             .along_all(0..operands[1].shape.rank() - 1);
         Some(kernel(("lstm_cell_grad", source), by as u32, rows, each, compute, probe))
@@ -301,11 +236,6 @@ impl composite::Composite for LstmCellGrad {
         };
         [both(By::Gates), both(By::Cell)].concat()
     }
-}
-
-/// How far the derivative may be off, and why.
-pub(super) fn accuracy() -> (Bound, &'static str) {
-    (Bound::Abs(2e-6), "a dozen rounded operations on values below 2")
 }
 
 /// One row by its sums.
@@ -342,10 +272,4 @@ fn by_cell(gates: &[f32], states: [&[f32]; 4], out: &mut [f32]) {
             out[k] = (cell_ct[k] + hidden_ct[k] * o * (1.0 - t * t)) * f;
         }
     });
-}
-
-/// The gates of a row, each of `h` elements.
-#[inline(always)]
-pub(super) fn slices<const N: usize>(gates: &[f32], h: usize) -> [&[f32]; N] {
-    std::array::from_fn(|k| &gates[k * h..(k + 1) * h])
 }

@@ -3,11 +3,14 @@
 //! The walk appends to the graph it walks, and what it appends is made of the same operations,
 //! so the result is differentiable again.
 
+mod accumulate;
+
 use crate::{
     error::{GraphError, OpError},
     graph::{NodeId, Tensor},
-    ops::{Op, pad},
+    ops::Op,
 };
+use accumulate::accumulate;
 use std::collections::BTreeMap;
 
 /// Cotangents of `wrt`, given the cotangent `seed` of `y`; `None` where `y` does not depend on
@@ -52,7 +55,7 @@ pub fn vjp<'g>(y: Tensor<'g>, seed: Tensor<'g>, wrt: &[Tensor<'g>]) -> Vec<Optio
         // What is appended belongs where the node does.
         let scope = graph.enter(Some(node.scope.clone()));
         let line = graph.attribute(Some(node.location));
-        let ct = pad::total(&parts);
+        let ct = accumulate(&parts);
         if wrt.iter().any(|x| x.id == id) {
             wanted.insert(id, ct);
         }

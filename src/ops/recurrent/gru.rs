@@ -1,9 +1,8 @@
 //! A step of a gated recurrent unit behind its products, and its derivative.
 
-use super::*;
 use super::{
-    lstm::{accuracy, infer_state, kernel, parts, rows_of, slices},
-    softmax::Rows,
+    super::{rows::Rows, *},
+    accuracy, infer_state, kernel, parts, rows_of, slices,
 };
 use crate::dtype::DType;
 
@@ -209,7 +208,7 @@ impl composite::Composite for GruCellGrad {
                 }
             }
         };
-        let source = include_str!("../../shaders/gru_cell_grad.wgsl");
+        let source = include_str!("../../../shaders/gru_cell_grad.wgsl");
         let probe = Probe::new(self.clone(), operands, accuracy().0)
             .along_all(0..operands[2].shape.rank() - 1);
         Some(kernel(("gru_cell_grad", source), by as u32, rows, each, compute, probe))
