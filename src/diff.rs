@@ -5,9 +5,9 @@ use crate::{
     array::Array,
     error::{NotFinite, Place, RunError},
     gpu::Verification,
-    ops::contract::unit_in_last_place,
+    ops::contract::{Agreement, unit_in_last_place},
     program::Program,
-    proof::{Case, Isolated, Verdict},
+    proof::{Case, Isolated},
     schedule::plan::{Plan, Region, Step, StepKind, Storage},
     shape::{Meta, Shape},
     variables::Variables,
@@ -269,7 +269,7 @@ impl Diff {
             self.compared += verdict.compared;
             self.worst[position] = self.worst[position].max(verdict.share);
             if !verdict.holds() && self.parting.is_none() {
-                let Verdict { index, got, expected, allowed, .. } = verdict;
+                let Agreement { index, got, expected, allowed, .. } = verdict;
                 self.parting = Some(Parting {
                     step: number,
                     label: label.clone(),

@@ -1,7 +1,11 @@
 //! Whether a workload computed what it should: some elements of its real results, each in f64 from its
 //! formula.
 
-use crate::{array::Array, dtype::DType, ops::contract::Noise};
+use crate::{
+    array::Array,
+    dtype::DType,
+    ops::contract::{Agreement, Noise},
+};
 
 /// Elements that are looked at.
 pub(super) const CHECKED: usize = 256;
@@ -63,34 +67,29 @@ impl Sum {
     }
 }
 
-/// What was found.
+/// The result of a check.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct Found {
-    /// Numbers that were looked at.
-    pub checked: usize,
-    /// The largest difference, as a share of the magnitude of what was added up.
+    /// The worst element, as a share of what is allowed.
+    pub agreement: Agreement,
+    /// The largest error, as a share of the magnitude of the terms.
     pub error: f64,
-    /// The largest difference, as a share of what is allowed.
-    pub share: f64,
 }
 
 impl Found {
-    /// Whether nothing was further off than allowed, and something was looked at.
+    /// Whether no element was further off than allowed, and some were compared.
     pub fn is_right(self) -> bool {
-        self.checked > 0 && self.share <= 1.0
+        self.agreement.compared > 0 && self.agreement.holds()
     }
 
-    /// Notes a number, what it should be, how large what it was made of is, and what is allowed.
-    pub fn note(&mut self, got: f64, value: f64, magnitude: f64, allowed: f64) {
-        self.checked += 1;
+    /// Compares one more element: its value, the right value, the magnitude of its terms, and the
+    /// error it may have.
+    pub fn note(&mut self, got: f64, value: f64, magnitude: f64, allowed: f64, dtype: DType) {
+        self.agreement.note(0, got, value, allowed, dtype);
         let off = (got - value).abs();
-        let of = |whole: f64| match (off == 0.0, off.is_finite() && whole > 0.0) {
-            (true, _) => 0.0,
-            (_, true) => off / whole,
-            _ => f64::INFINITY,
-        };
-        self.error = self.error.max(of(magnitude.max(value.abs())));
-        self.share = self.share.max(of(allowed));
+        let whole = magnitude.max(value.abs());
+        let error = if off == 0.0 { 0.0 } else { off / whole };
+        self.error = self.error.max(if error.is_nan() { f64::INFINITY } else { error });
     }
 }
 
@@ -112,7 +111,7 @@ pub(super) fn elements(outputs: &[Array], expected: impl Fn(usize, &[usize]) -> 
         let dtype = output.dtype();
         let sum = expected(number, &coordinate(index, output.shape().dims()));
         let got = dtype.from_word(output.words()[index]);
-        found.note(got, sum.value, sum.magnitude, sum.allowed(dtype));
+        found.note(got, sum.value, sum.magnitude, sum.allowed(dtype), dtype);
     }
     found
 }
@@ -137,7 +136,10 @@ mod tests {
         let right: Vec<f32> = (0..10_000).map(|k| k as f32).collect();
         let expected = |_: usize, at: &[usize]| Sum::exact((100 * at[0] + at[1]) as f64);
         let found = elements(&[Array::new([100, 100], &right)?], expected);
-        assert_eq!((found.checked, found.share, found.is_right()), (CHECKED, 0.0, true));
+        assert_eq!(
+            (found.agreement.compared, found.agreement.share, found.is_right()),
+            (CHECKED, 0.0, true)
+        );
         let wrong: Vec<f32> =
             right.iter().map(|&x| if x % 100.0 == 7.0 { -x } else { x }).collect();
         assert!(!elements(&[Array::new([100, 100], &wrong)?], expected).is_right());

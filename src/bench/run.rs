@@ -291,12 +291,14 @@ impl<'a> Bench<'a> {
             ceiling: has_ceiling.then(|| limit.name().to_owned()),
             percent_of_ceiling: has_ceiling.then(|| 100.0 * least / times.median()),
             speedup: own_speed.or_else(|| Some(of_cpu?.wall_ms? / (1e3 * wall.median()))),
-            checked: found.checked,
+            checked: found.agreement.compared,
             max_error: found.error.is_finite().then_some(found.error),
             note: match found.is_right() {
                 true => String::new(),
-                false if found.checked == 0 => "nothing to check".to_owned(),
-                false => format!("wrong: off by {:.1} times what is allowed", found.share),
+                false if found.agreement.compared == 0 => "nothing to check".to_owned(),
+                false => {
+                    format!("wrong: off by {:.1} times what is allowed", found.agreement.share)
+                }
             },
             ..self.skipped(*device, workload, String::new())
         }

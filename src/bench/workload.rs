@@ -271,7 +271,7 @@ impl Workload {
                 let mut found = Found::default();
                 for (got, value) in device.iter().zip(&reference) {
                     // Three steps of some hundred layers, each of which rounds.
-                    found.note(*got, *value, largest, 1e-4 * largest);
+                    found.note(*got, *value, largest, 1e-4 * largest, DType::F32);
                 }
                 Ok(found)
             }

@@ -24,4 +24,4 @@ mod step;
 mod tests;
 
 pub(crate) use isolated::Isolated;
-pub(crate) use step::{Case, Verdict};
+pub(crate) use step::Case;

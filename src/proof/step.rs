@@ -6,7 +6,10 @@ use super::{
 };
 use crate::{
     dtype::DType,
-    ops::{class::Pointwise, contract::Noise},
+    ops::{
+        class::Pointwise,
+        contract::{Agreement, Noise},
+    },
     schedule::{
         expr::{Body, Term, TermId},
         plan::{Region, Step, StepKind},
@@ -31,40 +34,6 @@ struct Expected {
     index: usize,
     dtype: DType,
     value: Approx,
-}
-
-/// What became of a case.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Verdict {
-    /// How many results were compared.
-    pub compared: usize,
-    /// The largest error, as a share of what is allowed.
-    pub share: f64,
-    /// The row-major index of that result.
-    pub index: usize,
-    /// What the device gave.
-    pub got: f64,
-    /// What is right.
-    pub expected: f64,
-    /// What it may be off by.
-    pub allowed: f64,
-}
-
-impl Verdict {
-    /// Whether every result is within its bound.
-    pub fn holds(&self) -> bool {
-        self.share <= 1.0
-    }
-}
-
-impl std::fmt::Display for Verdict {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Verdict { index, got, expected, allowed, .. } = self;
-        write!(
-            f,
-            "element {index} is {got:e} instead of {expected:e}, and may be off by {allowed:.1e}"
-        )
-    }
 }
 
 /// Evaluations of terms a case may cost.
@@ -197,34 +166,16 @@ impl Case {
     }
 
     /// Compares what a device has left in each region.
-    pub fn judge(&self, written: &[Vec<u32>]) -> Verdict {
-        let mut verdict =
-            Verdict { compared: 0, share: 0.0, index: 0, got: 0.0, expected: 0.0, allowed: 0.0 };
+    pub fn judge(&self, written: &[Vec<u32>]) -> Agreement {
+        let mut agreement = Agreement::default();
         for &Expected { region, index, dtype, value: Approx { value, error } } in &self.results {
-            if !error.is_finite() {
-                continue;
-            }
-            verdict.compared += 1;
-            let got = written[region].get(index).map_or(f64::NAN, |&word| dtype.from_word(word));
-            let same =
-                got == value || got == dtype.round(value) || (got.is_nan() && value.is_nan());
-            let off = (got - value).abs();
-            let share = match () {
-                () if same || off <= error => {
-                    if error > 0.0 && !same {
-                        off / error
-                    } else {
-                        0.0
-                    }
-                }
-                () if off.is_finite() && error > 0.0 => off / error,
-                () => f64::INFINITY,
-            };
-            if share > verdict.share {
-                verdict = Verdict { share, index, got, expected: value, allowed: error, ..verdict };
+            if error.is_finite() {
+                let got =
+                    written[region].get(index).map_or(f64::NAN, |&word| dtype.from_word(word));
+                agreement.note(index, got, value, error, dtype);
             }
         }
-        verdict
+        agreement
     }
 }
 

@@ -1,6 +1,6 @@
 //! The prover proves nothing wrong, and notices what is: on the CPU, whose results are at hand.
 
-use super::{Case, step::Verdict};
+use super::Case;
 use crate::{
     Device, Graph,
     array::Array,
@@ -39,7 +39,7 @@ fn wrong_results_are_noticed() -> Result<(), Error> {
                 }
                 written
             };
-            let right: Verdict = case.judge(&written(false));
+            let right = case.judge(&written(false));
             assert!(right.holds(), "{sample}: {right}");
             cases += 1;
             match right.compared {

@@ -8,71 +8,27 @@ use crate::{
     error::Error,
     graph::{Declaration, Graph, Tensor},
     interpret,
-    ops::contract::{Bound, Sample, unit_in_last_place},
+    ops::contract::{Agreement, Bound, Sample, unit_in_last_place},
     value::Feed,
     variables::{Variables, initial},
 };
-
-/// The worst element of a comparison.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Agreement {
-    /// Its error, as a share of what its bound allows; infinite where one is NaN and the other
-    /// is not.
-    pub share: f64,
-    /// Its row-major index.
-    pub index: usize,
-    /// What the device gave.
-    pub got: f64,
-    /// What the reference gives.
-    pub expected: f64,
-}
-
-impl Agreement {
-    /// Whether every element is within its bound.
-    pub fn holds(&self) -> bool {
-        self.share <= 1.0
-    }
-}
-
-impl std::fmt::Display for Agreement {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Agreement { share, index, got, expected } = self;
-        write!(f, "element {index} is {got:e} instead of {expected:e}, {share:.3} of the bound")
-    }
-}
 
 /// Compares the elements of a device with those of the reference. `magnitudes` are the sums that
 /// [`Bound::Terms`] asks for.
 pub fn compare(got: &Array, expected: &Array64, bound: Bound, magnitudes: &[f64]) -> Agreement {
     let dtype = expected.meta.dtype;
-    let mut worst = Agreement { share: 0.0, index: 0, got: f64::NAN, expected: f64::NAN };
-    let elements = got.to_f64().into_iter().zip(&expected.data);
-    for (index, (got, &expected)) in elements.enumerate() {
+    let mut agreement = Agreement::default();
+    for (index, (got, &expected)) in got.to_f64().into_iter().zip(&expected.data).enumerate() {
         let calculated = match bound {
             Bound::Exact => 0.0,
             Bound::Ulp(n) => f64::from(n) * unit_in_last_place(expected, DType::F32),
             Bound::Terms(c) => c * f64::from(f32::EPSILON) / 2.0 * magnitudes[index],
             Bound::Abs(e) => e,
         };
-        let stored = match bound {
-            Bound::Exact => 0.0,
-            _ => rounding(expected, dtype),
-        };
-        let allowed = calculated + stored;
-        let rounded = dtype.round(expected);
-        let same = (got.is_nan() && expected.is_nan()) || got == rounded;
-        let error = (got - expected).abs();
-        let share = match () {
-            () if same => 0.0,
-            // Infinite, NaN, or no error allowed: nothing to divide by.
-            () if !error.is_finite() || allowed == 0.0 => f64::INFINITY,
-            () => error / allowed,
-        };
-        if share > worst.share {
-            worst = Agreement { share, index, got, expected };
-        }
+        let stored = if bound == Bound::Exact { 0.0 } else { rounding(expected, dtype) };
+        agreement.note(index, got, expected, calculated + stored, dtype);
     }
-    worst
+    agreement
 }
 
 /// By how much a number calculated in f32 may change when it is stored as this type: half a unit, or

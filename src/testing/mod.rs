@@ -4,8 +4,10 @@ mod compare;
 mod derivatives;
 mod gradients;
 
-pub use crate::ops::contract::{Bound, Domain, Function, Gradient, Noise, Sample, Subject};
-pub use compare::{Agreement, compare, evaluate};
+pub use crate::ops::contract::{
+    Agreement, Bound, Domain, Function, Gradient, Noise, Sample, Subject,
+};
+pub use compare::{compare, evaluate};
 pub use derivatives::DERIVATIVE_BOUNDS;
 pub use gradients::{SLOPE_BOUNDS, Slope, layer_slopes, slopes};
 

@@ -3,11 +3,13 @@
 //!
 //! An operation states this in its own file; tests, `verify` and proofs only read it.
 
+mod agreement;
 mod bound;
 mod domain;
 mod sample;
 mod subject;
 
+pub use agreement::Agreement;
 pub use bound::Bound;
 pub(crate) use bound::unit_in_last_place;
 pub use domain::{Domain, Noise};
