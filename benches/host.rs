@@ -44,7 +44,7 @@ fn step(criterion: &mut Criterion) -> Result<(), Error> {
     let program = Trainer::new(&network, &adam).step(&device, &data, BATCH)?;
     program.prepare(&variables)?;
     let batch = data.rows(&(0..BATCH).collect::<Vec<_>>())?;
-    let inputs: [(&str, &dyn Feed); 2] = [("images", batch.images()), ("labels", batch.labels())];
+    let inputs: [(&str, &dyn Feed); 2] = [("images", batch.inputs()), ("labels", batch.targets())];
     let before = gpu.counters().dispatches;
     program.run(&variables, &inputs)?;
     let dispatches = gpu.counters().dispatches - before;

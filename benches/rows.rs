@@ -7,7 +7,7 @@ mod family;
 use criterion::{Criterion, criterion_group, criterion_main};
 
 fn rows(criterion: &mut Criterion) {
-    family::measure(criterion, &["activation", "softmax", "normalisation", "reduction"]);
+    family::measure(criterion, &["activation", "softmax", "normalization", "reduction"]);
 }
 
 criterion_group!(benches, rows);

@@ -15,7 +15,7 @@ use wgrad::{
     data::{Loader, digits},
     nn::{
         Mode, Module, Scope,
-        adversarial::{discriminator_loss, generator_loss, r1_penalty},
+        gan::{discriminator_loss, generator_loss, r1_penalty},
         models::{Discriminator, Generator},
     },
     optim::{Adam, Optimizer},
@@ -106,7 +106,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                 break 'all;
             }
             step += 1;
-            let real = data.images().rows(&batch)?.to_vec::<f32>()?;
+            let real = data.inputs().rows(&batch)?.to_vec::<f32>()?;
             let real = Array::new([BATCH, 1, SIDE, SIDE], &real)?;
             let judged = judging.run(&variables, &[("real", &real as &dyn Feed)])?;
             let loss = making.run(&variables, &[])?;

@@ -1,7 +1,7 @@
 //! A convolutional network on RGB pictures: what each of its layers is for.
 //!
-//! The pictures are drawn here: a disc, a square or a cross of any colour, on a background of any
-//! other, somewhere in 16x16 pixels. Colour says nothing, so the network has to see the shape.
+//! The pictures are drawn here: a disc, a square or a cross of any color, on a background of any
+//! other, somewhere in 16x16 pixels. Color says nothing, so the network has to see the shape.
 //!
 //! ```sh
 //! cargo run --release --example shapes          # 1,500 pictures, 15 epochs

@@ -65,7 +65,7 @@ fn train(
         let rows: Vec<usize> = (0..BATCH).map(|row| (k * BATCH + row) % data.len()).collect();
         let batch = data.rows(&rows)?;
         let inputs: [(&str, &dyn Feed); 2] =
-            [("images", batch.images()), ("labels", batch.labels())];
+            [("images", batch.inputs()), ("labels", batch.targets())];
         let outputs = program.run(&variables, &inputs)?;
         let values: Vec<f64> = (0..=layers.len())
             .map(|k| Ok(outputs.get(k)?.read_f64()?[0]))

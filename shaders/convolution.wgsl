@@ -110,7 +110,7 @@ fn main(
     let row0 = number / across % down * tile;
     let col0 = number % across * tile;
 
-    // Neighbours load terms of w and positions of x, which are contiguous in memory.
+    // Neighbors load terms of w and positions of x, which are contiguous in memory.
     let w_row = row0 + 4u * lid.y;
     let col = col0 + 4u * lid.x;
     let of0 = column(col, group);

@@ -7,7 +7,7 @@
 //           y: [batch, groups · outputs, ..y]
 // Dispatch  ceil(len / WG_SIZE) workgroups, len being the elements of y, folded over (x, y) past
 //           65535
-// Memory    neighbours share what they read of x, and mostly a channel of w, through the cache
+// Memory    neighbors share what they read of x, and mostly a channel of w, through the cache
 // Numerics  f32, one fma a term in the order of channel and tap
 
 struct Params {

@@ -119,7 +119,7 @@ fn main(
     var acc2 = vec4<i32>();
     var acc3 = vec4<i32>();
     for (var k0 = 0u; k0 < params.terms; k0 += EDGE) {
-        // Neighbouring invocations load neighbouring words.
+        // Neighboring invocations load neighboring words.
         let term = k0 + lid.x;
         let place = lid.x * (EDGE + 1u) + lid.y;
         let tap_number = divide(term, params.word_multiplier, params.word_shift);

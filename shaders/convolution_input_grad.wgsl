@@ -166,7 +166,7 @@ fn main(
     var acc2 = vec4<Acc>();
     var acc3 = vec4<Acc>();
     for (var k0 = 0u; k0 < terms; k0 += EDGE) {
-        // Neighbours load neighbouring pixels of ct. Of w they load rows, so that both loads need
+        // Neighbors load neighboring pixels of ct. Of w they load rows, so that both loads need
         // the same term; what lies between is read from the cache in the next steps.
         let p = k0 + lid.y;
         let at = unravel(p, taps, multipliers, shifts);

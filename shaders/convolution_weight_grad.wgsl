@@ -104,7 +104,7 @@ fn main(
     let row0 = number / across % down * tile;
     let col0 = number % across * tile;
 
-    // Neighbours load neighbouring positions of either operand.
+    // Neighbors load neighboring positions of either operand.
     let ct_row = row0 + 4u * lid.y;
     let x_col = col0 + 4u * lid.y;
     let of0 = column(x_col);

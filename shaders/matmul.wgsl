@@ -81,7 +81,7 @@ fn main(
     let a0 = batch * params.a_batch;
     let b0 = batch * params.b_batch;
 
-    // Neighbouring invocations load along the axis that is contiguous in memory.
+    // Neighboring invocations load along the axis that is contiguous in memory.
     let a_along_k = params.a_col == 1u;
     let a_term = select(lid.y, lid.x, a_along_k);
     let a_quad = select(lid.x, lid.y, a_along_k);

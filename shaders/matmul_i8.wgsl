@@ -82,7 +82,7 @@ fn main(
     var acc2 = vec4<i32>();
     var acc3 = vec4<i32>();
     for (var w0 = 0u; w0 < params.words; w0 += EDGE) {
-        // Neighbouring invocations load neighbouring words.
+        // Neighboring invocations load neighboring words.
         let word = w0 + lid.x;
         let place = lid.x * (EDGE + 1u) + lid.y;
         let a_row = row0 + 4u * lid.y;

@@ -21,7 +21,7 @@ struct Params {
 /// Invocations per workgroup; a power of two, chosen by the host.
 override WG_SIZE: u32 = 256u;
 /// Whether m is the mean of the row, or 0.
-override CENTRED: bool = true;
+override CENTERED: bool = true;
 
 var<workgroup> partial: array<Acc, WG_SIZE>;
 
@@ -50,7 +50,7 @@ fn main(
 
     // 1. The mean.
     var m = Acc(0.0);
-    if CENTRED {
+    if CENTERED {
         var own = Acc(0.0);
         for (var i = lid.x; i < params.cols; i += WG_SIZE) {
             own += Acc(x[first + i]);

@@ -22,7 +22,7 @@ struct Params {
 /// Invocations per workgroup; a power of two, chosen by the host.
 override WG_SIZE: u32 = 256u;
 /// Whether m is the mean of the row, or 0, and with it the mean of ct.
-override CENTRED: bool = true;
+override CENTERED: bool = true;
 
 var<workgroup> partial: array<vec2<Acc>, WG_SIZE>;
 
@@ -51,7 +51,7 @@ fn main(
 
     // 1. The means of x and of ct.
     var means = vec2<Acc>();
-    if CENTRED {
+    if CENTERED {
         var own = vec2<Acc>();
         for (var i = lid.x; i < params.cols; i += WG_SIZE) {
             own += vec2<Acc>(Acc(x[first + i]), Acc(ct[first + i]));

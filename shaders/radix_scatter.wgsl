@@ -30,7 +30,7 @@ override DESCENDING: bool = false;
 
 const BLOCK = 1024u;
 const INVOCATIONS = 128u;
-/// Neighbours that an invocation takes.
+/// Neighbors that an invocation takes.
 const ITEMS = 8u;
 
 /// How often each digit occurs: word [w · INVOCATIONS + t] counts digits 2w and 2w + 1 of
@@ -54,7 +54,7 @@ fn main(
     let block = number - row * params.blocks;
     let first = row * params.cols;
 
-    // 1. Each invocation counts its neighbours, in words that are its own.
+    // 1. Each invocation counts its neighbors, in words that are its own.
     let start = min(block * BLOCK + lid.x * ITEMS, params.cols);
     let end = min(start + ITEMS, params.cols);
     for (var w = 0u; w < 8u; w += 1u) {

@@ -1,14 +1,14 @@
 // reduce_serial.wgsl — y[o] = the elements of o combined, one invocation per o or part of it.
 //
-// Op        ops::Reduce where there is little to combine, or where neighbours in the outer space
-//           are neighbours in memory (StepKind::Reduce)
+// Op        ops::Reduce where there is little to combine, or where neighbors in the outer space
+//           are neighbors in memory (StepKind::Reduce)
 // Slot      fn element(outer: u32, inner: u32) -> Acc
 //           fn combine(a: Acc, b: Acc) -> Acc
 //           fn identity() -> Acc
 //           fn epilogue(acc: Acc, index: u32) -> Out
 // Shape     elements: [outer, inner], any extents; y: [parts, outer]
 // Dispatch  ceil(outer · parts / 64) workgroups, folded over (x, y) past 65535
-// Memory    each element is read once; neighbouring invocations read neighbouring outer indices
+// Memory    each element is read once; neighboring invocations read neighboring outer indices
 // Numerics  results of up to 64 elements in order, combined in order
 
 struct Params {

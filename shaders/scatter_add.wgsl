@@ -5,7 +5,7 @@
 // Shape     x: [outer, count, inner], y: [outer, extent, inner]; indices: [count], or those of x
 //           where PER_LINE; all contiguous
 // Dispatch  ceil(outer · extent · inner / 64) workgroups, folded over (x, y) past 65535
-// Memory    every element of y walks all of its indices, neighbours the same ones
+// Memory    every element of y walks all of its indices, neighbors the same ones
 // Numerics  one rounding an update, in the order of k; no atomics
 
 struct Params {

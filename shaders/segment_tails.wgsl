@@ -5,7 +5,7 @@
 // Shape     x: [rows, count, cols]; keys, order: [rows, count], the keys sorted;
 //           y: [rows, blocks, cols]; all contiguous
 // Dispatch  ceil(rows · blocks · cols / 64) workgroups, folded over (x, y) past 65535
-// Memory    each key is read once a column; neighbours read neighbouring columns
+// Memory    each key is read once a column; neighbors read neighboring columns
 // Numerics  one rounding an element, in the order of j
 
 struct Params {

@@ -69,7 +69,7 @@ impl Device {
     }
 
     /// The best hardware adapter, discrete before integrated; the CPU device where there is
-    /// none. Software rasterisers are passed over: the CPU device is faster.
+    /// none. Software rasterizers are passed over: the CPU device is faster.
     #[cfg(not(target_arch = "wasm32"))]
     pub fn best() -> Self {
         match pollster::block_on(gpu::open_best_hardware()) {

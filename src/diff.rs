@@ -25,7 +25,7 @@ pub struct Diff {
     /// The largest error on each device, as a share of what is allowed.
     pub worst: Vec<f64>,
     /// The first step whose result is beyond its bound.
-    pub parting: Option<Parting>,
+    pub divergence: Option<Divergence>,
     /// The first step that makes NaN or infinity of finite numbers, rightly or not.
     pub not_finite: Option<NotFinite>,
 }
@@ -33,7 +33,7 @@ pub struct Diff {
 /// A step whose result is beyond its bound.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct Parting {
+pub struct Divergence {
     /// Number of the step, as `wgrad plan` counts them.
     pub step: usize,
     /// The operations in it.
@@ -56,16 +56,16 @@ pub struct Parting {
     pub dtype: DType,
 }
 
-impl Parting {
+impl Divergence {
     /// The error in units in the last place of the right value.
     pub fn ulp(&self) -> f64 {
         (self.got - self.expected).abs() / unit_in_last_place(self.expected, self.dtype)
     }
 }
 
-impl std::fmt::Display for Parting {
+impl std::fmt::Display for Divergence {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Parting { step, label, shape, device, index, got, expected, allowed, .. } = self;
+        let Divergence { step, label, shape, device, index, got, expected, allowed, .. } = self;
         write!(f, "step {step}, {label} of {shape}{}: ", placed(&self.place))?;
         write!(f, "{device} gives {got:e} for element {index} instead of {expected:e}, ")?;
         write!(f, "{:.3e} ulp off; {allowed:.1e} is allowed", self.ulp())
@@ -84,13 +84,13 @@ struct Memory<'a> {
 
 impl Memory<'_> {
     fn read(&self, region: Region) -> Vec<u32> {
-        let (storage, first) = self.plan.home(region);
+        let (storage, first) = self.plan.buffer_of(region);
         let words = self.words.get(&storage).and_then(|words| words.get(first..first + region.len));
         words.map_or_else(|| vec![0; region.len], <[u32]>::to_vec)
     }
 
     fn write(&mut self, region: Region, values: &[u32]) {
-        let (storage, first) = self.plan.home(region);
+        let (storage, first) = self.plan.buffer_of(region);
         let words = self.words.entry(storage).or_default();
         let end = first + region.len;
         if words.len() < end {
@@ -247,7 +247,7 @@ impl Diff {
             steps: 0,
             compared: 0,
             worst: vec![0.0; devices.len()],
-            parting: None,
+            divergence: None,
             not_finite: None,
         }
     }
@@ -268,9 +268,9 @@ impl Diff {
             let verdict = case.judge(&left);
             self.compared += verdict.compared;
             self.worst[position] = self.worst[position].max(verdict.share);
-            if !verdict.holds() && self.parting.is_none() {
+            if !verdict.holds() && self.divergence.is_none() {
                 let Agreement { index, got, expected, allowed, .. } = verdict;
-                self.parting = Some(Parting {
+                self.divergence = Some(Divergence {
                     step: number,
                     label: label.clone(),
                     shape: step.shape(),

@@ -89,13 +89,13 @@ pub use array64::Array64;
 pub use backend::RunTime;
 pub use device::{Device, Selection};
 #[cfg(not(target_arch = "wasm32"))]
-pub use diff::{Diff, Parting};
+pub use diff::{Diff, Divergence};
 pub use dtype::DType;
 pub use error::{
     CompileError, DeviceError, Error, FileError, GraphError, NotFinite, OpError, Place, RunError,
     VariableError,
 };
-pub use functions::{AttentionOptions, Beyond, Grid, Interpolation, Triangle};
+pub use functions::{AttentionOptions, CoordinateTransform, Interpolation, PaddingMode, Triangle};
 pub use gpu::Verification;
 pub use graph::{Declaration, Effect, Graph, Node, NodeId, Tensor};
 pub use init::Init;

@@ -1,7 +1,7 @@
 //! The reference device: an interpreter of the graph in f64, the definition of every result.
 //!
 //! It evaluates the graph as it was built, before any rewriting or scheduling, with the plain
-//! loops of each operation's file. It is never optimised, and never a fallback.
+//! loops of each operation's file. It is never optimized, and never a fallback.
 
 use crate::{
     array64::Array64,

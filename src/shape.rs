@@ -49,7 +49,7 @@ impl Shape {
         self.0.contains(&0)
     }
 
-    /// Distance in elements between neighbours along each axis, in row-major order.
+    /// Distance in elements between neighbors along each axis, in row-major order.
     pub fn strides(&self) -> Vec<usize> {
         let mut strides = vec![1usize; self.rank()];
         for axis in (1..self.rank()).rev() {

@@ -243,7 +243,7 @@ fn a_step_is_kept_and_run_again() {
     assert!(run.status.success(), "{run:?}");
     let replay = wgrad(&["verify", "--device", "cpu", "--repro", &kept, "--json"]);
     let sum = objects(&replay).pop().expect("it prints an object");
-    assert_eq!((&sum["steps"], &sum["parting"]), (&Value::from(1), &Value::Null));
+    assert_eq!((&sum["steps"], &sum["divergence"]), (&Value::from(1), &Value::Null));
     assert!(sum["compared"].as_u64() > Some(0), "{sum}");
 
     let (_, error) = fails(&[&diff[..], &["--step", "5000"]].concat());

@@ -22,7 +22,7 @@ fn the_first_nan_is_found() -> Result<(), Error> {
     assert_eq!((origin.label.as_str(), origin.index), ("cumsum + log", 2));
     assert!(origin.value.is_nan());
     // It is right to be NaN there, and nothing was assigned.
-    assert_eq!(diff.parting, None);
+    assert_eq!(diff.divergence, None);
     assert_eq!(variables.get("v")?.to_f64(), [1.0; 4]);
     Ok(())
 }
@@ -44,7 +44,7 @@ fn a_step_is_replayed() -> Result<(), Error> {
         assert!((read - expected).abs() < 1e-6, "{read} instead of {expected}");
     }
     let diff = program.replay(1, &operands, std::slice::from_ref(&cpu))?;
-    assert_eq!((diff.steps, diff.compared, diff.parting), (1, 4, None));
+    assert_eq!((diff.steps, diff.compared, diff.divergence), (1, 4, None));
     let below = Array::new([4], &[-1f32, 0.5, 2.0, 0.25])?;
     let diff = program.replay(1, &[below], std::slice::from_ref(&cpu))?;
     assert_eq!(diff.not_finite.map(|found| found.index), Some(0), "the logarithm of -1");

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use wgrad::{
     Array, Array64, DType, Device, Error, Feed, Graph, Meta, Tensor, autodiff,
-    testing::{Domain, SLOPE_BOUNDS, Sample, evaluate, samples, slopes},
+    testing::{Domain, GRAD_CHECK_BOUNDS, Sample, evaluate, grad_check, samples},
 };
 
 const NOISE: Domain = Domain::Range(-1.0, 1.0);
@@ -13,11 +13,11 @@ fn derivatives_are_the_slopes() {
     let mut failures = Vec::new();
     let mut checked = 0;
     for sample in samples() {
-        match sample.slopes() {
+        match sample.grad_check() {
             Ok(None) => {}
             Ok(Some(slopes)) => {
                 checked += 1;
-                for (order, (slope, bound)) in slopes.iter().zip(SLOPE_BOUNDS).enumerate() {
+                for (order, (slope, bound)) in slopes.iter().zip(GRAD_CHECK_BOUNDS).enumerate() {
                     let error = slope.error();
                     if error.is_nan() || error > bound {
                         let order = order + 1;
@@ -39,12 +39,12 @@ fn wrong_derivatives_are_noticed() -> Result<(), Error> {
     type Function = for<'g> fn(&'g Graph, &[Tensor<'g>]) -> Tensor<'g>;
     let x = Domain::Range(0.5, 2.0).fill(&Meta::new([7], DType::F32), 3);
     let errors = |function: Function| -> Result<[f64; 2], Error> {
-        let slopes = slopes(std::slice::from_ref(&x), function)?.expect("x is a float");
+        let slopes = grad_check(std::slice::from_ref(&x), function)?.expect("x is a float");
         Ok(slopes.map(|slope| slope.error()))
     };
     // x^3, as it is.
     let [first, second] = errors(|_, x| x[0] * x[0] * x[0])?;
-    assert!(first < SLOPE_BOUNDS[0] && second < SLOPE_BOUNDS[1], "{first:e} {second:e}");
+    assert!(first < GRAD_CHECK_BOUNDS[0] && second < GRAD_CHECK_BOUNDS[1], "{first:e} {second:e}");
     // x^2 whose derivative seems to be x.
     let [first, _] = errors(|_, x| x[0].detach() * x[0])?;
     assert!(first > 0.1, "{first:e}");
@@ -53,7 +53,7 @@ fn wrong_derivatives_are_noticed() -> Result<(), Error> {
         let d = x[0].detach();
         x[0] * d * d * 3.0 - d * d * d * 2.0
     })?;
-    assert!(first < SLOPE_BOUNDS[0], "{first:e}");
+    assert!(first < GRAD_CHECK_BOUNDS[0], "{first:e}");
     assert!(second > 0.1, "{second:e}");
     Ok(())
 }
@@ -106,7 +106,7 @@ fn a_wrong_derivative_of_any_operation_is_noticed() -> Result<(), Error> {
     // By operation and operand: how many samples tell.
     let mut telling: BTreeMap<(&str, usize), usize> = BTreeMap::new();
     for sample in samples() {
-        if !matches!(sample.slopes(), Ok(Some(_))) {
+        if !matches!(sample.grad_check(), Ok(Some(_))) {
             continue;
         }
         for (operand, (meta, _)) in sample.operands.iter().enumerate() {
@@ -120,13 +120,13 @@ fn a_wrong_derivative_of_any_operation_is_noticed() -> Result<(), Error> {
             }
             *tells += 1;
             for (name, mutation, order) in mutations {
-                let wrong = slopes(&sample.values(), |graph, inputs| {
+                let wrong = grad_check(&sample.values(), |graph, inputs| {
                     let mut inputs = inputs.to_vec();
                     inputs[operand] = mutation(inputs[operand]);
                     sample.apply(graph, &inputs)
                 })?;
                 let slope = wrong.expect("it had slopes before")[order];
-                if slope.error() < 10.0 * SLOPE_BOUNDS[order] {
+                if slope.error() < 10.0 * GRAD_CHECK_BOUNDS[order] {
                     unnoticed.push(format!("{sample}, operand {operand}, {name}: {slope:?}"));
                 }
             }
@@ -171,7 +171,7 @@ fn a_small_binary_cross_entropy_keeps_its_digits() -> Result<(), Error> {
     for device in [Device::Reference, Device::cpu()] {
         let graph = Graph::new();
         let [x, t] = ["x", "t"].map(|name| graph.input(name, [2], DType::F32));
-        let y = x.binary_cross_entropy(t);
+        let y = x.binary_cross_entropy_with_logits(t);
         let first = autodiff::grad(y.sum(..), &[x])[0];
         let second = autodiff::grad(first.sum(..), &[x])[0];
         let program = graph.compile(&device, &[y, first, second])?;

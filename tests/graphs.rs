@@ -2,8 +2,8 @@
 
 use proptest::prelude::*;
 use wgrad::{
-    AttentionOptions, Beyond, DType, Device, Graph, Grid, Init, Interpolation, Tensor, Triangle,
-    autodiff,
+    AttentionOptions, CoordinateTransform, DType, Device, Graph, Init, Interpolation, PaddingMode,
+    Tensor, Triangle, autodiff,
     ops::{Geometry, Window},
 };
 
@@ -76,7 +76,7 @@ fn apply<'g>(graph: &'g Graph, other: &'g Graph, known: &mut Vec<Tensor<'g>>, ca
         37 => a.flip(n),
         38 => a.sum(n),
         39 => a.mean([n, m]),
-        40 => a.max(..),
+        40 => a.amax(..),
         41 => a.prod_keepdims(n),
         42 => a.argmax(n),
         43 => a.matmul(b),
@@ -98,7 +98,7 @@ fn apply<'g>(graph: &'g Graph, other: &'g Graph, known: &mut Vec<Tensor<'g>>, ca
         56 => a.one_hot(large),
         57 => a.roll(i64::from(n), m),
         58 => a.tile(large, n),
-        59 => a.repeat(large, n),
+        59 => a.repeat_interleave(large, n),
         60 => a.triangle(Triangle::Upper, n),
         61 => a.diagonal().outer(b),
         62 => a.unsqueeze(0).depth_to_space(large),
@@ -130,25 +130,25 @@ fn apply<'g>(graph: &'g Graph, other: &'g Graph, known: &mut Vec<Tensor<'g>>, ca
             let equations = ["ij,jk->ik", "...i,...i", "ii->i", "a,b->ba", "ij,kl,lj->", "i->ii"];
             graph.einsum(equations[m.unsigned_abs() as usize % 6], &[a, b, c][..size % 4])
         }
-        83 => a.resize(&[size, large], Interpolation::Cubic(Grid::HalfPixel)),
+        83 => a.resize(&[size, large], Interpolation::Cubic(CoordinateTransform::HalfPixel)),
         84 => a.resize(&[large], Interpolation::Nearest).grid_sample(
             b,
-            Grid::AlignCorners,
-            Beyond::Edge,
+            CoordinateTransform::AlignCorners,
+            PaddingMode::Edge,
         ),
         85 => a.unfold([Window::new(size), Window::new(large)]),
         86 => a.fold([size, large], [Window::new(2).stride(size); 2]),
         87 => a.lp_pool(&[Window::new(size)], 2.0).local_response_norm(large, 1.0, 0.5, 1.0),
-        88 => a.max_unpool(a.max_pool_with_places(&[Window::new(2)]).1, &[large]),
+        88 => a.max_unpool(a.max_pool_with_indices(&[Window::new(2)]).1, &[large]),
         89 => a.gather_nd(b),
         90 => a.scatter_nd(b, c),
-        91 => a.quantise(b).pack_i8().matmul_i8(c),
+        91 => a.quantize(b).pack_i8().matmul_i8(c),
         92 => a.unpack_i8(large).key_padding(size),
         93 => {
             let geometry = Geometry::new(size).stride(vec![large; size]).groups(size);
             a.convolution_i8(b, geometry)
         }
-        94 => a.requantise(b).dequantise(c),
+        94 => a.requantize(b).dequantize(c),
         // A tensor of another graph.
         _ => a + other.full([2, 3], DType::F32, 1.0),
     };

@@ -21,7 +21,7 @@ fn devices() -> Vec<Device> {
     [Device::cpu()].into_iter().chain(gpu).collect()
 }
 
-/// Numbers between halves and what they become: for any two neighbours the number in the middle, which
+/// Numbers between halves and what they become: for any two neighbors the number in the middle, which
 /// goes to the even one, and the f32 beside it on either side. By bits, so that nothing is rounded to
 /// say what rounding gives.
 fn between_halves() -> Vec<(f32, u16)> {
@@ -99,7 +99,7 @@ fn every_half_comes_and_goes_on_the_gpu_too() -> Result<(), Error> {
 }
 
 /// 9,000 times 30 is no half, but the mean is; a sum of 9,000 terms of 15/64 would not grow beyond 512 in
-/// f16, where its neighbours are 1/2 apart. A GPU cuts the rows into parts.
+/// f16, where its neighbors are 1/2 apart. A GPU cuts the rows into parts.
 #[test]
 fn sums_are_of_f32_on_the_gpu_too() -> Result<(), Error> {
     let x = Array::new([2, 9000], &vec![f16::from_f32(30.0); 18_000])?;
@@ -293,14 +293,14 @@ fn an_overflow_is_found_on_the_gpu_too() -> Result<(), Error> {
         let (program, variables) = (build(false)?, Variables::new(0));
         let both = [Device::cpu(), device.clone()];
         let diff = program.diff(&variables, &[("x", &x)], &both)?;
-        assert_eq!(diff.parting, None);
+        assert_eq!(diff.divergence, None);
         assert_eq!(
             diff.not_finite.map(|found| (found.index, found.value)),
             Some((1, f64::INFINITY))
         );
         let operands = program.operands(&variables, &[("x", &x)], &device, 1)?;
         assert_eq!(operands[0].to_f64(), [4.0, f64::INFINITY, 16.0]);
-        assert_eq!(program.replay(1, &operands, &both)?.parting, None);
+        assert_eq!(program.replay(1, &operands, &both)?.divergence, None);
     }
     Ok(())
 }

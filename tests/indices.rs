@@ -18,7 +18,7 @@ fn an_input_is_looked_at() -> Result<(), Error> {
         let graph = Graph::new();
         let x = graph.input("x", [2, 3], DType::U32);
         // The least of the extents counts.
-        let other = graph.full([9], DType::F32, 1.0).gather(x, 0);
+        let other = graph.full([9], DType::F32, 1.0).index_select(x, 0);
         let program = graph.compile(&device, &[chosen(&graph, x).sum(..), other])?;
         let variables = Variables::new(0);
         let run = |indices: [u32; 6]| -> Result<_, Error> {
@@ -41,7 +41,7 @@ fn an_input_is_looked_at() -> Result<(), Error> {
 fn a_constant_is_refused() {
     let graph = Graph::new();
     let x = graph.full([4, 3], DType::F32, 1.0);
-    x.gather(graph.full([2], DType::U32, 3.0).unsqueeze(0), 0);
+    x.index_select(graph.full([2], DType::U32, 3.0).unsqueeze(0), 0);
     assert!(graph.check().is_ok());
     x.scatter_add(graph.full([4], DType::U32, 5.0), 0, 5);
     let Err(GraphError::Op { op: "scatter_add", reason, .. }) = graph.check() else {
@@ -58,7 +58,7 @@ fn a_computed_index_is_none_of_the_hosts_business() -> Result<(), Error> {
         let x = graph.input("x", [3], DType::U32);
         let table = graph.iota([4], 0, DType::F32) + 1.0;
         let indices = Array::new([3], &[0u32, 3, 4])?;
-        let y = table.gather(x * 1u32, 0).eval(&device, &[("x", &indices)])?;
+        let y = table.index_select(x * 1u32, 0).eval(&device, &[("x", &indices)])?;
         assert_eq!(y.to_f64(), [1.0, 4.0, 0.0]);
     }
     Ok(())

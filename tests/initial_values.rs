@@ -114,11 +114,11 @@ fn layers() -> Vec<(&'static str, Build)> {
         ("learned positions", floats(&[2, 3, 8], LearnedPositions::new(5))),
         ("sinusoidal positions", floats(&[2, 3, 8], SinusoidalPositions::new())),
         ("calibrating", floats(&[2, 5], Calibrating(Dense::new(3)))),
-        ("dense of bytes", floats(&[2, 5], QuantisedDense::new(3))),
-        ("dense of bytes calibrated", floats(&[2, 5], QuantisedDense::new(3).calibrated())),
+        ("dense of bytes", floats(&[2, 5], QuantizedDense::new(3))),
+        ("dense of bytes calibrated", floats(&[2, 5], QuantizedDense::new(3).calibrated())),
         (
             "conv of bytes",
-            floats(&image, QuantisedConv2d::new(4, [3, 3], wgrad::ops::Geometry::new(2))),
+            floats(&image, QuantizedConv2d::new(4, [3, 3], wgrad::ops::Geometry::new(2))),
         ),
         (
             "modulated",

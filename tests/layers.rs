@@ -8,7 +8,7 @@ use wgrad::{
         MaxUnpool2d, Mode, Module, MultiHeadAttention, PRelu, Recurrent, RmsNorm, Scope,
         Sequential, SinusoidalPositions, TransformerLayer,
     },
-    testing::{Domain, SLOPE_BOUNDS, layer_slopes},
+    testing::{Domain, GRAD_CHECK_BOUNDS, grad_check_module},
 };
 
 const NOISE: Domain = Domain::Range(-1.0, 1.0);
@@ -63,10 +63,10 @@ fn slopes_of_layers_agree_with_differences() -> Result<(), Error> {
     ];
     for (layer, shape, domain) in &layers {
         let x = domain.fill(&Meta::new(*shape, DType::F32), 5);
-        let [first, second] = layer_slopes(layer.as_ref(), &x)?.expect("it is of floats");
+        let [first, second] = grad_check_module(layer.as_ref(), &x)?.expect("it is of floats");
         let name = layer.name();
-        assert!(first.error() < SLOPE_BOUNDS[0], "{name}: {first:?}");
-        assert!(second.error() < SLOPE_BOUNDS[1], "{name}: {second:?}");
+        assert!(first.error() < GRAD_CHECK_BOUNDS[0], "{name}: {first:?}");
+        assert!(second.error() < GRAD_CHECK_BOUNDS[1], "{name}: {second:?}");
     }
     Ok(())
 }
@@ -93,9 +93,9 @@ fn dropout_of_attention_is_for_training_only() -> Result<(), Error> {
     Ok(())
 }
 
-/// The weight of a layer begins as it would without normalisation.
+/// The weight of a layer begins as it would without normalization.
 #[test]
-fn weight_normalisation_keeps_the_weight_that_it_begins_with() -> Result<(), Error> {
+fn weight_normalization_keeps_the_weight_that_it_begins_with() -> Result<(), Error> {
     let (graph, store) = (Graph::new(), Variables::new(4));
     let mut cx = Scope::new(&graph, Mode::Train);
     let x = graph.input("x", [1, 3, 3, 3], DType::F32);
@@ -119,7 +119,7 @@ fn unpooling_goes_back() -> Result<(), Error> {
     let graph = Graph::new();
     let mut cx = Scope::new(&graph, Mode::Eval);
     let x = graph.input("x", [1, 1, 2, 4], DType::F32);
-    let (y, places) = MaxPool2d::new(2).with_places(&mut cx, x);
+    let (y, places) = MaxPool2d::new(2).with_indices(&mut cx, x);
     let back = MaxUnpool2d::new(2).forward(&mut cx, y, places);
     let value = Array::new([1, 1, 2, 4], &[1.0f32, 5.0, 2.0, 0.0, 3.0, 4.0, 9.0, 1.0])?;
     let got = back.eval(&Device::cpu(), &[("x", &value)])?.to_f64();
@@ -141,7 +141,7 @@ fn a_wrong_layer_is_noticed() -> Result<(), Error> {
         }
     }
     let x = NOISE.fill(&Meta::new([3, 4], DType::F32), 5);
-    let [first, _] = layer_slopes(&Forgetful, &x)?.expect("it is of floats");
+    let [first, _] = grad_check_module(&Forgetful, &x)?.expect("it is of floats");
     assert!(first.error() > 1e-3, "{first:?}");
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Layers of normalisation against sums by hand, and what they remember.
+//! Layers of normalization against sums by hand, and what they remember.
 
 mod device;
 
@@ -168,10 +168,10 @@ fn layers_are_their_formulas() -> Result<(), Error> {
     Ok(())
 }
 
-/// The sum of what is normalised does not depend on the input, nor that of its squares, but for
+/// The sum of what is normalized does not depend on the input, nor that of its squares, but for
 /// eps.
 #[test]
-fn what_is_normalised_away_has_no_gradient() -> Result<(), Error> {
+fn what_is_normalized_away_has_no_gradient() -> Result<(), Error> {
     for device in devices() {
         let graph = Graph::new();
         let x = graph.input("x", [2, 2, 3], DType::F32);

@@ -49,7 +49,7 @@ fn objects(lines: &str) -> Vec<Value> {
     lines.lines().map(|line| serde_json::from_str(line).expect("an object a line")).collect()
 }
 
-/// A picture of one colour, with some texture.
+/// A picture of one color, with some texture.
 fn picture(path: &Path, [red, blue]: [u8; 2], index: u32) {
     let pixel = |x: u32, y: u32| {
         let shade = ((x * 7 + y * 13 + index * 29) % 40) as u8;
@@ -72,7 +72,7 @@ fn folder(name: &str) -> (PathBuf, PathBuf) {
 }
 
 #[test]
-fn a_network_learns_two_colours_and_tells_them_apart() {
+fn a_network_learns_two_colors_and_tells_them_apart() {
     let (photos, out) = folder("learn");
     let lines = objects(&succeeds(&[
         "train",

@@ -135,10 +135,10 @@ impl<'g> Growth<'g> {
         let chosen = |tensor| Some(Known { tensor, is_exact });
         if x.dtype() != DType::F32 {
             return match step.op % 32 {
-                8 => chosen(x.max(axis)),
+                8 => chosen(x.amax(axis)),
                 9 => chosen(x.sum(axis) % 100),
                 10 => chosen(x.argmax(axis)),
-                11 => chosen(x.gather(indices(self)?, axis)),
+                11 => chosen(x.index_select(indices(self)?, axis)),
                 _ => None,
             };
         }
@@ -151,12 +151,12 @@ impl<'g> Growth<'g> {
             13 if x.rank() > 1 => rounded(x.matmul(x.t()) * (0.3 / x.dim(-1) as f64)),
             14 => rounded(line(x).convolution(line(x).slice(-1, 0..1), Geometry::new(1))),
             15 => rounded(line(x).avg_pool(&[Window::new(2).padding(1).stride(1)], true)),
-            16 => chosen(x.gather(indices(self)?, axis)),
+            16 => chosen(x.index_select(indices(self)?, axis)),
             17 => {
                 let count = self.graph.iota([extent], 0, DType::U32) / 2u32;
                 rounded(x.scatter_add(count, axis, extent))
             }
-            18 => self.kink(a, x.max(axis)),
+            18 => self.kink(a, x.amax(axis)),
             19 => self.kink(a, line(x).max_pool(&[Window::new(2).padding(1)])),
             20 if is_exact => self.kink(a, x.sort(axis, false)),
             21 if is_exact => chosen(x.argmin(axis)),
@@ -285,7 +285,7 @@ impl Built<'_> {
 const BOUND: f64 = 1e-4;
 
 /// The first value that is not what it should be: of which output, if it is one, and how it is off.
-fn parting(expected: &Values, got: &Values) -> Option<(usize, String)> {
+fn divergence(expected: &Values, got: &Values) -> Option<(usize, String)> {
     for (number, ((what, expected), (_, got))) in expected.iter().zip(got).enumerate() {
         for (index, (expected, got)) in expected.iter().zip(got).enumerate() {
             let is_near = (got - expected).abs() <= BOUND * expected.abs().max(1.0);
@@ -324,7 +324,7 @@ fn agree(recipe: &Recipe, device: &Device) -> Result<(), TestCaseError> {
     let failed = |error: Error| TestCaseError::fail(format!("{error}\n{graph}"));
     let expected = built.run(&Device::Reference).map_err(failed)?;
     let got = built.run(device).map_err(failed)?;
-    let Some((number, how)) = parting(&expected, &got) else { return Ok(()) };
+    let Some((number, how)) = divergence(&expected, &got) else { return Ok(()) };
     // Behind the outputs of two runs come the variables, which depend on all gradients.
     let outputs = match built.wanted.get(number % built.wanted.len()) {
         Some(output) if number < 2 * built.wanted.len() => std::slice::from_ref(output),

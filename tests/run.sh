@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs every test of wgrad, with a GPU: where none answers, installs Mesa's software rasteriser.
+# Runs every test of wgrad, with a GPU: where none answers, installs Mesa's software rasterizer.
 #
 # The last line counts the tests; the exit status is 0 only if all passed.
 set -euo pipefail

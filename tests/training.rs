@@ -27,7 +27,7 @@ fn train(
     let outputs: Vec<Outputs> = (0..steps)
         .map(|step| {
             let batch = batch(&data, step)?;
-            program.run(&variables, &[("images", batch.images()), ("labels", batch.labels())])
+            program.run(&variables, &[("inputs", batch.inputs()), ("targets", batch.targets())])
         })
         .collect::<Result<_, Error>>()?;
     let losses = outputs
@@ -113,7 +113,7 @@ fn nothing_is_created_after_the_first_step() -> Result<(), Error> {
     let step = |k| -> Result<f64, Error> {
         let batch = batch(&data, k)?;
         let inputs: [(&str, &dyn wgrad::Feed); 2] =
-            [("images", batch.images()), ("labels", batch.labels())];
+            [("inputs", batch.inputs()), ("targets", batch.targets())];
         Ok(program.run(&variables, &inputs)?.get(0)?.read_f64()?[0])
     };
     step(0)?;

@@ -24,7 +24,7 @@ pub struct Machine {
     pub threads: usize,
     /// Operating system and architecture.
     pub system: String,
-    /// Version of this crate, and `debug` where it was not optimised.
+    /// Version of this crate, and `debug` where it was not optimized.
     pub version: String,
     /// Seconds since 1970 when the report was begun.
     pub time: u64,

@@ -36,7 +36,7 @@ impl Times {
         self.quantile(0.5)
     }
 
-    /// What this share of the runs was faster than, between neighbours in proportion; NaN of none.
+    /// What this share of the runs was faster than, between neighbors in proportion; NaN of none.
     pub fn quantile(&self, share: f64) -> f64 {
         let Some(last) = self.sorted.len().checked_sub(1) else { return f64::NAN };
         let place = share.clamp(0.0, 1.0) * last as f64;
@@ -50,7 +50,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn quantiles_lie_between_neighbours() {
+    fn quantiles_lie_between_neighbors() {
         let mut times = Times::default();
         assert!(times.is_empty() && times.median().is_nan());
         for seconds in [4, 1, 3, 2] {

@@ -116,7 +116,7 @@ impl WithSimd for Lanes {
     }
 }
 
-/// Calls `f` with the index and the content of every `width` neighbours, on all threads if
+/// Calls `f` with the index and the content of every `width` neighbors, on all threads if
 /// `parallel`, which demands to be inside [`CpuDevice::install`].
 pub(crate) fn each<T: Send>(
     jobs: &mut [T],

@@ -1,8 +1,8 @@
-//! The evaluator: a tape over a chunk of a space, block by block.
+//! The evaluator: a bytecode over a chunk of a space, block by block.
 
 use super::{
     BLOCK,
-    tape::{Code, MAX_ARGUMENTS, Root, Source, Tape, Target},
+    bytecode::{Bytecode, Code, MAX_ARGUMENTS, Root, Source, Target},
 };
 use half::{f16, slice::HalfFloatSliceExt};
 use std::{cell::Cell, mem};
@@ -48,7 +48,7 @@ pub(super) struct Chunk<'a> {
     pub start: usize,
 }
 
-impl Tape {
+impl Bytecode {
     /// Evaluates all roots at the points of a chunk into `outs`.
     pub fn run(&self, scratch: &mut Scratch, chunk: Chunk<'_>, outs: &mut [&mut [u32]]) {
         let len = outs.first().map_or(0, |out| out.len());
@@ -124,7 +124,7 @@ impl Tape {
             [Root { source: Some(source), .. }] => {
                 resolve(&scratch.registers, chunk, source, at, count)
             }
-            _ => unreachable!("a tape whose blocks are looked at has one root, not written"),
+            _ => unreachable!("a bytecode whose blocks are looked at has one root, not written"),
         }
     }
 }

@@ -2,9 +2,9 @@
 
 use super::{
     SERIAL,
+    bytecode::Bytecode,
     device::each,
     evaluate::{Chunk, Scratch, round_to_half},
-    tape::Tape,
 };
 use crate::{dtype::DType, ops::kernel::CpuKernel, schedule::plan::Epilogue};
 use std::mem;
@@ -14,7 +14,7 @@ const LEAST_WORK: usize = 1 << 19;
 /// Chunks of a large result.
 const CHUNKS: usize = 16;
 /// Elements of a chunk at most, so that its epilogue finds it in cache ...
-const MOST: usize = 1 << 16;
+const MAX_CHUNK: usize = 1 << 16;
 /// ... unless that is fewer granules than this: products of few rows pay for their packing.
 const GRANULES: usize = 16;
 
@@ -22,7 +22,7 @@ const GRANULES: usize = 16;
 #[derive(Debug)]
 pub(super) struct Finish {
     /// `None` where results are written as they are.
-    tape: Option<Tape>,
+    bytecode: Option<Bytecode>,
     half: bool,
 }
 
@@ -34,8 +34,8 @@ impl Finish {
         space: &[usize],
         updated: &[Option<usize>],
     ) -> Self {
-        let tape = || Tape::new(&epilogue.body, &[epilogue.root], space, updated, true);
-        Finish { tape: (!epilogue.is_identity()).then(tape), half: dtype == DType::F16 }
+        let bytecode = || Bytecode::new(&epilogue.body, &[epilogue.root], space, updated, true);
+        Finish { bytecode: (!epilogue.is_identity()).then(bytecode), half: dtype == DType::F16 }
     }
 
     /// Lets `compute` fill the results for the chunk that begins at `start`, and writes what
@@ -48,7 +48,7 @@ impl Finish {
         out: &mut [u32],
         compute: impl FnOnce(&mut Scratch, &mut [u32]),
     ) {
-        let Some(tape) = &self.tape else {
+        let Some(bytecode) = &self.bytecode else {
             compute(scratch, out);
             if self.half {
                 round_to_half(out);
@@ -60,7 +60,7 @@ impl Finish {
             acc.resize(out.len(), 0);
         }
         compute(scratch, &mut acc[..out.len()]);
-        tape.run(scratch, Chunk { operands, acc: &acc, start }, &mut [out]);
+        bytecode.run(scratch, Chunk { operands, acc: &acc, start }, &mut [out]);
         scratch.acc = acc;
     }
 }
@@ -83,7 +83,7 @@ impl Loop {
         let granule = kernel.granule.max(1);
         let work = kernel.work.max(1);
         let aim = (len.saturating_mul(work) / CHUNKS).max(LEAST_WORK) / work;
-        let granules = (aim.min(MOST.max(GRANULES.saturating_mul(granule))) / granule).max(1);
+        let granules = (aim.min(MAX_CHUNK.max(GRANULES.saturating_mul(granule))) / granule).max(1);
         let chunk = granules.saturating_mul(granule);
         let parallel = len > chunk && len.saturating_mul(work) > SERIAL;
         Loop { kernel: kernel.clone(), operands, finish, chunk, parallel }

@@ -2,25 +2,25 @@
 
 use super::{
     CHUNK, SERIAL,
+    bytecode::Bytecode,
     device::each,
     evaluate::{Chunk, Scratch},
-    tape::Tape,
 };
 use crate::schedule::expr::{Body, TermId};
 
 /// A map made ready.
 #[derive(Debug)]
 pub(super) struct Map {
-    tape: Tape,
+    bytecode: Bytecode,
     /// Whether it is worth sharing out.
     pub parallel: bool,
 }
 
 impl Map {
     pub fn new(space: &[usize], body: &Body, roots: &[TermId], updated: &[Option<usize>]) -> Self {
-        let tape = Tape::new(body, roots, space, updated, true);
+        let bytecode = Bytecode::new(body, roots, space, updated, true);
         let len: usize = space.iter().product();
-        Map { parallel: len > CHUNK && len.saturating_mul(tape.work()) > SERIAL, tape }
+        Map { parallel: len > CHUNK && len.saturating_mul(bytecode.work()) > SERIAL, bytecode }
     }
 
     pub fn run(&self, operands: &[&[u32]], mut outs: Vec<&mut [u32]>, parallel: bool) {
@@ -44,7 +44,7 @@ impl Map {
 
     fn chunk(&self, operands: &[&[u32]], start: usize, outs: &mut [&mut [u32]]) {
         Scratch::with(|scratch| {
-            self.tape.run(scratch, Chunk { operands, acc: &[], start }, outs);
+            self.bytecode.run(scratch, Chunk { operands, acc: &[], start }, outs);
         });
     }
 }

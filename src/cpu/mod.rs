@@ -6,17 +6,17 @@
 //! blocks of 1,024 elements, each function over a whole block: plain loops, which the
 //! compiler vectorises, on buffers that stay in the first-level cache.
 
+mod bytecode;
 mod device;
 mod evaluate;
 mod index;
 mod kernel;
 mod map;
-mod memory;
+mod placement;
 mod program;
 mod reduce;
 mod results;
 mod storage;
-mod tape;
 #[cfg(test)]
 mod tests;
 

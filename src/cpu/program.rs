@@ -5,7 +5,7 @@ use super::{
     device::each,
     kernel::{Finish, Loop},
     map::Map,
-    memory::arrange,
+    placement::arrange,
     reduce::Fold,
     results::{CpuValue, Outputs},
     storage::{Layout, Memory},

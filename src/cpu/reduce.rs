@@ -2,11 +2,11 @@
 
 use super::{
     BLOCK, CHUNK, SERIAL,
+    bytecode::Bytecode,
     device::each,
     evaluate::{Chunk, Scratch},
     index::Indexed,
     kernel::Finish,
-    tape::Tape,
 };
 use crate::{
     dtype::DType,
@@ -30,7 +30,7 @@ const SHORT: usize = 8;
 pub(super) struct Fold {
     function: ReduceFn,
     dtype: DType,
-    tape: Tape,
+    bytecode: Bytecode,
     order: Order,
     outer: usize,
     inner: usize,
@@ -78,9 +78,9 @@ impl Fold {
             && inner > 0
             && ((inner <= SHORT && outer > inner)
                 || slowness(&turned, &turned_space) < slowness(body, &space));
-        let (order, tape) = match columns {
-            false => (Order::Rows, Tape::new(body, &[value], &space, &[], false)),
-            true => (Order::Columns, Tape::new(&turned, &[value], &turned_space, &[], false)),
+        let (order, bytecode) = match columns {
+            false => (Order::Rows, Bytecode::new(body, &[value], &space, &[], false)),
+            true => (Order::Columns, Bytecode::new(&turned, &[value], &turned_space, &[], false)),
         };
         // Results that a job computes side by side at least.
         let side = match order {
@@ -93,11 +93,11 @@ impl Fold {
             (side * (JOB / (side * inner.max(1))).max(1), inner.max(1))
         };
         let jobs = outer.div_ceil(group.max(1)) * inner.div_ceil(piece);
-        let work = outer.saturating_mul(inner).saturating_mul(tape.varying.len() + 1);
+        let work = outer.saturating_mul(inner).saturating_mul(bytecode.varying.len() + 1);
         Fold {
             function,
             dtype: body.dtype(value),
-            tape,
+            bytecode,
             order,
             outer,
             inner,
@@ -162,7 +162,7 @@ impl Fold {
         if terms.is_empty() || acc.is_empty() {
             return;
         }
-        self.tape.begin(scratch, operands);
+        self.bytecode.begin(scratch, operands);
         match self.order {
             Order::Rows if self.inner <= BLOCK => {
                 let rows = BLOCK / self.inner;
@@ -231,8 +231,8 @@ impl Fold {
         count: usize,
     ) -> &'a [u32] {
         let chunk = Chunk { operands, acc: &[], start: first };
-        self.tape.block(scratch, chunk, 0, count, &mut []);
-        self.tape.value(scratch, chunk, 0, count)
+        self.bytecode.block(scratch, chunk, 0, count, &mut []);
+        self.bytecode.value(scratch, chunk, 0, count)
     }
 }
 

@@ -36,7 +36,7 @@ impl Resident for CpuValue {
 }
 
 /// So many of each are remembered, as there are runs in flight on a GPU.
-const KEPT: usize = 3;
+const REMEMBERED: usize = 3;
 
 impl Outputs {
     pub fn new(outputs: &[Meta]) -> Self {
@@ -63,7 +63,7 @@ impl Outputs {
         results
             .map(|(words, handed_out)| {
                 let mut handed_out = handed_out.lock().unwrap_or_else(PoisonError::into_inner);
-                if handed_out.len() == KEPT {
+                if handed_out.len() == REMEMBERED {
                     handed_out.remove(0);
                 }
                 handed_out.push(words.clone());

@@ -1,6 +1,6 @@
 //! All memory of a run, and how a step borrows it: what it writes exclusively, the rest shared.
 
-use super::memory::Placed;
+use super::placement::Placed;
 use crate::schedule::plan::{Plan, Region, Storage};
 use std::{mem, ops::Range, sync::Arc};
 

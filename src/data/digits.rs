@@ -69,13 +69,13 @@ mod tests {
     #[test]
     fn the_set_is_the_published_one() -> Result<(), Error> {
         let digits = load()?;
-        assert_eq!(digits.images().shape().dims(), [1797, 64]);
+        assert_eq!(digits.inputs().shape().dims(), [1797, 64]);
         let mut counts = [0; CLASSES];
-        digits.labels().words().iter().for_each(|&digit| counts[digit as usize] += 1);
+        digits.targets().words().iter().for_each(|&digit| counts[digit as usize] += 1);
         assert_eq!(counts, [178, 182, 177, 183, 181, 182, 181, 179, 174, 180]);
-        assert!(digits.images().to_f64().iter().all(|pixel| (0.0..=1.0).contains(pixel)));
+        assert!(digits.inputs().to_f64().iter().all(|pixel| (0.0..=1.0).contains(pixel)));
         // The first image begins 0, 0, 5, 13.
-        assert_eq!(&digits.images().to_f64()[..4], [0.0, 0.0, 5.0 / 16.0, 13.0 / 16.0]);
+        assert_eq!(&digits.inputs().to_f64()[..4], [0.0, 0.0, 5.0 / 16.0, 13.0 / 16.0]);
         Ok(())
     }
 
@@ -84,7 +84,7 @@ mod tests {
         let digits = load()?;
         let (train, test) = digits.split(0.2)?;
         assert_eq!(train.len() + test.len(), 1797);
-        let held = |digit| test.labels().words().iter().filter(|&&label| label == digit).count();
+        let held = |digit| test.targets().words().iter().filter(|&&label| label == digit).count();
         let counts: Vec<_> = (0..10).map(held).collect();
         assert_eq!(counts, [36, 36, 35, 37, 36, 36, 36, 36, 35, 36]);
         assert_eq!(digits.split(0.2)?.1, test);

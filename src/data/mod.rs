@@ -25,20 +25,20 @@ use std::collections::BTreeMap;
 /// Images and their classes.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Dataset {
-    images: Array,
-    labels: Array,
+    inputs: Array,
+    targets: Array,
 }
 
 impl Dataset {
-    /// Of images `[n, ..]` in f32, and labels `[n]` in u32.
+    /// Of inputs `[n, ..]` in f32, and targets `[n]` in u32.
     ///
     /// # Errors
     ///
     /// [`VariableError::Mismatch`] where the types are others, [`VariableError::Length`] where
-    /// there are not as many labels as images.
-    pub fn new(images: Array, labels: Array) -> Result<Self, Error> {
+    /// there are not as many targets as inputs.
+    pub fn new(inputs: Array, targets: Array) -> Result<Self, Error> {
         for (name, array, dtype) in
-            [("images", &images, DType::F32), ("labels", &labels, DType::U32)]
+            [("inputs", &inputs, DType::F32), ("targets", &targets, DType::U32)]
         {
             let is = array.meta().clone();
             if is.dtype != dtype {
@@ -46,17 +46,17 @@ impl Dataset {
                 return Err(VariableError::Mismatch { path: name.into(), expected, is }.into());
             }
         }
-        let shape = images.shape().dims().get(..1).unwrap_or_default();
-        if labels.shape().dims() != shape {
-            let len = labels.shape().len();
+        let shape = inputs.shape().dims().get(..1).unwrap_or_default();
+        if targets.shape().dims() != shape {
+            let len = targets.shape().len();
             return Err(VariableError::Length { len, shape: shape.into() }.into());
         }
-        Ok(Dataset { images, labels })
+        Ok(Dataset { inputs, targets })
     }
 
-    /// Number of images.
+    /// Number of inputs.
     pub fn len(&self) -> usize {
-        self.labels.shape().len()
+        self.targets.shape().len()
     }
 
     /// Whether there are none.
@@ -65,27 +65,27 @@ impl Dataset {
     }
 
     /// Every image, f32.
-    pub fn images(&self) -> &Array {
-        &self.images
+    pub fn inputs(&self) -> &Array {
+        &self.inputs
     }
 
     /// The class of every image, u32.
-    pub fn labels(&self) -> &Array {
-        &self.labels
+    pub fn targets(&self) -> &Array {
+        &self.targets
     }
 
-    /// The images of these indices, in that order.
+    /// The inputs of these indices, in that order.
     ///
     /// # Errors
     ///
     /// [`VariableError::Length`] where an index is past the last image.
     pub fn rows(&self, indices: &[usize]) -> Result<Dataset, Error> {
-        Ok(Dataset { images: self.images.rows(indices)?, labels: self.labels.rows(indices)? })
+        Ok(Dataset { inputs: self.inputs.rows(indices)?, targets: self.targets.rows(indices)? })
     }
 
     /// Splits off a share of every class: the rest, and what was held out.
     ///
-    /// The same images are held out in every run, whatever seed the training has, so that
+    /// The same inputs are held out in every run, whatever seed the training has, so that
     /// results compare: each class is shuffled with a fixed key, and its first `fraction`,
     /// rounded to the nearest image, is held out. Both parts keep the order of the set.
     ///
@@ -93,10 +93,10 @@ impl Dataset {
     ///
     /// None in practice: every index is one of this set.
     pub fn split(&self, fraction: f64) -> Result<(Dataset, Dataset), Error> {
-        let labels = self.labels.words();
-        let mut held = vec![false; labels.len()];
+        let targets = self.targets.words();
+        let mut held = vec![false; targets.len()];
         let mut classes: BTreeMap<u32, Vec<usize>> = BTreeMap::new();
-        for (index, &class) in labels.iter().enumerate() {
+        for (index, &class) in targets.iter().enumerate() {
             classes.entry(class).or_default().push(index);
         }
         for (class, members) in classes {
@@ -106,7 +106,7 @@ impl Dataset {
             }
         }
         let chosen = |wanted| -> Vec<usize> {
-            (0..labels.len()).filter(|&index| held[index] == wanted).collect()
+            (0..targets.len()).filter(|&index| held[index] == wanted).collect()
         };
         Ok((self.rows(&chosen(false))?, self.rows(&chosen(true))?))
     }
@@ -124,12 +124,12 @@ mod tests {
 
     #[test]
     fn any_number_is_a_class_of_its_own() -> Result<(), Error> {
-        let labels = [u32::MAX, 7, 3_000_000_000, 7, u32::MAX, 7, u32::MAX, 7];
-        let images: Vec<f32> = (0u8..8).map(f32::from).collect();
-        let data = Dataset::new(Array::new([8, 1], &images)?, Array::new([8], &labels)?)?;
+        let targets = [u32::MAX, 7, 3_000_000_000, 7, u32::MAX, 7, u32::MAX, 7];
+        let inputs: Vec<f32> = (0u8..8).map(f32::from).collect();
+        let data = Dataset::new(Array::new([8, 1], &inputs)?, Array::new([8], &targets)?)?;
         let (rest, held) = data.split(0.5)?;
         let count = |data: &Dataset, class| {
-            data.labels().words().iter().filter(|&&label| label == class).count()
+            data.targets().words().iter().filter(|&&label| label == class).count()
         };
         assert_eq!([count(&held, 7), count(&held, u32::MAX)], [2, 2]);
         assert_eq!(rest.len() + held.len(), 8);

@@ -74,7 +74,7 @@ pub fn load(directory: &Path, [rows, columns]: [usize; 2]) -> Result<Pictures, E
     Ok(Pictures { data, classes })
 }
 
-/// One picture as `[channels, rows, columns]` in f32, scaled to `[0, 1]`: grey where there is one
+/// One picture as `[channels, rows, columns]` in f32, scaled to `[0, 1]`: gray where there is one
 /// channel, else red, green and blue.
 ///
 /// A picture of another size is stretched to this one, by linear interpolation or averages of
@@ -191,9 +191,9 @@ mod tests {
         fs::write(directory.join("cold/notes.txt"), "no picture").expect("it is written");
         let pictures = load(&directory, [2, 4])?;
         assert_eq!(pictures.classes, ["cold", "warm"]);
-        assert_eq!(pictures.data.labels().words(), [0, 0, 1]);
-        assert_eq!(pictures.data.images().shape().dims(), [3, 3, 2, 4]);
-        let values = pictures.data.images().to_f64();
+        assert_eq!(pictures.data.targets().words(), [0, 0, 1]);
+        assert_eq!(pictures.data.inputs().shape().dims(), [3, 3, 2, 4]);
+        let values = pictures.data.inputs().to_f64();
         let channel = |image: usize, channel: usize| values[(3 * image + channel) * 8];
         assert!(channel(0, 1) > 0.95 && channel(0, 0) < 0.05, "a JPEG is not exact");
         assert_eq!([0, 1, 2].map(|c| channel(1, c)), [0.0, 0.0, 1.0]);
@@ -203,8 +203,8 @@ mod tests {
     }
 
     #[test]
-    fn grey_is_one_channel() -> Result<(), Error> {
-        let directory = directory("grey");
+    fn gray_is_one_channel() -> Result<(), Error> {
+        let directory = directory("gray");
         let path = directory.join("ramp.png");
         let ramp = GrayImage::from_fn(4, 2, |x, y| Luma([(4 * y + x) as u8 * 36]));
         ramp.save(&path).expect("it is written");

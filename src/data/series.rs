@@ -15,7 +15,7 @@ use crate::{
 use std::{fs, path::Path};
 
 /// Elements a set may have once all series are as long as the longest: what fills 1 GiB.
-const MOST: usize = 1 << 28;
+const MAX_ELEMENTS: usize = 1 << 28;
 
 /// Series and their classes.
 #[derive(Clone, Debug, PartialEq)]
@@ -96,7 +96,7 @@ fn parse(text: &str) -> Result<Cases, String> {
         cases.push((by_step.collect(), label as u32));
     }
     let longest = cases.iter().map(|(values, _)| values.len()).max().unwrap_or_default();
-    if cases.len().checked_mul(longest).is_none_or(|elements| elements > MOST) {
+    if cases.len().checked_mul(longest).is_none_or(|elements| elements > MAX_ELEMENTS) {
         return Err(format!("{} series of {longest} values do not fit in memory", cases.len()));
     }
     match (classes, dimensions) {

@@ -176,7 +176,7 @@ pub enum GraphError {
     },
     /// A variable has two beginnings.
     #[error("{name}: begins with {first:?}, and again with {second:?}{place}")]
-    Reinitialised {
+    Reinitialized {
         /// Path of the variable.
         name: String,
         /// How it begins.

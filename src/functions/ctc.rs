@@ -20,7 +20,7 @@ impl<'g> Tensor<'g> {
     ///
     /// # Shapes
     ///
-    /// `self` is `[steps, n, classes]`, normalised by [`log_softmax`](Self::log_softmax); `targets`
+    /// `self` is `[steps, n, classes]`, normalized by [`log_softmax`](Self::log_softmax); `targets`
     /// `[n, longest]` in u32, of which the first of `target_lengths`, `[n]`, count; `lengths`, `[n]`, are
     /// those of the steps. The result is `[n]`.
     ///

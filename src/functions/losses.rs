@@ -64,12 +64,12 @@ impl<'g> Tensor<'g> {
     ///
     /// PyTorch's `binary_cross_entropy_with_logits`.
     #[track_caller]
-    pub fn binary_cross_entropy(self, target: Tensor<'g>) -> Tensor<'g> {
-        let x = self.of_floats("binary_cross_entropy");
+    pub fn binary_cross_entropy_with_logits(self, target: Tensor<'g>) -> Tensor<'g> {
+        let x = self.of_floats("binary_cross_entropy_with_logits");
         target * (-x).softplus() + (1.0 - target) * x.softplus()
     }
 
-    /// [`binary_cross_entropy`](Self::binary_cross_entropy), in which what is missed costs `weight`
+    /// [`binary_cross_entropy`](Self::binary_cross_entropy_with_logits), in which what is missed costs `weight`
     /// times as much: `-weight target ln p - (1 - target) ln(1 - p)`.
     ///
     /// # Shapes
@@ -80,12 +80,12 @@ impl<'g> Tensor<'g> {
     ///
     /// PyTorch's `pos_weight`.
     #[track_caller]
-    pub fn weighted_binary_cross_entropy(
+    pub fn weighted_binary_cross_entropy_with_logits(
         self,
         target: Tensor<'g>,
         weight: Tensor<'g>,
     ) -> Tensor<'g> {
-        let x = self.of_floats("weighted_binary_cross_entropy");
+        let x = self.of_floats("weighted_binary_cross_entropy_with_logits");
         weight * target * (-x).softplus() + (1.0 - target) * x.softplus()
     }
 
@@ -264,8 +264,8 @@ pub(super) fn samples() -> Vec<Sample> {
         Sample::new(function, vec![matrix(&[5, 7]); count]).bound(few.0, few.1)
     };
     let bce = of_pairs(
-        "binary_cross_entropy",
-        |x, t| x.binary_cross_entropy(t),
+        "binary_cross_entropy_with_logits",
+        |x, t| x.binary_cross_entropy_with_logits(t),
         |x, t| t * (-x).exp().ln_1p() + (1.0 - t) * x.exp().ln_1p(),
     );
     vec![
@@ -307,8 +307,8 @@ pub(super) fn samples() -> Vec<Sample> {
             .named("next to nothing"),
         Sample::new(
             Function::new(
-                "weighted_binary_cross_entropy",
-                |x| x[0].weighted_binary_cross_entropy(x[1], x[2]),
+                "weighted_binary_cross_entropy_with_logits",
+                |x| x[0].weighted_binary_cross_entropy_with_logits(x[1], x[2]),
                 |x| {
                     Array64::from_fn(x[0].meta.clone(), |c| {
                         let (z, t, w) = (x[0].at(&c), x[1].at(&c), x[2].at(&c[1..]));

@@ -8,27 +8,27 @@ mod attention;
 mod ctc;
 mod definition;
 mod einsum;
-mod generators;
-mod indices;
+mod indexing;
+mod layout;
 mod losses;
-mod mathematics;
+mod math;
 mod normalization;
 mod optimizers;
 mod pooling;
 mod positions;
-mod quantised;
-mod rearranging;
+mod quantize;
+mod random;
 mod recurrent;
+mod resampling;
 mod resize;
-mod sampling;
 mod sorting;
 mod transposed_convolution;
 mod trigonometry;
-mod windows;
+mod unfold;
 
 pub use attention::AttentionOptions;
-pub use rearranging::Triangle;
-pub use resize::{Beyond, Grid, Interpolation};
+pub use layout::Triangle;
+pub use resize::{CoordinateTransform, Interpolation, PaddingMode};
 
 use crate::ops::contract::Sample;
 
@@ -39,23 +39,23 @@ pub(crate) fn samples() -> Vec<Sample> {
         attention::samples(),
         ctc::samples(),
         einsum::samples(),
-        generators::samples(),
-        indices::samples(),
+        resampling::samples(),
+        indexing::samples(),
         losses::samples(),
-        mathematics::samples(),
+        math::samples(),
         normalization::samples(),
         optimizers::samples(),
         pooling::samples(),
         positions::samples(),
-        quantised::samples(),
-        rearranging::samples(),
+        quantize::samples(),
+        layout::samples(),
         recurrent::samples(),
         resize::samples(),
-        sampling::samples(),
+        random::samples(),
         sorting::samples(),
         transposed_convolution::samples(),
         trigonometry::samples(),
-        windows::samples(),
+        unfold::samples(),
     ]
     .concat()
 }

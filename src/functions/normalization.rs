@@ -10,7 +10,7 @@ use crate::{
 };
 
 impl<'g> Tensor<'g> {
-    /// Layer normalisation: mean 0 and variance 1 along the last axes, then a scale and a shift
+    /// Layer normalization: mean 0 and variance 1 along the last axes, then a scale and a shift
     /// for each of their elements.
     ///
     /// # Shapes
@@ -34,7 +34,7 @@ impl<'g> Tensor<'g> {
         }
     }
 
-    /// RMS normalisation: mean square 1 along the last axes, then a scale for each of their
+    /// RMS normalization: mean square 1 along the last axes, then a scale for each of their
     /// elements.
     ///
     /// # Shapes
@@ -56,7 +56,7 @@ impl<'g> Tensor<'g> {
         }
     }
 
-    /// Group normalisation without scale and shift: the channels of each row are divided into
+    /// Group normalization without scale and shift: the channels of each row are divided into
     /// `groups`, each of which gets mean 0 and variance 1 over its channels and all that follows.
     ///
     /// # Shapes

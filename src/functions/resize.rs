@@ -17,14 +17,14 @@ pub enum Interpolation {
     /// The element whose middle is nearest, PyTorch's `nearest-exact`.
     NearestMiddle,
     /// A line between two.
-    Linear(Grid),
+    Linear(CoordinateTransform),
     /// A cubic through four, of Keys with `a = -0.75`.
-    Cubic(Grid),
+    Cubic(CoordinateTransform),
 }
 
 /// Where elements stand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Grid {
+pub enum CoordinateTransform {
     /// In the middle of cells that fill the axis: `(i + 1/2) n / m - 1/2`.
     HalfPixel,
     /// From end to end: the first and the last elements keep their places.
@@ -33,13 +33,13 @@ pub enum Grid {
 
 /// What is seen beyond the edge of a picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Beyond {
+pub enum PaddingMode {
     /// Nothing: zeros.
     Zeros,
     /// What is at the edge.
     Edge,
     /// The picture mirrored at its edge, again and again: at the middles of the outermost elements
-    /// with [`Grid::AlignCorners`], and otherwise at their outer edges.
+    /// with [`CoordinateTransform::AlignCorners`], and otherwise at their outer edges.
     Mirror,
 }
 
@@ -92,7 +92,7 @@ impl<'g> Tensor<'g> {
         let around = vec![1; self.rank() - 1 - axis];
         let mut sum: Option<Tensor> = None;
         for (index, weight) in taps(self, extent, size, between) {
-            let own = self.gather(index, axis as i32);
+            let own = self.index_select(index, axis as i32);
             let own = match weight {
                 Some(weight) => own * weight.reshape([&[size], &around[..]].concat()),
                 None => own,
@@ -104,7 +104,7 @@ impl<'g> Tensor<'g> {
 
     /// What is seen of pictures at the places of a grid, by lines between the four elements around.
     /// Places are from -1, left and above, to 1: the middles of the outermost elements with
-    /// [`Grid::AlignCorners`], and otherwise their outer edges.
+    /// [`CoordinateTransform::AlignCorners`], and otherwise their outer edges.
     ///
     /// # Shapes
     ///
@@ -123,7 +123,12 @@ impl<'g> Tensor<'g> {
     ///
     /// Jaderberg et al. 2015, "Spatial Transformer Networks"; PyTorch's `grid_sample`.
     #[track_caller]
-    pub fn grid_sample(self, places: Tensor<'g>, grid: Grid, beyond: Beyond) -> Tensor<'g> {
+    pub fn grid_sample(
+        self,
+        places: Tensor<'g>,
+        grid: CoordinateTransform,
+        beyond: PaddingMode,
+    ) -> Tensor<'g> {
         let x = self.of_floats("grid_sample");
         let [n, channels, h, w, rows, columns] = match sampled(x, places) {
             Ok(extents) => extents,
@@ -164,7 +169,12 @@ impl<'g> Tensor<'g> {
     ///
     /// PyTorch's `grid_sample` with mode `nearest`.
     #[track_caller]
-    pub fn grid_sample_nearest(self, places: Tensor<'g>, grid: Grid, beyond: Beyond) -> Tensor<'g> {
+    pub fn grid_sample_nearest(
+        self,
+        places: Tensor<'g>,
+        grid: CoordinateTransform,
+        beyond: PaddingMode,
+    ) -> Tensor<'g> {
         let x = self.of_floats("grid_sample");
         let [n, channels, h, w, rows, columns] = match sampled(x, places) {
             Ok(extents) => extents,
@@ -189,22 +199,22 @@ fn seen<'g>(
     places: Tensor<'g>,
     axis: usize,
     extent: usize,
-    grid: Grid,
-    beyond: Beyond,
+    grid: CoordinateTransform,
+    beyond: PaddingMode,
 ) -> Tensor<'g> {
     let place = places.slice(-1, axis..axis + 1).squeeze(-1);
     let last = extent as f64 - 1.0;
     let place = match grid {
-        Grid::AlignCorners => (place + 1.0) * last / 2.0,
-        Grid::HalfPixel => ((place + 1.0) * extent as f64 - 1.0) / 2.0,
+        CoordinateTransform::AlignCorners => (place + 1.0) * last / 2.0,
+        CoordinateTransform::HalfPixel => ((place + 1.0) * extent as f64 - 1.0) / 2.0,
     };
     match beyond {
-        Beyond::Zeros => place,
-        Beyond::Edge => place.clip(0.0, last),
-        Beyond::Mirror => {
+        PaddingMode::Zeros => place,
+        PaddingMode::Edge => place.clip(0.0, last),
+        PaddingMode::Mirror => {
             let (edge, span) = match grid {
-                Grid::AlignCorners => (0.0, last),
-                Grid::HalfPixel => (-0.5, extent as f64),
+                CoordinateTransform::AlignCorners => (0.0, last),
+                CoordinateTransform::HalfPixel => (-0.5, extent as f64),
             };
             if span == 0.0 {
                 return place.full_like(0.0);
@@ -261,8 +271,8 @@ fn taps<'g>(x: Tensor<'g>, extent: usize, size: usize, between: Interpolation) -
     };
     // A place is a quotient of integers, so that none is rounded across an element.
     let (place, by) = match grid {
-        Grid::HalfPixel => ((i * 2 + 1) * n - m, (2 * m).max(1)),
-        Grid::AlignCorners => (i * (n - 1), (m - 1).max(1)),
+        CoordinateTransform::HalfPixel => ((i * 2 + 1) * n - m, (2 * m).max(1)),
+        CoordinateTransform::AlignCorners => (i * (n - 1), (m - 1).max(1)),
     };
     let is_linear = matches!(between, Interpolation::Linear(_));
     let place = if is_linear { place.maximum(0) } else { place };
@@ -305,10 +315,10 @@ fn outer(t: Tensor<'_>) -> Tensor<'_> {
 fn interpolated(line: &[f64], size: usize, i: usize, between: Interpolation) -> f64 {
     let (n, m, i) = (line.len() as f64, size as f64, i as f64);
     let at = |k: f64| line[k.clamp(0.0, n - 1.0) as usize];
-    let place = |grid: Grid| match grid {
-        Grid::HalfPixel => (i + 0.5) * n / m - 0.5,
-        Grid::AlignCorners if size == 1 => 0.0,
-        Grid::AlignCorners => i * (n - 1.0) / (m - 1.0),
+    let place = |grid: CoordinateTransform| match grid {
+        CoordinateTransform::HalfPixel => (i + 0.5) * n / m - 0.5,
+        CoordinateTransform::AlignCorners if size == 1 => 0.0,
+        CoordinateTransform::AlignCorners => i * (n - 1.0) / (m - 1.0),
     };
     // Places of samples are far enough from elements, or exact.
     let near = |x: f64| (x + 1e-9).floor();
@@ -334,11 +344,11 @@ fn interpolated(line: &[f64], size: usize, i: usize, between: Interpolation) -> 
 }
 
 /// A place brought into a picture by walking to and fro between its edges.
-fn mirrored(mut place: f64, extent: usize, grid: Grid) -> f64 {
+fn mirrored(mut place: f64, extent: usize, grid: CoordinateTransform) -> f64 {
     let last = extent as f64 - 1.0;
     let [low, high] = match grid {
-        Grid::AlignCorners => [0.0, last],
-        Grid::HalfPixel => [-0.5, last + 0.5],
+        CoordinateTransform::AlignCorners => [0.0, last],
+        CoordinateTransform::HalfPixel => [-0.5, last + 0.5],
     };
     while place < low || place > high {
         place = if place < low { 2.0 * low - place } else { 2.0 * high - place };
@@ -369,7 +379,7 @@ pub(super) fn samples() -> Vec<Sample> {
         Sample::new(function.with(format!(" {between:?}")), [f32s(&[2, from[0], from[1]])])
             .bound(Bound::Abs(4e-6), "sums of a few products with weights below 1.3")
     };
-    let grid = |name: &'static str, grid: Grid, beyond: Beyond| {
+    let grid = |name: &'static str, grid: CoordinateTransform, beyond: PaddingMode| {
         let is_nearest = name == "grid_sample_nearest";
         let function = Function::new(
             name,
@@ -389,13 +399,13 @@ pub(super) fn samples() -> Vec<Sample> {
                     let place = |axis: usize, extent: usize| {
                         let (p, n) = (places.at(&[c[0], c[2], c[3], axis]), extent as f64);
                         let p = match grid {
-                            Grid::AlignCorners => (p + 1.0) / 2.0 * (n - 1.0),
-                            Grid::HalfPixel => ((p + 1.0) * n - 1.0) / 2.0,
+                            CoordinateTransform::AlignCorners => (p + 1.0) / 2.0 * (n - 1.0),
+                            CoordinateTransform::HalfPixel => ((p + 1.0) * n - 1.0) / 2.0,
                         };
                         let p = match beyond {
-                            Beyond::Zeros => p,
-                            Beyond::Edge => p.clamp(0.0, n - 1.0),
-                            Beyond::Mirror => mirrored(p, extent, grid),
+                            PaddingMode::Zeros => p,
+                            PaddingMode::Edge => p.clamp(0.0, n - 1.0),
+                            PaddingMode::Mirror => mirrored(p, extent, grid),
                         };
                         if is_nearest { p.round_ties_even() } else { p }
                     };
@@ -419,7 +429,7 @@ pub(super) fn samples() -> Vec<Sample> {
                 "four products, and weights that are rounded at places up to 5",
             )
     };
-    let both = [Grid::HalfPixel, Grid::AlignCorners];
+    let both = [CoordinateTransform::HalfPixel, CoordinateTransform::AlignCorners];
     let mut samples = vec![
         resized(Nearest, [3, 4], [6, 3]),
         resized(Nearest, [5, 3], [3, 7]),
@@ -435,7 +445,7 @@ pub(super) fn samples() -> Vec<Sample> {
             ]);
         }
     }
-    for beyond in [Beyond::Zeros, Beyond::Edge, Beyond::Mirror] {
+    for beyond in [PaddingMode::Zeros, PaddingMode::Edge, PaddingMode::Mirror] {
         samples.extend(both.map(|of| grid("grid_sample", of, beyond)));
         samples.extend(both.map(|of| grid("grid_sample_nearest", of, beyond)));
     }

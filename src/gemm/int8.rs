@@ -1,6 +1,6 @@
 //! Products of bytes: tiles of rows against rows, in vectors of 16 bits.
 //!
-//! x86 multiplies vectors of 16 bits and adds neighbours of the products in one instruction. Bytes
+//! x86 multiplies vectors of 16 bits and adds neighbors of the products in one instruction. Bytes
 //! are widened to them a block at a time; a tile of sums stays in registers, and each vector that is
 //! loaded takes part in several of them.
 
@@ -113,7 +113,7 @@ trait Vectors: Copy {
     /// Sums of 32 bits, half as many.
     type Sums: bytemuck::Pod;
 
-    /// Adds the sums of neighbouring products.
+    /// Adds the sums of neighboring products.
     fn add_products(self, sums: Self::Sums, a: Self::Numbers, b: Self::Numbers) -> Self::Sums;
 }
 

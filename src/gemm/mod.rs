@@ -90,7 +90,7 @@ fn multiply(
     let [b_row, b_column] = b.strides.map(|stride| stride as isize);
     // SAFETY: the greatest index into each matrix lies within its slice, and strides are not
     // negative, so every access does; `out` is exclusive, its rows do not overlap, and it is
-    // initialised, so that it may be read.
+    // initialized, so that it may be read.
     unsafe {
         gemm::gemm(
             m,

@@ -136,7 +136,7 @@ impl Graph {
     /// # Errors
     ///
     /// [`GraphError::Redeclared`] where the path has another shape or type,
-    /// [`GraphError::Reinitialised`] where it has another `init`: two parts of a model share a
+    /// [`GraphError::Reinitialized`] where it has another `init`: two parts of a model share a
     /// variable by accident. [`OpError::DType`] where `init` draws numbers that the type cannot
     /// hold.
     #[track_caller]
@@ -153,7 +153,7 @@ impl Graph {
             if first == meta && begins != init {
                 let (name, place) = (path.to_owned(), self.place());
                 let (first, second) = (begins, init);
-                return self.fail(GraphError::Reinitialised { name, first, second, place });
+                return self.fail(GraphError::Reinitialized { name, first, second, place });
             }
             return self.redeclare(path, id, meta);
         }

@@ -17,7 +17,7 @@ use crate::{
 };
 use std::{collections::BTreeMap, path::Path};
 
-/// What batch normalisation counts in PyTorch and not here.
+/// What batch normalization counts in PyTorch and not here.
 const COUNTER: &str = "num_batches_tracked";
 
 /// The name that PyTorch has for a path below a prefix.
@@ -55,7 +55,7 @@ fn converted(array: Array, dtype: DType) -> Result<Array, String> {
 /// # Errors
 ///
 /// [`FileError::Corrupt`] where the file lacks one of them or has one more, counters of batch
-/// normalisation apart, or where a value does not fit its type; otherwise as for
+/// normalization apart, or where a value does not fit its type; otherwise as for
 /// [`safetensors::load`].
 pub fn load(path: &Path, graph: &Graph, prefix: &str, variables: &Variables) -> Result<(), Error> {
     let corrupt = |message| Error::from(FileError::Corrupt { path: path.to_owned(), message });

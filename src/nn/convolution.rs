@@ -127,14 +127,14 @@ impl<const AXES: usize> Layer<AXES> {
 macro_rules! builders {
     ($Layer:ident) => {
         impl<const AXES: usize> $Layer<AXES> {
-            /// Sets the distance of neighbouring positions along each axis.
+            /// Sets the distance of neighboring positions along each axis.
             pub fn stride(mut self, stride: [usize; AXES]) -> Self {
                 self.layer.stride = stride;
                 self.layer.geometry = self.layer.geometry.stride(stride);
                 self
             }
 
-            /// Sets the distance of neighbouring taps along each axis.
+            /// Sets the distance of neighboring taps along each axis.
             pub fn dilation(mut self, dilation: [usize; AXES]) -> Self {
                 self.layer.geometry = self.layer.geometry.dilation(dilation);
                 self

@@ -42,6 +42,6 @@ impl Module for Embedding {
 
     fn forward<'g>(&self, cx: &mut Scope<'g>, x: Tensor<'g>) -> Tensor<'g> {
         let _line = cx.at(self.line);
-        cx.param("weight", [self.count, self.width], self.init).gather(x, 0)
+        cx.param("weight", [self.count, self.width], self.init).index_select(x, 0)
     }
 }

@@ -92,7 +92,7 @@ impl<'g> CrossEntropy<'g> {
         let (is_ignored, classes) = self.classes(labels);
         let cost = self.each(logits, labels);
         let counts = match self.weights {
-            Some(weights) => weights.gather(classes, 0),
+            Some(weights) => weights.index_select(classes, 0),
             None => cost.full_like(1.0),
         };
         let counts = is_ignored.map_or(counts, |is_ignored| is_ignored.select(0.0, counts));

@@ -20,22 +20,22 @@
 //! ```
 
 mod activation;
-pub mod adversarial;
 mod attention;
+mod batch_norm;
 mod convolution;
 mod dense;
 mod dropout;
 mod embedding;
 mod flatten;
+pub mod gan;
 mod losses;
 pub mod models;
 mod modulated;
 mod normalization;
 mod pooling;
 mod positions;
-mod quantised;
+mod quantized;
 mod recurrent;
-mod running;
 mod scope;
 mod sequential;
 mod transformer;
@@ -43,6 +43,7 @@ mod weight;
 
 pub use activation::{Activation, PRelu};
 pub use attention::MultiHeadAttention;
+pub use batch_norm::{BatchNorm, InstanceNorm};
 pub use convolution::{
     Conv, Conv1d, Conv2d, Conv3d, ConvTranspose, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d,
 };
@@ -60,9 +61,8 @@ pub use pooling::{
     MaxPool1d, MaxPool2d, MaxPool3d, MaxUnpool, MaxUnpool1d, MaxUnpool2d, MaxUnpool3d,
 };
 pub use positions::{LearnedPositions, SinusoidalPositions};
-pub use quantised::{Calibrating, QuantisedConv2d, QuantisedDense};
+pub use quantized::{Calibrating, QuantizedConv2d, QuantizedDense};
 pub use recurrent::{Recurrent, Reset, State};
-pub use running::{BatchNorm, InstanceNorm};
 pub use scope::{Attribution, Mode, Scope};
 pub use sequential::Sequential;
 pub use transformer::TransformerLayer;

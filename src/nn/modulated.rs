@@ -31,7 +31,7 @@ impl ModulatedConv2d {
     }
 
     /// Leaves the lengths of the weights as the styles make them, as the last layer does that gives
-    /// colours.
+    /// colors.
     pub fn without_demodulation(self) -> Self {
         ModulatedConv2d { demodulate: false, ..self }
     }

@@ -7,7 +7,7 @@ use std::panic::Location;
 /// Added to variances, as in PyTorch.
 pub(super) const EPS: f64 = 1e-5;
 
-/// Layer normalisation of the last axes: see [`Tensor::layer_norm`].
+/// Layer normalization of the last axes: see [`Tensor::layer_norm`].
 ///
 /// # Shapes
 ///
@@ -78,7 +78,7 @@ fn last(x: Tensor<'_>, axes: usize) -> Option<Vec<usize>> {
     Some(shape.dims()[outer..].to_vec())
 }
 
-/// RMS normalisation of the last axes: see [`Tensor::rms_norm`].
+/// RMS normalization of the last axes: see [`Tensor::rms_norm`].
 ///
 /// # Shapes
 ///
@@ -141,7 +141,7 @@ impl Module for RmsNorm {
     }
 }
 
-/// Group normalisation over `[n, channels, ..]`, then a scale and a shift for each channel: see
+/// Group normalization over `[n, channels, ..]`, then a scale and a shift for each channel: see
 /// [`Tensor::group_norm`].
 ///
 /// # Shapes
@@ -200,7 +200,7 @@ pub(super) fn scale_and_shift<'g>(cx: &mut Scope<'g>, x: Tensor<'g>) -> [Tensor<
     [scale, shift].map(|param| param.reshape(by_channel(x)))
 }
 
-/// What is normalised, with the scale and the shift of each channel if it has them.
+/// What is normalized, with the scale and the shift of each channel if it has them.
 pub(super) fn scaled<'g>(cx: &mut Scope<'g>, y: Tensor<'g>, affine: bool) -> Tensor<'g> {
     if !affine {
         return y;
@@ -209,7 +209,7 @@ pub(super) fn scaled<'g>(cx: &mut Scope<'g>, y: Tensor<'g>, affine: bool) -> Ten
     y * scale + shift
 }
 
-/// Elements by the squares in neighbouring channels: see [`Tensor::local_response_norm`].
+/// Elements by the squares in neighboring channels: see [`Tensor::local_response_norm`].
 ///
 /// # Source
 ///

@@ -75,10 +75,10 @@ impl<const AXES: usize> MaxPool<AXES> {
         MaxPool { windows: self.windows.map(|window| window.dilation(dilation)), ..self }
     }
 
-    /// The largest elements, and where they are: see [`Tensor::max_pool_with_places`].
-    pub fn with_places<'g>(&self, cx: &mut Scope<'g>, x: Tensor<'g>) -> (Tensor<'g>, Tensor<'g>) {
+    /// The largest elements, and where they are: see [`Tensor::max_pool_with_indices`].
+    pub fn with_indices<'g>(&self, cx: &mut Scope<'g>, x: Tensor<'g>) -> (Tensor<'g>, Tensor<'g>) {
         let _line = cx.at(self.line);
-        x.max_pool_with_places(&self.windows)
+        x.max_pool_with_indices(&self.windows)
     }
 }
 
@@ -162,7 +162,7 @@ pub type MaxUnpool3d = MaxUnpool<3>;
 windows! { MaxUnpool {} }
 
 impl<const AXES: usize> MaxUnpool<AXES> {
-    /// Lays elements at the places that [`MaxPool::with_places`] gave of them. The extents are the
+    /// Lays elements at the places that [`MaxPool::with_indices`] gave of them. The extents are the
     /// least that have so many windows, PyTorch's.
     ///
     /// # Errors
@@ -329,6 +329,6 @@ impl Module for GlobalMaxPool {
 
     fn forward<'g>(&self, cx: &mut Scope<'g>, x: Tensor<'g>) -> Tensor<'g> {
         let _line = cx.at(self.line);
-        x.max(spatial(x).as_slice())
+        x.amax(spatial(x).as_slice())
     }
 }

@@ -92,7 +92,7 @@ impl<'g> Scope<'g> {
     /// # Errors
     ///
     /// Kept by the graph: [`GraphError::Redeclared`](crate::GraphError::Redeclared) where the
-    /// path already has another shape, [`GraphError::Reinitialised`](crate::GraphError::Reinitialised)
+    /// path already has another shape, [`GraphError::Reinitialized`](crate::GraphError::Reinitialized)
     /// where it has another `init`.
     #[track_caller]
     pub fn param(&mut self, name: &str, shape: impl Into<Shape>, init: Init) -> Tensor<'g> {

@@ -6,7 +6,7 @@ use std::panic::Location;
 
 /// Attention, then two dense layers at each position; the input passes around both.
 ///
-/// With the normalisation in front, `y = x + attention(norm1(x))`, `z = y + dense(norm2(y))`; behind,
+/// With the normalization in front, `y = x + attention(norm1(x))`, `z = y + dense(norm2(y))`; behind,
 /// `y = norm1(x + attention(x))`, `z = norm2(y + dense(y))`.
 ///
 /// # Shapes
@@ -16,7 +16,7 @@ use std::panic::Location;
 ///
 /// # Source
 ///
-/// Vaswani et al. 2017; the normalisation in front: Xiong et al. 2020, arXiv:2002.04745.
+/// Vaswani et al. 2017; the normalization in front: Xiong et al. 2020, arXiv:2002.04745.
 #[derive(Clone, Debug)]
 pub struct TransformerLayer {
     attention: MultiHeadAttention,
@@ -29,7 +29,7 @@ pub struct TransformerLayer {
 
 impl TransformerLayer {
     /// With this attention, and dense layers of `wide` elements with GELU between them; the
-    /// normalisation is in front.
+    /// normalization is in front.
     #[track_caller]
     pub fn new(attention: MultiHeadAttention, wide: usize) -> Self {
         let (activation, line) = (Activation::gelu(), Location::caller());
@@ -41,7 +41,7 @@ impl TransformerLayer {
         TransformerLayer { activation, ..self }
     }
 
-    /// Normalises behind each part instead of in front.
+    /// Normalizes behind each part instead of in front.
     pub fn norm_behind(self) -> Self {
         TransformerLayer { norm_first: false, ..self }
     }

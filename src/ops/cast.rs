@@ -197,7 +197,7 @@ impl Operation for Cast {
             -0.0,
             1.0 / 16_384.0,
         ];
-        // In units of 2^-24, the least half: ties, and neighbours of ties.
+        // In units of 2^-24, the least half: ties, and neighbors of ties.
         const SMALL: &[f64] =
             &[0.5 * TINY, 1.5 * TINY, -2.5 * TINY, 0.50001 * TINY, 1023.5 * TINY, -1e-30];
         const TINY: f64 = 1.0 / 16_777_216.0;

@@ -1,7 +1,7 @@
 //! What kind of computation an operation is.
 
 use super::{
-    binary::BinaryFn, compare::CompareFn, quantise::QuantiseFn, random::Draw, reduce::ReduceFn,
+    binary::BinaryFn, compare::CompareFn, quantize::QuantizeFn, random::Draw, reduce::ReduceFn,
     scalar::Scalar, unary::UnaryFn,
 };
 
@@ -52,7 +52,7 @@ pub enum Pointwise {
     /// Conversion to the type of the result.
     Cast,
     /// Two operands are rounded to a byte, in i32.
-    Quantise(QuantiseFn),
+    Quantize(QuantizeFn),
     /// Operands: two key words, the counter, and the element's index.
     Random(Draw),
 }
@@ -66,7 +66,7 @@ impl Pointwise {
             Pointwise::Compare(function) => function,
             Pointwise::Select => &super::select::Select,
             Pointwise::Cast => &super::cast::ToResult,
-            Pointwise::Quantise(function) => function,
+            Pointwise::Quantize(function) => function,
             Pointwise::Random(draw) => draw,
         }
     }

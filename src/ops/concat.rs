@@ -13,7 +13,7 @@ pub struct Concat {
 }
 
 /// The most operands of one node.
-const MOST: usize = 4;
+const MAX_OPERANDS: usize = 4;
 
 impl std::fmt::Display for Concat {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -39,8 +39,8 @@ impl Graph {
         };
         let mut parts = tensors.to_vec();
         while parts.len() > 1 {
-            let mut joined = Vec::with_capacity(parts.len().div_ceil(MOST));
-            for part in parts.chunks(MOST) {
+            let mut joined = Vec::with_capacity(parts.len().div_ceil(MAX_OPERANDS));
+            for part in parts.chunks(MAX_OPERANDS) {
                 // A loop, not a closure: those hide the caller's line.
                 joined.push(match part {
                     &[only] => only,

@@ -122,7 +122,7 @@ impl<'g> Tensor<'g> {
     ///
     /// PyTorch's `index_select`.
     #[track_caller]
-    pub fn gather(self, indices: Tensor<'g>, axis: i32) -> Tensor<'g> {
+    pub fn index_select(self, indices: Tensor<'g>, axis: i32) -> Tensor<'g> {
         self.gather_by(Indices::Shared, indices, axis)
     }
 

@@ -27,7 +27,7 @@ static FRAGMENTS: [Fragment; 24] = fragments! {
     "unravel": ["divide"],
     "window": ["divide"],
     "wide": [],
-    "quantise": ["wide"],
+    "quantize": ["wide"],
     "philox": ["wide"],
     "exp": ["nan", "scale"],
     "log": ["nan"],

@@ -31,7 +31,7 @@ struct Product {
     m: usize,
     n: usize,
     k: usize,
-    /// Distance of neighbours along a column and along a row of the first matrix.
+    /// Distance of neighbors along a column and along a row of the first matrix.
     a: [usize; 2],
     /// The same of the second.
     b: [usize; 2],

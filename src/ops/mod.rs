@@ -34,7 +34,7 @@ pub(crate) mod normalize;
 pub(crate) mod pad;
 pub(crate) mod pool;
 pub(crate) mod probe;
-pub(crate) mod quantise;
+pub(crate) mod quantize;
 pub(crate) mod radix;
 pub(crate) mod random;
 pub(crate) mod recurrent;
@@ -181,7 +181,7 @@ operations! {
     binary::Binary,
     compare::Compare,
     select::Select,
-    quantise::Quantise,
+    quantize::Quantize,
     cast::Cast,
     detach::Detach,
     reshape::Reshape,

@@ -1,5 +1,5 @@
 //! Numbers brought to mean 0 and variance 1 along axes: what layer, group, batch and RMS
-//! normalisation have in common.
+//! normalization have in common.
 //!
 //! Scale and shift are products and sums behind it, which the scheduler computes in the same
 //! step.
@@ -20,7 +20,7 @@ pub struct Normalize {
     pub(crate) axes: Vec<usize>,
     pub(crate) eps: f64,
     /// Whether the mean is subtracted.
-    pub(crate) centred: bool,
+    pub(crate) centered: bool,
 }
 
 /// The cotangent of `x` in [`Normalize`], of `(x, ct)`.
@@ -65,10 +65,10 @@ impl<'g> Tensor<'g> {
         name: &'static str,
         axes: impl Axes,
         eps: f64,
-        centred: bool,
+        centered: bool,
     ) -> Tensor<'g> {
         match axes.resolve(self.rank()) {
-            Ok(axes) => self.graph.push(Normalize { axes, eps, centred }, &[self]),
+            Ok(axes) => self.graph.push(Normalize { axes, eps, centered }, &[self]),
             Err(reason) => self.graph.refuse(name, &[self], reason),
         }
     }
@@ -107,7 +107,7 @@ impl Normalize {
     /// `x - m`, and `sqrt(v + eps)`.
     fn parts<'g>(&self, x: Tensor<'g>) -> [Tensor<'g>; 2] {
         let axes = self.axes();
-        let d = if self.centred { x - x.mean_keepdims(axes.as_slice()) } else { x };
+        let d = if self.centered { x - x.mean_keepdims(axes.as_slice()) } else { x };
         [d, ((d * d).mean_keepdims(axes.as_slice()) + self.eps).sqrt()]
     }
 
@@ -141,7 +141,7 @@ impl Normalize {
             source,
             overrides: vec![
                 ("WG_SIZE", f64::from(params.cols.next_power_of_two().clamp(32, 256))),
-                ("CENTRED", f64::from(u8::from(self.centred))),
+                ("CENTERED", f64::from(u8::from(self.centered))),
             ],
             params: bytemuck::bytes_of(&params).to_vec(),
             workgroups: fold(rows),
@@ -159,7 +159,7 @@ impl Normalize {
 
     /// The mean of a row, or 0.
     fn mean(&self, row: &[f32]) -> f32 {
-        if self.centred { row_sum(row) / row.len() as f32 } else { 0.0 }
+        if self.centered { row_sum(row) / row.len() as f32 } else { 0.0 }
     }
 
     /// `1 / sqrt(v + eps)` of a row whose `m` is known; `scratch` is as long as the row.
@@ -179,7 +179,7 @@ impl std::fmt::Display for Normalize {
 
 impl composite::Composite for Normalize {
     fn name(&self) -> &'static str {
-        if self.centred { "normalize" } else { "normalize_rms" }
+        if self.centered { "normalize" } else { "normalize_rms" }
     }
 
     fn infer(&self, operands: &[Meta]) -> Result<Meta, OpError> {
@@ -232,18 +232,18 @@ impl composite::Composite for Normalize {
 
     fn cost(&self, operands: &[&Meta], result: &Meta) -> Cost {
         // Sum, difference, square, sum, product.
-        Cost::elementwise(if self.centred { 5.0 } else { 3.0 }, operands, result)
+        Cost::elementwise(if self.centered { 5.0 } else { 3.0 }, operands, result)
     }
 
     fn samples() -> Vec<Sample> {
-        let of = |dims: &[usize], axes: &[usize], centred| {
-            let op = Normalize { axes: axes.to_vec(), eps: 1e-5, centred };
+        let of = |dims: &[usize], axes: &[usize], centered| {
+            let op = Normalize { axes: axes.to_vec(), eps: 1e-5, centered };
             let (bound, reason) = accuracy(axes.iter().map(|&axis| dims[axis]).product());
             Sample::new(op, [Meta::new(dims, DType::F32)]).bound(bound, reason)
         };
         let mut samples = Vec::new();
-        for centred in [true, false] {
-            let of = |dims: &[usize], axes: &[usize]| of(dims, axes, centred);
+        for centered in [true, false] {
+            let of = |dims: &[usize], axes: &[usize]| of(dims, axes, centered);
             samples.extend([
                 of(&[4, 7], &[1]),
                 of(&[2, 3, 5], &[1, 2]).named("two last axes"),
@@ -288,7 +288,7 @@ impl std::fmt::Display for NormalizeGrad {
 
 impl composite::Composite for NormalizeGrad {
     fn name(&self) -> &'static str {
-        if self.0.centred { "normalize_grad" } else { "normalize_rms_grad" }
+        if self.0.centered { "normalize_grad" } else { "normalize_rms_grad" }
     }
 
     fn infer(&self, operands: &[Meta]) -> Result<Meta, OpError> {
@@ -315,8 +315,8 @@ impl composite::Composite for NormalizeGrad {
         let [d, root] = self.0.parts(x);
         let y = d / root;
         let along = y * (ct * y).mean_keepdims(axes.as_slice());
-        let centred = if self.0.centred { ct - ct.mean_keepdims(axes.as_slice()) } else { ct };
-        (centred - along) / root
+        let centered = if self.0.centered { ct - ct.mean_keepdims(axes.as_slice()) } else { ct };
+        (centered - along) / root
     }
 
     fn has_kernel(&self, operands: &[&Meta], _: &Meta) -> bool {
@@ -356,20 +356,20 @@ impl composite::Composite for NormalizeGrad {
     }
 
     fn cost(&self, operands: &[&Meta], result: &Meta) -> Cost {
-        // Beside those of the normalised x: two sums, two products, two differences, a quotient.
-        Cost::elementwise(if self.0.centred { 12.0 } else { 8.0 }, operands, result)
+        // Beside those of the normalized x: two sums, two products, two differences, a quotient.
+        Cost::elementwise(if self.0.centered { 12.0 } else { 8.0 }, operands, result)
     }
 
     fn samples() -> Vec<Sample> {
-        let of = |dims: &[usize], axes: &[usize], centred| {
-            let op = Normalize { axes: axes.to_vec(), eps: 1e-5, centred };
+        let of = |dims: &[usize], axes: &[usize], centered| {
+            let op = Normalize { axes: axes.to_vec(), eps: 1e-5, centered };
             let (bound, reason) = grad_accuracy(axes.iter().map(|&axis| dims[axis]).product());
             Sample::new(NormalizeGrad(op), vec![Meta::new(dims, DType::F32); 2])
                 .bound(bound, reason)
         };
         let mut samples = Vec::new();
-        for centred in [true, false] {
-            let of = |dims: &[usize], axes: &[usize]| of(dims, axes, centred);
+        for centered in [true, false] {
+            let of = |dims: &[usize], axes: &[usize]| of(dims, axes, centered);
             samples.extend([
                 of(&[4, 7], &[1]),
                 of(&[2, 3, 5], &[1, 2]).named("two last axes"),

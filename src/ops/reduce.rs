@@ -62,8 +62,8 @@ impl ReduceFn {
         match self {
             Sum => "sum",
             Prod => "prod",
-            Max => "max",
-            Min => "min",
+            Max => "amax",
+            Min => "amin",
         }
     }
 
@@ -236,13 +236,13 @@ impl<'g> Tensor<'g> {
     /// [`OpError::Axis`]; [`OpError::Empty`] over no elements;
     /// [`OpError::DType`] of truth values.
     #[track_caller]
-    pub fn max(self, axes: impl Axes) -> Tensor<'g> {
+    pub fn amax(self, axes: impl Axes) -> Tensor<'g> {
         self.reduce(Max, axes, false)
     }
 
-    /// As [`Tensor::max`], the axes being kept with extent 1.
+    /// As [`Tensor::amax`], the axes being kept with extent 1.
     #[track_caller]
-    pub fn max_keepdims(self, axes: impl Axes) -> Tensor<'g> {
+    pub fn amax_keepdims(self, axes: impl Axes) -> Tensor<'g> {
         self.reduce(Max, axes, true)
     }
 
@@ -257,13 +257,13 @@ impl<'g> Tensor<'g> {
     /// [`OpError::Axis`]; [`OpError::Empty`] over no elements;
     /// [`OpError::DType`] of truth values.
     #[track_caller]
-    pub fn min(self, axes: impl Axes) -> Tensor<'g> {
+    pub fn amin(self, axes: impl Axes) -> Tensor<'g> {
         self.reduce(Min, axes, false)
     }
 
-    /// As [`Tensor::min`], the axes being kept with extent 1.
+    /// As [`Tensor::amin`], the axes being kept with extent 1.
     #[track_caller]
-    pub fn min_keepdims(self, axes: impl Axes) -> Tensor<'g> {
+    pub fn amin_keepdims(self, axes: impl Axes) -> Tensor<'g> {
         self.reduce(Min, axes, true)
     }
 }

@@ -47,7 +47,7 @@ impl<'g> Tensor<'g> {
     /// Slices along `axis` added up by index:
     /// `y[.., e, ..] = sum of self[.., k.., ..] over indices[k..] = e`.
     ///
-    /// The adjoint of [`Tensor::gather`]. An index that is not below `extent` is an error where the
+    /// The adjoint of [`Tensor::index_select`]. An index that is not below `extent` is an error where the
     /// host sees it, in an input or a constant; where a device computed it, its update is dropped.
     ///
     /// # Shapes
@@ -62,7 +62,7 @@ impl<'g> Tensor<'g> {
     ///
     /// # Gradient
     ///
-    /// [`Tensor::gather`] of the cotangent.
+    /// [`Tensor::index_select`] of the cotangent.
     ///
     /// # Errors
     ///
@@ -263,7 +263,7 @@ impl Operation for ScatterAdd {
         vec![Some(ct.graph.push(op, &[ct, x[1]])), None]
     }
 
-    /// By sorting: the updates of one index become neighbours, in their order, and are added in
+    /// By sorting: the updates of one index become neighbors, in their order, and are added in
     /// blocks.
     fn expand<'g>(&self, operands: &[Tensor<'g>]) -> Option<Tensor<'g>> {
         let [updates, indices] = *operands else { unreachable!("it has two operands") };

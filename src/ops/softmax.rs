@@ -72,7 +72,7 @@ impl<'g> Tensor<'g> {
     /// depends on it.
     #[track_caller]
     pub(super) fn less_its_max(self, axis: usize) -> Tensor<'g> {
-        self - self.max_keepdims(axis as i32).detach()
+        self - self.amax_keepdims(axis as i32).detach()
     }
 }
 

@@ -104,7 +104,7 @@ fn two_optimizers_work_in_one_store() -> Result<(), Error> {
 #[test]
 fn two_optimizers_of_one_name_are_an_error() {
     let error = descend_apart(1, ["optim", "optim"]).expect_err("they would share a rate");
-    let Error::Graph(GraphError::Reinitialised { name, first, second, .. }) = &error else {
+    let Error::Graph(GraphError::Reinitialized { name, first, second, .. }) = &error else {
         unreachable!("{error:?} is typed otherwise")
     };
     assert_eq!(name, "optim/lr");

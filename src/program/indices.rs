@@ -14,9 +14,9 @@ use std::collections::BTreeMap;
 
 /// The inputs of a program that hold indices: the least extent they point into, by position.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Indexed(BTreeMap<usize, usize>);
+pub(crate) struct IndexInputs(BTreeMap<usize, usize>);
 
-impl Indexed {
+impl IndexInputs {
     /// Those of the nodes that are needed, among these inputs.
     pub fn new(graph: &Graph, needed: &[bool], inputs: &[(String, Meta)]) -> Self {
         let mut extents = BTreeMap::new();
@@ -33,7 +33,7 @@ impl Indexed {
                 *least = extent.min(*least);
             }
         }
-        Indexed(extents)
+        IndexInputs(extents)
     }
 
     /// Looks at what comes from the host.

@@ -15,7 +15,7 @@ use crate::{
     value::{Fed, Feed, Outputs},
     variables::{Store, Variables},
 };
-use indices::Indexed;
+use indices::IndexInputs;
 use std::{collections::BTreeMap, sync::Arc};
 
 /// A graph made ready for a device. It borrows nothing, and threads may share it or hand it on.
@@ -24,7 +24,7 @@ pub struct Program {
     /// Those that were asked for, then those that are watched.
     outputs: Vec<Meta>,
     watched: Arc<[String]>,
-    indexed: Indexed,
+    indexed: IndexInputs,
     checks_finite: bool,
     plan: Option<Arc<Plan>>,
     executable: Box<dyn Executable>,
@@ -98,7 +98,7 @@ impl Program {
                 (Some(plan.clone()), backend.compile(plan)?)
             }
         };
-        let indexed = Indexed::new(graph, &needed, executable.inputs());
+        let indexed = IndexInputs::new(graph, &needed, executable.inputs());
         Ok(Program { outputs, watched, indexed, checks_finite, plan, executable })
     }
 

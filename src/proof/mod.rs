@@ -15,9 +15,9 @@
 //! What is proved is that a device computes what the plan says. That the plan says what the graph
 //! says does not depend on a device: tests compare both with the reference.
 
-mod approx;
+mod error_bound;
 mod isolated;
-mod part;
+mod probe;
 mod seeds;
 mod step;
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! A step, the operands it is proved on, and some of its results.
 
 use super::{
-    approx::{self, Approx},
+    error_bound::{self, Approx},
     seeds::{self, Signs},
 };
 use crate::{
@@ -39,7 +39,7 @@ struct Expected {
 /// Evaluations of terms a case may cost.
 const BUDGET: usize = 1 << 17;
 /// Results that are compared at most.
-const MOST: usize = 512;
+const MAX_RESULTS: usize = 512;
 
 impl Case {
     /// Of a step that computes something.
@@ -117,7 +117,7 @@ impl Case {
             StepKind::Map { space, body, roots } => {
                 let points = points(space, BUDGET / body.terms.len().max(1));
                 let at = |index: usize| {
-                    let values = approx::terms(body, &unravel(index, space), None, &load);
+                    let values = error_bound::terms(body, &unravel(index, space), None, &load);
                     let roots = roots.iter().enumerate();
                     roots
                         .map(|(k, &root)| result(k, index, (body, root), values[root]))
@@ -133,11 +133,11 @@ impl Case {
                     let combined = (0..len)
                         .map(|within| {
                             let point = [place.as_slice(), &unravel(within, inner)].concat();
-                            approx::terms(body, &point, None, &load)[*value]
+                            error_bound::terms(body, &point, None, &load)[*value]
                         })
                         .collect::<Vec<_>>();
-                    let acc = approx::reduce(*function, body.dtype(*value), &combined);
-                    let value = approx::terms(&epilogue.body, &place, Some(acc), &load);
+                    let acc = error_bound::reduce(*function, body.dtype(*value), &combined);
+                    let value = error_bound::terms(&epilogue.body, &place, Some(acc), &load);
                     result(0, index, (&epilogue.body, epilogue.root), value[epilogue.root])
                 };
                 points.into_iter().map(at).collect()
@@ -150,7 +150,7 @@ impl Case {
                 let accs = thinned(results.unwrap_or_default(), &epilogue.body);
                 let at = |(index, acc): (usize, Approx)| {
                     let place = unravel(index, space);
-                    let value = approx::terms(&epilogue.body, &place, Some(acc), &load);
+                    let value = error_bound::terms(&epilogue.body, &place, Some(acc), &load);
                     result(0, index, (&epilogue.body, epilogue.root), value[epilogue.root])
                 };
                 accs.into_iter().map(at).collect()
@@ -196,7 +196,7 @@ impl Expected {
 /// on faces, and points anywhere.
 fn points(space: &[usize], most: usize) -> BTreeSet<usize> {
     let len: usize = space.iter().product();
-    let most = most.clamp(2, MOST);
+    let most = most.clamp(2, MAX_RESULTS);
     if len <= most {
         return (0..len).collect();
     }

@@ -7,7 +7,7 @@
 use super::{
     expr::{Affine, Body, Term},
     group::{Group, GroupKind},
-    merge::Kept,
+    horizontal_fusion::LiveOut,
     order::Ordered,
 };
 use crate::{
@@ -17,7 +17,7 @@ use crate::{
 };
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Words between the beginnings of neighbours: 256 bytes, the strictest alignment of a binding.
+/// Words between the beginnings of neighbors: 256 bytes, the strictest alignment of a binding.
 const ALIGNMENT: usize = 64;
 /// The same where there are halves: on a GPU two of them are a word.
 const ALIGNMENT_OF_HALVES: usize = 128;
@@ -57,10 +57,10 @@ pub(super) enum Role {
 }
 
 /// The batches among groups whose effects happen in place.
-pub(super) fn batches(ordered: &Ordered, nodes: &[Node], kept: &Kept<'_>) -> Vec<Batch> {
+pub(super) fn batches(ordered: &Ordered, nodes: &[Node], live_out: &LiveOut<'_>) -> Vec<Batch> {
     let mut alike: BTreeMap<String, (Vec<usize>, Vec<Role>, Body)> = BTreeMap::new();
     for (position, group) in ordered.groups.iter().enumerate() {
-        if let Some((roles, body)) = signature(group, ordered, nodes, kept) {
+        if let Some((roles, body)) = signature(group, ordered, nodes, live_out) {
             let dtypes: Vec<DType> =
                 group.roots.iter().map(|r| nodes[r.index()].meta.dtype).collect();
             let GroupKind::Map { terms, .. } = &group.kind else { continue };
@@ -108,18 +108,18 @@ fn signature(
     group: &Group,
     ordered: &Ordered,
     nodes: &[Node],
-    kept: &Kept<'_>,
+    live_out: &LiveOut<'_>,
 ) -> Option<(Vec<Role>, Body)> {
     let GroupKind::Map { space, body, .. } = &group.kind else { return None };
     let len: usize = space.iter().product();
     let variables: Vec<NodeId> = group
         .roots
         .iter()
-        .map(|root| kept.variable_of(*root).filter(|_| ordered.in_place.contains(root)))
+        .map(|root| live_out.variable_of(*root).filter(|_| ordered.in_place.contains(root)))
         .collect::<Option<_>>()?;
     // The step runs where the last of the batch ran, so nobody may wait for a new value.
     let awaited = |root| ordered.groups.iter().any(|group| group.operands.contains(root));
-    if len == 0 || group.roots.iter().any(|root| kept.outputs.contains(root) || awaited(root)) {
+    if len == 0 || group.roots.iter().any(|root| live_out.outputs.contains(root) || awaited(root)) {
         return None;
     }
     let roles = group.operands.iter().map(|&operand| {
@@ -137,7 +137,7 @@ fn signature(
         let alone = ordered.groups.iter().filter(|g| g.operands.contains(&operand)).count() == 1;
         (!source
             && alone
-            && !kept.contains(operand)
+            && !live_out.contains(operand)
             && node.meta.shape.len() == len
             && group.reads_in_place(operand))
         .then_some(Role::Gradient)

@@ -293,7 +293,7 @@ fn weight_of(function: &Pointwise) -> usize {
         | Pointwise::Compare(_)
         | Pointwise::Select
         | Pointwise::Cast => 1,
-        Pointwise::Unary(_) | Pointwise::Binary(BinaryFn::Atan2) | Pointwise::Quantise(_) => 4,
+        Pointwise::Unary(_) | Pointwise::Binary(BinaryFn::Atan2) | Pointwise::Quantize(_) => 4,
         Pointwise::Binary(_) => 1,
         Pointwise::Random(_) => 64,
     }

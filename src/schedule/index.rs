@@ -60,7 +60,7 @@ pub(super) fn guard(coordinate: &Affine, extent: usize, space: &[usize]) -> Opti
     (low < 0 || high >= extent).then(|| Guard { coordinate: coordinate.clone(), extent })
 }
 
-/// An iteration space of fewer dimensions: those of extent 1 are dropped, and neighbours which
+/// An iteration space of fewer dimensions: those of extent 1 are dropped, and neighbors which
 /// every affine function walks through as if they were one are merged.
 pub(super) struct Compaction {
     /// The extents that remain.

@@ -6,17 +6,17 @@
 //! `slots` shares memory by liveness. A plan names no device.
 
 mod arena;
+mod display;
 mod draft;
 pub(crate) mod expr;
 mod fuse;
 mod group;
+mod horizontal_fusion;
 mod index;
 mod inline;
-mod merge;
+mod memory_plan;
 mod order;
 pub(crate) mod plan;
-mod show;
-mod slots;
 
 pub use plan::Plan;
 
@@ -29,27 +29,28 @@ use arena::{Batch, Role};
 use expr::{Affine, Body};
 use fuse::Fuser;
 use group::{Group, GroupKind};
+use horizontal_fusion::{Count, LiveOut};
 use index::Compaction;
-use merge::{Count, Kept};
 use plan::{Arena, Epilogue, Region, Step, StepKind, Storage};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The plan of a graph in which nothing is left to expand.
 pub(crate) fn plan(graph: &Graph, outputs: &[NodeId]) -> Plan {
     let (outputs, effects) = distinct(graph, outputs);
-    let kept = Kept { outputs: &outputs, effects: &effects };
+    let live_out = LiveOut { outputs: &outputs, effects: &effects };
     let roots: Vec<NodeId> =
         outputs.iter().copied().chain(effects.iter().map(|effect| effect.value)).collect();
     let assigned: Vec<NodeId> = effects.iter().map(|effect| effect.variable).collect();
     let needed = graph.needed(&[roots.as_slice(), &assigned].concat());
     let inner = graph.inner.borrow();
     let fused = Fuser::new(&inner.nodes, &needed, &roots).groups();
-    let mut ordered = order::order(merge::merge(fused.clone(), &kept, Count::InPlace), &kept);
+    let mut ordered =
+        order::order(horizontal_fusion::merge(fused.clone(), &live_out, Count::InPlace), &live_out);
     // An update that was to be in place may have had to become a copy, which binds more.
-    if !ordered.fits(&kept) {
-        ordered = order::order(merge::merge(fused, &kept, Count::All), &kept);
+    if !ordered.fits(&live_out) {
+        ordered = order::order(horizontal_fusion::merge(fused, &live_out, Count::All), &live_out);
     }
-    let batches = arena::batches(&ordered, &inner.nodes, &kept);
+    let batches = arena::batches(&ordered, &inner.nodes, &live_out);
 
     let inputs: Vec<(String, NodeId)> = inner
         .inputs
@@ -63,18 +64,18 @@ pub(crate) fn plan(graph: &Graph, outputs: &[NodeId]) -> Plan {
         .filter(|(_, (id, _))| needed[id.index()])
         .map(|(path, (id, declaration))| (path.clone(), *id, declaration.clone()))
         .collect();
-    let mut layout = Layout { nodes: &inner.nodes, homes: BTreeMap::new(), slots: vec![] };
+    let mut layout = Layout { nodes: &inner.nodes, storage_of: BTreeMap::new(), slots: vec![] };
     for (k, (_, id)) in inputs.iter().enumerate() {
-        layout.homes.insert(*id, (Storage::Input(k), 0));
+        layout.storage_of.insert(*id, (Storage::Input(k), 0));
     }
     for (k, (_, id, _)) in variables.iter().enumerate() {
-        layout.homes.insert(*id, (Storage::Variable(k), 0));
+        layout.storage_of.insert(*id, (Storage::Variable(k), 0));
     }
     for (k, id) in outputs.iter().enumerate() {
-        layout.homes.insert(*id, (Storage::Output(k), 0));
+        layout.storage_of.insert(*id, (Storage::Output(k), 0));
     }
     for effect in effects.iter().filter(|effect| ordered.in_place.contains(&effect.value)) {
-        layout.homes.insert(effect.value, layout.homes[&effect.variable]);
+        layout.storage_of.insert(effect.value, layout.storage_of[&effect.variable]);
     }
     let variable_index = |id: NodeId| variables.iter().position(|(_, known, _)| *known == id);
     let mut arenas = Vec::new();
@@ -82,12 +83,18 @@ pub(crate) fn plan(graph: &Graph, outputs: &[NodeId]) -> Plan {
         .iter()
         .map(|batch| {
             let first = arenas.len();
-            arenas.extend(arenas_of(batch, &ordered.groups, &kept, &inner.nodes, variable_index));
+            arenas.extend(arenas_of(
+                batch,
+                &ordered.groups,
+                &live_out,
+                &inner.nodes,
+                variable_index,
+            ));
             first
         })
         .collect();
     let schedule = schedule(&ordered.groups, &batches);
-    layout.assign_slots(&schedule, &ordered.groups, &batches, &kept, &ordered.in_place);
+    layout.assign_slots(&schedule, &ordered.groups, &batches, &live_out, &ordered.in_place);
 
     let mut steps: Vec<Step> = schedule
         .iter()
@@ -160,7 +167,7 @@ fn schedule(groups: &[Group], batches: &[Batch]) -> Vec<Item> {
 fn arenas_of(
     batch: &Batch,
     groups: &[Group],
-    kept: &Kept<'_>,
+    live_out: &LiveOut<'_>,
     nodes: &[Node],
     variable_index: impl Fn(NodeId) -> Option<usize>,
 ) -> Vec<Arena> {
@@ -169,7 +176,7 @@ fn arenas_of(
         .map(|root| {
             let members =
                 batch.groups.iter().zip(&batch.offsets).filter_map(|(&group, &offset)| {
-                    let variable = kept.variable_of(groups[group].roots[root])?;
+                    let variable = live_out.variable_of(groups[group].roots[root])?;
                     Some((variable_index(variable)?, offset))
                 });
             let dtype = nodes[groups[batch.groups[0]].roots[root].index()].meta.dtype;
@@ -181,7 +188,7 @@ fn arenas_of(
 /// Where the words of every stored node are.
 struct Layout<'a> {
     nodes: &'a [Node],
-    homes: BTreeMap<NodeId, (Storage, usize)>,
+    storage_of: BTreeMap<NodeId, (Storage, usize)>,
     slots: Vec<usize>,
 }
 
@@ -191,7 +198,7 @@ impl Layout<'_> {
     }
 
     fn region(&self, id: NodeId) -> Region {
-        let (storage, offset) = self.homes[&id];
+        let (storage, offset) = self.storage_of[&id];
         let Meta { shape, dtype } = self.meta(id);
         Region { storage, offset, len: shape.len(), dtype: *dtype }
     }
@@ -202,19 +209,23 @@ impl Layout<'_> {
         schedule: &[Item],
         groups: &[Group],
         batches: &[Batch],
-        kept: &Kept<'_>,
+        live_out: &LiveOut<'_>,
         in_place: &BTreeSet<NodeId>,
     ) {
         // Gradients of a batch share a slot: one value that lives from the first to the batch.
         let mut shared: BTreeMap<NodeId, (usize, usize)> = BTreeMap::new();
-        let mut lives: Vec<slots::Life> = Vec::new();
+        let mut ranges: Vec<memory_plan::LiveRange> = Vec::new();
         for batch in batches {
             for (slot, role) in batch.operands.iter().enumerate() {
                 if *role == Role::Gradient {
                     for (&group, &offset) in batch.groups.iter().zip(&batch.offsets) {
-                        shared.insert(groups[group].operands[slot], (lives.len(), offset));
+                        shared.insert(groups[group].operands[slot], (ranges.len(), offset));
                     }
-                    lives.push(slots::Life { words: batch.words, from: usize::MAX, to: 0 });
+                    ranges.push(memory_plan::LiveRange {
+                        words: batch.words,
+                        from: usize::MAX,
+                        to: 0,
+                    });
                 }
             }
         }
@@ -225,31 +236,31 @@ impl Layout<'_> {
                 Item::Batch(k) => batches[k].groups.iter().map(|&k| &groups[k]).collect(),
             };
             for group in members {
-                for &root in group.roots.iter().filter(|root| !self.homes.contains_key(root)) {
+                for &root in group.roots.iter().filter(|root| !self.storage_of.contains_key(root)) {
                     let (value, offset) = shared.get(&root).copied().unwrap_or_else(|| {
                         let words = self.meta(root).shape.len();
-                        lives.push(slots::Life { words, from: time, to: time });
-                        (lives.len() - 1, 0)
+                        ranges.push(memory_plan::LiveRange { words, from: time, to: time });
+                        (ranges.len() - 1, 0)
                     });
-                    lives[value].from = lives[value].from.min(time);
+                    ranges[value].from = ranges[value].from.min(time);
                     value_of.insert(root, (value, offset));
                 }
                 for operand in &group.operands {
                     if let Some(&(value, _)) = value_of.get(operand) {
-                        lives[value].to = time;
+                        ranges[value].to = time;
                     }
                 }
             }
         }
-        for effect in kept.effects.iter().filter(|e| !in_place.contains(&e.value)) {
+        for effect in live_out.effects.iter().filter(|e| !in_place.contains(&e.value)) {
             if let Some(&(value, _)) = value_of.get(&effect.value) {
-                lives[value].to = usize::MAX;
+                ranges[value].to = usize::MAX;
             }
         }
-        let (assigned, sizes) = slots::assign(&lives);
+        let (assigned, sizes) = memory_plan::assign(&ranges);
         self.slots = sizes;
         for (node, (value, offset)) in value_of {
-            self.homes.insert(node, (Storage::Slot(assigned[value]), offset));
+            self.storage_of.insert(node, (Storage::Slot(assigned[value]), offset));
         }
     }
 
@@ -277,7 +288,7 @@ impl Layout<'_> {
         let reads = operands
             .map(|(&id, role)| match role {
                 Role::Updated(root) => whole(Storage::Arena(first + root), id),
-                Role::Gradient => whole(self.homes[&id].0, id),
+                Role::Gradient => whole(self.storage_of[&id].0, id),
                 Role::Shared(id) => self.region(*id),
             })
             .collect();

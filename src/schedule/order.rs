@@ -1,13 +1,13 @@
 //! When groups run: operands first, and a variable is overwritten after its last read.
 
-use super::{fuse::MAX_BUFFERS, group::Group, merge::Kept};
+use super::{fuse::MAX_BUFFERS, group::Group, horizontal_fusion::LiveOut};
 use crate::graph::NodeId;
 use std::{
     cmp::Reverse,
     collections::{BTreeSet, BinaryHeap, HashMap},
 };
 
-/// Numbers `0..len` such that every edge `(before, after)` is kept, the least first; `None` if
+/// Numbers `0..len` such that every edge `(before, after)` is live_out, the least first; `None` if
 /// there is a cycle.
 pub(super) fn topological(
     len: usize,
@@ -34,7 +34,7 @@ pub(super) fn topological(
     (order.len() == len).then_some(order)
 }
 
-/// Groups in order, and the effects that are applied by writing where the variable lives.
+/// Groups in order, and the effects that are applied by writing where the variable ranges.
 pub(super) struct Ordered {
     pub groups: Vec<Group>,
     /// Values written in place of their variable; the other effects are copies at the end.
@@ -43,10 +43,10 @@ pub(super) struct Ordered {
 
 impl Ordered {
     /// Whether every map binds as few buffers as a device may offer.
-    pub fn fits(&self, kept: &Kept<'_>) -> bool {
+    pub fn fits(&self, live_out: &LiveOut<'_>) -> bool {
         self.groups.iter().all(|group| {
             let once = group.roots.iter().filter(|root| {
-                let variable = kept.variable_of(**root);
+                let variable = live_out.variable_of(**root);
                 self.in_place.contains(root)
                     && variable.is_some_and(|variable| group.operands.contains(&variable))
             });
@@ -56,7 +56,7 @@ impl Ordered {
 }
 
 /// Decides which effects happen in place, and orders the groups accordingly.
-pub(super) fn order(groups: Vec<Group>, kept: &Kept<'_>) -> Ordered {
+pub(super) fn order(groups: Vec<Group>, live_out: &LiveOut<'_>) -> Ordered {
     let producer: HashMap<NodeId, usize> = groups
         .iter()
         .enumerate()
@@ -71,7 +71,7 @@ pub(super) fn order(groups: Vec<Group>, kept: &Kept<'_>) -> Ordered {
         })
         .collect();
     let mut in_place = BTreeSet::new();
-    for effect in kept.effects {
+    for effect in live_out.effects {
         let Some(&writer) = producer.get(&effect.value) else { continue };
         if !groups[writer].reads_in_place(effect.variable) {
             continue;

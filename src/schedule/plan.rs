@@ -1,4 +1,4 @@
-//! What is decided before anything runs: steps in order, and where every value lives.
+//! What is decided before anything runs: steps in order, and where every value ranges.
 
 use super::expr::{Body, TermId};
 use crate::{
@@ -34,7 +34,7 @@ pub struct Plan {
 impl Plan {
     /// The storage that is a buffer of its own, and where in it: that of a variable in an arena is
     /// the arena.
-    pub(crate) fn home(&self, region: Region) -> (Storage, usize) {
+    pub(crate) fn buffer_of(&self, region: Region) -> (Storage, usize) {
         if let Storage::Variable(variable) = region.storage {
             for (arena, members) in self.arenas.iter().enumerate() {
                 let member = members.members.iter().find(|(member, _)| *member == variable);
@@ -141,7 +141,7 @@ impl Step {
 pub(crate) enum StepKind {
     /// At each point of the space, each root is one element of a result.
     Map {
-        /// Extents; neighbouring dimensions are merged where nothing tells them apart.
+        /// Extents; neighboring dimensions are merged where nothing tells them apart.
         space: Vec<usize>,
         /// Over the space.
         body: Body,

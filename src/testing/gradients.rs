@@ -14,7 +14,7 @@ use crate::{
 
 /// A derivative by autodiff and the same by differences.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Slope {
+pub struct GradCheck {
     /// By autodiff.
     pub analytic: f64,
     /// By extrapolated central differences.
@@ -23,7 +23,7 @@ pub struct Slope {
     pub scale: f64,
 }
 
-impl Slope {
+impl GradCheck {
     /// The difference, relative to what was summed; below 1e-3 of that, cancellation in the
     /// values that are subtracted shows, and the difference is relative to 1e-3.
     pub fn error(&self) -> f64 {
@@ -31,9 +31,9 @@ impl Slope {
     }
 }
 
-/// What [`Slope::error`] may be, of first and of second derivatives. Differences of a thousandth leave
+/// What [`GradCheck::error`] may be, of first and of second derivatives. Differences of a thousandth leave
 /// about 1e-13 of the value from cancellation and 1e-20 of the seventh derivative from truncation.
-pub const SLOPE_BOUNDS: [f64; 2] = [1e-8, 1e-6];
+pub const GRAD_CHECK_BOUNDS: [f64; 2] = [1e-8, 1e-6];
 
 /// The widest step: a tenth of the distance to a kink that samples keep.
 const STEP: f64 = 1e-3;
@@ -51,9 +51,9 @@ fn derivative(mut f: impl FnMut(f64) -> Result<f64, Error>) -> Result<f64, Error
 /// directions, in f64: for functions and layers of one's own. `None` where nothing is a float.
 ///
 /// The first is that of `<c, y(x)>` for a random `c`, the second that of `<e, g(x, c)>`, where `g` are
-/// the cotangents of the operands and `e` is random. Both are right where their [`Slope::error`] is
-/// within [`SLOPE_BOUNDS`]. `values` should keep a hundredth away from kinks. Parameters of a layer
-/// are operands like any other; for those of a [`Module`] there is [`layer_slopes`].
+/// the cotangents of the operands and `e` is random. Both are right where their [`GradCheck::error`] is
+/// within [`GRAD_CHECK_BOUNDS`]. `values` should keep a hundredth away from kinks. Parameters of a layer
+/// are operands like any other; for those of a [`Module`] there is [`grad_check_module`].
 ///
 /// # Errors
 ///
@@ -61,19 +61,19 @@ fn derivative(mut f: impl FnMut(f64) -> Result<f64, Error>) -> Result<f64, Error
 /// `build` reads anything but its operands.
 ///
 /// ```
-/// use wgrad::{DType, Meta, testing::{Domain, SLOPE_BOUNDS, slopes}};
+/// use wgrad::{DType, Meta, testing::{Domain, GRAD_CHECK_BOUNDS, grad_check}};
 ///
 /// // softplus, as one may write it oneself
 /// let x = Domain::Range(-2.0, 2.0).fill(&Meta::new([3, 4], DType::F32), 1);
-/// let [first, second] = slopes(&[x], |_, x| (x[0].exp() + 1.0).log())?.expect("x is a float");
-/// assert!(first.error() < SLOPE_BOUNDS[0], "{first:?}");
-/// assert!(second.error() < SLOPE_BOUNDS[1], "{second:?}");
+/// let [first, second] = grad_check(&[x], |_, x| (x[0].exp() + 1.0).log())?.expect("x is a float");
+/// assert!(first.error() < GRAD_CHECK_BOUNDS[0], "{first:?}");
+/// assert!(second.error() < GRAD_CHECK_BOUNDS[1], "{second:?}");
 /// # Ok::<(), wgrad::Error>(())
 /// ```
-pub fn slopes(
+pub fn grad_check(
     values: &[Array64],
     build: impl for<'g> Fn(&'g Graph, &[Tensor<'g>]) -> Tensor<'g>,
-) -> Result<Option<[Slope; 2]>, Error> {
+) -> Result<Option<[GradCheck; 2]>, Error> {
     let graph = Graph::new();
     let mut point = Vec::new();
     for (k, value) in values.iter().enumerate() {
@@ -86,7 +86,7 @@ pub fn slopes(
     slopes_at(y, &point)
 }
 
-/// As [`slopes`], of a layer in training: by its operand and by all its parameters.
+/// As [`grad_check`], of a layer in training: by its operand and by all its parameters.
 ///
 /// Parameters hold random numbers between -1 and 1, other variables what they begin with. Random
 /// layers draw the same numbers throughout.
@@ -96,15 +96,15 @@ pub fn slopes(
 /// Whatever the layer does wrong.
 ///
 /// ```
-/// use wgrad::{DType, Meta, nn::Dense, testing::{Domain, SLOPE_BOUNDS, layer_slopes}};
+/// use wgrad::{DType, Meta, nn::Dense, testing::{Domain, GRAD_CHECK_BOUNDS, grad_check_module}};
 ///
 /// let x = Domain::Range(-1.0, 1.0).fill(&Meta::new([3, 4], DType::F32), 1);
-/// let [first, second] = layer_slopes(&Dense::new(2), &x)?.expect("x is a float");
-/// assert!(first.error() < SLOPE_BOUNDS[0], "{first:?}");
-/// assert!(second.error() < SLOPE_BOUNDS[1], "{second:?}");
+/// let [first, second] = grad_check_module(&Dense::new(2), &x)?.expect("x is a float");
+/// assert!(first.error() < GRAD_CHECK_BOUNDS[0], "{first:?}");
+/// assert!(second.error() < GRAD_CHECK_BOUNDS[1], "{second:?}");
 /// # Ok::<(), wgrad::Error>(())
 /// ```
-pub fn layer_slopes(layer: &dyn Module, x: &Array64) -> Result<Option<[Slope; 2]>, Error> {
+pub fn grad_check_module(layer: &dyn Module, x: &Array64) -> Result<Option<[GradCheck; 2]>, Error> {
     let graph = Graph::new();
     let mut cx = Scope::new(&graph, Mode::Train);
     let input = graph.input("x", x.shape(), x.meta.dtype);
@@ -138,7 +138,7 @@ struct Given<'g> {
     is_moved: bool,
 }
 
-fn slopes_at<'g>(y: Tensor<'g>, given: &[Given<'g>]) -> Result<Option<[Slope; 2]>, Error> {
+fn slopes_at<'g>(y: Tensor<'g>, given: &[Given<'g>]) -> Result<Option<[GradCheck; 2]>, Error> {
     let graph = y.graph();
     graph.check()?;
     let is_moved = |g: &&Given<'g>| g.is_moved && g.tensor.dtype().is_float();
@@ -188,14 +188,14 @@ fn slopes_at<'g>(y: Tensor<'g>, given: &[Given<'g>]) -> Result<Option<[Slope; 2]
             Ok(evaluate(graph, &[loss], &borrowed(&moved))?[0].data[0])
         };
         let gradients = evaluate(graph, gradients, &borrowed(&point))?;
-        let mut slope = Slope { analytic: 0.0, numeric: derivative(at)?, scale: 0.0 };
+        let mut slope = GradCheck { analytic: 0.0, numeric: derivative(at)?, scale: 0.0 };
         for (gradient, (_, direction)) in gradients.iter().zip(&directions) {
             for (g, d) in gradient.data.iter().zip(&direction.data) {
                 slope.analytic += g * d;
                 slope.scale += (g * d).abs();
             }
         }
-        Ok::<Slope, Error>(slope)
+        Ok::<GradCheck, Error>(slope)
     };
     Ok(Some([slope(loss, &first, &floats)?, slope(second_loss, &second, &moved)?]))
 }
@@ -211,9 +211,11 @@ impl Sample {
     /// # Errors
     ///
     /// Whatever the graph refuses.
-    pub fn slopes(&self) -> Result<Option<[Slope; 2]>, Error> {
+    pub fn grad_check(&self) -> Result<Option<[GradCheck; 2]>, Error> {
         match self.gradient {
-            Gradient::Smooth => slopes(&self.values(), |graph, inputs| self.apply(graph, inputs)),
+            Gradient::Smooth => {
+                grad_check(&self.values(), |graph, inputs| self.apply(graph, inputs))
+            }
             _ => Ok(None),
         }
     }

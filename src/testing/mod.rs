@@ -9,7 +9,7 @@ pub use crate::ops::contract::{
 };
 pub use compare::{compare, evaluate};
 pub use derivatives::DERIVATIVE_BOUNDS;
-pub use gradients::{SLOPE_BOUNDS, Slope, layer_slopes, slopes};
+pub use gradients::{GRAD_CHECK_BOUNDS, GradCheck, grad_check, grad_check_module};
 
 use crate::{functions, ops};
 

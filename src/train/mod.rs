@@ -141,10 +141,10 @@ impl<'a> Trainer<'a> {
         data: &Dataset,
         rows: usize,
     ) -> (Tensor<'g>, Tensor<'g>) {
-        let dims = data.images().shape().dims();
+        let dims = data.inputs().shape().dims();
         let shape = [&[rows], dims.get(1..).unwrap_or_default()].concat();
-        let images = cx.graph().input("images", shape, DType::F32);
-        let labels = cx.graph().input("labels", [rows], DType::U32);
+        let images = cx.graph().input("inputs", shape, DType::F32);
+        let labels = cx.graph().input("targets", [rows], DType::U32);
         (self.model.forward(&mut cx.child(MODEL), images), labels)
     }
 
@@ -238,7 +238,7 @@ fn evaluate(
         let outputs = programs.run(variables, &part)?;
         let predicted = outputs.read_blocking(1)?;
         total += summed(Some((rows.len(), outputs)))?;
-        for (&truth, &prediction) in part.labels().words().iter().zip(predicted.words()) {
+        for (&truth, &prediction) in part.targets().words().iter().zip(predicted.words()) {
             confusion.add(truth as usize, prediction as usize);
         }
     }
@@ -264,9 +264,9 @@ impl Programs {
         // Sizes are computed from the same numbers as batches; this is for who changes one.
         let (_, program) = program.ok_or_else(|| crate::VariableError::Length {
             len: data.len(),
-            shape: data.images().shape().clone(),
+            shape: data.inputs().shape().clone(),
         })?;
-        program.run(variables, &[("images", data.images()), ("labels", data.labels())])
+        program.run(variables, &[("inputs", data.inputs()), ("targets", data.targets())])
     }
 }
 

@@ -45,7 +45,7 @@ pub(crate) struct Entry {
 }
 
 impl Variables {
-    /// An empty store; missing variables are initialised from this seed.
+    /// An empty store; missing variables are initialized from this seed.
     pub fn new(seed: u64) -> Self {
         Variables { store: Mutex::new(Store { seed, entries: BTreeMap::new() }) }
     }

@@ -59,7 +59,7 @@ def windows():
     x = floats(2, 2, 4, 6)
     y, places = F.max_pool2d(x, 2, return_indices=True)
     case("max_unpool", "max_unpool", lambda y, i: F.max_unpool2d(y, i, 2), y, places, sizes=[4, 6])
-    case("places of the largest", "max_pool_places",
+    case("places of the largest", "max_pool_indices",
          lambda x: F.max_pool2d(x, (2, 3), (2, 1), return_indices=True)[1].to(torch.float64), x,
          once=True, result_only=True)
 
@@ -83,7 +83,7 @@ def scaled(t):
     return t
 
 
-def quantised():
+def quantized():
     def product(x, w):
         scales = [(t.abs().amax(dim, keepdim=True) / 127) for t, dim in [(x, (0, 1)), (w, (1,))]]
         a, b = ((t / s).round().clamp(-127, 127) for t, s in zip([x, w], scales))
@@ -106,10 +106,10 @@ def quantised():
              lambda x, w: convolved(x, w, stride=2, padding=1, groups=groups).detach(),
              own(2, channels, 7, 6), own(4, channels // groups, 3, 3), groups=groups, once=True,
              result_only=True)
-    case("requantise", "requantise", lambda x, r: (x * r).round().clamp(-127, 127).detach(),
+    case("requantize", "requantize", lambda x, r: (x * r).round().clamp(-127, 127).detach(),
          64 * own(5, 6), floats(6, source=BYTES), once=True, result_only=True)
     for scale in [0.25, 1.0]:
-        case(f"quantise {scale}", "quantise", lambda x: (x / scale).round().clamp(-127, 127).detach(),
+        case(f"quantize {scale}", "quantize", lambda x: (x / scale).round().clamp(-127, 127).detach(),
              40 * floats(3, 6), scale=scale, once=True, result_only=True)
 
 
@@ -118,4 +118,4 @@ def every():
     resize()
     windows()
     coordinates()
-    quantised()
+    quantized()

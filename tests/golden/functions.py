@@ -63,9 +63,9 @@ def losses():
     shares = (floats(3, 6, low=0, high=2) / 2).clamp(0, 1)
     shares[1, 0], shares[1, 1] = 0, 1
     logits = 4 * floats(3, 6)
-    case("binary_cross_entropy", "binary_cross_entropy",
+    case("binary_cross_entropy", "binary_cross_entropy_with_logits",
          lambda x, t: F.binary_cross_entropy_with_logits(x, t, **none), logits, shares)
-    case("binary_cross_entropy far out", "binary_cross_entropy",
+    case("binary_cross_entropy far out", "binary_cross_entropy_with_logits",
          lambda x, t: F.binary_cross_entropy_with_logits(x, t, **none), of(-90, -19, 19, 90),
          of(0, 1, 0.5, 1))
     some = shares.clamp(1 / 64, 1)
@@ -109,7 +109,7 @@ def rearranging():
         case(f"roll {shift} {axis}", "roll", lambda x: x.roll(shift, axis), floats(3, 4), shift=shift,
              axis=axis)
     case("tile", "tile", lambda x: x.tile(1, 3), floats(2, 3), times=3, axis=1)
-    case("repeat", "repeat", lambda x: x.repeat_interleave(3, 1), floats(2, 3), times=3, axis=1)
+    case("repeat", "repeat_interleave", lambda x: x.repeat_interleave(3, 1), floats(2, 3), times=3, axis=1)
     for diagonal in [-2, 0, 1]:
         case(f"lower triangle {diagonal}", "triangle", lambda x: x.tril(diagonal), floats(2, 4, 3),
              upper=False, diagonal=diagonal)

@@ -6,7 +6,7 @@ machine, up to the last digits.
 
 Both sides begin with equal numbers: operands, weights and batches are multiples of 1/64 or other
 fractions that f32 holds exactly. wgrad's reference device computes in f64, but constants in its graphs are f32:
-eps of normalisations, learning rates, momenta, and those inside of Adam. Here they are rounded
+eps of normalizations, learning rates, momenta, and those inside of Adam. Here they are rounded
 alike, by `f32()`. Adam's own constants (1 - beta,
 ln beta) cannot be given to torch.optim.Adam; so its formula stands in trajectories.py with the rounded ones
 (`AdamRounded`), and each model with Adam is trained twice: `losses` and `final` are of the rounded

@@ -16,7 +16,7 @@ fn no_derivative(name: &str) -> Option<&'static str> {
     Some(match name {
         "argmax" | "argmin" | "argsort" => "gives indices",
         "one_hot" | "key_padding" => "of indices",
-        "matmul_i8" | "convolution_i8" | "quantise" | "requantise" | "pack_i8" | "unpack_i8" => {
+        "matmul_i8" | "convolution_i8" | "quantize" | "requantize" | "pack_i8" | "unpack_i8" => {
             "of integers"
         }
         "equal" | "not_equal" | "less" | "less_equal" | "greater" | "greater_equal" | "is_nan"
@@ -59,9 +59,9 @@ fn no_case(name: &str) -> Option<&'static str> {
         | "upfirdn2d"
         | "modulated_convolution"
         | "minibatch_deviation" => "within the models that are compared",
-        "pack_i8" | "unpack_i8" | "quantisation_scale" => "within products of bytes",
+        "pack_i8" | "unpack_i8" | "quantization_scale" => "within products of bytes",
         "key_padding" => "comparisons",
-        "dequantise" => "a product",
+        "dequantize" => "a product",
         "adam" | "moment" | "second_moment" | "sgd" => "within the trainings that are compared",
         "and" | "or" | "xor" | "not" | "is_nan" | "not_equal" | "less_equal" | "greater_equal"
         | "less" | "greater" => "nothing to disagree on",
@@ -82,10 +82,11 @@ fn no_row(name: &str) -> Option<&'static str> {
         "slice_step" => "a slice",
         "full_like" => "full",
         "cumsum_from" => "cumsum",
-        "sum_keepdims" | "mean_keepdims" | "max_keepdims" | "min_keepdims" | "prod_keepdims" => {
+        "sum_keepdims" | "mean_keepdims" | "amax_keepdims" | "amin_keepdims" | "prod_keepdims" => {
             "a reduction, and a reshape"
         }
-        "max_pool_with_places" => "max_pool, and max_pool_select of places",
+        "index_select" => "a gather",
+        "max_pool_with_indices" => "max_pool, and max_pool_select of places",
         "shape" | "dtype" | "rank" | "dim" => "says what there is",
         _ => return None,
     })
@@ -187,7 +188,7 @@ fn the_list_of_operations_is_true() {
         let types: Vec<String> = types.iter().map(DType::to_string).collect();
         let types = if types.is_empty() { "any".to_owned() } else { types.join(", ") };
         let is_smooth = samples.iter().any(|sample| {
-            sample.gradient == Gradient::Smooth && matches!(sample.slopes(), Ok(Some(_)))
+            sample.gradient == Gradient::Smooth && matches!(sample.grad_check(), Ok(Some(_)))
         });
         let order = match is_smooth {
             true => "2".to_owned(),

@@ -347,7 +347,7 @@ def whole():
 
 
 def behind(name, norm, x):
-    """A normalisation behind a layer that has parameters."""
+    """A normalization behind a layer that has parameters."""
     case(name, nn.Sequential(nn.Conv2d(2, 4, 1), norm), {"x": x})
 
 
@@ -442,7 +442,7 @@ class Styled(Modulated):
 class Generator(nn.Module):
     """Without noise: its strength is 0."""
 
-    def __init__(self, size, colours, channels):
+    def __init__(self, size, colors, channels):
         super().__init__()
         self.size = size
         self.mapping = nn.Sequential(*[nn.Linear(channels, channels) for _ in range(4)])
@@ -453,7 +453,7 @@ class Generator(nn.Module):
             if side > 4:
                 block.conv0 = Styled(channels)
             block.conv1 = Styled(channels)
-            block.torgb = Modulated(channels, colours, 1, channels, False)
+            block.torgb = Modulated(channels, colors, 1, channels, False)
             setattr(self.synthesis, f"b{side}", block)
 
     def sides(self):
@@ -475,10 +475,10 @@ class Generator(nn.Module):
 
 
 class Discriminator(nn.Module):
-    def __init__(self, size, colours, channels):
+    def __init__(self, size, colors, channels):
         super().__init__()
         conv = lambda i, window, bias=True: nn.Conv2d(i, channels, window, padding="same", bias=bias)
-        self.fromrgb = conv(colours, 1)
+        self.fromrgb = conv(colors, 1)
         self.sides = [4 * 2 ** k for k in range((size // 4).bit_length() - 1, 0, -1)]
         for side in self.sides:
             block = nn.Module()

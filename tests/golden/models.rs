@@ -13,8 +13,7 @@ use wgrad::{
     nn::{
         Activation, BatchNorm, Conv2d, ConvTranspose2d, Dense, GroupNorm, InstanceNorm,
         LocalResponseNorm, Mode, ModulatedConv2d, Module, MultiHeadAttention, PRelu, Recurrent,
-        Reset, RmsNorm, Scope, Sequential, SinusoidalPositions, State, TransformerLayer,
-        adversarial,
+        Reset, RmsNorm, Scope, Sequential, SinusoidalPositions, State, TransformerLayer, gan,
         models::{self, Discriminator, Generator, LstmClassifier, ResNet, Stem, Transformer},
     },
 };
@@ -123,8 +122,8 @@ fn outputs<'g>(name: &str, cx: &mut Scope<'g>, inputs: &Value) -> Vec<Tensor<'g>
             vec![layer.masked(cx, x, mask)]
         }
         "judge" => vec![judge(cx, x)],
-        "judge_r1" => vec![adversarial::r1_penalty(judge(cx, x), x)],
-        "judge_penalty" => vec![adversarial::gradient_penalty(judge(cx, x), x)],
+        "judge_r1" => vec![gan::r1_penalty(judge(cx, x), x)],
+        "judge_penalty" => vec![gan::gradient_penalty(judge(cx, x), x)],
         "modulated" | "modulated_plain" | "modulated_double" | "path_length" => {
             let style = input("style").expect("there is one");
             let layer = match name {
@@ -136,7 +135,7 @@ fn outputs<'g>(name: &str, cx: &mut Scope<'g>, inputs: &Value) -> Vec<Tensor<'g>
             let y = layer.forward(cx, x, style);
             let noise = input("noise");
             let penalty =
-                |noise| adversarial::path_length_penalty(&mut cx.child("p"), y, noise, style, 0.01);
+                |noise| gan::path_length_penalty(&mut cx.child("p"), y, noise, style, 0.01);
             vec![noise.map_or(y, penalty)]
         }
         "positions" => {

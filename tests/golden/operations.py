@@ -206,7 +206,7 @@ def pools():
              lambda x: functions[3](x, (2, 3, 1)), floats(1, 1, 3, 4, 5), outputs=[2, 3, 1])
 
 
-def normalisations():
+def normalizations():
     for shape in [[4, 3], [3, 2, 5], [2, 3, 4, 3]]:
         c = shape[1]
         case(f"batch norm {shape}", "batch_norm",
@@ -315,11 +315,11 @@ def along():
 
 def reductions():
     x = of(1, 3, 3, -2, 0, 3, 5, -2, -2, 1, 1, 1).reshape(3, 4)
-    for name, function in [("max", torch.amax), ("min", torch.amin)]:
+    for name, function in [("amax", torch.amax), ("amin", torch.amin)]:
         for axes in [[0], [1], [0, 1]]:
             case(f"{name} {axes} with ties", name, lambda x: function(x, axes), x, axes=axes)
     odd = of(1, math.nan, 3, 3, math.inf, math.inf, 0, 1, *[-math.inf] * 4).reshape(3, 4)
-    for name, function in [("max", torch.amax), ("min", torch.amin)]:
+    for name, function in [("amax", torch.amax), ("amin", torch.amin)]:
         case(f"{name} of NaN and infinities", name, lambda x: function(x, 1), odd, axes=[1])
     case("argmax of infinities", "argmax", lambda x: x.argmax(1), odd, axes=[1])
     case("argmin of infinities", "argmin", lambda x: x.argmin(1), odd, axes=[1])
@@ -457,8 +457,8 @@ def conventions():
         case(f"matmul {a} {b}", "matmul", torch.matmul, floats(*a), floats(*b))
     case("mean of one", "mean", lambda x: x.mean(1), floats(3, 1), axes=[1])
     case("sum of nothing but one axis", "sum", lambda x: x.sum(-2), floats(2, 3, 4), axes=[-2])
-    case("max of one", "max", lambda x: x.amax(1), floats(3, 1), axes=[1])
-    case("min with ties along two axes", "min", lambda x: x.amin((0, 2)), ties(2, 3, 4),
+    case("max of one", "amax", lambda x: x.amax(1), floats(3, 1), axes=[1])
+    case("min with ties along two axes", "amin", lambda x: x.amin((0, 2)), ties(2, 3, 4),
          axes=[0, 2])
 
     far = of(-88, -20, -3.5, 2.0 ** -10, 3.5, 20, 88)
@@ -484,7 +484,7 @@ def every():
     convolutions()
     transposed_convolutions()
     pools()
-    normalisations()
+    normalizations()
     along()
     reductions()
     pointwise()

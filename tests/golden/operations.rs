@@ -48,7 +48,7 @@ fn scaled<'g>(x: Tensor<'g>, scale: Tensor<'g>, shift: Tensor<'g>) -> Tensor<'g>
 /// Added to variances.
 const EPS: f64 = 1e-5;
 
-/// The operation of a case. Everything but convolutions, poolings and normalisations is a method
+/// The operation of a case. Everything but convolutions, poolings and normalizations is a method
 /// of its name.
 pub fn build<'g>(case: &Value, of: &[Tensor<'g>]) -> Tensor<'g> {
     let x = of[0];
@@ -80,12 +80,12 @@ pub fn build<'g>(case: &Value, of: &[Tensor<'g>]) -> Tensor<'g> {
                         _ => loss.mean(x, of[1]),
                     }
                 }
-                "nll_with" | "weighted_binary_cross_entropy" | "soft_cross_entropy_with" | "cosine_embedding" | "ctc_where_possible"
+                "nll_with" | "weighted_binary_cross_entropy_with_logits" | "soft_cross_entropy_with" | "cosine_embedding" | "ctc_where_possible"
                 | "softplus_with" | "norm_p" | "diagonal_at" => super::options::build(case, of),
                 "one_hot" => x.one_hot(integer(&case["classes"])),
                 "roll" => x.roll(case["shift"].as_i64().expect("a number"), along()),
                 "tile" => x.tile(integer(&case["times"]), along()),
-                "repeat" => x.repeat(integer(&case["times"]), along()),
+                "repeat_interleave" => x.repeat_interleave(integer(&case["times"]), along()),
                 "triangle" => {
                     let side = if flag(&case["upper"]) { Triangle::Upper } else { Triangle::Lower };
                     x.triangle(side, axis(&case["diagonal"]))
@@ -109,8 +109,8 @@ pub fn build<'g>(case: &Value, of: &[Tensor<'g>]) -> Tensor<'g> {
                 },
                 "einsum" => x.graph().einsum(text(&case["equation"]), of),
                 "resize" | "grid_sample" | "grid_sample_nearest" | "unfold" | "fold" | "lp_pool" | "local_response_norm"
-                | "max_unpool" | "max_pool_places" | "gather_nd" | "scatter_nd" | "matmul_i8"
-                | "convolution_i8" | "quantise" | "requantise" => {
+                | "max_unpool" | "max_pool_indices" | "gather_nd" | "scatter_nd" | "matmul_i8"
+                | "convolution_i8" | "quantize" | "requantize" => {
                     super::arranging::build(case, of)
                 }
                 "ctc" => {
@@ -158,7 +158,7 @@ pub fn build<'g>(case: &Value, of: &[Tensor<'g>]) -> Tensor<'g> {
                 "top_k" => x.top_k(integer(&case["k"]), along()).0,
                 "softmax" => x.softmax(along()),
                 "log_softmax" => x.log_softmax(along()),
-                "gather" => x.gather(of[1], along()),
+                "gather" => x.index_select(of[1], along()),
                 "take_along_axis" => x.take_along_axis(of[1], along()),
                 "scatter_add" => x.scatter_add(of[1], along(), integer(&case["extent"])),
                 "scatter_add_along_axis" => {
@@ -173,9 +173,9 @@ pub fn build<'g>(case: &Value, of: &[Tensor<'g>]) -> Tensor<'g> {
             expm1 diagonal trace relu6 selu gelu gelu_tanh silu mish hard_sigmoid hard_swish hard_tanh softplus
             softsign tanh_shrink log_sigmoid tan asin acos atan sinh cosh asinh acosh atanh is_inf is_finite;
         binary: maximum minimum pow matmul outer cross_entropy prelu squared_error absolute_error
-            binary_cross_entropy kl_divergence kl_divergence_of_logarithms hinge negative_log_likelihood soft_cross_entropy
+            binary_cross_entropy_with_logits kl_divergence kl_divergence_of_logarithms hinge negative_log_likelihood soft_cross_entropy
             atan2;
-        axes: max min prod sum mean argmax argmin log_sum_exp norm norm_l1 norm_max
+        axes: amax amin prod sum mean argmax argmin log_sum_exp norm norm_l1 norm_max
     }
 }
 

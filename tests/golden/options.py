@@ -12,7 +12,7 @@ def losses():
     none = {"reduction": "none"}
     x, t = 4 * floats(3, 5), floats(3, 5, low=0, high=1)
     bce = F.binary_cross_entropy_with_logits
-    case("weighted_binary_cross_entropy", "weighted_binary_cross_entropy",
+    case("weighted_binary_cross_entropy", "weighted_binary_cross_entropy_with_logits",
          lambda x, t, w: bce(x, t, pos_weight=w.detach(), **none), x, t, floats(5, low=0.25, high=3),
          base_only=True, once=True)
     log = floats(3, 5, low=-3, high=0)

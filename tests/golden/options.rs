@@ -18,7 +18,9 @@ pub fn build<'g>(case: &Value, of: &[Tensor<'g>]) -> Tensor<'g> {
                 _ => loss.mean(x, of[1]),
             }
         }
-        "weighted_binary_cross_entropy" => x.weighted_binary_cross_entropy(of[1], of[2]),
+        "weighted_binary_cross_entropy_with_logits" => {
+            x.weighted_binary_cross_entropy_with_logits(of[1], of[2])
+        }
         "soft_cross_entropy_with" => {
             let loss = CrossEntropy::new().smoothing(number(&case["smoothing"]));
             let loss = of.get(2).map_or(loss, |weights| loss.weights(*weights));

@@ -63,7 +63,7 @@ fn cnn(name: &str, batch: usize) -> Workload {
 fn resnet_train(name: &str, [batch, edge]: [usize; 2]) -> Workload {
     let shape = format!("3x{edge}x{edge}, batch {batch}, momentum");
     Workload::model(name, shape, "losses", move |graph, extent| {
-        // With fewer than eight numbers to a channel of the last layers, batch normalisation makes
+        // With fewer than eight numbers to a channel of the last layers, batch normalization makes
         // rounding errors large.
         let [batch, edge] = if extent == Whole { [batch, edge] } else { [2, 16] };
         let (model, sgd) = (ResNet::resnet18(Stem::Small, 10), Sgd::new(0.01).momentum(0.9));

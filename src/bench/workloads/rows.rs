@@ -103,12 +103,12 @@ fn softmax(name: String, dims: [usize; 2]) -> Workload {
     .cost(10.0 * (rows * columns) as f64, words(5 * rows * columns))
 }
 
-/// Layer normalisation of each row with scale and shift, and the cotangents of all three.
+/// Layer normalization of each row with scale and shift, and the cotangents of all three.
 fn layer_norm(name: String, dims: [usize; 2]) -> Workload {
     const EPS: f64 = 1e-5;
     let [rows, columns] = dims;
     Workload::new(
-        "normalisation",
+        "normalization",
         name,
         text(dims),
         |x| with_gradients(x[0].layer_norm(x[1], x[2], EPS), x[3], &x[..3]),
@@ -173,7 +173,7 @@ fn largest(name: String, dims: [usize; 2]) -> Workload {
         "reduction",
         name,
         text(dims),
-        |x| vec![x[0].max(0)],
+        |x| vec![x[0].amax(0)],
         move |x| {
             Box::new(move |_, c| {
                 let column = (0..rows).map(|r| at(&x[0], r * columns + c[0]));

@@ -31,7 +31,7 @@ fn gather(name: String, extents: [usize; 3]) -> Workload {
         "selection",
         name,
         text(extents),
-        |x| vec![x[0].gather(x[1], 0)],
+        |x| vec![x[0].index_select(x[1], 0)],
         move |x| {
             Box::new(move |_, c| {
                 Sum::exact(at(&x[0], x[1].words()[c[0]] as usize * columns + c[1]))

@@ -19,7 +19,7 @@ use wgrad::{Array, Device, Selection, testing::Noise};
   wgrad diff runs/digits/model.safetensors
   wgrad diff runs/digits/model.safetensors --devices cpu,gpu:0 --batch 64
   wgrad diff runs/digits/model.safetensors --repro wrong.safetensors
-  wgrad diff runs/digits/model.safetensors --json | jq .parting")]
+  wgrad diff runs/digits/model.safetensors --json | jq .divergence")]
 pub struct Args {
     /// The model.safetensors that `wgrad train` wrote.
     model: PathBuf,
@@ -56,10 +56,10 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     let labels: Vec<u32> = (0..rows).map(|_| (classes * noise.unit()) as u32).collect();
     let (images, labels) = (Array::new(shape, &pixels)?, Array::new([rows], &labels)?);
     let program = repro::program(&description, rows)?;
-    let inputs = [("images", &images), ("labels", &labels)];
+    let inputs = [("inputs", &images), ("targets", &labels)];
     let diff = program.diff(&variables, &inputs, &devices)?;
     if let Some(path) = &args.repro {
-        let wrong = diff.parting.as_ref().map(|parting| parting.step);
+        let wrong = diff.divergence.as_ref().map(|divergence| divergence.step);
         match (args.step.or(wrong), devices.first()) {
             (Some(step), Some(device)) => {
                 let operands = program.operands(&variables, &inputs, device, step)?;

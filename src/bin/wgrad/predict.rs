@@ -17,7 +17,7 @@ use wgrad::{
 /// Print the classes of pictures and how sure a saved model is of them.
 ///
 /// Pictures are PNG or JPEG files. They are scaled to the size the model was trained on, and made
-/// grey where its pictures were. Models of digits, mnist and fashion-mnist know light shapes on a
+/// gray where its pictures were. Models of digits, mnist and fashion-mnist know light shapes on a
 /// dark ground: --invert is for dark ones on a light ground.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:

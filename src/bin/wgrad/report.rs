@@ -16,7 +16,7 @@ pub fn report(
         true => writeln!(out, "{}", object(diff, devices))?,
         false => write!(out, "{}", text(diff, devices))?,
     }
-    match diff.parting {
+    match diff.divergence {
         None => Ok(()),
         Some(_) => Err("a step gives what it must not".into()),
     }
@@ -30,8 +30,8 @@ fn text(diff: &Diff, devices: &[Device]) -> String {
     }
     let steps = if diff.steps == 1 { "step" } else { "steps" };
     text += &format!("{} {steps}, {} results compared\n", diff.steps, diff.compared);
-    if let Some(parting) = &diff.parting {
-        text += &format!("wrong first in {parting}\n");
+    if let Some(divergence) = &diff.divergence {
+        text += &format!("wrong first in {divergence}\n");
     }
     if let Some(origin) = &diff.not_finite {
         text += &format!("not finite first in {origin}\n");
@@ -51,7 +51,7 @@ fn object(diff: &Diff, devices: &[Device]) -> Value {
         "steps": diff.steps,
         "compared": diff.compared,
         "worst": diff.worst.iter().map(|x| x.is_finite().then_some(*x)).collect::<Vec<_>>(),
-        "parting": diff.parting.as_ref().map(|p| json!({
+        "divergence": diff.divergence.as_ref().map(|p| json!({
             "step": p.step,
             "operations": p.label,
             "shape": p.shape.dims(),

@@ -69,7 +69,7 @@ impl DataArgs {
         let set = pictures::load(directory, [rows, columns])?;
         let (train, test) = set.data.split(0.2)?;
         for (class, name) in (0u32..).zip(&set.classes) {
-            if !test.labels().words().contains(&class) {
+            if !test.targets().words().contains(&class) {
                 let folder = directory.join(name);
                 let message = "needs at least 3 pictures, of which one is held out";
                 return Err(format!("{}: {message}", folder.display()).into());
@@ -93,7 +93,7 @@ fn published(task: Task, directory: &Path) -> Result<Sets, Failure> {
     let description = Description::of(task);
     let (train, test) = idx::load(directory, description.classes.len() as u32)?;
     let expected = &description.shape(1)[1..];
-    let size = train.images().shape().dims().get(1..).unwrap_or_default();
+    let size = train.inputs().shape().dims().get(1..).unwrap_or_default();
     if size != expected {
         let directory = directory.display();
         return Err(format!("{directory}: images of {size:?}, not of {expected:?}").into());

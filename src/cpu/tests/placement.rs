@@ -2,11 +2,11 @@
 
 use super::*;
 use crate::{
-    backend::Executable, cpu::memory::Placed, error::RunError, graph::Declaration, init::Init,
+    backend::Executable, cpu::placement::Placed, error::RunError, graph::Declaration, init::Init,
     schedule::plan::Arena,
 };
 
-/// `variables` of these lengths, initialised with ones, in one arena.
+/// `variables` of these lengths, initialized with ones, in one arena.
 fn with_arena(mut plan: Plan, lens: &[usize]) -> Plan {
     let mut words = 0;
     let mut members = Vec::new();

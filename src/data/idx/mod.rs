@@ -23,7 +23,7 @@ use std::{
 /// What a gzip stream begins with.
 const GZIP: [u8; 2] = [0x1f, 0x8b];
 /// Elements a file may have: what fills 4 GiB as f32. A small gzip stream can claim any length.
-const MOST: u64 = 1 << 30;
+const MAX_BYTES: u64 = 1 << 30;
 
 /// The training set and the test set of a directory, with images as [`images`] reads them.
 ///
@@ -38,12 +38,12 @@ const MOST: u64 = 1 << 30;
 /// the images of the two sets differ in size.
 pub fn load(directory: &Path, classes: u32) -> Result<(Dataset, Dataset), Error> {
     let (train, test) = (part(directory, "train", classes)?, part(directory, "t10k", classes)?);
-    let size = |set: &Dataset| set.images().shape().dims().get(1..).map(<[usize]>::to_vec);
+    let size = |set: &Dataset| set.inputs().shape().dims().get(1..).map(<[usize]>::to_vec);
     if size(&train) != size(&test) {
         let message = format!(
             "at byte 8: expected images as large as those to train on, found {} and {}",
-            test.images().shape(),
-            train.images().shape()
+            test.inputs().shape(),
+            train.inputs().shape()
         );
         return Err(corrupt(&find(directory, "t10k", "images-idx3")?, message));
     }
@@ -82,7 +82,7 @@ fn find(directory: &Path, set: &str, content: &str) -> Result<PathBuf, Error> {
     })
 }
 
-/// Grey images as `[n, 1, rows, columns]` in f32, scaled from bytes to `[0, 1]`.
+/// Gray images as `[n, 1, rows, columns]` in f32, scaled from bytes to `[0, 1]`.
 ///
 /// # Errors
 ///
@@ -160,10 +160,10 @@ fn parse<const AXES: usize>(
         let number = u32::from_be_bytes(field()?);
         // A zero must not hide how large the others are: strides are products of them.
         len = len.saturating_mul(u64::from(number.max(1)));
-        if len > MOST {
+        if len > MAX_BYTES {
             let byte = 4 + 4 * axis;
             let message = format!(
-                "at byte {byte}: expected at most {MOST} elements, found an extent of {number} \
+                "at byte {byte}: expected at most {MAX_BYTES} elements, found an extent of {number} \
                  that makes them {len}"
             );
             return Err(corrupt(path, message));

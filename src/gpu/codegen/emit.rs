@@ -143,7 +143,7 @@ impl Writer<'_> {
         }
     }
 
-    /// Takes the needed coordinates off an index, the innermost first. Neighbours that nobody
+    /// Takes the needed coordinates off an index, the innermost first. Neighbors that nobody
     /// needs go together.
     fn divide(&mut self, first: usize, variable: &str, dims: &[usize], needed: &BTreeSet<usize>) {
         let mut rest = variable.to_owned();

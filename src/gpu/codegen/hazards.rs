@@ -68,6 +68,6 @@ fn conflicts(plan: &Plan, step: &Step, write: Region) -> bool {
     };
     step.reads.iter().enumerate().any(|(index, read)| {
         let is_in_place = read.aliases(&write);
-        plan.home(*read).0 == plan.home(write).0 && (index < own_operands || !is_in_place)
+        plan.buffer_of(*read).0 == plan.buffer_of(write).0 && (index < own_operands || !is_in_place)
     })
 }

@@ -3,7 +3,7 @@
 //! Only the shape and the strides of the operands decide, so results are the same bits on every
 //! run and every device that rounds alike. Numerics classes:
 //! * `reduce_rows`: four strided sums an invocation, then a tree over the workgroup;
-//! * `reduce_serial`: sums of 64 neighbours, added in order;
+//! * `reduce_serial`: sums of 64 neighbors, added in order;
 //! * either split into `parts` chunks, combined by `reduce_rows`.
 
 use super::{
@@ -36,7 +36,7 @@ pub(crate) struct Reduction<'a> {
 
 /// How a reduction is computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Shape {
+struct ReductionShape {
     outer: usize,
     inner: usize,
     /// One workgroup a result, rather than one invocation.
@@ -61,7 +61,7 @@ const ENOUGH_WORKGROUPS: usize = 1024;
 /// Likewise for `reduce_serial`.
 const ENOUGH_INVOCATIONS: usize = 32 << 10;
 
-impl Shape {
+impl ReductionShape {
     fn new(outer: usize, inner: usize, strided: bool) -> Self {
         let by_rows = inner >= 32 && !strided;
         let wanted = match by_rows {
@@ -69,12 +69,12 @@ impl Shape {
             false => (ENOUGH_INVOCATIONS / outer.max(1)).min(inner / 64).min(1024),
         };
         let chunk = inner.div_ceil(wanted.max(1)).max(1);
-        Shape { outer, inner, by_rows, parts: inner.div_ceil(chunk).max(1), chunk }
+        ReductionShape { outer, inner, by_rows, parts: inner.div_ceil(chunk).max(1), chunk }
     }
 
     /// One stage of `reduce_rows`.
     fn rows(outer: usize, inner: usize) -> Self {
-        Shape { outer, inner, by_rows: true, parts: 1, chunk: inner }
+        ReductionShape { outer, inner, by_rows: true, parts: 1, chunk: inner }
     }
 
     /// Distances of the results of a first stage: from one result to the next, and between the
@@ -113,7 +113,7 @@ impl Shape {
 }
 
 impl Reduction<'_> {
-    /// Whether neighbours in the outer space are nearer to one another in memory than neighbours
+    /// Whether neighbors in the outer space are nearer to one another in memory than neighbors
     /// in the inner one, and there are enough of them to be loaded together.
     fn is_strided(&self) -> bool {
         let last = |dims: &[usize]| dims.iter().rposition(|&extent| extent > 1);
@@ -135,7 +135,7 @@ impl Reduction<'_> {
     pub fn assemble(&self, step: &Step, epilogue: &Epilogue, partials: Storage) -> Vec<Assembly> {
         let outer: usize = self.outer.iter().product();
         let inner: usize = self.inner.iter().product();
-        let shape = Shape::new(outer, inner, self.is_strided());
+        let shape = ReductionShape::new(outer, inner, self.is_strided());
         let label = step.label.clone();
         if shape.parts == 1 {
             return vec![self.stage(shape, label, &step.reads, step.writes[0], Some(epilogue))];
@@ -167,14 +167,14 @@ impl Reduction<'_> {
             body: &body,
             value: 0,
         };
-        let shape = Shape::rows(outer, shape.parts);
+        let shape = ReductionShape::rows(outer, shape.parts);
         let epilogue = Some((epilogue, self.outer));
         vec![first, whole.dispatch(shape, label, &reads, step.writes[0], epilogue)]
     }
 
     fn stage(
         &self,
-        shape: Shape,
+        shape: ReductionShape,
         label: String,
         reads: &[Region],
         write: Region,
@@ -186,7 +186,7 @@ impl Reduction<'_> {
     /// One dispatch; the epilogue comes with the dimensions it is written over.
     fn dispatch(
         &self,
-        shape: Shape,
+        shape: ReductionShape,
         label: String,
         reads: &[Region],
         write: Region,

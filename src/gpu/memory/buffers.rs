@@ -105,16 +105,16 @@ impl GpuDevice {
 
 /// The memory that a storage has for now.
 #[derive(Clone, Debug)]
-pub(crate) struct Home {
+pub(crate) struct BufferSlice {
     pub buffer: Arc<wgpu::Buffer>,
     /// Where it begins, in bytes.
     pub first: u64,
 }
 
-impl Home {
+impl BufferSlice {
     /// A buffer of its own.
     pub fn whole(buffer: Arc<wgpu::Buffer>) -> Self {
-        Home { buffer, first: 0 }
+        BufferSlice { buffer, first: 0 }
     }
 
     /// Writes words before the next submission.
@@ -123,7 +123,7 @@ impl Home {
     }
 
     /// Whether it is the same memory.
-    pub fn is(&self, other: &Home) -> bool {
+    pub fn is(&self, other: &BufferSlice) -> bool {
         Arc::ptr_eq(&self.buffer, &other.buffer) && self.first == other.first
     }
 }

@@ -3,7 +3,7 @@
 //! A dispatch that reads what nobody wrote finds NaN, and one that writes beside its result is
 //! named. Every step is submitted and checked on its own, so this is slow.
 
-use super::Home;
+use super::BufferSlice;
 use crate::{
     dtype::DType,
     error::{DeviceError, Error},
@@ -31,18 +31,18 @@ impl GpuDevice {
 }
 
 /// Memory for a result of so many bytes.
-pub(crate) fn output(device: &GpuDevice, bytes: u64) -> Result<Home, Error> {
+pub(crate) fn output(device: &GpuDevice, bytes: u64) -> Result<BufferSlice, Error> {
     match device.is_guarded {
         true => guarded(device, "guarded output", bytes),
-        false => Ok(Home::whole(device.storage("output", bytes)?)),
+        false => Ok(BufferSlice::whole(device.storage("output", bytes)?)),
     }
 }
 
 /// Memory for slots of these sizes.
-pub(crate) fn slots(device: &GpuDevice, bytes: &[u64]) -> Result<Vec<Home>, Error> {
+pub(crate) fn slots(device: &GpuDevice, bytes: &[u64]) -> Result<Vec<BufferSlice>, Error> {
     match device.is_guarded {
         true => bytes.iter().map(|&bytes| guarded(device, "guarded slot", bytes)).collect(),
-        false => Ok(device.slots(bytes)?.into_iter().map(Home::whole).collect()),
+        false => Ok(device.slots(bytes)?.into_iter().map(BufferSlice::whole).collect()),
     }
 }
 
@@ -52,16 +52,16 @@ pub(crate) fn is_around(device: &GpuDevice, storage: Storage) -> bool {
     device.is_guarded && matches!(storage, Storage::Slot(_) | Storage::Output(_))
 }
 
-fn guarded(device: &GpuDevice, label: &str, bytes: u64) -> Result<Home, Error> {
+fn guarded(device: &GpuDevice, label: &str, bytes: u64) -> Result<BufferSlice, Error> {
     let buffer = device.storage(label, BAND + bytes + BAND)?;
-    Ok(Home { buffer, first: BAND })
+    Ok(BufferSlice { buffer, first: BAND })
 }
 
 /// Fills guarded memory with the pattern.
-pub(crate) fn poison(submissions: &Submissions<'_>, homes: &[Home]) {
-    for home in homes {
-        let words = vec![PATTERN; (home.buffer.size() / 4) as usize];
-        Home::whole(home.buffer.clone()).write(submissions, DType::U32, &words);
+pub(crate) fn poison(submissions: &Submissions<'_>, slices: &[BufferSlice]) {
+    for slice in slices {
+        let words = vec![PATTERN; (slice.buffer.size() / 4) as usize];
+        BufferSlice::whole(slice.buffer.clone()).write(submissions, DType::U32, &words);
     }
 }
 
@@ -69,11 +69,11 @@ pub(crate) fn poison(submissions: &Submissions<'_>, homes: &[Home]) {
 pub(crate) fn check(
     device: &GpuDevice,
     submissions: &Submissions<'_>,
-    home: &Home,
+    slice: &BufferSlice,
     step: &str,
 ) -> Result<(), Error> {
-    for first in [0, home.buffer.size() - BAND] {
-        let band = Home { buffer: home.buffer.clone(), first };
+    for first in [0, slice.buffer.size() - BAND] {
+        let band = BufferSlice { buffer: slice.buffer.clone(), first };
         let bytes = device.read_between(submissions, &band, BAND)?;
         let words = decode(&bytes, DType::U32, (BAND / 4) as usize);
         if let Some(position) = words.iter().position(|&word| word != PATTERN) {

@@ -7,7 +7,7 @@ mod readback;
 mod results;
 mod uploads;
 
-pub(crate) use buffers::Home;
+pub(crate) use buffers::BufferSlice;
 pub(crate) use placed::Placed;
 pub(crate) use results::{GpuValue, OutputSet};
 pub(crate) use uploads::{IN_FLIGHT, Uploads};

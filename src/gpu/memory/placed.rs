@@ -1,6 +1,6 @@
 //! Variables in the memory of a GPU, between runs.
 
-use super::Home;
+use super::BufferSlice;
 use crate::{
     array::Array,
     dtype::DType,
@@ -17,7 +17,7 @@ use std::{any::Any, sync::Weak};
 #[derive(Clone, Debug)]
 pub(crate) struct Placed {
     pub device: GpuDevice,
-    pub home: Home,
+    pub slice: BufferSlice,
     pub len: usize,
     pub dtype: DType,
     /// The program in whose arena it is, as long as there is one: nobody else may move it.
@@ -27,7 +27,7 @@ pub(crate) struct Placed {
 impl Resident for Placed {
     fn read<'a>(&'a self, meta: &'a Meta) -> Read<'a> {
         Box::pin(async {
-            let bytes = self.device.read(&self.home, bytes_of(self.len, self.dtype)).await?;
+            let bytes = self.device.read(&self.slice, bytes_of(self.len, self.dtype)).await?;
             Array::from_words(meta.clone(), decode(&bytes, self.dtype, self.len))
         })
     }
@@ -37,7 +37,7 @@ impl Resident for Placed {
         if self.device.shared.faults.check().is_err() {
             return false;
         }
-        self.home.write(&self.device.submissions(), self.dtype, words);
+        self.slice.write(&self.device.submissions(), self.dtype, words);
         true
     }
 

@@ -1,6 +1,6 @@
 //! Copies of device memory on the host.
 
-use super::Home;
+use super::BufferSlice;
 use crate::{
     error::Error,
     gpu::device::{GpuDevice, Submissions},
@@ -10,9 +10,9 @@ use std::sync::PoisonError;
 use wgpu::BufferUsages;
 
 /// Idle staging buffers that are kept.
-const KEPT: usize = 4;
+const MAX_IDLE: usize = 4;
 /// The largest that is kept, in bytes.
-const KEPT_BYTES: u64 = 64 << 20;
+const MAX_IDLE_BYTES: u64 = 64 << 20;
 
 /// A copy on its way to the host.
 pub(crate) struct Pending {
@@ -23,9 +23,9 @@ pub(crate) struct Pending {
 
 impl GpuDevice {
     /// The bytes that are there once everything submitted so far is done: a multiple of 4.
-    pub(crate) async fn read(&self, home: &Home, bytes: u64) -> Result<Vec<u8>, Error> {
+    pub(crate) async fn read(&self, slice: &BufferSlice, bytes: u64) -> Result<Vec<u8>, Error> {
         self.shared.faults.check()?;
-        let pending = self.begin_read(&self.submissions(), home, bytes)?;
+        let pending = self.begin_read(&self.submissions(), slice, bytes)?;
         self.finish_read(pending).await
     }
 
@@ -34,10 +34,10 @@ impl GpuDevice {
     pub(crate) fn read_between(
         &self,
         submissions: &Submissions<'_>,
-        home: &Home,
+        slice: &BufferSlice,
         bytes: u64,
     ) -> Result<Vec<u8>, Error> {
-        let pending = self.begin_read(submissions, home, bytes)?;
+        let pending = self.begin_read(submissions, slice, bytes)?;
         #[cfg(not(target_arch = "wasm32"))]
         return pollster::block_on(self.finish_read(pending));
         #[cfg(target_arch = "wasm32")]
@@ -51,12 +51,12 @@ impl GpuDevice {
     pub(crate) fn begin_read(
         &self,
         submissions: &Submissions<'_>,
-        home: &Home,
+        slice: &BufferSlice,
         bytes: u64,
     ) -> Result<Pending, Error> {
         let staging = self.take_staging(bytes)?;
         let mut encoder = submissions.encoder();
-        encoder.copy_buffer_to_buffer(&home.buffer, home.first, &staging, 0, bytes);
+        encoder.copy_buffer_to_buffer(&slice.buffer, slice.first, &staging, 0, bytes);
         let submission = submissions.submit(encoder);
         Ok(Pending { staging, submission, bytes })
     }
@@ -66,7 +66,7 @@ impl GpuDevice {
         let Pending { staging, submission, bytes } = pending;
         let read = self.map_bytes(&staging, bytes, submission).await?;
         let mut kept = self.shared.staging.lock().unwrap_or_else(PoisonError::into_inner);
-        if kept.len() < KEPT && staging.size() <= KEPT_BYTES {
+        if kept.len() < MAX_IDLE && staging.size() <= MAX_IDLE_BYTES {
             kept.push(staging);
         }
         Ok(read)

@@ -1,6 +1,6 @@
 //! Results on the device, and the buffers they are in.
 
-use super::{Home, guard_bands};
+use super::{BufferSlice, guard_bands};
 use crate::{
     array::Array,
     dtype::DType,
@@ -30,7 +30,7 @@ pub(crate) struct GpuValue {
 /// Buffers for the results of one run.
 #[derive(Debug)]
 pub(crate) struct OutputSet {
-    pub homes: Vec<Home>,
+    pub slices: Vec<BufferSlice>,
     /// Elements of each, and their type.
     elements: Vec<(usize, DType)>,
     /// For each result where it begins in the staging buffer, if it is copied there.
@@ -59,8 +59,8 @@ impl OutputSet {
     pub fn new(device: &GpuDevice, outputs: &[Meta]) -> Result<Self, Error> {
         let elements: Vec<_> = outputs.iter().map(|meta| (meta.shape.len(), meta.dtype)).collect();
         let sizes: Vec<u64> = elements.iter().map(|&(len, dtype)| bytes_of(len, dtype)).collect();
-        let homes = sizes.iter().map(|&size| guard_bands::output(device, size));
-        let homes = homes.collect::<Result<_, _>>()?;
+        let slices = sizes.iter().map(|&size| guard_bands::output(device, size));
+        let slices = slices.collect::<Result<_, _>>()?;
         // The smallest first: a loss must not wait for a large result beside it.
         let mut order: Vec<usize> = (0..sizes.len()).collect();
         order.sort_by_key(|&output| sizes[output]);
@@ -78,7 +78,7 @@ impl OutputSet {
             _ => Some(device.create_buffer("results", bytes, usage, false)?),
         };
         let state = Mutex::new(State::Unused, true);
-        Ok(OutputSet { homes, elements, staged, staging_bytes: bytes, staging, state })
+        Ok(OutputSet { slices, elements, staged, staging_bytes: bytes, staging, state })
     }
 
     /// Makes a set ready for another run. Nobody may hold a value of it.
@@ -95,12 +95,12 @@ impl OutputSet {
     /// Records the copies of small results to the staging buffer.
     pub fn stage(&self, encoder: &mut wgpu::CommandEncoder) {
         let Some(staging) = &self.staging else { return };
-        for ((home, &(len, dtype)), first) in
-            self.homes.iter().zip(&self.elements).zip(&self.staged)
+        for ((slice, &(len, dtype)), first) in
+            self.slices.iter().zip(&self.elements).zip(&self.staged)
         {
             if let Some(first) = *first {
                 let size = bytes_of(len, dtype);
-                encoder.copy_buffer_to_buffer(&home.buffer, home.first, staging, first, size);
+                encoder.copy_buffer_to_buffer(&slice.buffer, slice.first, staging, first, size);
             }
         }
     }
@@ -156,7 +156,7 @@ impl GpuValue {
     /// One for each result of a set.
     pub fn all(device: &GpuDevice, set: &Arc<OutputSet>) -> Vec<Arc<dyn Resident>> {
         let value = |index| GpuValue { device: device.clone(), set: set.clone(), index };
-        (0..set.homes.len()).map(|index| Arc::new(value(index)) as _).collect()
+        (0..set.slices.len()).map(|index| Arc::new(value(index)) as _).collect()
     }
 
     /// Its device.
@@ -165,8 +165,8 @@ impl GpuValue {
     }
 
     /// Its memory.
-    pub fn home(&self) -> &Home {
-        &self.set.homes[self.index]
+    pub fn slice(&self) -> &BufferSlice {
+        &self.set.slices[self.index]
     }
 
     /// Waits for the words and copies them to the host.
@@ -184,7 +184,7 @@ impl GpuValue {
             Some(first) => self.set.read_staged(&self.device, first, (len, dtype)).await,
             None if len == 0 => Ok(Vec::new()),
             None => {
-                let bytes = self.device.read(self.home(), bytes_of(len, dtype)).await?;
+                let bytes = self.device.read(self.slice(), bytes_of(len, dtype)).await?;
                 Ok(decode(&bytes, dtype, len))
             }
         }

@@ -1,6 +1,6 @@
 //! Inputs from the host: a ring of staging buffers that stay mapped while nobody copies them.
 
-use super::Home;
+use super::BufferSlice;
 use crate::{
     dtype::DType,
     error::Error,
@@ -23,7 +23,7 @@ pub(crate) const IN_FLIGHT: usize = 3;
 #[derive(Debug)]
 pub(crate) struct Uploads {
     /// One for each input.
-    pub homes: Vec<Home>,
+    pub slices: Vec<BufferSlice>,
     dtypes: Vec<DType>,
     /// Where each input begins in a staging buffer, in bytes.
     firsts: Vec<u64>,
@@ -45,8 +45,9 @@ impl Uploads {
     /// Buffers for these inputs.
     pub fn new(device: &GpuDevice, inputs: &[(String, Meta)]) -> Result<Self, Error> {
         let sizes = inputs.iter().map(|(_, meta)| bytes_of(meta.shape.len(), meta.dtype));
-        let homes = sizes.clone().map(|size| Ok(Home::whole(device.storage("input", size)?)));
-        let homes = homes.collect::<Result<_, Error>>()?;
+        let slices =
+            sizes.clone().map(|size| Ok(BufferSlice::whole(device.storage("input", size)?)));
+        let slices = slices.collect::<Result<_, Error>>()?;
         let mut bytes = 0;
         let firsts = sizes.map(|size| {
             bytes += size;
@@ -62,7 +63,7 @@ impl Uploads {
         // In a browser a buffer cannot be waited for, and the queue copies instead.
         let count = if bytes == 0 || cfg!(target_arch = "wasm32") { 0 } else { IN_FLIGHT };
         let frames = (0..count).map(frame).collect::<Result<_, Error>>()?;
-        Ok(Uploads { homes, dtypes, firsts, bytes, frames, next: 0 })
+        Ok(Uploads { slices, dtypes, firsts, bytes, frames, next: 0 })
     }
 
     /// Records the copies of these inputs: index and words. Returns the frame that is used.
@@ -78,7 +79,7 @@ impl Uploads {
         }
         if self.frames.is_empty() {
             for (input, words) in inputs {
-                self.homes[*input].write(submissions, self.dtypes[*input], words);
+                self.slices[*input].write(submissions, self.dtypes[*input], words);
             }
             return Ok(None);
         }
@@ -105,7 +106,7 @@ impl Uploads {
         drop(view);
         frame.staging.unmap();
         for (input, words) in inputs.iter().filter(|(_, words)| !words.is_empty()) {
-            let (first, to) = (self.firsts[*input], &self.homes[*input].buffer);
+            let (first, to) = (self.firsts[*input], &self.slices[*input].buffer);
             let size = bytes_of(words.len(), self.dtypes[*input]);
             encoder.copy_buffer_to_buffer(&frame.staging, first, to, 0, size);
         }

@@ -6,7 +6,7 @@ use crate::{
         codegen::Binding,
         device::{GpuDevice, counters::count},
         elements::{bytes_of, first_of},
-        memory::{Home, guard_bands},
+        memory::{BufferSlice, guard_bands},
     },
     schedule::plan::{Region, Storage},
 };
@@ -17,11 +17,11 @@ use std::{
 };
 
 /// Combinations that are kept, the least recently used one being dropped.
-const KEPT: usize = 16;
+const MAX_SETS: usize = 16;
 
 /// The memory of every storage in one run.
 #[derive(Clone, Debug)]
-pub(crate) struct Homes<H = Home> {
+pub(crate) struct StorageMap<H = BufferSlice> {
     pub slots: Vec<H>,
     pub inputs: Vec<H>,
     pub variables: Vec<H>,
@@ -29,7 +29,7 @@ pub(crate) struct Homes<H = Home> {
     pub outputs: Vec<H>,
 }
 
-impl<H> Homes<H> {
+impl<H> StorageMap<H> {
     fn of(&self, storage: Storage) -> &H {
         match storage {
             Storage::Slot(slot) => &self.slots[slot],
@@ -47,17 +47,17 @@ impl<H> Homes<H> {
     }
 }
 
-impl Homes {
+impl StorageMap {
     /// The buffer of a region, and where it begins there, in bytes.
-    pub fn locate(&self, region: Region) -> (&Home, u64) {
-        let home = self.of(region.storage);
-        (home, home.first + first_of(region))
+    pub fn locate(&self, region: Region) -> (&BufferSlice, u64) {
+        let slice = self.of(region.storage);
+        (slice, slice.first + first_of(region))
     }
 
     /// What is left of it for whoever comes back.
-    fn trace(&self) -> Homes<Trace> {
-        let trace = |homes: &[Home]| homes.iter().map(Trace::new).collect();
-        Homes {
+    fn trace(&self) -> StorageMap<Trace> {
+        let trace = |storages: &[BufferSlice]| storages.iter().map(Trace::new).collect();
+        StorageMap {
             slots: trace(&self.slots),
             inputs: trace(&self.inputs),
             variables: trace(&self.variables),
@@ -75,12 +75,12 @@ struct Trace {
 }
 
 impl Trace {
-    fn new(home: &Home) -> Self {
-        Trace { buffer: Arc::downgrade(&home.buffer), first: home.first }
+    fn new(slice: &BufferSlice) -> Self {
+        Trace { buffer: Arc::downgrade(&slice.buffer), first: slice.first }
     }
 
-    fn is(&self, home: &Home) -> bool {
-        Weak::as_ptr(&self.buffer) == Arc::as_ptr(&home.buffer) && self.first == home.first
+    fn is(&self, slice: &BufferSlice) -> bool {
+        Weak::as_ptr(&self.buffer) == Arc::as_ptr(&slice.buffer) && self.first == slice.first
     }
 
     fn is_gone(&self) -> bool {
@@ -91,7 +91,7 @@ impl Trace {
 /// The bind groups of all dispatches for some memory.
 #[derive(Debug)]
 struct BindingSet {
-    homes: Homes<Trace>,
+    storages: StorageMap<Trace>,
     /// By command; none for copies. They keep alive what they bind.
     groups: Vec<Vec<wgpu::BindGroup>>,
 }
@@ -117,7 +117,7 @@ impl Bindings {
     /// Drops the bind groups of memory that nobody else holds: of variables that have moved, of
     /// stores and values that are gone. They would keep it allocated.
     pub fn forget_the_dead(&mut self) {
-        self.sets.retain(|set| !set.homes.changing().any(Trace::is_gone));
+        self.sets.retain(|set| !set.storages.changing().any(Trace::is_gone));
     }
 
     /// The bind groups for this memory, made unless they were before.
@@ -126,24 +126,25 @@ impl Bindings {
         device: &GpuDevice,
         uniforms: &wgpu::Buffer,
         commands: &[Command],
-        homes: &Homes,
+        storages: &StorageMap,
     ) -> &[Vec<wgpu::BindGroup>] {
-        let same =
-            |set: &BindingSet| set.homes.changing().zip(homes.changing()).all(|(a, b)| a.is(b));
+        let same = |set: &BindingSet| {
+            set.storages.changing().zip(storages.changing()).all(|(a, b)| a.is(b))
+        };
         let set = match self.sets.iter().position(same) {
             Some(known) => self.sets.remove(known),
             None => {
                 let groups = commands.iter().enumerate().map(|(index, command)| match command {
                     Command::Copy { .. } => Vec::new(),
                     Command::Dispatch(dispatch) => {
-                        self.bind(device, uniforms, index, dispatch, homes)
+                        self.bind(device, uniforms, index, dispatch, storages)
                     }
                 });
                 let groups = groups.collect();
-                if self.sets.len() >= KEPT {
+                if self.sets.len() >= MAX_SETS {
                     self.sets.remove(0);
                 }
-                BindingSet { homes: homes.trace(), groups }
+                BindingSet { storages: storages.trace(), groups }
             }
         };
         self.sets.push(set);
@@ -157,7 +158,7 @@ impl Bindings {
         uniforms: &wgpu::Buffer,
         command: usize,
         dispatch: &Dispatch,
-        homes: &Homes,
+        storages: &StorageMap,
     ) -> Vec<wgpu::BindGroup> {
         let groups = dispatch.pipeline.groups.iter().enumerate();
         let group = |(group, layout): (usize, &wgpu::BindGroupLayout)| {
@@ -165,7 +166,7 @@ impl Bindings {
             let bindings: Vec<&Binding> = bindings.collect();
             let same = |set: &&BindingSet| {
                 let mut regions = bindings.iter().filter_map(|binding| binding.region);
-                regions.all(|r| set.homes.of(r.storage).is(homes.of(r.storage)))
+                regions.all(|r| set.storages.of(r.storage).is(storages.of(r.storage)))
             };
             if let Some(set) = self.sets.iter().find(same) {
                 return set.groups[command][group].clone();
@@ -176,7 +177,7 @@ impl Bindings {
                     binding: binding.binding,
                     resource: wgpu::BindingResource::Buffer(match binding.region {
                         None => uniform(uniforms, &dispatch.uniforms[group]),
-                        Some(region) => storage(device, homes, region),
+                        Some(region) => storage(device, storages, region),
                     }),
                 })
                 .collect();
@@ -199,11 +200,15 @@ fn uniform<'a>(uniforms: &'a wgpu::Buffer, range: &Range<usize>) -> wgpu::Buffer
     }
 }
 
-fn storage<'a>(device: &GpuDevice, homes: &'a Homes, region: Region) -> wgpu::BufferBinding<'a> {
-    let (home, offset) = homes.locate(region);
+fn storage<'a>(
+    device: &GpuDevice,
+    storages: &'a StorageMap,
+    region: Region,
+) -> wgpu::BufferBinding<'a> {
+    let (slice, offset) = storages.locate(region);
     let size = match guard_bands::is_around(device, region.storage) {
-        true => home.buffer.size() - offset,
+        true => slice.buffer.size() - offset,
         false => bytes_of(region.len, region.dtype),
     };
-    wgpu::BufferBinding { buffer: &home.buffer, offset, size: NonZeroU64::new(size) }
+    wgpu::BufferBinding { buffer: &slice.buffer, offset, size: NonZeroU64::new(size) }
 }

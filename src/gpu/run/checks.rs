@@ -1,12 +1,12 @@
 //! Checks between the submissions of a run whose steps are looked at one by one.
 
-use super::{bindings::Homes, commands::Command};
+use super::{bindings::StorageMap, commands::Command};
 use crate::{
     error::{Error, NotFinite, RunError},
     gpu::{
         device::{GpuDevice, Submissions},
         elements::{bytes_of, decode},
-        memory::{Home, guard_bands},
+        memory::{BufferSlice, guard_bands},
     },
     schedule::plan::{Plan, Region, Step, Storage},
 };
@@ -18,13 +18,13 @@ pub(crate) fn check_finite(
     submissions: &Submissions<'_>,
     number: usize,
     step: &Step,
-    homes: &Homes,
+    storages: &StorageMap,
 ) -> Result<(), Error> {
     for write in step.writes.iter().filter(|write| write.len > 0 && write.dtype.is_float()) {
-        let (home, first) = homes.locate(*write);
-        let home = Home { buffer: home.buffer.clone(), first };
+        let (slice, first) = storages.locate(*write);
+        let slice = BufferSlice { buffer: slice.buffer.clone(), first };
         let bytes = bytes_of(write.len, write.dtype);
-        let bytes = device.read_between(submissions, &home, bytes)?;
+        let bytes = device.read_between(submissions, &slice, bytes)?;
         let words = decode(&bytes, write.dtype, write.len);
         for (first, count) in elements_of(plan, *write) {
             let elements = words.get(first..first + count).unwrap_or_default();
@@ -53,14 +53,14 @@ pub(crate) fn check_guards(
     device: &GpuDevice,
     submissions: &Submissions<'_>,
     commands: &[Command],
-    homes: &Homes,
+    storages: &StorageMap,
 ) -> Result<(), Error> {
     for command in commands {
         for (region, label) in command.writes() {
-            let (home, _) = homes.locate(region);
-            let is_guarded = |known: &Home| known.is(home);
-            if homes.slots.iter().chain(&homes.outputs).any(is_guarded) {
-                guard_bands::check(device, submissions, home, label)?;
+            let (slice, _) = storages.locate(region);
+            let is_guarded = |known: &BufferSlice| known.is(slice);
+            if storages.slots.iter().chain(&storages.outputs).any(is_guarded) {
+                guard_bands::check(device, submissions, slice, label)?;
             }
         }
     }

@@ -16,7 +16,7 @@ use crate::{
         codegen::BindingKind,
         device::GpuDevice,
         elements::{bytes_of, width},
-        memory::{Home, Placed},
+        memory::{BufferSlice, Placed},
     },
     graph::Declaration,
     schedule::plan::{Arena, Plan, Region, Storage},
@@ -32,38 +32,38 @@ use std::{
 #[derive(Debug)]
 pub(crate) struct Placement {
     /// By variable; those in arenas too, each where it begins.
-    pub variables: Vec<Home>,
+    pub variables: Vec<BufferSlice>,
     /// By arena.
-    pub arenas: Vec<Home>,
+    pub arenas: Vec<BufferSlice>,
     /// What must be copied before a run, and after it.
-    pub visits: Vec<Visit>,
+    pub relocations: Vec<Relocation>,
 }
 
 /// A variable that is elsewhere during a run.
 #[derive(Clone, Debug)]
-pub(crate) struct Visit {
-    stored: Home,
-    stand_in: Home,
+pub(crate) struct Relocation {
+    stored: BufferSlice,
+    stand_in: BufferSlice,
     bytes: u64,
     is_assigned: bool,
 }
 
 /// What a program knows of its variables from run to run.
 #[derive(Debug)]
-pub(crate) struct Tenancy {
+pub(crate) struct Placer {
     /// A variable that is written, and another one, or an arena, that the same command reads.
-    rivals: BTreeSet<(usize, Storage)>,
+    conflicts: BTreeSet<(usize, Storage)>,
     /// Memory of the program in the place of what is elsewhere.
     stand_ins: BTreeMap<Storage, Arc<wgpu::Buffer>>,
     /// Arenas of this program stay as they are while this lives.
     claim: Arc<()>,
 }
 
-impl Tenancy {
+impl Placer {
     /// That of a program of these commands.
     pub fn new(plan: &Plan, commands: &[Command]) -> Self {
-        let rivals = commands.iter().flat_map(|command| rivals(plan, command)).collect();
-        Tenancy { rivals, stand_ins: BTreeMap::new(), claim: Arc::new(()) }
+        let conflicts = commands.iter().flat_map(|command| conflicts(plan, command)).collect();
+        Placer { conflicts, stand_ins: BTreeMap::new(), claim: Arc::new(()) }
     }
 
     /// Makes the missing variables, moves all to the device, and says where they are.
@@ -79,11 +79,11 @@ impl Tenancy {
         let mut variables = Vec::with_capacity(plan.variables.len());
         for (variable, (path, declaration)) in plan.variables.iter().enumerate() {
             variables.push(match on_device(device, store, path)? {
-                Some(placed) => placed.home.clone(),
+                Some(placed) => placed.slice.clone(),
                 None => {
-                    let home = Home::whole(device.storage(path, size_of(declaration))?);
-                    move_to(device, plan, store, variable, home.clone(), Weak::new())?;
-                    home
+                    let slice = BufferSlice::whole(device.storage(path, size_of(declaration))?);
+                    move_to(device, plan, store, variable, slice.clone(), Weak::new())?;
+                    slice
                 }
             });
         }
@@ -95,29 +95,34 @@ impl Tenancy {
                 None => device.storage("stand-in", bytes)?,
             };
             self.stand_ins.insert(storage, buffer.clone());
-            Ok::<_, Error>(Home::whole(buffer))
+            Ok::<_, Error>(BufferSlice::whole(buffer))
         };
-        let mut visits = Vec::new();
-        let mut visit = |variable: usize, stored: &mut Home, stand_in: Home| {
+        let mut relocations = Vec::new();
+        let mut relocation = |variable: usize, stored: &mut BufferSlice, stand_in: BufferSlice| {
             let stored = mem::replace(stored, stand_in.clone());
             let bytes = size_of(&plan.variables[variable].1);
-            visits.push(Visit { stored, stand_in, bytes, is_assigned: plan.assigned[variable] });
+            relocations.push(Relocation {
+                stored,
+                stand_in,
+                bytes,
+                is_assigned: plan.assigned[variable],
+            });
         };
         let mut arenas = Vec::with_capacity(plan.arenas.len());
         for ((number, arena), gathered) in plan.arenas.iter().enumerate().zip(gathered) {
             arenas.push(match gathered {
-                Some(home) => home,
+                Some(slice) => slice,
                 None => {
-                    let home = stand_in(Storage::Arena(number), size_of_arena(arena))?;
+                    let slice = stand_in(Storage::Arena(number), size_of_arena(arena))?;
                     for &(variable, first) in &arena.members {
-                        let part = part_of(&home, arena, first);
-                        visit(variable, &mut variables[variable], part);
+                        let part = part_of(&slice, arena, first);
+                        relocation(variable, &mut variables[variable], part);
                     }
-                    home
+                    slice
                 }
             });
         }
-        for &(written, read) in &self.rivals {
+        for &(written, read) in &self.conflicts {
             let read = match read {
                 Storage::Variable(variable) => &variables[variable],
                 Storage::Arena(arena) => &arenas[arena],
@@ -125,11 +130,11 @@ impl Tenancy {
             };
             if Arc::ptr_eq(&variables[written].buffer, &read.buffer) {
                 let bytes = size_of(&plan.variables[written].1);
-                let home = stand_in(Storage::Variable(written), bytes)?;
-                visit(written, &mut variables[written], home);
+                let slice = stand_in(Storage::Variable(written), bytes)?;
+                relocation(written, &mut variables[written], slice);
             }
         }
-        Ok(Placement { variables, arenas, visits })
+        Ok(Placement { variables, arenas, relocations })
     }
 
     /// The buffer of an arena, in which its members lie as it wants them; `None` where another
@@ -140,7 +145,7 @@ impl Tenancy {
         plan: &Plan,
         store: &mut Store,
         arena: &Arena,
-    ) -> Result<Option<Home>, Error> {
+    ) -> Result<Option<BufferSlice>, Error> {
         let existing = existing(device, plan, store, arena)?;
         let (mut is_claimed, mut is_foreign) = (false, false);
         for &(variable, _) in &arena.members {
@@ -155,23 +160,23 @@ impl Tenancy {
             return Ok(existing);
         }
         let is_there = existing.is_some();
-        let home = match existing {
-            Some(home) => home,
-            None => Home::whole(device.storage("arena", size_of_arena(arena))?),
+        let slice = match existing {
+            Some(slice) => slice,
+            None => BufferSlice::whole(device.storage("arena", size_of_arena(arena))?),
         };
         for &(variable, first) in &arena.members {
-            let part = part_of(&home, arena, first);
+            let part = part_of(&slice, arena, first);
             let claim = Arc::downgrade(&self.claim);
             match is_there {
                 true => settle(device, plan, store, variable, part, claim),
                 false => move_to(device, plan, store, variable, part, claim)?,
             }
         }
-        Ok(Some(home))
+        Ok(Some(slice))
     }
 }
 
-impl Visit {
+impl Relocation {
     /// Records the way to the stand-in.
     pub fn begin(&self, encoder: &mut wgpu::CommandEncoder) {
         copy(encoder, &self.stored, &self.stand_in, self.bytes);
@@ -187,7 +192,7 @@ impl Visit {
 
 /// What a command writes where it reads something else. Members of one arena are not among them:
 /// `detour` has seen to these.
-fn rivals(plan: &Plan, command: &Command) -> Vec<(usize, Storage)> {
+fn conflicts(plan: &Plan, command: &Command) -> Vec<(usize, Storage)> {
     let (reads, writes): (Vec<Region>, Vec<Region>) = match command {
         Command::Copy { from, to, .. } => (vec![*from], vec![*to]),
         Command::Dispatch(dispatch) => {
@@ -201,7 +206,7 @@ fn rivals(plan: &Plan, command: &Command) -> Vec<(usize, Storage)> {
     let lives = |region: &&Region| {
         matches!(region.storage, Storage::Variable(_) | Storage::Arena(_)) && region.len > 0
     };
-    let written = writes.iter().filter(lives).filter_map(|write| match plan.home(*write) {
+    let written = writes.iter().filter(lives).filter_map(|write| match plan.buffer_of(*write) {
         (Storage::Variable(variable), _) => Some(variable),
         _ => None,
     });
@@ -228,14 +233,14 @@ fn existing(
     plan: &Plan,
     store: &Store,
     arena: &Arena,
-) -> Result<Option<Home>, Error> {
-    let mut whole: Option<Home> = None;
+) -> Result<Option<BufferSlice>, Error> {
+    let mut whole: Option<BufferSlice> = None;
     for &(variable, first) in &arena.members {
         let Some(placed) = on_device(device, store, &plan.variables[variable].0)? else {
             return Ok(None);
         };
-        let begin = Home::whole(placed.home.buffer.clone());
-        let fits = placed.home.first == part_of(&begin, arena, first).first
+        let begin = BufferSlice::whole(placed.slice.buffer.clone());
+        let fits = placed.slice.first == part_of(&begin, arena, first).first
             && begin.buffer.size() == size_of_arena(arena)
             && whole.as_ref().is_none_or(|whole| whole.is(&begin));
         if !fits {
@@ -252,7 +257,7 @@ fn move_to(
     plan: &Plan,
     store: &mut Store,
     variable: usize,
-    home: Home,
+    slice: BufferSlice,
     claim: Weak<()>,
 ) -> Result<(), Error> {
     let (path, declaration) = &plan.variables[variable];
@@ -260,15 +265,15 @@ fn move_to(
         Some(old) => {
             let submissions = device.submissions();
             let mut encoder = submissions.encoder();
-            copy(&mut encoder, &old.home, &home, size_of(declaration));
+            copy(&mut encoder, &old.slice, &slice, size_of(declaration));
             submissions.submit(encoder);
         }
         None => {
             let value = store.entry(path)?.read()?;
-            home.write(&device.submissions(), declaration.meta.dtype, value.words());
+            slice.write(&device.submissions(), declaration.meta.dtype, value.words());
         }
     }
-    settle(device, plan, store, variable, home, claim);
+    settle(device, plan, store, variable, slice, claim);
     Ok(())
 }
 
@@ -278,15 +283,15 @@ fn settle(
     plan: &Plan,
     store: &mut Store,
     variable: usize,
-    home: Home,
+    slice: BufferSlice,
     claim: Weak<()>,
 ) {
     let (path, declaration) = &plan.variables[variable];
     let (len, dtype) = (declaration.meta.shape.len(), declaration.meta.dtype);
-    store.place(path, Placed { device: device.clone(), home, len, dtype, claim });
+    store.place(path, Placed { device: device.clone(), slice, len, dtype, claim });
 }
 
-fn copy(encoder: &mut wgpu::CommandEncoder, from: &Home, to: &Home, bytes: u64) {
+fn copy(encoder: &mut wgpu::CommandEncoder, from: &BufferSlice, to: &BufferSlice, bytes: u64) {
     encoder.copy_buffer_to_buffer(&from.buffer, from.first, &to.buffer, to.first, bytes);
 }
 
@@ -301,6 +306,9 @@ fn size_of_arena(arena: &Arena) -> u64 {
 }
 
 /// Where the member of an arena is that begins with this element.
-fn part_of(home: &Home, arena: &Arena, first: usize) -> Home {
-    Home { buffer: home.buffer.clone(), first: home.first + width(arena.dtype) * first as u64 }
+fn part_of(slice: &BufferSlice, arena: &Arena, first: usize) -> BufferSlice {
+    BufferSlice {
+        buffer: slice.buffer.clone(),
+        first: slice.first + width(arena.dtype) * first as u64,
+    }
 }

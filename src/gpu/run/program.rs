@@ -2,11 +2,11 @@
 //! and submitted.
 
 use super::{
-    bindings::{Bindings, Homes},
+    bindings::{Bindings, StorageMap},
     checks::{check_finite, check_guards},
     commands::Command,
     compile::{Recording, compile},
-    placement::{Tenancy, Visit},
+    placement::{Placer, Relocation},
     record::record,
     timestamps::Timestamps,
 };
@@ -16,7 +16,7 @@ use crate::{
     gpu::{
         codegen::Assembly,
         device::GpuDevice,
-        memory::{GpuValue, Home, IN_FLIGHT, OutputSet, Uploads, guard_bands},
+        memory::{BufferSlice, GpuValue, IN_FLIGHT, OutputSet, Uploads, guard_bands},
     },
     schedule::plan::{Plan, Step},
     shape::Meta,
@@ -36,7 +36,7 @@ pub(crate) struct GpuProgram {
     plan: Arc<Plan>,
     recording: Recording,
     uniforms: wgpu::Buffer,
-    slots: Vec<Home>,
+    slots: Vec<BufferSlice>,
     /// Made when a run is timed for the first time.
     timestamps: Mutex<Option<Option<Timestamps>>>,
     state: Mutex<State>,
@@ -45,7 +45,7 @@ pub(crate) struct GpuProgram {
 /// What changes from run to run.
 #[derive(Debug)]
 pub(crate) struct State {
-    tenancy: Tenancy,
+    placer: Placer,
     pub uploads: Option<Uploads>,
     pub outputs: Vec<Arc<OutputSet>>,
     pub bindings: Bindings,
@@ -67,7 +67,7 @@ impl GpuProgram {
     ) -> Result<Self, Error> {
         let recording = compile(device, &plan, choose)?;
         let state = State {
-            tenancy: Tenancy::new(&plan, &recording.commands),
+            placer: Placer::new(&plan, &recording.commands),
             uploads: None,
             outputs: Vec::new(),
             bindings: Bindings::default(),
@@ -89,12 +89,12 @@ impl GpuProgram {
     }
 
     /// Makes the bind groups for every set of results, so that no later run makes any.
-    fn bind_all(&self, state: &mut State, homes: &Homes) {
+    fn bind_all(&self, state: &mut State, storages: &StorageMap) {
         let State { outputs, bindings, .. } = state;
-        let mut homes = homes.clone();
+        let mut storages = storages.clone();
         for set in outputs {
-            homes.outputs.clone_from(&set.homes);
-            bindings.of(&self.device, &self.uniforms, &self.recording.commands, &homes);
+            storages.outputs.clone_from(&set.slices);
+            bindings.of(&self.device, &self.uniforms, &self.recording.commands, &storages);
         }
     }
 
@@ -104,8 +104,12 @@ impl GpuProgram {
 
     /// Places the variables, makes inputs and results where that was not done, and says where
     /// everything is but for the results, and which variables have stand-ins.
-    fn ready(&self, state: &mut State, store: &mut Store) -> Result<(Homes, Vec<Visit>), Error> {
-        let placement = state.tenancy.place(&self.device, &self.plan, store)?;
+    fn ready(
+        &self,
+        state: &mut State,
+        store: &mut Store,
+    ) -> Result<(StorageMap, Vec<Relocation>), Error> {
+        let placement = state.placer.place(&self.device, &self.plan, store)?;
         let uploads = match &mut state.uploads {
             Some(uploads) => uploads,
             none => none.insert(Uploads::new(&self.device, &self.plan.inputs)?),
@@ -113,14 +117,14 @@ impl GpuProgram {
         while state.outputs.len() < IN_FLIGHT {
             state.outputs.push(Arc::new(OutputSet::new(&self.device, &self.plan.outputs)?));
         }
-        let homes = Homes {
+        let storages = StorageMap {
             slots: self.slots.clone(),
-            inputs: uploads.homes.clone(),
+            inputs: uploads.slices.clone(),
             variables: placement.variables,
             arenas: placement.arenas,
             outputs: Vec::new(),
         };
-        Ok((homes, placement.visits))
+        Ok((storages, placement.relocations))
     }
 
     /// Submits one run; the results are on their way when this returns. Waits where three runs are on
@@ -134,11 +138,11 @@ impl GpuProgram {
         let device = &self.device;
         device.shared.faults.check()?;
         let mut state = self.lock();
-        let (mut homes, visits) = self.ready(&mut state, store)?;
-        let from_host = self.feed(&mut homes, inputs)?;
+        let (mut storages, relocations) = self.ready(&mut state, store)?;
+        let from_host = self.feed(&mut storages, inputs)?;
         state.bindings.forget_the_dead();
         if state.bindings.is_empty() {
-            self.bind_all(&mut state, &homes);
+            self.bind_all(&mut state, &storages);
         }
         while state.in_flight.len() >= IN_FLIGHT
             && let Some(oldest) = state.in_flight.pop_front()
@@ -147,13 +151,13 @@ impl GpuProgram {
         }
         let State { uploads, outputs, bindings, in_flight, .. } = &mut *state;
         let set = self.free_set(outputs)?;
-        homes.outputs.clone_from(&set.homes);
-        let groups = bindings.of(device, &self.uniforms, &self.recording.commands, &homes);
+        storages.outputs.clone_from(&set.slices);
+        let groups = bindings.of(device, &self.uniforms, &self.recording.commands, &storages);
 
         let submissions = device.submissions();
         if device.is_guarded {
-            guard_bands::poison(&submissions, &homes.slots);
-            guard_bands::poison(&submissions, &homes.outputs);
+            guard_bands::poison(&submissions, &storages.slots);
+            guard_bands::poison(&submissions, &storages.outputs);
         }
         let mut frame = None;
         let last = self.recording.submissions.len() - 1;
@@ -163,12 +167,12 @@ impl GpuProgram {
                 frame = uploads.record(device, &submissions, &mut encoder, &from_host)?;
             }
             if index == 0 {
-                visits.iter().for_each(|visit| visit.begin(&mut encoder));
+                relocations.iter().for_each(|relocation| relocation.begin(&mut encoder));
             }
             let (commands, tally) = (&self.recording.commands, &device.shared.tally);
-            record(&mut encoder, commands, tally, range.clone(), groups, &homes, watch);
+            record(&mut encoder, commands, tally, range.clone(), groups, &storages, watch);
             if index == last {
-                visits.iter().for_each(|visit| visit.end(&mut encoder));
+                relocations.iter().for_each(|relocation| relocation.end(&mut encoder));
                 set.stage(&mut encoder);
                 if let Some(watch) = watch {
                     watch.resolve(&mut encoder);
@@ -182,10 +186,10 @@ impl GpuProgram {
             }
             if device.is_guarded {
                 let written = &self.recording.commands[range.clone()];
-                check_guards(device, &submissions, written, &homes)?;
+                check_guards(device, &submissions, written, &storages)?;
             }
             for (_, (number, step)) in self.recording.looked_at.range(range.clone()) {
-                check_finite(device, &self.plan, &submissions, *number, step, &homes)?;
+                check_finite(device, &self.plan, &submissions, *number, step, &storages)?;
             }
             if index == last {
                 set.submitted(submission.clone());
@@ -200,7 +204,7 @@ impl GpuProgram {
     /// Puts values of the device in the place of inputs; returns those that must be uploaded.
     fn feed<'a>(
         &self,
-        homes: &mut Homes,
+        storages: &mut StorageMap,
         inputs: &[Fed<'a>],
     ) -> Result<Vec<(usize, &'a [u32])>, Error> {
         let mut from_host = Vec::new();
@@ -209,7 +213,7 @@ impl GpuProgram {
                 Fed::Host(array) => from_host.push((input, array.words())),
                 Fed::Device(value) => match value.data.is::<GpuValue>() {
                     Some(value) if value.device().is(&self.device) => {
-                        homes.inputs[input] = value.home().clone();
+                        storages.inputs[input] = value.slice().clone();
                     }
                     _ => {
                         let name = self.plan.inputs[input].0.clone();
@@ -243,9 +247,9 @@ impl Executable for GpuProgram {
     fn prepare(&self, store: &mut Store) -> Result<(), Error> {
         self.device.shared.faults.check()?;
         let mut state = self.lock();
-        let (homes, _) = self.ready(&mut state, store)?;
+        let (storages, _) = self.ready(&mut state, store)?;
         state.bindings.forget_the_dead();
-        self.bind_all(&mut state, &homes);
+        self.bind_all(&mut state, &storages);
         self.device.shared.faults.check()
     }
 

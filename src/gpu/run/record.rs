@@ -1,6 +1,6 @@
 //! Commands become those of wgpu.
 
-use super::{bindings::Homes, commands::Command, timestamps::Timestamps};
+use super::{bindings::StorageMap, commands::Command, timestamps::Timestamps};
 use crate::gpu::{
     device::counters::{Tally, count},
     elements::bytes_of,
@@ -14,7 +14,7 @@ pub(crate) fn record(
     tally: &Tally,
     range: Range<usize>,
     groups: &[Vec<wgpu::BindGroup>],
-    homes: &Homes,
+    storages: &StorageMap,
     watch: Option<&Timestamps>,
 ) {
     let is_dispatch = |index: &usize| matches!(commands[*index], Command::Dispatch(_));
@@ -24,7 +24,7 @@ pub(crate) fn record(
     let mut rest = range.peekable();
     while let Some(&index) = rest.peek() {
         if let Command::Copy { from, to, .. } = &commands[index] {
-            let ((source, read), (target, write)) = (homes.locate(*from), homes.locate(*to));
+            let ((source, read), (target, write)) = (storages.locate(*from), storages.locate(*to));
             let bytes = bytes_of(to.len, to.dtype);
             encoder.copy_buffer_to_buffer(&source.buffer, read, &target.buffer, write, bytes);
             rest.next();

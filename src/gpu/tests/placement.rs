@@ -102,8 +102,8 @@ fn an_arena_stays_where_another_program_writes_its_members() -> Result<(), Error
     assert_eq!(two.plan().map(|plan| plan.arenas.len()), Some(2));
     let variables = Variables::new(0);
     rounds(&gpu, &variables, &[&one, &two], &inputs)?;
-    let homes = [placed(&variables, "acc0")?, placed(&variables, "acc2")?].map(|p| p.home);
-    assert!(Arc::ptr_eq(&homes[0].buffer, &homes[1].buffer), "they are in an arena");
+    let storages = [placed(&variables, "acc0")?, placed(&variables, "acc2")?].map(|p| p.slice);
+    assert!(Arc::ptr_eq(&storages[0].buffer, &storages[1].buffer), "they are in an arena");
 
     let (one, two) = (accumulate(&Device::Reference)?, apply(&Device::Reference)?);
     let expected = Variables::new(0);
@@ -171,12 +171,12 @@ fn arenas_that_disagree_do_not_fight() -> Result<(), Error> {
     assert_eq!(variables.get("v0")?.to_f64(), [32.0; 100]);
     assert_eq!(variables.get("v1")?.to_f64(), [2.0 / 32.0; 30]);
     assert_eq!(variables.get("v2")?.to_f64(), [3.0 / 32.0; 70]);
-    assert_eq!(placed(&variables, "v1")?.home.first, 512);
+    assert_eq!(placed(&variables, "v1")?.slice.first, 512);
 
     // Nobody needs the large arena any more: the other program gets its own.
     drop(all);
     rounds(&gpu, &variables, &[&some], &[])?;
-    assert_eq!(placed(&variables, "v1")?.home.first, 0);
+    assert_eq!(placed(&variables, "v1")?.slice.first, 0);
     assert_eq!(variables.get("v0")?.to_f64(), [32.0; 100]);
     assert_eq!(variables.get("v2")?.to_f64(), [3.0 / 32.0 / 1024.0; 70]);
     Ok(())
@@ -196,7 +196,7 @@ fn memory_that_variables_have_left_is_freed() -> Result<(), Error> {
     let apply = apply(&device)?;
     let variables = Variables::new(0);
     sum.run(&mut variables.lock(), &[])?;
-    let old = Arc::downgrade(&placed(&variables, "acc1")?.home.buffer);
+    let old = Arc::downgrade(&placed(&variables, "acc1")?.slice.buffer);
     let kept = sum.lock().bindings.len();
     assert!(old.strong_count() > 0 && kept > 0);
     apply.run(&variables, &[])?;
@@ -220,7 +220,7 @@ fn setting_a_variable_creates_nothing() -> Result<(), Error> {
     let apply = apply(&device)?;
     let variables = Variables::new(0);
     apply.prepare(&variables)?;
-    let place = placed(&variables, "w1")?.home;
+    let place = placed(&variables, "w1")?.slice;
     let mut before = [0; 4];
     made(&gpu, &mut before);
     for k in 1..5u8 {
@@ -229,9 +229,9 @@ fn setting_a_variable_creates_nothing() -> Result<(), Error> {
         apply.run(&variables, &[])?;
     }
     assert_eq!(made(&gpu, &mut before), [0, 0, 0, 4]);
-    assert!(placed(&variables, "w1")?.home.is(&place));
+    assert!(placed(&variables, "w1")?.slice.is(&place));
     assert_eq!(variables.get("w1")?.to_f64(), [3.0; 30]);
-    // Its neighbours in the arena are as they were: w less an eighth of the first acc.
+    // Its neighbors in the arena are as they were: w less an eighth of the first acc.
     assert_eq!(variables.get("w0")?.to_f64(), [0.875; 100]);
     assert_eq!(variables.get("w2")?.to_f64(), [2.625; 70]);
     Ok(())

@@ -148,16 +148,19 @@ fn a_difference_is_found_where_it_arises() -> Result<(), Error> {
     let x = Array::new([6, 5], &values)?;
     let variables = Variables::new(1);
     let diff = program.diff(&variables, &[("x", &x)], &devices)?;
-    let parting = diff.parting.as_ref().expect("the softmax is broken");
+    let divergence = diff.divergence.as_ref().expect("the softmax is broken");
     let line = include_str!("proofs.rs").lines().position(|line| line.ends_with("// the softmax"));
-    let place = parting.place.as_ref().expect("the graph asked for it");
-    assert_eq!((parting.label.as_str(), parting.shape.dims()), ("softmax", [24].as_slice()));
+    let place = divergence.place.as_ref().expect("the graph asked for it");
+    assert_eq!((divergence.label.as_str(), divergence.shape.dims()), ("softmax", [24].as_slice()));
     assert_eq!(place.scope, "head");
     assert_eq!(Some(place.location.line() as usize), line.map(|line| line + 1));
-    assert!(parting.device.starts_with(&devices[1].name()) && parting.ulp() > 1000.0, "{parting}");
+    assert!(
+        divergence.device.starts_with(&devices[1].name()) && divergence.ulp() > 1000.0,
+        "{divergence}"
+    );
     assert!(diff.worst[0] <= 1.0 && diff.worst[1] > 1.0, "{diff:?}");
     assert_eq!(diff.not_finite, None);
     let right = program.diff(&variables, &[("x", &x)], &devices[..1])?;
-    assert_eq!(right.parting, None);
+    assert_eq!(right.divergence, None);
     Ok(())
 }

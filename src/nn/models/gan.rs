@@ -15,7 +15,7 @@ use std::{f64::consts::SQRT_2, panic::Location};
 ///
 /// # Shapes
 ///
-/// Noise `[n, width]` to pictures `[n, colours, size, size]`.
+/// Noise `[n, width]` to pictures `[n, image_channels, size, size]`.
 ///
 /// # Errors
 ///
@@ -27,7 +27,7 @@ use std::{f64::consts::SQRT_2, panic::Location};
 #[derive(Clone, Debug)]
 pub struct Generator {
     size: usize,
-    colours: usize,
+    image_channels: usize,
     channels: usize,
     line: &'static Location<'static>,
 }
@@ -37,7 +37,7 @@ pub struct Generator {
 ///
 /// # Shapes
 ///
-/// Pictures `[n, colours, size, size]` to scores `[n, 1]`. Scores are of groups of 4 pictures, or of
+/// Pictures `[n, image_channels, size, size]` to scores `[n, 1]`. Scores are of groups of 4 pictures, or of
 /// all where there are not as many.
 ///
 /// # Errors
@@ -52,7 +52,7 @@ pub struct Discriminator {
 /// Dense layers of the mapping.
 const MAPPING: usize = 4;
 
-/// Slope of activations below 0.
+/// GradCheck of activations below 0.
 const SLOPE: f64 = 0.2;
 
 /// The side of the smallest pictures.
@@ -90,10 +90,10 @@ fn no_side(size: usize) -> OpError {
 }
 
 impl Generator {
-    /// Of square pictures of this side and so many colours; each layer has `channels`.
+    /// Of square pictures of this side and so many image_channels; each layer has `channels`.
     #[track_caller]
-    pub fn new(size: usize, colours: usize, channels: usize) -> Self {
-        Generator { size, colours, channels, line: Location::caller() }
+    pub fn new(size: usize, image_channels: usize, channels: usize) -> Self {
+        Generator { size, image_channels, channels, line: Location::caller() }
     }
 
     /// The style of each vector of noise, `[n, channels]`.
@@ -125,8 +125,9 @@ impl Generator {
                 x = self.styled(&mut cx.child("conv0"), doubled(&cx, x), styles);
             }
             x = self.styled(&mut cx.child("conv1"), x, styles);
-            let colours = ModulatedConv2d::new(self.colours, 1).without_demodulation();
-            let added = colours.forward(&mut cx.child("torgb"), x, styles);
+            let image_channels =
+                ModulatedConv2d::new(self.image_channels, 1).without_demodulation();
+            let added = image_channels.forward(&mut cx.child("torgb"), x, styles);
             picture = Some(picture.map_or(added, |picture| doubled(&cx, picture) + added));
             side *= 2;
         }

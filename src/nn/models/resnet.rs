@@ -56,7 +56,7 @@ impl ResNet {
     }
 }
 
-/// A convolution without bias, and its batch normalisation.
+/// A convolution without bias, and its batch normalization.
 fn convolved<'g>(
     cx: &mut Scope<'g>,
     [conv, norm]: [&str; 2],

@@ -129,7 +129,7 @@ pub(crate) fn serving<'g>(x: Tensor<'g>, q: Tensor<'g>) -> Tensor<'g> {
     }
     match (q.dim(-3), x.dim(-3)) {
         (heads, shared) if shared > 1 && heads > shared && heads % shared == 0 => {
-            x.repeat(heads / shared, -3)
+            x.repeat_interleave(heads / shared, -3)
         }
         _ => x,
     }

@@ -17,7 +17,7 @@ pub enum Bound {
     Abs(f64),
 }
 
-/// Distance between neighbouring numbers of this type at `x`. Devices may flush numbers below the
+/// Distance between neighboring numbers of this type at `x`. Devices may flush numbers below the
 /// least normal one to zero, so there it is that number.
 pub(crate) fn unit_in_last_place(x: f64, dtype: DType) -> f64 {
     let (digits, least) = match dtype {

@@ -1,6 +1,6 @@
 //! Convolution on the CPU: products over panels of unfolded input that stay in cache.
 //!
-//! A panel holds, for a run of neighbouring positions of the output, what every tap of every
+//! A panel holds, for a run of neighboring positions of the output, what every tap of every
 //! channel of a group reads: `[channels taps, positions]` (im2col, Chellapilla et al. 2006). With
 //! it a convolution is a product of matrices, and so are both of its gradients.
 
@@ -14,7 +14,7 @@ const PANEL: usize = 1 << 16;
 /// Positions of a panel at least, for a product to be worth calling.
 const LEAST: usize = 32;
 
-/// Elements next to one another that a tap reads at neighbouring positions.
+/// Elements next to one another that a tap reads at neighboring positions.
 #[derive(Clone, Copy, Debug)]
 struct Run {
     /// First of them in a channel of the input.
@@ -38,7 +38,7 @@ struct Strip {
 #[derive(Clone, Debug)]
 pub(crate) struct Unfolded {
     problem: Problem,
-    /// Between neighbours of a run in the input.
+    /// Between neighbors of a run in the input.
     step: usize,
     /// Positions of the widest strip.
     width: usize,

@@ -40,12 +40,12 @@ impl Geometry {
         Geometry { stride: vec![1; axes], dilation: vec![1; axes], padding, groups: 1 }
     }
 
-    /// Sets the distance of neighbouring positions along each axis.
+    /// Sets the distance of neighboring positions along each axis.
     pub fn stride(self, stride: impl Into<Vec<usize>>) -> Self {
         Geometry { stride: stride.into(), ..self }
     }
 
-    /// Sets the distance of neighbouring taps along each axis.
+    /// Sets the distance of neighboring taps along each axis.
     pub fn dilation(self, dilation: impl Into<Vec<usize>>) -> Self {
         Geometry { dilation: dilation.into(), ..self }
     }
@@ -160,7 +160,7 @@ impl Geometry {
         (0..axes).map(|k| extent(k).ok_or(OpError::TooLarge)).collect()
     }
 
-    /// Distances of neighbouring positions.
+    /// Distances of neighboring positions.
     pub(crate) fn strides(&self) -> &[usize] {
         &self.stride
     }

@@ -50,7 +50,7 @@ fn window(problem: &Problem, x: &[u32], position: usize, group: usize, row: &mut
                 widen(&x[from..from + count * words], &mut row[to..]);
             };
             if groups == 1 && width.dilation == 1 {
-                // Neighbouring taps read neighbouring words.
+                // Neighboring taps read neighboring words.
                 let first = width.low.saturating_sub(at[2] * width.stride);
                 if let Some(x_column) = width.source(at[2], first).filter(|_| first < width.window)
                 {

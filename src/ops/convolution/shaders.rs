@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 /// Outputs of a group up to which each element gets an invocation: of a tile of rows the most
 /// would be idle.
-const FEW: usize = 4;
+const DEPTHWISE_OUTPUTS: usize = 4;
 
 /// Invocations per workgroup of `shaders/convolution_depthwise.wgsl`.
 const INVOCATIONS: usize = 256;
@@ -101,7 +101,7 @@ pub(super) fn convolution(problem: Problem, probe: Probe) -> Kernel {
     let Problem { batch, groups, inputs, outputs, .. } = problem;
     let (pixels, positions, terms) = (problem.pixels(), problem.positions(), problem.terms());
     let [multipliers, shifts] = divisors(problem.y());
-    let shaders = if outputs <= FEW {
+    let shaders = if outputs <= DEPTHWISE_OUTPUTS {
         let channels = groups * outputs;
         let len = batch * channels * positions;
         let numbers = problem.rows([len, inputs, outputs, terms, channels, pixels]);

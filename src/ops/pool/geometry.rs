@@ -209,7 +209,7 @@ impl Geometry {
     }
 
     /// Combines the cells of every window of a plane, in row-major order and beginning with
-    /// `init`: row by row of the result, so that neighbouring windows are worked on together.
+    /// `init`: row by row of the result, so that neighboring windows are worked on together.
     #[inline(always)]
     pub fn fold(&self, x: &[f32], y: &mut [f32], init: f32, combine: impl Fn(f32, f32) -> f32) {
         y.fill(init);

@@ -238,10 +238,10 @@ fn roofline(report: &Report, device: &DeviceSummary) -> Option<String> {
         Limit::FmaF32.format(peak)
     );
     for (row, intensity, rate) in &points {
-        let colour = colour(&row.family);
+        let color = color(&row.family);
         let _ = write!(
             drawing,
-            "<circle cx=\"{:.1}\" cy=\"{:.1}\" r=\"5\" fill=\"var({colour})\" fill-opacity=\"0.85\">\
+            "<circle cx=\"{:.1}\" cy=\"{:.1}\" r=\"5\" fill=\"var({color})\" fill-opacity=\"0.85\">\
              <title>{}: {}, {:.0}% of {}</title></circle>",
             x.at(*intensity),
             y.at(*rate),
@@ -251,9 +251,8 @@ fn roofline(report: &Report, device: &DeviceSummary) -> Option<String> {
             row.ceiling.as_deref().unwrap_or("no ceiling"),
         );
     }
-    let keys = KINDS.map(|(name, colour)| {
-        format!("<li><i style=\"background: var({colour})\"></i>{name}</li>")
-    });
+    let keys = KINDS
+        .map(|(name, color)| format!("<li><i style=\"background: var({color})\"></i>{name}</li>"));
     Some(format!(
         "<section><h2>Roofline of {}, f32</h2>\n<p class=\"quiet\">{}. Each point is a workload: how \
          many operations it has for a byte it has to move, and how many it did in a second. The line is \
@@ -267,7 +266,7 @@ fn roofline(report: &Report, device: &DeviceSummary) -> Option<String> {
     ))
 }
 
-/// Kinds of rows, and their colours.
+/// Kinds of rows, and their colors.
 const KINDS: [(&str, &str); 4] = [
     ("products and convolutions", "--c0"),
     ("elements, rows and reductions", "--c1"),
@@ -275,7 +274,7 @@ const KINDS: [(&str, &str); 4] = [
     ("models", "--c3"),
 ];
 
-fn colour(family: &str) -> &'static str {
+fn color(family: &str) -> &'static str {
     match family {
         "product" | "convolution" => "--c0",
         "attention" => "--c2",
@@ -343,12 +342,12 @@ fn bars(report: &Report) -> String {
     let mut bars = String::new();
     for (row, times) in compared {
         let share = 50.0 * times.log10().abs() / widest.max(0.3);
-        let (left, colour) = if times >= 1.0 { (50.0, "--c2") } else { (50.0 - share, "--c1") };
+        let (left, color) = if times >= 1.0 { (50.0, "--c2") } else { (50.0 - share, "--c1") };
         let on = if several { format!(" on {}", escaped(&row.device)) } else { String::new() };
         let _ = writeln!(
             bars,
             "<div class=\"name\">{}{on}</div><div class=\"track\"><div class=\"fill\" \
-             style=\"left: {left:.2}%; width: {share:.2}%; background: var({colour})\"></div></div>\
+             style=\"left: {left:.2}%; width: {share:.2}%; background: var({color})\"></div></div>\
              <div class=\"value\">{times:.2}×</div>",
             escaped(&row.op)
         );

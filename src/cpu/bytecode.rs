@@ -15,7 +15,7 @@ pub(super) const MAX_ARGUMENTS: usize = 8;
 /// A term that is the same at all points is computed once a chunk. A contiguous load is no
 /// instruction: whoever needs it borrows the operand.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Tape {
+pub(super) struct Bytecode {
     /// Once a chunk; instruction `i` fills register `i`.
     pub uniform: Vec<Code>,
     /// Once a block.
@@ -79,7 +79,7 @@ pub(super) struct Root {
     pub half: bool,
 }
 
-impl Tape {
+impl Bytecode {
     /// `updated[operand]` is the write that the operand shares its words with. With `direct`,
     /// the roots are written where they belong; otherwise they are looked at block by block.
     pub fn new(
@@ -91,10 +91,10 @@ impl Tape {
     ) -> Self {
         if space.contains(&0) {
             // Nothing is ever evaluated, and affine functions have no range.
-            return Tape::default();
+            return Bytecode::default();
         }
         let uses = Uses::new(body, roots);
-        let mut tape = Tape::default();
+        let mut bytecode = Bytecode::default();
         let mut places: Vec<Option<Source>> = vec![None; body.terms.len()];
         let mut pending: Vec<(TermId, Code)> = Vec::new();
         for (id, (term, dtype)) in body.terms.iter().enumerate().filter(|(id, _)| uses.needed[*id])
@@ -129,30 +129,30 @@ impl Tape {
                 }
                 Term::Apply(function, arguments) => {
                     let last = arguments.last().map_or(*dtype, |&id| body.dtype(id));
-                    let is_uniform = |&id: &TermId| matches!(places[id], Some(Source::Register(r)) if r < tape.uniform.len());
+                    let is_uniform = |&id: &TermId| matches!(places[id], Some(Source::Register(r)) if r < bytecode.uniform.len());
                     let uniform = arguments.iter().all(is_uniform);
                     // The arguments are filled in when it is known where they are.
                     (Code::Apply(*function, Vec::new(), last, *dtype), uniform)
                 }
             };
             if uniform {
-                places[id] = Some(Source::Register(tape.uniform.len()));
-                tape.uniform.push(code.with_arguments(&body.terms[id].0, &places));
+                places[id] = Some(Source::Register(bytecode.uniform.len()));
+                bytecode.uniform.push(code.with_arguments(&body.terms[id].0, &places));
             } else {
                 pending.push((id, code));
             }
         }
         // What is updated in place is read before anything is written.
         pending.sort_by_key(|(_, code)| !matches!(code, Code::Previous(..)));
-        tape.registers = tape.uniform.len();
-        tape.allocate(body, roots, pending, &uses, &mut places, direct);
+        bytecode.registers = bytecode.uniform.len();
+        bytecode.allocate(body, roots, pending, &uses, &mut places, direct);
         let root = |(write, &id): (usize, &TermId)| {
             let written = |code: &Instruction| code.target == Target::Write(write);
-            let source = if tape.varying.iter().any(written) { None } else { places[id] };
+            let source = if bytecode.varying.iter().any(written) { None } else { places[id] };
             Root { source, half: body.dtype(id) == DType::F16 }
         };
-        tape.roots = roots.iter().enumerate().map(root).collect();
-        tape
+        bytecode.roots = roots.iter().enumerate().map(root).collect();
+        bytecode
     }
 
     /// Gives each instruction a register, which is free again after the last use.

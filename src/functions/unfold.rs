@@ -123,7 +123,7 @@ impl<'g> Tensor<'g> {
     ///
     /// PyTorch's `max_pool2d` with `return_indices`.
     #[track_caller]
-    pub fn max_pool_with_places(self, windows: &[Window]) -> (Tensor<'g>, Tensor<'g>) {
+    pub fn max_pool_with_indices(self, windows: &[Window]) -> (Tensor<'g>, Tensor<'g>) {
         let (x, y) = (self.of_floats("max_pool"), self.max_pool(windows));
         if x.failed() || y.failed() {
             return (y, y);
@@ -175,7 +175,7 @@ impl<'g> Tensor<'g> {
         laid.reshape([&[n, channels], sizes].concat())
     }
 
-    /// Elements by the squares in neighbouring channels: `x / (k + alpha / size sum x^2)^beta`, where
+    /// Elements by the squares in neighboring channels: `x / (k + alpha / size sum x^2)^beta`, where
     /// the sum runs over `size` channels around each.
     ///
     /// # Shapes

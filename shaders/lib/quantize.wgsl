@@ -1,4 +1,4 @@
-// quantise.wgsl — the nearest bytes, -127 to 127, to quotients and products; halves to even.
+// quantize.wgsl — the nearest bytes, -127 to 127, to quotients and products; halves to even.
 //
 // Numerics  exact: significands are integers of 24 bits, and what decides the rounding, the number of
 //           halves and whether something is left over, is computed in 32 bits; numbers below 2^-126
@@ -11,7 +11,7 @@ fn byte_of_halves(halves: u32, rest: bool, negative: bool) -> i32 {
     return select(byte, -byte, negative);
 }
 
-fn quantise(x: f32, scale: f32) -> i32 {
+fn quantize(x: f32, scale: f32) -> i32 {
     let a = bitcast<u32>(x);
     let b = bitcast<u32>(scale);
     let negative = ((a ^ b) >> 31u) == 1u;
@@ -30,7 +30,7 @@ fn quantise(x: f32, scale: f32) -> i32 {
     return byte_of_halves(halves, numerator != halves * denominator, negative);
 }
 
-fn requantise(x: i32, ratio: f32) -> i32 {
+fn requantize(x: i32, ratio: f32) -> i32 {
     let bits = bitcast<u32>(ratio);
     let exponent = (bits >> 23u) & 0xffu;
     let fraction = bits & 0x7fffffu;

@@ -1,4 +1,4 @@
-//! Numbers as bytes: quantised, packed, and back.
+//! Numbers as bytes: quantized, packed, and back.
 
 use crate::{
     array64::Array64,
@@ -10,14 +10,14 @@ use crate::{
 };
 
 /// The largest magnitude of a byte: the same on both sides of 0.
-const MOST: f64 = 127.0;
+const MAX_BYTE: f64 = 127.0;
 
 impl<'g> Tensor<'g> {
     /// The scale by which the largest magnitude along axes becomes 127, these axes kept with extent 1;
     /// 1 where all is 0.
     #[track_caller]
-    pub fn quantisation_scale(self, axes: impl crate::Axes) -> Tensor<'g> {
-        let most = self.of_floats("quantisation_scale").abs().max_keepdims(axes) / MOST;
+    pub fn quantization_scale(self, axes: impl crate::Axes) -> Tensor<'g> {
+        let most = self.of_floats("quantization_scale").abs().amax_keepdims(axes) / MAX_BYTE;
         most.equal(0.0).select(1.0, most)
     }
 
@@ -32,12 +32,12 @@ impl<'g> Tensor<'g> {
     ///
     /// [`OpError::DType`] unless of i32 and of floats; [`OpError::Broadcast`].
     #[track_caller]
-    pub fn dequantise(self, scale: Tensor<'g>) -> Tensor<'g> {
+    pub fn dequantize(self, scale: Tensor<'g>) -> Tensor<'g> {
         if !self.failed() && self.dtype() != DType::I32 {
             let reason = OpError::DType(self.dtype());
-            return self.graph().refuse("dequantise", &[self, scale], reason);
+            return self.graph().refuse("dequantize", &[self, scale], reason);
         }
-        let scale = scale.of_floats("dequantise");
+        let scale = scale.of_floats("dequantize");
         self.cast(scale.dtype()) * scale
     }
 
@@ -113,9 +113,9 @@ impl<'g> Tensor<'g> {
 
 /// From the formulas.
 pub(super) fn samples() -> Vec<Sample> {
-    let dequantise = Function::new(
-        "dequantise",
-        |x| x[0].dequantise(x[1]),
+    let dequantize = Function::new(
+        "dequantize",
+        |x| x[0].dequantize(x[1]),
         |x| {
             Array64::from_fn(Meta::new([4, 3, 5], DType::F32), |c| {
                 // A scale for all, or one for each channel of an axis that is not the last.
@@ -126,10 +126,10 @@ pub(super) fn samples() -> Vec<Sample> {
     );
     // One scale for each channel of the axis in the middle.
     let by_channel = Function::new(
-        "dequantise",
+        "dequantize",
         |x| {
-            let scale = x[0].quantisation_scale([0, 2]);
-            x[0].quantise(scale).dequantise(scale)
+            let scale = x[0].quantization_scale([0, 2]);
+            x[0].quantize(scale).dequantize(scale)
         },
         |x| {
             Array64::from_fn(Meta::new([4, 3, 5], DType::F32), |c| {
@@ -139,10 +139,10 @@ pub(super) fn samples() -> Vec<Sample> {
             })
         },
     )
-    .with("[quantised along an axis]");
+    .with("[quantized along an axis]");
     let scale = Function::new(
-        "quantisation_scale",
-        |x| x[0].quantisation_scale(1),
+        "quantization_scale",
+        |x| x[0].quantization_scale(1),
         |x| {
             Array64::from_fn(Meta::new([3, 1], DType::F32), |c| {
                 (0..5).map(|k| x[0].at(&[c[0], k]).abs()).fold(0.0, f64::max) / 127.0
@@ -166,9 +166,9 @@ pub(super) fn samples() -> Vec<Sample> {
     let integers = Domain::Values(&[-127.0, 127.0, 0.0, -1.0, 1.0, 100.0, -100.0]);
     let of = |dims: &[usize], dtype| Meta::new(dims, dtype);
     vec![
-        Sample::new(dequantise.clone(), [of(&[4, 3, 5], DType::I32), of(&[1], DType::F32)])
+        Sample::new(dequantize.clone(), [of(&[4, 3, 5], DType::I32), of(&[1], DType::F32)])
             .bound(Bound::Ulp(1), "a product"),
-        Sample::new(dequantise, [of(&[4, 3, 5], DType::I32), of(&[3, 1], DType::F32)])
+        Sample::new(dequantize, [of(&[4, 3, 5], DType::I32), of(&[3, 1], DType::F32)])
             .bound(Bound::Ulp(1), "a product")
             .named("by channel"),
         Sample::new(by_channel, [of(&[4, 3, 5], DType::F32)])

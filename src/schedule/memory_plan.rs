@@ -4,7 +4,7 @@ use super::arena::aligned;
 
 /// A value and when it is alive.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Life {
+pub(super) struct LiveRange {
     /// Words it needs.
     pub words: usize,
     /// The step that writes it.
@@ -18,14 +18,14 @@ pub(super) struct Life {
 /// Values are placed in the order in which they are written. Each takes the smallest free slot
 /// that is large enough, else grows the largest free one, else gets a new one. A slot becomes free
 /// after the step that reads its value last, so no step reads and writes one slot.
-pub(super) fn assign(lives: &[Life]) -> (Vec<usize>, Vec<usize>) {
-    let mut order: Vec<usize> = (0..lives.len()).collect();
-    order.sort_by_key(|&value| lives[value].from);
+pub(super) fn assign(ranges: &[LiveRange]) -> (Vec<usize>, Vec<usize>) {
+    let mut order: Vec<usize> = (0..ranges.len()).collect();
+    order.sort_by_key(|&value| ranges[value].from);
     let mut slots: Vec<usize> = Vec::new();
     let mut busy_until: Vec<usize> = Vec::new();
-    let mut assigned = vec![0; lives.len()];
+    let mut assigned = vec![0; ranges.len()];
     for value in order {
-        let Life { words, from, to } = lives[value];
+        let LiveRange { words, from, to } = ranges[value];
         let words = aligned(words.max(1));
         let free = || (0..slots.len()).filter(|&slot| busy_until[slot] < from);
         let fitting = free().filter(|&slot| slots[slot] >= words).min_by_key(|&slot| slots[slot]);
@@ -50,22 +50,22 @@ mod tests {
     #[test]
     fn values_alive_together_never_share() {
         let mut noise = Noise::new(1);
-        let lives: Vec<Life> = (0..200)
-            .map(|from| Life {
+        let ranges: Vec<LiveRange> = (0..200)
+            .map(|from| LiveRange {
                 words: (noise.unit() * 1000.0) as usize,
                 from,
                 to: from + (noise.unit() * 12.0) as usize,
             })
             .collect();
-        let (slot, sizes) = assign(&lives);
-        for (i, a) in lives.iter().enumerate() {
+        let (slot, sizes) = assign(&ranges);
+        for (i, a) in ranges.iter().enumerate() {
             assert!(sizes[slot[i]] >= a.words);
-            for (j, b) in lives.iter().enumerate().skip(i + 1) {
+            for (j, b) in ranges.iter().enumerate().skip(i + 1) {
                 let together = a.from <= b.to && b.from <= a.to;
                 assert!(!(together && slot[i] == slot[j]), "{i} and {j} share slot {}", slot[i]);
             }
         }
-        let all: usize = lives.iter().map(|life| life.words).sum();
+        let all: usize = ranges.iter().map(|life| life.words).sum();
         let shared: usize = sizes.iter().sum();
         assert!(shared * 8 < all, "{shared} of {all} words");
     }

@@ -83,8 +83,8 @@ impl<'g> Tensor<'g> {
     ///
     /// PyTorch's `repeat_interleave`.
     #[track_caller]
-    pub fn repeat(self, times: usize, axis: i32) -> Tensor<'g> {
-        self.repeated("repeat", times, axis, |extent| [extent, times], |axis| axis + 1)
+    pub fn repeat_interleave(self, times: usize, axis: i32) -> Tensor<'g> {
+        self.repeated("repeat_interleave", times, axis, |extent| [extent, times], |axis| axis + 1)
     }
 
     #[track_caller]
@@ -273,7 +273,7 @@ impl<'g> Tensor<'g> {
         }
         let last = extent as i32 - 1;
         let at = self.positions(extent, (low, high)).abs();
-        self.gather((-((-at + last).abs()) + last).cast(DType::U32), axis)
+        self.index_select((-((-at + last).abs()) + last).cast(DType::U32), axis)
     }
 
     /// Padding along an axis by the elements at its ends.
@@ -292,7 +292,7 @@ impl<'g> Tensor<'g> {
             return self.graph().refuse("pad_replicate", &[self], OpError::Empty);
         }
         let at = self.positions(extent, (low, high));
-        self.gather(at.maximum(0).minimum(extent as i32 - 1).cast(DType::U32), axis)
+        self.index_select(at.maximum(0).minimum(extent as i32 - 1).cast(DType::U32), axis)
     }
 
     /// Coordinates of a padded axis, counted from its first element.
@@ -423,7 +423,12 @@ pub(super) fn samples() -> Vec<Sample> {
         moves(&[3, 4], moving("tile", &[3, 8], |x| x.tile(2, 1), |c| Some(vec![c[0], c[1] % 4]))),
         moves(
             &[3, 4],
-            moving("repeat", &[9, 4], |x| x.repeat(3, 0), |c| Some(vec![c[0] / 3, c[1]])),
+            moving(
+                "repeat_interleave",
+                &[9, 4],
+                |x| x.repeat_interleave(3, 0),
+                |c| Some(vec![c[0] / 3, c[1]]),
+            ),
         ),
         moves(
             &[2, 4, 3],

@@ -1,6 +1,6 @@
 //! Parts of a kernel's problem, by the definition of its operation.
 
-use super::approx::Approx;
+use super::error_bound::Approx;
 use crate::{
     array64::Array64,
     dtype::DType,

@@ -1,4 +1,4 @@
-//! Normalisation that keeps statistics of what passed while training.
+//! Normalization that keeps statistics of what passed while training.
 
 use super::{
     Mode, Module, Scope,
@@ -7,7 +7,7 @@ use super::{
 use crate::{dtype::DType, error::OpError, graph::Tensor, init::Init};
 use std::panic::Location;
 
-/// Batch normalisation over `[n, channels, ..]`, then a scale and a shift for each channel.
+/// Batch normalization over `[n, channels, ..]`, then a scale and a shift for each channel.
 ///
 /// While training, the mean and the biased variance are those of the batch, and the variables
 /// `running_mean` and `running_var` follow the mean and the unbiased variance:
@@ -90,7 +90,7 @@ impl<'g> Running<'g> {
         Running { mean, var }
     }
 
-    /// What is normalised by them instead of by its own.
+    /// What is normalized by them instead of by its own.
     fn normalized(&self, cx: &mut Scope<'g>, x: Tensor<'g>, eps: f64, affine: bool) -> Tensor<'g> {
         let [mean, var] = [self.mean, self.var].map(|v| v.reshape(by_channel(x)));
         let deviation = (var + eps).sqrt();
@@ -173,7 +173,7 @@ impl Module for BatchNorm {
     }
 }
 
-/// Instance normalisation over `[n, channels, ..]`: each channel of each example on its own, then a
+/// Instance normalization over `[n, channels, ..]`: each channel of each example on its own, then a
 /// scale and a shift for each channel.
 ///
 /// With [`running`](Self::running) statistics the variables `running_mean` and `running_var` follow

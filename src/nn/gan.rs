@@ -27,7 +27,7 @@ pub fn generator_loss(fake: Tensor<'_>) -> Tensor<'_> {
 }
 
 /// The length of the slope of each score by what it is a score of: `[n]`.
-fn slopes<'g>(scores: Tensor<'g>, of: Tensor<'g>) -> Tensor<'g> {
+fn score_gradients<'g>(scores: Tensor<'g>, of: Tensor<'g>) -> Tensor<'g> {
     let slopes = autodiff::grad(scores.sum(..), &[of])[0];
     slopes.reshape([of.dim(0), of.shape().len() / of.dim(0).max(1)])
 }
@@ -44,7 +44,7 @@ fn slopes<'g>(scores: Tensor<'g>, of: Tensor<'g>) -> Tensor<'g> {
 /// Gulrajani et al. 2017, "Improved Training of Wasserstein GANs", arXiv:1704.00028.
 #[track_caller]
 pub fn gradient_penalty<'g>(scores: Tensor<'g>, x: Tensor<'g>) -> Tensor<'g> {
-    let off = slopes(scores, x).norm(1) - 1.0;
+    let off = score_gradients(scores, x).norm(1) - 1.0;
     (off * off).mean(..)
 }
 
@@ -60,7 +60,7 @@ pub fn gradient_penalty<'g>(scores: Tensor<'g>, x: Tensor<'g>) -> Tensor<'g> {
 /// Mescheder et al. 2018, "Which Training Methods for GANs do actually Converge?", arXiv:1801.04406.
 #[track_caller]
 pub fn r1_penalty<'g>(scores: Tensor<'g>, x: Tensor<'g>) -> Tensor<'g> {
-    let slopes = slopes(scores, x);
+    let slopes = score_gradients(scores, x);
     (slopes * slopes).sum(1).mean(..)
 }
 

@@ -60,7 +60,7 @@ pub(super) fn samples() -> Vec<Sample> {
     );
     let permutation = Function::new(
         "permutation",
-        |x| x[0].gather(x[0].graph().permutation(9), 0).sort(0, false),
+        |x| x[0].index_select(x[0].graph().permutation(9), 0).sort(0, false),
         |x| Array64 { meta: u32s(&[9]), data: sorted(&x[0].data) },
     );
     vec![

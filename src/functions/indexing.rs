@@ -39,7 +39,7 @@ impl<'g> Tensor<'g> {
         };
         let (flat, extent) = self.places(indices, axes);
         let shape = self.shape();
-        self.reshape([&[extent], &shape.dims()[axes..]].concat()).gather(flat, 0)
+        self.reshape([&[extent], &shape.dims()[axes..]].concat()).index_select(flat, 0)
     }
 
     /// This tensor with updates added at coordinates of the first axes; those outside are left out.

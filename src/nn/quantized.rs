@@ -12,9 +12,9 @@ use std::panic::Location;
 /// same parameters. [`store`](Self::store) makes bytes of them, once.
 ///
 /// ```
-/// use wgrad::{Array, DType, Device, Graph, Variables, nn::{Dense, Mode, Module, QuantisedDense, Scope}};
+/// use wgrad::{Array, DType, Device, Graph, Variables, nn::{Dense, Mode, Module, QuantizedDense, Scope}};
 ///
-/// let (dense, bytes) = (Dense::new(3), QuantisedDense::new(3));
+/// let (dense, bytes) = (Dense::new(3), QuantizedDense::new(3));
 /// let variables = Variables::new(0);
 /// let x = Array::new([1, 4], &[0.5f32, -1.0, 0.25, 2.0])?;
 /// let run = |layer: &dyn Module| {
@@ -39,13 +39,13 @@ use std::panic::Location;
 /// As of [`Dense`](super::Dense); `weight_bytes` is `[units, ceil(inputs / 4)]` in u32, `weight_scale`
 /// `[units]`.
 #[derive(Clone, Debug)]
-pub struct QuantisedDense {
+pub struct QuantizedDense {
     units: usize,
     calibrated: bool,
     line: &'static Location<'static>,
 }
 
-/// A [`Conv2d`](super::Conv2d) whose weight is bytes: see [`QuantisedDense`].
+/// A [`Conv2d`](super::Conv2d) whose weight is bytes: see [`QuantizedDense`].
 ///
 /// # Shapes
 ///
@@ -58,7 +58,7 @@ pub struct QuantisedDense {
 /// Kept by the graph: [`OpError::Rank`]; [`OpError::Indivisible`]; as of
 /// [`Tensor::convolution_i8`].
 #[derive(Clone, Debug)]
-pub struct QuantisedConv2d {
+pub struct QuantizedConv2d {
     channels: usize,
     window: [usize; 2],
     geometry: Geometry,
@@ -67,7 +67,7 @@ pub struct QuantisedConv2d {
 }
 
 /// A layer of floats that remembers the largest magnitude of all its inputs, in `input_most`, for the
-/// [`calibrated`](QuantisedDense::calibrated) layer of bytes that will stand in its place. It is
+/// [`calibrated`](QuantizedDense::calibrated) layer of bytes that will stand in its place. It is
 /// updated by every run of a program that keeps effects.
 #[derive(Clone, Debug)]
 pub struct Calibrating<M>(pub M);
@@ -79,7 +79,7 @@ impl<M: Module> Module for Calibrating<M> {
 
     fn forward<'g>(&self, cx: &mut Scope<'g>, x: Tensor<'g>) -> Tensor<'g> {
         let most = input_most(cx);
-        cx.graph().assign(most, most.maximum(x.abs().max(..)));
+        cx.graph().assign(most, most.maximum(x.abs().amax(..)));
         self.0.forward(cx, x)
     }
 }
@@ -91,7 +91,7 @@ fn input_most<'g>(cx: &mut Scope<'g>) -> Tensor<'g> {
 /// The scale of an input: of this one, or of all that a calibration has seen.
 fn input_scale<'g>(cx: &mut Scope<'g>, x: Tensor<'g>, calibrated: bool) -> Tensor<'g> {
     let most = if calibrated { input_most(cx).reshape([1]) } else { x };
-    most.quantisation_scale(..).reshape([])
+    most.quantization_scale(..).reshape([])
 }
 
 /// Bytes and scales of a weight, whose bytes have such extents.
@@ -108,20 +108,20 @@ fn biased<'g>(
     scale: Tensor<'g>,
 ) -> Tensor<'g> {
     let bias = cx.variable("bias", scales.shape(), DType::F32, Init::Zeros);
-    sums.dequantise(scales * scale) + bias
+    sums.dequantize(scales * scale) + bias
 }
 
-impl QuantisedDense {
+impl QuantizedDense {
     /// In place of a layer with this many outputs.
     #[track_caller]
     pub fn new(units: usize) -> Self {
-        QuantisedDense { units, calibrated: false, line: Location::caller() }
+        QuantizedDense { units, calibrated: false, line: Location::caller() }
     }
 
     /// Takes the scale of the input from what [`Calibrating`] has seen: so the examples of a batch
     /// do not affect each other, and no run looks for the largest. What is larger is cut off.
     pub fn calibrated(self) -> Self {
-        QuantisedDense { calibrated: true, ..self }
+        QuantizedDense { calibrated: true, ..self }
     }
 
     /// Appends to the graph what makes bytes of the weight, `[units, inputs]`.
@@ -129,13 +129,13 @@ impl QuantisedDense {
         let _line = cx.at(self.line);
         let trained = cx.variable("weight", [self.units, inputs], DType::F32, Init::Zeros);
         let [bytes, scales] = weight(cx, &[self.units, inputs.div_ceil(4)]);
-        let scale = trained.quantisation_scale(1);
-        cx.graph().assign(bytes, trained.quantise(scale).pack_i8());
+        let scale = trained.quantization_scale(1);
+        cx.graph().assign(bytes, trained.quantize(scale).pack_i8());
         cx.graph().assign(scales, scale.squeeze(1));
     }
 }
 
-impl Module for QuantisedDense {
+impl Module for QuantizedDense {
     fn name(&self) -> &str {
         "dense"
     }
@@ -144,23 +144,23 @@ impl Module for QuantisedDense {
         let _line = cx.at(self.line);
         let scale = input_scale(cx, x, self.calibrated);
         let [bytes, scales] = weight(cx, &[self.units, x.dim(-1).div_ceil(4)]);
-        let sums = x.quantise(scale).pack_i8().matmul_i8(bytes);
+        let sums = x.quantize(scale).pack_i8().matmul_i8(bytes);
         biased(cx, sums, scales, scale)
     }
 }
 
-impl QuantisedConv2d {
+impl QuantizedConv2d {
     /// In place of a layer with this many channels of the output, and a window that moves so.
     #[track_caller]
     pub fn new(channels: usize, window: [usize; 2], geometry: Geometry) -> Self {
         let line = Location::caller();
-        QuantisedConv2d { channels, window, geometry, calibrated: false, line }
+        QuantizedConv2d { channels, window, geometry, calibrated: false, line }
     }
 
     /// Takes the scale of the input from what [`Calibrating`] has seen: see
-    /// [`QuantisedDense::calibrated`].
+    /// [`QuantizedDense::calibrated`].
     pub fn calibrated(self) -> Self {
-        QuantisedConv2d { calibrated: true, ..self }
+        QuantizedConv2d { calibrated: true, ..self }
     }
 
     /// Bytes and scales of the weight, which sees so many channels.
@@ -177,14 +177,14 @@ impl QuantisedConv2d {
         let dims = [self.channels, seen, self.window[0], self.window[1]];
         let trained = cx.variable("weight", dims, DType::F32, Init::Zeros);
         let [bytes, scales] = self.weight(cx, seen);
-        let scale = trained.quantisation_scale([1, 2, 3]);
-        let last = trained.quantise(scale).transpose([0, 2, 3, 1]);
+        let scale = trained.quantization_scale([1, 2, 3]);
+        let last = trained.quantize(scale).transpose([0, 2, 3, 1]);
         cx.graph().assign(bytes, last.pack_i8());
         cx.graph().assign(scales, scale.reshape([self.channels]));
     }
 }
 
-impl Module for QuantisedConv2d {
+impl Module for QuantizedConv2d {
     fn name(&self) -> &str {
         "conv2d"
     }
@@ -201,7 +201,7 @@ impl Module for QuantisedConv2d {
         }
         let scale = input_scale(cx, x, self.calibrated);
         let [n, rows, columns] = [0, 2, 3].map(|axis| x.dim(axis));
-        let last = x.quantise(scale).transpose([0, 2, 3, 1]);
+        let last = x.quantize(scale).transpose([0, 2, 3, 1]);
         // Each group has words of its own.
         let seen = number / by;
         let bytes = last.reshape([n, rows, columns, by, seen]).pack_i8();

@@ -12,12 +12,12 @@ use crate::graph::{Effect, NodeId};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// What must stay in memory after its group: results and new values of variables.
-pub(super) struct Kept<'a> {
+pub(super) struct LiveOut<'a> {
     pub outputs: &'a [NodeId],
     pub effects: &'a [Effect],
 }
 
-impl Kept<'_> {
+impl LiveOut<'_> {
     pub fn contains(&self, node: NodeId) -> bool {
         self.outputs.contains(&node) || self.effects.iter().any(|effect| effect.value == node)
     }
@@ -39,8 +39,8 @@ pub(super) enum Count {
 
 /// Merges maps until no two can be. Groups are in an order in which operands come first, before
 /// and after.
-pub(super) fn merge(groups: Vec<Group>, kept: &Kept<'_>, count: Count) -> Vec<Group> {
-    let mut merger = Merger::new(groups, kept, count);
+pub(super) fn merge(groups: Vec<Group>, live_out: &LiveOut<'_>, count: Count) -> Vec<Group> {
+    let mut merger = Merger::new(groups, live_out, count);
     let mut first = 0;
     while first < merger.order.len() {
         let a = merger.order[first];
@@ -59,7 +59,7 @@ pub(super) fn merge(groups: Vec<Group>, kept: &Kept<'_>, count: Count) -> Vec<Gr
 
 /// Groups, and who reads what.
 struct Merger<'a> {
-    kept: &'a Kept<'a>,
+    live_out: &'a LiveOut<'a>,
     count: Count,
     groups: Vec<Option<Group>>,
     /// Indices into `groups`, operands first, and where each stands.
@@ -70,10 +70,10 @@ struct Merger<'a> {
 }
 
 impl<'a> Merger<'a> {
-    fn new(groups: Vec<Group>, kept: &'a Kept<'a>, count: Count) -> Self {
+    fn new(groups: Vec<Group>, live_out: &'a LiveOut<'a>, count: Count) -> Self {
         let order: Vec<usize> = (0..groups.len()).collect();
         let mut merger = Merger {
-            kept,
+            live_out,
             count,
             position: order.clone(),
             order,
@@ -190,7 +190,7 @@ impl<'a> Merger<'a> {
             .readers
             .get(&node)
             .is_some_and(|readers| readers.iter().any(|&reader| reader != a && reader != b));
-        others || self.kept.contains(node)
+        others || self.live_out.contains(node)
     }
 
     /// The two groups as one, if order and bindings allow it.
@@ -242,7 +242,7 @@ impl<'a> Merger<'a> {
         nodes.dedup();
         let kind = GroupKind::Map { space: space.clone(), body, terms };
         let group = pruned(Group { roots, operands, nodes, kind });
-        (buffers(&group, self.kept, self.count) <= MAX_BUFFERS).then_some(group)
+        (buffers(&group, self.live_out, self.count) <= MAX_BUFFERS).then_some(group)
     }
 }
 
@@ -290,9 +290,9 @@ fn pruned(mut group: Group) -> Group {
 }
 
 /// Storage buffers a group binds.
-pub(super) fn buffers(group: &Group, kept: &Kept<'_>, count: Count) -> usize {
+pub(super) fn buffers(group: &Group, live_out: &LiveOut<'_>, count: Count) -> usize {
     let once = group.roots.iter().filter(|root| {
-        kept.variable_of(**root).is_some_and(|variable| {
+        live_out.variable_of(**root).is_some_and(|variable| {
             group.operands.contains(&variable) && group.reads_in_place(variable)
         })
     });

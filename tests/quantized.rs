@@ -8,7 +8,7 @@ use wgrad::{
     data::{Dataset, digits},
     nn::{
         self, Activation, Calibrating, Conv2d, Dense, Flatten, MaxPool2d, Mode, Module,
-        QuantisedConv2d, QuantisedDense, Scope, Sequential, Unflatten,
+        QuantizedConv2d, QuantizedDense, Scope, Sequential, Unflatten,
     },
     ops::Geometry,
     optim::Adam,
@@ -29,8 +29,8 @@ fn float_layers() -> (Conv2d, Dense) {
     (Conv2d::new(8, [3, 3]).same(), Dense::new(10))
 }
 
-fn conv() -> QuantisedConv2d {
-    QuantisedConv2d::new(8, [3, 3], Geometry::new(2).same())
+fn conv() -> QuantizedConv2d {
+    QuantizedConv2d::new(8, [3, 3], Geometry::new(2).same())
 }
 
 /// Of floats, trained, whose layers have seen their inputs and are stored as bytes.
@@ -45,15 +45,15 @@ fn trained(train: &Dataset, held: &Dataset) -> Result<(Sequential, Variables), E
     let seeing = network(Calibrating(of_images), Calibrating(of_features));
     let graph = Graph::new();
     let mut cx = Scope::new(&graph, Mode::Eval);
-    let images = graph.input("images", train.images().shape(), DType::F32);
+    let images = graph.input("images", train.inputs().shape(), DType::F32);
     let logits = seeing.forward(&mut cx.child("net"), images);
-    graph.compile(&cpu, &[logits])?.run(&variables, &[("images", train.images())])?;
+    graph.compile(&cpu, &[logits])?.run(&variables, &[("images", train.inputs())])?;
 
     let graph = Graph::new();
     let mut cx = Scope::new(&graph, Mode::Eval);
     let mut inner = cx.child("net");
     conv().store(&mut inner.child("1:conv2d"), 1);
-    QuantisedDense::new(10).store(&mut inner.child("5:dense"), 8 * 4 * 4);
+    QuantizedDense::new(10).store(&mut inner.child("5:dense"), 8 * 4 * 4);
     graph.compile(&cpu, &[])?.run(&variables, &[])?;
     Ok((net, variables))
 }
@@ -67,12 +67,12 @@ fn told(
 ) -> Result<(Vec<f64>, f64), Error> {
     let graph = Graph::new();
     let mut cx = Scope::new(&graph, Mode::Eval);
-    let images = graph.input("images", data.images().shape(), DType::F32);
+    let images = graph.input("images", data.inputs().shape(), DType::F32);
     let labels = graph.input("labels", [data.len()], DType::U32);
     let logits = model.forward(&mut cx.child("net"), images);
     let program = graph.compile_pure(device, &[logits, nn::accuracy(logits, labels)])?;
     let results =
-        program.run(variables, &[("images", data.images()), ("labels", data.labels())])?;
+        program.run(variables, &[("images", data.inputs()), ("labels", data.targets())])?;
     Ok((results.read_blocking(0)?.to_f64(), results.read_blocking(1)?.to_f64()[0]))
 }
 
@@ -87,8 +87,8 @@ fn a_network_of_bytes_tells_what_that_of_floats_tells() -> Result<(), Error> {
     assert!(exact > 0.93, "{exact}: it learned nothing");
 
     let few = held.rows(&(0..16).collect::<Vec<_>>())?;
-    let calibrated = network(conv().calibrated(), QuantisedDense::new(10).calibrated());
-    for net in [network(conv(), QuantisedDense::new(10)), calibrated] {
+    let calibrated = network(conv().calibrated(), QuantizedDense::new(10).calibrated());
+    for net in [network(conv(), QuantizedDense::new(10)), calibrated] {
         let (reference, _) = told(&Device::Reference, &net, &variables, &few)?;
         for device in [Some(Device::cpu()), device::gpu()].into_iter().flatten() {
             let (logits, _) = told(&device, &net, &variables, &few)?;
@@ -119,10 +119,10 @@ fn calibrated_scales_keep_examples_apart() -> Result<(), Error> {
         let y = program.run(&variables, &[("images", &images)])?.read_blocking(0)?.to_f64();
         Ok::<_, Error>(y[..10].to_vec())
     };
-    let one: Vec<f32> = held.rows(&[3])?.images().to_f64().iter().map(|&x| x as f32).collect();
+    let one: Vec<f32> = held.rows(&[3])?.inputs().to_f64().iter().map(|&x| x as f32).collect();
     let beside: Vec<f32> = one.iter().copied().chain([100.0; 64]).collect();
-    let dynamic = network(conv(), QuantisedDense::new(10));
-    let calibrated = network(conv().calibrated(), QuantisedDense::new(10).calibrated());
+    let dynamic = network(conv(), QuantizedDense::new(10));
+    let calibrated = network(conv().calibrated(), QuantizedDense::new(10).calibrated());
     assert_eq!(logits(&calibrated, &one)?, logits(&calibrated, &beside)?);
     assert_ne!(logits(&dynamic, &one)?, logits(&dynamic, &beside)?);
     Ok(())
@@ -199,7 +199,7 @@ fn sums_are_rescaled_exactly() -> Result<(), Error> {
         let graph = Graph::new();
         let packed = graph.input("x", [9, 8], DType::I32).pack_i8();
         let ratio = graph.input("ratio", [5], DType::F32);
-        let y = packed.matmul_i8(packed.slice(0, ..5)).requantise(ratio);
+        let y = packed.matmul_i8(packed.slice(0, ..5)).requantize(ratio);
         let x = Array::new([9, 8], &bytes)?;
         let ratio = Array::new([5], &ratios.map(scale))?;
         let got = y.eval(&device, &[("x", &x), ("ratio", &ratio)])?.to_f64();

@@ -14,27 +14,27 @@ use crate::dtype::DType;
 
 /// Rounds pairs of elements to integers from -127 to 127.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Quantise(pub(crate) QuantiseFn);
+pub struct Quantize(pub(crate) QuantizeFn);
 
 /// The roundings.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
-pub enum QuantiseFn {
+pub enum QuantizeFn {
     /// `x / scale` of floats.
     Multiples,
     /// `x ratio` of an integer and a float.
     Rescaled,
 }
-use QuantiseFn::*;
+use QuantizeFn::*;
 
 /// The largest magnitude of a byte: the same on both sides of 0.
-const MOST: f64 = 127.0;
+const MAX_BYTE: f64 = 127.0;
 
-impl QuantiseFn {
+impl QuantizeFn {
     fn name(self) -> &'static str {
         match self {
-            Multiples => "quantise",
-            Rescaled => "requantise",
+            Multiples => "quantize",
+            Rescaled => "requantize",
         }
     }
 }
@@ -51,8 +51,8 @@ fn multiples(x: f32, scale: f32) -> i32 {
     let normal = |x: f32| if x.abs() < f32::MIN_POSITIVE { 0f32.copysign(x) } else { x };
     let y = f64::from(normal(x)) / f64::from(normal(scale));
     // Comparisons that keep NaN, which becomes 0.
-    let y = if y > MOST { MOST } else { y };
-    let y = if y < -MOST { -MOST } else { y };
+    let y = if y > MAX_BYTE { MAX_BYTE } else { y };
+    let y = if y < -MAX_BYTE { -MAX_BYTE } else { y };
     // Adding 1.5 * 2^52 pushes the fraction out of the significand.
     const SHIFT: f64 = 6_755_399_441_055_744.0;
     ((y + SHIFT) - SHIFT) as i32
@@ -77,9 +77,9 @@ fn rescaled(x: i32, ratio: f32) -> i32 {
     if (x < 0) == (bits >> 31 == 1) { byte } else { -byte }
 }
 
-impl Scalar for QuantiseFn {
+impl Scalar for QuantizeFn {
     fn wgsl(&self, x: &[&str], _: DType, _: DType) -> Wgsl {
-        Wgsl::with(format!("{}({}, {})", self.name(), x[0], x[1]), &["quantise"])
+        Wgsl::with(format!("{}({}, {})", self.name(), x[0], x[1]), &["quantize"])
     }
 
     fn cpu(&self, x: &[&[u32]], _: DType, _: DType, out: &mut [u32]) {
@@ -106,7 +106,7 @@ impl Scalar for QuantiseFn {
                 }
             }
         };
-        if y.is_nan() { 0.0 } else { y.round_ties_even().clamp(-MOST, MOST) + 0.0 }
+        if y.is_nan() { 0.0 } else { y.round_ties_even().clamp(-MAX_BYTE, MAX_BYTE) + 0.0 }
     }
 
     fn accuracy(&self, _: DType, _: DType) -> (Bound, &'static str) {
@@ -117,7 +117,7 @@ impl Scalar for QuantiseFn {
 impl<'g> Tensor<'g> {
     /// Floats as multiples of a scale, from -127 to 127: `round(x / scale)`, of two the even one, in
     /// i32. The scale is broadcast: one for all, or one for each channel, as
-    /// [`quantisation_scale`](Self::quantisation_scale) gives it along any axes.
+    /// [`quantization_scale`](Self::quantization_scale) gives it along any axes.
     ///
     /// # Numerics
     ///
@@ -132,7 +132,7 @@ impl<'g> Tensor<'g> {
     ///
     /// [`OpError::DType`] unless of floats; [`OpError::DTypes`]; [`OpError::Broadcast`].
     #[track_caller]
-    pub fn quantise(self, scale: impl Operand<'g>) -> Tensor<'g> {
+    pub fn quantize(self, scale: impl Operand<'g>) -> Tensor<'g> {
         self.rounded(scale.tensor_like(self), Multiples)
     }
 
@@ -158,29 +158,29 @@ impl<'g> Tensor<'g> {
     ///
     /// `QLinearMatMul` and `QLinearConv` of ONNX, without zero points.
     #[track_caller]
-    pub fn requantise(self, ratio: Tensor<'g>) -> Tensor<'g> {
+    pub fn requantize(self, ratio: Tensor<'g>) -> Tensor<'g> {
         self.rounded(ratio, Rescaled)
     }
 
     #[track_caller]
-    fn rounded(self, other: Tensor<'g>, function: QuantiseFn) -> Tensor<'g> {
+    fn rounded(self, other: Tensor<'g>, function: QuantizeFn) -> Tensor<'g> {
         match self.shape().broadcast_with(&other.shape()) {
             Some(shape) => {
                 let operands = [self, other].map(|x| x.broadcast_to(shape.clone()));
-                self.graph.push(Quantise(function), &operands)
+                self.graph.push(Quantize(function), &operands)
             }
             None => self.graph.refuse(function.name(), &[self, other], OpError::Broadcast),
         }
     }
 }
 
-impl std::fmt::Display for Quantise {
+impl std::fmt::Display for Quantize {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(self.0.name())
     }
 }
 
-impl Operation for Quantise {
+impl Operation for Quantize {
     fn name(&self) -> &'static str {
         self.0.name()
     }
@@ -217,7 +217,7 @@ impl Operation for Quantise {
     }
 
     fn class(&self, _: &[&Meta], _: &Meta) -> Class {
-        Class::Pointwise(Pointwise::Quantise(self.0))
+        Class::Pointwise(Pointwise::Quantize(self.0))
     }
 
     fn kernel(&self, _: &[&Meta], _: &Meta) -> Option<Kernel> {
@@ -229,10 +229,10 @@ impl Operation for Quantise {
     }
 
     fn samples() -> Vec<Sample> {
-        let of = |function: QuantiseFn, dims: &[usize], x: Domain, other: Domain| {
+        let of = |function: QuantizeFn, dims: &[usize], x: Domain, other: Domain| {
             let dtype = if function == Multiples { DType::F32 } else { DType::I32 };
             let (bound, reason) = function.accuracy(dtype, DType::I32);
-            Sample::new(Quantise(function), [Meta::new(dims, dtype), Meta::new(dims, DType::F32)])
+            Sample::new(Quantize(function), [Meta::new(dims, dtype), Meta::new(dims, DType::F32)])
                 .operand(0, x)
                 .operand(1, other)
                 .bound(bound, reason)
@@ -252,7 +252,7 @@ impl Operation for Quantise {
     }
 }
 
-/// Multiples of 1.5, 0.7 (as an f32 is near it) and 3 by halves, and their neighbours.
+/// Multiples of 1.5, 0.7 (as an f32 is near it) and 3 by halves, and their neighbors.
 const TIES: &[f64] = &[
     0.75,
     -2.25,

@@ -113,7 +113,7 @@ impl<'g> Tensor<'g> {
             Ok(axes) => axes.into_iter().map(|axis| axis as i32).collect::<Vec<_>>(),
             Err(reason) => return x.graph().refuse("log_sum_exp", &[x], reason),
         };
-        let max = x.max_keepdims(axes.as_slice()).detach();
+        let max = x.amax_keepdims(axes.as_slice()).detach();
         // Nothing can be subtracted from an infinity.
         let max = max.is_inf().select(0.0, max);
         ((x - max).exp().sum_keepdims(axes.as_slice()).log() + max).squeeze(axes.as_slice())
@@ -210,7 +210,7 @@ impl<'g> Tensor<'g> {
     /// PyTorch's `linalg.vector_norm`.
     #[track_caller]
     pub fn norm_max(self, axes: impl Axes) -> Tensor<'g> {
-        self.of_floats("norm_max").abs().max(axes)
+        self.of_floats("norm_max").abs().amax(axes)
     }
 
     /// The root of order `p` of the sum of the powers of magnitudes along axes,
@@ -253,7 +253,7 @@ impl<'g> Tensor<'g> {
     ///
     /// # Numerics
     ///
-    /// From products of 2, 4, 8, .. neighbours: where those overflow, so does what they are in, even
+    /// From products of 2, 4, 8, .. neighbors: where those overflow, so does what they are in, even
     /// beside a factor that makes up for it. Integers wrap.
     ///
     /// # Gradient
