@@ -1,6 +1,7 @@
 //! Causal attention and its derivatives.
 //!
-//! Run with `cargo bench --bench attention`; `-- --quick` takes less time, `-- TEXT` some of them.
+//! Run with `cargo bench --bench attention`; add `-- --quick` for a shorter run, `-- TEXT` to
+//! filter.
 
 mod family;
 

@@ -1,6 +1,7 @@
-//! Convolution, its gradients, its like in bytes, and pooling.
+//! Convolution, its gradients, its int8 version, and pooling.
 //!
-//! Run with `cargo bench --bench convolutions`; `-- --quick` takes less time, `-- TEXT` some of them.
+//! Run with `cargo bench --bench convolutions`; add `-- --quick` for a shorter run, `-- TEXT` to
+//! filter.
 
 mod family;
 

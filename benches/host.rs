@@ -1,7 +1,7 @@
-//! What a step costs the host: recording and submitting it, without waiting for the device.
+//! Host overhead of a step: recording and submitting it, without waiting for the device.
 //!
-//! Beside it, what wgpu itself needs to record as many dispatches in one pass. Run with
-//! `cargo bench --bench host`; the device is the one that `--device gpu` would take.
+//! The baseline is wgpu itself recording the same number of dispatches in one pass. Run with
+//! `cargo bench --bench host`; the device is the one that `--device gpu` selects.
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use std::time::{Duration, Instant};
@@ -87,7 +87,7 @@ fn step(criterion: &mut Criterion) -> Result<(), Error> {
     Ok(())
 }
 
-/// Dispatches of a shader that does nothing, through wgpu alone.
+/// Dispatches of a trivial copy shader, directly through wgpu.
 struct Raw {
     device: wgpu::Device,
     queue: wgpu::Queue,

@@ -1,6 +1,7 @@
 //! A step of Adam.
 //!
-//! Run with `cargo bench --bench optimizers`; `-- --quick` takes less time, `-- TEXT` some of them.
+//! Run with `cargo bench --bench optimizers`; add `-- --quick` for a shorter run, `-- TEXT` to
+//! filter.
 
 mod family;
 

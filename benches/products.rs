@@ -1,6 +1,7 @@
-//! Products of square matrices of f32, of f16, and of bytes.
+//! Products of square matrices in f32, f16 and int8.
 //!
-//! Run with `cargo bench --bench products`; `-- --quick` takes less time, `-- TEXT` some of them.
+//! Run with `cargo bench --bench products`; add `-- --quick` for a shorter run, `-- TEXT` to
+//! filter.
 
 mod family;
 

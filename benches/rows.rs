@@ -1,6 +1,6 @@
-//! Functions of elements, reductions, and functions of whole rows.
+//! Elementwise functions, reductions, and row-wise functions.
 //!
-//! Run with `cargo bench --bench rows`; `-- --quick` takes less time, `-- TEXT` some of them.
+//! Run with `cargo bench --bench rows`; add `-- --quick` for a shorter run, `-- TEXT` to filter.
 
 mod family;
 

@@ -1,6 +1,7 @@
-//! Rows of a table by index, and sums of rows by index.
+//! Gather and scatter-add of table rows by index.
 //!
-//! Run with `cargo bench --bench selections`; `-- --quick` takes less time, `-- TEXT` some of them.
+//! Run with `cargo bench --bench selections`; add `-- --quick` for a shorter run, `-- TEXT` to
+//! filter.
 
 mod family;
 

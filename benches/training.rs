@@ -1,6 +1,7 @@
-//! Whole steps of training, and one inference: the models that other engines are measured by.
+//! Complete training steps, and one inference: the models used to compare with other engines.
 //!
-//! Run with `cargo bench --bench training`; `-- --quick` takes less time, `-- TEXT` some of them.
+//! Run with `cargo bench --bench training`; add `-- --quick` for a shorter run, `-- TEXT` to
+//! filter.
 
 mod family;
 

@@ -1,9 +1,9 @@
-//! Writing like a book: long short-term memory learns which character comes next.
+//! A character-level language model of a book with an LSTM.
 //!
-//! The text is read in parallel from as many places as there are rows in a batch, 64 characters a
-//! step; the state is carried on from step to step in variables of the device. The last twentieth of
-//! the text is held out: the perplexity there is how many characters the network hesitates between.
-//! Any text will do; the King James Version has 4.4 million characters:
+//! The text is read in parallel from as many positions as there are rows in a batch, 64 characters
+//! per step; the state is carried over from step to step in device variables. The last twentieth of
+//! the text is held out; the perplexity on it is the effective number of characters the network
+//! chooses from. Any text will do; the King James Version has 4.4 million characters:
 //!
 //! ```sh
 //! apt-get install bible-kjv && bible -f 'Gen1:1-Rev22:21' > kjv.txt
@@ -11,7 +11,7 @@
 //! cargo run --release --example characters -- kjv.txt 60       # seconds of training
 //! ```
 //!
-//! With `--expect 6` the example fails where the perplexity of the text held out is larger.
+//! With `--expect 6` the example fails if the perplexity on the held-out text is larger.
 
 use std::time::{Duration, Instant};
 use wgrad::{
@@ -24,7 +24,7 @@ const BATCH: usize = 32;
 const STEPS: usize = 64;
 const HIDDEN: usize = 256;
 
-/// Logits of the characters that follow; the state goes on where the last run left it.
+/// Logits of the next characters; the state continues from the previous run.
 fn logits<'g>(cx: &mut Scope<'g>, symbols: Tensor<'g>, kinds: usize) -> Tensor<'g> {
     let graph = cx.graph();
     let before = ["hidden", "cell"].map(|name| {
@@ -41,7 +41,7 @@ fn logits<'g>(cx: &mut Scope<'g>, symbols: Tensor<'g>, kinds: usize) -> Tensor<'
     Dense::new(kinds).init(Init::GlorotUniform).forward(&mut cx.child("fc"), y)
 }
 
-/// A program over rows of characters and those that follow them; it trains if told so.
+/// Compiles a program over rows of characters and their successors, which trains in training mode.
 fn program(device: &Device, rows: usize, kinds: usize, mode: Mode) -> Result<Program, Error> {
     let graph = Graph::new();
     let mut cx = Scope::new(&graph, mode);
@@ -54,7 +54,7 @@ fn program(device: &Device, rows: usize, kinds: usize, mode: Mode) -> Result<Pro
     graph.compile(device, &[loss])
 }
 
-/// The program that gives the odds of the next character after one.
+/// Compiles the program that samples: the probabilities of the next character given one.
 fn writer(device: &Device, kinds: usize) -> Result<Program, Error> {
     let graph = Graph::new();
     let mut cx = Scope::new(&graph, Mode::Eval);
@@ -63,14 +63,14 @@ fn writer(device: &Device, kinds: usize) -> Result<Program, Error> {
     graph.compile(device, &[odds])
 }
 
-/// A text as numbers of characters, each row a part of it.
+/// A text as character indices, split into rows.
 struct Rows<'a> {
     symbols: &'a [u32],
     rows: usize,
 }
 
 impl Rows<'_> {
-    /// Steps until the end of a row.
+    /// Number of steps until the end of a row.
     fn len(&self) -> usize {
         (self.symbols.len() / self.rows).saturating_sub(1) / STEPS
     }
@@ -94,13 +94,13 @@ fn forget(variables: &Variables, rows: usize) -> Result<(), Error> {
     variables.set_all(paths.map(|path| (path, zeros.clone())))
 }
 
-/// A number in `[0, 1)`, as good as needed here.
+/// A random number in `[0, 1)`, of sufficient quality for sampling.
 fn chance(seed: &mut u64) -> f64 {
     *seed = seed.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
     (*seed >> 11) as f64 / (1u64 << 53) as f64
 }
 
-/// Takes `--expect NUMBER` out of the arguments.
+/// Removes `--expect NUMBER` from the arguments.
 fn expectation(args: &mut Vec<String>) -> Result<Option<f64>, Box<dyn std::error::Error>> {
     let Some(at) = args.iter().position(|arg| arg == "--expect") else { return Ok(None) };
     if at + 1 == args.len() {

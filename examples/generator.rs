@@ -1,9 +1,9 @@
-//! Digits that nobody wrote: a generator with styles, and a discriminator that learns to tell its
-//! pictures from real ones.
+//! Synthetic digits from a GAN: a style-based generator, and a discriminator that learns to tell
+//! its images from real ones.
 //!
-//! Both are small relatives of StyleGAN2: styles modulate convolutions, noise is added at each size,
-//! pictures are doubled and halved with a filter, and the discriminator is kept from becoming steep
-//! by a penalty on its slope at real pictures, which takes a derivative of a derivative.
+//! Both are small versions of StyleGAN2: styles modulate convolutions, noise is added at each size,
+//! images are resampled by 2 with a filter, and the discriminator is regularized by a penalty on
+//! its gradient at real images, which requires a second derivative.
 //!
 //! ```sh
 //! cargo run --release --example generator              # 3,000 steps
@@ -38,17 +38,18 @@ fn scores<'g>(cx: &mut Scope<'g>, pictures: Tensor<'g>) -> Tensor<'g> {
     Discriminator::new(32).forward(&mut cx.child("discriminator"), pictures)
 }
 
-/// The parameters of one of the two.
+/// The parameters of one of the two networks.
 fn params<'g>(cx: &Scope<'g>, of: &str) -> Vec<(String, Tensor<'g>)> {
     cx.params().into_iter().filter(|(path, _)| path.starts_with(of)).collect()
 }
 
-/// Adam without the first moment, which would remember another opponent.
+/// Adam without the first moment, which would average over gradients from outdated opponents.
 fn adam(name: &str) -> Adam {
     Adam::new(2e-3).betas(0.0, 0.99).named(name)
 }
 
-/// A step of the discriminator, whose outputs are its loss and the share of pictures it knows.
+/// Compiles a discriminator step, whose outputs are its loss and the fraction of images it
+/// classifies correctly.
 fn judging(device: &Device) -> Result<Program, Error> {
     let graph = Graph::new();
     let mut cx = Scope::new(&graph, Mode::Train);
@@ -63,7 +64,7 @@ fn judging(device: &Device) -> Result<Program, Error> {
     graph.compile(device, &[loss, (right[0] + right[1]) / 2.0])
 }
 
-/// A step of the generator.
+/// Compiles a generator step.
 fn making(device: &Device) -> Result<Program, Error> {
     let graph = Graph::new();
     let mut cx = Scope::new(&graph, Mode::Train);
@@ -74,7 +75,7 @@ fn making(device: &Device) -> Result<Program, Error> {
     graph.compile(device, &[loss])
 }
 
-/// Pictures beside one another, in characters.
+/// Renders images side by side, as characters.
 fn drawn(pictures: &[f64], count: usize) -> String {
     const INK: &[u8] = b" .:-=+*#%@";
     let mut text = String::new();

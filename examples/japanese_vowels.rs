@@ -1,15 +1,15 @@
-//! Who is speaking? Long short-term memory listens to two vowels.
+//! Speaker identification with an LSTM on recordings of two vowels.
 //!
-//! Nine men said /ae/; each recording is 7 to 29 frames of 12 coefficients (Kudo et al. 1999). 270 of
-//! them are trained on, 370 are held out. The set is in the Python package `aeon`:
+//! Nine men said /ae/; each recording is 7 to 29 frames of 12 coefficients (Kudo et al. 1999). 270
+//! of them are used for training, 370 are held out. The set is in the Python package `aeon`:
 //!
 //! ```sh
 //! pip download aeon --no-deps && unzip -j aeon-*.whl '*JapaneseVowels_T*'
 //! cargo run --release --example japanese_vowels -- JapaneseVowels_TRAIN.ts JapaneseVowels_TEST.ts
 //! ```
 //!
-//! A number behind the files is that of the epochs. With `--expect 97` the example fails where fewer
-//! per cent of those held out are told apart.
+//! A number after the files sets the number of epochs. With `--expect 97` the example fails if less
+//! than this percentage of the held-out recordings is classified correctly.
 
 use std::path::Path;
 use wgrad::{
@@ -22,7 +22,7 @@ use wgrad::{
 const BATCH: usize = 30;
 const EPOCHS: usize = 20;
 
-/// Recordings of one length, and how long each really is.
+/// Recordings padded to one length, and their actual lengths.
 struct Recordings<'g> {
     values: Tensor<'g>,
     lengths: Tensor<'g>,
@@ -38,7 +38,7 @@ impl<'g> Recordings<'g> {
         }
     }
 
-    /// The last states, forward and backward, tell the speaker.
+    /// Classifies the speaker from the final states, forward and backward.
     fn logits(&self, cx: &mut Scope<'g>) -> Tensor<'g> {
         let lstm = Recurrent::lstm(64).bidirectional();
         let (_, state) = lstm.run(&mut cx.child("lstm"), self.values, None, Some(self.lengths));
@@ -66,7 +66,8 @@ fn evaluation(device: &Device, count: usize, steps: usize) -> Result<Program, Er
     graph.compile_pure(device, &[nn::accuracy(logits, recordings.labels)])
 }
 
-/// The values with mean 0 and variance 1 in each dimension, by the statistics of the first set.
+/// Normalizes the values to mean 0 and variance 1 in each dimension, with the statistics of the
+/// first set.
 fn standardised(sets: [&Array; 2], lengths: &Array) -> Result<[Array; 2], Error> {
     let (steps, all) = (sets[0].shape().dims()[1], sets[0].to_vec::<f32>()?);
     let real = |frame: &usize| (frame % steps) < lengths.words()[frame / steps] as usize;
@@ -87,7 +88,7 @@ fn standardised(sets: [&Array; 2], lengths: &Array) -> Result<[Array; 2], Error>
     Ok([scaled(sets[0])?, scaled(sets[1])?])
 }
 
-/// Takes `--expect NUMBER` out of the arguments.
+/// Removes `--expect NUMBER` from the arguments.
 fn expectation(args: &mut Vec<String>) -> Result<Option<f64>, Box<dyn std::error::Error>> {
     let Some(at) = args.iter().position(|arg| arg == "--expect") else { return Ok(None) };
     if at + 1 == args.len() {

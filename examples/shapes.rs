@@ -1,7 +1,8 @@
-//! A convolutional network on RGB pictures: what each of its layers is for.
+//! A convolutional network on RGB images, with the purpose of each layer explained.
 //!
-//! The pictures are drawn here: a disc, a square or a cross of any color, on a background of any
-//! other, somewhere in 16x16 pixels. Color says nothing, so the network has to see the shape.
+//! The images are generated: a disc, a square or a cross of random color, on a background of
+//! another, at a random position in 16x16 pixels. Color carries no information, so the network has
+//! to learn the shape.
 //!
 //! ```sh
 //! cargo run --release --example shapes          # 1,500 pictures, 15 epochs
@@ -21,7 +22,7 @@ use wgrad::{
 const EDGE: usize = 16;
 const SHAPES: [&str; 3] = ["disc", "square", "cross"];
 
-/// Pictures `[n, 3, 16, 16]` and which shape is in each.
+/// Draws images `[n, 3, 16, 16]`, labeled with the shape in each.
 fn draw(count: usize, seed: u64) -> Result<Dataset, Error> {
     let mut noise = Noise::new(seed);
     let (mut pixels, mut labels) = (Vec::new(), Vec::new());
@@ -52,16 +53,16 @@ fn main() -> Result<(), Error> {
     };
     let (pictures, epochs) = (number(1, 1500), number(2, 15));
     let network = Sequential::new()
-        // Input: three channels, red, green and blue. Convolution: 8 filters look for edges.
+        // Input: three channels, red, green and blue. Convolution: 8 filters detect edges.
         .add(Conv2d::new(8, [3, 3]).same())
         .add(Activation::relu())
-        // Pooling: the strongest answer of every 2x2 pixels, wherever exactly it was.
+        // Pooling: the strongest activation of every 2x2 pixels, regardless of its exact position.
         .add(MaxPool2d::new(2))
-        // Convolution: 16 filters over the answers of the first look for corners and arcs.
+        // Convolution: 16 filters over the activations of the first detect corners and arcs.
         .add(Conv2d::new(16, [3, 3]).same())
         .add(Activation::relu())
         .add(MaxPool2d::new(2))
-        // Dense: every answer votes for a shape.
+        // Dense: combines all activations into scores of the shapes.
         .add(Flatten::new())
         .add(Dense::new(32))
         .add(Activation::relu())

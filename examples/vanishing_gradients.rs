@@ -1,9 +1,9 @@
 //! Why ReLU replaced the sigmoid: the gradient that reaches each layer of a deep network.
 //!
-//! Two networks of the same shape learn the same digits. For each layer the norm of the gradient
-//! of its weight is printed as training begins and after some steps. The derivative of a sigmoid is
-//! at most a quarter, so its gradient shrinks from layer to layer on the way back; that of a ReLU is
-//! 1 where it is on.
+//! Two networks of the same shape learn the same digits. For each layer the norm of the gradient of
+//! its weight is printed at the start of training and after some steps. The derivative of a sigmoid
+//! is at most a quarter, so its gradient shrinks from layer to layer in the backward pass; that of
+//! a ReLU is 1 where it is active.
 //!
 //! ```sh
 //! cargo run --release --example vanishing_gradients          # 300 steps
@@ -31,7 +31,8 @@ fn network(activation: fn() -> Activation) -> Sequential {
         .add(dense(digits::CLASSES))
 }
 
-/// A step of gradient descent, whose outputs are the loss and the norm of each weight's gradient.
+/// Compiles a step of gradient descent, whose outputs are the loss and the norm of each weight's
+/// gradient.
 fn step(network: &Sequential, device: &Device) -> Result<(Program, Vec<String>), Error> {
     let graph = Graph::new();
     let mut cx = Scope::new(&graph, Mode::Train);

@@ -1,6 +1,6 @@
-//! What the rest of the crate knows of a device.
+//! The device interface used by the rest of the crate.
 //!
-//! A new device is a folder that implements [`Backend`] and [`Executable`], a variant of
+//! To add a device, create a folder that implements [`Backend`] and [`Executable`], a variant of
 //! [`Device`](crate::Device), and a line in `lib.rs`.
 
 use crate::{
@@ -14,56 +14,56 @@ use crate::{
 };
 use std::{fmt, sync::Arc, time::Duration};
 
-/// A device: it makes programs.
+/// A device that compiles programs.
 pub(crate) trait Backend {
-    /// Its name, for people.
+    /// Human-readable name.
     fn name(&self) -> String;
 
-    /// Its kind, for machines: see [`Device::kind`](crate::Device::kind).
+    /// Machine-readable kind: see [`Device::kind`](crate::Device::kind).
     fn kind(&self) -> &'static str;
 
-    /// A program that interprets the graph as it was built; `None` where the device runs plans.
+    /// Creates a program that interprets the graph as built; `None` if the device runs plans.
     fn interpret(&self, graph: &Graph, outputs: &[NodeId], effects: bool) -> Option<Compiled>;
 
-    /// A program that runs a plan.
+    /// Compiles a program that runs a plan.
     ///
     /// # Errors
     ///
-    /// [`CompileError`](crate::CompileError) where the device cannot run it;
-    /// [`RunError::NotPlanned`](crate::RunError::NotPlanned) where it runs no plans.
+    /// [`CompileError`](crate::CompileError) if the device cannot run it;
+    /// [`RunError::NotPlanned`](crate::RunError::NotPlanned) if it does not run plans.
     fn compile(&self, plan: Arc<Plan>) -> Compiled;
 }
 
-/// A program, or why there is none.
+/// A program, or the reason why it could not be compiled.
 pub(crate) type Compiled = Result<Box<dyn Executable>, Error>;
 
 /// A program of a device.
 pub(crate) trait Executable: fmt::Debug + Send + Sync {
-    /// Names and types of its inputs, in order of name.
+    /// Names and types of its inputs, ordered by name.
     fn inputs(&self) -> &[(String, Meta)];
 
-    /// Makes the missing variables and moves all to the device, with everything else that the
-    /// first run would make.
+    /// Initializes missing variables and moves all to the device, along with everything else that
+    /// the first run would allocate.
     ///
     /// # Errors
     ///
     /// [`VariableError`](crate::VariableError), [`DeviceError`](crate::DeviceError).
     fn prepare(&self, store: &mut Store) -> Result<(), Error>;
 
-    /// Runs once; the results may be on their way when this returns. The inputs are in the order of
-    /// [`inputs`](Self::inputs) and have their types.
+    /// Runs once; the results may still be in flight when this returns. The inputs are in the order
+    /// of [`inputs`](Self::inputs) and have the same types.
     ///
     /// # Errors
     ///
-    /// [`RunError::ForeignValue`](crate::RunError::ForeignValue) where an input lives on another
+    /// [`RunError::ForeignValue`](crate::RunError::ForeignValue) if an input lives on another
     /// device; those of [`prepare`](Self::prepare).
     fn run(&self, store: &mut Store, inputs: &[Fed<'_>]) -> Result<Results, Error>;
 
-    /// Runs once, waits for the results, and says how long that took.
+    /// Runs once, waits for the results, and returns the elapsed time.
     ///
     /// # Errors
     ///
-    /// As for [`run`](Self::run).
+    /// Same as [`run`](Self::run).
     #[cfg(not(target_arch = "wasm32"))]
     fn run_timed(
         &self,
@@ -76,16 +76,16 @@ pub(crate) trait Executable: fmt::Debug + Send + Sync {
     }
 }
 
-/// Results of a run, in the order they were asked for.
+/// Results of a run, in the order of the requested outputs.
 pub(crate) type Results = Vec<Arc<dyn Resident>>;
 
-/// How long a run took.
+/// Duration of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RunTime {
-    /// From the call until the results were there, by the clock of the host.
+    /// From the call until the results are available, measured on the host.
     pub wall: Duration,
-    /// From the beginning of the first dispatch to the end of the last, by the clock of a GPU that has
-    /// one.
+    /// From the start of the first dispatch to the end of the last, measured by GPU timestamps if
+    /// supported.
     pub device: Option<Duration>,
 }

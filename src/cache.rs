@@ -1,9 +1,9 @@
-//! Where results that can be made again are kept between runs.
+//! Location of the on-disk cache for reproducible results.
 
 use std::{env, path::PathBuf};
 
-/// The folder: `WGRAD_CACHE_DIR`, or `wgrad` in the system's folder for caches; `None` where there
-/// is no such folder, or `WGRAD_CACHE_DIR` is empty.
+/// The cache directory: `WGRAD_CACHE_DIR`, or `wgrad` in the system's cache directory; `None` if
+/// there is no such directory, or `WGRAD_CACHE_DIR` is empty.
 pub(crate) fn directory() -> Option<PathBuf> {
     let folder = |name| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     if env::var_os("WGRAD_CACHE_DIR").is_some() {

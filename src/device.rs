@@ -1,4 +1,4 @@
-//! Where programs run.
+//! Devices that run programs.
 
 use crate::{
     backend::Backend,
@@ -8,19 +8,19 @@ use crate::{
     reference::ReferenceDevice,
 };
 
-/// Where programs run.
+/// A device that runs programs.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Device {
-    /// An interpreter in f64: the definition of every result, and slow.
+    /// An f64 interpreter: slow, and the definition of every result.
     Reference,
     /// Threads and SIMD.
     Cpu(CpuDevice),
-    /// A graphics adapter.
+    /// A GPU.
     Gpu(GpuDevice),
 }
 
-/// A device by name, as on the command line: `cpu`, `reference`, `gpu`, `gpu:NAME`.
+/// A device selected by name, as on the command line: `cpu`, `reference`, `gpu`, `gpu:NAME`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Selection {
@@ -32,7 +32,7 @@ pub enum Selection {
     Reference,
     /// The best adapter; a software one only if there is no other.
     Gpu,
-    /// The adapter of this index, or the first whose name contains this, ignoring case.
+    /// The adapter with this index, or the first whose name contains this text, ignoring case.
     Adapter(String),
 }
 
@@ -54,22 +54,23 @@ impl std::str::FromStr for Selection {
 }
 
 impl Device {
-    /// The CPU with as many threads as there are cores.
+    /// The CPU with one thread per core.
     pub fn cpu() -> Self {
         Device::Cpu(CpuDevice::new())
     }
 
-    /// The CPU with this many threads, at least one. Results do not depend on their number.
+    /// The CPU with `threads` threads, at least one. Results do not depend on the number of
+    /// threads.
     ///
     /// # Errors
     ///
-    /// [`DeviceError::Threads`] where the system refuses them.
+    /// [`DeviceError::Threads`] if the system refuses them.
     pub fn cpu_with_threads(threads: usize) -> Result<Self, Error> {
         Ok(Device::Cpu(CpuDevice::with_threads(threads)?))
     }
 
-    /// The best hardware adapter, discrete before integrated; the CPU device where there is
-    /// none. Software rasterizers are passed over: the CPU device is faster.
+    /// The best hardware adapter, discrete before integrated; the CPU device if there is none.
+    /// Software rasterizers are skipped: the CPU device is faster.
     #[cfg(not(target_arch = "wasm32"))]
     pub fn best() -> Self {
         match pollster::block_on(gpu::open_best_hardware()) {
@@ -78,11 +79,11 @@ impl Device {
         }
     }
 
-    /// The device that is meant.
+    /// Opens the selected device.
     ///
     /// # Errors
     ///
-    /// [`DeviceError`] where there is no such adapter or it does not open.
+    /// [`DeviceError`] if there is no such adapter or it does not open.
     pub async fn select(selection: &Selection) -> Result<Self, Error> {
         match selection {
             Selection::Best => {
@@ -95,18 +96,18 @@ impl Device {
         }
     }
 
-    /// Blocks until the device that is meant is open.
+    /// Opens the selected device, blocking until it is open.
     ///
     /// # Errors
     ///
-    /// As for [`select`](Self::select).
+    /// Same as [`select`](Self::select).
     #[cfg(not(target_arch = "wasm32"))]
     pub fn select_blocking(selection: &Selection) -> Result<Self, Error> {
         pollster::block_on(Device::select(selection))
     }
 
-    /// The same device; on a GPU the kernels of programs compiled for this handle are proved as
-    /// this says. The CPU and the reference have no driver to doubt.
+    /// Sets when a GPU verifies the kernels of programs compiled for this handle. No effect on the
+    /// CPU and the reference device, which have no driver to verify.
     pub fn with_verification(self, verification: Verification) -> Self {
         match self {
             Device::Gpu(gpu) => Device::Gpu(gpu.with_verification(verification)),
@@ -114,18 +115,18 @@ impl Device {
         }
     }
 
-    /// Its name, for people.
+    /// Human-readable name.
     pub fn name(&self) -> String {
         self.backend().name()
     }
 
-    /// Its kind, for machines: `reference`, `cpu`, `discrete-gpu`, `integrated-gpu`,
-    /// `virtual-gpu`, `software-gpu` or `other-gpu`.
+    /// Machine-readable kind: `reference`, `cpu`, `discrete-gpu`, `integrated-gpu`, `virtual-gpu`,
+    /// `software-gpu` or `other-gpu`.
     pub fn kind(&self) -> &'static str {
         self.backend().kind()
     }
 
-    /// What makes its programs.
+    /// The implementation of this device.
     pub(crate) fn backend(&self) -> &dyn Backend {
         match self {
             Device::Reference => &ReferenceDevice,

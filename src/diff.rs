@@ -1,4 +1,4 @@
-//! Which step of a program goes wrong on a device, on the values of a real run.
+//! Finds the step of a program that goes wrong on a device, using the values of a real run.
 
 use crate::{
     DType, Device, Error,
@@ -14,50 +14,50 @@ use crate::{
 };
 use std::{collections::HashMap, ops::ControlFlow};
 
-/// What was found: see [`Program::diff`].
+/// Outcome of [`Program::diff`].
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Diff {
-    /// Steps that were compared.
+    /// Number of steps compared.
     pub steps: usize,
-    /// Results of them that were compared, on each device.
+    /// Number of step results compared, over all devices.
     pub compared: usize,
-    /// The largest error on each device, as a share of what is allowed.
+    /// The largest error on each device, relative to the allowed error.
     pub worst: Vec<f64>,
-    /// The first step whose result is beyond its bound.
+    /// The first step whose result exceeds its bound.
     pub divergence: Option<Divergence>,
-    /// The first step that makes NaN or infinity of finite numbers, rightly or not.
+    /// The first step that produces NaN or infinity from finite operands, correctly or not.
     pub not_finite: Option<NotFinite>,
 }
 
-/// A step whose result is beyond its bound.
+/// A step whose result exceeds its bound.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Divergence {
-    /// Number of the step, as `wgrad plan` counts them.
+    /// Index of the step, as numbered by `wgrad plan`.
     pub step: usize,
-    /// The operations in it.
+    /// Its operations.
     pub label: String,
-    /// Extents of what it computes.
+    /// Extents of its result.
     pub shape: Shape,
-    /// Where the last of them was made.
+    /// Source location of the last of its operations.
     pub place: Option<Place>,
-    /// The device.
+    /// Device name.
     pub device: String,
     /// Row-major index of the worst element.
     pub index: usize,
-    /// What the device gives.
+    /// The device's result.
     pub got: f64,
-    /// What is right.
+    /// The correct result.
     pub expected: f64,
-    /// What it may be off by.
+    /// The allowed absolute error.
     pub allowed: f64,
-    /// Type of what it computes.
+    /// Element type of its result.
     pub dtype: DType,
 }
 
 impl Divergence {
-    /// The error in units in the last place of the right value.
+    /// The error in units in the last place of the correct value.
     pub fn ulp(&self) -> f64 {
         (self.got - self.expected).abs() / unit_in_last_place(self.expected, self.dtype)
     }
@@ -101,16 +101,16 @@ impl Memory<'_> {
 }
 
 impl Program {
-    /// Runs once, step by step, and asks of every step and device whether it is right.
+    /// Runs once, step by step, and checks the results of every step on every device.
     ///
-    /// All devices get the same operands, which are what the first device made of the steps before;
-    /// results are compared with the step's expression in f64, as when a kernel is proved. So an error
-    /// is found in the step that makes it. No effect is applied to the variables.
+    /// All devices get the same operands, namely the first device's results of the preceding steps;
+    /// results are compared with the step's expression in f64, as in the verification of a kernel.
+    /// So an error is found in the step that causes it. No effects are applied to the variables.
     ///
     /// # Errors
     ///
-    /// As for [`run`](Self::run); [`RunError::NotPlanned`] of a program of the reference device, or
-    /// where `devices` names it: it has no steps.
+    /// Same as [`run`](Self::run); [`RunError::NotPlanned`] for a program of the reference device,
+    /// or if `devices` contains it: it has no steps.
     pub fn diff(
         &self,
         variables: &Variables,
@@ -125,12 +125,12 @@ impl Program {
         Ok(diff)
     }
 
-    /// What a step reads when the program runs on a device: every part of memory once, as a vector.
-    /// With [`replay`](Self::replay) that is enough to see again what the step does.
+    /// The operands of a step when the program runs on a device: every region once, as a vector.
+    /// Together with [`replay`](Self::replay) they are enough to reproduce the step.
     ///
     /// # Errors
     ///
-    /// As for [`diff`](Self::diff); [`RunError::NoStep`].
+    /// Same as [`diff`](Self::diff); [`RunError::NoStep`].
     pub fn operands(
         &self,
         variables: &Variables,
@@ -155,12 +155,11 @@ impl Program {
         Ok(operands)
     }
 
-    /// Runs one step on these [`operands`](Self::operands) and asks of every device whether it is
-    /// right.
+    /// Runs one step on these [`operands`](Self::operands) and checks its results on every device.
     ///
     /// # Errors
     ///
-    /// As for [`diff`](Self::diff); [`RunError::NoStep`]; [`RunError::NotItsOperands`].
+    /// Same as [`diff`](Self::diff); [`RunError::NoStep`]; [`RunError::NotItsOperands`].
     pub fn replay(
         &self,
         step: usize,
@@ -193,7 +192,7 @@ impl Program {
         steps.get(number).ok_or_else(|| RunError::NoStep { step: number, len }.into())
     }
 
-    /// Goes through the steps of a run. `visit` computes each and writes what it leaves.
+    /// Walks through the steps of a run. `visit` computes each and writes its results.
     fn walk(
         &self,
         variables: &Variables,
@@ -230,7 +229,7 @@ impl Program {
     }
 }
 
-/// Each part of memory once.
+/// Removes duplicate regions.
 fn distinct(regions: &[Region]) -> Vec<Region> {
     let mut distinct: Vec<Region> = Vec::new();
     for region in regions {
@@ -302,12 +301,12 @@ impl Diff {
     }
 }
 
-/// What a step leaves on a device in the regions of a case.
+/// Runs a single step on a device; returns the final content of the regions of a case.
 fn alone(step: &Step, case: &Case, device: &Device) -> Result<Vec<Vec<u32>>, Error> {
     let mut isolated = Isolated::default();
     isolated.add(0, step.clone(), case)?;
     let plan = isolated.plan().into();
-    // What is asked here is what its kernels give, trusted or not.
+    // The results of its kernels are wanted, trusted or not.
     let device = device.clone().with_verification(Verification::Off);
     let left = isolated.run(&*device.backend().compile(plan)?)?;
     Ok(left.into_iter().next().unwrap_or_default())

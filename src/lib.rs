@@ -22,28 +22,28 @@
 //! # Ok::<(), wgrad::Error>(())
 //! ```
 //!
-//! Nothing is computed while a graph is built, and nothing is returned as a `Result`: the graph
-//! keeps its first error, which names operation, shapes, scope and line, and hands it to whoever
-//! calls [`Graph::check`] or [`Graph::compile`].
+//! Building a graph computes nothing and returns no `Result`: the graph keeps its first error,
+//! which names operation, shapes, scope and line, and returns it from [`Graph::check`] or
+//! [`Graph::compile`].
 //!
-//! # What each stage promises
+//! # Stages
 //!
 //! * [`ops`]: an operation is one file with its definition in f64, its derivative in operations of
 //!   the same set, its kernels, and the samples that every test runs it on.
-//! * [`autodiff`]: appends the derivative to the graph, where it is differentiable again.
+//! * [`autodiff`]: appends the derivative to the graph, where it can be differentiated again.
 //! * `rewrite`: the same values from fewer operations.
-//! * [`schedule`]: a [`Plan`](schedule::Plan): which operations run together, in which order, and
-//!   where every value lives. It is made before anything runs, and it names no device.
+//! * [`schedule`]: a [`Plan`](schedule::Plan) of which operations run together, in which order, and
+//!   where every value lives. It is made before anything runs, and it is independent of the device.
 //! * [`cpu`] and [`gpu`] lower the same plan; the [`reference`](mod@reference) interprets the graph
-//!   itself, in f64, and defines what the others should have computed.
+//!   itself, in f64, and defines the correct results.
 //! * A [`Program`] borrows nothing. [`run`](Program::run) submits; [`read`](Value::read) waits.
 //!
 //! # State
 //!
 //! Parameters outlive graphs. A [`Variables`] store keeps them by path, on the device that computed
-//! them last; programs find them there. [`Graph::assign`] is an effect: every read in a program sees
-//! the value from before the run, and every effect becomes visible after it. Modules ([`nn`]) are
-//! plain data that are traced into a graph through a [`Scope`](nn::Scope).
+//! them last; programs look them up there. [`Graph::assign`] is an effect: every read in a program
+//! sees the value from before the run, and every effect becomes visible after it. Modules ([`nn`])
+//! are plain data that are traced into a graph through a [`Scope`](nn::Scope).
 #![deny(unsafe_code)]
 
 mod array;
@@ -104,7 +104,7 @@ pub use shape::{Axes, AxisError, Meta, Shape};
 pub use value::{Fed, Feed, Outputs, Value};
 pub use variables::Variables;
 
-/// The examples of the README.
+/// Doctests of the README.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;

@@ -1,7 +1,7 @@
-//! The reference device: an interpreter of the graph in f64, the definition of every result.
+//! The reference device: an f64 interpreter of the graph, the definition of every result.
 //!
-//! It evaluates the graph as it was built, before any rewriting or scheduling, with the plain
-//! loops of each operation's file. It is never optimized, and never a fallback.
+//! It evaluates the graph as built, before any rewriting or scheduling, with the plain loops of
+//! each operation's file. It is never optimized, and never a fallback.
 
 use crate::{
     array64::Array64,
@@ -17,7 +17,7 @@ use crate::{
 };
 use std::{collections::BTreeMap, sync::Arc};
 
-/// Refuses NaN and infinity.
+/// Rejects NaN and infinity.
 fn finite(node: &Node, value: &Array64) -> Result<(), Error> {
     let found = value.data.iter().position(|x| node.meta.dtype.is_float() && !x.is_finite());
     let Some(index) = found else { return Ok(()) };
@@ -64,7 +64,7 @@ struct ReferenceProgram {
 }
 
 impl ReferenceProgram {
-    /// A copy of the nodes, and what is wanted of it.
+    /// Copies the nodes, with the requested outputs.
     ///
     /// # Errors
     ///

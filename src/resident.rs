@@ -1,34 +1,34 @@
-//! Tensors where they are: in the memory of a device, or on the host.
+//! Tensors stored in the memory of a device or on the host.
 
 use crate::{array::Array, array64::Array64, error::Error, shape::Meta};
 use std::{any::Any, fmt, pin::Pin};
 
 /// The elements of a tensor in the memory of some device.
 ///
-/// Each device has types of its own for the values of variables and for results, and recognizes
-/// them by [`as_any`](Self::as_any). What it does not recognize it reads through the host.
+/// Each device has its own types for the values of variables and for results, and recognizes them
+/// by [`as_any`](Self::as_any). Values of other types are read through the host.
 pub(crate) trait Resident: fmt::Debug + Send + Sync {
     /// Waits for the elements and copies them to the host, as a tensor of this type.
     fn read<'a>(&'a self, meta: &'a Meta) -> Read<'a>;
 
-    /// Replaces the elements where they are. `false` where that is not possible: the owner then
-    /// holds the new ones elsewhere.
+    /// Replaces the elements in place. Returns `false` if that is impossible: the owner then stores
+    /// the new ones elsewhere.
     fn write(&self, words: &[u32]) -> bool;
 
-    /// The type of the device that knows it.
+    /// The concrete type, for downcasting by its device.
     fn as_any(&self) -> &dyn Any;
 }
 
-/// A copy on its way to the host.
+/// A copy in flight to the host.
 pub(crate) type Read<'a> = Pin<Box<dyn Future<Output = Result<Array, Error>> + Send + 'a>>;
 
 impl dyn Resident {
-    /// Blocks until the elements are there and copies them to the host.
+    /// Blocks until the elements are available and copies them to the host.
     ///
     /// # Errors
     ///
-    /// Whatever the device has reported. A browser cannot block: there, elements that are not on
-    /// the host yet are an error.
+    /// Any fault the device has reported. A browser cannot block: there, elements that are not yet
+    /// on the host are an error.
     pub fn read_blocking(&self, meta: &Meta) -> Result<Array, Error> {
         #[cfg(not(target_arch = "wasm32"))]
         return pollster::block_on(self.read(meta));
@@ -45,7 +45,7 @@ impl dyn Resident {
         }
     }
 
-    /// It as a type of a device, if it is one.
+    /// Downcasts to a device's type; `None` if it is another type.
     pub fn is<T: Resident + 'static>(&self) -> Option<&T> {
         self.as_any().downcast_ref()
     }
@@ -65,7 +65,7 @@ impl Resident for Array {
     }
 }
 
-/// What the reference device computes: it keeps all digits.
+/// Results of the reference device, in full precision.
 impl Resident for Array64 {
     fn read<'a>(&'a self, _: &'a Meta) -> Read<'a> {
         Box::pin(async { self.to_array() })

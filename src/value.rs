@@ -1,4 +1,4 @@
-//! Values on devices: what a run is given, and what comes out.
+//! Values on devices: inputs and results of runs.
 
 use crate::{
     array::Array,
@@ -9,9 +9,9 @@ use crate::{
 };
 use std::sync::Arc;
 
-/// Something an input can be given as: an [`Array`], or a [`Value`] of an earlier run.
+/// A value that can be passed as an input: an [`Array`], or a [`Value`] of an earlier run.
 pub trait Feed: sealed::Sealed {
-    /// The value, wherever it is.
+    /// The value, with its location.
     fn feed(&self) -> Fed<'_>;
 }
 
@@ -21,7 +21,7 @@ mod sealed {
     impl Sealed for crate::Value {}
 }
 
-/// A value for an input, wherever it is.
+/// An input value, on the host or on a device.
 #[derive(Clone, Copy, Debug)]
 pub enum Fed<'a> {
     /// On the host.
@@ -74,21 +74,22 @@ impl Value {
         self.data.read(&self.meta).await
     }
 
-    /// Blocks until the elements are there and copies them to the host.
+    /// Blocks until the elements are available and copies them to the host.
     ///
     /// # Errors
     ///
-    /// As for [`read`](Self::read).
+    /// Same as [`read`](Self::read).
     #[cfg(not(target_arch = "wasm32"))]
     pub fn read_blocking(&self) -> Result<Array, Error> {
         self.data.read_blocking(&self.meta)
     }
 
-    /// As [`read_blocking`](Self::read_blocking), in f64: from the reference device, unrounded.
+    /// Same as [`read_blocking`](Self::read_blocking), in f64: unrounded if from the reference
+    /// device.
     ///
     /// # Errors
     ///
-    /// As for [`read`](Self::read).
+    /// Same as [`read`](Self::read).
     #[cfg(not(target_arch = "wasm32"))]
     pub fn read_f64(&self) -> Result<Vec<f64>, Error> {
         match self.data.is::<Array64>() {
@@ -98,10 +99,10 @@ impl Value {
     }
 }
 
-/// The results of a run, in the order they were asked for.
+/// The results of a run, in the order of the requested outputs.
 #[derive(Clone, Debug)]
 pub struct Outputs {
-    /// Those that were asked for, then those that are watched.
+    /// The requested outputs, followed by the watched tensors.
     values: Vec<Value>,
     watched: Arc<[String]>,
 }
@@ -126,17 +127,16 @@ impl Outputs {
         values.get(index).ok_or_else(|| RunError::NoOutput { index, len: values.len() }.into())
     }
 
-    /// All of them.
+    /// All requested results.
     pub fn values(&self) -> &[Value] {
         &self.values[..self.values.len() - self.watched.len()]
     }
 
-    /// The value of a tensor that is watched by this name: see
-    /// [`Graph::watch`](crate::Graph::watch).
+    /// The value of the tensor watched under this name: see [`Graph::watch`](crate::Graph::watch).
     ///
     /// # Errors
     ///
-    /// [`RunError::NotWatched`], also where the tensor takes no part in the program.
+    /// [`RunError::NotWatched`], also if the program does not compute the tensor.
     pub fn watched(&self, name: &str) -> Result<&Value, Error> {
         let values = &self.values[self.values.len() - self.watched.len()..];
         match self.watched.iter().position(|known| known == name) {
@@ -157,7 +157,7 @@ impl Outputs {
         self.get(index)?.read().await
     }
 
-    /// Blocks until result `index` is there and copies it to the host.
+    /// Blocks until result `index` is available and copies it to the host.
     ///
     /// # Errors
     ///

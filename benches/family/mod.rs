@@ -1,5 +1,5 @@
-//! Workloads of some families on the CPU device and on the best GPU, a software one only where there
-//! is no other: `wgrad::bench` has what they are, and `wgrad bench` checks them.
+//! Workloads of selected families on the CPU device and on the best GPU, a software one only if
+//! there is no other: `wgrad::bench` defines them, and `wgrad bench` checks them.
 
 use criterion::{BenchmarkGroup, Criterion, Throughput, measurement::WallTime};
 use std::{hint::black_box, time::Duration};
@@ -8,7 +8,7 @@ use wgrad::{
     bench::{Workload, workloads},
 };
 
-/// Extents of square products: what stays in caches, and what does not.
+/// Extents of square products, within and beyond the caches.
 const SIZES: [usize; 3] = [256, 1024, 4096];
 
 /// Measures all workloads of these families.
@@ -28,7 +28,7 @@ pub fn measure(criterion: &mut Criterion, families: &[&str]) {
     }
 }
 
-/// On what is no hardware GPU the work must be less.
+/// Selects the smaller version of a workload unless the device is a hardware GPU.
 fn suited<'a>(workload: &'a Workload, device: &Device) -> Option<&'a Workload> {
     match device.kind() {
         "software-gpu" => match &workload.smaller {

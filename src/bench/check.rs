@@ -1,5 +1,5 @@
-//! Whether a workload computed what it should: some elements of its real results, each in f64 from its
-//! formula.
+//! Checks the results of a workload: some elements of its actual results are compared with its
+//! formula in f64.
 
 use crate::{
     array::Array,
@@ -7,14 +7,14 @@ use crate::{
     ops::contract::{Agreement, Noise},
 };
 
-/// Elements that are looked at.
+/// Number of elements checked.
 pub(super) const CHECKED: usize = 256;
 
-/// A sum of terms as it should be, and how large its terms are.
+/// The expected value of a sum, and the magnitude of its terms.
 ///
-/// A device adds in f32 and in an order of its own. Errors of single additions are as often up as down,
-/// so what is allowed grows with the square root of the number of terms: `(4 + sqrt terms) 2^-24` of the
-/// sum of their magnitudes.
+/// A device adds in f32 and in arbitrary order. Rounding errors of single additions have random
+/// signs, so the allowed error grows with the square root of the number of terms:
+/// `(4 + sqrt terms) 2^-24` of the sum of their magnitudes.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct Sum {
     pub value: f64,
@@ -23,7 +23,7 @@ pub(super) struct Sum {
 }
 
 impl Sum {
-    /// Of these terms.
+    /// The sum of these terms.
     pub fn of(terms: impl IntoIterator<Item = f64>) -> Self {
         terms.into_iter().fold(Sum::default(), |sum, term| Sum {
             value: sum.value + term,
@@ -32,17 +32,17 @@ impl Sum {
         })
     }
 
-    /// What every device computes alike.
+    /// A value that every device computes exactly.
     pub fn exact(value: f64) -> Self {
         Sum { value, magnitude: 0.0, terms: 0.0 }
     }
 
-    /// A function that is off by a few units, of numbers as large as `magnitude`.
+    /// A function with an error of a few units, of numbers of size `magnitude`.
     pub fn near(value: f64, magnitude: f64) -> Self {
         Sum { value, magnitude: magnitude.abs(), terms: 16.0 }
     }
 
-    /// With the terms of another.
+    /// Adds another sum.
     pub fn plus(self, other: Sum) -> Self {
         Sum {
             value: self.value + other.value,
@@ -51,13 +51,13 @@ impl Sum {
         }
     }
 
-    /// Times a number.
+    /// Multiplies by a number.
     pub fn times(self, factor: f64) -> Self {
         let magnitude = self.magnitude * factor.abs();
         Sum { value: self.value * factor, magnitude, ..self }
     }
 
-    /// By how much a device may be off that stores the result in this type.
+    /// The error allowed for a device that stores the result in this type.
     pub fn allowed(self, dtype: DType) -> f64 {
         let eps = f64::from(f32::EPSILON) / 2.0;
         let added =
@@ -93,7 +93,7 @@ impl Found {
     }
 }
 
-/// Compares elements of all results, by output and coordinate, with what `expected` says.
+/// Compares elements of all results with the values `expected` returns by output and coordinate.
 pub(super) fn elements(outputs: &[Array], expected: impl Fn(usize, &[usize]) -> Sum) -> Found {
     let mut found = Found::default();
     let mut noise = Noise::new(17);

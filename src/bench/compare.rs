@@ -1,27 +1,27 @@
-//! Two reports beside each other: what became faster or slower by more than chance.
+//! Comparison of two reports: which rows became significantly faster or slower.
 
 use super::{
     ceilings,
     report::{Outcome, Report, Row},
 };
 
-/// What became of a row.
+/// Change of a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Change {
-    /// No more than the noise of both.
+    /// Within the noise of both reports.
     Same,
     /// Less time.
     Faster,
     /// More time.
     Slower,
-    /// It was right and is not any more.
+    /// Correct before, but no longer.
     Broken,
-    /// It was not right and is now.
+    /// Incorrect before, correct now.
     Mended,
-    /// It was measured and is not any more.
+    /// Measured before, but no longer.
     Gone,
-    /// It was not measured before.
+    /// Not measured before.
     New,
 }
 
@@ -32,34 +32,34 @@ pub struct Comparison {
     pub device: String,
     /// Name of the workload.
     pub op: String,
-    /// Milliseconds before, the median.
+    /// Median time before, in milliseconds.
     pub before: Option<f64>,
-    /// Milliseconds after.
+    /// Median time after, in milliseconds.
     pub after: Option<f64>,
-    /// How many times as long it takes.
+    /// Ratio of the time after to the time before.
     pub ratio: Option<f64>,
-    /// How many times as long it would take if only the machine had changed: the ratio of the ceilings.
+    /// The ratio expected from a change of the machine alone: the ratio of the ceilings.
     pub machine: f64,
     /// The verdict.
     pub change: Change,
 }
 
 impl Comparison {
-    /// Whether something became worse.
+    /// Whether the change is for the worse.
     pub fn is_regression(&self) -> bool {
         matches!(self.change, Change::Slower | Change::Broken | Change::Gone)
     }
 }
 
-/// Differences below this are none, whatever the noise.
+/// Minimum relative difference, regardless of noise.
 const LEAST: f64 = 0.05;
 
-/// Every row of either report.
+/// Compares every row of either report.
 ///
-/// A row is slower if its median grew by more than a twentieth and by more than the quartiles of both
-/// lie apart, if even the faster half of its quartiles is slower than the slower half was before, and if
-/// all that remains true when the change of the machine's own ceiling is taken out. Faster is the
-/// reverse.
+/// A row is slower if its median grew by more than 5% and by more than the relative interquartile
+/// range of either report, if its lower quartile is above the previous upper quartile, and if the
+/// growth remains significant after dividing out the change of the machine's own ceiling. Faster is
+/// the reverse.
 pub fn compare(before: &Report, after: &Report) -> Vec<Comparison> {
     let find = |report: &'_ Report, row: &Row| {
         let same = |other: &&Row| (&other.device, &other.op) == (&row.device, &row.op);
@@ -96,7 +96,7 @@ fn of(before: &Report, after: &Report, old: Option<&Row>, new: Option<&Row>) -> 
     Some(Comparison { device, op, before, after, ratio, machine, change })
 }
 
-/// How many times slower the machine's own ceiling has become that binds this row.
+/// The slowdown of the ceiling that binds this row.
 fn machine(before: &Report, after: &Report, row: &Row) -> Option<f64> {
     let named = |report: &Report| {
         let of_it = |ceiling: &&ceilings::Ceiling| {
@@ -149,7 +149,7 @@ mod tests {
         error::Error,
     };
 
-    /// A report of one real row.
+    /// A report with one real row.
     fn report() -> Result<Report, Error> {
         let (filter, sizes) = (vec!["matmul_32".to_owned()], vec![32]);
         let devices = [("cpu".to_owned(), Device::cpu())];
@@ -158,7 +158,7 @@ mod tests {
         run(&devices, &options, &mut |_| ())
     }
 
-    /// The same, each time so many times as long.
+    /// The same report with all times multiplied by `factor`.
     fn stretched(report: &Report, factor: f64) -> Report {
         let mut report = report.clone();
         for row in &mut report.rows {
@@ -169,7 +169,7 @@ mod tests {
         report
     }
 
-    /// With quartiles this share of the median away from it.
+    /// The same report with quartiles at this fraction of the median from it.
     fn with_spread(mut report: Report, spread: f64) -> Report {
         for row in &mut report.rows {
             row.q1_ms = row.median_ms.map(|median| median * (1.0 - spread));
@@ -191,7 +191,7 @@ mod tests {
         assert_eq!(verdicts(&quiet, &slow), [Change::Slower]);
         assert_eq!(verdicts(&slow, &quiet), [Change::Faster]);
         assert!(compare(&quiet, &slow)[0].is_regression());
-        // As noisy as that, a third more may be chance.
+        // With this much noise, 30% more may be chance.
         let noisy = with_spread(quiet, 0.2);
         assert_eq!(verdicts(&noisy, &stretched(&noisy, 1.3)), [Change::Same]);
         Ok(())

@@ -1,16 +1,16 @@
-//! What a device really gives: what it can do at best, and what known work takes of it.
+//! Benchmarks: what a device can do at best, and what known workloads achieve.
 //!
-//! * [`ceilings`]: rates of arithmetic, bandwidths and latencies, measured by loops that do nothing
+//! * [`ceilings`]: arithmetic rates, bandwidths and latencies, measured by loops that do nothing
 //!   else.
-//! * [`workloads()`]: work by name, from single operations to whole training steps. Each can tell in f64
-//!   what it should have computed.
-//! * [`run`]: every workload on every device in turns, checked, timed and set beside the ceiling that
-//!   binds it. A [`Row`] is what is said of one.
-//! * [`Report`]: the rows with machine and ceilings, to be kept; [`compare`] sets two beside each other.
+//! * [`workloads()`]: named work, from single operations to complete training steps. Each can
+//!   compute its expected results in f64.
+//! * [`run`]: every workload on every device in turn, checked, timed and related to the ceiling
+//!   that binds it. Each yields a [`Row`].
+//! * [`Report`]: the rows with machine and ceilings, for storage; [`compare`] relates two of them.
 //!
-//! A row's *share of the ceiling* is the time that the work takes at least, divided by the time it
-//! took: at least, that is its operations at the measured rate of its type, or the bytes that have to
-//! be read and written once at the measured bandwidth of copying, whichever is longer.
+//! A row's *share of the ceiling* is the minimum time of the work divided by the measured time: the
+//! minimum is its operations at the measured rate of its type, or the bytes that have to be read
+//! and written once at the measured copy bandwidth, whichever is longer.
 
 pub mod ceilings;
 mod check;

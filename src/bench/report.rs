@@ -1,59 +1,59 @@
-//! What was measured, to be kept.
+//! Benchmark reports.
 
 use super::ceilings::Ceiling;
 use crate::device::Device;
 use serde::{Deserialize, Serialize};
 
-/// Rows with the machine they are of and its ceilings.
+/// Rows with the ceilings and the description of their machine.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Report {
-    /// Where it was measured.
+    /// The machine.
     pub machine: Machine,
-    /// What the devices can do at best.
+    /// The ceilings of the devices.
     pub ceilings: Vec<Ceiling>,
-    /// What they did.
+    /// The measurements.
     pub rows: Vec<Row>,
 }
 
-/// A machine and its devices.
+/// Description of a machine and its devices.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Machine {
-    /// Name of the processor.
+    /// Name of the CPU.
     pub cpu: String,
-    /// Threads that run at once.
+    /// Number of hardware threads.
     pub threads: usize,
     /// Operating system and architecture.
     pub system: String,
-    /// Version of this crate, and `debug` where it was not optimized.
+    /// Version of this crate, followed by `debug` if it was not optimized.
     pub version: String,
-    /// Seconds since 1970 when the report was begun.
+    /// Start time of the report, in seconds since 1970.
     pub time: u64,
     /// Every device that was measured.
     pub devices: Vec<DeviceSummary>,
 }
 
-/// A device.
+/// Description of a device.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct DeviceSummary {
-    /// As on the command line.
+    /// Name on the command line.
     pub device: String,
-    /// Its name.
+    /// Full name.
     pub name: String,
     /// Its kind: see [`Device::kind`].
     pub kind: String,
-    /// Interface and driver of a GPU.
+    /// API and driver of a GPU.
     pub driver: String,
 }
 
-/// What became of a workload on a device.
+/// Outcome of a workload on a device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
-    /// It is right, and was timed.
+    /// Correct, and timed.
     Measured,
-    /// Its results are wrong: the times are those of something else.
+    /// Incorrect results: the times are meaningless.
     Wrong,
-    /// It was not tried, or the device cannot hold it or has no such type.
+    /// Not attempted, or the device lacks the memory or the type.
     Skipped,
     /// The device failed.
     Failed,
@@ -62,60 +62,60 @@ pub enum Outcome {
 /// One workload on one device.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Row {
-    /// The device, as on the command line.
+    /// The device, as named on the command line.
     pub device: String,
     /// Name of the workload.
     pub op: String,
-    /// What it is an example of.
+    /// Family of the workload.
     pub family: String,
     /// Its extents.
     pub shape: String,
     /// The type it computes with.
     pub dtype: String,
-    /// What became of it.
+    /// Outcome of the measurement.
     pub outcome: Outcome,
-    /// Whether its results are right; nothing where there are none.
+    /// Whether its results are correct; `None` if there are none.
     pub ok: Option<bool>,
-    /// Milliseconds of a run, the median: by the device's clock where it has one, else by the host's.
+    /// Median time of a run in milliseconds: measured by the device if possible, else by the host.
     pub median_ms: Option<f64>,
-    /// The shortest.
+    /// Minimum time.
     pub min_ms: Option<f64>,
-    /// A quarter of the runs were shorter.
+    /// Lower quartile.
     pub q1_ms: Option<f64>,
-    /// A quarter of the runs were longer.
+    /// Upper quartile.
     pub q3_ms: Option<f64>,
-    /// Milliseconds from the call until the results were there, the median.
+    /// Median time in milliseconds from the call until the results are available.
     pub wall_ms: Option<f64>,
-    /// Whose clock: `device` or `host`.
+    /// Clock used: `device` or `host`.
     pub clock: Option<String>,
     /// Number of runs.
     pub runs: usize,
-    /// Milliseconds until the first results: compilation, proofs and one run.
+    /// Milliseconds until the first results: compilation, verification and one run.
     pub cold_ms: Option<f64>,
-    /// 10^12 operations a second, where arithmetic binds.
+    /// 10^12 operations per second, if bound by arithmetic.
     pub tops: Option<f64>,
-    /// 10^9 bytes a second, where memory binds.
+    /// 10^9 bytes per second, if bound by memory.
     pub gbps: Option<f64>,
-    /// Operations it takes at least.
+    /// Minimum number of operations.
     pub operations: f64,
-    /// Bytes it moves at least.
+    /// Minimum number of bytes moved.
     pub bytes: f64,
-    /// The ceiling that binds.
+    /// The binding ceiling.
     pub ceiling: Option<String>,
-    /// The time it takes at least by that ceiling, in percent of the median.
+    /// The minimum time at that ceiling, as a percentage of the median.
     pub percent_of_ceiling: Option<f64>,
-    /// How many times faster than the CPU device, by the host's clock.
+    /// Speedup over the CPU device, measured by the host.
     pub speedup: Option<f64>,
-    /// Results that were compared with f64.
+    /// Number of elements compared with f64.
     pub checked: usize,
-    /// The largest difference, as a share of the magnitude of what was added up.
+    /// The largest error, relative to the magnitude of the terms.
     pub max_error: Option<f64>,
-    /// Why there are no times, or what is to be said about them.
+    /// Why there are no times, or a remark about them.
     pub note: String,
 }
 
 impl Machine {
-    /// This machine.
+    /// Describes this machine.
     pub(super) fn here(devices: &[(String, Device)]) -> Self {
         let time = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
         let profile = if cfg!(debug_assertions) { " debug" } else { "" };
@@ -141,7 +141,7 @@ impl DeviceSummary {
     }
 }
 
-/// What the system calls the processor; the architecture where it does not say.
+/// The system's name of the CPU; the architecture if unknown.
 fn processor() -> String {
     let told = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let named = told.lines().find_map(|line| line.strip_prefix("model name"));
@@ -150,7 +150,7 @@ fn processor() -> String {
 }
 
 impl Row {
-    /// The row of this workload on this device, if there is one that was measured.
+    /// The measured row of this workload on this device, if there is one.
     pub fn find<'a>(rows: &'a [Row], device: &str, op: &str) -> Option<&'a Row> {
         let of_it = |row: &&Row| row.device == device && row.op == op && row.median_ms.is_some();
         rows.iter().find(of_it)

@@ -1,4 +1,5 @@
-//! Every workload on every device, in turns: checked, timed, set beside the ceiling that binds it.
+//! Runs every workload on every device in turn: checked, timed, and related to the ceiling that
+//! binds it.
 
 use super::{
     ceilings::{self, Ceiling, Limit},
@@ -18,25 +19,24 @@ use std::{
     time::Instant,
 };
 
-/// What is measured, and for how long.
+/// Selection and duration of the measurements.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Seconds of timing for each row.
+    /// Seconds of timing per row.
     pub seconds: f64,
     /// Seconds for the ceilings of each device.
     pub ceilings: f64,
-    /// Seconds that a row may take in all, as it is predicted; else it is done on less data, or left
-    /// out.
+    /// Maximum predicted seconds per row; longer ones use less data, or are skipped.
     pub limit: f64,
-    /// Seconds after which only what is new in its kind is begun.
+    /// Seconds after which only the first workload of each family is still started.
     pub total: f64,
-    /// Only workloads whose name or family contains one of these; all where there is none.
+    /// Only workloads whose name or family contains one of these; all if empty.
     pub filter: Vec<String>,
     /// Extents of square products.
     pub sizes: Vec<usize>,
 }
 
-/// What happens meanwhile.
+/// Progress of the measurements.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Event<'a> {
@@ -44,7 +44,7 @@ pub enum Event<'a> {
     Ceilings(&'a str),
     /// A workload is being measured on a device.
     Workload(&'a str, &'a Workload),
-    /// A row is done.
+    /// A row is complete.
     Row(&'a Row),
 }
 
@@ -55,25 +55,25 @@ impl Options {
         Options { seconds: 0.2, ceilings: 3.0, limit: 2.0, total: 50.0, filter, sizes }
     }
 
-    /// As long as it takes.
+    /// No limit on the total time.
     pub fn thorough() -> Self {
         let (filter, sizes) = (Vec::new(), SIZES.to_vec());
         Options { seconds: 2.0, ceilings: 9.0, limit: 120.0, total: f64::INFINITY, filter, sizes }
     }
 
-    /// Whether the filter lets a workload pass.
+    /// Whether a workload passes the filter.
     pub fn wants(&self, workload: &Workload) -> bool {
         let is_it = |text: &String| workload.name.contains(text) || workload.family.contains(text);
         self.filter.is_empty() || self.filter.iter().any(is_it)
     }
 }
 
-/// Measures the devices, which have names as on the command line. Where a device is lost, the rest of
-/// its rows say so, and the others go on.
+/// Measures the devices, which are named as on the command line. If a device is lost, its remaining
+/// rows say so, and the others continue.
 ///
 /// # Errors
 ///
-/// Where the ceilings of a device cannot be measured. What goes wrong later is in the rows.
+/// If the ceilings of a device cannot be measured. Later errors are recorded in the rows.
 pub fn run(
     devices: &[(String, Device)],
     options: &Options,
@@ -97,7 +97,7 @@ fn run_all(
     let mut bench =
         Bench { devices, options, ceilings, shares: BTreeMap::new(), rows: Vec::new(), begin };
     let wanted = all.iter().filter(|workload| options.wants(workload));
-    // One of each kind first, in case time runs out.
+    // One of each family first, in case time runs out.
     let mut kinds = BTreeSet::new();
     let (first, others): (Vec<_>, Vec<_>) =
         wanted.partition(|workload| kinds.insert(workload.family));
@@ -105,7 +105,7 @@ fn run_all(
         bench.workload(workload, tell);
     }
     let Bench { ceilings, mut rows, .. } = bench;
-    // In the order of the list, whatever was measured first.
+    // In the order of the list, independent of the order of measurement.
     let place = |row: &Row| {
         let is_it = |workload: &Workload| {
             workload.name == row.op || workload.smaller.as_ref().is_some_and(|s| s.name == row.op)
@@ -121,13 +121,13 @@ struct Bench<'a> {
     devices: &'a [(String, Device)],
     options: &'a Options,
     ceilings: Vec<Ceiling>,
-    /// The share of the ceiling that a family reached on a device.
+    /// The share of the ceiling that a family achieved on a device.
     shares: BTreeMap<(usize, &'static str), f64>,
     rows: Vec<Row>,
     begin: Instant,
 }
 
-/// A workload that is ready on a device.
+/// A workload prepared on a device.
 struct Turn {
     device: usize,
     prepared: Prepared,
@@ -138,7 +138,7 @@ struct Turn {
 }
 
 impl<'a> Bench<'a> {
-    /// The workload on all devices that can do it in time; the others do the smaller one.
+    /// Measures the workload on all devices that are fast enough; the others run the smaller one.
     fn workload(&mut self, workload: &'a Workload, tell: &mut dyn FnMut(Event<'_>)) {
         let cost = match workload.expected_cost() {
             Ok(cost) => cost,
@@ -158,7 +158,7 @@ impl<'a> Bench<'a> {
             && !slow.is_empty()
             && self.has_time()
         {
-            // The CPU joins in, for others to be compared with.
+            // The CPU takes part as the baseline for the others.
             let also = |&device: &usize| matches!(self.devices[device].1, Device::Cpu(_));
             let all: BTreeSet<usize> =
                 slow.iter().copied().chain(everywhere.clone().filter(also)).collect();
@@ -189,7 +189,7 @@ impl<'a> Bench<'a> {
         self.begin.elapsed().as_secs_f64() < self.options.total
     }
 
-    /// Seconds that a row will take: the first run, the check, and some runs to be timed.
+    /// Predicted seconds for a row: the first run, the check, and some timed runs.
     fn predicted(&self, device: usize, workload: &Workload, cost: Cost) -> f64 {
         let is_hardware = !matches!(self.devices[device].1.kind(), "cpu" | "software-gpu");
         if workload.is_large && !is_hardware {
@@ -205,11 +205,11 @@ impl<'a> Bench<'a> {
         6.0 * (least / share + 1e-4)
     }
 
-    /// Seconds that work takes at least, and the ceiling that says so.
+    /// Minimum seconds for the work, and the binding ceiling.
     fn least(&self, device: usize, dtype: &str, cost: Cost) -> (f64, Limit) {
         let name = &self.devices[device].0;
         let rate = |limit: Limit| ceilings::find(&self.ceilings, name, limit);
-        // Halves may go through whatever is fastest; what has no rate of its own is done in f32.
+        // f16 may use the fastest unit; types without a rate of their own are computed in f32.
         let candidates: &[Limit] = match dtype {
             "f16" => &[Limit::FmaF32, Limit::FmaF16, Limit::MatrixF16],
             "i8" => &[Limit::DotI8],
@@ -223,7 +223,7 @@ impl<'a> Bench<'a> {
         if calculated >= moved { (calculated, arithmetic) } else { (moved, Limit::Copy) }
     }
 
-    /// Prepares the workload on these devices, checks it, and times all in turns.
+    /// Prepares the workload on these devices, checks it, and times them in turn.
     fn measure(&mut self, workload: &'a Workload, on: &[usize], tell: &mut dyn FnMut(Event<'_>)) {
         let mut turns = Vec::new();
         for &device in on {
@@ -239,14 +239,14 @@ impl<'a> Bench<'a> {
                 Err(error) => self.finish(self.failed(device, workload, &error), tell),
             }
         }
-        // In turns, so that whatever else the machine does meanwhile is the same for all.
+        // In turn, so that other load on the machine affects all equally.
         const ROUNDS: usize = 4;
         for _ in 0..ROUNDS {
             for turn in &mut turns {
                 turn.time(self.options.seconds / ROUNDS as f64);
             }
         }
-        // The CPU first: the others are compared with it.
+        // The CPU first: it is the baseline for the others.
         turns.sort_by_key(|turn| !matches!(self.devices[turn.device].1, Device::Cpu(_)));
         for turn in turns {
             let row = match &turn.failure {
@@ -260,7 +260,7 @@ impl<'a> Bench<'a> {
     fn row(&mut self, workload: &Workload, turn: &Turn) -> Row {
         let Turn { device, prepared, found, wall, own, .. } = turn;
         let cost = workload.cost_of(&prepared.program);
-        // A clock that sometimes stands still is none.
+        // Device times are used only if every run has one.
         let (times, clock) = if own.len() == wall.len() { (own, "device") } else { (wall, "host") };
         let (least, limit) = self.least(*device, workload.dtype, cost);
         let share = least / wall.median();
@@ -335,7 +335,7 @@ impl<'a> Bench<'a> {
         }
     }
 
-    /// The row of a workload that a device cannot do, or that broke it.
+    /// The row of a workload that is unsupported or failed on a device.
     fn failed(&self, device: usize, workload: &Workload, error: &Error) -> Row {
         let text = error.to_string();
         let line = text.lines().map(str::trim).collect::<Vec<_>>().join(" ");
@@ -358,7 +358,7 @@ impl<'a> Bench<'a> {
 }
 
 impl Turn {
-    /// Runs for so many seconds, at least once, at most a thousand times in all.
+    /// Runs for this many seconds, at least once, and at most a thousand times in total.
     fn time(&mut self, seconds: f64) {
         let begin = Instant::now();
         while self.failure.is_none() && self.wall.len() < 1000 {

@@ -1,4 +1,4 @@
-//! Reports in files.
+//! Storage of reports in files.
 
 use super::report::Report;
 use crate::{
@@ -12,17 +12,17 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// A report has a few hundred rows; what is larger than this is none.
+/// Maximum file size: a report has a few hundred rows.
 const LARGEST: u64 = 16 << 20;
 
 impl Report {
-    /// Saves it under a name, or in a file: a name of letters, digits, `-`, `_` and `.` without the
-    /// ending `.json` is kept with others in `bench` below `WGRAD_CACHE_DIR` or the system's folder for
-    /// caches; everything else is the path of a file. Returns where it is.
+    /// Saves the report under a name, or in a file: a name of letters, digits, `-`, `_` and `.`
+    /// that does not end in `.json` is stored in `bench` below `WGRAD_CACHE_DIR` or the system's
+    /// cache directory; everything else is the path of a file. Returns the path.
     ///
     /// # Errors
     ///
-    /// [`FileError::Io`] where it cannot be written.
+    /// [`FileError::Io`] if it cannot be written.
     pub fn save(&self, name: &str) -> Result<PathBuf, Error> {
         let path = path_of(name)?;
         let failed = |message: String| FileError::Io { path: path.clone(), message };
@@ -34,11 +34,11 @@ impl Report {
         Ok(path)
     }
 
-    /// Reads what [`save`](Self::save) wrote.
+    /// Reads a report written by [`save`](Self::save).
     ///
     /// # Errors
     ///
-    /// [`FileError::Io`] where there is no such file; [`FileError::Corrupt`] where it is no report.
+    /// [`FileError::Io`] if there is no such file; [`FileError::Corrupt`] if it is not a report.
     pub fn load(name: &str) -> Result<Report, Error> {
         let path = path_of(name)?;
         let failed = |error: std::io::Error| FileError::Io {

@@ -1,4 +1,4 @@
-//! Times of many runs, and what is said of them.
+//! Timing statistics of many runs.
 
 use std::time::Duration;
 
@@ -21,22 +21,22 @@ impl Times {
         self.sorted.len()
     }
 
-    /// Whether nothing ran.
+    /// Whether there are no runs.
     pub fn is_empty(&self) -> bool {
         self.sorted.is_empty()
     }
 
-    /// The fastest.
+    /// The minimum.
     pub fn min(&self) -> f64 {
         self.quantile(0.0)
     }
 
-    /// The one in the middle.
+    /// The median.
     pub fn median(&self) -> f64 {
         self.quantile(0.5)
     }
 
-    /// What this share of the runs was faster than, between neighbors in proportion; NaN of none.
+    /// The quantile at `share`, interpolated linearly; NaN if there are no runs.
     pub fn quantile(&self, share: f64) -> f64 {
         let Some(last) = self.sorted.len().checked_sub(1) else { return f64::NAN };
         let place = share.clamp(0.0, 1.0) * last as f64;

@@ -1,4 +1,4 @@
-//! Work with a name, ready for any device.
+//! Named workloads for any device.
 
 use super::check::{self, Found, Sum};
 use crate::{
@@ -17,28 +17,28 @@ use crate::{
 };
 use std::time::{Duration, Instant};
 
-/// Work with a name.
+/// A named workload.
 pub struct Workload {
-    /// Its name, the same in other engines' benchmarks.
+    /// Its name, the same as in other engines' benchmarks.
     pub name: String,
-    /// What it is an example of.
+    /// The family it belongs to.
     pub family: &'static str,
-    /// The extents, for people.
+    /// The extents, human-readable.
     pub shape: String,
     /// The type it computes with: `f32`, `f16` or `i8`.
     pub dtype: &'static str,
-    /// Whether it is meant for hardware GPUs only.
+    /// Whether it is intended only for hardware GPUs.
     pub is_large: bool,
-    /// The same on less data, under a name of its own.
+    /// The same workload on less data, under a different name.
     pub smaller: Option<Box<Workload>>,
     cost: Option<Cost>,
     work: Work,
 }
 
 enum Work {
-    /// Operations, each element of whose results has a formula.
+    /// Operations whose results have a formula for each element.
     Formula { operands: Vec<Operand>, trace: Box<Trace>, formula: Box<Formula> },
-    /// A model: its results with all of its data, and with little.
+    /// A model: its results with the full data, and with little data.
     Model { trace: Box<TraceModel>, results: &'static str },
 }
 
@@ -50,27 +50,27 @@ struct Operand {
 type Trace = dyn for<'g> Fn(&[Tensor<'g>]) -> Vec<Tensor<'g>> + Send + Sync;
 type TraceModel = dyn for<'g> Fn(&'g Graph, Extent) -> Tensor<'g> + Send + Sync;
 
-/// What each element of a result should be, by the number of the result and the coordinate.
+/// Expected value of each element, by result index and coordinate.
 pub(super) type Elements<'a> = Box<dyn Fn(usize, &[usize]) -> Sum + 'a>;
 type Formula = dyn for<'a> Fn(&'a [Array]) -> Elements<'a> + Send + Sync;
 
-/// How much data a model is given.
+/// Amount of data for a model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Extent {
-    /// What is timed.
+    /// The full amount, which is timed.
     Whole,
-    /// What the reference can follow.
+    /// An amount the reference device can handle.
     Little,
 }
 
-/// Work, compiled for a device, with its operands there.
+/// A workload compiled for a device, with its operands in place.
 #[derive(Debug)]
 pub struct Prepared {
     /// The program.
     pub program: Program,
     /// Its operands.
     pub variables: Variables,
-    /// What it took until the first results were there: compilation, proofs, and one run.
+    /// Time until the first results: compilation, verification, and one run.
     pub cold: Duration,
     operands: Vec<Array>,
 }
@@ -80,14 +80,14 @@ impl Prepared {
     ///
     /// # Errors
     ///
-    /// Whatever the device reports.
+    /// Any error of the device.
     pub fn run(&self) -> Result<RunTime, Error> {
         Ok(self.program.run_timed(&self.variables, &[])?.1)
     }
 }
 
 impl Workload {
-    /// Of `trace`, whose results are `formula` of the operands.
+    /// Creates a workload of `trace`, whose results are given by `formula` of the operands.
     pub(super) fn new(
         family: &'static str,
         name: impl Into<String>,
@@ -108,8 +108,8 @@ impl Workload {
         }
     }
 
-    /// Of a model, whose `results` (losses, logits) over the first three runs are compared with the
-    /// reference on little data.
+    /// Creates a workload of a model, whose `results` (losses, logits) over the first three runs
+    /// are compared with the reference on little data.
     pub(super) fn model(
         name: impl Into<String>,
         shape: impl Into<String>,
@@ -128,7 +128,7 @@ impl Workload {
         }
     }
 
-    /// One more operand.
+    /// Adds an operand.
     pub(super) fn operand(mut self, dims: &[usize], dtype: DType, domain: Domain) -> Self {
         if let Work::Formula { operands, .. } = &mut self.work {
             operands.push(Operand { meta: Meta::new(dims, dtype), domain });
@@ -136,12 +136,12 @@ impl Workload {
         self
     }
 
-    /// One more operand of f32 between -1 and 1.
+    /// Adds an f32 operand with values between -1 and 1.
     pub(super) fn floats(self, dims: &[usize]) -> Self {
         self.operand(dims, DType::F32, Domain::Range(-1.0, 1.0))
     }
 
-    /// What it takes at least: operations, and bytes that are read or written once.
+    /// Sets the minimum cost: operations, and bytes that are read or written once.
     pub(super) fn cost(self, flops: f64, bytes: f64) -> Self {
         Workload { cost: Some(Cost { flops, bytes }), ..self }
     }
@@ -158,7 +158,7 @@ impl Workload {
         Workload { smaller: Some(smaller.into()), ..self }
     }
 
-    /// What is compared in order to check it, for people.
+    /// Describes how the results are checked, human-readable.
     pub fn checked_by(&self) -> String {
         match &self.work {
             Work::Formula { .. } => {
@@ -170,17 +170,17 @@ impl Workload {
         }
     }
 
-    /// This one, and the same on less data if there is that.
+    /// This workload, and the smaller one if there is one.
     pub fn with_smaller(mut self) -> impl Iterator<Item = Workload> {
         let smaller = self.smaller.take().map(|smaller| *smaller);
         [Some(self), smaller].into_iter().flatten()
     }
 
-    /// It as a program for a device, without operands.
+    /// Compiles it for a device, without operands.
     ///
     /// # Errors
     ///
-    /// [`CompileError`](crate::CompileError) where the device cannot run it.
+    /// [`CompileError`](crate::CompileError) if the device cannot run it.
     pub fn program(&self, device: &Device) -> Result<Program, Error> {
         self.compile(device, Extent::Whole)
     }
@@ -189,7 +189,7 @@ impl Workload {
     ///
     /// # Errors
     ///
-    /// [`CompileError`](crate::CompileError) where the device cannot run it; whatever it reports.
+    /// [`CompileError`](crate::CompileError) if the device cannot run it; any error it reports.
     pub fn prepare(&self, device: &Device) -> Result<Prepared, Error> {
         let begin = Instant::now();
         let (program, variables) = (self.program(device)?, Variables::new(0));
@@ -204,22 +204,22 @@ impl Workload {
         Ok(Prepared { program, variables, cold: compiled + begin.elapsed(), operands })
     }
 
-    /// Operations that it takes at least, and bytes that have to be read or written once.
+    /// Minimum number of operations, and of bytes that have to be read or written once.
     pub fn takes(&self, prepared: &Prepared) -> (f64, f64) {
         let cost = self.cost_of(&prepared.program);
         (cost.flops, cost.bytes)
     }
 
-    /// What it takes at least: of a model, what its steps take one by one.
+    /// The minimum cost; for a model, the total cost of its steps.
     pub(super) fn cost_of(&self, program: &Program) -> Cost {
         self.cost.unwrap_or_else(|| planned(program))
     }
 
-    /// The same, before anything is compiled for the device it is asked of.
+    /// The same, before anything is compiled for the device in question.
     ///
     /// # Errors
     ///
-    /// As for [`prepare`](Self::prepare).
+    /// Same as [`prepare`](Self::prepare).
     pub(super) fn expected_cost(&self) -> Result<Cost, Error> {
         match self.cost {
             Some(cost) => Ok(cost),
@@ -250,11 +250,11 @@ impl Workload {
             .collect()
     }
 
-    /// Compares what the device computes with what it should.
+    /// Compares the device's results with the expected ones.
     ///
     /// # Errors
     ///
-    /// Whatever the device reports. A wrong result is none.
+    /// Any error of the device. A wrong result is not an error.
     pub(super) fn check(&self, prepared: &Prepared, device: &Device) -> Result<Found, Error> {
         match &self.work {
             Work::Formula { formula, .. } => {
@@ -266,7 +266,7 @@ impl Workload {
             Work::Model { .. } => {
                 let [device, reference] = [device, &Device::Reference].map(|d| self.little(d));
                 let (device, reference) = (device?, reference?);
-                // A loss that has become small is the difference of numbers that were not.
+                // A small loss may be the difference of larger numbers.
                 let largest = reference.iter().fold(0.0, |most: f64, x| most.max(x.abs()));
                 let mut found = Found::default();
                 for (got, value) in device.iter().zip(&reference) {
@@ -291,7 +291,7 @@ fn path(index: usize) -> String {
     format!("operand/{index}")
 }
 
-/// What the steps of a program take together.
+/// The total cost of the steps of a program.
 fn planned(program: &Program) -> Cost {
     let steps = program.plan().map(|plan| plan.steps.as_slice()).unwrap_or_default();
     steps.iter().fold(Cost::default(), |sum, step| sum + step.cost)
@@ -303,12 +303,12 @@ impl std::fmt::Debug for Workload {
     }
 }
 
-/// An element by its row-major index.
+/// The element at a row-major index.
 pub(super) fn at(x: &Array, index: usize) -> f64 {
     x.dtype().from_word(x.words()[index])
 }
 
-/// A result and the cotangents of what it was made of, for a cotangent of the result.
+/// A result and the cotangents of its operands, for a cotangent of the result.
 pub(super) fn with_gradients<'g>(
     y: Tensor<'g>,
     ct: Tensor<'g>,
@@ -317,7 +317,7 @@ pub(super) fn with_gradients<'g>(
     [Some(y)].into_iter().chain(autodiff::vjp(y, ct, of)).flatten().collect()
 }
 
-/// Bytes of so many words.
+/// Size of `count` words in bytes.
 pub(super) fn words(count: usize) -> f64 {
     4.0 * count as f64
 }

@@ -1,4 +1,4 @@
-//! Bodies made ready for evaluation: once, when a program is made.
+//! Expressions compiled to bytecode, once per program.
 
 use super::index::Indexed;
 use crate::{
@@ -7,42 +7,42 @@ use crate::{
     schedule::expr::{Affine, Body, Term, TermId},
 };
 
-/// The most operands a function has.
+/// Maximum number of arguments of a function.
 pub(super) const MAX_ARGUMENTS: usize = 8;
 
-/// The terms that some roots need, as instructions on registers of a block each.
+/// The terms that some roots need, as instructions on registers of one block each.
 ///
-/// A term that is the same at all points is computed once a chunk. A contiguous load is no
-/// instruction: whoever needs it borrows the operand.
+/// A term that is the same at all points is computed once per chunk. A contiguous load is not an
+/// instruction: its users read the operand directly.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Bytecode {
-    /// Once a chunk; instruction `i` fills register `i`.
+    /// Executed once per chunk; instruction `i` fills register `i`.
     pub uniform: Vec<Code>,
-    /// Once a block.
+    /// Executed once per block.
     pub varying: Vec<Instruction>,
-    /// How many registers they use.
+    /// Number of registers used.
     pub registers: usize,
     /// The roots.
     pub roots: Vec<Root>,
 }
 
-/// A computation and where its result goes.
+/// An operation and the destination of its result.
 #[derive(Clone, Debug)]
 pub(super) struct Instruction {
     pub code: Code,
     pub target: Target,
 }
 
-/// What is computed.
+/// The operation of an instruction.
 #[derive(Clone, Debug)]
 pub(super) enum Code {
-    /// A word.
+    /// A constant word.
     Const(u32),
     /// Elements of an operand.
     Load(usize, Indexed),
-    /// Elements of what is updated in place, before they are.
+    /// Elements of an operand updated in place, before the update.
     Previous(usize, Indexed),
-    /// An index.
+    /// An affine index.
     Coord(Indexed),
     /// Whether guards hold.
     Inside(Indexed),
@@ -50,38 +50,38 @@ pub(super) enum Code {
     Apply(Pointwise, Vec<Source>, DType, DType),
 }
 
-/// Where a block of values is.
+/// Location of a block of values.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Source {
     /// In a register.
     Register(usize),
-    /// In an operand, this many words after the same point of the space.
+    /// In an operand, at this word offset from the same point of the space.
     Operand(usize, usize),
     /// The result of the kernel.
     Acc,
 }
 
-/// Where a result goes.
+/// Destination of a result.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Target {
     /// Into a register.
     Register(usize),
-    /// Straight to where the root belongs.
+    /// Directly to the output of this root.
     Write(usize),
 }
 
-/// A value that is asked for.
+/// A requested value.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Root {
-    /// Where it is; `None` if it was written by its instruction.
+    /// Its location; `None` if its instruction has already written it.
     pub source: Option<Source>,
     /// Whether it is rounded to f16 when stored.
     pub half: bool,
 }
 
 impl Bytecode {
-    /// `updated[operand]` is the write that the operand shares its words with. With `direct`,
-    /// the roots are written where they belong; otherwise they are looked at block by block.
+    /// `updated[operand]` is the write that the operand shares its words with. With `direct`, the
+    /// roots are written directly to their outputs; otherwise they are inspected block by block.
     pub fn new(
         body: &Body,
         roots: &[TermId],
@@ -131,7 +131,7 @@ impl Bytecode {
                     let last = arguments.last().map_or(*dtype, |&id| body.dtype(id));
                     let is_uniform = |&id: &TermId| matches!(places[id], Some(Source::Register(r)) if r < bytecode.uniform.len());
                     let uniform = arguments.iter().all(is_uniform);
-                    // The arguments are filled in when it is known where they are.
+                    // The arguments are filled in once their locations are known.
                     (Code::Apply(*function, Vec::new(), last, *dtype), uniform)
                 }
             };
@@ -142,7 +142,7 @@ impl Bytecode {
                 pending.push((id, code));
             }
         }
-        // What is updated in place is read before anything is written.
+        // Operands updated in place are read before anything is written.
         pending.sort_by_key(|(_, code)| !matches!(code, Code::Previous(..)));
         bytecode.registers = bytecode.uniform.len();
         bytecode.allocate(body, roots, pending, &uses, &mut places, direct);
@@ -155,7 +155,7 @@ impl Bytecode {
         bytecode
     }
 
-    /// Gives each instruction a register, which is free again after the last use.
+    /// Assigns a register to each instruction, which is free again after the last use.
     fn allocate(
         &mut self,
         body: &Body,
@@ -175,7 +175,8 @@ impl Bytecode {
                     Target::Write(write)
                 }
                 _ => {
-                    // Taken before the arguments are given back: no function overwrites its own.
+                    // Allocated before the arguments are released, so no function overwrites its
+                    // own argument.
                     let register = free.pop().unwrap_or(self.registers);
                     self.registers = self.registers.max(register + 1);
                     places[id] = Some(Source::Register(register));
@@ -201,7 +202,7 @@ impl Bytecode {
         }
     }
 
-    /// Number of loops over a block that it takes.
+    /// Number of loops over a block.
     pub fn work(&self) -> usize {
         self.varying.len() + self.roots.iter().filter(|root| root.source.is_some()).count()
     }
@@ -219,7 +220,7 @@ impl Code {
     }
 }
 
-/// Which terms are needed, and by which term last.
+/// Whether each term is needed, and the last term that uses it.
 struct Uses {
     needed: Vec<bool>,
     last: Vec<Option<TermId>>,

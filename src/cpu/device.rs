@@ -1,4 +1,4 @@
-//! Threads and instruction sets.
+//! The thread pool and the instruction set.
 
 #[cfg(feature = "threads")]
 use crate::error::DeviceError;
@@ -7,10 +7,10 @@ use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 use std::sync::{Arc, OnceLock};
 
-/// The processor. Clones share its threads.
+/// The CPU. Clones share its threads.
 #[derive(Clone, Debug)]
 pub struct CpuDevice {
-    /// `None` where everything runs on the caller's thread.
+    /// `None` if everything runs on the caller's thread.
     #[cfg(feature = "threads")]
     pool: Option<Arc<rayon::ThreadPool>>,
 }
@@ -22,8 +22,8 @@ impl Default for CpuDevice {
 }
 
 impl CpuDevice {
-    /// As many threads as there are cores; one, where the system refuses them or the feature
-    /// `threads` is off. All devices made here share one pool.
+    /// Uses one thread per core, or a single one if the system refuses threads or the feature
+    /// `threads` is off. All devices created here share one pool.
     pub fn new() -> Self {
         #[cfg(feature = "threads")]
         {
@@ -36,11 +36,12 @@ impl CpuDevice {
         CpuDevice {}
     }
 
-    /// This many threads of its own, at least one. Results do not depend on their number.
+    /// Creates a pool of `threads` threads, at least one. Results do not depend on the number of
+    /// threads.
     ///
     /// # Errors
     ///
-    /// [`DeviceError::Threads`] where the system refuses them.
+    /// [`DeviceError::Threads`] if the system refuses them.
     #[cfg(feature = "threads")]
     pub fn with_threads(threads: usize) -> Result<Self, Error> {
         if threads <= 1 {
@@ -54,17 +55,17 @@ impl CpuDevice {
         Ok(CpuDevice { pool: Some(Arc::new(pool)) })
     }
 
-    /// One thread, whatever is asked for: the feature `threads` is off.
+    /// Uses one thread regardless of the argument: the feature `threads` is off.
     ///
     /// # Errors
     ///
-    /// None: the signature is that of builds with threads.
+    /// None; the signature matches that of builds with threads.
     #[cfg(not(feature = "threads"))]
     pub fn with_threads(_: usize) -> Result<Self, Error> {
         Ok(CpuDevice {})
     }
 
-    /// Its name, for people: `CPU, 2 threads, AVX2`.
+    /// Its human-readable name: `CPU, 2 threads, AVX2`.
     pub fn name(&self) -> String {
         match self.threads() {
             1 => format!("CPU, 1 thread, {}", self.simd()),
@@ -81,7 +82,7 @@ impl CpuDevice {
         1
     }
 
-    /// The instruction set that elementwise loops use, found at run time.
+    /// The instruction set of elementwise loops, detected at run time.
     pub fn simd(&self) -> &'static str {
         match (Arch::new().dispatch(Lanes), cfg!(target_arch = "x86_64")) {
             (16, true) => "AVX-512",
@@ -93,10 +94,10 @@ impl CpuDevice {
         }
     }
 
-    /// Runs `f` where [`each`] may use the threads of this device.
+    /// Runs `f` with the threads of this device available to [`each`].
     ///
-    /// Waking a pool and waiting for it costs several microseconds, so this is done once a run,
-    /// not once a step.
+    /// Waking a pool and waiting for it costs several microseconds, so this is done once per run,
+    /// not once per step.
     pub(crate) fn install<R: Send>(&self, f: impl FnOnce() -> R + Send) -> R {
         #[cfg(feature = "threads")]
         if let Some(pool) = &self.pool {
@@ -116,8 +117,8 @@ impl WithSimd for Lanes {
     }
 }
 
-/// Calls `f` with the index and the content of every `width` neighbors, on all threads if
-/// `parallel`, which demands to be inside [`CpuDevice::install`].
+/// Calls `f` with the index and content of every chunk of `width` jobs, on all threads if
+/// `parallel`, which requires being inside [`CpuDevice::install`].
 pub(crate) fn each<T: Send>(
     jobs: &mut [T],
     width: usize,

@@ -1,4 +1,4 @@
-//! The evaluator: a bytecode over a chunk of a space, block by block.
+//! The evaluator: runs bytecode over a chunk of a space, block by block.
 
 use super::{
     BLOCK,
@@ -8,19 +8,19 @@ use half::{f16, slice::HalfFloatSliceExt};
 use std::{cell::Cell, mem};
 
 thread_local! {
-    /// Buffers of this thread. They are taken while in use, so that a second user on the same
-    /// thread finds none and makes its own.
+    /// Buffers of this thread. They are taken while in use, so that a nested user on the same
+    /// thread finds none and allocates its own.
     static SCRATCH: Cell<Scratch> = const { Cell::new(Scratch::EMPTY) };
 }
 
-/// Buffers that outlive a step.
+/// Buffers that are reused across steps.
 #[derive(Debug, Default)]
 pub(super) struct Scratch {
     registers: Vec<Vec<u32>>,
     point: Vec<usize>,
     /// Results before the epilogue.
     pub acc: Vec<u32>,
-    /// Results side by side, before they are combined.
+    /// Partial results of parallel lanes, before they are combined.
     pub lanes: Vec<u32>,
 }
 
@@ -37,12 +37,12 @@ impl Scratch {
     }
 }
 
-/// A part of a space and what its values are computed from.
+/// A range of points and the data to compute its values from.
 #[derive(Clone, Copy)]
 pub(super) struct Chunk<'a> {
-    /// What the step reads.
+    /// Operands of the step.
     pub operands: &'a [&'a [u32]],
-    /// Results of the kernel for the chunk.
+    /// The kernel's results for the chunk.
     pub acc: &'a [u32],
     /// The first point.
     pub start: usize,
@@ -68,7 +68,7 @@ impl Bytecode {
         }
     }
 
-    /// Computes what is the same at all points.
+    /// Computes the values that are the same at all points.
     pub fn begin(&self, scratch: &mut Scratch, operands: &[&[u32]]) {
         let Scratch { registers, point, .. } = scratch;
         if registers.len() < self.registers {
@@ -84,7 +84,7 @@ impl Bytecode {
         }
     }
 
-    /// Computes `count` points from `at` on, counted from the start of the chunk.
+    /// Computes `count` points starting at `at`, relative to the start of the chunk.
     pub fn block(
         &self,
         scratch: &mut Scratch,
@@ -112,7 +112,7 @@ impl Bytecode {
         }
     }
 
-    /// The values of the only root in the block that was computed last.
+    /// The values of the only root in the most recently computed block.
     pub fn value<'a>(
         &self,
         scratch: &'a Scratch,
@@ -179,7 +179,7 @@ fn resolve<'a>(
     }
 }
 
-/// Rounds f32 words to what f16 can hold, to nearest even.
+/// Rounds f32 words to the nearest f16 value, ties to even.
 pub(super) fn round_to_half(words: &mut [u32]) {
     let mut halves = [f16::ZERO; BLOCK];
     for words in words.chunks_mut(BLOCK) {

@@ -1,11 +1,10 @@
-//! Affine indices over a block of an iteration space: runs of constant stride, and where guards
-//! hold in them.
+//! Affine indices over a block of an iteration space: runs of constant stride, and the part of each
+//! run where the guards hold.
 
 use crate::schedule::expr::{Affine, Guard};
 use std::ops::Range;
 
-/// An affine function and its guards over a space, of which only the dimensions are left that
-/// these tell apart.
+/// An affine function and its guards over a space, reduced to the dimensions they distinguish.
 #[derive(Clone, Debug)]
 pub(super) struct Indexed {
     dims: Vec<usize>,
@@ -13,15 +12,15 @@ pub(super) struct Indexed {
     guards: Vec<Guard>,
 }
 
-/// Points that differ in the last coordinate only.
+/// Points that differ only in the last coordinate.
 pub(super) struct Run {
-    /// Where in the block.
+    /// Their range in the block.
     pub out: Range<usize>,
-    /// Those of them, counted from the first, at which all guards hold.
+    /// The subrange of the run, counted from its first point, where all guards hold.
     pub inside: Range<usize>,
-    /// The index of the first.
+    /// The index of the first point.
     pub first: i64,
-    /// What the index grows by.
+    /// The increment of the index.
     pub stride: i64,
 }
 
@@ -61,7 +60,7 @@ impl Indexed {
         }
     }
 
-    /// Whether neither index nor guards vary.
+    /// Whether both index and guards are constant.
     pub fn is_uniform(&self) -> bool {
         self.index.is_constant() && self.guards.iter().all(|guard| guard.coordinate.is_constant())
     }
@@ -77,13 +76,14 @@ impl Indexed {
         !self.guards.is_empty()
     }
 
-    /// The last stride, which tells how well memory is read; 0 where all is one element.
+    /// The innermost stride, an indicator of memory access efficiency; 0 if only one element is
+    /// read.
     pub fn stride(&self) -> i64 {
         self.index.coefs.last().copied().unwrap_or(0)
     }
 
-    /// Calls `f` for each run of points `start..start + len` in row-major order. `point` is
-    /// scratch.
+    /// Calls `f` for each run of the points `start..start + len` in row-major order. `point` is
+    /// scratch space.
     pub fn runs(&self, start: usize, len: usize, point: &mut Vec<usize>, mut f: impl FnMut(Run)) {
         let rank = self.dims.len();
         let width = self.dims.last().copied().unwrap_or(len.max(1));
@@ -110,7 +110,7 @@ impl Indexed {
                 stride: self.stride(),
             });
             at += count;
-            // The next row: all coordinates but the last count up, that one begins anew.
+            // The next row: the last coordinate resets and the others count up.
             if let Some(column) = point.last_mut() {
                 *column = 0;
             }
@@ -129,7 +129,7 @@ impl Indexed {
     ///
     /// # Panics
     ///
-    /// Where an index that is read lies outside `operand`.
+    /// If an index that is read lies outside `operand`.
     pub fn gather(&self, operand: &[u32], start: usize, point: &mut Vec<usize>, out: &mut [u32]) {
         self.runs(start, out.len(), point, |run| {
             let out = &mut out[run.out];
@@ -169,7 +169,7 @@ impl Indexed {
         });
     }
 
-    /// Puts 0 into `out` where a guard fails.
+    /// Zeroes `out` where a guard fails.
     pub fn mask(&self, start: usize, point: &mut Vec<usize>, out: &mut [u32]) {
         self.runs(start, out.len(), point, |run| {
             let out = &mut out[run.out];
@@ -186,7 +186,7 @@ fn copy<'a>(out: &mut [u32], words: impl Iterator<Item = &'a u32>) {
 }
 
 impl Guard {
-    /// The part of `steps` along the last coordinate, counted from `point`, where it holds.
+    /// The subrange of `steps` along the last coordinate, counted from `point`, where it holds.
     fn within(&self, point: &[usize], steps: Range<usize>) -> Range<usize> {
         let first = self.coordinate.at(point);
         let coef = self.coordinate.coefs.last().copied().unwrap_or(0);

@@ -1,4 +1,4 @@
-//! Kernels with a loop of their own, and what becomes of results while they are in cache.
+//! Kernels with their own loop, and the epilogue applied while results are in cache.
 
 use super::{
     SERIAL,
@@ -9,25 +9,26 @@ use super::{
 use crate::{dtype::DType, ops::kernel::CpuKernel, schedule::plan::Epilogue};
 use std::mem;
 
-/// Operations a chunk takes at least.
+/// Minimum operations per chunk.
 const LEAST_WORK: usize = 1 << 19;
-/// Chunks of a large result.
+/// Number of chunks of a large result.
 const CHUNKS: usize = 16;
-/// Elements of a chunk at most, so that its epilogue finds it in cache ...
+/// Maximum elements per chunk, so that the epilogue finds it in cache ...
 const MAX_CHUNK: usize = 1 << 16;
-/// ... unless that is fewer granules than this: products of few rows pay for their packing.
+/// ... unless that is fewer granules than this: products with few rows do not amortize their
+/// packing.
 const GRANULES: usize = 16;
 
-/// An epilogue made ready.
+/// A compiled epilogue.
 #[derive(Debug)]
 pub(super) struct Finish {
-    /// `None` where results are written as they are.
+    /// `None` if results are written unchanged.
     bytecode: Option<Bytecode>,
     half: bool,
 }
 
 impl Finish {
-    /// The epilogue over `space` of results of type `dtype`.
+    /// Compiles the epilogue over `space` for results of type `dtype`.
     pub fn new(
         epilogue: &Epilogue,
         dtype: DType,
@@ -38,8 +39,8 @@ impl Finish {
         Finish { bytecode: (!epilogue.is_identity()).then(bytecode), half: dtype == DType::F16 }
     }
 
-    /// Lets `compute` fill the results for the chunk that begins at `start`, and writes what
-    /// becomes of them to `out`.
+    /// Lets `compute` fill the results for the chunk that starts at `start`, and writes the output
+    /// of the epilogue to `out`.
     pub fn apply(
         &self,
         scratch: &mut Scratch,
@@ -65,15 +66,15 @@ impl Finish {
     }
 }
 
-/// A kernel made ready.
+/// A compiled kernel.
 #[derive(Debug)]
 pub(super) struct Loop {
     kernel: CpuKernel,
-    /// How many reads are the kernel's.
+    /// Number of reads that belong to the kernel.
     operands: usize,
     finish: Finish,
     chunk: usize,
-    /// Whether it is worth sharing out.
+    /// Whether it is worth running on several threads.
     pub parallel: bool,
 }
 

@@ -8,11 +8,11 @@ use super::{
 };
 use crate::schedule::expr::{Body, TermId};
 
-/// A map made ready.
+/// A compiled map.
 #[derive(Debug)]
 pub(super) struct Map {
     bytecode: Bytecode,
-    /// Whether it is worth sharing out.
+    /// Whether it is worth running on several threads.
     pub parallel: bool,
 }
 

@@ -1,10 +1,10 @@
-//! The CPU device: plans run on threads and SIMD, in f32.
+//! The CPU device: runs plans with threads and SIMD, in f32.
 //!
-//! It is the default where there is no GPU, and the opponent in the benchmarks. A step of a plan
-//! is a loop over chunks of its result. Where chunks begin depends on shapes only, so results
-//! are the same bits for any number of threads. Within a chunk, expressions are evaluated in
-//! blocks of 1,024 elements, each function over a whole block: plain loops, which the
-//! compiler vectorises, on buffers that stay in the first-level cache.
+//! It is the default without a GPU, and the baseline in the benchmarks. A step of a plan is a loop
+//! over chunks of its result. Chunk boundaries depend only on shapes, so results are bitwise
+//! identical for any number of threads. Within a chunk, expressions are evaluated in blocks of
+//! 1,024 elements, each function over a whole block: plain loops, which the compiler vectorizes, on
+//! buffers that stay in the L1 cache.
 
 mod bytecode;
 mod device;
@@ -24,10 +24,10 @@ pub use device::CpuDevice;
 #[cfg(feature = "bench")]
 pub(crate) use device::each;
 
-/// Elements a function is applied to at a time: three buffers of 4 KiB fit every cache.
+/// Elements a function is applied to at a time: three buffers of 4 KiB fit every L1 cache.
 const BLOCK: usize = 1024;
 
-/// Elements of a chunk of a map: small enough to share out, large enough to be worth it.
+/// Elements per chunk of a map: small enough to distribute, large enough to be worth it.
 const CHUNK: usize = 16 * BLOCK;
 
 /// Elements times functions below which a step is not worth waking threads: about 20 us.

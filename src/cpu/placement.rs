@@ -1,4 +1,4 @@
-//! Where variables live between runs.
+//! Memory of variables between runs.
 
 use crate::{
     array::Array,
@@ -14,7 +14,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError, Weak},
 };
 
-/// Words of a memory that may hold several variables.
+/// A range of words in a memory that may hold several variables.
 #[derive(Clone, Debug)]
 pub(crate) struct Placed {
     /// The memory.
@@ -23,7 +23,7 @@ pub(crate) struct Placed {
     pub offset: usize,
     /// Number of words.
     pub len: usize,
-    /// The program in whose arena it is, as long as there is one: nobody else may move it.
+    /// The program that has it in an arena, while that program is alive: no other may move it.
     pub claim: Weak<()>,
 }
 
@@ -43,7 +43,7 @@ impl Resident for Placed {
 }
 
 impl Placed {
-    /// A copy of the words.
+    /// Copies the words out.
     fn words(&self) -> Vec<u32> {
         let memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
         memory[self.offset..][..self.len].to_vec()
@@ -55,24 +55,24 @@ impl Placed {
         memory[self.offset..][..self.len].copy_from_slice(words);
     }
 
-    /// A memory of its own for these words.
+    /// Allocates separate memory for these words.
     fn new(words: Vec<u32>) -> Self {
         let len = words.len();
         Placed { memory: Arc::new(Mutex::new(words)), offset: 0, len, claim: Weak::new() }
     }
 }
 
-/// Where the variables of a plan are during a run.
+/// Memory of a plan's variables during a run.
 #[derive(Debug)]
 pub(super) struct Arranged {
     /// By variable.
     pub placed: Vec<Placed>,
-    /// Stand-ins of assigned variables, and where their values go after the run.
+    /// Temporary copies of assigned variables, and the memory to copy them back to after the run.
     visits: Vec<(Placed, Placed)>,
 }
 
 impl Arranged {
-    /// Takes the values of stand-ins back to where the variables live.
+    /// Copies the temporary values back to the variables.
     pub fn settle(&self) {
         for (stand_in, stored) in &self.visits {
             stored.replace(&stand_in.words());
@@ -80,10 +80,10 @@ impl Arranged {
     }
 }
 
-/// Makes sure that the variables of a plan live in memory of the CPU, the members of each arena
-/// in one, and says where. What is there already stays where it is, but for members of an arena
-/// that are in none of another living program; where they are, the arena has a stand-in, a copy
-/// for one run. `claim` keeps the arenas of the program that asks.
+/// Places the variables of a plan in CPU memory, the members of each arena contiguously, and
+/// returns their locations. Variables already in CPU memory stay where they are, except for arena
+/// members that no other living program has in an arena; if another one has, the arena is a
+/// temporary copy for one run. `claim` keeps the arenas of the calling program.
 pub(super) fn arrange(store: &mut Store, plan: &Plan, claim: &Arc<()>) -> Result<Arranged, Error> {
     store.ensure(&plan.variables)?;
     let mut stand_ins = Vec::new();
@@ -126,7 +126,7 @@ pub(super) fn arrange(store: &mut Store, plan: &Plan, claim: &Arc<()>) -> Result
     Ok(Arranged { placed, visits })
 }
 
-/// A new memory for an arena, with the values of its members.
+/// Allocates memory for an arena and copies the values of its members into it.
 fn gathered(store: &Store, plan: &Plan, arena: &Arena) -> Result<Arc<Mutex<Vec<u32>>>, Error> {
     let mut words = vec![0; arena.words];
     for &(variable, offset) in &arena.members {
@@ -136,7 +136,7 @@ fn gathered(store: &Store, plan: &Plan, arena: &Arena) -> Result<Arc<Mutex<Vec<u
     Ok(Arc::new(Mutex::new(words)))
 }
 
-/// The part of an arena that is a variable.
+/// The part of an arena that holds a variable.
 fn part(
     plan: &Plan,
     variable: usize,
@@ -148,7 +148,7 @@ fn part(
     Placed { memory: memory.clone(), offset, len, claim }
 }
 
-/// Whether another living program has a member of this arena in one of its own.
+/// Whether another living program has a member of this arena in one of its own arenas.
 fn is_claimed(store: &Store, plan: &Plan, arena: &Arena, claim: &Arc<()>) -> Result<bool, Error> {
     for &(variable, _) in &arena.members {
         if let Some(placed) = store.entry(&plan.variables[variable].0)?.data.is::<Placed>()
@@ -161,7 +161,7 @@ fn is_claimed(store: &Store, plan: &Plan, arena: &Arena, claim: &Arc<()>) -> Res
     Ok(false)
 }
 
-/// The memory of the size of an arena in which its members lie, each at its offset.
+/// The existing memory of the size of the arena that holds its members, each at its offset.
 fn existing(
     store: &Store,
     plan: &Plan,

@@ -1,4 +1,4 @@
-//! A plan made ready for the CPU, and its run.
+//! Plans compiled for the CPU, and their execution.
 
 use super::{
     CHUNK, CpuDevice,
@@ -33,18 +33,18 @@ pub(crate) struct CpuProgram {
     device: CpuDevice,
     plan: Arc<Plan>,
     steps: Vec<Ready>,
-    /// Sets of slots that no run is using.
+    /// Sets of slots not used by any run.
     idle: Mutex<Vec<Vec<Vec<u32>>>>,
     outputs: Outputs,
-    /// Arenas of this program stay as they are while this lives.
+    /// Arenas of this program stay where they are while this is alive.
     claim: Arc<()>,
 }
 
-/// A step made ready.
+/// A compiled step.
 #[derive(Debug)]
 struct Ready {
     work: Work,
-    /// Which reads are updated in place.
+    /// Whether each read is updated in place.
     updated: Vec<bool>,
 }
 
@@ -57,11 +57,12 @@ enum Work {
 }
 
 impl CpuProgram {
-    /// The program of a plan.
+    /// Compiles a plan.
     ///
     /// # Errors
     ///
-    /// [`CompileError::Undefined`] for an operation of another crate that the CPU knows nothing of.
+    /// [`CompileError::Undefined`] for an operation of another crate that has no CPU
+    /// implementation.
     pub fn new(device: &CpuDevice, plan: Arc<Plan>) -> Result<Self, Error> {
         let ready = |step: &Step| {
             Ready::new(step).ok_or_else(|| CompileError::Undefined {
@@ -101,7 +102,7 @@ impl CpuProgram {
         Ok(())
     }
 
-    /// Slots for a run of its own: two threads may run a program at once.
+    /// Takes a set of slots for one run: two threads may run a program at once.
     fn take_slots(&self) -> Vec<Vec<u32>> {
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
         idle.unwrap_or_else(|| self.plan.slots.iter().map(|&words| vec![0; words]).collect())
@@ -117,7 +118,7 @@ impl Executable for CpuProgram {
         &self.plan.inputs
     }
 
-    /// Allocates the slots, too.
+    /// Also allocates the slots.
     fn prepare(&self, store: &mut Store) -> Result<(), Error> {
         arrange(store, &self.plan, &self.claim)?;
         let slots = self.take_slots();
@@ -136,8 +137,8 @@ impl Executable for CpuProgram {
         let inputs: Vec<&[u32]> = inputs.collect::<Result<_, _>>()?;
         let arranged = arrange(store, &self.plan, &self.claim)?;
         let (layout, memories) = Layout::new(&self.plan, &arranged.placed);
-        // The caller holds the locks: a thread of the pool may take up another run while it
-        // waits for its share of this one.
+        // The calling thread holds the locks: a pool thread may start another run while it waits
+        // for its share of this one.
         let mut guards: Vec<_> = memories
             .iter()
             .map(|placed| placed.memory.lock().unwrap_or_else(PoisonError::into_inner))
@@ -185,7 +186,7 @@ impl Backend for CpuDevice {
 }
 
 impl Ready {
-    /// `None` where there is no loop for it.
+    /// `None` if there is no loop for it.
     fn new(step: &Step) -> Option<Self> {
         let mut updated = in_place(step);
         let work = match &step.kind {
@@ -193,7 +194,7 @@ impl Ready {
                 Work::Map(Map::new(space, body, roots, &updated))
             }
             StepKind::Reduce { function, outer, inner, body, value, epilogue } => {
-                // Only the epilogue is at one point with what is written.
+                // Only the epilogue reads at the same point it writes.
                 for operand in loads(body) {
                     updated[operand] = None;
                 }
@@ -216,7 +217,7 @@ impl Ready {
     }
 }
 
-/// The write that each read shares its region with.
+/// The write that shares its region with each read, if any.
 fn in_place(step: &Step) -> Vec<Option<usize>> {
     let write = |read: &Region| step.writes.iter().position(|write| write.is_at(read));
     step.reads.iter().map(write).collect()

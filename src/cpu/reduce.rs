@@ -1,4 +1,4 @@
-//! Reductions: by rows, by columns, and cut into pieces where few results take many terms.
+//! Reductions: by rows, by columns, and split into pieces if few results have many terms.
 
 use super::{
     BLOCK, CHUNK, SERIAL,
@@ -15,17 +15,17 @@ use crate::{
 };
 use std::{mem, ops::Range};
 
-/// Terms of a job.
+/// Terms per job.
 const JOB: usize = 1 << 16;
 
-/// Inner extents up to which columns are better whatever the strides: folding a row costs as
-/// much as 16 additions.
+/// Inner extents up to which columns are faster regardless of strides: folding a row costs as much
+/// as 16 additions.
 const SHORT: usize = 8;
 
-/// A reduction made ready.
+/// A compiled reduction.
 ///
-/// Sums are blocked: at most 64 vectors or partial sums are added one after another before they
-/// are added to the next level, so that errors grow far slower than with the number of terms.
+/// Sums are blocked: at most 64 vectors or partial sums are added sequentially before they are
+/// added to the next level, so that errors grow far more slowly than with the number of terms.
 #[derive(Debug)]
 pub(super) struct Fold {
     function: ReduceFn,
@@ -34,21 +34,21 @@ pub(super) struct Fold {
     order: Order,
     outer: usize,
     inner: usize,
-    /// Results of a job.
+    /// Results per job.
     group: usize,
-    /// Terms of each of them in a job.
+    /// Terms of each result per job.
     piece: usize,
     finish: Finish,
-    /// Whether it is worth sharing out.
+    /// Whether it is worth running on several threads.
     pub parallel: bool,
 }
 
-/// In which order the terms are evaluated.
+/// Evaluation order of the terms.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Order {
     /// All terms of a result, then those of the next.
     Rows,
-    /// A term of every result, then the next one.
+    /// One term of every result, then the next one.
     Columns,
 }
 
@@ -82,7 +82,7 @@ impl Fold {
             false => (Order::Rows, Bytecode::new(body, &[value], &space, &[], false)),
             true => (Order::Columns, Bytecode::new(&turned, &[value], &turned_space, &[], false)),
         };
-        // Results that a job computes side by side at least.
+        // Minimum number of results a job computes side by side.
         let side = match order {
             Order::Rows => 1,
             Order::Columns => outer.min(BLOCK),
@@ -199,7 +199,7 @@ impl Fold {
         }
     }
 
-    /// Columns so short that a block takes several terms of all results.
+    /// Folds columns so short that a block takes several terms of all results.
     fn wide(
         &self,
         scratch: &mut Scratch,
@@ -222,7 +222,7 @@ impl Fold {
         scratch.lanes = lanes;
     }
 
-    /// Terms `first..first + count` in the order of evaluation.
+    /// Terms `first..first + count` in evaluation order.
     fn values<'a>(
         &self,
         scratch: &'a mut Scratch,
@@ -236,7 +236,7 @@ impl Fold {
     }
 }
 
-/// How far apart in memory two points are that follow one another.
+/// The distance in memory between consecutive points.
 fn stride(index: &Affine, space: &[usize]) -> i64 {
     if space.contains(&0) { 0 } else { Indexed::new(index, &[], space).stride() }
 }

@@ -1,5 +1,5 @@
-//! Memory of results: that of an earlier run serves again once the caller has let go of it. New
-//! memory costs a page fault for each 4 KiB, which for large results is half of the time of a run.
+//! Memory of results: reuses that of an earlier run once the caller has dropped it. Fresh memory
+//! costs a page fault per 4 KiB, which for large results is half of the run time.
 
 use crate::{
     array::Array,
@@ -11,13 +11,13 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-/// Results of a program that were handed out, by output.
+/// Results handed out by a program, per output.
 #[derive(Debug)]
 pub(super) struct Outputs {
     handed_out: Vec<Mutex<Vec<Arc<Vec<u32>>>>>,
 }
 
-/// A result in the memory of the CPU.
+/// A result in CPU memory.
 #[derive(Clone, Debug)]
 pub(crate) struct CpuValue(pub Arc<Vec<u32>>);
 
@@ -35,7 +35,7 @@ impl Resident for CpuValue {
     }
 }
 
-/// So many of each are remembered, as there are runs in flight on a GPU.
+/// Number of results remembered per output: the number of runs in flight on a GPU.
 const REMEMBERED: usize = 3;
 
 impl Outputs {
@@ -43,7 +43,7 @@ impl Outputs {
         Outputs { handed_out: outputs.iter().map(|_| Mutex::default()).collect() }
     }
 
-    /// A vector for each output; what is in it is left from before.
+    /// A vector for each output, with arbitrary previous content.
     pub fn take(&self, outputs: &[Meta]) -> Vec<Vec<u32>> {
         let outputs = self.handed_out.iter().zip(outputs);
         outputs

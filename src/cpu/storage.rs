@@ -15,19 +15,19 @@ enum Home {
 
 /// The memory of a run.
 pub(super) struct Memory<'a> {
-    /// Memory of the program.
+    /// Slots of the program.
     pub slots: &'a mut [Vec<u32>],
-    /// What was given.
+    /// Inputs of the run.
     pub inputs: &'a [&'a [u32]],
-    /// The memories in which variables live; none twice.
+    /// Memories that hold variables; no duplicates.
     pub memories: Vec<&'a mut Vec<u32>>,
-    /// The results.
+    /// Results of the run.
     pub outputs: &'a mut [Vec<u32>],
-    /// Where things are in `memories`.
+    /// Location of variables and arenas in `memories`.
     pub layout: &'a Layout,
 }
 
-/// In which memory, and from which word on, each variable and each arena of a plan lies.
+/// The memory and the first word of each variable and each arena of a plan.
 #[derive(Debug)]
 pub(super) struct Layout {
     variables: Vec<(usize, usize)>,
@@ -35,7 +35,7 @@ pub(super) struct Layout {
 }
 
 impl Layout {
-    /// The layout for variables placed so, and one [`Placed`] in each memory.
+    /// The layout of placed variables, with one [`Placed`] per memory.
     pub fn new<'p>(plan: &Plan, placed: &'p [Placed]) -> (Self, Vec<&'p Placed>) {
         let mut memories: Vec<&Placed> = Vec::new();
         let variables: Vec<_> = placed
@@ -94,11 +94,11 @@ impl Memory<'_> {
         }
     }
 
-    /// Calls `f` with what a step reads and writes.
+    /// Calls `f` with the reads and writes of a step.
     ///
-    /// A read that is `updated` in place is given as nothing: its words are those of the write.
-    /// Any other read that overlaps a write is given as a copy from before the step: variables
-    /// that one arena holds may be read under one name and written under another.
+    /// A read that is `updated` in place is passed as an empty slice: its words are those of the
+    /// write. Any other read that overlaps a write is passed as a copy made before the step:
+    /// variables that share an arena may be read under one name and written under another.
     pub fn borrow(
         &mut self,
         reads: &[Region],
@@ -134,7 +134,7 @@ impl Memory<'_> {
         }
         let Loan { memory, taken } = &mut loan;
         let mut outs: Vec<(usize, &mut [u32])> = Vec::with_capacity(writes.len());
-        // What lies between the writes: where it is, and the words.
+        // The words between the writes, with their memory and offset.
         let mut gaps: Vec<(Home, usize, &[u32])> = Vec::new();
         for (home, words) in taken {
             let (mut rest, mut at) = (words.as_mut_slice(), 0);
@@ -172,7 +172,7 @@ impl Memory<'_> {
     }
 }
 
-/// Vectors taken out of a memory; they come back however the borrowing ends.
+/// Vectors taken out of a memory; they are put back even if the borrower panics.
 struct Loan<'m, 'a> {
     memory: &'m mut Memory<'a>,
     taken: Vec<(Home, Vec<u32>)>,

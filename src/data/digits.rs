@@ -1,4 +1,4 @@
-//! Handwritten digits of 8x8 pixels: small enough to live in the crate.
+//! Handwritten digits of 8x8 pixels, small enough to ship with the crate.
 //!
 //! # Source
 //!
@@ -12,18 +12,18 @@ use crate::{
 };
 use std::io::Read;
 
-/// Pixels of an image.
+/// Number of pixels per image.
 pub const PIXELS: usize = 64;
-/// Digits there are.
+/// Number of classes.
 pub const CLASSES: usize = 10;
 
 const PACKED: &[u8] = include_bytes!("../../data/digits.csv.gz");
 
-/// The set: 1,797 images `[n, 64]` in f32, scaled to `[0, 1]`, and their digits.
+/// Loads the data set: 1,797 images `[n, 64]` in f32, scaled to `[0, 1]`, and their digits.
 ///
 /// # Errors
 ///
-/// [`FileError::Corrupt`], where the crate was built from a damaged file.
+/// [`FileError::Corrupt`] if the crate was built from a damaged file.
 pub fn load() -> Result<Dataset, Error> {
     // 1 MiB is four times the size; a damaged stream must not grow without bound.
     let mut text = String::new();
@@ -34,7 +34,7 @@ pub fn load() -> Result<Dataset, Error> {
     parse(&text)
 }
 
-/// One image a line: 64 pixels from 0 to 16, then the digit.
+/// Parses one image per line: 64 pixels from 0 to 16, then the digit.
 fn parse(text: &str) -> Result<Dataset, Error> {
     let (mut pixels, mut labels) = (Vec::new(), Vec::new());
     for (line, content) in (1..).zip(text.lines()) {

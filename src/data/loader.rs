@@ -2,10 +2,10 @@
 
 use super::shuffle::permutation;
 
-/// Cuts a data set into shuffled mini-batches, the last of which may be shorter.
+/// Splits a data set into shuffled mini-batches, the last of which may be shorter.
 ///
-/// The order depends on seed and epoch only, so a run that is resumed at an epoch sees the
-/// batches an uninterrupted one would have seen.
+/// The order depends only on seed and epoch, so a run that is resumed at an epoch sees the same
+/// batches as an uninterrupted one.
 #[derive(Clone, Debug)]
 pub struct Loader {
     len: usize,
@@ -14,21 +14,21 @@ pub struct Loader {
 }
 
 impl Loader {
-    /// Over `len` rows, `batch` at a time; a batch has at least one row.
+    /// Creates a loader for `len` rows, `batch` at a time; a batch has at least one row.
     pub fn new(len: usize, batch: usize, seed: u64) -> Self {
         Loader { len, batch: batch.max(1), seed }
     }
 
-    /// The batches of an epoch, as indices of rows.
+    /// The batches of an epoch, as row indices.
     pub fn epoch(&self, epoch: usize) -> Vec<Vec<usize>> {
-        // An odd multiplier keeps (seed, epoch) apart from (seed + 1, epoch - 1).
+        // An odd multiplier separates (seed, epoch) from (seed + 1, epoch - 1).
         let key = self.seed.wrapping_mul(0xD134_2543_DE82_EF95).wrapping_add(epoch as u64);
         permutation(self.len, key).chunks(self.batch).map(<[usize]>::to_vec).collect()
     }
 }
 
-/// The numbers of rows that occur in batches of at most `batch` out of `len`: a program has one
-/// shape, so there must be one for each.
+/// The different sizes of the batches of at most `batch` out of `len` rows: a program has fixed
+/// shapes, so each size needs its own.
 pub fn sizes(len: usize, batch: usize) -> Vec<usize> {
     let batch = batch.max(1);
     let mut sizes = Vec::new();

@@ -30,12 +30,12 @@ pub struct Dataset {
 }
 
 impl Dataset {
-    /// Of inputs `[n, ..]` in f32, and targets `[n]` in u32.
+    /// Combines inputs `[n, ..]` in f32 with targets `[n]` in u32.
     ///
     /// # Errors
     ///
-    /// [`VariableError::Mismatch`] where the types are others, [`VariableError::Length`] where
-    /// there are not as many targets as inputs.
+    /// [`VariableError::Mismatch`] for other types, [`VariableError::Length`] if the numbers of
+    /// targets and inputs differ.
     pub fn new(inputs: Array, targets: Array) -> Result<Self, Error> {
         for (name, array, dtype) in
             [("inputs", &inputs, DType::F32), ("targets", &targets, DType::U32)]
@@ -59,39 +59,39 @@ impl Dataset {
         self.targets.shape().len()
     }
 
-    /// Whether there are none.
+    /// Whether the set is empty.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Every image, f32.
+    /// All inputs, f32.
     pub fn inputs(&self) -> &Array {
         &self.inputs
     }
 
-    /// The class of every image, u32.
+    /// The target of each input: its class, u32.
     pub fn targets(&self) -> &Array {
         &self.targets
     }
 
-    /// The inputs of these indices, in that order.
+    /// Selects the rows with these indices, in that order.
     ///
     /// # Errors
     ///
-    /// [`VariableError::Length`] where an index is past the last image.
+    /// [`VariableError::Length`] if an index is past the last image.
     pub fn rows(&self, indices: &[usize]) -> Result<Dataset, Error> {
         Ok(Dataset { inputs: self.inputs.rows(indices)?, targets: self.targets.rows(indices)? })
     }
 
-    /// Splits off a share of every class: the rest, and what was held out.
+    /// Holds out a fraction of every class: returns the rest and the held-out images.
     ///
-    /// The same inputs are held out in every run, whatever seed the training has, so that
-    /// results compare: each class is shuffled with a fixed key, and its first `fraction`,
-    /// rounded to the nearest image, is held out. Both parts keep the order of the set.
+    /// The same images are held out in every run, regardless of the training seed, so that results
+    /// are comparable: each class is shuffled with a fixed key, and its first `fraction`, rounded
+    /// to the nearest image, is held out. Both parts keep the order of the set.
     ///
     /// # Errors
     ///
-    /// None in practice: every index is one of this set.
+    /// None in practice: all indices are valid.
     pub fn split(&self, fraction: f64) -> Result<(Dataset, Dataset), Error> {
         let targets = self.targets.words();
         let mut held = vec![false; targets.len()];
@@ -112,7 +112,7 @@ impl Dataset {
     }
 }
 
-/// What the system said of a file.
+/// Converts an I/O error of a file.
 #[cfg(feature = "files")]
 fn refused(path: &std::path::Path, error: &std::io::Error) -> Error {
     crate::error::FileError::Io { path: path.to_owned(), message: error.to_string() }.into()

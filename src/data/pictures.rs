@@ -1,4 +1,4 @@
-//! Pictures in files (PNG, JPEG), and folders of them with a class a folder.
+//! Image files (PNG, JPEG), and directories with one subdirectory per class.
 
 use super::{Dataset, refused};
 use crate::{
@@ -16,28 +16,27 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Pixels a picture may be wide or high.
+/// Maximum width and height of an image in pixels.
 const SIDE: u32 = 1 << 14;
-/// Bytes a picture may have when it is decoded.
+/// Maximum size of a decoded image in bytes.
 const BYTES: u64 = 1 << 29;
-/// Endings of file names that are taken for pictures.
+/// File extensions of images.
 const ENDINGS: [&str; 3] = ["png", "jpg", "jpeg"];
 
-/// A folder of pictures.
+/// A directory of images.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Pictures {
-    /// The pictures `[n, 3, rows, columns]`, and their classes.
+    /// The images `[n, 3, rows, columns]`, and their classes.
     pub data: Dataset,
-    /// The names of the classes, by number.
+    /// The names of the classes, by index.
     pub classes: Vec<String>,
 }
 
-/// The pictures of a directory in which every class is a directory of PNG and JPEG files.
+/// Loads a directory in which every class is a subdirectory of PNG and JPEG files.
 ///
-/// Classes are numbered in order of name, and pictures come in order of class and name: the same
-/// files give the same set. Names that begin with a dot and files with other endings are passed
-/// over.
+/// Classes are numbered in order of name, and images are ordered by class and name: the same files
+/// yield the same set. Hidden files and files with other extensions are skipped.
 ///
 /// # Errors
 ///
@@ -74,16 +73,16 @@ pub fn load(directory: &Path, [rows, columns]: [usize; 2]) -> Result<Pictures, E
     Ok(Pictures { data, classes })
 }
 
-/// One picture as `[channels, rows, columns]` in f32, scaled to `[0, 1]`: gray where there is one
+/// Reads an image as `[channels, rows, columns]` in f32, scaled to `[0, 1]`: grayscale for one
 /// channel, else red, green and blue.
 ///
-/// A picture of another size is stretched to this one, by linear interpolation or averages of
-/// pixels. It is turned as its file says; what is transparent counts as opaque.
+/// An image of another size is resized by linear interpolation or by averaging pixels, without
+/// keeping its aspect ratio. The file's orientation is applied; transparency is ignored.
 ///
 /// # Errors
 ///
-/// [`FileError::Io`] where it cannot be read, or one of the extents is none; [`FileError::Corrupt`]
-/// where it is damaged, neither PNG nor JPEG, or larger than 16,384 pixels a side or 512 MiB.
+/// [`FileError::Io`] if it cannot be read, or an extent is zero; [`FileError::Corrupt`] if it is
+/// damaged, neither PNG nor JPEG, or larger than 16,384 pixels per side or 512 MiB.
 pub fn read(path: &Path, [channels, rows, columns]: [usize; 3]) -> Result<Array, Error> {
     let extent = |extent: usize| u32::try_from(extent).ok().filter(|&e| e > 0 && e <= SIDE);
     let (Some(height), Some(width), 1 | 3) = (extent(rows), extent(columns), channels) else {
@@ -96,14 +95,14 @@ pub fn read(path: &Path, [channels, rows, columns]: [usize; 3]) -> Result<Array,
         1 => resize(&picture.into_luma8(), width, height, filter).into_raw(),
         _ => resize(&picture.into_rgb8(), width, height, filter).into_raw(),
     };
-    // Channels are the last axis of a picture, and the first here.
+    // Channels are the last axis of an image, and the first one here.
     let plane = |channel| pixels.iter().skip(channel).step_by(channels);
     let scaled: Vec<f32> =
         (0..channels).flat_map(plane).map(|&byte| f32::from(byte) / 255.0).collect();
     Array::new([channels, rows, columns], &scaled)
 }
 
-/// The picture of a file, upright. Its size is checked before there is memory for it.
+/// Decodes an image file, upright. Its size is checked before memory is allocated.
 fn decode(path: &Path) -> Result<DynamicImage, Error> {
     let io = |error| refused(path, &error);
     let failed = |error| match error {
@@ -128,7 +127,7 @@ fn decode(path: &Path) -> Result<DynamicImage, Error> {
     Ok(picture)
 }
 
-/// What is in a directory and not hidden, in order of name.
+/// The entries of a directory that are not hidden, in order of name.
 fn entries(directory: &Path) -> Result<Vec<PathBuf>, Error> {
     let io = |error| refused(directory, &error);
     let mut entries = Vec::new();
@@ -166,7 +165,7 @@ mod tests {
     use super::*;
     use image::{GrayImage, Luma, Rgb, RgbImage};
 
-    /// A directory of its own for each test, empty at the start.
+    /// A separate directory for each test, initially empty.
     fn directory(name: &str) -> PathBuf {
         let name = format!("wgrad-pictures-{}-{name}", std::process::id());
         let directory = std::env::temp_dir().join(name);
@@ -244,7 +243,7 @@ mod tests {
             let error = read(&file, [3, 2, 2]).expect_err("it is cut");
             assert!(matches!(error, Error::File(FileError::Corrupt { .. })), "{cut}: {error:?}");
         }
-        // Headers that claim much, with the right checksums: a side, 16 bits a channel.
+        // Headers that claim large images, with correct checksums: side, bits per channel.
         for (side, bits, expected) in [(SIDE + 1, 8, "limit"), (SIDE, 16, "bytes of pixels")] {
             let mut large = good.clone();
             large[16..20].copy_from_slice(&side.to_be_bytes());

@@ -1,10 +1,10 @@
-//! Series in `.ts` files: several dimensions over time, and a class for each.
+//! Multivariate time series with class labels, in `.ts` files.
 //!
 //! # Source
 //!
 //! The time series classification archive (<https://www.timeseriesclassification.com>), whose sets
-//! the Python package `aeon` carries: a head of lines with `@`, then a case a line; dimensions are
-//! apart by colons, the values of one by commas, and the class comes last.
+//! the Python package `aeon` provides: header lines starting with `@`, then one case per line;
+//! dimensions are separated by colons, the values of each by commas, and the class comes last.
 
 use crate::{
     array::Array,
@@ -14,20 +14,20 @@ use crate::{
 };
 use std::{fs, path::Path};
 
-/// Elements a set may have once all series are as long as the longest: what fills 1 GiB.
+/// Maximum number of elements in a set once all series are padded to the longest: 1 GiB.
 const MAX_ELEMENTS: usize = 1 << 28;
 
 /// Series and their classes.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Series {
-    /// `[n, steps, dimensions]` in f32; zeros behind the end of shorter series.
+    /// `[n, steps, dimensions]` in f32; shorter series are zero-padded at the end.
     pub values: Array,
-    /// Steps of each, `[n]` in u32.
+    /// Number of steps of each, `[n]` in u32.
     pub lengths: Array,
-    /// The class of each, `[n]` in u32: a position in `classes`.
+    /// The class of each, `[n]` in u32: an index into `classes`.
     pub labels: Array,
-    /// The names of the classes, as the head of the file lists them.
+    /// The names of the classes, in the order listed in the file header.
     pub classes: Vec<String>,
 }
 
@@ -35,8 +35,8 @@ pub struct Series {
 ///
 /// # Errors
 ///
-/// [`FileError::Io`]; [`FileError::Corrupt`], with the line, where there is no list of classes, a
-/// class is not in it, a value is no number, or dimensions differ in number or length.
+/// [`FileError::Io`]; [`FileError::Corrupt`], with the line, if there is no list of classes, a
+/// class is not in it, a value is not a number, or dimensions differ in number or length.
 pub fn read(path: &Path) -> Result<Series, Error> {
     let io = |error: std::io::Error| super::refused(path, &error);
     let text = fs::read_to_string(path).map_err(io)?;
@@ -45,12 +45,12 @@ pub fn read(path: &Path) -> Result<Series, Error> {
         .and_then(|cases| cases.series())
 }
 
-/// What a file says.
+/// Parsed content of a file.
 struct Cases {
     classes: Vec<String>,
-    /// Of each: step by step the values of all dimensions, and its class.
+    /// For each case, the values of all dimensions step by step, and its class.
     cases: Vec<(Vec<f32>, u32)>,
-    /// Values of the longest.
+    /// Number of values of the longest case.
     longest: usize,
     dimensions: usize,
 }

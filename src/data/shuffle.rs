@@ -1,10 +1,10 @@
-//! Random orders: the same on every machine, in every version.
+//! Random permutations, identical on every machine and in every version.
 
-/// The indices below `len` in a random order, which depends on the key only.
+/// A random permutation of the indices below `len`, which depends only on the key.
 ///
 /// # Source
 ///
-/// The shuffle of Fisher and Yates, on the generator SplitMix64 (Steele et al. 2014).
+/// The Fisher-Yates shuffle with the SplitMix64 generator (Steele et al. 2014).
 pub fn permutation(len: usize, key: u64) -> Vec<usize> {
     let mut state = key;
     let mut below = |bound: usize| {
@@ -13,7 +13,7 @@ pub fn permutation(len: usize, key: u64) -> Vec<usize> {
         z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
         z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
         z ^= z >> 31;
-        // The high word of the product: no value is off by more than bound / 2^64.
+        // The high word of the product: the bias of any value is below bound / 2^64.
         ((u128::from(z) * bound as u128) >> 64) as usize
     };
     let mut order: Vec<usize> = (0..len).collect();

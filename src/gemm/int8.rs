@@ -1,32 +1,32 @@
-//! Products of bytes: tiles of rows against rows, in vectors of 16 bits.
+//! Matrix products of bytes: tiles of rows times rows, in vectors of 16-bit integers.
 //!
-//! x86 multiplies vectors of 16 bits and adds neighbors of the products in one instruction. Bytes
-//! are widened to them a block at a time; a tile of sums stays in registers, and each vector that is
-//! loaded takes part in several of them.
+//! x86 multiplies vectors of 16-bit integers and adds adjacent products in one instruction. Bytes
+//! are widened a block at a time; a tile of sums stays in registers, and each loaded vector is used
+//! for several of them.
 
 use std::array::from_fn;
 
-/// Numbers of the widest vector: rows are filled up with zeros to a multiple.
+/// Elements of the widest vector: rows are zero-padded to a multiple.
 const LANES: usize = 32;
 
-/// Lines of a block of the second operand: 128 KiB, which leaves room in a second-level cache.
+/// Vectors per block of the second operand: 128 KiB, which leaves room in an L2 cache.
 const BLOCK: usize = (1 << 16) / LANES;
 
-/// The widest vector, which lies in one line of a cache.
+/// The widest vector, aligned to a cache line.
 #[derive(Clone, Copy, Debug, bytemuck::Pod, bytemuck::Zeroable)]
 #[repr(C, align(64))]
 struct Line([i16; LANES]);
 
-/// Rows of bytes as numbers of 16 bits.
+/// Rows of bytes widened to 16-bit integers.
 #[derive(Debug)]
 pub(crate) struct Rows {
     data: Vec<Line>,
-    /// Lines a row, at least one; zeros fill up the last.
+    /// Vectors per row, at least one; the last is zero-padded.
     width: usize,
 }
 
 impl Rows {
-    /// Zeros, for so many rows of so many words.
+    /// Zeros, for `count` rows of `words` words.
     pub fn zeros(count: usize, words: usize) -> Self {
         let width = (4 * words).div_ceil(LANES).max(1);
         Rows { data: vec![Line([0; LANES]); count * width], width }
@@ -45,7 +45,7 @@ impl Rows {
         rows
     }
 
-    /// A row that is to be filled.
+    /// A row to be filled.
     pub fn row_mut(&mut self, index: usize) -> &mut [i16] {
         bytemuck::cast_slice_mut(&mut self.data[index * self.width..(index + 1) * self.width])
     }
@@ -61,7 +61,7 @@ impl Rows {
     }
 }
 
-/// The bytes of words, the first in the lowest bits, as the first numbers of `wide`.
+/// Sign-extends the bytes of words, lowest bits first, into the first elements of `wide`.
 #[inline(always)]
 pub(crate) fn widen(words: &[u32], wide: &mut [i16]) {
     let bytes: &[i8] = bytemuck::cast_slice(words);
@@ -70,8 +70,8 @@ pub(crate) fn widen(words: &[u32], wide: &mut [i16]) {
     }
 }
 
-/// `out[i * stride + j]` becomes the sum of products of row `i` of `a` and row `j` of `b`, whose rows
-/// have `words` words; there are `count` of them. Sums wrap.
+/// Sets `out[i * stride + j]` to the dot product of row `i` of `a` and row `j` of `b`; `b` has
+/// `count` rows of `words` words. Sums wrap.
 pub(crate) fn products(
     a: &Rows,
     (b, words, count): (&[u32], usize, usize),
@@ -86,7 +86,7 @@ pub(crate) fn products(
     }
 }
 
-/// All sums of a block, by the widest vectors there are.
+/// Computes all sums of a block with the widest vectors available.
 fn block_of(a: &Rows, b: &Rows, out: &mut [u32], stride: usize) {
     #[cfg(target_arch = "x86_64")]
     {
@@ -106,14 +106,14 @@ fn block_of(a: &Rows, b: &Rows, out: &mut [u32], stride: usize) {
     tiles::<_, 2, 2>(Plain, a, b, out, stride);
 }
 
-/// Vectors of an instruction set.
+/// Vector operations of an instruction set.
 trait Vectors: Copy {
-    /// Numbers of 16 bits.
+    /// 16-bit integers.
     type Numbers: bytemuck::Pod;
-    /// Sums of 32 bits, half as many.
+    /// 32-bit sums, half as many.
     type Sums: bytemuck::Pod;
 
-    /// Adds the sums of neighboring products.
+    /// Adds the sums of adjacent products.
     fn add_products(self, sums: Self::Sums, a: Self::Numbers, b: Self::Numbers) -> Self::Sums;
 }
 
@@ -139,7 +139,7 @@ impl Vectors for pulp::x86::V3 {
     }
 }
 
-/// Loops that a compiler makes vectors of.
+/// Plain loops that the compiler vectorizes.
 #[derive(Clone, Copy)]
 struct Plain;
 
@@ -156,8 +156,8 @@ impl Vectors for Plain {
     }
 }
 
-/// Tile after tile of `M` rows of `a` and `N` of `b`; past the end the last row is taken again, and
-/// nothing stored.
+/// Computes tile after tile of `M` rows of `a` and `N` of `b`; past the end the last row is
+/// repeated and not stored.
 #[inline(always)]
 fn tiles<V: Vectors, const M: usize, const N: usize>(
     simd: V,
@@ -181,7 +181,7 @@ fn tiles<V: Vectors, const M: usize, const N: usize>(
     }
 }
 
-/// The sums of a tile.
+/// Computes the sums of a tile.
 #[inline(always)]
 fn tile<V: Vectors, const M: usize, const N: usize>(
     simd: V,
@@ -215,7 +215,7 @@ mod tests {
         (0..len as u32).map(|k| (k + seed).wrapping_mul(2_654_435_761) ^ (k << 9)).collect()
     }
 
-    /// Every instruction set that there is, at every remainder of a tile.
+    /// Every available instruction set, at every remainder of a tile.
     #[test]
     fn tiles_give_sums_of_products() {
         for (m, n, k) in [(1, 1, 1), (4, 4, 8), (5, 7, 9), (9, 3, 40), (3, 300, 70)] {

@@ -1,19 +1,19 @@
-//! Matrix products, by the `gemm` crate.
+//! Matrix products, using the `gemm` crate.
 
 pub(crate) mod int8;
 
 use gemm::Parallelism;
 
-/// `out = a b`: row-major `[m, n]` from `[m, k]` and `[k, n]`, whose strides are the distances in
-/// elements between rows and between columns.
+/// Computes `out = a b`: row-major `[m, n]` from `[m, k]` and `[k, n]`, whose strides are the
+/// distances in elements between rows and between columns.
 ///
-/// It runs on the caller's thread. The order of additions depends on `m`, `n` and `k`; whoever
-/// shares rows out over threads cuts them by shape, and so the result does not depend on the
-/// number of threads.
+/// It runs on the caller's thread. The order of additions depends on `m`, `n` and `k`; callers that
+/// distribute rows over threads split them by shape, so the result does not depend on the number of
+/// threads.
 ///
 /// # Panics
 ///
-/// Where an operand is shorter than its extents and strides say.
+/// If an operand is shorter than its extents and strides require.
 #[expect(clippy::too_many_arguments, reason = "three extents, and two matrices with strides")]
 pub(crate) fn product(
     m: usize,
@@ -30,7 +30,7 @@ pub(crate) fn product(
     product_into([m, n, k], a, b, out, n, false);
 }
 
-/// A matrix whose rows, and whose columns, are so many elements apart.
+/// A matrix with the given strides, in elements, between rows and between columns.
 #[derive(Clone, Copy)]
 pub(crate) struct Matrix<'a> {
     pub data: &'a [f32],
@@ -47,12 +47,12 @@ impl Matrix<'_> {
     }
 }
 
-/// `out = a b`, or `out += a b` if `add`, for extents `[m, n, k]`, where the rows of `out` are
-/// `row` elements apart.
+/// Computes `out = a b`, or `out += a b` if `add`, for extents `[m, n, k]`, where the rows of `out`
+/// are `row` elements apart.
 ///
 /// # Panics
 ///
-/// As [`product`] does.
+/// Same as [`product`].
 pub(crate) fn product_into(
     [m, n, k]: [usize; 3],
     a: Matrix<'_>,
@@ -89,8 +89,8 @@ fn multiply(
     let [a_row, a_column] = a.strides.map(|stride| stride as isize);
     let [b_row, b_column] = b.strides.map(|stride| stride as isize);
     // SAFETY: the greatest index into each matrix lies within its slice, and strides are not
-    // negative, so every access does; `out` is exclusive, its rows do not overlap, and it is
-    // initialized, so that it may be read.
+    // negative, so every access is in bounds; `out` is exclusive, its rows do not overlap, and it
+    // is initialized, so it may be read.
     unsafe {
         gemm::gemm(
             m,

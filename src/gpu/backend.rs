@@ -1,4 +1,4 @@
-//! A GPU as a device: programs of kernels that are proved.
+//! The GPU as a backend: compiles programs of verified kernels.
 
 use super::{device::GpuDevice, run::GpuProgram};
 use crate::{
@@ -10,12 +10,12 @@ use crate::{
 use std::sync::Arc;
 
 impl GpuDevice {
-    /// A program of a plan, by kernels that are proved as the device says.
+    /// Compiles a program from a plan, with kernels verified according to the device's policy.
     ///
     /// # Errors
     ///
-    /// [`CompileError`](crate::CompileError) where the device cannot run it; a
-    /// [`DeviceError`](crate::DeviceError) where there is not enough memory.
+    /// [`CompileError`](crate::CompileError) if the device cannot run it; a
+    /// [`DeviceError`](crate::DeviceError) if there is not enough memory.
     pub(crate) fn program(&self, plan: Arc<Plan>) -> Result<GpuProgram, Error> {
         GpuProgram::new(self, plan, |steps, partials| self.trusted(steps, partials))
     }

@@ -1,32 +1,32 @@
-//! How elements lie in the memory of a GPU: as the words of the host, but for halves, which are two
-//! bytes each.
+//! Memory layout of elements on a GPU: the same words as on the host, except f16, which takes two
+//! bytes per element.
 //!
-//! Buffers are copied and bound in whole words, so an odd number of halves is followed by two bytes
-//! that are nobody's.
+//! Buffers are copied and bound in whole words, so an odd number of f16 elements is followed by two
+//! bytes of padding.
 
 use crate::{dtype::DType, schedule::plan::Region};
 use half::{f16, slice::HalfFloatSliceExt};
 use std::borrow::Cow;
 
-/// What bindings are aligned to, in bytes.
+/// Alignment of bindings in bytes.
 pub(crate) const ALIGNMENT: u64 = 256;
 
-/// Bytes from one element to the next.
+/// Size of an element in bytes.
 pub(crate) fn width(dtype: DType) -> u64 {
     if dtype == DType::F16 { 2 } else { 4 }
 }
 
-/// Bytes of so many elements. Nothing of size 0 can be bound.
+/// Size of `len` elements in bytes, at least 4: nothing of size 0 can be bound.
 pub(crate) fn bytes_of(len: usize, dtype: DType) -> u64 {
     (width(dtype) * len as u64).next_multiple_of(4).max(4)
 }
 
-/// Where a region begins in its storage, in bytes.
+/// Byte offset of a region in its storage.
 pub(crate) fn first_of(region: Region) -> u64 {
     width(region.dtype) * region.offset as u64
 }
 
-/// What the device is given for these words; a half is the nearest to its word, ties to even.
+/// Encodes words for the device; f16 rounds each word to nearest, ties to even.
 pub(crate) fn encode(words: &[u32], dtype: DType) -> Cow<'_, [u8]> {
     if dtype != DType::F16 {
         return Cow::Borrowed(bytemuck::cast_slice(words));
@@ -36,7 +36,7 @@ pub(crate) fn encode(words: &[u32], dtype: DType) -> Cow<'_, [u8]> {
     Cow::Owned(halves.iter().flat_map(|half| half.to_bits().to_ne_bytes()).collect())
 }
 
-/// The words of the first elements; of as many as there are.
+/// Decodes the first `len` elements, or as many as there are.
 pub(crate) fn decode(bytes: &[u8], dtype: DType, len: usize) -> Vec<u32> {
     let bytes = bytes.get(..len * width(dtype) as usize).unwrap_or(bytes);
     if dtype != DType::F16 {
@@ -65,7 +65,7 @@ mod tests {
         }
     }
 
-    /// The corners of the conversion on the host, from the definition of binary16.
+    /// Corner cases of the conversion on the host, from the definition of binary16.
     #[test]
     fn halves_are_rounded_to_nearest_even() {
         let at = |x: f32| u16::from_ne_bytes([0, 1].map(|k| encode(&[x.to_bits()], DType::F16)[k]));
@@ -79,10 +79,10 @@ mod tests {
             (-1e30, 0xfc00),
             (f32::NEG_INFINITY, 0xfc00),
             (-0.0, 0x8000),
-            (5.960_464_5e-8, 0x0001), // 2^-24, the least denormal
+            (5.960_464_5e-8, 0x0001), // 2^-24, the smallest subnormal
             (2.980_232_2e-8, 0x0000), // half of it: a tie
-            (8.940_697e-8, 0x0002),   // one and a half of it: a tie
-            (6.101_131_4e-5, 0x0400), // the tie below the least normal one
+            (8.940_697e-8, 0x0002),   // 1.5 times it: a tie
+            (6.101_131_4e-5, 0x0400), // the tie below the smallest normal
         ];
         for (x, half) in cases {
             assert_eq!(at(x), half, "{x:e}");

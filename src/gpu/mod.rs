@@ -1,22 +1,21 @@
 //! The GPU device: a `Plan` becomes shaders, buffers and one submission.
 //!
-//! The path of a plan, and the rooms it passes:
+//! The path of a plan through the submodules:
 //!
-//! * `codegen`: `hazards` rewrites the few steps that a GPU cannot bind, and every step becomes WGSL
-//!   and a list of bindings;
-//! * `verify`: what has not been proved on this adapter is tried against f64;
-//! * `device`: pipelines are compiled, once for each text;
-//! * `memory`: slots, uploads, results, and the copies back;
-//! * `run`: the commands of a program, and runs that record and submit them without creating anything
-//!   new.
+//! * `codegen`: `hazards` rewrites the few steps that a GPU cannot bind, and every step becomes
+//!   WGSL and a list of bindings;
+//! * `verify`: dispatches not yet verified on this adapter are checked against f64;
+//! * `device`: pipelines are compiled, once per shader text;
+//! * `memory`: slots, uploads, results and readback;
+//! * `run`: the commands of a program, and runs that record and submit them without creating any
+//!   new resources.
 //!
 //! Invariants, checked by tests:
-//! * Everything made through wgpu is made by a function that counts ([`Counters`]).
+//! * Every wgpu object is created by a function that counts it ([`Counters`]).
 //! * After the first run of a program, or [`prepare`](crate::Program::prepare), a run creates no
-//!   buffer, bind group or pipeline as long as the caller lets go of results.
-//! * The submissions of a device follow one another, so programs share the memory of slots.
-//! * What goes wrong on the device is kept and returned by the next `run` or `read`; nothing
-//!   panics.
+//!   buffer, bind group or pipeline as long as the caller drops earlier results.
+//! * The submissions of a device are sequential, so programs share the memory of slots.
+//! * Device errors are recorded and returned by the next `run` or `read`; nothing panics.
 
 mod backend;
 mod codegen;

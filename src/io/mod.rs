@@ -1,4 +1,4 @@
-//! Files: written whole or not at all, and read with suspicion.
+//! File I/O: files are written atomically and validated when read.
 
 #[cfg(feature = "files")]
 pub mod safetensors;

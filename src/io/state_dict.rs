@@ -1,9 +1,9 @@
-//! Parameters as PyTorch names them, in safetensors files.
+//! Parameters under their PyTorch names, in safetensors files.
 //!
-//! What `safetensors.torch.save_file(model.state_dict(), path)` wrote, [`load`] reads into the
-//! variables of the same model here, and what [`save`] wrote, `load_state_dict(load_file(path))`
-//! takes. The names differ in this: PyTorch joins them by dots, and a
-//! [`Sequential`](crate::nn::Sequential) has `0.weight` where there is `0:dense/weight` here.
+//! Files written by `safetensors.torch.save_file(model.state_dict(), path)` are read by [`load`]
+//! into the variables of the same model here, and files written by [`save`] are accepted by
+//! `load_state_dict(load_file(path))`. The names differ as follows: PyTorch joins them by dots, and
+//! a [`Sequential`](crate::nn::Sequential) has `0.weight` instead of `0:dense/weight`.
 
 use super::safetensors;
 use crate::{
@@ -17,10 +17,10 @@ use crate::{
 };
 use std::{collections::BTreeMap, path::Path};
 
-/// What batch normalization counts in PyTorch and not here.
+/// PyTorch's batch counter in batch normalization, which only a cumulative average has here.
 const COUNTER: &str = "num_batches_tracked";
 
-/// The name that PyTorch has for a path below a prefix.
+/// PyTorch's name for a path below a prefix.
 fn torch_name(path: &str) -> String {
     let position = |part: &str| match part.split_once(':') {
         Some((number, _)) if number.bytes().all(|byte| byte.is_ascii_digit()) => number.to_owned(),
@@ -29,7 +29,7 @@ fn torch_name(path: &str) -> String {
     path.split('/').map(position).collect::<Vec<_>>().join(".")
 }
 
-/// Values as another element type: floats are rounded, all else must stay what it is.
+/// Converts values to another element type: floats are rounded, everything else must be exact.
 fn converted(array: Array, dtype: DType) -> Result<Array, String> {
     if array.dtype() == dtype {
         return Ok(array);
@@ -47,15 +47,15 @@ fn converted(array: Array, dtype: DType) -> Result<Array, String> {
     }
 }
 
-/// Sets those variables that `graph` declares below `prefix` to the values of a file; all of them,
-/// or none where something is wrong; what random numbers are drawn from is of no model, and stays.
-/// Values of another type than declared become that, if they fit:
-/// weights in half or double precision serve a model in f32.
+/// Sets the variables that `graph` declares below `prefix` to the values of a file; either all of
+/// them or, on error, none. The state of random number generators is not part of a model, and is
+/// kept. Values of another type than declared are converted if they fit: weights in half or double
+/// precision can be loaded into an f32 model.
 ///
 /// # Errors
 ///
-/// [`FileError::Corrupt`] where the file lacks one of them or has one more, counters of batch
-/// normalization apart, or where a value does not fit its type; otherwise as for
+/// [`FileError::Corrupt`] if the file lacks one of them or contains additional ones, except
+/// counters of batch normalization, or if a value does not fit its type; otherwise same as
 /// [`safetensors::load`].
 pub fn load(path: &Path, graph: &Graph, prefix: &str, variables: &Variables) -> Result<(), Error> {
     let corrupt = |message| Error::from(FileError::Corrupt { path: path.to_owned(), message });
@@ -79,11 +79,11 @@ pub fn load(path: &Path, graph: &Graph, prefix: &str, variables: &Variables) -> 
     variables.set_all(values)
 }
 
-/// Writes all variables below `prefix`, but for those that random numbers are drawn from.
+/// Writes all variables below `prefix`, except the state of random number generators.
 ///
 /// # Errors
 ///
-/// As for [`safetensors::save`].
+/// Same as [`safetensors::save`].
 pub fn save(path: &Path, variables: &Variables, prefix: &str) -> Result<(), Error> {
     let named = variables.to_arrays_below(prefix)?.into_iter();
     let named = named.filter(|(path, _)| !random::owns(path));
@@ -96,7 +96,7 @@ mod tests {
     use super::*;
     use crate::Init;
 
-    /// What is loaded of a file that holds these values, where `dtype` is declared.
+    /// Loads a variable declared as `dtype` from a file with these values.
     fn loaded(name: &str, values: &Array, dtype: DType) -> Result<Array, Error> {
         let path = std::env::temp_dir().join(format!("wgrad-{}-{name}", std::process::id()));
         safetensors::write(&path, &[("w".to_owned(), values.clone())], None)?;
@@ -119,7 +119,7 @@ mod tests {
         Ok(())
     }
 
-    /// Dropout and noise draw from variables that no file has, and that no file gets.
+    /// Dropout and noise use random states that are neither loaded from nor saved to files.
     #[test]
     fn random_numbers_are_of_no_model() -> Result<(), Error> {
         let path = std::env::temp_dir().join(format!("wgrad-{}-noise", std::process::id()));

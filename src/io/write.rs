@@ -1,4 +1,4 @@
-//! Writing a file so that a crash leaves the old one or the new one.
+//! Atomic file writes: after a crash either the old or the new file exists.
 
 use crate::error::{Error, FileError};
 use std::{
@@ -9,12 +9,12 @@ use std::{
     sync::atomic::{AtomicU64, Ordering},
 };
 
-/// Writes a file under a temporary name beside it, syncs it, and renames it. Where `path` is a
-/// symbolic link, the link itself is replaced, not what it points to.
+/// Writes a temporary file in the same directory, syncs it, and renames it. If `path` is a symbolic
+/// link, the link itself is replaced, not its target.
 ///
 /// # Errors
 ///
-/// [`FileError::Io`]; then the file at `path`, if there was one, is as it was.
+/// [`FileError::Io`]; an existing file at `path` is then unchanged.
 pub fn write_atomically(path: &Path, content: &[u8]) -> Result<(), Error> {
     replace(path, content).map_err(|error| failed(path, &error))
 }
@@ -23,11 +23,11 @@ fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     let (temporary, file) = create_beside(path)?;
     let written = write(file, content).and_then(|()| fs::rename(&temporary, path));
     if written.is_err() {
-        // What cannot be written can perhaps not be removed either; the first error counts.
+        // If writing failed, removal may fail as well; the first error is returned.
         let _ = fs::remove_file(&temporary);
         return written;
     }
-    // The name is durable only once its directory is; not every system can sync one.
+    // The rename is durable only once the directory is synced; not every system can do that.
     if let Ok(directory) = File::open(directory_of(path)) {
         let _ = directory.sync_all();
     }
@@ -39,7 +39,7 @@ fn write(mut file: File, content: &[u8]) -> io::Result<()> {
     file.sync_all()
 }
 
-/// The directory of a file; of a bare name the current one.
+/// The directory of a file; the current one for a bare name.
 fn directory_of(path: &Path) -> &Path {
     match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
@@ -47,10 +47,10 @@ fn directory_of(path: &Path) -> &Path {
     }
 }
 
-/// A new file in the same directory, since renaming does not cross file systems.
+/// Creates a new file in the same directory, since renaming does not cross file systems.
 ///
-/// What is there already under its name, a link included, is neither opened nor followed: a
-/// crashed process may have left it, or somebody who wants another file overwritten.
+/// An existing file of that name, including a link, is neither opened nor followed: it may be left
+/// over from a crashed process, or placed there to have another file overwritten.
 fn create_beside(path: &Path) -> io::Result<(PathBuf, File)> {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     loop {
@@ -66,7 +66,7 @@ fn create_beside(path: &Path) -> io::Result<(PathBuf, File)> {
     }
 }
 
-/// What the system said of a file.
+/// Converts an I/O error of a file.
 pub(super) fn failed(path: &Path, error: &io::Error) -> Error {
     FileError::Io { path: path.to_owned(), message: error.to_string() }.into()
 }
@@ -75,7 +75,7 @@ pub(super) fn failed(path: &Path, error: &io::Error) -> Error {
 mod tests {
     use super::*;
 
-    /// A directory of its own for each test, empty at the start.
+    /// A separate directory for each test, initially empty.
     fn directory(name: &str) -> PathBuf {
         let directory = std::env::temp_dir().join(format!("wgrad-{}-{name}", std::process::id()));
         let _ = fs::remove_dir_all(&directory);
@@ -121,7 +121,7 @@ mod tests {
         let directory = directory("links");
         let (victim, path) = (directory.join("victim"), directory.join("file"));
         fs::write(&victim, "kept").expect("it is written");
-        // Wherever the next temporary name may be, there is a link.
+        // Links at every possible next temporary name.
         let (next, _) = create_beside(&path).expect("it can be made");
         let name = next.to_string_lossy().into_owned();
         let end = format!("{}.tmp", std::process::id());

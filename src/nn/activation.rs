@@ -4,7 +4,7 @@ use super::{Module, Scope};
 use crate::{error::OpError, graph::Tensor, init::Init};
 use std::panic::Location;
 
-/// A function of a tensor as a module: a non-linearity between layers.
+/// An activation function as a module.
 #[derive(Clone, Copy, Debug)]
 pub struct Activation {
     name: &'static str,
@@ -13,7 +13,7 @@ pub struct Activation {
 }
 
 impl Activation {
-    /// Any function of one tensor, under this name.
+    /// Wraps any function of one tensor under the given name.
     #[track_caller]
     pub fn new(name: &'static str, function: for<'g> fn(Tensor<'g>) -> Tensor<'g>) -> Self {
         Activation { name, function, line: Location::caller() }
@@ -50,7 +50,7 @@ impl Activation {
     }
 
     /// Softmax along the last axis. [`cross_entropy`](super::cross_entropy) takes logits, so a
-    /// classifier needs this only to show probabilities.
+    /// classifier needs this only to output probabilities.
     #[track_caller]
     pub fn softmax() -> Self {
         Activation::new("softmax", |x| x.softmax(-1))
@@ -68,16 +68,16 @@ impl Module for Activation {
     }
 }
 
-/// ReLU with a learned slope below 0: one for all, or one for each channel. See [`Tensor::prelu`].
+/// ReLU with a learned slope below 0, shared or per channel. See [`Tensor::prelu`].
 ///
 /// # Shapes
 ///
-/// Any, or `[n, channels, ..]` with a slope for each channel; the slopes `weight` are `[1]` or
-/// `[channels]` and begin at 0.25.
+/// Any, or `[n, channels, ..]` with a slope per channel; the slopes `weight` are `[1]` or
+/// `[channels]` and are initialized to 0.25.
 ///
 /// # Source
 ///
-/// He et al. 2015; names and beginning are PyTorch's.
+/// He et al. 2015; names and initialization as in PyTorch.
 #[derive(Clone, Debug)]
 pub struct PRelu {
     by_channel: bool,
@@ -85,13 +85,13 @@ pub struct PRelu {
 }
 
 impl PRelu {
-    /// With one slope for all elements.
+    /// Uses one slope for all elements.
     #[track_caller]
     pub fn new() -> Self {
         PRelu { by_channel: false, line: Location::caller() }
     }
 
-    /// With a slope for each channel.
+    /// Uses a slope per channel.
     pub fn by_channel(self) -> Self {
         PRelu { by_channel: true, ..self }
     }

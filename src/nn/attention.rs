@@ -1,26 +1,26 @@
-//! Attention in several heads.
+//! Multi-head attention.
 
 use super::{Dense, Mode, Module, Scope};
 use crate::{error::OpError, functions::AttentionOptions, graph::Tensor, init::Init};
 use std::panic::Location;
 
-/// Attention in several heads: each looks at a part of its own of every vector.
+/// Multi-head attention: each head attends with its own slice of every vector.
 ///
 /// # Shapes
 ///
-/// `x` and the result are `[n, t, d]`. Parameters have names and layouts of PyTorch:
-/// `in_proj_weight` `[d + 2 e, d]` and `in_proj_bias` for queries, keys and values one after
-/// another, where `e` is `d`, or `d / heads` for each head of keys and values; `out_proj/weight`
-/// `[d, d]` and `out_proj/bias`.
+/// `x` and the result are `[n, t, d]`. Parameters have the names and layouts of PyTorch:
+/// `in_proj_weight` `[d + 2 e, d]` and `in_proj_bias` for queries, keys and values in this order,
+/// where `e` is `d`, or `d / heads` per key-value head; `out_proj/weight` `[d, d]` and
+/// `out_proj/bias`.
 ///
 /// # Errors
 ///
-/// Kept by the graph: [`OpError::Indivisible`] unless `d` is a multiple of the heads, and these of the
-/// heads of keys and values; [`OpError::Rank`].
+/// Recorded by the graph: [`OpError::Indivisible`] unless `d` is a multiple of the number of heads,
+/// and that a multiple of the number of key-value heads; [`OpError::Rank`].
 ///
 /// # Source
 ///
-/// Vaswani et al. 2017; heads that share keys and values: Ainslie et al. 2023, arXiv:2305.13245.
+/// Vaswani et al. 2017; shared key-value heads: Ainslie et al. 2023, arXiv:2305.13245.
 #[derive(Clone, Debug)]
 pub struct MultiHeadAttention {
     heads: usize,
@@ -33,7 +33,7 @@ pub struct MultiHeadAttention {
 }
 
 impl MultiHeadAttention {
-    /// With this many heads, each of which sees everything.
+    /// Creates attention with this many heads, without masking.
     #[track_caller]
     pub fn new(heads: usize) -> Self {
         let line = Location::caller();
@@ -41,33 +41,34 @@ impl MultiHeadAttention {
         MultiHeadAttention { heads, shared, causal, bias, dropout, rotary, line }
     }
 
-    /// Hides from each position those that follow it.
+    /// Masks out later positions.
     pub fn causal(self) -> Self {
         MultiHeadAttention { causal: true, ..self }
     }
 
-    /// Sets the number of heads of keys and values, each of which serves as many heads of queries.
+    /// Sets the number of key-value heads, each shared by the same number of query heads.
     pub fn key_value_heads(self, heads: usize) -> Self {
         MultiHeadAttention { shared: Some(heads), ..self }
     }
 
-    /// Turns queries and keys by their positions: see [`Tensor::rotary`].
+    /// Rotates queries and keys according to their positions: see [`Tensor::rotary`].
     pub fn rotary(self, base: f64) -> Self {
         MultiHeadAttention { rotary: Some(base), ..self }
     }
 
-    /// Drops weights with this probability, while training.
+    /// Drops attention weights with this probability during training.
     pub fn dropout(self, dropout: f64) -> Self {
         MultiHeadAttention { dropout, ..self }
     }
 
-    /// Leaves out the biases.
+    /// Omits the biases.
     pub fn without_bias(self) -> Self {
         MultiHeadAttention { bias: false, ..self }
     }
 
-    /// What queries from `x`, `[n, t, d]`, find in `memory`, `[n, s, d]`; where `mask`, broadcast to
-    /// `[n, heads, t, s]`, is false, a query does not see a key; one of floats is added to the scores.
+    /// Attends with queries from `x`, `[n, t, d]`, to `memory`, `[n, s, d]`; `mask` broadcasts to
+    /// `[n, heads, t, s]`: a boolean mask is false at keys hidden from a query, a float mask is
+    /// added to the scores.
     pub fn attend<'g>(
         &self,
         cx: &mut Scope<'g>,
@@ -86,7 +87,7 @@ impl MultiHeadAttention {
                 return refuse(OpError::Indivisible { what, number, by });
             }
         }
-        // Also in evaluation: the mistake should not wait for the first training step.
+        // Also in evaluation: the error should not wait for the first training step.
         if !(0.0..1.0).contains(&self.dropout) {
             return refuse(OpError::Number {
                 what: "dropout",

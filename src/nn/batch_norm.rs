@@ -1,4 +1,4 @@
-//! Normalization that keeps statistics of what passed while training.
+//! Normalization layers with running statistics.
 
 use super::{
     Mode, Module, Scope,
@@ -7,27 +7,27 @@ use super::{
 use crate::{dtype::DType, error::OpError, graph::Tensor, init::Init};
 use std::panic::Location;
 
-/// Batch normalization over `[n, channels, ..]`, then a scale and a shift for each channel.
+/// Batch normalization over `[n, channels, ..]`, then a scale and a shift per channel.
 ///
-/// While training, the mean and the biased variance are those of the batch, and the variables
-/// `running_mean` and `running_var` follow the mean and the unbiased variance:
-/// `running = (1 - momentum) running + momentum batch`. In evaluation they take the place of the
+/// In training, the mean and the biased variance are those of the batch, and the variables
+/// `running_mean` and `running_var` track the mean and the unbiased variance:
+/// `running = (1 - momentum) running + momentum batch`. In evaluation they are used instead of the
 /// batch's: `(x - running_mean) / sqrt(running_var + eps) scale + shift`. A layer that is applied
-/// several times in a graph follows one batch after another.
+/// several times in a graph is updated with one batch after another.
 ///
 /// # Shapes
 ///
 /// The scale `weight`, the shift `bias`, `running_mean` and `running_var` are `[channels]`;
-/// `num_batches_tracked`, which only a [`cumulative`](Self::cumulative) average has, is one u32.
+/// `num_batches_tracked`, which exists only for a [`cumulative`](Self::cumulative) average, is one
+/// u32.
 ///
 /// # Numerics
 ///
-/// Of one value for each channel there is no unbiased variance; the biased one, 0, takes its
-/// place.
+/// With one value per channel there is no unbiased variance; the biased one, 0, is used instead.
 ///
 /// # Errors
 ///
-/// Kept by the graph: [`OpError::Rank`] of fewer than two axes; [`OpError::Empty`] while training
+/// Recorded by the graph: [`OpError::Rank`] for fewer than two axes; [`OpError::Empty`] in training
 /// on no elements.
 ///
 /// # Source
@@ -42,19 +42,19 @@ pub struct BatchNorm {
 }
 
 impl BatchNorm {
-    /// With a momentum of 0.1; the scale and the running variance begin at 1, the shift and the
-    /// running mean at 0.
+    /// Uses a momentum of 0.1; the scale and the running variance are initialized to 1, the shift
+    /// and the running mean to 0.
     #[track_caller]
     pub fn new() -> Self {
         BatchNorm { eps: EPS, momentum: Some(0.1), affine: true, line: Location::caller() }
     }
 
-    /// Sets what is added to the variance; 1e-5 unless set.
+    /// Sets the epsilon added to the variance; 1e-5 by default.
     pub fn eps(self, eps: f64) -> Self {
         BatchNorm { eps, ..self }
     }
 
-    /// Sets the share of a batch in the running statistics; 0.1 unless set.
+    /// Sets the weight of a batch in the running statistics; 0.1 by default.
     pub fn momentum(self, momentum: f64) -> Self {
         BatchNorm { momentum: Some(momentum), ..self }
     }
@@ -64,7 +64,7 @@ impl BatchNorm {
         BatchNorm { momentum: None, ..self }
     }
 
-    /// Leaves out scale and shift.
+    /// Omits scale and shift.
     pub fn without_affine(self) -> Self {
         BatchNorm { affine: false, ..self }
     }
@@ -77,7 +77,7 @@ impl Default for BatchNorm {
     }
 }
 
-/// Mean and variance of what passed, for each channel.
+/// Running mean and variance per channel.
 struct Running<'g> {
     mean: Tensor<'g>,
     var: Tensor<'g>,
@@ -90,7 +90,7 @@ impl<'g> Running<'g> {
         Running { mean, var }
     }
 
-    /// What is normalized by them instead of by its own.
+    /// Normalizes `x` with the running statistics instead of its own.
     fn normalized(&self, cx: &mut Scope<'g>, x: Tensor<'g>, eps: f64, affine: bool) -> Tensor<'g> {
         let [mean, var] = [self.mean, self.var].map(|v| v.reshape(by_channel(x)));
         let deviation = (var + eps).sqrt();
@@ -101,7 +101,7 @@ impl<'g> Running<'g> {
         (x - mean) * (scale / deviation) + shift
     }
 
-    /// Brings them nearer to those of a batch.
+    /// Updates them toward those of a batch.
     fn follow(&self, mean: Tensor<'g>, var: Tensor<'g>, share: Share<'g>) {
         for (running, batch) in [(self.mean, mean), (self.var, var)] {
             let batch = batch.reshape(running.shape());
@@ -113,22 +113,22 @@ impl<'g> Running<'g> {
     }
 }
 
-/// The share of a batch in running statistics.
+/// The weight of a batch in running statistics.
 #[derive(Clone, Copy)]
 enum Share<'g> {
     Fixed(f64),
     Of(Tensor<'g>),
 }
 
-/// Mean and biased variance along axes, which stay with extent 1: the formulas of `normalize`, so
-/// that they are computed once.
+/// Mean and biased variance along axes, which are kept with extent 1: the same formulas as in
+/// `normalize`, so that they are computed only once.
 fn statistics<'g>(x: Tensor<'g>, axes: &[i32]) -> [Tensor<'g>; 2] {
     let mean = x.mean_keepdims(axes);
     let d = x - mean;
     [mean, (d * d).mean_keepdims(axes)]
 }
 
-/// How much larger the unbiased variance of so many elements is.
+/// The ratio of the unbiased to the biased variance of `count` elements.
 fn unbiased(count: usize) -> f64 {
     count as f64 / (count as f64 - 1.0).max(1.0)
 }
@@ -162,7 +162,7 @@ impl Module for BatchNorm {
             return running.normalized(cx, x, self.eps, self.affine);
         }
         if shape.is_empty() {
-            // Its statistics would stay in the running ones.
+            // Its statistics would persist in the running ones.
             return graph.refuse("batch_norm", &[x], OpError::Empty);
         }
         let axes: Vec<i32> = (0..shape.rank() as i32).filter(|&axis| axis != 1).collect();
@@ -173,11 +173,11 @@ impl Module for BatchNorm {
     }
 }
 
-/// Instance normalization over `[n, channels, ..]`: each channel of each example on its own, then a
-/// scale and a shift for each channel.
+/// Instance normalization over `[n, channels, ..]`: each channel of each example separately, then a
+/// scale and a shift per channel.
 ///
-/// With [`running`](Self::running) statistics the variables `running_mean` and `running_var` follow
-/// the means over the examples while training, and take their place in evaluation.
+/// With [`running`](Self::running) statistics the variables `running_mean` and `running_var` track
+/// the means over the examples in training, and are used instead in evaluation.
 ///
 /// # Shapes
 ///
@@ -185,12 +185,13 @@ impl Module for BatchNorm {
 ///
 /// # Errors
 ///
-/// Kept by the graph: [`OpError::Rank`] of fewer than two axes; [`OpError::Empty`] where running
-/// statistics would follow no elements.
+/// Recorded by the graph: [`OpError::Rank`] for fewer than two axes; [`OpError::Empty`] if running
+/// statistics would be updated from no elements.
 ///
 /// # Source
 ///
-/// Ulyanov et al. 2016, "Instance Normalization", arXiv:1607.08022; running statistics as PyTorch's.
+/// Ulyanov et al. 2016, "Instance Normalization", arXiv:1607.08022; running statistics as in
+/// PyTorch.
 #[derive(Clone, Debug)]
 pub struct InstanceNorm {
     eps: f64,
@@ -200,23 +201,23 @@ pub struct InstanceNorm {
 }
 
 impl InstanceNorm {
-    /// The scale begins at 1, the shift at 0.
+    /// Creates a layer whose scale is initialized to 1, and shift to 0.
     #[track_caller]
     pub fn new() -> Self {
         InstanceNorm { eps: EPS, momentum: None, affine: true, line: Location::caller() }
     }
 
-    /// Sets what is added to the variance; 1e-5 unless set.
+    /// Sets the epsilon added to the variance; 1e-5 by default.
     pub fn eps(self, eps: f64) -> Self {
         InstanceNorm { eps, ..self }
     }
 
-    /// Keeps running statistics, in which a batch has this share; PyTorch's is 0.1.
+    /// Keeps running statistics with this weight of a batch; PyTorch's default is 0.1.
     pub fn running(self, momentum: f64) -> Self {
         InstanceNorm { momentum: Some(momentum), ..self }
     }
 
-    /// Leaves out scale and shift.
+    /// Omits scale and shift.
     pub fn without_affine(self) -> Self {
         InstanceNorm { affine: false, ..self }
     }

@@ -1,16 +1,16 @@
-//! Convolutional layers, over one, two or three spatial axes.
+//! Convolutional layers with one, two or three spatial axes.
 
 use super::{Module, Scope, weight::Weight};
 use crate::{graph::Tensor, init::Init, ops::Geometry};
 use std::panic::Location;
 
-/// A convolution: `y = w * x + b`, the window not being mirrored.
+/// A convolution: `y = w * x + b`, without flipping the window.
 ///
 /// # Shapes
 ///
 /// `x` is `[n, inputs, ..spatial]`, `weight` `[channels, inputs / groups, ..window]`, `bias`
 /// `[channels]`, `y` `[n, channels, ..positions]`; see [`Tensor::convolution`]. The number of
-/// inputs is that of the `x` it is traced on.
+/// inputs is taken from the `x` it is traced on.
 ///
 /// ```
 /// use wgrad::{DType, Graph, nn::{Conv2d, Mode, Module, Scope}};
@@ -36,13 +36,13 @@ pub type Conv2d = Conv<2>;
 pub type Conv3d = Conv<3>;
 
 /// A transposed convolution, which spreads each element over a window: the adjoint of a
-/// convolution, and a bias.
+/// convolution, plus a bias.
 ///
 /// # Shapes
 ///
 /// `x` is `[n, inputs, ..spatial]`, `weight` `[inputs, channels / groups, ..window]`, `bias`
-/// `[channels]`, `y` `[n, channels, ..extents]`; see [`Tensor::transposed_convolution`]. Padding
-/// is what the convolution would add, so here it is cut off; with [`same`](ConvTranspose::same)
+/// `[channels]`, `y` `[n, channels, ..extents]`; see [`Tensor::transposed_convolution`]. Padding is
+/// what the convolution would add, so here it is cropped; with [`same`](ConvTranspose::same)
 /// padding the extents are those of `x` times the stride.
 ///
 /// ```
@@ -69,7 +69,7 @@ pub type ConvTranspose2d = ConvTranspose<2>;
 /// A transposed convolution of volumes, `[n, channels, depth, height, width]`.
 pub type ConvTranspose3d = ConvTranspose<3>;
 
-/// What both kinds have.
+/// Fields common to both kinds.
 #[derive(Clone, Debug)]
 struct Layer<const AXES: usize> {
     channels: usize,
@@ -101,15 +101,15 @@ impl<const AXES: usize> Layer<AXES> {
         }
     }
 
-    /// The weight, whose second axis has so many channels in all groups; the channels of the output
-    /// are along axis `outputs`.
+    /// The weight, whose second axis has `second` channels over all groups; the output channels are
+    /// along axis `outputs`.
     fn weight<'g>(
         &self,
         cx: &mut Scope<'g>,
         [first, second]: [usize; 2],
         outputs: usize,
     ) -> Tensor<'g> {
-        // No groups at all are refused by the convolution.
+        // Zero groups are rejected by the convolution.
         let leading = [first, second / self.groups.max(1)];
         self.weight.of(cx, &[&leading[..], &self.window].concat(), outputs, self.init)
     }
@@ -123,24 +123,24 @@ impl<const AXES: usize> Layer<AXES> {
     }
 }
 
-/// The builders that both kinds have.
+/// Builder methods common to both kinds.
 macro_rules! builders {
     ($Layer:ident) => {
         impl<const AXES: usize> $Layer<AXES> {
-            /// Sets the distance of neighboring positions along each axis.
+            /// Sets the stride along each axis.
             pub fn stride(mut self, stride: [usize; AXES]) -> Self {
                 self.layer.stride = stride;
                 self.layer.geometry = self.layer.geometry.stride(stride);
                 self
             }
 
-            /// Sets the distance of neighboring taps along each axis.
+            /// Sets the dilation along each axis.
             pub fn dilation(mut self, dilation: [usize; AXES]) -> Self {
                 self.layer.geometry = self.layer.geometry.dilation(dilation);
                 self
             }
 
-            /// Sets how many zeros are put in front of and behind each axis.
+            /// Sets the zero padding before and after each axis.
             pub fn padding(mut self, padding: [(usize, usize); AXES]) -> Self {
                 self.layer.geometry = self.layer.geometry.padding(padding);
                 self.layer.same = false;
@@ -154,35 +154,35 @@ macro_rules! builders {
                 self
             }
 
-            /// Splits the channels: those of a group of the output see those of the same group of
-            /// the input only.
+            /// Splits the channels into groups: each group of output channels sees only the
+            /// corresponding group of input channels.
             pub fn groups(mut self, groups: usize) -> Self {
                 self.layer.geometry = self.layer.geometry.groups(groups);
                 self.layer.groups = groups;
                 self
             }
 
-            /// Sets how the weight begins.
+            /// Sets the initialization of the weight.
             pub fn init(mut self, init: Init) -> Self {
                 self.layer.init = init;
                 self
             }
 
-            /// Leaves out the bias.
+            /// Omits the bias.
             pub fn without_bias(mut self) -> Self {
                 self.layer.bias = false;
                 self
             }
 
-            /// Learns direction and length apart, for each place of the first axis of the weight: see
-            /// [`Dense::weight_norm`](super::Dense::weight_norm).
+            /// Reparametrizes the weight into direction and length, per index of its first axis:
+            /// see [`Dense::weight_norm`](super::Dense::weight_norm).
             pub fn weight_norm(mut self) -> Self {
                 self.layer.weight = Weight::Normal;
                 self
             }
 
-            /// Divides the weight by its largest singular value, as a matrix with a row for each
-            /// channel of the output: see [`Dense::spectral_norm`](super::Dense::spectral_norm).
+            /// Divides the weight by its largest singular value, as a matrix with one row per
+            /// output channel: see [`Dense::spectral_norm`](super::Dense::spectral_norm).
             pub fn spectral_norm(mut self) -> Self {
                 self.layer.weight = Weight::Spectral;
                 self
@@ -195,8 +195,8 @@ builders!(Conv);
 builders!(ConvTranspose);
 
 impl<const AXES: usize> Conv<AXES> {
-    /// With this many channels of the output; the weight begins as [`Init::HeNormal`], the bias
-    /// at 0.
+    /// Creates a layer with this many output channels; the weight is initialized with
+    /// [`Init::HeNormal`], the bias with 0.
     #[track_caller]
     pub fn new(channels: usize, window: [usize; AXES]) -> Self {
         Conv { layer: Layer::new(channels, window) }
@@ -204,14 +204,14 @@ impl<const AXES: usize> Conv<AXES> {
 }
 
 impl<const AXES: usize> ConvTranspose<AXES> {
-    /// With this many channels of the output; the weight begins as [`Init::HeNormal`], the bias
-    /// at 0.
+    /// Creates a layer with this many output channels; the weight is initialized with
+    /// [`Init::HeNormal`], the bias with 0.
     #[track_caller]
     pub fn new(channels: usize, window: [usize; AXES]) -> Self {
         ConvTranspose { layer: Layer::new(channels, window), output_padding: None }
     }
 
-    /// Sets by how much the result is longer than the least that convolves to the input, along
+    /// Sets by how much the result exceeds the smallest extent that convolves to the input, along
     /// each axis: less than a stride.
     pub fn output_padding(self, output_padding: [usize; AXES]) -> Self {
         ConvTranspose { output_padding: Some(output_padding), ..self }
@@ -280,7 +280,7 @@ mod tests {
         Ok(())
     }
 
-    /// The bias is added to every position of its channel.
+    /// The bias is added at every position of its channel.
     #[test]
     fn a_bias_belongs_to_a_channel() -> Result<(), Error> {
         let graph = Graph::new();

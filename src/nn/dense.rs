@@ -9,7 +9,7 @@ use std::panic::Location;
 /// # Shapes
 ///
 /// `x` is `[.., inputs]`, `weight` `[units, inputs]`, `bias` `[units]`, `y` `[.., units]`. The
-/// number of inputs is that of the `x` it is traced on.
+/// number of inputs is taken from the `x` it is traced on.
 #[derive(Clone, Debug)]
 pub struct Dense {
     units: usize,
@@ -20,25 +20,26 @@ pub struct Dense {
 }
 
 impl Dense {
-    /// With this many outputs; the weight begins as [`Init::HeNormal`], the bias at 0.
+    /// Creates a layer with this many outputs; the weight is initialized with [`Init::HeNormal`],
+    /// the bias with 0.
     #[track_caller]
     pub fn new(units: usize) -> Self {
         let weight = Weight::Plain;
         Dense { units, init: Init::HeNormal, bias: true, weight, line: Location::caller() }
     }
 
-    /// Sets how the weight begins.
+    /// Sets the initialization of the weight.
     pub fn init(self, init: Init) -> Self {
         Dense { init, ..self }
     }
 
-    /// Leaves out the bias.
+    /// Omits the bias.
     pub fn without_bias(self) -> Self {
         Dense { bias: false, ..self }
     }
 
-    /// Learns direction and length of each row of the weight apart: `weight_v`, which begins as the
-    /// weight would, and `weight_g`, which begins as its lengths.
+    /// Reparametrizes each row of the weight into direction and length: `weight_v`, initialized
+    /// like the weight, and `weight_g`, initialized with its row norms.
     ///
     /// # Source
     ///
@@ -47,8 +48,8 @@ impl Dense {
         Dense { weight: Weight::Normal, ..self }
     }
 
-    /// Divides the weight, `weight_orig`, by its largest singular value, which the variables `weight_u`
-    /// and `weight_v` follow in training.
+    /// Divides the weight, `weight_orig`, by its largest singular value, estimated by power
+    /// iteration in the variables `weight_u` and `weight_v` during training.
     ///
     /// # Source
     ///
@@ -57,7 +58,7 @@ impl Dense {
         Dense { weight: Weight::Spectral, ..self }
     }
 
-    /// With a bias that begins otherwise.
+    /// Applies the layer with another initialization of the bias.
     pub(super) fn forward_from<'g>(
         &self,
         cx: &mut Scope<'g>,

@@ -4,12 +4,12 @@ use super::{Mode, Module, Scope};
 use crate::{error::OpError, graph::Tensor};
 use std::panic::Location;
 
-/// Inverted dropout: while training, every element becomes 0 with probability `p` and is
-/// divided by `1 - p` otherwise, so that its mean stays; in evaluation, the identity.
+/// Inverted dropout: in training, every element becomes 0 with probability `p` and is divided by
+/// `1 - p` otherwise, which preserves its mean; in evaluation, the identity.
 ///
 /// # Errors
 ///
-/// [`OpError::Number`], kept by the graph, where `p` is not in `[0, 1)`.
+/// [`OpError::Number`], recorded by the graph, if `p` is not in `[0, 1)`.
 ///
 /// # Source
 ///
@@ -21,14 +21,14 @@ pub struct Dropout {
 }
 
 impl Dropout {
-    /// Drops with this probability.
+    /// Creates dropout with this probability.
     #[track_caller]
     pub fn new(p: f64) -> Self {
         Dropout { p, line: Location::caller() }
     }
 
-    /// Whether it is the identity; not where its probability is none, which is an error that should
-    /// not wait for the first training step.
+    /// Whether it is the identity; false for an invalid probability, an error that should not wait
+    /// for the first training step.
     pub(super) fn passes(&self, mode: Mode) -> bool {
         self.p == 0.0 || mode == Mode::Eval && (0.0..1.0).contains(&self.p)
     }

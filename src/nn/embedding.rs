@@ -1,4 +1,4 @@
-//! The table of vectors that stand for symbols.
+//! The embedding table.
 
 use super::{Module, Scope};
 use crate::{graph::Tensor, init::Init};
@@ -6,9 +6,9 @@ use std::panic::Location;
 
 /// A vector for each of a number of symbols: `y[.., :] = W[x[..], :]`.
 ///
-/// A number that is no symbol is an error where it is an input of the program
-/// ([`RunError::IndexOutOfRange`](crate::RunError::IndexOutOfRange)); computed on a device, it gives
-/// zeros, and no gradient.
+/// An out-of-range index is an error if it is an input of the program
+/// ([`RunError::IndexOutOfRange`](crate::RunError::IndexOutOfRange)); if computed on a device, it
+/// yields zeros, and no gradient.
 ///
 /// # Shapes
 ///
@@ -22,14 +22,15 @@ pub struct Embedding {
 }
 
 impl Embedding {
-    /// Of `count` symbols, by vectors of `width`; the weight begins as standard normal numbers.
+    /// Creates a table of `count` symbols with vectors of `width`; the weight is initialized with
+    /// standard normal numbers.
     #[track_caller]
     pub fn new(count: usize, width: usize) -> Self {
         let init = Init::Normal { mean: 0.0, std: 1.0 };
         Embedding { count, width, init, line: Location::caller() }
     }
 
-    /// Sets how the weight begins.
+    /// Sets the initialization of the weight.
     pub fn init(self, init: Init) -> Self {
         Embedding { init, ..self }
     }

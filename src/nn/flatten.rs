@@ -1,4 +1,4 @@
-//! From images to rows, and back.
+//! Flattening of images to rows, and the inverse.
 
 use super::{Module, Scope};
 use crate::graph::Tensor;
@@ -11,7 +11,7 @@ pub struct Flatten {
 }
 
 impl Flatten {
-    /// The only one there is.
+    /// Creates the layer.
     #[track_caller]
     pub fn new() -> Self {
         Flatten { line: Location::caller() }
@@ -44,7 +44,7 @@ pub struct Unflatten {
 }
 
 impl Unflatten {
-    /// Into these extents.
+    /// Splits into these extents.
     #[track_caller]
     pub fn new<const AXES: usize>(dims: [usize; AXES]) -> Self {
         Unflatten { dims: dims.to_vec(), line: Location::caller() }

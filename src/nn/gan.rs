@@ -1,12 +1,12 @@
-//! What two networks play against each other for, and what keeps the play fair.
+//! Losses and regularizers for training GANs.
 //!
-//! Penalties are made of derivatives, so their own derivatives are of second order.
+//! The penalties contain derivatives, so their gradients are second-order derivatives.
 
 use super::Scope;
 use crate::{DType, autodiff, graph::Tensor, init::Init, ops::full::constant};
 
-/// What a discriminator minimises: `mean softplus(-real) + mean softplus(fake)`, by its scores of real
-/// pictures and of made ones.
+/// The discriminator loss: `mean softplus(-real) + mean softplus(fake)`, given its scores of real
+/// and generated images.
 ///
 /// # Source
 ///
@@ -16,24 +16,24 @@ pub fn discriminator_loss<'g>(real: Tensor<'g>, fake: Tensor<'g>) -> Tensor<'g> 
     (-real).softplus().mean(..) + fake.softplus().mean(..)
 }
 
-/// What a generator minimises, so that its pictures pass for real ones: `mean softplus(-fake)`.
+/// The generator loss for making generated images pass as real: `mean softplus(-fake)`.
 ///
 /// # Source
 ///
-/// As of [`discriminator_loss`], in the form that does not saturate.
+/// Same as [`discriminator_loss`], in the non-saturating form.
 #[track_caller]
 pub fn generator_loss(fake: Tensor<'_>) -> Tensor<'_> {
     (-fake).softplus().mean(..)
 }
 
-/// The length of the slope of each score by what it is a score of: `[n]`.
+/// The gradient of each score with respect to its example, flattened: `[n, elements]`.
 fn score_gradients<'g>(scores: Tensor<'g>, of: Tensor<'g>) -> Tensor<'g> {
     let slopes = autodiff::grad(scores.sum(..), &[of])[0];
     slopes.reshape([of.dim(0), of.shape().len() / of.dim(0).max(1)])
 }
 
-/// How far slopes are from 1: `mean (|d score / d x| - 1)^2`, for scores of pictures between real and
-/// made ones.
+/// The gradient penalty `mean (|d score / d x| - 1)^2`, for scores of interpolations between real
+/// and generated images.
 ///
 /// # Shapes
 ///
@@ -48,31 +48,34 @@ pub fn gradient_penalty<'g>(scores: Tensor<'g>, x: Tensor<'g>) -> Tensor<'g> {
     (off * off).mean(..)
 }
 
-/// How steep a discriminator is at real pictures: `mean |d score / d x|^2`; half of it, times a
-/// strength, is added to the loss.
+/// The R1 penalty `mean |d score / d x|^2` at real images; half of it, times a strength, is added
+/// to the loss.
 ///
 /// # Shapes
 ///
-/// As of [`gradient_penalty`].
+/// Same as [`gradient_penalty`].
 ///
 /// # Source
 ///
-/// Mescheder et al. 2018, "Which Training Methods for GANs do actually Converge?", arXiv:1801.04406.
+/// Mescheder et al. 2018, "Which Training Methods for GANs do actually Converge?",
+/// arXiv:1801.04406.
 #[track_caller]
 pub fn r1_penalty<'g>(scores: Tensor<'g>, x: Tensor<'g>) -> Tensor<'g> {
     let slopes = score_gradients(scores, x);
     (slopes * slopes).sum(1).mean(..)
 }
 
-/// Keeps a step in the styles a step of the same length in the pictures, whatever the style and its
-/// direction: `mean (|J^T noise| - a)^2`, where `a` follows the mean of these lengths.
+/// Path length regularization: makes a step of fixed size in style space change the images by a
+/// fixed amount, for every style and direction: `mean (|J^T noise| - a)^2`, where `a` is a running
+/// mean of these lengths.
 ///
-/// The variable `path_length` keeps `a`, which moves by `decay` of the way in each run.
+/// The variable `path_length` holds `a`, which moves by a fraction `decay` toward the current mean
+/// in each run.
 ///
 /// # Shapes
 ///
-/// `pictures` is `[n, channels, h, w]`, `noise` alike (standard normal), `styles` `[n, width]`; the
-/// penalty is a scalar.
+/// `pictures` is `[n, channels, h, w]`, `noise` the same (standard normal), `styles` `[n, width]`;
+/// the penalty is a scalar.
 ///
 /// # Source
 ///

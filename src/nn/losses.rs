@@ -1,4 +1,4 @@
-//! What is minimised, and what is reported beside it.
+//! Loss functions and metrics.
 
 use crate::{dtype::DType, graph::Tensor, ops::full::constant};
 
@@ -12,15 +12,15 @@ pub fn cross_entropy<'g>(logits: Tensor<'g>, labels: Tensor<'g>) -> Tensor<'g> {
     logits.cross_entropy(labels).mean(..)
 }
 
-/// The cross-entropy of a classifier that is not trusted with every label alike.
+/// Cross-entropy with label smoothing, class weights and ignored labels.
 ///
-/// With smoothing `s`, `k` classes and weights `w`, a row of logits whose label is `y` costs
-/// `(1 - s) w[y] l[y] + s / k sum_c w[c] l[c]`, where `l` is `-ln softmax`. Where the labels are
-/// probabilities `t` of the classes, it costs `sum_c w[c] ((1 - s) t[c] + s / k) l[c]`.
+/// With smoothing `s`, `k` classes and weights `w`, a row of logits with label `y` costs
+/// `(1 - s) w[y] l[y] + s / k sum_c w[c] l[c]`, where `l` is `-ln softmax`. If the labels are class
+/// probabilities `t`, it costs `sum_c w[c] ((1 - s) t[c] + s / k) l[c]`.
 ///
 /// # Source
 ///
-/// Label smoothing: Szegedy et al. 2015. The mean is PyTorch's.
+/// Label smoothing: Szegedy et al. 2015. The mean is defined as in PyTorch.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct CrossEntropy<'g> {
     smoothing: f64,
@@ -30,12 +30,12 @@ pub struct CrossEntropy<'g> {
 }
 
 impl<'g> CrossEntropy<'g> {
-    /// All labels alike, and taken at their word: [`cross_entropy`].
+    /// Plain cross-entropy: [`cross_entropy`].
     pub fn new() -> Self {
         CrossEntropy::default()
     }
 
-    /// Takes logarithms of probabilities in place of logits: PyTorch's `nll_loss`.
+    /// Takes log probabilities instead of logits: PyTorch's `nll_loss`.
     pub fn of_logarithms(self) -> Self {
         CrossEntropy { are_logarithms: true, ..self }
     }
@@ -45,7 +45,7 @@ impl<'g> CrossEntropy<'g> {
         CrossEntropy { smoothing, ..self }
     }
 
-    /// Sets a weight for each class, `[classes]`.
+    /// Sets the weight of each class, `[classes]`.
     pub fn weights(self, weights: Tensor<'g>) -> Self {
         CrossEntropy { weights: Some(weights), ..self }
     }
@@ -76,17 +76,18 @@ impl<'g> CrossEntropy<'g> {
     ///
     /// # Shapes
     ///
-    /// As of [`each`](Self::each); the loss is a scalar.
+    /// Same as [`each`](Self::each); the loss is a scalar.
     #[track_caller]
     pub fn sum(&self, logits: Tensor<'g>, labels: Tensor<'g>) -> Tensor<'g> {
         self.each(logits, labels).sum(..)
     }
 
-    /// The mean over the rows that count, by the weights of their labels; NaN where none does.
+    /// The mean over the rows that are not ignored, weighted by their labels; NaN if there are
+    /// none.
     ///
     /// # Shapes
     ///
-    /// As of [`each`](Self::each); the loss is a scalar.
+    /// Same as [`each`](Self::each); the loss is a scalar.
     #[track_caller]
     pub fn mean(&self, logits: Tensor<'g>, labels: Tensor<'g>) -> Tensor<'g> {
         let (is_ignored, classes) = self.classes(labels);
@@ -99,8 +100,8 @@ impl<'g> CrossEntropy<'g> {
         cost.sum(..) / counts.sum(..)
     }
 
-    /// The cost of each row whose labels are probabilities of the classes. None is ignored; sum and
-    /// mean are those of all rows alike.
+    /// The cost of each row, with class probabilities as labels. No rows are ignored; sum and mean
+    /// are unweighted over all rows.
     ///
     /// # Shapes
     ///
@@ -119,14 +120,15 @@ impl<'g> CrossEntropy<'g> {
         }
     }
 
-    /// What each class costs where it is the label, `[.., classes]`.
+    /// The cost of each class as the label, `[.., classes]`.
     #[track_caller]
     fn costs(&self, logits: Tensor<'g>) -> Tensor<'g> {
         let costs = if self.are_logarithms { -logits } else { -logits.log_softmax(-1) };
         self.weights.map_or(costs, |weights| costs * weights)
     }
 
-    /// Which labels do not count, and labels of which all are classes.
+    /// A mask of the labels that count, and the labels with the ignored ones replaced by a valid
+    /// class.
     #[track_caller]
     fn classes(&self, labels: Tensor<'g>) -> (Option<Tensor<'g>>, Tensor<'g>) {
         match self.ignored {
@@ -146,11 +148,11 @@ pub fn mean_squared_error<'g>(prediction: Tensor<'g>, target: Tensor<'g>) -> Ten
     (error * error).mean(..)
 }
 
-/// The share of rows whose largest logit is that of the label, as an f32 scalar.
+/// The fraction of rows whose largest logit is that of the label, as an f32 scalar.
 ///
 /// # Shapes
 ///
-/// `logits` is `[.., classes]`, `labels` `[..]` in u32. Of equal logits the first counts.
+/// `logits` is `[.., classes]`, `labels` `[..]` in u32. Among equal logits the first one wins.
 #[track_caller]
 pub fn accuracy<'g>(logits: Tensor<'g>, labels: Tensor<'g>) -> Tensor<'g> {
     logits.argmax(-1).equal(labels).cast(DType::F32).mean(..)

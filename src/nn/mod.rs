@@ -1,8 +1,8 @@
-//! Modules: what a network is made of, and how its parameters get their names.
+//! Modules: the building blocks of networks, and the naming of their parameters.
 //!
-//! A module is plain data and holds no tensor. It is traced into as many graphs as there are
-//! batch shapes and modes; its parameters meet by path in a [`Variables`](crate::Variables)
-//! store.
+//! A module is plain data and holds no tensor. It can be traced into several graphs, e.g. for
+//! different batch shapes and modes; its parameters are shared by path in a
+//! [`Variables`](crate::Variables) store.
 //!
 //! ```
 //! use wgrad::{DType, Graph, nn::{Activation, Dense, Mode, Module, Scope, Sequential}};
@@ -69,9 +69,9 @@ pub use transformer::TransformerLayer;
 
 use crate::graph::Tensor;
 
-/// A part of a network.
+/// A building block of a network.
 pub trait Module {
-    /// What it is called within a container, in lower case: `dense` in `net/2:dense/weight`.
+    /// Its lower-case name within a container: `dense` in `net/2:dense/weight`.
     fn name(&self) -> &str;
 
     /// Appends its computation on `x` to the graph.

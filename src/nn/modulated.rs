@@ -1,18 +1,17 @@
-//! The layer of a generator with styles.
+//! The convolutional layer of style-based generators.
 
 use super::{Dense, Scope};
 use crate::{graph::Tensor, init::Init, ops::Geometry};
 use std::panic::Location;
 
-/// A convolution with a style: see [`Tensor::modulated_convolution`]. The style of each example is an
-/// affine function of a vector, which begins near 1.
+/// A style-modulated convolution: see [`Tensor::modulated_convolution`]. The style of each example
+/// is an affine function of a vector, initialized close to 1.
 ///
 /// # Shapes
 ///
-/// Of pictures `[n, inputs, h, w]` and vectors `[n, width]`, gives `[n, channels, h, w]`; twice the
-/// height and width where it is [`doubling`](Self::doubling). `weight` is
-/// `[channels, inputs, window, window]`, `bias` `[channels]`, `affine/weight` `[inputs, width]`,
-/// `affine/bias` `[inputs]`.
+/// Images `[n, inputs, h, w]` and vectors `[n, width]` to `[n, channels, h, w]`; twice the height
+/// and width if [`doubling`](Self::doubling). `weight` is `[channels, inputs, window, window]`,
+/// `bias` `[channels]`, `affine/weight` `[inputs, width]`, `affine/bias` `[inputs]`.
 #[derive(Clone, Debug)]
 pub struct ModulatedConv2d {
     channels: usize,
@@ -23,21 +22,21 @@ pub struct ModulatedConv2d {
 }
 
 impl ModulatedConv2d {
-    /// With so many channels of the output, and a window of an odd number of rows and columns.
+    /// Creates a layer with this many output channels, and a square window of odd size.
     #[track_caller]
     pub fn new(channels: usize, window: usize) -> Self {
         let line = Location::caller();
         ModulatedConv2d { channels, window, demodulate: true, doubles: false, line }
     }
 
-    /// Leaves the lengths of the weights as the styles make them, as the last layer does that gives
-    /// colors.
+    /// Disables demodulation, i.e. normalization of the modulated weights, as in the last layer,
+    /// which outputs colors.
     pub fn without_demodulation(self) -> Self {
         ModulatedConv2d { demodulate: false, ..self }
     }
 
-    /// Doubles the height and the width of the pictures: the convolution is transposed, with a stride
-    /// of 2, and what it spreads is smoothed by the filter `[1, 3, 3, 1]` along both axes.
+    /// Doubles the height and width of the images: the convolution is transposed, with a stride of
+    /// 2, and its output is smoothed by the filter `[1, 3, 3, 1]` along both axes.
     ///
     /// # Source
     ///
@@ -46,7 +45,7 @@ impl ModulatedConv2d {
         ModulatedConv2d { doubles: true, ..self }
     }
 
-    /// Appends its computation on pictures and the vectors of their styles.
+    /// Appends its computation on images and their style vectors to the graph.
     pub fn forward<'g>(&self, cx: &mut Scope<'g>, x: Tensor<'g>, style: Tensor<'g>) -> Tensor<'g> {
         let _line = cx.at(self.line);
         let affine = Dense::new(x.dim(1)).init(Init::GlorotNormal);
@@ -56,7 +55,7 @@ impl ModulatedConv2d {
         let y = if self.doubles {
             let geometry = Geometry::new(2).stride([2, 2]);
             let y = x.modulated_transposed_convolution(weight, styles, geometry, self.demodulate);
-            // Twice 1/8 along each axis, so that what was spread keeps its brightness.
+            // Twice 1/8 along each axis, which preserves the brightness after upsampling.
             let taps = [1.0, 3.0, 3.0, 1.0].map(|tap| x.graph().full([1], x.dtype(), tap / 4.0));
             let taps = x.graph().concat(&taps, 0);
             let pad = 2 - i32::try_from(self.window / 2).unwrap_or(i32::MAX);

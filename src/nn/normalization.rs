@@ -1,4 +1,4 @@
-//! Layers that bring what passes them to mean 0 and variance 1.
+//! Normalization layers without running statistics.
 
 use super::{Module, Scope};
 use crate::{error::OpError, graph::Tensor, init::Init};
@@ -7,11 +7,11 @@ use std::panic::Location;
 /// Added to variances, as in PyTorch.
 pub(super) const EPS: f64 = 1e-5;
 
-/// Layer normalization of the last axes: see [`Tensor::layer_norm`].
+/// Layer normalization over the last axes: see [`Tensor::layer_norm`].
 ///
 /// # Shapes
 ///
-/// The scale `weight` and the shift `bias` have those of the last axes.
+/// The scale `weight` and the shift `bias` have the shape of the last axes.
 #[derive(Clone, Debug)]
 pub struct LayerNorm {
     axes: usize,
@@ -21,23 +21,23 @@ pub struct LayerNorm {
 }
 
 impl LayerNorm {
-    /// Of the last axis, with a scale that begins at 1 and a shift that begins at 0.
+    /// Normalizes over the last axis, with a scale initialized to 1 and a shift initialized to 0.
     #[track_caller]
     pub fn new() -> Self {
         LayerNorm { axes: 1, eps: EPS, affine: true, line: Location::caller() }
     }
 
-    /// Sets the number of axes, counted from the last.
+    /// Sets the number of trailing axes to normalize.
     pub fn axes(self, axes: usize) -> Self {
         LayerNorm { axes, ..self }
     }
 
-    /// Sets what is added to the variance; 1e-5 unless set.
+    /// Sets the epsilon added to the variance; 1e-5 by default.
     pub fn eps(self, eps: f64) -> Self {
         LayerNorm { eps, ..self }
     }
 
-    /// Leaves out scale and shift.
+    /// Omits scale and shift.
     pub fn without_affine(self) -> Self {
         LayerNorm { affine: false, ..self }
     }
@@ -71,18 +71,18 @@ impl Module for LayerNorm {
     }
 }
 
-/// Extents of the last axes.
+/// Extents of the last `axes` axes.
 fn last(x: Tensor<'_>, axes: usize) -> Option<Vec<usize>> {
     let shape = x.shape();
     let outer = shape.rank().checked_sub(axes)?;
     Some(shape.dims()[outer..].to_vec())
 }
 
-/// RMS normalization of the last axes: see [`Tensor::rms_norm`].
+/// RMS normalization over the last axes: see [`Tensor::rms_norm`].
 ///
 /// # Shapes
 ///
-/// The scale `weight` has those of the last axes.
+/// The scale `weight` has the shape of the last axes.
 #[derive(Clone, Debug)]
 pub struct RmsNorm {
     axes: usize,
@@ -92,23 +92,23 @@ pub struct RmsNorm {
 }
 
 impl RmsNorm {
-    /// Of the last axis, with a scale that begins at 1.
+    /// Normalizes over the last axis, with a scale initialized to 1.
     #[track_caller]
     pub fn new() -> Self {
         RmsNorm { axes: 1, eps: EPS, affine: true, line: Location::caller() }
     }
 
-    /// Sets the number of axes, counted from the last.
+    /// Sets the number of trailing axes to normalize.
     pub fn axes(self, axes: usize) -> Self {
         RmsNorm { axes, ..self }
     }
 
-    /// Sets what is added to the mean square; 1e-5 unless set.
+    /// Sets the epsilon added to the mean square; 1e-5 by default.
     pub fn eps(self, eps: f64) -> Self {
         RmsNorm { eps, ..self }
     }
 
-    /// Leaves out the scale.
+    /// Omits the scale.
     pub fn without_affine(self) -> Self {
         RmsNorm { affine: false, ..self }
     }
@@ -141,7 +141,7 @@ impl Module for RmsNorm {
     }
 }
 
-/// Group normalization over `[n, channels, ..]`, then a scale and a shift for each channel: see
+/// Group normalization over `[n, channels, ..]`, then a scale and a shift per channel: see
 /// [`Tensor::group_norm`].
 ///
 /// # Shapes
@@ -156,18 +156,18 @@ pub struct GroupNorm {
 }
 
 impl GroupNorm {
-    /// With this many groups of channels; the scale begins at 1, the shift at 0.
+    /// Creates a layer with this many groups; the scale is initialized to 1, the shift to 0.
     #[track_caller]
     pub fn new(groups: usize) -> Self {
         GroupNorm { groups, eps: EPS, affine: true, line: Location::caller() }
     }
 
-    /// Sets what is added to the variance; 1e-5 unless set.
+    /// Sets the epsilon added to the variance; 1e-5 by default.
     pub fn eps(self, eps: f64) -> Self {
         GroupNorm { eps, ..self }
     }
 
-    /// Leaves out scale and shift.
+    /// Omits scale and shift.
     pub fn without_affine(self) -> Self {
         GroupNorm { affine: false, ..self }
     }
@@ -184,7 +184,7 @@ impl Module for GroupNorm {
     }
 }
 
-/// Extents of a tensor with one element for each channel of `x`, whose axis 1 they are.
+/// Extents that broadcast one element per channel against `x`, whose axis 1 holds the channels.
 pub(super) fn by_channel(x: Tensor<'_>) -> Vec<usize> {
     let mut dims = vec![1; x.rank().saturating_sub(1)];
     if let Some(channels) = dims.first_mut() {
@@ -193,14 +193,14 @@ pub(super) fn by_channel(x: Tensor<'_>) -> Vec<usize> {
     dims
 }
 
-/// A scale that begins at 1 and a shift that begins at 0 for each channel of `x`.
+/// A scale initialized to 1 and a shift initialized to 0 per channel of `x`.
 pub(super) fn scale_and_shift<'g>(cx: &mut Scope<'g>, x: Tensor<'g>) -> [Tensor<'g>; 2] {
     let scale = cx.param("weight", [x.dim(1)], Init::Ones);
     let shift = cx.param("bias", [x.dim(1)], Init::Zeros);
     [scale, shift].map(|param| param.reshape(by_channel(x)))
 }
 
-/// What is normalized, with the scale and the shift of each channel if it has them.
+/// Applies the scale and shift of each channel to a normalized tensor if it has them.
 pub(super) fn scaled<'g>(cx: &mut Scope<'g>, y: Tensor<'g>, affine: bool) -> Tensor<'g> {
     if !affine {
         return y;
@@ -209,11 +209,11 @@ pub(super) fn scaled<'g>(cx: &mut Scope<'g>, y: Tensor<'g>, affine: bool) -> Ten
     y * scale + shift
 }
 
-/// Elements by the squares in neighboring channels: see [`Tensor::local_response_norm`].
+/// Local response normalization over adjacent channels: see [`Tensor::local_response_norm`].
 ///
 /// # Source
 ///
-/// Krizhevsky et al. 2012; the numbers it begins with are PyTorch's.
+/// Krizhevsky et al. 2012; defaults as in PyTorch.
 #[derive(Clone, Debug)]
 pub struct LocalResponseNorm {
     size: usize,
@@ -224,23 +224,23 @@ pub struct LocalResponseNorm {
 }
 
 impl LocalResponseNorm {
-    /// Over so many channels; `alpha` is 1e-4, `beta` 0.75, and `k` 1.
+    /// Normalizes over this many channels; `alpha` is 1e-4, `beta` 0.75, and `k` 1.
     #[track_caller]
     pub fn new(size: usize) -> Self {
         LocalResponseNorm { size, alpha: 1e-4, beta: 0.75, k: 1.0, line: Location::caller() }
     }
 
-    /// Sets the weight of the squares.
+    /// Sets the factor of the squares.
     pub fn alpha(self, alpha: f64) -> Self {
         LocalResponseNorm { alpha, ..self }
     }
 
-    /// Sets the power.
+    /// Sets the exponent.
     pub fn beta(self, beta: f64) -> Self {
         LocalResponseNorm { beta, ..self }
     }
 
-    /// Sets what is added to the squares.
+    /// Sets the constant added to the squares.
     pub fn k(self, k: f64) -> Self {
         LocalResponseNorm { k, ..self }
     }

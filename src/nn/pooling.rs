@@ -1,10 +1,10 @@
-//! Poolings as modules, over `[n, channels, ..spatial]`.
+//! Pooling modules, over `[n, channels, ..spatial]`.
 
 use super::{Module, Scope};
 use crate::{error::OpError, graph::Tensor, ops::Window};
 use std::panic::Location;
 
-/// The largest element of each window: see [`Tensor::max_pool`].
+/// The maximum of each window: see [`Tensor::max_pool`].
 #[derive(Clone, Debug)]
 pub struct MaxPool<const AXES: usize> {
     windows: [Window; AXES],
@@ -33,23 +33,23 @@ pub type AvgPool2d = AvgPool<2>;
 /// [`AvgPool`] over `[n, channels, depth, height, width]`.
 pub type AvgPool3d = AvgPool<3>;
 
-/// What all poolings by windows are built with.
+/// Builder methods common to all window poolings.
 macro_rules! windows {
     ($Layer:ident { $($field:ident: $value:expr),* }) => {
         impl<const AXES: usize> $Layer<AXES> {
-            /// Windows of this extent along every axis, side by side.
+            /// Non-overlapping windows of this extent along every axis.
             #[track_caller]
             pub fn new(extent: usize) -> Self {
                 Self::of([Window::new(extent); AXES])
             }
 
-            /// These windows, one for each axis.
+            /// Uses these windows, one per axis.
             #[track_caller]
             pub fn of(windows: [Window; AXES]) -> Self {
                 $Layer { windows, $($field: $value,)* line: Location::caller() }
             }
 
-            /// Sets the distance of windows along every axis.
+            /// Sets the stride of the windows along every axis.
             pub fn stride(self, stride: usize) -> Self {
                 $Layer { windows: self.windows.map(|window| window.stride(stride)), ..self }
             }
@@ -59,7 +59,7 @@ macro_rules! windows {
                 $Layer { windows: self.windows.map(|window| window.padding(cells)), ..self }
             }
 
-            /// Lets the last windows reach past the padding: see [`Window`].
+            /// Lets the last windows extend past the padding: see [`Window`].
             pub fn ceil_mode(self) -> Self {
                 $Layer { windows: self.windows.map(Window::ceil_mode), ..self }
             }
@@ -70,12 +70,12 @@ windows! { MaxPool {} }
 windows! { AvgPool { count_padding: true } }
 
 impl<const AXES: usize> MaxPool<AXES> {
-    /// Sets the distance of the cells of a window along every axis.
+    /// Sets the dilation of the windows along every axis.
     pub fn dilation(self, dilation: usize) -> Self {
         MaxPool { windows: self.windows.map(|window| window.dilation(dilation)), ..self }
     }
 
-    /// The largest elements, and where they are: see [`Tensor::max_pool_with_indices`].
+    /// The maxima and their indices: see [`Tensor::max_pool_with_indices`].
     pub fn with_indices<'g>(&self, cx: &mut Scope<'g>, x: Tensor<'g>) -> (Tensor<'g>, Tensor<'g>) {
         let _line = cx.at(self.line);
         x.max_pool_with_indices(&self.windows)
@@ -83,7 +83,7 @@ impl<const AXES: usize> MaxPool<AXES> {
 }
 
 impl<const AXES: usize> AvgPool<AXES> {
-    /// Divides by the number of elements in the window; otherwise padding counts as zeros.
+    /// Excludes padding from the divisor; by default padding counts as zeros.
     pub fn without_padding(self) -> Self {
         AvgPool { count_padding: false, ..self }
     }
@@ -111,7 +111,7 @@ impl<const AXES: usize> Module for AvgPool<AXES> {
     }
 }
 
-/// The root of order `p` of the sum of powers in each window: see [`Tensor::lp_pool`].
+/// The `p`-th root of the sum of `p`-th powers in each window: see [`Tensor::lp_pool`].
 #[derive(Clone, Debug)]
 pub struct LpPool<const AXES: usize> {
     windows: [Window; AXES],
@@ -128,7 +128,7 @@ pub type LpPool3d = LpPool<3>;
 windows! { LpPool { p: 2.0 } }
 
 impl<const AXES: usize> LpPool<AXES> {
-    /// Sets the order; 2 unless set.
+    /// Sets the order; 2 by default.
     pub fn order(self, p: f64) -> Self {
         LpPool { p, ..self }
     }
@@ -145,8 +145,8 @@ impl<const AXES: usize> Module for LpPool<AXES> {
     }
 }
 
-/// Puts what a [`MaxPool`] of the same windows took back where it was, between zeros: see
-/// [`Tensor::max_unpool`].
+/// Inverse of a [`MaxPool`] with the same windows: puts the maxima back at their original
+/// positions, with zeros elsewhere: see [`Tensor::max_unpool`].
 #[derive(Clone, Debug)]
 pub struct MaxUnpool<const AXES: usize> {
     windows: [Window; AXES],
@@ -162,13 +162,13 @@ pub type MaxUnpool3d = MaxUnpool<3>;
 windows! { MaxUnpool {} }
 
 impl<const AXES: usize> MaxUnpool<AXES> {
-    /// Lays elements at the places that [`MaxPool::with_indices`] gave of them. The extents are the
-    /// least that have so many windows, PyTorch's.
+    /// Scatters elements to the indices returned by [`MaxPool::with_indices`]. The extents are the
+    /// smallest that contain this many windows, as in PyTorch.
     ///
     /// # Errors
     ///
-    /// Kept by the graph: those of [`Tensor::max_unpool`]; [`OpError::Argument`] of other than the
-    /// axes of the windows.
+    /// Recorded by the graph: those of [`Tensor::max_unpool`]; [`OpError::Argument`] if the number
+    /// of spatial axes differs from that of the windows.
     pub fn forward<'g>(&self, cx: &mut Scope<'g>, x: Tensor<'g>, places: Tensor<'g>) -> Tensor<'g> {
         let _line = cx.at(self.line);
         if !x.failed() && x.rank() != AXES + 2 {
@@ -185,8 +185,7 @@ impl<const AXES: usize> MaxUnpool<AXES> {
     }
 }
 
-/// The largest of each bin, whatever the extents of the input: see
-/// [`Tensor::adaptive_max_pool`].
+/// The maximum of each bin, for inputs of any extent: see [`Tensor::adaptive_max_pool`].
 #[derive(Clone, Debug)]
 pub struct AdaptiveMaxPool<const AXES: usize> {
     outputs: [usize; AXES],
@@ -200,7 +199,7 @@ pub type AdaptiveMaxPool2d = AdaptiveMaxPool<2>;
 /// [`AdaptiveMaxPool`] over `[n, channels, depth, height, width]`.
 pub type AdaptiveMaxPool3d = AdaptiveMaxPool<3>;
 
-/// The mean of each bin, whatever the extents of the input: see [`Tensor::adaptive_avg_pool`].
+/// The mean of each bin, for inputs of any extent: see [`Tensor::adaptive_avg_pool`].
 #[derive(Clone, Debug)]
 pub struct AdaptiveAvgPool<const AXES: usize> {
     outputs: [usize; AXES],
@@ -215,7 +214,7 @@ pub type AdaptiveAvgPool2d = AdaptiveAvgPool<2>;
 pub type AdaptiveAvgPool3d = AdaptiveAvgPool<3>;
 
 impl<const AXES: usize> AdaptiveMaxPool<AXES> {
-    /// With this many bins along each axis.
+    /// Pools to this many bins along each axis.
     #[track_caller]
     pub fn new(outputs: [usize; AXES]) -> Self {
         AdaptiveMaxPool { outputs, line: Location::caller() }
@@ -223,7 +222,7 @@ impl<const AXES: usize> AdaptiveMaxPool<AXES> {
 }
 
 impl<const AXES: usize> AdaptiveAvgPool<AXES> {
-    /// With this many bins along each axis.
+    /// Pools to this many bins along each axis.
     #[track_caller]
     pub fn new(outputs: [usize; AXES]) -> Self {
         AdaptiveAvgPool { outputs, line: Location::caller() }
@@ -256,28 +255,28 @@ impl<const AXES: usize> Module for AdaptiveAvgPool<AXES> {
 ///
 /// # Errors
 ///
-/// [`OpError::DType`](crate::OpError::DType), kept by the graph, unless of floats.
+/// [`OpError::DType`](crate::OpError::DType), recorded by the graph, unless of floats.
 #[derive(Clone, Debug)]
 pub struct GlobalAvgPool {
     line: &'static Location<'static>,
 }
 
-/// The largest of each channel: `[n, channels, ..spatial]` becomes `[n, channels]`.
+/// The maximum of each channel: `[n, channels, ..spatial]` becomes `[n, channels]`.
 ///
 /// # Gradient
 ///
-/// Shared evenly among the largest: that of [`Tensor::max`].
+/// Shared evenly among equal maxima, as in [`Tensor::max`].
 ///
 /// # Errors
 ///
-/// [`OpError::Empty`](crate::OpError::Empty), kept by the graph, over no elements.
+/// [`OpError::Empty`](crate::OpError::Empty), recorded by the graph, over no elements.
 #[derive(Clone, Debug)]
 pub struct GlobalMaxPool {
     line: &'static Location<'static>,
 }
 
 impl GlobalAvgPool {
-    /// The only one there is.
+    /// Creates the layer.
     #[track_caller]
     pub fn new() -> Self {
         GlobalAvgPool { line: Location::caller() }
@@ -292,7 +291,7 @@ impl Default for GlobalAvgPool {
 }
 
 impl GlobalMaxPool {
-    /// The only one there is.
+    /// Creates the layer.
     #[track_caller]
     pub fn new() -> Self {
         GlobalMaxPool { line: Location::caller() }
@@ -306,7 +305,7 @@ impl Default for GlobalMaxPool {
     }
 }
 
-/// The axes behind the channels.
+/// The axes after the channels.
 fn spatial(x: Tensor<'_>) -> Vec<i32> {
     (2..x.rank() as i32).collect()
 }

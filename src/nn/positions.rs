@@ -1,10 +1,10 @@
-//! What tells a network where in a sequence it is.
+//! Position encodings.
 
 use super::{Module, Scope};
 use crate::{error::OpError, graph::Tensor, init::Init};
 use std::panic::Location;
 
-/// Adds to each vector one that is learned for its position: `y[.., p, :] = x[.., p, :] + W[p, :]`.
+/// Adds a learned vector per position: `y[.., p, :] = x[.., p, :] + W[p, :]`.
 ///
 /// # Shapes
 ///
@@ -12,7 +12,7 @@ use std::panic::Location;
 ///
 /// # Errors
 ///
-/// Kept by the graph: [`OpError::Range`] of a sequence that is longer; [`OpError::Rank`].
+/// Recorded by the graph: [`OpError::Range`] for a longer sequence; [`OpError::Rank`].
 #[derive(Clone, Debug)]
 pub struct LearnedPositions {
     longest: usize,
@@ -21,14 +21,15 @@ pub struct LearnedPositions {
 }
 
 impl LearnedPositions {
-    /// For sequences of up to this length; the weight begins as standard normal numbers.
+    /// Supports sequences up to this length; the weight is initialized with standard normal
+    /// numbers.
     #[track_caller]
     pub fn new(longest: usize) -> Self {
         let init = Init::Normal { mean: 0.0, std: 1.0 };
         LearnedPositions { longest, init, line: Location::caller() }
     }
 
-    /// Sets how the weight begins.
+    /// Sets the initialization of the weight.
     pub fn init(self, init: Init) -> Self {
         LearnedPositions { init, ..self }
     }
@@ -49,8 +50,8 @@ impl Module for LearnedPositions {
     }
 }
 
-/// Adds to each vector waves of its position: `sin(p / 10000^(2 i / d))` to element `2 i`, and the
-/// cosine to element `2 i + 1`.
+/// Adds sinusoids of the position: `sin(p / 10000^(2 i / d))` to element `2 i`, and the cosine to
+/// element `2 i + 1`.
 ///
 /// # Shapes
 ///
@@ -58,7 +59,7 @@ impl Module for LearnedPositions {
 ///
 /// # Errors
 ///
-/// Kept by the graph: [`OpError::Indivisible`]; [`OpError::Rank`].
+/// Recorded by the graph: [`OpError::Indivisible`]; [`OpError::Rank`].
 ///
 /// # Source
 ///
@@ -69,7 +70,7 @@ pub struct SinusoidalPositions {
 }
 
 impl SinusoidalPositions {
-    /// For sequences of any length.
+    /// Supports sequences of any length.
     #[track_caller]
     pub fn new() -> Self {
         SinusoidalPositions { line: Location::caller() }

@@ -1,15 +1,15 @@
-//! Layers that multiply bytes: for networks that were trained in floats.
+//! Int8 layers for inference with networks trained in floating point.
 
 use super::{Module, Scope};
 use crate::{DType, error::OpError, graph::Tensor, init::Init, ops::Geometry};
 use std::panic::Location;
 
-/// A [`Dense`](super::Dense) layer whose weight is bytes: each row by a scale of its own, the input by
-/// one scale for the whole tensor. That is found anew in each run, unless it is
+/// A [`Dense`](super::Dense) layer with an int8 weight: each row has its own scale, the input one
+/// scale for the whole tensor, computed anew in each run unless it is
 /// [`calibrated`](Self::calibrated).
 ///
-/// It has the name of the layer it stands for, so that in the same place of a network it finds the
-/// same parameters. [`store`](Self::store) makes bytes of them, once.
+/// It has the same name as the layer it replaces, so that at the same position of a network it
+/// finds the same parameters. [`store`](Self::store) quantizes them, once.
 ///
 /// ```
 /// use wgrad::{Array, DType, Device, Graph, Variables, nn::{Dense, Mode, Module, QuantizedDense, Scope}};
@@ -36,8 +36,8 @@ use std::panic::Location;
 ///
 /// # Shapes
 ///
-/// As of [`Dense`](super::Dense); `weight_bytes` is `[units, ceil(inputs / 4)]` in u32, `weight_scale`
-/// `[units]`.
+/// Same as [`Dense`](super::Dense); `weight_bytes` is `[units, ceil(inputs / 4)]` in u32,
+/// `weight_scale` `[units]`.
 #[derive(Clone, Debug)]
 pub struct QuantizedDense {
     units: usize,
@@ -45,17 +45,17 @@ pub struct QuantizedDense {
     line: &'static Location<'static>,
 }
 
-/// A [`Conv2d`](super::Conv2d) whose weight is bytes: see [`QuantizedDense`].
+/// A [`Conv2d`](super::Conv2d) with an int8 weight: see [`QuantizedDense`].
 ///
 /// # Shapes
 ///
-/// As of [`Conv2d`](super::Conv2d); `weight_bytes` is `[channels, rows, columns, ceil(inputs / groups /
-/// 4)]` in u32, `weight_scale` `[channels]`. Bytes have their channels last: see
-/// [`Tensor::convolution_i8`].
+/// Same as [`Conv2d`](super::Conv2d); `weight_bytes` is
+/// `[channels, rows, columns, ceil(inputs / groups / 4)]` in u32, `weight_scale` `[channels]`. The
+/// bytes are laid out channels last: see [`Tensor::convolution_i8`].
 ///
 /// # Errors
 ///
-/// Kept by the graph: [`OpError::Rank`]; [`OpError::Indivisible`]; as of
+/// Recorded by the graph: [`OpError::Rank`]; [`OpError::Indivisible`]; same as
 /// [`Tensor::convolution_i8`].
 #[derive(Clone, Debug)]
 pub struct QuantizedConv2d {
@@ -66,9 +66,9 @@ pub struct QuantizedConv2d {
     line: &'static Location<'static>,
 }
 
-/// A layer of floats that remembers the largest magnitude of all its inputs, in `input_most`, for the
-/// [`calibrated`](QuantizedDense::calibrated) layer of bytes that will stand in its place. It is
-/// updated by every run of a program that keeps effects.
+/// A floating-point layer that tracks the largest magnitude of all its inputs, in `input_most`, for
+/// the [`calibrated`](QuantizedDense::calibrated) int8 layer that will replace it. It is updated by
+/// every run of a program that keeps effects.
 #[derive(Clone, Debug)]
 pub struct Calibrating<M>(pub M);
 
@@ -88,19 +88,19 @@ fn input_most<'g>(cx: &mut Scope<'g>) -> Tensor<'g> {
     cx.variable("input_most", [], DType::F32, Init::Zeros)
 }
 
-/// The scale of an input: of this one, or of all that a calibration has seen.
+/// The scale of an input: from the input itself, or from the calibration.
 fn input_scale<'g>(cx: &mut Scope<'g>, x: Tensor<'g>, calibrated: bool) -> Tensor<'g> {
     let most = if calibrated { input_most(cx).reshape([1]) } else { x };
     most.quantization_scale(..).reshape([])
 }
 
-/// Bytes and scales of a weight, whose bytes have such extents.
+/// Bytes and scales of a weight whose packed bytes have these extents.
 fn weight<'g>(cx: &mut Scope<'g>, dims: &[usize]) -> [Tensor<'g>; 2] {
     let bytes = cx.variable("weight_bytes", dims, DType::U32, Init::Zeros);
     [bytes, cx.variable("weight_scale", [dims[0]], DType::F32, Init::Ones)]
 }
 
-/// Floats of sums of products whose last axis is the rows of the weight, and the bias.
+/// Rescales integer sums, whose last axis is the rows of the weight, to floats and adds the bias.
 fn biased<'g>(
     cx: &mut Scope<'g>,
     sums: Tensor<'g>,
@@ -112,19 +112,19 @@ fn biased<'g>(
 }
 
 impl QuantizedDense {
-    /// In place of a layer with this many outputs.
+    /// Replaces a layer with this many outputs.
     #[track_caller]
     pub fn new(units: usize) -> Self {
         QuantizedDense { units, calibrated: false, line: Location::caller() }
     }
 
-    /// Takes the scale of the input from what [`Calibrating`] has seen: so the examples of a batch
-    /// do not affect each other, and no run looks for the largest. What is larger is cut off.
+    /// Takes the scale of the input from [`Calibrating`]: the examples of a batch then do not
+    /// affect each other, and no run has to find the maximum. Larger values saturate.
     pub fn calibrated(self) -> Self {
         QuantizedDense { calibrated: true, ..self }
     }
 
-    /// Appends to the graph what makes bytes of the weight, `[units, inputs]`.
+    /// Appends the quantization of the weight, `[units, inputs]`, to the graph.
     pub fn store(&self, cx: &mut Scope<'_>, inputs: usize) {
         let _line = cx.at(self.line);
         let trained = cx.variable("weight", [self.units, inputs], DType::F32, Init::Zeros);
@@ -150,29 +150,28 @@ impl Module for QuantizedDense {
 }
 
 impl QuantizedConv2d {
-    /// In place of a layer with this many channels of the output, and a window that moves so.
+    /// Replaces a layer with this many output channels, this window and this geometry.
     #[track_caller]
     pub fn new(channels: usize, window: [usize; 2], geometry: Geometry) -> Self {
         let line = Location::caller();
         QuantizedConv2d { channels, window, geometry, calibrated: false, line }
     }
 
-    /// Takes the scale of the input from what [`Calibrating`] has seen: see
-    /// [`QuantizedDense::calibrated`].
+    /// Takes the scale of the input from [`Calibrating`]: see [`QuantizedDense::calibrated`].
     pub fn calibrated(self) -> Self {
         QuantizedConv2d { calibrated: true, ..self }
     }
 
-    /// Bytes and scales of the weight, which sees so many channels.
+    /// Bytes and scales of the weight, with `seen` input channels per group.
     fn weight<'g>(&self, cx: &mut Scope<'g>, seen: usize) -> [Tensor<'g>; 2] {
         weight(cx, &[self.channels, self.window[0], self.window[1], seen.div_ceil(4)])
     }
 
-    /// Appends to the graph what makes bytes of the weight, `[channels, inputs / groups, rows,
-    /// columns]`.
+    /// Appends the quantization of the weight, `[channels, inputs / groups, rows, columns]`, to the
+    /// graph.
     pub fn store(&self, cx: &mut Scope<'_>, inputs: usize) {
         let _line = cx.at(self.line);
-        // No groups at all are refused where the layer is applied.
+        // Zero groups are rejected where the layer is applied.
         let seen = inputs / self.geometry.group_count().max(1);
         let dims = [self.channels, seen, self.window[0], self.window[1]];
         let trained = cx.variable("weight", dims, DType::F32, Init::Zeros);
@@ -202,7 +201,7 @@ impl Module for QuantizedConv2d {
         let scale = input_scale(cx, x, self.calibrated);
         let [n, rows, columns] = [0, 2, 3].map(|axis| x.dim(axis));
         let last = x.quantize(scale).transpose([0, 2, 3, 1]);
-        // Each group has words of its own.
+        // Each group is packed into its own words.
         let seen = number / by;
         let bytes = last.reshape([n, rows, columns, by, seen]).pack_i8();
         let bytes = bytes.reshape([n, rows, columns, by * seen.div_ceil(4)]);

@@ -1,11 +1,11 @@
-//! Recurrent layers: a state that is carried from step to step of a sequence.
+//! Recurrent layers.
 
 use super::{Dropout, Module, Scope};
 use crate::{dtype::DType, error::OpError, graph::Tensor, init::Init};
 use std::panic::Location;
 
-/// A recurrent network over sequences: Elman's, long short-term memory, or gated recurrent units; in
-/// several layers, in one direction or in both.
+/// A recurrent network over sequences: Elman, LSTM, or GRU; with several layers, in one direction
+/// or in both.
 ///
 /// ```
 /// use wgrad::{DType, Graph, nn::{Mode, Module, Recurrent, Scope}};
@@ -21,15 +21,17 @@ use std::panic::Location;
 ///
 /// # Shapes
 ///
-/// `x` is `[n, steps, inputs]`, `y` `[n, steps, hidden]`, twice as wide in both directions: forward
-/// first. With [`last`](Self::last), `y` is `[n, hidden]` or `[n, 2 hidden]`. Parameters have names
-/// and layouts of PyTorch: of layer `k`, `weight_ih_lk` is `[gates hidden, inputs]`, `weight_hh_lk`
-/// `[gates hidden, hidden]`, `bias_ih_lk` and `bias_hh_lk` `[gates hidden]`; those of the backward
-/// direction end in `_reverse`. All begin uniform in `+-1 / sqrt(hidden)`.
+/// `x` is `[n, steps, inputs]`, `y` `[n, steps, hidden]`, or twice as wide if bidirectional:
+/// forward first. With [`last`](Self::last), `y` is `[n, hidden]` or `[n, 2 hidden]`. Parameters
+/// have the names and layouts of PyTorch: in layer `k`, `weight_ih_lk` is `[gates hidden, inputs]`,
+/// `weight_hh_lk` `[gates hidden, hidden]`, `bias_ih_lk` and `bias_hh_lk` `[gates hidden]`; those
+/// of the backward direction end in `_reverse`. All are initialized uniformly in
+/// `+-1 / sqrt(hidden)`.
 ///
 /// # Errors
 ///
-/// Kept by the graph: [`OpError::Rank`] unless `x` has three axes; [`OpError::Empty`] of no steps.
+/// Recorded by the graph: [`OpError::Rank`] unless `x` has three axes; [`OpError::Empty`] if there
+/// are no steps.
 ///
 /// # Source
 ///
@@ -46,16 +48,16 @@ pub struct Recurrent {
     line: &'static Location<'static>,
 }
 
-/// Where a gated recurrent unit resets its state.
+/// Position of the reset gate of a GRU.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Reset {
-    /// Behind the product with the weight: `r (W h + b)`, as PyTorch and cuDNN.
+    /// After the product with the weight: `r (W h + b)`, as in PyTorch and cuDNN.
     AfterProduct,
-    /// In front of it: `W (r h) + b`, as Cho et al. 2014 wrote it.
+    /// Before it: `W (r h) + b`, as in Cho et al. 2014.
     BeforeProduct,
 }
 
-/// What a step does.
+/// Type of cell.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Cell {
     Elman,
@@ -64,16 +66,16 @@ enum Cell {
     Gru(Reset),
 }
 
-/// What a recurrent network carries from one step to the next.
+/// The state of a recurrent network between steps.
 ///
 /// # Shapes
 ///
-/// `[layers directions, n, hidden]`: the directions of a layer follow one another.
+/// `[layers directions, n, hidden]`: the directions of a layer are adjacent.
 #[derive(Clone, Copy, Debug)]
 pub struct State<'g> {
     /// The hidden state of every layer and direction.
     pub hidden: Tensor<'g>,
-    /// The cells, of long short-term memory only.
+    /// The cell states, only for LSTM.
     pub cell: Option<Tensor<'g>>,
 }
 
@@ -91,8 +93,7 @@ impl Recurrent {
         Recurrent::new(Cell::Elman, hidden)
     }
 
-    /// Puts `max(0, .)` in place of the hyperbolic tangent in Elman's networks; others have none to
-    /// replace.
+    /// Uses `max(0, .)` instead of the hyperbolic tangent in Elman networks; no effect on others.
     pub fn relu(self) -> Self {
         match self.cell {
             Cell::Elman => Recurrent { cell: Cell::ElmanRelu, ..self },
@@ -100,19 +101,19 @@ impl Recurrent {
         }
     }
 
-    /// Long short-term memory: see [`Tensor::lstm_cell`].
+    /// Long short-term memory (LSTM): see [`Tensor::lstm_cell`].
     #[track_caller]
     pub fn lstm(hidden: usize) -> Self {
         Recurrent::new(Cell::Lstm, hidden)
     }
 
-    /// Gated recurrent units: see [`Tensor::gru_cell`].
+    /// Gated recurrent unit (GRU): see [`Tensor::gru_cell`].
     #[track_caller]
     pub fn gru(hidden: usize) -> Self {
         Recurrent::new(Cell::Gru(Reset::AfterProduct), hidden)
     }
 
-    /// Sets where gated recurrent units reset their state; others have no such gate.
+    /// Sets the position of the reset gate of a GRU; no effect on others.
     pub fn reset(self, reset: Reset) -> Self {
         match self.cell {
             Cell::Gru(_) => Recurrent { cell: Cell::Gru(reset), ..self },
@@ -120,36 +121,36 @@ impl Recurrent {
         }
     }
 
-    /// Sets the number of layers, each of which reads the states of the one below.
+    /// Sets the number of layers, each of which reads the states of the previous one.
     pub fn layers(self, layers: usize) -> Self {
         Recurrent { layers, ..self }
     }
 
-    /// Adds a second network to each layer, which reads the sequence from its end.
+    /// Adds a second network to each layer, which reads the sequence in reverse.
     pub fn bidirectional(self) -> Self {
         Recurrent { bidirectional: true, ..self }
     }
 
-    /// Drops what one layer gives to the next with this probability, while training.
+    /// Drops the outputs between layers with this probability during training.
     pub fn dropout(self, dropout: f64) -> Self {
         Recurrent { dropout, ..self }
     }
 
-    /// Leaves out the biases.
+    /// Omits the biases.
     pub fn without_bias(self) -> Self {
         Recurrent { bias: false, ..self }
     }
 
-    /// As a [`Module`], gives the last state of the last layer only.
+    /// As a [`Module`], returns only the last state of the last layer.
     pub fn last(self) -> Self {
         Recurrent { last: true, ..self }
     }
 
-    /// Runs over sequences from a state, which is 0 unless given: the states of the last layer at
-    /// all steps, `[n, steps, hidden]`, and the last states of all layers.
+    /// Runs over sequences from an initial state, 0 by default. Returns the states of the last
+    /// layer at all steps, `[n, steps, hidden]`, and the final states of all layers.
     ///
-    /// With `lengths`, `[n]` of u32, a sequence ends after so many steps: behind its end its states
-    /// stay as they are and it gives zeros; backward it begins at its end.
+    /// With `lengths`, `[n]` of u32, each sequence ends after that many steps: past the end its
+    /// state is kept and its outputs are zeros; in reverse it starts at its end.
     pub fn run<'g>(
         &self,
         cx: &mut Scope<'g>,
@@ -167,7 +168,7 @@ impl Recurrent {
             return fail(graph.refuse("recurrent", &[x], OpError::Empty));
         }
         let directions = if self.bidirectional { 2 } else { 1 };
-        // Step by step in memory, so that each is a piece of it.
+        // Time-major in memory, so that each step is contiguous.
         let mut x = x.transpose([1, 0, 2]);
         let (mut hidden, mut cells) = (Vec::new(), Vec::new());
         for layer in 0..self.layers {
@@ -226,7 +227,7 @@ impl Recurrent {
         Weights { input, state, bias }
     }
 
-    /// The states after each of the steps, in their order, and the last ones.
+    /// The states after each of the steps, in their order, and the final ones.
     fn layer<'g>(
         &self,
         weights: &Weights<'g>,
@@ -235,7 +236,7 @@ impl Recurrent {
         steps: &[usize],
         lengths: Option<Tensor<'g>>,
     ) -> (Vec<Tensor<'g>>, [Tensor<'g>; 2]) {
-        // What comes from the inputs, of all steps at once.
+        // The contributions of the inputs, for all steps at once.
         let inputs = x.matmul(weights.input.swap_axes(0, 1));
         let inputs = weights.bias.map_or(inputs, |[bias, _]| inputs + bias);
         let mut state = begin;
@@ -261,7 +262,7 @@ impl Recurrent {
         (outputs, state)
     }
 
-    /// Hidden state and cell after a step.
+    /// Hidden state and cell state after a step.
     fn step<'g>(
         &self,
         weights: &Weights<'g>,
@@ -295,7 +296,7 @@ impl Recurrent {
 struct Weights<'g> {
     input: Tensor<'g>,
     state: Tensor<'g>,
-    /// Beside the inputs, and beside the state.
+    /// Added to the contributions of the inputs and of the state.
     bias: Option<[Tensor<'g>; 2]>,
 }
 

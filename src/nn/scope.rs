@@ -1,4 +1,4 @@
-//! Where a module is: the graph, the path of its names, and whether it trains.
+//! Tracing context of a module: the graph, the path of its names, and the mode.
 
 use crate::{
     dtype::DType,
@@ -8,34 +8,34 @@ use crate::{
 };
 use std::{cell::RefCell, panic::Location, rc::Rc, sync::Arc};
 
-/// What a network is traced for.
+/// Purpose for which a network is traced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Mode {
-    /// Learning: dropout drops.
+    /// Training: dropout is active.
     Train,
     /// Everything else.
     Eval,
 }
 
-/// What a module sees of its surroundings while it is traced.
+/// The context in which a module is traced.
 ///
-/// What is made in its graph carries the path of the scope that was entered last of those alive.
+/// Nodes created in its graph carry the path of the most recently entered live scope.
 #[derive(Debug)]
 pub struct Scope<'g> {
     graph: &'g Graph,
     path: Arc<str>,
     mode: Mode,
-    /// Position among the scopes that were ever entered.
+    /// Sequence number among all scopes ever entered.
     number: usize,
     shared: Rc<RefCell<Shared<'g>>>,
 }
 
-/// What all scopes of one root share.
+/// State shared by all scopes of one root.
 #[derive(Debug, Default)]
 struct Shared<'g> {
     /// Trainable variables in order of declaration.
     params: Vec<(String, Tensor<'g>)>,
-    /// Scopes that are alive: number and path. They may end in any order, as the first does in
+    /// Live scopes: number and path. They may be dropped in any order, as the first one is in
     /// `cx.child("a").child("b")`.
     alive: Vec<(usize, Arc<str>)>,
     entered: usize,
@@ -44,7 +44,7 @@ struct Shared<'g> {
 }
 
 impl<'g> Scope<'g> {
-    /// The root of all names.
+    /// The root scope.
     pub fn new(graph: &'g Graph, mode: Mode) -> Self {
         Scope::enter(graph, "".into(), mode, Rc::default())
     }
@@ -67,17 +67,17 @@ impl<'g> Scope<'g> {
         Scope { graph, path, mode, number, shared }
     }
 
-    /// A scope within this one. Entering a name twice shares its variables.
+    /// A scope within this one. Entering the same name twice shares its variables.
     pub fn child(&mut self, name: &str) -> Scope<'g> {
         Scope::enter(self.graph, self.join(name).into(), self.mode, self.shared.clone())
     }
 
-    /// The graph that is built.
+    /// The graph under construction.
     pub fn graph(&self) -> &'g Graph {
         self.graph
     }
 
-    /// What it is built for.
+    /// The mode it is built for.
     pub fn mode(&self) -> Mode {
         self.mode
     }
@@ -91,9 +91,9 @@ impl<'g> Scope<'g> {
     ///
     /// # Errors
     ///
-    /// Kept by the graph: [`GraphError::Redeclared`](crate::GraphError::Redeclared) where the
-    /// path already has another shape, [`GraphError::Reinitialized`](crate::GraphError::Reinitialized)
-    /// where it has another `init`.
+    /// Recorded by the graph: [`GraphError::Redeclared`](crate::GraphError::Redeclared) if the path
+    /// already has another shape, [`GraphError::Reinitialized`](crate::GraphError::Reinitialized)
+    /// if it has another `init`.
     #[track_caller]
     pub fn param(&mut self, name: &str, shape: impl Into<Shape>, init: Init) -> Tensor<'g> {
         let param = self.variable(name, shape, DType::F32, init);
@@ -105,11 +105,11 @@ impl<'g> Scope<'g> {
         param
     }
 
-    /// A variable that no optimizer touches: a running mean, a counter.
+    /// A variable that optimizers do not update: a running mean, a counter.
     ///
     /// # Errors
     ///
-    /// As for [`Graph::variable`].
+    /// Same as [`Graph::variable`].
     #[track_caller]
     pub fn variable(
         &mut self,
@@ -126,22 +126,22 @@ impl<'g> Scope<'g> {
         self.shared.borrow().params.clone()
     }
 
-    /// Numbers uniform in `[0, 1)`, anew at each run, from a random stream of their own.
+    /// Uniform numbers in `[0, 1)`, drawn anew in each run, from a separate random stream.
     #[track_caller]
     pub fn uniform(&mut self, shape: impl Into<Shape>) -> Tensor<'g> {
         self.graph.uniform(shape)
     }
 
-    /// Standard normal numbers, anew at each run, from a random stream of their own.
+    /// Standard normal numbers, drawn anew in each run, from a separate random stream.
     #[track_caller]
     pub fn normal(&mut self, shape: impl Into<Shape>) -> Tensor<'g> {
         self.graph.normal(shape)
     }
 
-    /// Attributes what is made to a line of the user's program, until the guard is dropped.
+    /// Attributes new nodes to a line of the user's program, until the guard is dropped.
     ///
-    /// A layer of a library passes the line that constructed it: the lines of its own `forward`
-    /// mean nothing to the user.
+    /// A library layer passes the line that constructed it: the lines of its own `forward` mean
+    /// nothing to the user.
     #[must_use = "the attribution ends where this is dropped"]
     pub fn at(&self, line: &'static Location<'static>) -> Attribution<'g> {
         Attribution { graph: self.graph, outer: self.graph.attribute(Some(line)) }
@@ -161,7 +161,7 @@ impl Drop for Scope<'_> {
     }
 }
 
-/// As long as it lives, nodes are attributed to the line given to [`Scope::at`].
+/// While it is alive, nodes are attributed to the line given to [`Scope::at`].
 #[derive(Debug)]
 pub struct Attribution<'g> {
     graph: &'g Graph,

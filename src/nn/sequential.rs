@@ -1,21 +1,21 @@
-//! One module after another.
+//! Sequential composition of modules.
 
 use super::{Module, Scope};
 use crate::graph::Tensor;
 
-/// Modules applied one after another; each is named by its position and kind, as in `2:dense`.
+/// Modules applied in sequence; each is named by its position and kind, as in `2:dense`.
 #[derive(Default)]
 pub struct Sequential {
     modules: Vec<Box<dyn Module>>,
 }
 
 impl Sequential {
-    /// The identity, to which modules are added.
+    /// Creates an empty sequence, the identity.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Adds a module at the end.
+    /// Appends a module.
     #[expect(clippy::should_implement_trait, reason = "it adds to a list; there is no sum")]
     pub fn add(mut self, module: impl Module + 'static) -> Self {
         self.modules.push(Box::new(module));

@@ -6,7 +6,7 @@ use crate::{
     init::Init,
 };
 
-/// A layer whose weight does not follow its input.
+/// A layer with a fixed weight shape, independent of its input.
 struct Fixed;
 
 impl Module for Fixed {
@@ -119,7 +119,7 @@ fn an_embedding_looks_up_and_learns_by_symbol() -> Result<(), Error> {
     let graph = Graph::new();
     let mut cx = Scope::new(&graph, Mode::Train);
     let x = graph.input("x", [2, 2], DType::U32);
-    // What is computed the host does not look at: 9 gives zeros.
+    // A computed index is not checked on the host: 9 yields zeros.
     let y = Embedding::new(4, 3).init(Init::Ones).forward(&mut cx, x * 1u32);
     let weight = cx.params()[0].1;
     let gradient = crate::autodiff::grad((y * 2.0).sum(..), &[weight])[0];

@@ -1,13 +1,13 @@
-//! The layer of a transformer.
+//! The transformer layer.
 
 use super::{Activation, Dense, Dropout, LayerNorm, Module, MultiHeadAttention, Scope};
 use crate::graph::Tensor;
 use std::panic::Location;
 
-/// Attention, then two dense layers at each position; the input passes around both.
+/// Attention, then two dense layers at each position, both with a skip connection.
 ///
-/// With the normalization in front, `y = x + attention(norm1(x))`, `z = y + dense(norm2(y))`; behind,
-/// `y = norm1(x + attention(x))`, `z = norm2(y + dense(y))`.
+/// With pre-normalization, `y = x + attention(norm1(x))`, `z = y + dense(norm2(y))`; with
+/// post-normalization, `y = norm1(x + attention(x))`, `z = norm2(y + dense(y))`.
 ///
 /// # Shapes
 ///
@@ -16,7 +16,7 @@ use std::panic::Location;
 ///
 /// # Source
 ///
-/// Vaswani et al. 2017; the normalization in front: Xiong et al. 2020, arXiv:2002.04745.
+/// Vaswani et al. 2017; pre-normalization: Xiong et al. 2020, arXiv:2002.04745.
 #[derive(Clone, Debug)]
 pub struct TransformerLayer {
     attention: MultiHeadAttention,
@@ -28,32 +28,32 @@ pub struct TransformerLayer {
 }
 
 impl TransformerLayer {
-    /// With this attention, and dense layers of `wide` elements with GELU between them; the
-    /// normalization is in front.
+    /// Uses this attention, and dense layers with `wide` hidden elements and GELU in between;
+    /// pre-normalization by default.
     #[track_caller]
     pub fn new(attention: MultiHeadAttention, wide: usize) -> Self {
         let (activation, line) = (Activation::gelu(), Location::caller());
         TransformerLayer { attention, wide, activation, norm_first: true, dropout: 0.0, line }
     }
 
-    /// Sets what is between the dense layers.
+    /// Sets the activation between the dense layers.
     pub fn activation(self, activation: Activation) -> Self {
         TransformerLayer { activation, ..self }
     }
 
-    /// Normalizes behind each part instead of in front.
+    /// Uses post-normalization instead of pre-normalization.
     pub fn norm_behind(self) -> Self {
         TransformerLayer { norm_first: false, ..self }
     }
 
-    /// Drops weights of the attention, what each part gives, and what is between the dense layers,
-    /// with this probability, while training: as PyTorch's `dropout`.
+    /// Drops attention weights, the outputs of both parts, and the activations between the dense
+    /// layers with this probability during training, like PyTorch's `dropout`.
     pub fn dropout(self, dropout: f64) -> Self {
         TransformerLayer { dropout, attention: self.attention.dropout(dropout), ..self }
     }
 
-    /// Its computation where a mask, broadcast to `[n, heads, t, t]`, is false for the keys that a
-    /// query does not see.
+    /// Applies the layer with a mask, broadcast to `[n, heads, t, t]`, that is false at keys hidden
+    /// from a query.
     pub fn masked<'g>(&self, cx: &mut Scope<'g>, x: Tensor<'g>, mask: Tensor<'g>) -> Tensor<'g> {
         self.run(cx, x, Some(mask))
     }

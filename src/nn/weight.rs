@@ -1,27 +1,28 @@
-//! How layers make their weight from what they learn.
+//! Weight reparametrizations.
 
 use super::{Mode, Scope};
 use crate::{DType, graph::Tensor, init::Init};
 
-/// What a layer learns in place of its weight.
+/// Parametrization of a layer's weight.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Weight {
     /// The weight itself, `weight`.
     #[default]
     Plain,
-    /// A direction `weight_v` and a length `weight_g` for each place of the first axis:
-    /// `w = g v / |v|`. The lengths begin as those of the directions.
+    /// A direction `weight_v` and a length `weight_g` per index of the first axis: `w = g v / |v|`.
+    /// The lengths are initialized with those of the directions.
     Normal,
-    /// `weight_orig`, divided by its largest singular value, as a matrix with a row for each output.
-    /// That is found by iterating vectors, `weight_u` and `weight_v`, once a run in training.
+    /// `weight_orig`, divided by its largest singular value, as a matrix with one row per output.
+    /// The value is estimated by power iteration on `weight_u` and `weight_v`, one step per
+    /// training run.
     Spectral,
 }
 
-/// Below it a length divides nothing, as in PyTorch.
+/// Lower bound for lengths used as divisors, as in PyTorch.
 const EPS: f64 = 1e-12;
 
 impl Weight {
-    /// The weight of a layer, which has its outputs along this axis.
+    /// The weight of a layer, which has its outputs along axis `outputs`.
     #[track_caller]
     pub fn of<'g>(
         self,
@@ -55,7 +56,8 @@ impl Weight {
                     let fixed = matrix.detach();
                     v = unit(u.matmul(fixed));
                     u = unit(fixed.matmul(v));
-                    // A network may be applied twice in a graph: to real pictures and to made ones.
+                    // A network may be applied twice in a graph: to real images and to generated
+                    // ones.
                     if !cx.graph().assigns(u_before) {
                         cx.graph().assign(u_before, u);
                         cx.graph().assign(v_before, v);
@@ -67,7 +69,7 @@ impl Weight {
     }
 }
 
-/// A vector of length 1 of the same direction.
+/// The vector scaled to length 1.
 fn unit(x: Tensor<'_>) -> Tensor<'_> {
     x / x.norm(0).maximum(EPS)
 }

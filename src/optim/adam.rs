@@ -3,7 +3,7 @@
 use super::Optimizer;
 use crate::{dtype::DType, graph::Tensor, init::Init, nn::Scope};
 
-/// Adam, in the paper's letters: `m = β1 m + (1 - β1) g`, `v = β2 v + (1 - β2) g²`,
+/// Adam, in the paper's notation: `m = β1 m + (1 - β1) g`, `v = β2 v + (1 - β2) g²`,
 /// `p = p - lr m̂ / (√v̂ + ε)`, where `m̂ = m / (1 - β1^t)` and `v̂ = v / (1 - β2^t)`.
 ///
 /// # Source
@@ -21,24 +21,23 @@ pub struct Adam {
 }
 
 impl Adam {
-    /// At this learning rate, with the paper's `β1 = 0.9`, `β2 = 0.999`, `ε = 1e-8`.
+    /// Creates Adam with this learning rate and the paper's `β1 = 0.9`, `β2 = 0.999`, `ε = 1e-8`.
     pub fn new(lr: f64) -> Self {
         let (beta1, beta2, eps, decay, longest) = (0.9, 0.999, 1e-8, 0.0, None);
         Adam { name: super::NAME.to_owned(), lr, beta1, beta2, eps, decay, longest }
     }
 
-    /// Sets the scope of its variables, which is `optim` otherwise.
+    /// Sets the scope of its variables; `optim` by default.
     pub fn named(self, name: &str) -> Self {
         Adam { name: name.to_owned(), ..self }
     }
 
-    /// Sets the decay of both moments.
+    /// Sets the decay rates of both moments.
     pub fn betas(self, beta1: f64, beta2: f64) -> Self {
         Adam { beta1, beta2, ..self }
     }
 
-    /// Sets the weight decay, apart from the gradient (AdamW): `p = (1 - lr decay) p` in front of each
-    /// step.
+    /// Sets the decoupled weight decay (AdamW): `p = (1 - lr decay) p` before each step.
     ///
     /// # Source
     ///
@@ -47,12 +46,12 @@ impl Adam {
         Adam { decay, ..self }
     }
 
-    /// Shortens the gradient of all parameters together to this length where it is longer.
+    /// Clips the global norm of the gradient to this value.
     pub fn clip_norm(self, longest: f64) -> Self {
         Adam { longest: Some(longest), ..self }
     }
 
-    /// Sets what keeps the quotient finite.
+    /// Sets the epsilon that keeps the quotient finite.
     pub fn eps(self, eps: f64) -> Self {
         Adam { eps, ..self }
     }
@@ -68,7 +67,7 @@ impl Optimizer for Adam {
         let mut cx = cx.child(&self.name);
         let graph = cx.graph();
         let lr = super::learning_rate(&mut cx, self.lr);
-        // Counted in f32, whose integers end at 2^24: long before, both corrections are 1.
+        // Counted in f32, exact up to 2^24: long before that, both corrections are 1.
         let steps = cx.variable("step", [], DType::F32, Init::Zeros);
         let step = steps + 1.0;
         graph.assign(steps, step);

@@ -1,12 +1,12 @@
-//! Optimizers: how parameters follow the gradient.
+//! Optimizers: update rules for parameters.
 //!
-//! They are plain data. What they remember lives in variables below `optim/`, beside the
-//! parameters, so that a checkpoint of the store is complete; the learning rate is one of them
-//! (`optim/lr`), so that it can change between steps without another compilation.
+//! They are plain data. Their state lives in variables below `optim/`, alongside the parameters, so
+//! that a checkpoint of the store is complete; the learning rate is one of them (`optim/lr`), so
+//! that it can change between steps without recompilation.
 //!
-//! Where two optimizers work in one store, each needs a name of its own, or they would share
-//! learning rate and step number: `Adam::new(4e-4).named("disc")` keeps what it remembers below
-//! `disc/`. In one graph a clash is an error; between two programs nobody sees it.
+//! If two optimizers use the same store, each needs its own name, or they would share learning rate
+//! and step count: `Adam::new(4e-4).named("disc")` keeps its state below `disc/`. In one graph a
+//! clash is an error; between two programs it goes undetected.
 
 mod adam;
 mod sgd;
@@ -16,16 +16,16 @@ pub use sgd::Sgd;
 
 use crate::{dtype::DType, graph::Tensor, init::Init, nn::Scope};
 
-/// The scope of an optimizer that was not given another name.
+/// The default scope of an optimizer.
 const NAME: &str = "optim";
 
 /// A rule that updates parameters from the gradient of a loss.
 pub trait Optimizer {
-    /// Appends to the graph one update of these parameters against the gradient of `loss`.
+    /// Appends one update of these parameters against the gradient of `loss` to the graph.
     ///
     /// # Errors
     ///
-    /// Kept by the graph: [`GraphError::NotALoss`](crate::GraphError::NotALoss) where `loss` is
+    /// Recorded by the graph: [`GraphError::NotALoss`](crate::GraphError::NotALoss) if `loss` is
     /// not a single float.
     fn update_params<'g>(
         &self,
@@ -34,19 +34,19 @@ pub trait Optimizer {
         params: &[(String, Tensor<'g>)],
     );
 
-    /// Appends to the graph one update of all parameters declared so far.
+    /// Appends one update of all parameters declared so far to the graph.
     ///
     /// # Errors
     ///
-    /// As for [`update_params`](Self::update_params).
+    /// Same as [`update_params`](Self::update_params).
     fn update<'g>(&self, cx: &mut Scope<'g>, loss: Tensor<'g>) {
         let params = cx.params();
         self.update_params(cx, loss, &params);
     }
 }
 
-/// The derivative of `loss` by each of the parameters; where a longest length is given, all of them
-/// together are made no longer than that.
+/// The gradients of `loss` with respect to the parameters, clipped to the global norm `longest` if
+/// given.
 fn gradients<'g>(
     loss: Tensor<'g>,
     params: &[(String, Tensor<'g>)],
@@ -57,12 +57,12 @@ fn gradients<'g>(
     let Some(longest) = longest else { return gradients };
     let squares = gradients.iter().map(|&gradient| (gradient * gradient).sum(..));
     let Some(squares) = squares.reduce(|sum, squares| sum + squares) else { return gradients };
-    // What PyTorch adds to the length, so that 0 divides nothing.
+    // The epsilon PyTorch adds to the norm, which avoids division by 0.
     let scale = (longest / (squares.sqrt() + 1e-6)).minimum(1.0);
     gradients.into_iter().map(|gradient| gradient * scale).collect()
 }
 
-/// The learning rate: a variable that begins at `lr` and belongs to who runs the program.
+/// The learning rate: a variable initialized to `lr`, which the caller may change between runs.
 fn learning_rate<'g>(cx: &mut Scope<'g>, lr: f64) -> Tensor<'g> {
     cx.variable("lr", [], DType::F32, Init::Constant(lr))
 }

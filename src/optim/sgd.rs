@@ -18,18 +18,18 @@ pub struct Sgd {
 }
 
 impl Sgd {
-    /// Plain descent at this learning rate.
+    /// Creates plain gradient descent with this learning rate.
     pub fn new(lr: f64) -> Self {
         let (momentum, decay, longest) = (0.0, 0.0, None);
         Sgd { name: super::NAME.to_owned(), lr, momentum, decay, longest }
     }
 
-    /// Sets the scope of its variables, which is `optim` otherwise.
+    /// Sets the scope of its variables; `optim` by default.
     pub fn named(self, name: &str) -> Self {
         Sgd { name: name.to_owned(), ..self }
     }
 
-    /// Sets the share of the last step that goes into the next.
+    /// Sets the momentum.
     pub fn momentum(self, momentum: f64) -> Self {
         Sgd { momentum, ..self }
     }
@@ -39,7 +39,7 @@ impl Sgd {
         Sgd { decay, ..self }
     }
 
-    /// Shortens the gradient of all parameters together to this length where it is longer.
+    /// Clips the global norm of the gradient to this value.
     pub fn clip_norm(self, longest: f64) -> Self {
         Sgd { longest: Some(longest), ..self }
     }

@@ -6,7 +6,7 @@ use crate::{
     nn::{Mode, mean_squared_error},
 };
 
-/// `steps` updates of a parameter that begins at 3 towards 0, where the gradient is `2 p`.
+/// Runs `steps` updates of a parameter from 3 toward 0, where the gradient is `2 p`.
 fn descend(optimizer: &dyn Optimizer, steps: usize, lr: Option<f32>) -> Result<f64, Error> {
     let graph = Graph::new();
     let mut cx = Scope::new(&graph, Mode::Train);
@@ -59,17 +59,17 @@ fn adam_is_its_formula() -> Result<(), Error> {
 
 #[test]
 fn decay_and_shortened_gradients_are_their_formulas() -> Result<(), Error> {
-    // The first step of Adam is the learning rate, whatever the gradient.
+    // The first step of Adam equals the learning rate, independent of the gradient.
     close(descend(&Adam::new(0.1).weight_decay(0.5), 1, None)?, 3.0 * (1.0 - 0.1 * 0.5) - 0.1);
     close(descend(&Sgd::new(0.1).weight_decay(0.5), 1, None)?, 3.0 - 0.1 * (6.0 + 1.5));
-    // The gradient is 6, and shortened to 2; 10 it does not reach.
+    // The gradient is 6, and clipped to 2; it does not reach 10.
     close(descend(&Sgd::new(0.1).clip_norm(2.0), 1, None)?, 3.0 - 0.2);
     close(descend(&Sgd::new(0.1).clip_norm(10.0), 1, None)?, 3.0 - 0.6);
     close(descend(&Adam::new(0.1).clip_norm(2.0), 1, None)?, 3.0 - 0.1);
     Ok(())
 }
 
-/// The parts of a GAN: two parameters towards 0, in one graph or in one each.
+/// The two sides of a GAN: two parameters moving toward 0, in one graph or in separate ones.
 fn descend_apart(graphs: usize, names: [&str; 2]) -> Result<[f64; 2], Error> {
     let variables = Variables::new(0);
     let mut programs = Vec::new();
@@ -92,7 +92,7 @@ fn descend_apart(graphs: usize, names: [&str; 2]) -> Result<[f64; 2], Error> {
 
 #[test]
 fn two_optimizers_work_in_one_store() -> Result<(), Error> {
-    // The first step of Adam is the learning rate, whatever the gradient.
+    // The first step of Adam equals the learning rate, independent of the gradient.
     for graphs in [1, 2] {
         let [g, d] = descend_apart(graphs, ["gen", "disc"])?;
         close(g, 2.5);

@@ -1,7 +1,7 @@
-//! Indices in the inputs of a run, checked before a device sees them.
+//! Index inputs of a run, checked before they reach a device.
 //!
-//! What a device makes of an index out of range is defined, but it is a mistake all the same. Where
-//! indices are an input and reach their operation unchanged, the run is refused.
+//! The behavior of a device for out-of-range indices is defined, but they are an error all the
+//! same. If indices are an input and reach their operation unchanged, the run is refused.
 
 use crate::{
     error::RunError,
@@ -12,12 +12,12 @@ use crate::{
 };
 use std::collections::BTreeMap;
 
-/// The inputs of a program that hold indices: the least extent they point into, by position.
+/// The inputs of a program that hold indices: the smallest extent they index into, by position.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct IndexInputs(BTreeMap<usize, usize>);
 
 impl IndexInputs {
-    /// Those of the nodes that are needed, among these inputs.
+    /// Collects the index inputs of the needed nodes.
     pub fn new(graph: &Graph, needed: &[bool], inputs: &[(String, Meta)]) -> Self {
         let mut extents = BTreeMap::new();
         let inner = graph.inner.borrow();
@@ -36,7 +36,7 @@ impl IndexInputs {
         IndexInputs(extents)
     }
 
-    /// Looks at what comes from the host.
+    /// Checks the inputs that come from the host.
     pub fn check(&self, inputs: &[(String, Meta)], fed: &[Fed<'_>]) -> Result<(), RunError> {
         for (&input, &extent) in &self.0 {
             let Fed::Host(array) = &fed[input] else { continue };

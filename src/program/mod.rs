@@ -18,10 +18,10 @@ use crate::{
 use indices::IndexInputs;
 use std::{collections::BTreeMap, sync::Arc};
 
-/// A graph made ready for a device. It borrows nothing, and threads may share it or hand it on.
+/// A graph compiled for a device. It borrows nothing and can be shared between threads.
 #[derive(Debug)]
 pub struct Program {
-    /// Those that were asked for, then those that are watched.
+    /// The requested outputs, followed by the watched tensors.
     outputs: Vec<Meta>,
     watched: Arc<[String]>,
     indexed: IndexInputs,
@@ -31,28 +31,28 @@ pub struct Program {
 }
 
 impl Graph {
-    /// A program that computes `outputs` and applies the effects of the graph.
+    /// Compiles a program that computes `outputs` and applies the effects of the graph.
     ///
     /// # Errors
     ///
-    /// The first error of the graph; a [`CompileError`](crate::CompileError) where the device
-    /// cannot run it.
+    /// The first error of the graph; a [`CompileError`](crate::CompileError) if the device cannot
+    /// run it.
     pub fn compile(&self, device: &Device, outputs: &[Tensor<'_>]) -> Result<Program, Error> {
         Program::new(self, device, outputs, true)
     }
 
-    /// A program that computes `outputs` and leaves every variable as it is.
+    /// Compiles a program that computes `outputs` and leaves every variable unchanged.
     ///
     /// # Errors
     ///
-    /// As for [`compile`](Self::compile).
+    /// Same as [`compile`](Self::compile).
     pub fn compile_pure(&self, device: &Device, outputs: &[Tensor<'_>]) -> Result<Program, Error> {
         Program::new(self, device, outputs, false)
     }
 }
 
 impl<'g> Tensor<'g> {
-    /// The value of this tensor: compiles it, runs it once and reads it.
+    /// Evaluates this tensor: compiles it, runs it once and reads the result.
     ///
     /// # Errors
     ///
@@ -102,20 +102,19 @@ impl Program {
         Ok(Program { outputs, watched, indexed, checks_finite, plan, executable })
     }
 
-    /// What is computed in which order and where it lives; `None` on the reference device, which
-    /// interprets the graph.
+    /// The execution plan; `None` on the reference device, which interprets the graph.
     pub fn plan(&self) -> Option<&Plan> {
         self.plan.as_deref()
     }
 
-    /// Every dispatch of the program as a GPU executes it, whatever device it was compiled for:
-    /// one compiled for the CPU shows its shaders where there is no adapter. None for the reference
+    /// Every dispatch of the program as a GPU executes it, regardless of the device it was compiled
+    /// for: one compiled for the CPU shows its shaders without an adapter. Empty for the reference
     /// device, which has no plan.
     pub fn shaders(&self) -> Vec<gpu::Assembly> {
         self.plan.as_deref().map(gpu::assemble_plan).unwrap_or_default()
     }
 
-    /// Names and types of the inputs, in order of name.
+    /// Names and types of the inputs, ordered by name.
     pub fn inputs(&self) -> &[(String, Meta)] {
         self.executable.inputs()
     }
@@ -125,13 +124,13 @@ impl Program {
         &self.outputs[..self.outputs.len() - self.watched.len()]
     }
 
-    /// Names of the watched tensors that take part: see [`Graph::watch`].
+    /// Names of the watched tensors that the program computes: see [`Graph::watch`].
     pub fn watched(&self) -> &[String] {
         &self.watched
     }
 
-    /// Makes the missing variables and moves all to the device, with everything else that the
-    /// first run would make: after it a run creates no buffer, bind group or pipeline.
+    /// Initializes missing variables and moves all to the device, along with everything else that
+    /// the first run would allocate: after it a run creates no buffer, bind group or pipeline.
     ///
     /// # Errors
     ///
@@ -140,14 +139,14 @@ impl Program {
         self.executable.prepare(&mut variables.lock())
     }
 
-    /// Runs once. On a GPU this only submits: the results are on their way when it returns.
+    /// Runs once. On a GPU this only submits: the results may still be in flight when it returns.
     ///
     /// # Errors
     ///
-    /// [`RunError`] where the inputs are not those of the program, or hold indices out of range,
-    /// [`VariableError`](crate::VariableError) where the store's variables are not, and whatever
-    /// the device has reported since the last run. [`RunError::NotFinite`] where the program looks
-    /// for that: what earlier steps assigned to variables may stay.
+    /// [`RunError`] if the inputs do not match those of the program, or hold indices out of range,
+    /// [`VariableError`](crate::VariableError) if the variables do not match those of the store,
+    /// and any fault the device has reported since the last run. [`RunError::NotFinite`] if the
+    /// program checks for it: values already assigned to variables by earlier steps may remain.
     pub fn run(
         &self,
         variables: &Variables,
@@ -160,11 +159,11 @@ impl Program {
         Ok(Outputs::new(&self.outputs, results, self.watched.clone()))
     }
 
-    /// Runs once, waits for the results, and says how long that took.
+    /// Runs once, waits for the results, and returns the elapsed time.
     ///
     /// # Errors
     ///
-    /// As for [`run`](Self::run).
+    /// Same as [`run`](Self::run).
     #[cfg(not(target_arch = "wasm32"))]
     pub fn run_timed(
         &self,
@@ -178,16 +177,16 @@ impl Program {
         Ok((Outputs::new(&self.outputs, results, self.watched.clone()), time))
     }
 
-    /// The inputs in the order of the program, if they are what it takes.
+    /// The inputs in the order of the program, if they match its declarations.
     fn checked<'a>(&self, given: &[(&str, &'a dyn Feed)]) -> Result<Vec<Fed<'a>>, Error> {
         let fed = self.feeds(given)?;
         self.indexed.check(self.inputs(), &fed)?;
         Ok(fed)
     }
 
-    /// Looks for NaN and infinity in what there is before the run, if the program looks for them.
-    /// What lives on the device was made by a step, which was looked at; the reference device looks
-    /// by itself.
+    /// Checks inputs and variables for NaN and infinity before the run, if the program is so
+    /// compiled. Inputs on the device come from a step that was already checked; the reference
+    /// device does its own checks.
     fn check_finite(&self, store: &mut Store, fed: &[Fed<'_>]) -> Result<(), Error> {
         let Some(plan) = self.plan.as_ref().filter(|_| self.checks_finite) else { return Ok(()) };
         for ((name, meta), fed) in plan.inputs.iter().zip(fed) {

@@ -1,4 +1,4 @@
-//! Numbers that a device may miss, and what becomes of them in an expression.
+//! Values with the error a device may make, and how that error propagates through an expression.
 
 use crate::{
     dtype::DType,
@@ -10,33 +10,33 @@ use crate::{
     schedule::expr::{Body, Guard, Term},
 };
 
-/// A number, and by how much a device that computes it rightly may miss it; infinite where it may
-/// give anything.
+/// A value and the error that a correct device may make in computing it; infinite if any result is
+/// acceptable.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Approx {
     pub value: f64,
     pub error: f64,
 }
 
-/// Numbers beyond this may have become infinite on a device, or not yet.
+/// Values beyond this may or may not overflow to infinity on a device.
 const LARGE: f64 = 3e38;
-/// Floats below this, the least normal one, may be flushed to 0.
+/// f32 values below this, the smallest normal one, may be flushed to 0.
 const SMALL: f64 = 1.2e-38;
-/// From here on numbers become infinite halves.
+/// Values from here on overflow to infinity in f16.
 const INFINITE_HALF: f64 = 65_520.0;
-/// 2^-14: halves below it may be flushed to 0.
+/// 2^-14: f16 values below it may be flushed to 0.
 const SMALL_HALF: f64 = 1.0 / 16_384.0;
-/// 2^-24: half the distance of 1 from the next number.
+/// 2^-24: half the distance from 1 to the next f32.
 const EPS: f64 = f32::EPSILON as f64 / 2.0;
 
 impl Approx {
-    /// What everybody computes alike.
+    /// A value that every device computes exactly.
     pub fn exact(value: f64) -> Self {
         Approx { value, error: 0.0 }
     }
 
-    /// A result of this type that a device may be off by `spread` and by what `bound` allows;
-    /// `magnitude` is what [`Bound::Terms`] asks for.
+    /// A result of this type with the error `spread` inherited from its operands plus what `bound`
+    /// allows; `magnitude` is the magnitude that [`Bound::Terms`] refers to.
     pub fn bounded(value: f64, dtype: DType, spread: f64, bound: Bound, magnitude: f64) -> Self {
         if !dtype.is_float() || value.is_nan() || (value.is_infinite() && spread == 0.0) {
             return Approx { value, error: spread };
@@ -54,7 +54,7 @@ impl Approx {
         Approx { value, error }
     }
 
-    /// What becomes of it where it is stored as this type, or converted to it.
+    /// The value after it has been stored as this type, or converted to it.
     pub fn rounded_to(self, dtype: DType) -> Self {
         let Approx { value, error } = self;
         if dtype != DType::F16 || value.is_nan() || !self.is_decided() {
@@ -67,19 +67,19 @@ impl Approx {
             }
             () if reach >= INFINITE_HALF => Approx { value, error: f64::INFINITY },
             () if self == Approx::exact(0.0) => self,
-            // It may be flushed.
+            // It may be flushed to 0.
             () if reach < SMALL_HALF => Approx { value, error: error + SMALL_HALF },
             () if error == 0.0 && dtype.round(value) == value => self,
             () => Approx { value, error: error + unit_in_last_place(reach, dtype) / 2.0 },
         }
     }
 
-    /// Whether there is something to compare with.
+    /// Whether the error is finite, so that a result can be checked.
     pub fn is_decided(self) -> bool {
         self.error.is_finite()
     }
 
-    /// What a device may have in its place, for the extremes of what is made of it.
+    /// Values a device may have instead, used to find the extremes of a function of them.
     fn candidates(self, dtype: DType) -> ([f64; 3], usize) {
         let Approx { value, error } = self;
         match () {
@@ -91,7 +91,7 @@ impl Approx {
     }
 }
 
-/// The distance of two numbers; 0 of two NaN or infinities of one sign.
+/// The distance between two numbers; 0 for two NaN or infinities of the same sign.
 fn distance(a: f64, b: f64) -> f64 {
     match () {
         () if a == b || (a.is_nan() && b.is_nan()) => 0.0,
@@ -100,7 +100,7 @@ fn distance(a: f64, b: f64) -> f64 {
     }
 }
 
-/// `function` of operands of these types.
+/// Applies `function` to operands of these types.
 fn apply(function: Pointwise, operands: &[(Approx, DType)], result: DType) -> Approx {
     let scalar = function.scalar();
     let dtype = operands.last().map_or(result, |(_, dtype)| *dtype);
@@ -118,14 +118,14 @@ fn apply(function: Pointwise, operands: &[(Approx, DType)], result: DType) -> Ap
         spread = spread.max(distance(scalar.eval(&point, dtype, result), value));
     }
     let applied = Approx::bounded(value, result, spread, scalar.accuracy(dtype, result).0, 0.0);
-    // All else is calculated in f32 and rounded when it is stored.
+    // All other functions are computed in f32 and rounded when the result is stored.
     if let Pointwise::Cast = function { applied.rounded_to(result) } else { applied }
 }
 
-/// Where terms get what they load: the value of an operand's element, as a number of a type.
+/// Loads an element of an operand, as a number of the given type.
 pub(super) type Load<'a> = dyn Fn(usize, i64, DType) -> f64 + 'a;
 
-/// Every term of a body at a point; `acc` is what the kernel or reduction gives there.
+/// Evaluates every term of a body at a point; `acc` is the result of the kernel or reduction there.
 pub(super) fn terms(
     body: &Body,
     point: &[usize],
@@ -158,7 +158,7 @@ pub(super) fn terms(
     values
 }
 
-/// All of them combined.
+/// Combines all values.
 pub(super) fn reduce(function: ReduceFn, dtype: DType, values: &[Approx]) -> Approx {
     if values.iter().any(|x| !x.is_decided() || (x.error > 0.0 && !dtype.is_float())) {
         return Approx { value: f64::NAN, error: f64::INFINITY };

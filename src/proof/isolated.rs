@@ -1,4 +1,4 @@
-//! Steps taken out of their programs, to be run on operands of their own.
+//! Steps extracted from their programs, to be run on operands of their own.
 
 use super::Case;
 use crate::{
@@ -13,20 +13,20 @@ use crate::{
     variables::Variables,
 };
 
-/// Steps that share no memory: each has its own operands and results.
+/// Steps that share no memory: each has separate operands and results.
 #[derive(Default)]
 pub(crate) struct Isolated {
     steps: Vec<Step>,
     inputs: Vec<(String, Array)>,
     variables: Vec<(String, Array)>,
     outputs: Vec<Meta>,
-    /// Where the regions of each step are.
+    /// Storage of each step's regions.
     places: Vec<Vec<Storage>>,
 }
 
 impl Isolated {
-    /// Adds a step. What it only reads becomes an input, what it only writes an output, and what it
-    /// updates in place a variable.
+    /// Adds a step. Regions it only reads become inputs, regions it only writes outputs, and
+    /// regions it updates in place variables.
     pub fn add(&mut self, number: usize, mut step: Step, case: &Case) -> Result<(), Error> {
         let mut places = Vec::new();
         for (k, region) in case.regions.iter().enumerate() {
@@ -34,7 +34,7 @@ impl Isolated {
             let (is_read, is_written) =
                 (step.reads.iter().any(is_it), step.writes.iter().any(is_it));
             let meta = Meta::new([region.len], region.dtype);
-            // Programs have their inputs and variables in order of name.
+            // Programs order their inputs and variables by name.
             let name = format!("{number:06}.{k:02}");
             places.push(match (is_read, is_written) {
                 (false, _) => {
@@ -61,7 +61,7 @@ impl Isolated {
         Ok(())
     }
 
-    /// The program of all steps.
+    /// Builds the program of all steps.
     pub fn plan(&self) -> Plan {
         let declared = |(path, array): &(String, Array)| {
             (path.clone(), Declaration { meta: array.meta().clone(), init: Init::Zeros })
@@ -78,8 +78,8 @@ impl Isolated {
         }
     }
 
-    /// Runs it as a program of a device. Returns what each step leaves in its regions; nothing for
-    /// those it only reads.
+    /// Runs it as a program of a device. Returns the final content of each step's regions; empty
+    /// for those it only reads.
     pub fn run(&self, program: &dyn Executable) -> Result<Vec<Vec<Vec<u32>>>, Error> {
         let variables = Variables::new(0);
         variables.set_all(self.variables.iter().cloned())?;

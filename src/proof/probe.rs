@@ -1,4 +1,4 @@
-//! Parts of a kernel's problem, by the definition of its operation.
+//! Parts of a kernel's problem, computed by the definition of its operation.
 
 use super::error_bound::Approx;
 use crate::{
@@ -13,7 +13,7 @@ use crate::{
 use std::collections::BTreeSet;
 
 impl Probe {
-    /// Some results, by row-major index.
+    /// Computes some of the results, by row-major index.
     pub(super) fn results(&self, words: &[&[u32]]) -> Vec<(usize, Approx)> {
         let Ok(result) = self.op.infer(&self.operands) else { return vec![] };
         if result.shape.is_empty() {
@@ -27,7 +27,7 @@ impl Probe {
         results
     }
 
-    /// Every result, from the whole problem at once.
+    /// Computes every result from the whole problem at once.
     #[cfg(test)]
     pub(super) fn whole(&self, words: &[&[u32]]) -> Vec<f64> {
         let operands = self.operands.iter().zip(words).map(|(meta, words)| {
@@ -38,7 +38,7 @@ impl Probe {
         self.op.eval(&operands.iter().collect::<Vec<_>>()).data
     }
 
-    /// The extent of a part along each free axis: one, and more as long as that is cheap.
+    /// The extent of a part along each free axis: at least one, extended as long as that is cheap.
     fn length(&self, result: &Meta) -> Vec<usize> {
         const CHEAP: f64 = 3e5;
         let mut length = vec![1; self.free.len()];
@@ -58,7 +58,7 @@ impl Probe {
         }
     }
 
-    /// Steps that the definition takes on a part.
+    /// Work of the definition on a part.
     fn work(&self, length: &[usize]) -> f64 {
         let operands = self.narrowed(length);
         let metas: Vec<&Meta> = operands.iter().collect();
@@ -82,7 +82,7 @@ impl Probe {
         operands
     }
 
-    /// Where parts begin: the first, the last, and some between.
+    /// Start coordinates of the parts: the first, the last, and some in between.
     fn starts(&self, result: &Meta, length: &[usize]) -> BTreeSet<Vec<usize>> {
         const BUDGET: f64 = 3e6;
         let count = (BUDGET / self.work(length).max(1.0)).clamp(2.0, 8.0) as usize;
@@ -98,7 +98,7 @@ impl Probe {
         starts
     }
 
-    /// The results of the part that begins at `starts`, by the definition.
+    /// Computes the results of the part that starts at `starts`, by the definition.
     fn part(
         &self,
         result: &Meta,
@@ -124,7 +124,7 @@ impl Probe {
             })
             .collect();
         let exact = self.op.eval(&operands.iter().collect::<Vec<_>>());
-        // What is allowed besides holds for operands below 1, and grows with them.
+        // These bounds hold for operands of magnitude up to 1, and grow with them.
         let scale = operands.iter().filter(|x| x.meta.dtype.is_float()).flat_map(|x| &x.data);
         let scale = scale.filter(|x| x.is_finite()).fold(1.0, |scale: f64, x| scale.max(x.abs()));
         let bound = match self.bound {
@@ -149,14 +149,14 @@ impl Probe {
     }
 }
 
-/// The row-major index of a place, which is 0 along all axes but these.
+/// The row-major index of a point that is 0 along all axes except the given ones.
 fn offset(shape: &Shape, places: impl Iterator<Item = (usize, usize)>) -> usize {
     let mut coordinate = vec![0; shape.rank()];
     places.for_each(|(axis, place)| coordinate[axis] = place);
     shape.index(&coordinate)
 }
 
-/// The same tensor with the magnitudes of floats.
+/// The same tensor with floats replaced by their absolute values.
 fn magnitude(x: &Array64) -> Array64 {
     match x.meta.dtype {
         DType::F32 | DType::F16 => x.map(x.meta.dtype, f64::abs),

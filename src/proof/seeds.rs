@@ -1,16 +1,16 @@
-//! Operands of the steps that are proved.
+//! Seeded operands of the steps under test.
 
 use crate::{
     dtype::DType,
     ops::{contract::Domain, probe::domain_words},
 };
 
-/// Where the numbers of operands lie that are floats.
+/// Sign of float operands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Signs {
     /// On both sides of 0.
     Both,
-    /// Above it, for roots and logarithms.
+    /// Above 0, for roots and logarithms.
     Positive,
 }
 

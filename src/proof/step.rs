@@ -1,4 +1,4 @@
-//! A step, the operands it is proved on, and some of its results.
+//! A step, the operands it is checked on, and some of its results.
 
 use super::{
     error_bound::{self, Approx},
@@ -17,17 +17,17 @@ use crate::{
 };
 use std::collections::BTreeSet;
 
-/// Seeded operands of a step, and results it must give.
+/// Seeded operands of a step and the expected results.
 #[derive(Clone, Debug)]
 pub(crate) struct Case {
-    /// What is read and written: each region once.
+    /// Regions read or written, each once.
     pub regions: Vec<Region>,
-    /// The words of each region before the step; nothing where it is only written.
+    /// The words of each region before the step; empty if it is only written.
     pub words: Vec<Vec<u32>>,
     results: Vec<Expected>,
 }
 
-/// One result.
+/// One expected result.
 #[derive(Clone, Copy, Debug)]
 struct Expected {
     region: usize,
@@ -38,15 +38,15 @@ struct Expected {
 
 /// Evaluations of terms a case may cost.
 const BUDGET: usize = 1 << 17;
-/// Results that are compared at most.
+/// Maximum number of results compared.
 const MAX_RESULTS: usize = 512;
 
 impl Case {
-    /// Of a step that computes something.
+    /// Creates the case of a step on seeded operands.
     pub fn new(step: &Step) -> Self {
         let both = Case::seeded(step, Signs::Both);
         let decided = |case: &Case| case.results.iter().filter(|r| r.is_telling()).count();
-        // Roots and logarithms have no value on one side of 0.
+        // Roots and logarithms are undefined on one side of 0.
         if 10 * decided(&both) >= 9 * both.results.len() {
             return both;
         }
@@ -72,7 +72,7 @@ impl Case {
         case
     }
 
-    /// Of a step on the words that its regions hold.
+    /// Creates the case of a step on the current words of its regions.
     pub fn at(step: &Step, words: impl Fn(Region) -> Vec<u32>) -> Self {
         let mut case = Case { regions: vec![], words: vec![], results: vec![] };
         step.reads.iter().for_each(|read| _ = case.add(*read, || words(*read)));
@@ -81,7 +81,7 @@ impl Case {
         case
     }
 
-    /// The number of a region; the words of a new one are made.
+    /// The index of a region; a new one is added with the given words.
     fn add(&mut self, region: Region, words: impl FnOnce() -> Vec<u32>) -> usize {
         self.position(region).unwrap_or_else(|| {
             self.regions.push(region);
@@ -90,7 +90,7 @@ impl Case {
         })
     }
 
-    /// The region of the same words, whatever they are taken for.
+    /// The index of the region that occupies the same words, of whatever type.
     pub fn position(&self, region: Region) -> Option<usize> {
         self.regions.iter().position(|known| known.aliases(&region))
     }
@@ -108,7 +108,7 @@ impl Case {
         let result = |write: usize, index: usize, (body, root): (&Body, TermId), value: Approx| {
             let region = self.position(step.writes[write]).unwrap_or_default();
             let dtype = step.writes[write].dtype;
-            // What is rounded already is not rounded again.
+            // A value that is already rounded is not rounded again.
             let value = if is_rounded(body, root) { value } else { value.rounded_to(dtype) };
             Expected { region, index, dtype, value }
         };
@@ -179,21 +179,21 @@ impl Case {
     }
 }
 
-/// Whether a term is a number of its type whoever computes it: what is loaded, written down, or cast.
+/// Whether a term is exactly representable in its type on any device: a load, a constant or a cast.
 fn is_rounded(body: &Body, id: TermId) -> bool {
     use Term::{Apply, Const, Load};
     matches!(body.terms[id].0, Load { .. } | Const(_) | Apply(Pointwise::Cast, _))
 }
 
 impl Expected {
-    /// Whether a wrong result would show.
+    /// Whether a wrong result would be detected.
     fn is_telling(&self) -> bool {
         self.value.is_decided() && self.value.value.is_finite()
     }
 }
 
-/// Row-major indices of some points of a space: of all if there are few, else the corners, points
-/// on faces, and points anywhere.
+/// Row-major indices of some points of a space: all if there are few, else the corners, points on
+/// faces, and arbitrary points.
 fn points(space: &[usize], most: usize) -> BTreeSet<usize> {
     let len: usize = space.iter().product();
     let most = most.clamp(2, MAX_RESULTS);
@@ -214,14 +214,14 @@ fn points(space: &[usize], most: usize) -> BTreeSet<usize> {
     points
 }
 
-/// Results of which there are too many for a long epilogue: evenly fewer.
+/// Thins out results evenly where the epilogue is too long to evaluate them all.
 fn thinned(results: Vec<(usize, Approx)>, epilogue: &Body) -> Vec<(usize, Approx)> {
     let most = (BUDGET / epilogue.terms.len().max(1)).max(2);
     let step = results.len().div_ceil(most).max(1);
     results.into_iter().step_by(step).collect()
 }
 
-/// The point of a row-major index.
+/// The point at a row-major index.
 fn unravel(mut index: usize, space: &[usize]) -> Vec<usize> {
     let mut point = vec![0; space.len()];
     for (c, extent) in point.iter_mut().zip(space).rev() {

@@ -1,4 +1,5 @@
-//! The prover proves nothing wrong, and notices what is: on the CPU, whose results are at hand.
+//! The checker accepts correct results and detects wrong ones: on the CPU, whose results are at
+//! hand.
 
 use super::Case;
 use crate::{
@@ -19,8 +20,8 @@ fn steps(sample: &Sample) -> Result<Vec<Step>, Error> {
     Ok(steps.into_iter().filter(|step| !matches!(step.kind, StepKind::Copy)).collect())
 }
 
-/// What the case expects is what its own results are judged by, so these pass; shifted by a
-/// thousandth, or by one, none does.
+/// A case accepts its own expected values; with 1 plus a thousandth of the value added, it rejects
+/// them.
 #[test]
 fn wrong_results_are_noticed() -> Result<(), Error> {
     let (mut cases, mut silent) = (0, Vec::new());
@@ -52,7 +53,7 @@ fn wrong_results_are_noticed() -> Result<(), Error> {
     Ok(())
 }
 
-/// Parts of a problem give what the whole gives.
+/// Results of parts equal those of the whole problem.
 #[test]
 fn parts_agree_with_the_whole() -> Result<(), Error> {
     let mut parted = 0;
@@ -76,7 +77,7 @@ fn parts_agree_with_the_whole() -> Result<(), Error> {
     Ok(())
 }
 
-/// The types agree with what a program would be given.
+/// The types agree with those a program would be given.
 #[test]
 fn operands_fit_their_regions() -> Result<(), Error> {
     for sample in samples() {
@@ -96,8 +97,8 @@ fn operands_fit_their_regions() -> Result<(), Error> {
     Ok(())
 }
 
-/// The sums of an embedding's derivative are looked at in a few columns, not in all: their proof once
-/// took ten minutes.
+/// The sums of an embedding's derivative are checked in a few columns, not in all: checking all
+/// once took ten minutes.
 #[test]
 fn large_problems_are_proved_on_small_parts() -> Result<(), Error> {
     let graph = Graph::new();

@@ -1,4 +1,4 @@
-//! Operations that have no kernel for their shapes become what they are defined by.
+//! Expansion of operations without a kernel for their shapes into their definition.
 
 use super::pass::keep;
 use crate::{
@@ -27,7 +27,7 @@ pub(super) fn rule<'g>(node: &Node, x: &[Tensor<'g>], graph: &'g Graph) -> Tenso
         return keep(node, x, graph);
     }
     if metas.iter().any(|meta| meta.dtype == DType::F16) {
-        // In f32, so that nothing between is rounded to f16: as a kernel would.
+        // In f32, so that intermediates are not rounded to f16, just as in a kernel.
         let wide = |x: &Tensor<'g>| if x.dtype() == DType::F16 { x.cast(DType::F32) } else { *x };
         let wide: Vec<Tensor> = x.iter().map(wide).collect();
         return graph.push(node.op.clone(), &wide).cast(node.meta.dtype);

@@ -1,6 +1,6 @@
-//! Graph to graph: the same results from fewer or simpler operations.
+//! Graph rewriting: the same results from fewer or simpler operations.
 //!
-//! Every pass copies the graph node by node, leaves out what nobody needs, and is followed by
+//! Every pass copies the graph node by node, drops nodes that are not needed, and is followed by
 //! [`Graph::verify`].
 
 mod dedup;
@@ -14,7 +14,7 @@ use crate::{
 };
 use pass::{Wanted, pass};
 
-/// All passes: operations without kernels for their shapes are expanded, the rest simplified.
+/// Runs all passes: expands operations that have no kernel for their shapes, then simplifies.
 ///
 /// # Errors
 ///
@@ -32,7 +32,7 @@ pub(crate) fn run(
     while expand::applies(&wanted.graph) {
         wanted = pass(&wanted, expand::rule)?;
     }
-    // Simplifying makes equal what dedup then merges, and the other way round.
+    // Simplification creates duplicates for dedup to merge, and vice versa.
     loop {
         let before = wanted.graph.len();
         wanted = pass(&wanted, simplify::rule)?;

@@ -1,4 +1,4 @@
-//! One pass over a graph: a copy of what is needed, node by node.
+//! A pass over a graph: copies the needed nodes one by one.
 
 use crate::{
     error::Error,
@@ -6,13 +6,13 @@ use crate::{
     ops::Op,
 };
 
-/// A graph and what is wanted of it.
+/// A graph and the outputs requested from it.
 pub(super) struct Wanted {
     pub graph: Graph,
     pub outputs: Vec<NodeId>,
 }
 
-/// Copies what is needed of a graph, each node as `rule` says.
+/// Copies the needed part of a graph, mapping each node through `rule`.
 pub(super) fn pass(
     from: &Wanted,
     mut rule: impl for<'g> FnMut(&Node, &[Tensor<'g>], &'g Graph) -> Tensor<'g>,
@@ -57,7 +57,7 @@ pub(super) fn pass(
     Ok(Wanted { graph, outputs })
 }
 
-/// The node as it is.
+/// Copies the node unchanged.
 pub(super) fn keep<'g>(node: &Node, operands: &[Tensor<'g>], graph: &'g Graph) -> Tensor<'g> {
     graph.push(node.op.clone(), operands)
 }

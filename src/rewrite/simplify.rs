@@ -1,4 +1,4 @@
-//! Rules that leave every value as it is, but for the rounding of constants.
+//! Simplification rules that preserve every value, except for the rounding of constants.
 
 use super::pass::keep;
 use crate::{
@@ -29,7 +29,7 @@ pub(super) fn rule<'g>(node: &Node, x: &[Tensor<'g>], graph: &'g Graph) -> Tenso
         .unwrap_or_else(|| keep(node, x, graph))
 }
 
-/// The word everywhere in a tensor, if it is the same everywhere.
+/// The word of every element, if all are equal.
 fn word(x: Tensor<'_>) -> Option<u32> {
     match x.graph.op(x.id) {
         Op::Full(Full { word, .. }) => Some(word),
@@ -37,7 +37,7 @@ fn word(x: Tensor<'_>) -> Option<u32> {
     }
 }
 
-/// A function of constants is a constant, and so is a constant in another layout.
+/// Constant folding: a function of constants is a constant, and so is a constant in another layout.
 fn constant<'g>(node: &Node, x: &[Tensor<'g>], graph: &'g Graph) -> Option<Tensor<'g>> {
     let metas: Vec<Meta> = x.iter().map(|x| x.meta()).collect();
     let words = x.iter().map(|&x| word(x)).collect::<Option<Vec<_>>>()?;
@@ -66,7 +66,7 @@ fn constant<'g>(node: &Node, x: &[Tensor<'g>], graph: &'g Graph) -> Option<Tenso
     }
 }
 
-/// Layout changes that change nothing vanish, and two of a kind are one.
+/// Removes layout changes that do nothing, and combines two of the same kind.
 fn layout<'g>(node: &Node, x: &[Tensor<'g>], graph: &'g Graph) -> Option<Tensor<'g>> {
     let &[x] = x else { return None };
     let metas = [&x.meta()];
@@ -104,9 +104,9 @@ fn layout<'g>(node: &Node, x: &[Tensor<'g>], graph: &'g Graph) -> Option<Tensor<
     }
 }
 
-/// A slice of tensors one behind the other that lies in one of them, and one of a padded tensor that
-/// lies within or beside it, are of that tensor alone: what was put together to be one operand, or is
-/// the cotangent of several slices, comes apart again.
+/// Reads a slice of a concatenation directly from the operand that contains it, and a slice of a
+/// padded tensor from that tensor or from the padding. This undoes concatenations made to obtain a
+/// single operand, and pads that are cotangents of several slices.
 fn slice_of_what_was_made<'g>(
     mut starts: Vec<usize>,
     made: &Node,
@@ -134,7 +134,7 @@ fn slice_of_what_was_made<'g>(
             for (axis, &extent) in part.shape().dims().iter().enumerate() {
                 let (start, end) = (starts[axis], starts[axis] + dims[axis]);
                 let (first, last) = (low[axis], low[axis] + extent);
-                // Beside it along one axis, wherever along the others.
+                // Entirely in the padding along one axis, whatever the position along the others.
                 if end <= first || last <= start {
                     return Some(graph.push(Full { word: *word, meta: meta.clone() }, &[]));
                 }
@@ -152,7 +152,7 @@ fn slice_of_what_was_made<'g>(
     Some(graph.push(Slice { starts, ends, steps }, &[part]))
 }
 
-/// Factors of 1, zeros taken away, and double negation.
+/// Multiplication by 1, subtraction of 0, and double negation.
 fn arithmetic<'g>(node: &Node, x: &[Tensor<'g>]) -> Option<Tensor<'g>> {
     let is = |x: Tensor<'_>, value: f64| word(x) == Some(x.dtype().to_word(value));
     match (&node.op, x) {
@@ -171,7 +171,7 @@ fn arithmetic<'g>(node: &Node, x: &[Tensor<'g>]) -> Option<Tensor<'g>> {
     }
 }
 
-/// A transposed operand of a product is a flag of the product.
+/// Folds a transposed operand of a matrix product into a flag of the product.
 fn product<'g>(node: &Node, x: &[Tensor<'g>], graph: &'g Graph) -> Option<Tensor<'g>> {
     let Op::Matmul(op) = &node.op else { return None };
     let &[a, b] = x else { return None };

@@ -1,8 +1,8 @@
-//! One step for all updates: variables that are updated alike lie one after another.
+//! One step for all updates: variables with the same update are laid out contiguously.
 //!
-//! An optimizer's step is the same expression for every parameter. Groups with the same
-//! expression become one map over arenas, in which the parameter, its moments and its gradient
-//! begin at the same offset.
+//! An optimizer step is the same expression for every parameter. Groups with the same expression
+//! become one map over arenas, in which the parameter, its moments and its gradient start at the
+//! same offset.
 
 use super::{
     expr::{Affine, Body, Term},
@@ -17,12 +17,12 @@ use crate::{
 };
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Words between the beginnings of neighbors: 256 bytes, the strictest alignment of a binding.
+/// Alignment of members in words: 256 bytes, the strictest alignment of a binding.
 const ALIGNMENT: usize = 64;
-/// The same where there are halves: on a GPU two of them are a word.
+/// The same if f16 is involved: on a GPU two f16 values share a word.
 const ALIGNMENT_OF_HALVES: usize = 128;
 
-/// Words of an arena: 128 MiB, the least that a device binds.
+/// Maximum words of an arena: 128 MiB, the smallest binding limit of any device.
 const MAX_WORDS: usize = 32 << 20;
 
 /// Rounds up to the alignment.
@@ -30,33 +30,33 @@ pub(super) fn aligned(words: usize) -> usize {
     words.div_ceil(ALIGNMENT) * ALIGNMENT
 }
 
-/// Groups that are one step.
+/// Groups that are merged into one step.
 #[derive(Debug)]
 pub(super) struct Batch {
-    /// Positions of the groups; the step runs where the last of them ran.
+    /// Positions of the groups; the step runs at the position of the last one.
     pub groups: Vec<usize>,
     /// First word of each group's part.
     pub offsets: Vec<usize>,
-    /// Words of each arena.
+    /// Size of each arena in words.
     pub words: usize,
-    /// What each operand is.
+    /// Role of each operand.
     pub operands: Vec<Role>,
     /// The expression over all words.
     pub body: Body,
 }
 
-/// What an operand of a batch is.
+/// Role of an operand of a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) enum Role {
-    /// The variable that root `.0` is the new value of.
+    /// The variable whose new value is root `.0`.
     Updated(usize),
-    /// A value computed for this update alone: a gradient.
+    /// A value computed only for this update: a gradient.
     Gradient,
-    /// The same node for all: a learning rate.
+    /// The same node in all groups: a learning rate.
     Shared(NodeId),
 }
 
-/// The batches among groups whose effects happen in place.
+/// Finds the batches among groups whose effects happen in place.
 pub(super) fn batches(ordered: &Ordered, nodes: &[Node], live_out: &LiveOut<'_>) -> Vec<Batch> {
     let mut alike: BTreeMap<String, (Vec<usize>, Vec<Role>, Body)> = BTreeMap::new();
     for (position, group) in ordered.groups.iter().enumerate() {
@@ -86,7 +86,7 @@ pub(super) fn batches(ordered: &Ordered, nodes: &[Node], live_out: &LiveOut<'_>)
         };
         let mut batch = Batch { groups: vec![], offsets: vec![], words: 0, operands, body };
         for position in groups {
-            // Every device binds this much, so an arena fits wherever its members do.
+            // Every device can bind this much, so an arena fits wherever its members do.
             if batch.words + len(position) > MAX_WORDS {
                 let (operands, body) = (batch.operands.clone(), batch.body.clone());
                 let next = Batch { groups: vec![], offsets: vec![], words: 0, operands, body };
@@ -102,8 +102,8 @@ pub(super) fn batches(ordered: &Ordered, nodes: &[Node], live_out: &LiveOut<'_>)
     batches
 }
 
-/// What a group computes, with its operands by role; `None` where it is not an update of
-/// variables at the points where they are.
+/// The expression of a group and the roles of its operands; `None` unless the group updates
+/// variables elementwise and in place.
 fn signature(
     group: &Group,
     ordered: &Ordered,
@@ -117,7 +117,7 @@ fn signature(
         .iter()
         .map(|root| live_out.variable_of(*root).filter(|_| ordered.in_place.contains(root)))
         .collect::<Option<_>>()?;
-    // The step runs where the last of the batch ran, so nobody may wait for a new value.
+    // The step runs at the position of the last group, so no other group may read a new value.
     let awaited = |root| ordered.groups.iter().any(|group| group.operands.contains(root));
     if len == 0 || group.roots.iter().any(|root| live_out.outputs.contains(root) || awaited(root)) {
         return None;
@@ -143,8 +143,8 @@ fn signature(
         .then_some(Role::Gradient)
     });
     let roles: Vec<Role> = roles.collect::<Option<_>>()?;
-    // A single word has two readings; only an update of more than one is unambiguous, and
-    // an index that is neither the point nor the origin cannot be carried over.
+    // Loads are rebuilt from the roles: at the origin for a shared operand, at the point for the
+    // rest. Any other use of coordinates cannot be carried over to the arena.
     let mut flat = Body::default();
     for (term, dtype) in &body.terms {
         let term = match term {
@@ -163,8 +163,8 @@ fn signature(
     Some((roles, flat))
 }
 
-/// Whether no group reads one gradient of the batch and writes another: they share a buffer, and
-/// a step may not bind one for both.
+/// Whether no group reads one gradient of the batch and writes another: they share a buffer, which
+/// a step may not bind both for reading and for writing.
 fn gradients_are_apart(members: &[usize], roles: &[Role], ordered: &Ordered) -> bool {
     for (slot, role) in roles.iter().enumerate() {
         if *role != Role::Gradient {
@@ -176,7 +176,7 @@ fn gradients_are_apart(members: &[usize], roles: &[Role], ordered: &Ordered) -> 
         if ordered.groups.iter().any(|g| touches(&g.roots) && touches(&g.operands)) {
             return false;
         }
-        // A group that writes two of them would write one buffer through two bindings.
+        // A group that writes two of them would bind one buffer twice for writing.
         let twice = |g: &Group| g.roots.iter().filter(|root| gradients.contains(root)).count() > 1;
         if gradients.len() < members.len() || ordered.groups.iter().any(twice) {
             return false;

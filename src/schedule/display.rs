@@ -1,14 +1,15 @@
-//! Plans as text.
+//! Textual form of plans.
 
 use super::plan::{Plan, Region, Step, StepKind, Storage};
 use crate::shape::Shape;
 use std::fmt;
 
 impl Plan {
-    /// Bytes of slots, inputs, variables and results, each counted once: what a plan can know.
+    /// Bytes of slots, inputs, variables and results, each counted once, as far as the plan knows
+    /// them.
     ///
-    /// A GPU adds two more sets of results and staging buffers for the runs in flight, and scratch
-    /// for reductions of two stages.
+    /// A GPU adds two more sets of results and staging buffers for runs in flight, and scratch
+    /// memory for two-stage reductions.
     pub fn peak_bytes(&self) -> usize {
         let metas = self.inputs.iter().map(|(_, meta)| meta).chain(&self.outputs);
         let given: usize = metas.map(|meta| meta.shape.len()).sum();
@@ -21,22 +22,22 @@ impl Plan {
         4 * (given + alone + arenas + self.slots.iter().sum::<usize>())
     }
 
-    /// The operations in a step, for people; steps are counted from 0.
+    /// Human-readable list of the operations in a step; steps are counted from 0.
     pub fn label(&self, step: usize) -> Option<&str> {
         self.steps.get(step).map(|step| step.label.as_str())
     }
 
-    /// Number of dispatches of a run.
+    /// Number of dispatches per run.
     pub fn len(&self) -> usize {
         self.steps.len()
     }
 
-    /// Whether nothing is to be done.
+    /// Whether there is nothing to run.
     pub fn is_empty(&self) -> bool {
         self.steps.is_empty()
     }
 
-    /// Arithmetic operations of a run.
+    /// Number of arithmetic operations per run.
     pub fn flops(&self) -> f64 {
         self.steps.iter().map(|step| step.cost.flops).sum()
     }
@@ -57,7 +58,7 @@ impl Plan {
 }
 
 impl fmt::Display for Plan {
-    /// One line a step, then the sizes.
+    /// One line per step, then the sizes.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (k, step) in self.steps.iter().enumerate() {
             let list = |regions: &[Region]| {

@@ -1,22 +1,22 @@
-//! A group while it is put together.
+//! A group under construction.
 
 use super::expr::{Affine, Body, Guard, TermId};
 use crate::graph::NodeId;
 use std::collections::HashMap;
 
-/// One group, in the making.
+/// A group under construction.
 pub(super) struct Draft {
     pub(super) space: Vec<usize>,
     pub(super) body: Body,
     pub(super) operands: Vec<NodeId>,
     pub(super) nodes: Vec<NodeId>,
-    /// Nodes that must be stored if this attempt is taken.
+    /// Nodes that must be stored if this attempt is accepted.
     pub(super) requests: Vec<NodeId>,
     /// The kernel or reduction whose result the body continues, and its coordinates.
     pub(super) anchor: Option<(NodeId, Vec<Affine>)>,
     pub(super) anchor_allowed: bool,
     pub(super) known: HashMap<(NodeId, Vec<Affine>, Vec<Guard>), TermId>,
-    /// How deep operations may be inlined, and how deep they were.
+    /// Maximum depth to which operations may be inlined, and the depth reached.
     pub(super) depth: usize,
     pub(super) reached: usize,
 }
@@ -37,7 +37,7 @@ impl Draft {
         }
     }
 
-    /// Ends the expression and begins another, over another space, of the same group.
+    /// Finishes the expression and starts another one, over another space, in the same group.
     pub(super) fn turn_to(&mut self, space: Vec<usize>) {
         self.space = space;
         self.known.clear();
@@ -53,12 +53,12 @@ impl Draft {
     }
 }
 
-/// Where in a group the walk is.
+/// Current position of the walk within a group.
 #[derive(Clone)]
 pub(super) struct At {
     pub(super) coords: Vec<Affine>,
     pub(super) guards: Vec<Guard>,
-    /// Whether everything from the root to here has one consumer.
+    /// Whether every node from the root to here has a single consumer.
     pub(super) exclusive: bool,
     pub(super) depth: usize,
 }

@@ -1,8 +1,8 @@
-//! The typed expression of a fused group: what is computed for one point of an iteration space.
+//! The typed expression of a fused group: the computation at one point of an iteration space.
 //!
-//! An expression is a list in which operands come first. Layout changes are gone: they have
-//! become affine indices and guards of the loads. No text of any language is in here; the GPU
-//! prints it as WGSL, the CPU evaluates it in blocks.
+//! An expression is a list of terms in which operands precede their uses. Layout changes have been
+//! folded into affine indices and guards of the loads. The form is independent of any target
+//! language: the GPU prints it as WGSL, the CPU evaluates it in blocks.
 
 use crate::{dtype::DType, ops::class::Pointwise};
 
@@ -14,17 +14,17 @@ pub(crate) type TermId = usize;
 pub(crate) struct Affine {
     /// The value at the origin.
     pub offset: i64,
-    /// One coefficient a dimension.
+    /// One coefficient per dimension.
     pub coefs: Vec<i64>,
 }
 
 impl Affine {
-    /// A constant.
+    /// A constant function.
     pub fn constant(offset: i64, rank: usize) -> Self {
         Affine { offset, coefs: vec![0; rank] }
     }
 
-    /// Coordinate `dim`.
+    /// The function that returns coordinate `dim`.
     pub fn coordinate(dim: usize, rank: usize) -> Self {
         let mut affine = Affine::constant(0, rank);
         affine.coefs[dim] = 1;
@@ -48,7 +48,7 @@ impl Affine {
         self.offset + self.coefs.iter().zip(point).map(|(coef, &c)| coef * c as i64).sum::<i64>()
     }
 
-    /// Its least and greatest value over a space without empty dimensions.
+    /// Its minimum and maximum over a space without empty dimensions.
     pub fn range(&self, space: &[usize]) -> (i64, i64) {
         self.coefs.iter().zip(space).fold(
             (self.offset, self.offset),
@@ -71,39 +71,39 @@ impl Affine {
             })
     }
 
-    /// Whether it is the same everywhere.
+    /// Whether it is the same at every point.
     pub fn is_constant(&self) -> bool {
         self.coefs.iter().all(|&coef| coef == 0)
     }
 }
 
-/// A condition: `0 <= coordinate < extent`.
+/// A bounds check: `0 <= coordinate < extent`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Guard {
-    /// What is compared.
+    /// The value that is checked.
     pub coordinate: Affine,
-    /// With what.
+    /// Its exclusive upper bound.
     pub extent: i64,
 }
 
 /// One step of a computation.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Term {
-    /// The element of an operand at `index` if all guards hold, else the word 0. The index of
-    /// an element that is not read may lie outside the operand.
+    /// The element of an operand at `index` if all guards hold, else the word 0. If a guard fails,
+    /// the index may be out of bounds.
     Load {
         /// Position in the step's `reads`.
         operand: usize,
-        /// Which element.
+        /// Index of the element.
         index: Affine,
-        /// When to read it.
+        /// Conditions under which it is read.
         guards: Vec<Guard>,
     },
-    /// What the kernel or reduction of the step gives at this point.
+    /// The result of the step's kernel or reduction at this point.
     Acc,
-    /// A word.
+    /// A constant word.
     Const(u32),
-    /// An affine index: as i32 or u32.
+    /// The value of an affine function as i32 or u32.
     Coord(Affine),
     /// Whether all guards hold.
     Inside(Vec<Guard>),
@@ -125,10 +125,10 @@ impl Term {
     }
 }
 
-/// Terms, each with the type of its value.
+/// A list of terms, each with the type of its value.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Body {
-    /// Operands precede their use.
+    /// Operands precede their uses.
     pub terms: Vec<(Term, DType)>,
 }
 
@@ -163,7 +163,7 @@ impl Body {
         live
     }
 
-    /// Every affine function in it.
+    /// All affine functions in it.
     pub fn affines_mut(&mut self) -> impl Iterator<Item = &mut Affine> {
         self.terms.iter_mut().flat_map(|(term, _)| {
             let (own, guards): (Option<&mut Affine>, &mut [Guard]) = match term {

@@ -1,5 +1,5 @@
-//! Which operations form a step: the walk from results to operands that inlines what is
-//! computed on the way.
+//! Fusion: the walk from results to operands that decides which operations form a step, inlining
+//! what is computed on the way.
 
 use super::{
     draft::{At, Draft},
@@ -20,33 +20,33 @@ use crate::{
 };
 use std::cell::OnceCell;
 
-/// Storage buffers a step may bind, as the smallest devices allow (Metal: 8, one of which wgpu
+/// Storage buffers a step may bind, the limit of the smallest devices (Metal: 8, one of which wgpu
 /// needs).
 pub(super) const MAX_BUFFERS: usize = 7;
 
-/// Operations a step may have: beyond it compile time grows faster than memory traffic shrinks.
+/// Maximum operations per step: beyond it, compile time grows faster than memory traffic shrinks.
 pub(super) const MAX_OPERATIONS: usize = 64;
 
-/// How deep operations are inlined: a walk that recurses must end somewhere.
+/// Maximum inlining depth: bounds the recursion of the walk.
 const MAX_DEPTH: usize = 48;
 
-/// Operations recomputed by each consumer rather than stored: at most so many light ones.
+/// Maximum number of light operations that each consumer recomputes instead of loading.
 const CHEAP: usize = 2;
 
 /// The walk over a graph, from its last node to its first.
 pub(super) struct Fuser<'a> {
     pub(super) nodes: &'a [Node],
     pub(super) classes: Vec<Class>,
-    /// Those of the kernels that were needed so far.
+    /// Kernels needed so far, built on demand.
     kernels: Vec<OnceCell<Kernel>>,
-    /// Number of times a needed node reads it.
+    /// Number of reads of each node by needed nodes.
     pub(super) uses: Vec<usize>,
-    /// Whether it is stored: decided by its consumers, which come later in the graph.
+    /// Whether each node is stored: decided by its consumers, which come later in the graph.
     pub(super) stored: Vec<bool>,
 }
 
 impl<'a> Fuser<'a> {
-    /// For nodes of which some are needed. `roots` are stored in any case.
+    /// Prepares the walk over the `needed` nodes. `roots` are always stored.
     pub fn new(nodes: &'a [Node], needed: &[bool], roots: &[NodeId]) -> Self {
         let class = |node: &Node| node.op.class(&operands_of(nodes, node), &node.meta);
         let classes = nodes.iter().map(class).collect();
@@ -64,7 +64,7 @@ impl<'a> Fuser<'a> {
         Fuser { nodes, classes, kernels: vec![OnceCell::new(); nodes.len()], uses, stored }
     }
 
-    /// All groups, in order of execution.
+    /// All groups, in execution order.
     pub fn groups(mut self) -> Vec<Group> {
         let mut groups = Vec::new();
         for index in (0..self.nodes.len()).rev() {
@@ -80,7 +80,7 @@ impl<'a> Fuser<'a> {
         groups
     }
 
-    /// The group that computes `root`, and what must be stored for it.
+    /// The group that computes `root`, and the nodes that must be stored for it.
     fn group(&self, root: NodeId) -> (Group, Vec<NodeId>) {
         let mut depth = MAX_DEPTH;
         loop {
@@ -93,7 +93,7 @@ impl<'a> Fuser<'a> {
         }
     }
 
-    /// The group with operations inlined up to `depth` deep.
+    /// Builds the group with operations inlined up to `depth` levels deep.
     fn attempt(&self, root: NodeId, depth: usize) -> (Group, Draft) {
         let (target, reshaped) = self.without_reshapes(root);
         let meta = &self.nodes[target.index()].meta;
@@ -134,8 +134,8 @@ impl<'a> Fuser<'a> {
         (Group { roots: vec![root], operands, nodes, kind }, draft)
     }
 
-    /// The node whose words a root has, and the reshapes between: they move nothing, so what is
-    /// reshaped is computed in its own shape.
+    /// Skips the reshapes of a root and returns them with the node below: they move no data, so the
+    /// node is computed in its own shape.
     fn without_reshapes(&self, root: NodeId) -> (NodeId, Vec<NodeId>) {
         let mut target = root;
         let mut reshapes = vec![];
@@ -149,7 +149,8 @@ impl<'a> Fuser<'a> {
         (target, reshapes)
     }
 
-    /// A kernel: its operands, which are stored, come before those of its epilogue.
+    /// Builds a kernel group: the kernel's operands, which are stored, precede those of its
+    /// epilogue.
     fn kernel(&self, draft: &mut Draft, anchor: NodeId, mut epilogue: Epilogue) -> GroupKind {
         let node = &self.nodes[anchor.index()];
         let own: Vec<NodeId> = node.inputs.iter().map(|&id| self.unreshaped(id)).collect();
@@ -165,14 +166,14 @@ impl<'a> Fuser<'a> {
         GroupKind::Kernel { kernel, operands, space, dtype, epilogue }
     }
 
-    /// The kernel of a node: built once, however often its group is attempted.
+    /// The kernel of a node, built only once even if its group is attempted several times.
     fn built(&self, anchor: NodeId) -> Kernel {
         let (node, kernel) = (&self.nodes[anchor.index()], &self.kernels[anchor.index()]);
         let build = || node.op.kernel(&operands_of(self.nodes, node), &node.meta);
         kernel.get_or_init(|| build().expect("an operation of this class has a kernel")).clone()
     }
 
-    /// What a reduction combines: its inner extents, the expression, and the term in it.
+    /// The input of a reduction: the inner extents, the expression, and the term that is reduced.
     fn prologue(
         &self,
         draft: &mut Draft,
@@ -186,7 +187,7 @@ impl<'a> Fuser<'a> {
         let inner: Vec<usize> = axes.iter().map(|&axis| shape.dims()[axis]).collect();
         draft.turn_to([outer, &inner].concat());
         let rank = draft.space.len();
-        // Coordinates of the result, but along the reduced axes those of `inner`.
+        // Coordinates of the result, except for the reduced axes, which take those of `inner`.
         for coord in &mut coords {
             coord.coefs.resize(rank, 0);
         }
@@ -211,7 +212,7 @@ impl<'a> Fuser<'a> {
             && index::linear(&at.coords, &meta.shape, draft.space.len()).is_linear(&draft.space)
     }
 
-    /// Whether a node is computed where it is used.
+    /// Whether a node is inlined where it is used.
     pub(super) fn inlines(&self, draft: &Draft, id: NodeId, at: &At) -> bool {
         let index = id.index();
         if self.stored[index] {
@@ -235,7 +236,7 @@ impl<'a> Fuser<'a> {
         self.stored[id.index()] || matches!(self.classes[id.index()], Class::Source)
     }
 
-    /// The node whose words these are: reshaping moves nothing.
+    /// The node that holds the data: reshaping moves nothing.
     pub(super) fn unreshaped(&self, id: NodeId) -> NodeId {
         match self.classes[id.index()] {
             Class::Layout(Layout::Reshape) if !self.stored[id.index()] => {
@@ -245,14 +246,14 @@ impl<'a> Fuser<'a> {
         }
     }
 
-    /// What recomputing a node costs, in light operations an element; saturates.
+    /// The cost of recomputing a node, in light operations per element; saturates.
     fn weight(&self, id: NodeId) -> usize {
         if self.is_loaded(id) {
             return 0;
         }
         let own = match &self.classes[id.index()] {
             Class::Source | Class::Full(_) | Class::Iota(_) => return 0,
-            // Each would be repeated with all that is below it.
+            // Each operand would be recomputed together with everything it depends on.
             Class::Layout(Layout::Concat { .. }) => return CHEAP + 1,
             Class::Layout(Layout::Pad { .. }) => 1,
             Class::Layout(_) => 0,
@@ -266,7 +267,7 @@ impl<'a> Fuser<'a> {
         })
     }
 
-    /// Whether a node does arithmetic that repeating it for many elements would repeat.
+    /// Whether recomputing a node per element would repeat arithmetic.
     pub(super) fn computes(&self, id: NodeId) -> bool {
         if self.is_loaded(id) {
             return false;
@@ -280,12 +281,12 @@ impl<'a> Fuser<'a> {
     }
 }
 
-/// Shapes and types of the operands of a node.
+/// Shapes and types of a node's operands.
 fn operands_of<'a>(nodes: &'a [Node], node: &Node) -> Vec<&'a Meta> {
     node.inputs.iter().map(|id| &nodes[id.index()].meta).collect()
 }
 
-/// The cost of a function, in light operations.
+/// The cost of a function in light operations.
 fn weight_of(function: &Pointwise) -> usize {
     use UnaryFn::{Abs, Neg, Not, Relu};
     match function {

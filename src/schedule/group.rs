@@ -1,4 +1,4 @@
-//! A step in the making: still in terms of nodes, which have no memory yet.
+//! A step under construction, expressed in nodes that have no memory yet.
 
 use super::{
     expr::{Affine, Body, Term, TermId},
@@ -10,14 +10,14 @@ use crate::{
     ops::{kernel::Kernel, reduce::ReduceFn},
 };
 
-/// A step that is still in terms of nodes.
+/// A step expressed in nodes.
 #[derive(Clone, Debug)]
 pub(super) struct Group {
-    /// What it writes, in order; one node but for maps.
+    /// Nodes it writes, in order; a single node except for maps.
     pub roots: Vec<NodeId>,
     /// Nodes it loads, in the order of `Term::Load::operand`.
     pub operands: Vec<NodeId>,
-    /// Every node computed in it.
+    /// All nodes computed in it.
     pub nodes: Vec<NodeId>,
     pub kind: GroupKind,
 }
@@ -27,7 +27,7 @@ pub(super) enum GroupKind {
     Map {
         space: Vec<usize>,
         body: Body,
-        /// One for each root.
+        /// One term per root.
         terms: Vec<TermId>,
     },
     Reduce {
@@ -40,7 +40,7 @@ pub(super) enum GroupKind {
     },
     Kernel {
         kernel: Kernel,
-        /// The first so many of the group's operands are the kernel's.
+        /// The first `operands` operands of the group belong to the kernel.
         operands: usize,
         space: Vec<usize>,
         dtype: DType,
@@ -49,7 +49,7 @@ pub(super) enum GroupKind {
 }
 
 impl Group {
-    /// The index of every load of `node`, with whether it is guarded.
+    /// The index of every load of `node`, and whether it is guarded.
     pub fn loads(&self, node: NodeId) -> Vec<(&Affine, bool)> {
         let bodies: [Option<&Body>; 2] = match &self.kind {
             GroupKind::Map { body, .. } => [Some(body), None],
@@ -67,8 +67,8 @@ impl Group {
             .collect()
     }
 
-    /// Whether the group reads `node`, if at all, at the very point it writes: it may then be
-    /// written over what it reads. What a kernel or a prologue reads is read at other points too.
+    /// Whether every read of `node` in the group is at the point being written, so that `node` may
+    /// be overwritten in place. Kernels and prologues also read at other points.
     pub fn reads_in_place(&self, node: NodeId) -> bool {
         let at_point = |body: &Body, space: &[usize]| {
             body.terms.iter().all(|(term, _)| match term {

@@ -1,7 +1,7 @@
-//! Maps over one space become one map with several results.
+//! Merges maps over the same space into one map with several results.
 //!
-//! A map that reads what another computes at the same point takes it from there, and one that
-//! reads the same operands reads them once. What nobody else needs is then not stored at all.
+//! A map takes what the other computes at the same point directly from it, and shared operands are
+//! read only once. Values that no other group needs are then not stored at all.
 
 use super::{
     expr::{Term, TermId},
@@ -11,7 +11,7 @@ use super::{
 use crate::graph::{Effect, NodeId};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-/// What must stay in memory after its group: results and new values of variables.
+/// Nodes that must stay in memory after their group: results and new values of variables.
 pub(super) struct LiveOut<'a> {
     pub outputs: &'a [NodeId],
     pub effects: &'a [Effect],
@@ -22,7 +22,7 @@ impl LiveOut<'_> {
         self.outputs.contains(&node) || self.effects.iter().any(|effect| effect.value == node)
     }
 
-    /// The variable that gets this value.
+    /// The variable that is assigned this value.
     pub fn variable_of(&self, value: NodeId) -> Option<NodeId> {
         self.effects.iter().find(|effect| effect.value == value).map(|effect| effect.variable)
     }
@@ -33,12 +33,12 @@ impl LiveOut<'_> {
 pub(super) enum Count {
     /// A variable that could be updated in place is bound once.
     InPlace,
-    /// Every operand and every result is a binding.
+    /// Every operand and every result is a separate binding.
     All,
 }
 
-/// Merges maps until no two can be. Groups are in an order in which operands come first, before
-/// and after.
+/// Merges maps until no further pair can be merged. Groups are topologically sorted before and
+/// after.
 pub(super) fn merge(groups: Vec<Group>, live_out: &LiveOut<'_>, count: Count) -> Vec<Group> {
     let mut merger = Merger::new(groups, live_out, count);
     let mut first = 0;
@@ -47,7 +47,7 @@ pub(super) fn merge(groups: Vec<Group>, live_out: &LiveOut<'_>, count: Count) ->
         let partner =
             merger.candidates(a).into_iter().find_map(|b| Some((b, merger.merged(a, b)?)));
         match partner {
-            // The group that was merged takes its turn again where it now is.
+            // The merged group is tried again at its new position.
             Some((b, group)) => first = merger.replace(a, b, group).min(first),
             None => first += 1,
         }
@@ -57,12 +57,12 @@ pub(super) fn merge(groups: Vec<Group>, live_out: &LiveOut<'_>, count: Count) ->
     order.into_iter().filter_map(|id| groups[id].take()).collect()
 }
 
-/// Groups, and who reads what.
+/// Groups with their producers and readers.
 struct Merger<'a> {
     live_out: &'a LiveOut<'a>,
     count: Count,
     groups: Vec<Option<Group>>,
-    /// Indices into `groups`, operands first, and where each stands.
+    /// Indices into `groups`, operands first, and the position of each.
     order: Vec<usize>,
     position: Vec<usize>,
     producer: HashMap<NodeId, usize>,
@@ -87,7 +87,7 @@ impl<'a> Merger<'a> {
         merger
     }
 
-    /// Notes what a group reads and computes.
+    /// Records the operands and roots of a group.
     fn enter(&mut self, id: usize) {
         if let Some(group) = &self.groups[id] {
             self.producer.extend(group.roots.iter().map(|&root| (root, id)));
@@ -97,7 +97,7 @@ impl<'a> Merger<'a> {
         }
     }
 
-    /// Takes a group out.
+    /// Removes a group.
     fn leave(&mut self, id: usize) -> Option<Group> {
         let group = self.groups[id].take()?;
         for root in &group.roots {
@@ -137,15 +137,15 @@ impl<'a> Merger<'a> {
         candidates.into_iter().map(|(b, _)| b).collect()
     }
 
-    /// Puts the merged group where the later one stood, and what waits for it behind it. Returns
-    /// the first position that changed.
+    /// Puts the merged group at the position of the later one, followed by everything that depends
+    /// on it. Returns the first position that changed.
     fn replace(&mut self, a: usize, b: usize, group: Group) -> usize {
         self.leave(a);
         self.leave(b);
         self.groups[b] = Some(group);
         self.enter(b);
         let (from, to) = (self.position[a], self.position[b]);
-        // Between the two, what depends on the merged group moves behind it.
+        // Groups between the two that depend on the merged group move behind it.
         let between: Vec<usize> = self.order[from + 1..to].to_vec();
         let mut behind: BTreeSet<usize> = BTreeSet::from([b]);
         let (mut before, mut after) = (vec![], vec![]);
@@ -168,7 +168,7 @@ impl<'a> Merger<'a> {
         from
     }
 
-    /// Whether something of `a` reaches `b` by way of another group.
+    /// Whether `b` depends on `a` through another group.
     fn passes_between(&self, a: usize, b: usize) -> bool {
         let mut reached: BTreeSet<usize> = BTreeSet::new();
         for &id in &self.order[self.position[a] + 1..=self.position[b]] {
@@ -184,7 +184,7 @@ impl<'a> Merger<'a> {
         false
     }
 
-    /// Whether a group other than these reads a node, or it outlives the run.
+    /// Whether a group other than these two reads a node, or the node outlives the run.
     fn is_needed(&self, node: NodeId, [a, b]: [usize; 2]) -> bool {
         let others = self
             .readers
@@ -193,7 +193,7 @@ impl<'a> Merger<'a> {
         others || self.live_out.contains(node)
     }
 
-    /// The two groups as one, if order and bindings allow it.
+    /// Merges the two groups if order and bindings allow it.
     fn merged(&self, a: usize, b: usize) -> Option<Group> {
         let (first, second) = (self.groups[a].as_ref()?, self.groups[b].as_ref()?);
         let (
@@ -254,7 +254,7 @@ fn position_or_push(nodes: &mut Vec<NodeId>, node: NodeId) -> usize {
     })
 }
 
-/// Leaves out terms that no result needs, and operands that no term loads.
+/// Removes terms that no result needs, and operands that no term loads.
 fn pruned(mut group: Group) -> Group {
     let GroupKind::Map { body, terms, .. } = &mut group.kind else { return group };
     let mut live = vec![false; body.terms.len()];
@@ -289,7 +289,7 @@ fn pruned(mut group: Group) -> Group {
     group
 }
 
-/// Storage buffers a group binds.
+/// Number of storage buffers a group binds.
 pub(super) fn buffers(group: &Group, live_out: &LiveOut<'_>, count: Count) -> usize {
     let once = group.roots.iter().filter(|root| {
         live_out.variable_of(**root).is_some_and(|variable| {

@@ -1,4 +1,4 @@
-//! Coordinates carried through layout changes: from those of a result to those of an operand.
+//! Coordinates mapped through layout changes: from those of the result to those of the operand.
 
 use super::expr::{Affine, Guard};
 use crate::shape::Shape;
@@ -11,8 +11,8 @@ pub(super) fn linear(coords: &[Affine], shape: &Shape, rank: usize) -> Affine {
     })
 }
 
-/// The coordinates in `shape` of the element whose row-major index is `index`, if each is an
-/// affine function: if no term of the index ever carries from one axis into another.
+/// The coordinates in `shape` of the element at row-major index `index`, if each of them is an
+/// affine function, i.e. if no term of the index ever carries from one axis into another.
 pub(super) fn split(index: &Affine, shape: &Shape, space: &[usize]) -> Option<Vec<Affine>> {
     let mut rest = index.clone();
     let mut coords = Vec::with_capacity(shape.rank());
@@ -41,7 +41,7 @@ pub(super) fn split(index: &Affine, shape: &Shape, space: &[usize]) -> Option<Ve
     Some(coords)
 }
 
-/// Coordinates of a broadcast operand: axes are aligned at the last, those of extent 1 repeat.
+/// Coordinates of a broadcast operand: axes are aligned at the last one, axes of extent 1 repeat.
 pub(super) fn broadcast(coords: &[Affine], operand: &Shape) -> Vec<Affine> {
     let missing = coords.len() - operand.rank();
     let aligned = coords[missing..].iter().zip(operand.dims());
@@ -53,24 +53,24 @@ pub(super) fn broadcast(coords: &[Affine], operand: &Shape) -> Vec<Affine> {
         .collect()
 }
 
-/// The guard that keeps a coordinate in an axis, unless it never leaves it.
+/// The guard that keeps a coordinate within an axis; `None` if it can never leave it.
 pub(super) fn guard(coordinate: &Affine, extent: usize, space: &[usize]) -> Option<Guard> {
     let extent = extent as i64;
     let (low, high) = coordinate.range(space);
     (low < 0 || high >= extent).then(|| Guard { coordinate: coordinate.clone(), extent })
 }
 
-/// An iteration space of fewer dimensions: those of extent 1 are dropped, and neighbors which
-/// every affine function walks through as if they were one are merged.
+/// An iteration space with fewer dimensions: dimensions of extent 1 are dropped, and adjacent ones
+/// that every affine function traverses as one are merged.
 pub(super) struct Compaction {
-    /// The extents that remain.
+    /// The remaining extents.
     pub space: Vec<usize>,
     /// For each of them, the old dimension whose coefficient it takes: the innermost.
     from: Vec<usize>,
 }
 
 impl Compaction {
-    /// Of the dimensions `dims` of a space, for these functions over the whole space.
+    /// Compacts the dimensions `dims` of a space for these functions over the whole space.
     pub fn new(space: &[usize], dims: std::ops::Range<usize>, affines: &[&Affine]) -> Self {
         let mut compaction = Compaction { space: vec![], from: vec![] };
         for dim in dims.filter(|&dim| space[dim] != 1) {
@@ -91,7 +91,7 @@ impl Compaction {
         compaction
     }
 
-    /// The coefficients a function has in the new space.
+    /// The coefficients of a function in the new space.
     pub fn coefs(&self, affine: &Affine) -> Vec<i64> {
         self.from.iter().map(|&dim| affine.coefs[dim]).collect()
     }
@@ -101,7 +101,7 @@ impl Compaction {
 mod tests {
     use super::*;
 
-    /// Splitting must agree with division at every point.
+    /// Splitting agrees with division at every point.
     #[test]
     fn split_agrees_with_division() {
         let space = [2, 3, 4];

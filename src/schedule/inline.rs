@@ -1,4 +1,4 @@
-//! The terms of a group: operations computed where they are used, and loads of the rest.
+//! The terms of a group: operations inlined where they are used, and loads of everything else.
 
 use super::{
     draft::{At, Draft},
@@ -14,7 +14,7 @@ use crate::{
 };
 
 impl Fuser<'_> {
-    /// The value of an operand: computed here, or loaded.
+    /// The value of an operand: inlined or loaded.
     pub(super) fn value(&self, draft: &mut Draft, id: NodeId, at: At) -> TermId {
         let key = (id, at.coords.clone(), at.guards.clone());
         if let Some(&term) = draft.known.get(&key) {
@@ -42,14 +42,14 @@ impl Fuser<'_> {
         draft.body.push(Term::Load { operand, index, guards: at.guards }, meta.dtype)
     }
 
-    /// The terms of a node that is computed in this group.
+    /// The terms of a node computed in this group.
     pub(super) fn compute(&self, draft: &mut Draft, id: NodeId, at: At) -> TermId {
         let node = &self.nodes[id.index()];
         let dtype = node.meta.dtype;
         draft.nodes.push(id);
         draft.reached = draft.reached.max(at.depth + 1);
         let next = At {
-            // The root is stored once, however many read it.
+            // The root is stored once, regardless of how many nodes read it.
             exclusive: at.exclusive && (at.depth == 0 || self.uses[id.index()] <= 1),
             depth: at.depth + 1,
             ..at.clone()
@@ -66,7 +66,7 @@ impl Fuser<'_> {
                 draft.body.push(Term::Apply(*function, operands), dtype)
             }
             Class::Layout(layout) => self.relocate(draft, node, layout, next),
-            // A root that is a source is read as it is.
+            // A root that is a source is simply loaded.
             Class::Source => self.load(draft, id, at),
             Class::Reduce { .. } | Class::Kernel | Class::Composite => {
                 unreachable!("anchors are not inlined, and what expands is expanded before")
@@ -100,7 +100,7 @@ impl Fuser<'_> {
             }
             Layout::Broadcast => {
                 let at = moved(index::broadcast(&at.coords, shape));
-                // What is computed once is not computed again for every copy.
+                // A value that is computed once is not recomputed for every copy.
                 match shape.len() < node.meta.shape.len() && self.computes(input) {
                     true => self.load(draft, input, at),
                     false => self.value(draft, input, at),
@@ -133,7 +133,7 @@ impl Fuser<'_> {
             Layout::Concat { axis } => {
                 let zero = draft.body.push(Term::Const(0), node.meta.dtype);
                 let mut end: usize = node.inputs.iter().map(|id| self.extent(*id, *axis)).sum();
-                // From the last operand to the first: each is chosen where it begins.
+                // From the last operand to the first: each one is selected from its start index on.
                 node.inputs.iter().rev().fold(zero, |rest, &input| {
                     end -= self.extent(input, *axis);
                     let mut coords = at.coords.clone();
@@ -149,7 +149,7 @@ impl Fuser<'_> {
         self.nodes[id.index()].meta.shape.dims()[axis]
     }
 
-    /// `input` where its coordinates exist, else `otherwise`.
+    /// `input` where its coordinates are in bounds, else `otherwise`.
     fn guarded(
         &self,
         draft: &mut Draft,
@@ -184,7 +184,7 @@ impl Fuser<'_> {
     }
 }
 
-/// A coordinate as a value of some type.
+/// Converts a coordinate to a value of the given type.
 fn coordinate(body: &mut Body, coord: &Affine, dtype: DType) -> TermId {
     match dtype {
         DType::I32 | DType::U32 => body.push(Term::Coord(coord.clone()), dtype),

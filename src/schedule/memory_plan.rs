@@ -1,11 +1,11 @@
-//! Which memory a value shares: values that are not alive together may use one slot.
+//! Memory sharing: values that are not live at the same time may use the same slot.
 
 use super::arena::aligned;
 
-/// A value and when it is alive.
+/// A value's size and live range.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct LiveRange {
-    /// Words it needs.
+    /// Size in words.
     pub words: usize,
     /// The step that writes it.
     pub from: usize,
@@ -13,11 +13,11 @@ pub(super) struct LiveRange {
     pub to: usize,
 }
 
-/// The slot of each value, and the size of each slot in words.
+/// Assigns a slot to each value; returns the slots, and the size of each slot in words.
 ///
-/// Values are placed in the order in which they are written. Each takes the smallest free slot
-/// that is large enough, else grows the largest free one, else gets a new one. A slot becomes free
-/// after the step that reads its value last, so no step reads and writes one slot.
+/// Values are placed in the order in which they are written. Each takes the smallest free slot that
+/// is large enough, else grows the largest free one, else gets a new one. A slot becomes free after
+/// the last step that reads its value, so no step reads and writes the same slot.
 pub(super) fn assign(ranges: &[LiveRange]) -> (Vec<usize>, Vec<usize>) {
     let mut order: Vec<usize> = (0..ranges.len()).collect();
     order.sort_by_key(|&value| ranges[value].from);

@@ -1,9 +1,10 @@
-//! Graph to [`Plan`]: which operations run together, in which order, and where values live.
+//! Lowers a graph to a [`Plan`]: which operations run together, in which order, and where values
+//! live.
 //!
-//! The stages, each in its file: `fuse` walks from results to operands and decides what is stored,
-//! `inline` writes the terms of what is not; `merge` makes one of maps over one space; `order` decides which
-//! variables are updated in place, and when; `arena` makes one step of updates that are alike;
-//! `slots` shares memory by liveness. A plan names no device.
+//! Each stage has its own file: `fuse` walks from results to operands and decides what is stored,
+//! `inline` builds the terms of everything else; `merge` combines maps over the same space; `order`
+//! decides which variables are updated in place, and when; `arena` combines identical updates into
+//! one step; `slots` shares memory by liveness. A plan is independent of the device.
 
 mod arena;
 mod display;
@@ -34,7 +35,7 @@ use index::Compaction;
 use plan::{Arena, Epilogue, Region, Step, StepKind, Storage};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The plan of a graph in which nothing is left to expand.
+/// Builds the plan of a graph that is already fully expanded.
 pub(crate) fn plan(graph: &Graph, outputs: &[NodeId]) -> Plan {
     let (outputs, effects) = distinct(graph, outputs);
     let live_out = LiveOut { outputs: &outputs, effects: &effects };
@@ -46,7 +47,7 @@ pub(crate) fn plan(graph: &Graph, outputs: &[NodeId]) -> Plan {
     let fused = Fuser::new(&inner.nodes, &needed, &roots).groups();
     let mut ordered =
         order::order(horizontal_fusion::merge(fused.clone(), &live_out, Count::InPlace), &live_out);
-    // An update that was to be in place may have had to become a copy, which binds more.
+    // An update planned in place may have had to become a copy, which needs more bindings.
     if !ordered.fits(&live_out) {
         ordered = order::order(horizontal_fusion::merge(fused, &live_out, Count::All), &live_out);
     }
@@ -126,8 +127,8 @@ pub(crate) fn plan(graph: &Graph, outputs: &[NodeId]) -> Plan {
     }
 }
 
-/// Outputs and effects whose nodes are computed, and no two of which are the same: sources and
-/// repetitions get a node of their own.
+/// Outputs and effects whose nodes are computed and pairwise distinct: sources and repeated nodes
+/// get a node of their own.
 fn distinct(graph: &Graph, outputs: &[NodeId]) -> (Vec<NodeId>, Vec<Effect>) {
     let mut seen = BTreeSet::new();
     let mut own = |id: NodeId| {
@@ -143,7 +144,7 @@ fn distinct(graph: &Graph, outputs: &[NodeId]) -> (Vec<NodeId>, Vec<Effect>) {
     (outputs, effects)
 }
 
-/// What runs, in order.
+/// An item of the schedule.
 enum Item {
     Group(usize),
     Batch(usize),
@@ -163,7 +164,7 @@ fn schedule(groups: &[Group], batches: &[Batch]) -> Vec<Item> {
     (0..groups.len()).filter_map(item).collect()
 }
 
-/// One arena for each variable that the groups of a batch update.
+/// One arena per variable updated by the groups of a batch.
 fn arenas_of(
     batch: &Batch,
     groups: &[Group],
@@ -185,7 +186,7 @@ fn arenas_of(
         .collect()
 }
 
-/// Where the words of every stored node are.
+/// Memory location of every stored node.
 struct Layout<'a> {
     nodes: &'a [Node],
     storage_of: BTreeMap<NodeId, (Storage, usize)>,
@@ -203,7 +204,7 @@ impl Layout<'_> {
         Region { storage, offset, len: shape.len(), dtype: *dtype }
     }
 
-    /// Gives a slot to every value that has no home yet.
+    /// Assigns a slot to every value that has no location yet.
     fn assign_slots(
         &mut self,
         schedule: &[Item],
@@ -212,7 +213,7 @@ impl Layout<'_> {
         live_out: &LiveOut<'_>,
         in_place: &BTreeSet<NodeId>,
     ) {
-        // Gradients of a batch share a slot: one value that lives from the first to the batch.
+        // Gradients of a batch share a slot, live from the first gradient to the batch itself.
         let mut shared: BTreeMap<NodeId, (usize, usize)> = BTreeMap::new();
         let mut ranges: Vec<memory_plan::LiveRange> = Vec::new();
         for batch in batches {
@@ -264,7 +265,7 @@ impl Layout<'_> {
         }
     }
 
-    /// The step of a group, unless its result is empty.
+    /// The step of a group; `None` if its result is empty.
     fn step(&self, group: &Group) -> Option<Step> {
         if self.meta(group.roots[0]).shape.is_empty() {
             return None;
@@ -275,7 +276,7 @@ impl Layout<'_> {
         Some(self.costed(&group.nodes, kind, reads, writes))
     }
 
-    /// The step of a batch, whose arenas begin at number `first`.
+    /// The step of a batch, whose arenas start at number `first`.
     fn batch_step(&self, batch: &Batch, groups: &[Group], first: usize) -> Step {
         let representative = &groups[batch.groups[0]];
         let whole = |storage, id: NodeId| Region {
@@ -339,7 +340,7 @@ impl Layout<'_> {
     }
 }
 
-/// The same step over a space of fewer dimensions.
+/// Compacts the space of a step.
 fn compacted(kind: GroupKind) -> StepKind {
     let apply = |body: &mut Body, coefs: &dyn Fn(&Affine) -> Vec<i64>| {
         for affine in body.affines_mut() {

@@ -1,4 +1,4 @@
-//! When groups run: operands first, and a variable is overwritten after its last read.
+//! The order of groups: operands first, and a variable is overwritten only after its last read.
 
 use super::{fuse::MAX_BUFFERS, group::Group, horizontal_fusion::LiveOut};
 use crate::graph::NodeId;
@@ -7,8 +7,8 @@ use std::{
     collections::{BTreeSet, BinaryHeap, HashMap},
 };
 
-/// Numbers `0..len` such that every edge `(before, after)` is live_out, the least first; `None` if
-/// there is a cycle.
+/// Sorts `0..len` so that every edge `(before, after)` is respected, smallest numbers first; `None`
+/// if there is a cycle.
 pub(super) fn topological(
     len: usize,
     edges: impl IntoIterator<Item = (usize, usize)>,
@@ -34,15 +34,15 @@ pub(super) fn topological(
     (order.len() == len).then_some(order)
 }
 
-/// Groups in order, and the effects that are applied by writing where the variable ranges.
+/// Groups in execution order, and the effects applied by writing the variable in place.
 pub(super) struct Ordered {
     pub groups: Vec<Group>,
-    /// Values written in place of their variable; the other effects are copies at the end.
+    /// Values written in place of their variable; all other effects are copies at the end.
     pub in_place: BTreeSet<NodeId>,
 }
 
 impl Ordered {
-    /// Whether every map binds as few buffers as a device may offer.
+    /// Whether every map binds no more buffers than every device offers.
     pub fn fits(&self, live_out: &LiveOut<'_>) -> bool {
         self.groups.iter().all(|group| {
             let once = group.roots.iter().filter(|root| {
@@ -82,7 +82,7 @@ pub(super) fn order(groups: Vec<Group>, live_out: &LiveOut<'_>) -> Ordered {
             .filter(|(k, group)| *k != writer && group.operands.contains(&effect.variable));
         let known = edges.len();
         edges.extend(readers.map(|(reader, _)| (reader, writer)));
-        // A reader of the old value may need the new one as well: then the value is copied later.
+        // A reader of the old value may also need the new one: the value is then copied later.
         match topological(groups.len(), edges.iter().copied()) {
             Some(_) => drop(in_place.insert(effect.value)),
             None => edges.truncate(known),

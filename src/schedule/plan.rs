@@ -1,4 +1,4 @@
-//! What is decided before anything runs: steps in order, and where every value ranges.
+//! The execution plan, fixed before anything runs: steps in order, and where every value ranges.
 
 use super::expr::{Body, TermId};
 use crate::{
@@ -9,30 +9,30 @@ use crate::{
     shape::{Meta, Shape},
 };
 
-/// A program for any device.
+/// A device-independent program.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// In order of execution.
+    /// In execution order.
     pub(crate) steps: Vec<Step>,
-    /// Sizes of the slots in words; each is a buffer of its own, shared over time.
+    /// Sizes of the slots in words; each is a separate buffer, reused over time.
     pub(crate) slots: Vec<usize>,
-    /// Names and types of the inputs, in order of name.
+    /// Names and types of the inputs, ordered by name.
     pub(crate) inputs: Vec<(String, Meta)>,
-    /// Paths and declarations of the variables, in order of path.
+    /// Paths and declarations of the variables, ordered by path.
     pub(crate) variables: Vec<(String, Declaration)>,
-    /// Whether the program assigns that variable.
+    /// Whether the program assigns each variable.
     pub(crate) assigned: Vec<bool>,
-    /// Variables that must lie in one buffer, so that one step can update them all: which, and
-    /// at which word each begins. The same offsets hold for the values they are updated with.
+    /// Variables that must share a buffer so that one step can update them all, and the word at
+    /// which each starts. The values they are updated with use the same offsets.
     pub(crate) arenas: Vec<Arena>,
     /// Types of the results.
     pub(crate) outputs: Vec<Meta>,
-    /// Whether each step's results are searched for NaN and infinity.
+    /// Whether the results of each step are checked for NaN and infinity.
     pub(crate) checks_finite: bool,
 }
 
 impl Plan {
-    /// The storage that is a buffer of its own, and where in it: that of a variable in an arena is
+    /// The buffer that backs a region, and the offset in it: a variable in an arena is backed by
     /// the arena.
     pub(crate) fn buffer_of(&self, region: Region) -> (Storage, usize) {
         if let Storage::Variable(variable) = region.storage {
@@ -50,52 +50,52 @@ impl Plan {
 /// Variables in one buffer.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Arena {
-    /// Index into [`Plan::variables`] and first word, which is a multiple of 64; of 128 where
-    /// halves are among what is updated together.
+    /// Index into [`Plan::variables`] and first word, which is a multiple of 64, or of 128 if any
+    /// value that is updated together is f16.
     pub members: Vec<(usize, usize)>,
     /// Size in words.
     pub words: usize,
-    /// What they hold.
+    /// Element type.
     pub dtype: DType,
 }
 
-/// Whose memory it is.
+/// The owner of a piece of memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum Storage {
-    /// Memory of the program, shared over time.
+    /// Memory of the program, reused over time.
     Slot(usize),
-    /// Given at each run.
+    /// Provided for each run.
     Input(usize),
     /// Lives in the store.
     Variable(usize),
     /// A whole arena of variables.
     Arena(usize),
-    /// A result; fresh at each run.
+    /// A result; allocated for each run.
     Output(usize),
 }
 
-/// Some words of a storage.
+/// A range of words in a storage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Region {
-    /// Whose memory.
+    /// The storage it belongs to.
     pub storage: Storage,
-    /// First word; on a GPU, where halves are half as wide, a multiple of the 256 bytes that bindings
-    /// are aligned to.
+    /// First word; on a GPU, where f16 takes half the space, a multiple of the 256 bytes that
+    /// bindings are aligned to.
     pub offset: usize,
     /// Number of words.
     pub len: usize,
-    /// What they hold.
+    /// Element type.
     pub dtype: DType,
 }
 
 impl Region {
-    /// Whether these are the same words of memory, on a device that keeps every element in a word.
+    /// Whether both are the same words of memory, on a device that keeps every element in a word.
     pub fn is_at(&self, other: &Region) -> bool {
         let place = |region: &Region| (region.storage, region.offset, region.len);
         place(self) == place(other)
     }
 
-    /// Whether these are the same bytes of memory, on a device that keeps halves in two bytes.
+    /// Whether both are the same bytes of memory, on a device that keeps f16 in two bytes.
     pub fn aliases(&self, other: &Region) -> bool {
         self.is_at(other) && (self.dtype == DType::F16) == (other.dtype == DType::F16)
     }
@@ -104,23 +104,23 @@ impl Region {
 /// One dispatch on a GPU, one parallel loop on a CPU.
 #[derive(Clone, Debug)]
 pub(crate) struct Step {
-    /// The operations in it, for people: `matmul + add + relu`.
+    /// Human-readable list of its operations: `matmul + add + relu`.
     pub label: String,
-    /// What it computes.
+    /// The computation.
     pub kind: StepKind,
-    /// What it reads. A region that is also written is updated in place: then every load of it
-    /// is of the element that the same point writes.
+    /// Regions it reads. A region that is also written is updated in place: every load of it is
+    /// then of the element that the same point writes.
     pub reads: Vec<Region>,
-    /// What it writes: one region for each root, in full, in row-major order of the space.
+    /// Regions it writes: one per root, each in full, in row-major order of the space.
     pub writes: Vec<Region>,
-    /// What it takes.
+    /// Operations and bytes.
     pub cost: Cost,
-    /// Where the last of its operations was made; nothing for what no graph asked for.
+    /// Source location of the last of its operations; `None` if it does not stem from user code.
     pub place: Option<Place>,
 }
 
 impl Step {
-    /// The extents of what it writes.
+    /// The shape of its results.
     pub fn shape(&self) -> Shape {
         match &self.kind {
             StepKind::Map { space, .. } | StepKind::Kernel { space, .. } => space.as_slice().into(),
@@ -129,69 +129,69 @@ impl Step {
         }
     }
 
-    /// The error of step `number`, which wrote this element: its index and its value.
+    /// The error for step `number` with the element it wrote: its index and its value.
     pub fn not_finite(&self, number: usize, (index, value): (usize, f64)) -> NotFinite {
         let (label, place) = (self.label.clone(), self.place.clone());
         NotFinite { step: Some(number), label, place, index, value }
     }
 }
 
-/// What a step computes.
+/// The computation of a step.
 #[derive(Clone, Debug)]
 pub(crate) enum StepKind {
     /// At each point of the space, each root is one element of a result.
     Map {
-        /// Extents; neighboring dimensions are merged where nothing tells them apart.
+        /// Extents; adjacent dimensions are merged where nothing distinguishes them.
         space: Vec<usize>,
-        /// Over the space.
+        /// Expression over the space.
         body: Body,
-        /// One for each write.
+        /// One per write.
         roots: Vec<TermId>,
     },
-    /// At each point of the outer space, `value` is combined over the inner space, in row-major
-    /// order where the order matters.
+    /// At each point of the outer space, `value` is reduced over the inner space, in row-major
+    /// order if the order matters.
     Reduce {
-        /// How two are combined.
+        /// The reduction operator.
         function: ReduceFn,
         /// Extents of the result.
         outer: Vec<usize>,
-        /// Extents of what is combined.
+        /// Extents of the reduced dimensions.
         inner: Vec<usize>,
-        /// Over the outer, then the inner dimensions.
+        /// Expression over the outer, then the inner dimensions.
         body: Body,
-        /// What is combined.
+        /// The term that is reduced.
         value: TermId,
-        /// What becomes of the result; over the outer dimensions.
+        /// Applied to the result; over the outer dimensions.
         epilogue: Epilogue,
     },
     /// A kernel with its own shader and loop.
     Kernel {
         /// The kernel.
         kernel: Kernel,
-        /// The first so many reads are its operands; the rest are the epilogue's.
+        /// The first `operands` reads belong to the kernel, the rest to the epilogue.
         operands: usize,
         /// Extents of its result.
         space: Vec<usize>,
-        /// Type of its result.
+        /// Element type of its result.
         dtype: DType,
-        /// What becomes of the result; over `space`.
+        /// Applied to the result; over `space`.
         epilogue: Epilogue,
     },
-    /// The only write gets the words of the only read.
+    /// Copies the words of the only read to the only write.
     Copy,
 }
 
-/// What becomes of the result of a kernel before it is written.
+/// Elementwise operations fused onto the result of a kernel or reduction before it is written.
 #[derive(Clone, Debug)]
 pub(crate) struct Epilogue {
-    /// Over the space of the result, which is [`Term::Acc`](super::expr::Term::Acc) in it.
+    /// Over the space of the result, which it refers to as [`Term::Acc`](super::expr::Term::Acc).
     pub body: Body,
-    /// What is written.
+    /// The term that is written.
     pub root: TermId,
 }
 
 impl Epilogue {
-    /// Whether the result is written as it is.
+    /// Whether the result is written unchanged.
     pub fn is_identity(&self) -> bool {
         matches!(self.body.terms[self.root].0, super::expr::Term::Acc)
     }

@@ -1,4 +1,4 @@
-//! How far a device is from the reference.
+//! Comparison of a device with the reference.
 
 use crate::{
     array::Array,
@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// Compares the elements of a device with those of the reference. `magnitudes` are the sums that
-/// [`Bound::Terms`] asks for.
+/// [`Bound::Terms`] refers to.
 pub fn compare(got: &Array, expected: &Array64, bound: Bound, magnitudes: &[f64]) -> Agreement {
     let dtype = expected.meta.dtype;
     let mut agreement = Agreement::default();
@@ -31,8 +31,8 @@ pub fn compare(got: &Array, expected: &Array64, bound: Bound, magnitudes: &[f64]
     agreement
 }
 
-/// By how much a number calculated in f32 may change when it is stored as this type: half a unit, or
-/// what may be flushed.
+/// The maximum change of a number computed in f32 when it is stored as this type: half a unit in
+/// the last place, or what may be flushed to 0.
 fn rounding(x: f64, dtype: DType) -> f64 {
     let unit = unit_in_last_place(x, dtype);
     match dtype {
@@ -43,7 +43,7 @@ fn rounding(x: f64, dtype: DType) -> f64 {
 }
 
 impl Sample {
-    /// The operation on inputs named by their position.
+    /// Applies the operation to inputs named by their position.
     pub fn build<'g>(&self, graph: &'g Graph) -> (Vec<Tensor<'g>>, Tensor<'g>) {
         let operands = self.operands.iter().enumerate();
         let inputs: Vec<_> = operands
@@ -53,16 +53,16 @@ impl Sample {
         (inputs, y)
     }
 
-    /// The operation on these inputs.
+    /// Applies the operation to these inputs.
     pub fn apply<'g>(&self, graph: &'g Graph, inputs: &[Tensor<'g>]) -> Tensor<'g> {
         self.subject.apply(graph, inputs)
     }
 
-    /// The definition of the result, and the sums of magnitudes where the bound asks for them.
+    /// The definition of the result, and the sums of magnitudes if the bound needs them.
     ///
     /// # Errors
     ///
-    /// Where the graph refuses the sample.
+    /// If the graph rejects the sample.
     pub fn expected(&self) -> Result<(Array64, Vec<f64>), Error> {
         let graph = Graph::new();
         self.build(&graph);
@@ -83,7 +83,7 @@ impl Sample {
     ///
     /// # Errors
     ///
-    /// Whatever building, compiling and running report.
+    /// Any error of building, compiling or running it.
     #[cfg(not(target_arch = "wasm32"))]
     pub fn check(&self, device: &Device) -> Result<Agreement, Error> {
         let (expected, magnitudes) = self.expected()?;
@@ -91,11 +91,11 @@ impl Sample {
         Ok(compare(&got, &expected, self.bound, &magnitudes))
     }
 
-    /// The result of a device.
+    /// Runs the sample on a device.
     ///
     /// # Errors
     ///
-    /// Whatever building, compiling and running report.
+    /// Any error of building, compiling or running it.
     #[cfg(not(target_arch = "wasm32"))]
     pub fn run(&self, device: &Device) -> Result<Array, Error> {
         let graph = Graph::new();
@@ -109,15 +109,15 @@ impl Sample {
             .collect::<Result<_, Error>>()?;
         let inputs: Vec<(&str, &dyn Feed)> =
             arrays.iter().map(|(name, array)| (name.as_str(), array as &dyn Feed)).collect();
-        // An input that the result does not depend on is none of the program's.
+        // A program does not take inputs that the result does not depend on.
         let taken = |name: &str| program.inputs().iter().any(|(known, _)| known == name);
         let inputs: Vec<_> = inputs.into_iter().filter(|(name, _)| taken(name)).collect();
         program.run(&Variables::new(0), &inputs)?.read_blocking(0)
     }
 }
 
-/// Values of a graph's nodes in f64, its inputs being given by name and its variables by path. A
-/// variable that is not given is as it begins in a store of seed 0.
+/// Evaluates nodes of a graph in f64, given its inputs by name and its variables by path. Variables
+/// that are not given have their initial values in a store with seed 0.
 ///
 /// # Errors
 ///

@@ -1,4 +1,4 @@
-//! Derivatives of samples as devices compute them, against the reference.
+//! Derivatives of samples on devices, compared with the reference.
 
 use super::{Agreement, compare, evaluate};
 use crate::{
@@ -9,21 +9,21 @@ use crate::{
     ops::contract::{Bound, Domain, Gradient, Sample},
 };
 
-/// How far a derivative may be off, as a share of the largest element of it, or of 1: of the first
-/// order, and of the second. A derivative is a handful of operations in a row, each within the
-/// bound of its own samples; ten times that of most is left to cancellation between them.
+/// Maximum error of first and second derivatives, relative to the largest element, or to 1 if that
+/// is larger. A derivative is a chain of a few operations, each within the bound of its own
+/// samples; ten times the usual bound is allowed for cancellation between them.
 pub const DERIVATIVE_BOUNDS: [f64; 2] = [5e-6, 5e-5];
 
 impl Sample {
     /// Runs the derivatives of an order, 1 or 2, on a device and compares them with those of the
-    /// reference; `None` where the sample has none.
+    /// reference; `None` if the sample has none.
     ///
     /// The first are the cotangents `g` of the operands for a random cotangent `c` of the result.
-    /// The second are those of `<e, g>`, for random `e`, by the operands and by `c`.
+    /// The second are those of `<e, g>`, for random `e`, with respect to the operands and `c`.
     ///
     /// # Errors
     ///
-    /// Whatever building, compiling and running report.
+    /// Any error of building, compiling or running them.
     #[cfg(not(target_arch = "wasm32"))]
     pub fn check_derivatives(
         &self,
@@ -58,7 +58,7 @@ impl Sample {
                 let mut terms = Vec::new();
                 for (k, g) in first.iter().enumerate() {
                     let e = weights(*g, &format!("e{k}"), 200 + k as u64, &mut given);
-                    // Sums have one type; halves and singles may meet in a sample.
+                    // Sums have a single type; f16 and f32 may both occur in a sample.
                     terms.push((*g * e).sum(..).cast(DType::F32));
                 }
                 let Some(loss) = terms.into_iter().reduce(|sum, term| sum + term) else {

@@ -1,4 +1,4 @@
-//! Derivatives against differences, in f64.
+//! Derivatives compared with finite differences, in f64.
 
 use super::compare::evaluate;
 use crate::{
@@ -12,34 +12,34 @@ use crate::{
     variables::initial,
 };
 
-/// A derivative by autodiff and the same by differences.
+/// A derivative from autodiff and from finite differences.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct GradCheck {
-    /// By autodiff.
+    /// From autodiff.
     pub analytic: f64,
-    /// By extrapolated central differences.
+    /// From extrapolated central differences.
     pub numeric: f64,
-    /// Magnitude of what was summed to get either.
+    /// Sum of the magnitudes of the terms.
     pub scale: f64,
 }
 
 impl GradCheck {
-    /// The difference, relative to what was summed; below 1e-3 of that, cancellation in the
-    /// values that are subtracted shows, and the difference is relative to 1e-3.
+    /// The difference relative to `scale`; below 1e-3, cancellation in the subtracted values
+    /// becomes visible, and the difference is relative to 1e-3.
     pub fn error(&self) -> f64 {
         (self.analytic - self.numeric).abs() / self.scale.max(1e-3)
     }
 }
 
-/// What [`GradCheck::error`] may be, of first and of second derivatives. Differences of a thousandth leave
+/// Maximum [`GradCheck::error`] of first and second derivatives. Differences with a step of 1e-3 leave
 /// about 1e-13 of the value from cancellation and 1e-20 of the seventh derivative from truncation.
 pub const GRAD_CHECK_BOUNDS: [f64; 2] = [1e-8, 1e-6];
 
-/// The widest step: a tenth of the distance to a kink that samples keep.
+/// The largest step: a tenth of the distance that samples keep from kinks.
 const STEP: f64 = 1e-3;
 
-/// The derivative of `f` at 0 by central differences of three steps, each half of the one before,
-/// extrapolated to none: what is left is of the order of `STEP^6` (Richardson 1911).
+/// The derivative of `f` at 0 from central differences with three steps, each half of the previous
+/// one, extrapolated to step 0: the remaining error is of the order of `STEP^6` (Richardson 1911).
 fn derivative(mut f: impl FnMut(f64) -> Result<f64, Error>) -> Result<f64, Error> {
     let mut central = |step: f64| Ok::<f64, Error>((f(step)? - f(-step)?) / (2.0 * step));
     let [wide, half, quarter] = [central(STEP)?, central(STEP / 2.0)?, central(STEP / 4.0)?];
@@ -47,23 +47,23 @@ fn derivative(mut f: impl FnMut(f64) -> Result<f64, Error>) -> Result<f64, Error
     Ok((16.0 * fourth(half, quarter) - fourth(wide, half)) / 15.0)
 }
 
-/// Compares the derivatives of a function, first and second order, with differences along random
-/// directions, in f64: for functions and layers of one's own. `None` where nothing is a float.
+/// Compares the first and second derivatives of a function with finite differences along random
+/// directions, in f64: a test for custom functions and layers. `None` if nothing is a float.
 ///
-/// The first is that of `<c, y(x)>` for a random `c`, the second that of `<e, g(x, c)>`, where `g` are
-/// the cotangents of the operands and `e` is random. Both are right where their [`GradCheck::error`] is
-/// within [`GRAD_CHECK_BOUNDS`]. `values` should keep a hundredth away from kinks. Parameters of a layer
-/// are operands like any other; for those of a [`Module`] there is [`grad_check_module`].
+/// The first is that of `<c, y(x)>` for a random `c`, the second that of `<e, g(x, c)>`, where `g`
+/// are the cotangents of the operands and `e` is random. Both are correct if their [`GradCheck::error`]
+/// is within [`GRAD_CHECK_BOUNDS`]. `values` should keep a distance of 0.01 from kinks. Parameters of a
+/// layer are operands like any other; for those of a [`Module`] there is [`grad_check_module`].
 ///
 /// # Errors
 ///
-/// Whatever the graph refuses; [`RunError::MissingInput`](crate::RunError::MissingInput) where
-/// `build` reads anything but its operands.
+/// Any error of the graph; [`RunError::MissingInput`](crate::RunError::MissingInput) if `build`
+/// reads anything other than its operands.
 ///
 /// ```
 /// use wgrad::{DType, Meta, testing::{Domain, GRAD_CHECK_BOUNDS, grad_check}};
 ///
-/// // softplus, as one may write it oneself
+/// // softplus, written by hand
 /// let x = Domain::Range(-2.0, 2.0).fill(&Meta::new([3, 4], DType::F32), 1);
 /// let [first, second] = grad_check(&[x], |_, x| (x[0].exp() + 1.0).log())?.expect("x is a float");
 /// assert!(first.error() < GRAD_CHECK_BOUNDS[0], "{first:?}");
@@ -86,14 +86,15 @@ pub fn grad_check(
     slopes_at(y, &point)
 }
 
-/// As [`grad_check`], of a layer in training: by its operand and by all its parameters.
+/// Same as [`grad_check`], for a layer in training mode: with respect to its operand and all its
+/// parameters.
 ///
-/// Parameters hold random numbers between -1 and 1, other variables what they begin with. Random
+/// Parameters hold random numbers between -1 and 1, other variables their initial values. Random
 /// layers draw the same numbers throughout.
 ///
 /// # Errors
 ///
-/// Whatever the layer does wrong.
+/// Any error of the layer.
 ///
 /// ```
 /// use wgrad::{DType, Meta, nn::Dense, testing::{Domain, GRAD_CHECK_BOUNDS, grad_check_module}};
@@ -128,13 +129,13 @@ pub fn grad_check_module(layer: &dyn Module, x: &Array64) -> Result<Option<[Grad
     slopes_at(y, &point)
 }
 
-/// A value of the point that derivatives are taken at.
+/// An input or variable at the point where derivatives are taken.
 struct Given<'g> {
-    /// Of the input, or path of the variable.
+    /// Name of the input, or path of the variable.
     name: String,
     tensor: Tensor<'g>,
     value: Array64,
-    /// Whether derivatives by it are taken.
+    /// Whether derivatives with respect to it are taken.
     is_moved: bool,
 }
 
@@ -201,16 +202,16 @@ fn slopes_at<'g>(y: Tensor<'g>, given: &[Given<'g>]) -> Result<Option<[GradCheck
 }
 
 impl Sample {
-    /// Compares first and second derivatives along random directions; `None` where the sample
-    /// has nothing to compare.
+    /// Compares first and second derivatives along random directions; `None` if the sample has
+    /// nothing to compare.
     ///
     /// The first is that of `<c, y(x)>` for a random `c`. The second is that of `<e, g(x, c)>`,
-    /// where `g` are the cotangents of the operands and `e` is random, by the operands and by
-    /// `c`.
+    /// where `g` are the cotangents of the operands and `e` is random, with respect to the operands
+    /// and `c`.
     ///
     /// # Errors
     ///
-    /// Whatever the graph refuses.
+    /// Any error of the graph.
     pub fn grad_check(&self) -> Result<Option<[GradCheck; 2]>, Error> {
         match self.gradient {
             Gradient::Smooth => {
@@ -220,11 +221,11 @@ impl Sample {
         }
     }
 
-    /// The cotangent of the operand that a convention speaks of: by autodiff, and as agreed.
+    /// The cotangent of an operand whose value is a convention: from autodiff, and as specified.
     ///
     /// # Errors
     ///
-    /// Whatever the graph refuses.
+    /// Any error of the graph.
     pub fn at_kink(&self) -> Result<Option<[Vec<f64>; 2]>, Error> {
         let Gradient::Convention { operand, values } = &self.gradient else { return Ok(None) };
         let graph = Graph::new();

@@ -1,4 +1,4 @@
-//! What tests and `verify` share: samples, the error a device is allowed, and how it is measured.
+//! Test support shared with `verify`: samples, error bounds, and comparison.
 
 mod compare;
 mod derivatives;
@@ -13,7 +13,7 @@ pub use gradients::{GRAD_CHECK_BOUNDS, GradCheck, grad_check, grad_check_module}
 
 use crate::{functions, ops};
 
-/// The samples of every operation, and of every function that is written in operations.
+/// The samples of every operation, and of every function composed of operations.
 pub fn samples() -> Vec<Sample> {
     [ops::samples(), functions::samples()].concat()
 }

@@ -1,29 +1,29 @@
-//! Which class was taken for which.
+//! Confusion matrices.
 
 use std::collections::BTreeMap;
 
-/// Counts of predictions, by true class and by predicted class.
+/// Counts of predictions, by true class and predicted class.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Confusion {
     classes: usize,
-    /// By true and predicted class; only those that occur, for there may be very many classes.
+    /// By true and predicted class; sparse, since there may be very many classes.
     counts: BTreeMap<[usize; 2], usize>,
 }
 
 impl Confusion {
-    /// Without any predictions yet.
+    /// Creates an empty matrix.
     pub fn new(classes: usize) -> Self {
         Confusion { classes, counts: BTreeMap::new() }
     }
 
-    /// Counts one prediction; a class that does not exist is not counted.
+    /// Counts one prediction; invalid classes are ignored.
     pub fn add(&mut self, truth: usize, prediction: usize) {
         if truth < self.classes && prediction < self.classes {
             *self.counts.entry([truth, prediction]).or_default() += 1;
         }
     }
 
-    /// For each true class, how often each class was predicted.
+    /// For each true class, the number of predictions of each class.
     pub fn rows(&self) -> impl Iterator<Item = Vec<usize>> {
         (0..self.classes).map(|truth| {
             let mut row = vec![0; self.classes];
@@ -39,7 +39,7 @@ impl Confusion {
         self.counts.values().sum()
     }
 
-    /// The share that was right; 0 of none.
+    /// The fraction of correct predictions; 0 if there are none.
     pub fn accuracy(&self) -> f64 {
         let hits = self.counts.iter().filter(|([truth, prediction], _)| truth == prediction);
         let right: usize = hits.map(|(_, count)| count).sum();
@@ -48,7 +48,7 @@ impl Confusion {
 }
 
 impl std::fmt::Display for Confusion {
-    /// A table with a row for each true class, ending in the share of it that was right.
+    /// A table with a row per true class, ending in the fraction of correct predictions.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{:>5}", "")?;
         (0..self.classes).try_for_each(|class| write!(f, "{class:>5}"))?;

@@ -1,8 +1,8 @@
 //! The training loop of a classifier.
 //!
-//! Every program is compiled and made ready before the first step: the full batch, the last
+//! Every program is compiled and prepared before the first step: for the full batch, the last
 //! batch, and those of the evaluation. Losses are read a few steps late, so no step waits for the
-//! one before.
+//! previous one.
 
 mod confusion;
 
@@ -25,7 +25,7 @@ use std::{collections::VecDeque, ops::ControlFlow, time::Instant};
 /// The scope of the model: its variables are those below `net/`.
 pub const MODEL: &str = "net";
 
-/// Trains a module that maps images to logits, by cross-entropy.
+/// Trains a module that maps images to logits, with cross-entropy.
 #[derive(Clone)]
 pub struct Trainer<'a> {
     model: &'a dyn Module,
@@ -36,73 +36,73 @@ pub struct Trainer<'a> {
     check_finite: bool,
 }
 
-/// What an epoch came to.
+/// Metrics of an epoch.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Epoch {
     /// Counted from 1.
     pub number: usize,
-    /// Mean loss over the training images, each when its batch was trained on.
+    /// Mean loss over the training images, each measured when its batch was trained on.
     pub train_loss: f64,
-    /// Mean loss over the images held out, after the epoch.
+    /// Mean loss over the held-out images, after the epoch.
     pub test_loss: f64,
-    /// Share of the images held out that is classified right, after the epoch, among those whose
-    /// label is a class of the model.
+    /// Fraction of held-out images classified correctly, after the epoch, among those whose label
+    /// is a class of the model.
     pub test_accuracy: f64,
-    /// Seconds since the training began, without compilation.
+    /// Seconds since the start of training, excluding compilation.
     pub seconds: f64,
 }
 
-/// What a training came to.
+/// Result of a training run.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Report {
     /// The epochs, in order.
     pub epochs: Vec<Epoch>,
-    /// Steps of the optimizer.
+    /// Number of optimizer steps.
     pub steps: usize,
-    /// Seconds of training and evaluation, without compilation.
+    /// Seconds of training and evaluation, excluding compilation.
     pub seconds: f64,
-    /// How the images held out are classified at the end; those whose label is no class of the
+    /// Confusion matrix of the held-out images at the end; those whose label is not a class of the
     /// model are not counted.
     pub confusion: Confusion,
 }
 
-/// A program for each number of rows that occurs.
+/// One program per batch size.
 struct Programs(Vec<(usize, Program)>);
 
 impl<'a> Trainer<'a> {
-    /// For 10 epochs in batches of 32, shuffled by seed 0.
+    /// Uses 10 epochs with batches of 32, shuffled with seed 0.
     pub fn new(model: &'a dyn Module, optimizer: &'a dyn Optimizer) -> Self {
         Trainer { model, optimizer, epochs: 10, batch: 32, seed: 0, check_finite: false }
     }
 
-    /// Sets how often every image is trained on.
+    /// Sets the number of passes over the training images.
     pub fn epochs(self, epochs: usize) -> Self {
         Trainer { epochs, ..self }
     }
 
-    /// Sets the number of images a step, at least one.
+    /// Sets the number of images per step, at least one.
     pub fn batch(self, batch: usize) -> Self {
         Trainer { batch: batch.max(1), ..self }
     }
 
-    /// Sets the seed of the order of images. Initial weights have that of the store.
+    /// Sets the seed of the shuffling. Initial weights use the seed of the store.
     pub fn seed(self, seed: u64) -> Self {
         Trainer { seed, ..self }
     }
 
-    /// Sets whether the training stops at the first NaN or infinity: see
-    /// [`Graph::check_finite`]. It is slow.
+    /// Sets whether training stops at the first NaN or infinity: see [`Graph::check_finite`]. It is
+    /// slow.
     pub fn check_finite(self, check_finite: bool) -> Self {
         Trainer { check_finite, ..self }
     }
 
-    /// The program of one training step on this many rows, whose output is the mean loss.
+    /// Compiles one training step on this many rows, whose output is the mean loss.
     ///
     /// # Errors
     ///
-    /// A mistake in the model; a [`CompileError`](crate::CompileError).
+    /// An error in the model; a [`CompileError`](crate::CompileError).
     pub fn step(&self, device: &Device, data: &Dataset, rows: usize) -> Result<Program, Error> {
         let graph = self.graph();
         let mut cx = Scope::new(&graph, Mode::Train);
@@ -112,7 +112,7 @@ impl<'a> Trainer<'a> {
         graph.compile(device, &[loss])
     }
 
-    /// The program of an evaluation, whose outputs are the mean loss and the predicted classes.
+    /// Compiles the evaluation, whose outputs are the mean loss and the predicted classes.
     fn evaluation(&self, device: &Device, data: &Dataset, rows: usize) -> Result<Program, Error> {
         let graph = self.graph();
         let (logits, labels) = self.logits(&mut Scope::new(&graph, Mode::Eval), data, rows);
@@ -128,7 +128,7 @@ impl<'a> Trainer<'a> {
         graph
     }
 
-    /// The classes that the model tells apart; labels may be any numbers.
+    /// Number of classes of the model; labels may be arbitrary numbers.
     fn classes(&self, data: &Dataset) -> usize {
         let graph = Graph::new();
         let (logits, _) = self.logits(&mut Scope::new(&graph, Mode::Eval), data, 1);
@@ -150,11 +150,11 @@ impl<'a> Trainer<'a> {
 
     /// Trains the variables of a store, and evaluates after every epoch.
     ///
-    /// `on_epoch` sees each epoch as it ends, and may end the training.
+    /// `on_epoch` is called after each epoch, and may stop the training.
     ///
     /// # Errors
     ///
-    /// A mistake in the model, and whatever the device reports.
+    /// An error in the model, and any error of the device.
     pub fn fit(
         &self,
         device: &Device,
@@ -162,9 +162,9 @@ impl<'a> Trainer<'a> {
         (train, test): (&Dataset, &Dataset),
         on_epoch: &mut dyn FnMut(&Epoch) -> ControlFlow<()>,
     ) -> Result<Report, Error> {
-        /// Rows an evaluation takes at once; more would only cost memory.
+        /// Rows evaluated at once; more would only use more memory.
         const EVALUATED: usize = 1024;
-        /// Steps after which a loss is read: as many as are in flight.
+        /// Number of steps after which a loss is read, equal to the number of runs in flight.
         const LATE: usize = 3;
         let loader = Loader::new(train.len(), self.batch, self.seed);
         let steps = Programs::new(data::sizes(train.len(), self.batch), variables, |rows| {
@@ -222,7 +222,7 @@ fn summed(step: Option<(usize, Outputs)>) -> Result<f64, Error> {
     Ok(rows as f64 * outputs.get(0)?.read_f64()?.iter().sum::<f64>())
 }
 
-/// The mean loss over a set, and how it is classified.
+/// The mean loss over a set, and its confusion matrix.
 fn evaluate(
     programs: &Programs,
     variables: &Variables,
@@ -261,7 +261,8 @@ impl Programs {
 
     fn run(&self, variables: &Variables, data: &Dataset) -> Result<Outputs, Error> {
         let program = self.0.iter().find(|(rows, _)| *rows == data.len());
-        // Sizes are computed from the same numbers as batches; this is for who changes one.
+        // Sizes are computed from the same numbers as batches; this guards against changing only
+        // one.
         let (_, program) = program.ok_or_else(|| crate::VariableError::Length {
             len: data.len(),
             shape: data.inputs().shape().clone(),

@@ -5,7 +5,8 @@ use crate::{
     optim::Adam,
 };
 
-/// Points of the plane, and whether their coordinates have one sign: not linearly separable.
+/// Points in the plane, labeled by whether their coordinates have the same sign: not linearly
+/// separable.
 fn exclusive_or() -> Result<Dataset, Error> {
     let at = |i: usize| (i as f32 + 0.5) / 4.0 - 1.0;
     let points: Vec<[f32; 2]> = (0..64).map(|i| [at(i / 8), at(i % 8)]).collect();

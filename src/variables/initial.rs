@@ -1,7 +1,7 @@
-//! Values of variables before the first run.
+//! Initial values of variables.
 //!
-//! They are made on the host, from the seed of the store and the path of the variable: the same
-//! bits on every device, whatever else there is in the model.
+//! They are generated on the host, from the seed of the store and the path of the variable: bitwise
+//! identical on every device, independent of the rest of the model.
 
 use crate::{
     array::Array,
@@ -11,11 +11,12 @@ use crate::{
     shape::{Meta, Shape},
 };
 
-/// The values for a variable of this path in a store of this seed.
+/// The initial values of the variable at this path in a store with this seed.
 ///
 /// # Errors
 ///
-/// [`VariableError::Missing`] for [`RowLengths`](Init::RowLengths), which takes another variable.
+/// [`VariableError::Missing`] for [`RowLengths`](Init::RowLengths), which depends on another
+/// variable.
 pub(crate) fn values(init: Init, meta: &Meta, seed: u64, path: &str) -> Result<Array, Error> {
     let key = key(seed, path);
     let (fan_in, fan_out) = fans(&meta.shape);
@@ -52,7 +53,7 @@ pub(crate) fn values(init: Init, meta: &Meta, seed: u64, path: &str) -> Result<A
     Array::from_f64(meta.clone(), &values)
 }
 
-/// The path of the variable of this name in the same scope.
+/// The path of the variable with this name in the same scope.
 pub(crate) fn beside(path: &str, name: &str) -> String {
     match path.rsplit_once('/') {
         Some((scope, _)) => format!("{scope}/{name}"),
@@ -60,11 +61,11 @@ pub(crate) fn beside(path: &str, name: &str) -> String {
     }
 }
 
-/// Values for [`Init::RowLengths`] of this variable.
+/// Values of [`Init::RowLengths`] for this variable.
 ///
 /// # Errors
 ///
-/// As for [`Array::from_f64`], where there is not one length for each row.
+/// Same as [`Array::from_f64`], if there is not one length per row.
 pub(crate) fn row_lengths(meta: &Meta, of: &Array) -> Result<Array, Error> {
     let (rows, values) = (of.shape().dims().first().copied().unwrap_or(1), of.to_f64());
     let columns = values.len() / rows.max(1);
@@ -76,7 +77,7 @@ pub(crate) fn row_lengths(meta: &Meta, of: &Array) -> Result<Array, Error> {
     Array::from_f64(meta.clone(), &lengths)
 }
 
-/// Inputs that meet in one output, and outputs that one input reaches.
+/// Fan-in and fan-out: inputs per output, and outputs per input.
 fn fans(shape: &Shape) -> (f64, f64) {
     let (fan_in, fan_out) = match *shape.dims() {
         [] => (1, 1),
@@ -89,7 +90,7 @@ fn fans(shape: &Shape) -> (f64, f64) {
     (fan_in.max(1) as f64, fan_out.max(1) as f64)
 }
 
-/// A key of Philox for a path: the seed, and FNV-1a of the path.
+/// A Philox key for a path: the seed, and FNV-1a of the path.
 fn key(seed: u64, path: &str) -> [u32; 2] {
     let hash = path.bytes().fold(0xCBF2_9CE4_8422_2325_u64, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01B3)

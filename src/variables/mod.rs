@@ -1,7 +1,7 @@
 //! The store of variables: parameters, optimizer moments, counters, random seeds.
 //!
-//! A program finds its variables by path. Between runs their values stay on the device that
-//! computed them; whoever asks gets a copy on the host, and whoever sets one writes there.
+//! A program looks up its variables by path. Between runs their values stay on the device that
+//! computed them; reading one copies it to the host, and setting one writes to the device.
 
 pub(crate) mod initial;
 
@@ -18,26 +18,26 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-/// Values that outlive runs, by path. One store may serve many programs and threads.
+/// Values that persist between runs, by path. One store may serve many programs and threads.
 ///
-/// A run holds the lock of the store: on the CPU and the reference until it is done, on a GPU
-/// while it submits. So runs over one store follow one another, in whatever order threads arrive,
-/// and every other call sees the values from before a run or from after it, never some of each:
-/// a thread may save a snapshot while others train. Reading from a GPU waits with the lock held
-/// for what was submitted. Threads that shall not wait for one another have a store each.
+/// A run holds the lock of the store: on the CPU and the reference device until it finishes, on a
+/// GPU while it submits. So runs over one store are serialized, in the order threads arrive, and
+/// every other call sees the values from before a run or from after it, never a mixture: a thread
+/// may save a snapshot while others train. Reading from a GPU waits for submitted work while
+/// holding the lock. Threads that must not wait for each other need separate stores.
 #[derive(Debug, Default)]
 pub struct Variables {
     store: Mutex<Store>,
 }
 
-/// What is behind the lock.
+/// The data behind the lock.
 #[derive(Debug, Default)]
 pub(crate) struct Store {
     seed: u64,
     entries: BTreeMap<String, Entry>,
 }
 
-/// A variable, and its value where it is.
+/// A variable and its value.
 #[derive(Debug)]
 pub(crate) struct Entry {
     pub meta: Meta,
@@ -51,74 +51,72 @@ impl Variables {
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, Store> {
-        // The store is consistent between statements; a panic elsewhere does not spoil it.
+        // The store is consistent between statements; a panic elsewhere does not corrupt it.
         self.store.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The paths, in order.
+    /// All paths, sorted.
     pub fn paths(&self) -> Vec<String> {
         self.lock().entries.keys().cloned().collect()
     }
 
-    /// Shape and element type of a variable, if there is one of this path.
+    /// Shape and element type of the variable at this path, if it exists.
     pub fn meta(&self, path: &str) -> Option<Meta> {
         self.lock().entries.get(path).map(|entry| entry.meta.clone())
     }
 
-    /// A copy of a value.
+    /// Copies a value to the host.
     ///
     /// # Errors
     ///
-    /// [`VariableError::Missing`]; a [`DeviceError`](crate::DeviceError) where it cannot be read
-    /// back.
+    /// [`VariableError::Missing`]; a [`DeviceError`](crate::DeviceError) if it cannot be read back.
     pub fn get(&self, path: &str) -> Result<Array, Error> {
         self.lock().get(path)
     }
 
-    /// Copies of all values, in order of path.
+    /// Copies all values to the host, ordered by path.
     ///
     /// # Errors
     ///
-    /// As for [`get`](Self::get).
+    /// Same as [`get`](Self::get).
     pub fn to_arrays(&self) -> Result<Vec<(String, Array)>, Error> {
         self.to_arrays_below("")
     }
 
-    /// Copies of all values whose path starts with `prefix`, in order of path; no run comes in
-    /// between.
+    /// Copies all values whose path starts with `prefix`, ordered by path, with no run in between.
     ///
     /// # Errors
     ///
-    /// As for [`get`](Self::get).
+    /// Same as [`get`](Self::get).
     pub fn to_arrays_below(&self, prefix: &str) -> Result<Vec<(String, Array)>, Error> {
         let store = self.lock();
         let chosen = store.entries.iter().filter(|(path, _)| path.starts_with(prefix));
         chosen.map(|(path, entry)| Ok((path.clone(), entry.read()?))).collect()
     }
 
-    /// Sets a value, new or old. An old one stays on its device: setting it creates nothing there
-    /// and does not wait.
+    /// Sets a new or existing value. An existing one stays on its device: setting it allocates
+    /// nothing there and does not wait.
     ///
     /// # Errors
     ///
-    /// [`VariableError::Mismatch`] where the path has another shape or type.
+    /// [`VariableError::Mismatch`] if the path has another shape or type.
     pub fn set(&self, path: &str, value: Array) -> Result<(), Error> {
         self.set_all([(path.to_owned(), value)])
     }
 
-    /// Sets all these values, as [`set`](Self::set) does, or none; no run comes in between.
+    /// Sets all these values, as [`set`](Self::set) does, or none, with no run in between.
     ///
     /// # Errors
     ///
-    /// [`VariableError::Mismatch`] where a path has another shape or type, in the store or in an
-    /// earlier one of these.
+    /// [`VariableError::Mismatch`] if a path has another shape or type, in the store or earlier in
+    /// `values`.
     pub fn set_all(&self, values: impl IntoIterator<Item = (String, Array)>) -> Result<(), Error> {
         let mut set: BTreeMap<String, Array> = BTreeMap::new();
         let mismatch = |path: String, expected: &Meta, is: &Meta| {
             let (expected, is) = (expected.clone(), is.clone());
             Err(VariableError::Mismatch { path, expected, is }.into())
         };
-        // Whatever makes the values runs before the lock is taken: it may use the store.
+        // The iterator runs before the lock is taken: it may use the store itself.
         for (path, value) in values {
             if let Some(known) = set.get(&path)
                 && known.meta() != value.meta()
@@ -156,13 +154,13 @@ impl Variables {
 }
 
 impl Store {
-    /// Makes the variables that are missing.
+    /// Initializes missing variables.
     ///
     /// # Errors
     ///
-    /// [`VariableError::Mismatch`] where one has another shape or type than declared.
+    /// [`VariableError::Mismatch`] if one has another shape or type than declared.
     pub fn ensure(&mut self, declared: &[(String, Declaration)]) -> Result<(), Error> {
-        // What is made of other variables comes behind them.
+        // Variables initialized from others come last.
         let depends = |d: &&(String, Declaration)| matches!(d.1.init, Init::RowLengths(_));
         let (last, first): (Vec<_>, Vec<_>) = declared.iter().partition(depends);
         for (path, Declaration { meta, init }) in first.into_iter().chain(last) {
@@ -191,7 +189,7 @@ impl Store {
         Ok(())
     }
 
-    /// A copy of a value on the host.
+    /// Copies a value to the host.
     pub fn get(&self, path: &str) -> Result<Array, Error> {
         self.entry(path)?.read()
     }
@@ -201,7 +199,7 @@ impl Store {
         self.entries.get(path).ok_or_else(|| VariableError::Missing(path.to_owned()).into())
     }
 
-    /// Replaces a value by another of the same type, wherever that is.
+    /// Replaces a value with another one of the same type, at any location.
     pub fn place(&mut self, path: &str, data: impl Resident + 'static) {
         if let Some(entry) = self.entries.get_mut(path) {
             entry.data = Arc::new(data);
@@ -210,14 +208,14 @@ impl Store {
 }
 
 impl Entry {
-    /// A copy on the host.
+    /// Copies the value to the host.
     pub fn read(&self) -> Result<Array, Error> {
         self.data.read_blocking(&self.meta)
     }
 
-    /// Takes a value of the same type, where the old one is.
+    /// Replaces the value in place with another one of the same type.
     fn write(&mut self, value: Array) {
-        // On the host, or where the device is lost, the new value takes the place of the old one.
+        // On the host, or if the device is lost, the new value replaces the old one.
         if !self.data.write(value.words()) {
             self.data = Arc::new(value);
         }

@@ -1,5 +1,5 @@
-//! Shaders outside of any plan, on a device of their own: one that is opened with everything the
-//! adapter has, experimental units of matrices included.
+//! Runs shaders directly, on a separate device opened with all features of the adapter, including
+//! experimental matrix units.
 
 use crate::{
     error::{DeviceError, Error},
@@ -12,19 +12,19 @@ use std::{
 };
 use wgpu::{BufferUsages, Features};
 
-/// An adapter, opened for ceilings.
+/// An adapter opened for measuring ceilings.
 pub(super) struct Bare {
     device: wgpu::Device,
     queue: wgpu::Queue,
     pub limits: wgpu::Limits,
-    /// Whether f16 is among the types of its shaders.
+    /// Whether its shaders support f16.
     pub has_f16: bool,
-    /// Invocations of the subgroups that multiply 16 × 16 matrices of f16, if there are such units.
+    /// Subgroup size for 16 × 16 matrix products in f16, if there are units for them.
     pub matrix_lanes: Option<u32>,
     clock: Option<Clock>,
 }
 
-/// The device's own clock, read before and after a pass.
+/// GPU timestamps before and after a pass.
 struct Clock {
     queries: wgpu::QuerySet,
     resolved: wgpu::Buffer,
@@ -37,7 +37,7 @@ pub(super) struct Kernel {
 }
 
 impl Bare {
-    /// Opens the adapter of a device once more.
+    /// Opens the adapter of a device again.
     pub fn open(gpu: &GpuDevice) -> Result<Self, Error> {
         let adapter = gpu.adapter();
         let (offered, info) = (adapter.features(), adapter.get_info());
@@ -63,7 +63,7 @@ impl Bare {
             adapter: info.name.clone(),
             message: error.to_string(),
         })?;
-        // What goes wrong is seen in scopes and results; without a handler wgpu panics.
+        // Errors are caught by scopes and results; without a handler wgpu panics.
         device.on_uncaptured_error(std::sync::Arc::new(|_| ()));
         let clock = features.contains(Features::TIMESTAMP_QUERY).then(|| Clock {
             queries: device.create_query_set(&wgpu::QuerySetDescriptor {
@@ -82,7 +82,7 @@ impl Bare {
         Ok(Bare { device, queue, limits, has_f16, matrix_lanes, clock })
     }
 
-    /// A buffer that shaders read and write.
+    /// Creates a buffer that shaders read and write.
     pub fn storage(&self, bytes: u64) -> Result<wgpu::Buffer, Error> {
         let usage = BufferUsages::STORAGE | BufferUsages::COPY_SRC | BufferUsages::COPY_DST;
         self.scoped(|| {
@@ -97,7 +97,7 @@ impl Bare {
         })
     }
 
-    /// A buffer of words that are the same for a whole dispatch.
+    /// Creates a uniform buffer with these words.
     pub fn uniform(&self, words: &[u32]) -> wgpu::Buffer {
         let buffer = self.device.create_buffer(&wgpu::BufferDescriptor {
             label: None,
@@ -109,12 +109,12 @@ impl Bare {
         buffer
     }
 
-    /// Puts words into a buffer.
+    /// Writes words to a buffer.
     pub fn write(&self, buffer: &wgpu::Buffer, words: &[u32]) {
         self.queue.write_buffer(buffer, 0, bytemuck::cast_slice(words));
     }
 
-    /// Compiles a shader and binds its buffers in order, the first at this number.
+    /// Compiles a shader and binds its buffers in order, starting with binding `first`.
     pub fn kernel(
         &self,
         text: Cow<'_, str>,
@@ -152,8 +152,8 @@ impl Bare {
         })
     }
 
-    /// Runs a shader so many times in one pass and waits; how long the pass took by the device's own
-    /// clock, or by ours where it has none.
+    /// Runs a shader `times` times in one pass and waits; returns the duration of the pass
+    /// according to GPU timestamps, or to the host's clock if there are none.
     pub fn pass(&self, kernel: &Kernel, groups: u32, times: u32) -> Result<Duration, Error> {
         let begin = Instant::now();
         let mut encoder = self.device.create_command_encoder(&Default::default());
@@ -178,11 +178,11 @@ impl Bare {
         let ticks: Vec<u64> = bytemuck::pod_collect_to_vec(&self.read(&clock.resolved, 16)?);
         let nanoseconds =
             ticks[1].saturating_sub(ticks[0]) as f64 * f64::from(self.queue.get_timestamp_period());
-        // A clock that stands still is none.
+        // Equal timestamps are not usable.
         if nanoseconds > 0.0 { Ok(Duration::from_secs_f64(nanoseconds * 1e-9)) } else { Ok(ours) }
     }
 
-    /// The same, and how long it took by our clock, from recording until it is known to be done.
+    /// The same, timed by the host's clock from recording until completion is known.
     pub fn wall(&self, kernel: &Kernel, times: u32) -> Result<Duration, Error> {
         let begin = Instant::now();
         let mut encoder = self.device.create_command_encoder(&Default::default());
@@ -196,7 +196,7 @@ impl Bare {
         Ok(begin.elapsed())
     }
 
-    /// Sends words to a buffer and waits until they are there.
+    /// Uploads words to a buffer and waits for completion.
     pub fn upload(&self, buffer: &wgpu::Buffer, words: &[u32]) -> Result<Duration, Error> {
         let begin = Instant::now();
         self.write(buffer, words);
@@ -205,13 +205,13 @@ impl Bare {
         Ok(begin.elapsed())
     }
 
-    /// The first bytes of a buffer.
+    /// Reads the first bytes of a buffer.
     pub fn read(&self, buffer: &wgpu::Buffer, bytes: u64) -> Result<Vec<u8>, Error> {
         let staging = self.staging(bytes)?;
         self.fetch(buffer, &staging, bytes)
     }
 
-    /// A buffer that [`fetch`](Self::fetch) copies to.
+    /// Creates a buffer that [`fetch`](Self::fetch) copies to.
     pub fn staging(&self, bytes: u64) -> Result<wgpu::Buffer, Error> {
         let usage = BufferUsages::MAP_READ | BufferUsages::COPY_DST;
         self.scoped(|| {
@@ -225,7 +225,7 @@ impl Bare {
         })
     }
 
-    /// The first bytes of a buffer, through another.
+    /// Reads the first bytes of a buffer through a staging buffer.
     pub fn fetch(
         &self,
         from: &wgpu::Buffer,
@@ -258,7 +258,7 @@ impl Bare {
             .map_err(|error| DeviceError::Reported { message: error.to_string() }.into())
     }
 
-    /// What `create` makes, or what the device says against it.
+    /// Runs `create` and returns any error that the device reports for it.
     fn scoped<T>(&self, create: impl FnOnce() -> T) -> Result<T, Error> {
         use wgpu::ErrorFilter::{Internal, OutOfMemory, Validation};
         let scopes =
@@ -281,8 +281,8 @@ fn is_f16_to_f32(unit: &wgpu::CooperativeMatrixProperties) -> bool {
 #[expect(unsafe_code, reason = "wgpu calls a feature unsafe that it may still get wrong")]
 fn experimental(is_wanted: bool) -> wgpu::ExperimentalFeatures {
     match is_wanted {
-        // SAFETY: the only shader that uses it is `shaders/ceilings/matrix.wgsl`, which stays within
-        // its buffers, on a device that serves for nothing else.
+        // SAFETY: the only shader that uses it is `shaders/ceilings/matrix.wgsl`, which stays
+        // within its buffers, on a device that is used for nothing else.
         true => unsafe { wgpu::ExperimentalFeatures::enabled() },
         false => wgpu::ExperimentalFeatures::disabled(),
     }

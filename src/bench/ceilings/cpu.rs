@@ -1,4 +1,4 @@
-//! The ceilings of the processor, on all threads of the device.
+//! The ceilings of the CPU, on all threads of the device.
 
 use super::{Found, Limit, dots};
 use crate::cpu::{CpuDevice, each};
@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Bytes that each pass over memory touches: eight times the 32 MiB of a large last-level cache.
+/// Bytes touched by each pass over memory: eight times the 32 MiB of a large last-level cache.
 const ARRAY_BYTES: usize = 256 << 20;
 
 pub(super) fn measure(device: &CpuDevice, seconds: f64) -> Vec<Found> {
@@ -21,9 +21,10 @@ pub(super) fn measure(device: &CpuDevice, seconds: f64) -> Vec<Found> {
     })
 }
 
-/// The best rate of several passes: `pass` runs on every thread at once and says how much it did.
+/// The best rate of several passes: `pass` runs on every thread at once and returns its work and
+/// time.
 fn best(seconds: f64, mut pass: impl FnMut(u64) -> (f64, Duration)) -> f64 {
-    // Long beside what it costs to wake threads, and short, so that some are not interrupted.
+    // Long compared with waking threads, but short enough that some passes are not interrupted.
     let mut rounds = 1 << 10;
     while pass(rounds).1 < Duration::from_millis(2) && rounds < 1 << 40 {
         rounds *= 2;
@@ -36,7 +37,7 @@ fn best(seconds: f64, mut pass: impl FnMut(u64) -> (f64, Duration)) -> f64 {
     best
 }
 
-/// Runs `work` once on every thread at the same time, and how long all took.
+/// Runs `work` on every thread simultaneously and returns the total time.
 fn on_all<T: Send>(device: &CpuDevice, jobs: &mut [T], work: impl Fn(&mut T) + Sync) -> Duration {
     debug_assert_eq!(jobs.len(), device.threads());
     let begin = Instant::now();
@@ -44,23 +45,24 @@ fn on_all<T: Send>(device: &CpuDevice, jobs: &mut [T], work: impl Fn(&mut T) + S
     begin.elapsed()
 }
 
-/// Independent accumulators: enough for two units of five cycles each, few enough for 16 registers.
+/// Independent accumulators: enough for two units with a latency of five cycles, few enough for 16
+/// registers.
 const CHAINS: usize = 12;
 
-/// `x + 1` by fused multiply-adds, so often that the result says how often.
+/// Increments `x` by fused multiply-adds, so that the result equals their number.
 struct Fma {
     rounds: u64,
 }
 
 impl WithSimd for Fma {
-    /// What each lane gives, and how many lanes there are.
+    /// The value of each lane, and the number of lanes.
     type Output = (f32, usize);
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) -> (f32, usize) {
         let one = simd.splat_f32s(black_box(1.0));
         let mut x = [simd.splat_f32s(0.0); CHAINS];
-        // Whole numbers are exact up to 2^24, so lanes begin anew before that.
+        // Integers are exact in f32 up to 2^24, so the lanes are reset before that.
         let mut left = self.rounds;
         let mut last = 0.0;
         while left > 0 {
@@ -117,7 +119,7 @@ fn dot(device: &CpuDevice, seconds: f64) -> Found {
     }
 }
 
-/// Reading, writing and copying, the threads side by side on parts of two arrays.
+/// Measures reading, writing and copying, with the threads working on separate parts of two arrays.
 fn memory(device: &CpuDevice, seconds: f64) -> Vec<Found> {
     let words = ARRAY_BYTES / 8 / device.threads();
     let mut parts: Vec<(Vec<u64>, Vec<u64>)> =
@@ -133,7 +135,7 @@ fn memory(device: &CpuDevice, seconds: f64) -> Vec<Found> {
     };
     vec![
         timed(Limit::Read, bytes, |(a, _)| {
-            // Several sums at once: one alone would wait for itself.
+            // Several independent sums: a single one would be limited by latency.
             let sum = Arch::new().dispatch(|| a.iter().fold(0u64, |sum, &x| sum.wrapping_add(x)));
             assert_eq!(black_box(sum), a.len() as u64, "the sum of ones");
         }),
@@ -147,8 +149,8 @@ fn memory(device: &CpuDevice, seconds: f64) -> Vec<Found> {
     ]
 }
 
-/// Cycles a second, by a chain of additions and exclusive ors each of which waits for the one before
-/// and takes one cycle.
+/// Cycles per second, from a chain of dependent additions and exclusive ors that take one cycle
+/// each.
 fn clock(seconds: f64) -> Found {
     const LINKS: u32 = 32;
     let (mut x, begin, mut best) = (black_box(1u64), Instant::now(), 0.0f64);

@@ -1,21 +1,21 @@
-//! Products of bytes, by the best instruction this processor has for them.
+//! Products of bytes, with the best instruction this CPU has for them.
 
 use std::hint::black_box;
 
 /// A loop of products of bytes.
 pub(super) struct Kernel {
-    /// Which instruction.
+    /// Name of the instruction.
     pub name: &'static str,
-    /// Operations a round: a product and an addition are two.
+    /// Operations per round: a multiply-add counts as two.
     pub operations: usize,
-    /// Runs so many rounds, and says whether the sums are right.
+    /// Runs this many rounds, and returns whether the sums are correct.
     pub run: fn(u64) -> bool,
 }
 
-/// Accumulators: enough for two units of five cycles each.
+/// Accumulators: enough for two units with a latency of five cycles.
 const CHAINS: usize = 12;
 
-/// The fastest that runs here.
+/// The fastest kernel supported by this CPU.
 pub(super) fn best() -> Kernel {
     #[cfg(target_arch = "x86_64")]
     {
@@ -37,12 +37,12 @@ pub(super) fn best() -> Kernel {
     Kernel { name: "as compiled", operations: 2 * 16 * CHAINS, run: plain }
 }
 
-/// What every sum of `rounds` products of four ones is, in 32 bits that wrap.
+/// The expected sum of `rounds` products of four ones, in wrapping 32-bit arithmetic.
 fn expected(rounds: u64) -> i32 {
     (4 * rounds) as i32
 }
 
-/// Without an instruction of its own.
+/// Without a dedicated instruction.
 fn plain(rounds: u64) -> bool {
     let (a, b) = (black_box([1i8; 16]), black_box([1i8; 16]));
     let mut sums = [[0i32; 4]; CHAINS];
@@ -63,12 +63,12 @@ mod x86 {
     use std::arch::x86_64::*;
 
     pub(super) fn vnni(rounds: u64) -> bool {
-        // SAFETY: chosen only where the processor was seen to have both features.
+        // SAFETY: selected only if the CPU was detected to have both features.
         unsafe { vnni_loop(rounds) }
     }
 
     pub(super) fn avx2(rounds: u64) -> bool {
-        // SAFETY: chosen only where the processor was seen to have the feature.
+        // SAFETY: selected only if the CPU was detected to have the feature.
         unsafe { avx2_loop(rounds) }
     }
 
@@ -89,7 +89,7 @@ mod x86 {
     fn avx2_loop(rounds: u64) -> bool {
         let (bytes, pairs) = (_mm256_set1_epi8(black_box(1)), _mm256_set1_epi16(1));
         let mut sums = [_mm256_setzero_si256(); CHAINS];
-        // What each product takes changes with its sum, or it would be taken out of the loop.
+        // The operand is opaque in each round, or the products would be hoisted out of the loop.
         let mut turn = bytes;
         for _ in 0..rounds {
             for sums in &mut sums {

@@ -1,4 +1,4 @@
-//! The ceilings of a graphics adapter.
+//! The ceilings of a GPU.
 
 use super::{
     Found, Limit,
@@ -14,7 +14,7 @@ macro_rules! file {
     };
 }
 
-/// Invocations of a workgroup of each shader that calculates or moves.
+/// Workgroup size of the arithmetic and memory shaders.
 const INVOCATIONS: u32 = 256;
 
 pub(super) fn measure(gpu: &GpuDevice, seconds: f64) -> Result<Vec<Found>, Error> {
@@ -24,7 +24,7 @@ pub(super) fn measure(gpu: &GpuDevice, seconds: f64) -> Result<Vec<Found>, Error
     let mut found = Vec::new();
     let mut note = |limits: &[Limit], measured: Result<Vec<Found>, Error>| match measured {
         Ok(measured) => found.extend(measured),
-        // What one shader cannot do says nothing about the next.
+        // The failure of one shader says nothing about the next.
         Err(error) => found.extend(limits.iter().map(|&l| Found::none(l, one_line(&error)))),
     };
     note(&[Limit::FmaF32], fma(&bare, Elem::F32, share));
@@ -42,20 +42,20 @@ fn one_line(error: &Error) -> String {
     error.to_string().lines().map(str::trim).collect::<Vec<_>>().join(" ")
 }
 
-/// The type that multiply-adds are of.
+/// The element type of multiply-adds.
 #[derive(Clone, Copy, PartialEq)]
 enum Elem {
     F32,
     F16,
 }
 
-/// How long a pass should take: long beside what it costs to start it.
+/// Target duration of a pass: long compared with the overhead of starting it.
 fn wanted(seconds: f64) -> Duration {
     Duration::from_secs_f64((seconds / 8.0).min(0.05))
 }
 
-/// The shortest of several passes, and how many dispatches and groups each had: as many as it takes
-/// to be long enough.
+/// The shortest of several passes, and the numbers of workgroups and dispatches, which are
+/// increased until a pass is long enough.
 fn shortest(
     bare: &Bare,
     kernel: &Kernel,
@@ -77,7 +77,7 @@ fn shortest(
     Ok((shortest, groups, times))
 }
 
-/// Groups that fill any adapter and whose results fit any buffer.
+/// Enough workgroups to fill any adapter, whose results fit in any buffer.
 const MOST_GROUPS: u32 = 1 << 14;
 
 fn fma(bare: &Bare, elem: Elem, seconds: f64) -> Result<Vec<Found>, Error> {
@@ -92,7 +92,7 @@ fn fma(bare: &Bare, elem: Elem, seconds: f64) -> Result<Vec<Found>, Error> {
     let params = bare.uniform(&[ROUNDS, 1f32.to_bits()]);
     let kernel = bare.kernel(text.into(), &[], 0, &[&params, &y])?;
     let (seconds, groups, times) = shortest(bare, &kernel, MOST_GROUPS, seconds)?;
-    // Eight chains of four, which begin at 0 or 1 and one after another.
+    // Eight chains of four, which start at 0 or 1 and consecutive offsets.
     let sum = |start: u32| (4 * (0..8).map(|chain| start + chain + 4 * ROUNDS).sum::<u32>()) as f32;
     let last = read_last(bare, &y, groups)?;
     let is_right = last.map(f32::from_bits) == [sum(0), sum(1)];
@@ -100,7 +100,7 @@ fn fma(bare: &Bare, elem: Elem, seconds: f64) -> Result<Vec<Found>, Error> {
     Ok(vec![rate(limit, is_right, operations, seconds, groups, times)])
 }
 
-/// The last two results of so many groups.
+/// Reads the last two results of `groups` workgroups.
 fn read_last(bare: &Bare, y: &wgpu::Buffer, groups: u32) -> Result<[u32; 2], Error> {
     let bytes = bare.read(y, 4 * u64::from(INVOCATIONS * groups))?;
     let words: Vec<u32> = bytemuck::pod_collect_to_vec(&bytes);
@@ -172,7 +172,7 @@ fn matrix(bare: &Bare, seconds: f64) -> Result<Vec<Found>, Error> {
 }
 
 fn memory(bare: &Bare, is_software: bool, seconds: f64) -> Result<Vec<Found>, Error> {
-    // Ten times the caches of the largest adapters; what a processor plays itself has fewer.
+    // Ten times the caches of the largest adapters; software adapters need less.
     let wanted = if is_software { 64 << 20 } else { 512 << 20 };
     let limits = &bare.limits;
     let bytes =
@@ -203,7 +203,7 @@ fn memory(bare: &Bare, is_software: bool, seconds: f64) -> Result<Vec<Found>, Er
         timed(Limit::Read, &read, 1.0)?,
         timed(Limit::Copy, &copy, 2.0)?,
     ];
-    // What was written is what was read, and what was copied is there.
+    // The data written is the data read, and the copy has arrived.
     let totals: Vec<u32> = bytemuck::pod_collect_to_vec(&bare.read(&sums, sums.size())?);
     let total = totals.iter().fold(0u32, |sum, &part| sum.wrapping_add(part));
     bare.write(&params, &[quads, 5]);
@@ -221,10 +221,10 @@ fn memory(bare: &Bare, is_software: bool, seconds: f64) -> Result<Vec<Found>, Er
         .collect())
 }
 
-/// The median of as many as fit into the time.
+/// The median of as many measurements as fit into the time.
 fn median(seconds: f64, mut once: impl FnMut() -> Result<Duration, Error>) -> Result<f64, Error> {
     let (begin, mut times) = (Instant::now(), crate::bench::Times::default());
-    // The first makes what the others find.
+    // The first run warms up.
     once()?;
     while times.is_empty() || (begin.elapsed().as_secs_f64() < seconds && times.len() < 200) {
         times.push(once()?);

@@ -1,54 +1,54 @@
-//! The kinds of ceilings, and how they are written.
+//! The kinds of ceilings, and their formatting.
 
 use serde::{Deserialize, Serialize};
 
-/// What a ceiling is of. The text is its name in reports.
+/// The quantity a ceiling limits. The text is its name in reports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Limit {
-    /// Fused multiply-adds of f32, in operations a second; a multiply-add is two.
+    /// Fused multiply-adds in f32, in operations per second; a multiply-add counts as two.
     FmaF32,
-    /// Fused multiply-adds of f16.
+    /// Fused multiply-adds in f16.
     FmaF16,
-    /// Products of bytes, added up in 32 bits: `dot4I8Packed` on a GPU.
+    /// Products of bytes, accumulated in 32 bits: `dot4I8Packed` on a GPU.
     DotI8,
-    /// Products of matrices of f16, added up in f32, on units made for it.
+    /// Matrix products in f16, accumulated in f32, on dedicated matrix units.
     MatrixF16,
-    /// Reading memory, in bytes a second.
+    /// Reading memory, in bytes per second.
     Read,
     /// Writing memory.
     Write,
-    /// Copying memory; what is read and what is written both count.
+    /// Copying memory; reads and writes both count.
     Copy,
-    /// Bytes a second from the host to the device.
+    /// Bytes per second from the host to the device.
     Upload,
-    /// Bytes a second from the device to the host.
+    /// Bytes per second from the device to the host.
     Download,
-    /// Seconds that one more dispatch in a submission takes.
+    /// Seconds added by one more dispatch in a submission.
     Launch,
-    /// Seconds from submitting an empty dispatch until it is known to be done.
+    /// Seconds from submitting an empty dispatch until its completion is known.
     Submit,
-    /// Seconds from submitting a copy of four bytes until the host has them.
+    /// Seconds from submitting a copy of four bytes until they are on the host.
     Readback,
-    /// Cycles a second of one core under load.
+    /// Cycles per second of one core under load.
     Clock,
 }
 
 /// A ceiling of a device.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Ceiling {
-    /// The device, as on the command line.
+    /// The device, as named on the command line.
     pub device: String,
-    /// Of what.
+    /// The limited quantity.
     pub limit: Limit,
-    /// In units of [`Limit`]; `None` where the device has no such thing, or gave a wrong result.
+    /// In units of [`Limit`]; `None` if the device lacks it, or produced a wrong result.
     pub value: Option<f64>,
     /// How it was measured, or why it was not.
     pub how: String,
 }
 
-/// A ceiling, as it is found.
+/// A ceiling as measured.
 pub(super) struct Found {
     pub limit: Limit,
     pub value: Option<f64>,
@@ -85,7 +85,7 @@ impl Limit {
         }
     }
 
-    /// For people, with a unit: `1.46 TOPS`, `0.12 TOPS`, `38.1 GB/s`, `12 us`, `3.71 GHz`.
+    /// Human-readable, with a unit: `1.46 TOPS`, `0.12 TOPS`, `38.1 GB/s`, `12 us`, `3.71 GHz`.
     pub fn format(self, value: f64) -> String {
         match self {
             Limit::FmaF32 | Limit::FmaF16 | Limit::DotI8 | Limit::MatrixF16 => {

@@ -1,8 +1,8 @@
-//! What a device can do at best, measured: no data sheet is asked.
+//! Measured peak performance of a device, independent of data sheets.
 //!
-//! A rate of arithmetic is that of a loop that does nothing else, on numbers that stay in registers; a
-//! bandwidth that of passes over arrays far larger than the caches. Each loop leaves a result that is
-//! known beforehand, and a loop that leaves another one gives no ceiling.
+//! An arithmetic rate is measured by a loop that does nothing else, on values that stay in
+//! registers; a bandwidth by passes over arrays far larger than the caches. Each loop has a known
+//! result, and a loop with a wrong result yields no ceiling.
 
 mod bare;
 mod cpu;
@@ -15,12 +15,12 @@ pub use limit::{Ceiling, Limit};
 use crate::{device::Device, error::Error};
 use limit::Found;
 
-/// Measures everything this device has a ceiling of, in about so many seconds; nothing of the
-/// reference, which is not made to be fast.
+/// Measures all ceilings of this device, in about `seconds` seconds; none for the reference device,
+/// which is not built for speed.
 ///
 /// # Errors
 ///
-/// Whatever the device reports. What it does not have is no error.
+/// Any error of the device. A missing feature is not an error.
 pub fn measure(name: &str, device: &Device, seconds: f64) -> Result<Vec<Ceiling>, Error> {
     let found = match device {
         Device::Reference => Vec::new(),

@@ -10,7 +10,7 @@ use crate::{
     graph::Tensor,
 };
 
-/// Heads, positions, and elements of each vector.
+/// Number of heads and positions, and width of each vector.
 const WHOLE: [usize; 3] = [16, 512, 64];
 const SMALL: [usize; 3] = [2, 64, 32];
 
@@ -26,7 +26,7 @@ pub(super) fn workloads() -> Vec<Workload> {
 fn attention(name: String, extents: [usize; 3], backward: bool) -> Workload {
     let [heads, t, d] = extents;
     let (len, pairs) = (heads * t * d, heads * t * (t + 1) / 2);
-    // Two products of vectors for each pair that is seen; seven where all is differentiated.
+    // Two products of vectors for each visible pair; seven with the derivatives.
     let (products, tensors) = if backward { (7, 8) } else { (2, 4) };
     let text = format!("{heads} heads, {t} positions, {d} wide, causal");
     Workload::new(
@@ -51,7 +51,7 @@ fn trace<'g>(x: &[Tensor<'g>], backward: bool) -> Vec<Tensor<'g>> {
     if backward { with_gradients(y, x[3], &x[..3]) } else { vec![y] }
 }
 
-/// How much of each value there is in the result at each position, `[t, t]`.
+/// The attention weights of a head, `[t, t]`.
 fn weights(x: &[Array], [_, t, d]: [usize; 3], head: usize) -> Vec<f64> {
     let vector = |operand: usize, i: usize| {
         (0..d).map(move |k| at(&x[operand], (head * t + i) * d + k)).collect::<Vec<_>>()
@@ -74,8 +74,8 @@ fn weights(x: &[Array], [_, t, d]: [usize; 3], head: usize) -> Vec<f64> {
 fn element(x: &[Array], [_, t, d]: [usize; 3], weights: &[f64], number: usize, c: &[usize]) -> Sum {
     let of = |operand: usize, i: usize, k: usize| at(&x[operand], (c[0] * t + i) * d + k);
     let weight = |i: usize, j: usize| weights[i * t + j];
-    // How much the cotangent at i wants of the value at j, beside what it wants of all: the difference
-    // may be 0, but not what it is the difference of.
+    // The cotangents of the scores at i: those of the weights minus their weighted mean. The
+    // difference may be 0 although its terms are not, so the magnitude is tracked.
     let pull = |i: usize| {
         let want = |j: usize| Sum::of((0..d).map(|k| of(3, i, k) * of(2, j, k)));
         let wants: Vec<Sum> = (0..=i).map(want).collect();

@@ -1,4 +1,4 @@
-//! Convolution, its two gradients, its like in bytes, and pooling.
+//! Convolution, its two gradients, its int8 version, and pooling.
 
 use super::products::dot;
 use crate::{
@@ -13,7 +13,7 @@ use crate::{
     ops::{Geometry, Window, contract::Domain},
 };
 
-/// Images of square planes, and as many filters of 3x3 that keep the size.
+/// Square images, and 3x3 filters that keep the size.
 #[derive(Clone, Copy)]
 struct Planes {
     images: usize,
@@ -74,18 +74,18 @@ impl Planes {
         format!("N{images} C{channels} {edge}x{edge} K{filters} 3x3 p1")
     }
 
-    /// Index of a pixel of a tensor of so many channels; `None` outside of the plane.
+    /// Index of a pixel in a tensor with this many channels; `None` if outside the plane.
     fn pixel(self, channels: usize, [n, c]: [usize; 2], [i, j]: [usize; 2]) -> Option<usize> {
         let is_inside = i < self.edge && j < self.edge;
         is_inside.then(|| ((n * channels + c) * self.edge + i) * self.edge + j)
     }
 
-    /// Each tap: its row and column.
+    /// Row and column of each tap.
     fn taps() -> impl Iterator<Item = [usize; 2]> {
         (0..9).map(|tap| [tap / 3, tap % 3])
     }
 
-    /// From the operands x, w and the cotangent of y.
+    /// An element computed from the operands x, w and the cotangent of y.
     fn element(self, part: Part, x: &[Array], c: &[usize]) -> Sum {
         let Planes { images, channels, filters, edge } = self;
         let weight = |k: usize, c: usize, [u, v]: [usize; 2]| {
@@ -93,7 +93,7 @@ impl Planes {
         };
         let of_x = |n, c, place| self.pixel(channels, [n, c], place).map(|index| at(&x[0], index));
         let of_y = |n, k, place| self.pixel(filters, [n, k], place).map(|index| at(&x[2], index));
-        // A place and a tap in front of it; what would be negative is far outside.
+        // The position at a tap, and its inverse; negative positions wrap far out of bounds.
         let shifted = |at: usize, tap: usize| (at + tap).wrapping_sub(1);
         let behind = |at: usize, tap: usize| (at + 1).wrapping_sub(tap);
         match part {
@@ -118,7 +118,7 @@ impl Planes {
     }
 }
 
-/// Only what is asked for is differentiated.
+/// Differentiates only with respect to the requested operands.
 fn trace<'g>(x: &[Tensor<'g>], parts: &[Part]) -> Vec<Tensor<'g>> {
     let y = x[0].convolution(x[1], Geometry::new(2).padding([(1, 1), (1, 1)]));
     let gradient = |k: usize| autodiff::vjp(y, x[2], &[x[k]]).into_iter().flatten().next();
@@ -132,7 +132,7 @@ fn trace<'g>(x: &[Tensor<'g>], parts: &[Part]) -> Vec<Tensor<'g>> {
 
 fn convolution(name: String, planes: Planes, parts: &'static [Part]) -> Workload {
     let [x, w, y] = [planes.x(), planes.w(), planes.y()].map(|d| d.iter().product::<usize>());
-    // Two of the three are read and the third is written, in each pass.
+    // Each pass reads two of the three tensors and writes the third.
     let bytes = parts.len() as f64 * words(x + w + y);
     Workload::new(
         "convolution",
@@ -147,7 +147,7 @@ fn convolution(name: String, planes: Planes, parts: &'static [Part]) -> Workload
     .cost(2.0 * planes.products() * parts.len() as f64, bytes)
 }
 
-/// Bytes of the input and of the filters, four channels to a word and last; sums in 32 bits.
+/// Bytes of the input and of the filters, channels last and four per word; 32-bit sums.
 fn bytes(name: &'static str, planes: Planes) -> Workload {
     let Planes { images, channels, filters, edge } = planes;
     let count = channels.div_ceil(4);
@@ -162,7 +162,7 @@ fn bytes(name: &'static str, planes: Planes) -> Workload {
         move |x| -> Elements<'_> {
             Box::new(move |_, c| {
                 let tap = |[u, v]: [usize; 2]| {
-                    // A place in front of the first is far outside.
+                    // Negative positions wrap far out of bounds.
                     let [i, j] = [(c[1] + u).wrapping_sub(1), (c[2] + v).wrapping_sub(1)];
                     if i >= edge || j >= edge {
                         return 0.0;
@@ -181,14 +181,14 @@ fn bytes(name: &'static str, planes: Planes) -> Workload {
     .cost(2.0 * planes.products(), words(in_x + in_w + images * edge * edge * filters))
 }
 
-/// The four cells of the window that a pixel is in.
+/// The four cells of the window that contains a pixel.
 fn window(planes: Planes, c: &[usize]) -> [usize; 4] {
     let (i, j) = (c[2] / 2 * 2, c[3] / 2 * 2);
     [[0, 0], [0, 1], [1, 0], [1, 1]]
         .map(|[u, v]| ((c[0] * planes.channels + c[1]) * planes.edge + i + u) * planes.edge + j + v)
 }
 
-/// Index of the window that a pixel is in.
+/// Index of the window that contains a pixel.
 fn place(planes: Planes, c: &[usize]) -> usize {
     let edge = planes.edge / 2;
     ((c[0] * planes.channels + c[1]) * edge + c[2] / 2) * edge + c[3] / 2
@@ -211,7 +211,7 @@ fn pool(
     )
     .floats(&planes.x())
     .floats(&[images, channels, edge / 2, edge / 2])
-    // The result and what leads back are a quarter each.
+    // The result and its cotangent each have a quarter of the elements.
     .cost(1.75 * len as f64, words(2 * len) + words(len / 2))
 }
 

@@ -1,4 +1,4 @@
-//! The workloads, a file for each kind.
+//! The workloads, one file per kind.
 
 mod attention;
 mod convolutions;
@@ -10,10 +10,10 @@ mod selections;
 
 use super::workload::Workload;
 
-/// Extents of square products, unless others are asked for.
+/// Default extents of square products.
 pub const SIZES: [usize; 6] = [256, 512, 1024, 2048, 4096, 8192];
 
-/// All of them; `sizes` are the extents of square products.
+/// All workloads; `sizes` are the extents of square products.
 pub fn workloads(sizes: &[usize]) -> Vec<Workload> {
     [
         products::workloads(sizes),

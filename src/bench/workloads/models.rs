@@ -1,4 +1,5 @@
-//! Whole steps of training, and one inference. Data are random, made once, and stay on the device.
+//! Complete training steps, and one inference. Data is random, generated once, and stays on the
+//! device.
 
 use crate::{
     bench::workload::{
@@ -30,7 +31,7 @@ pub(super) fn workloads() -> Vec<Workload> {
     ]
 }
 
-/// A step of a classifier of ten classes: its loss.
+/// The loss of a training step of a classifier with ten classes.
 fn step<'g>(
     graph: &'g Graph,
     model: &dyn Module,
@@ -63,8 +64,8 @@ fn cnn(name: &str, batch: usize) -> Workload {
 fn resnet_train(name: &str, [batch, edge]: [usize; 2]) -> Workload {
     let shape = format!("3x{edge}x{edge}, batch {batch}, momentum");
     Workload::model(name, shape, "losses", move |graph, extent| {
-        // With fewer than eight numbers to a channel of the last layers, batch normalization makes
-        // rounding errors large.
+        // With fewer than eight values per channel in the last layers, batch normalization
+        // amplifies rounding errors.
         let [batch, edge] = if extent == Whole { [batch, edge] } else { [2, 16] };
         let (model, sgd) = (ResNet::resnet18(Stem::Small, 10), Sgd::new(0.01).momentum(0.9));
         step(graph, &model, &sgd, &[batch, 3, edge, edge])
@@ -88,7 +89,7 @@ fn lstm(name: &str, [batch, steps]: [usize; 2]) -> Workload {
     })
 }
 
-/// Each symbol is to be told from those before it.
+/// Each symbol is predicted from those before it.
 fn transformer(name: &str, [batch, t]: [usize; 2]) -> Workload {
     let shape = format!("d256 h4 L2 ff1024, {t} symbols, batch {batch}, AdamW");
     Workload::model(name, shape, "losses", move |graph, extent: Extent| {

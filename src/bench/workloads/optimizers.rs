@@ -1,4 +1,5 @@
-//! One step of Adam: parameters, both moments and gradients are read, all but the gradients written.
+//! One Adam step: reads parameters, both moments and gradients, and writes all except the
+//! gradients.
 
 use crate::{
     bench::{
@@ -13,7 +14,7 @@ use crate::{
 const BETAS: [f64; 2] = [0.9, 0.999];
 const LR: f64 = 1e-3;
 const EPS: f64 = 1e-8;
-/// As if so many steps were done.
+/// Number of steps assumed to be done.
 const STEP: f64 = 10.0;
 
 pub(super) fn workloads() -> Vec<Workload> {
@@ -41,7 +42,8 @@ fn adam(name: &'static str, len: usize) -> Workload {
             let unbiased = |sum: Sum, beta: f64| sum.value / (1.0 - beta.powf(STEP));
             let root = unbiased(second, BETAS[1]).sqrt() + EPS;
             let moved = LR * unbiased(first, BETAS[0]) / root;
-            // A small moment cancels, and its error goes into the step; powers of betas near 1 do too.
+            // A small moment is subject to cancellation, whose error affects the step; so are
+            // powers of betas near 1.
             let magnitude = param.abs() + 100.0 * LR * first.magnitude / root;
             Sum { magnitude, ..Sum::near(param - moved, param) }
         })

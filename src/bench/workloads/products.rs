@@ -1,4 +1,4 @@
-//! Products of square matrices: of f32, of f16, and of bytes.
+//! Products of square matrices in f32, f16 and int8.
 
 use crate::{
     bench::{
@@ -10,7 +10,7 @@ use crate::{
 };
 
 pub(super) fn workloads(sizes: &[usize]) -> Vec<Workload> {
-    // Beyond this nobody waits for a processor.
+    // Larger sizes take too long on a CPU.
     let is_large = |n: usize| n > 2048;
     let floats = sizes.iter().map(|&n| floats(n, DType::F32).large(is_large(n)));
     let halves = sizes.iter().filter(|&&n| n >= 1024 || sizes.len() == 1);
@@ -43,7 +43,7 @@ fn floats(n: usize, dtype: DType) -> Workload {
     .cost(2.0 * (n * n * n) as f64, 3.0 * size * (n * n) as f64)
 }
 
-/// Bytes lie four to a word.
+/// Bytes are packed four per word.
 fn bytes(n: usize) -> Workload {
     let count = n.div_ceil(4);
     Workload::new(
@@ -65,7 +65,7 @@ fn bytes(n: usize) -> Workload {
     .cost(8.0 * (n * n * count) as f64, words(2 * n * count + n * n))
 }
 
-/// The sum of four products of bytes.
+/// The dot product of four bytes.
 pub(super) fn dot(a: u32, b: u32) -> f64 {
     let products = a.to_le_bytes().into_iter().zip(b.to_le_bytes());
     products.map(|(a, b)| f64::from(a as i8) * f64::from(b as i8)).sum()

@@ -1,4 +1,4 @@
-//! What is bound by memory: functions of elements, reductions, and functions of whole rows.
+//! Memory-bound workloads: elementwise functions, reductions, and row-wise functions.
 
 use crate::{
     array::Array,
@@ -10,7 +10,7 @@ use crate::{
     ops::math::erf_f64,
 };
 
-/// Rows and their length: past every cache, and small.
+/// Number of rows and their length: larger than every cache, and small.
 const WHOLE: [usize; 2] = [4096, 1024];
 const SMALL: [usize; 2] = [512, 256];
 
@@ -33,7 +33,7 @@ fn text([rows, columns]: [usize; 2]) -> String {
     format!("{rows}x{columns}")
 }
 
-/// A function of each element of one operand: so many operations.
+/// An elementwise function of one operand, with this many operations.
 fn elements(
     name: String,
     dims: [usize; 2],
@@ -66,7 +66,7 @@ fn chain(name: String, dims: [usize; 2]) -> Workload {
     let function = |x: f64| {
         let shifted = x * 1.5 + 0.25;
         let both = 1.0 + erf_f64(shifted * std::f64::consts::FRAC_1_SQRT_2);
-        // Both sums may cancel, and are off by as much as what they are sums of.
+        // Both sums may cancel; their error is relative to the magnitude of the terms.
         Sum::near(0.375 * shifted * both, 0.75 * (x.abs() * 1.5 + 0.25))
     };
     elements(name, dims, 8.0, |x| (x * 1.5 + 0.25).gelu() * 0.75, function)
@@ -166,7 +166,7 @@ fn sum(name: String, dims: [usize; 2]) -> Workload {
     .cost((rows * columns) as f64, words(rows * columns + rows))
 }
 
-/// The largest of each column, which lie far apart.
+/// The maximum of each column, whose elements are far apart in memory.
 fn largest(name: String, dims: [usize; 2]) -> Workload {
     let [rows, columns] = dims;
     Workload::new(

@@ -1,4 +1,4 @@
-//! Rows of a table by index, and sums of rows by index: an embedding and its derivative.
+//! Gather and scatter-add of table rows by index: an embedding and its derivative.
 
 use crate::{
     bench::{
@@ -9,7 +9,7 @@ use crate::{
     ops::contract::Domain,
 };
 
-/// Rows of the table, their length, and how many are chosen.
+/// Number of rows in the table, their length, and the number of indices.
 const WHOLE: [usize; 3] = [50_000, 256, 16_384];
 const SMALL: [usize; 3] = [1_000, 64, 512];
 

@@ -7,10 +7,10 @@ use wgrad::{Device, Selection, Verification};
 
 #[derive(Args)]
 pub struct DeviceArgs {
-    /// Where to compute: best, cpu, gpu, gpu:NAME, gpu:INDEX or reference.
+    /// Device to compute on: best, cpu, gpu, gpu:NAME, gpu:INDEX or reference.
     ///
-    /// `best` is the best hardware GPU, or else the CPU; `gpu` takes a software GPU if there is
-    /// no other; `reference` computes in f64 and is slow.
+    /// `best` is the best hardware GPU, or else the CPU; `gpu` falls back to a software GPU;
+    /// `reference` computes in f64 and is slow.
     #[arg(long, default_value = "best", value_name = "DEVICE")]
     device: Selection,
     /// Whether a GPU's kernels are checked against f64 before they are used.
@@ -21,16 +21,16 @@ pub struct DeviceArgs {
 /// When kernels are checked.
 #[derive(Clone, Copy, PartialEq, ValueEnum)]
 enum Verify {
-    /// Each once on this adapter and driver; what was found is kept in WGRAD_CACHE_DIR.
+    /// Once per kernel on this adapter and driver; outcomes are kept in WGRAD_CACHE_DIR.
     Lazy,
-    /// Each again, whatever was found before.
+    /// Again in this run, regardless of earlier outcomes.
     Full,
-    /// Not at all.
+    /// Never.
     Off,
 }
 
 impl DeviceArgs {
-    /// Opens the device; says so where it is not what one would think.
+    /// Opens the device; prints a note if it may not be the expected one.
     pub fn open(&self) -> Result<Device, Failure> {
         let device = Device::select_blocking(&self.device)?.with_verification(match self.verify {
             Verify::Lazy => Verification::Lazy,
@@ -47,7 +47,7 @@ impl DeviceArgs {
     }
 }
 
-/// Name and kind of a device; of a GPU also the interface and the driver.
+/// Name and kind of a device; for a GPU also the API and the driver.
 pub fn described(device: &Device) -> String {
     match device {
         Device::Gpu(gpu) => {
@@ -57,7 +57,8 @@ pub fn described(device: &Device) -> String {
     }
 }
 
-/// What a GPU has proved, for machines; `null` for other devices, which have no driver to doubt.
+/// Machine-readable verification statistics of a GPU; `null` for other devices, which have no
+/// driver to verify.
 pub fn proofs(device: &Device) -> Value {
     let Device::Gpu(gpu) = device else { return Value::Null };
     let proofs = gpu.proofs();
@@ -70,7 +71,7 @@ pub fn proofs(device: &Device) -> Value {
     })
 }
 
-/// The same in a sentence; nothing for other devices.
+/// The same as a sentence; `None` for other devices.
 pub fn told_proofs(device: &Device) -> Option<String> {
     let Device::Gpu(gpu) = device else { return None };
     let proofs = gpu.proofs();

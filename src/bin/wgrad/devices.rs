@@ -1,4 +1,4 @@
-//! `wgrad devices`: what there is to compute on.
+//! `wgrad devices`: lists the available devices.
 
 use crate::failure::Failure;
 use serde_json::json;
@@ -8,13 +8,13 @@ use wgrad::{
     gpu::{self, AdapterSummary},
 };
 
-/// List every device, what it offers, and which one `--device best` takes.
+/// List every device, its capabilities, and the one selected by `--device best`.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   wgrad devices
   wgrad devices --json | jq 'select(.best) | .name'")]
 pub struct Args {
-    /// Print one JSON object a line.
+    /// Print one JSON object per line.
     #[arg(long)]
     json: bool,
 }
@@ -22,7 +22,7 @@ pub struct Args {
 pub fn run(args: &Args) -> Result<(), Failure> {
     let adapters = pollster::block_on(gpu::adapters());
     let best = Device::best();
-    // The first that matches: an adapter may answer through two interfaces, the better first.
+    // The first match: an adapter may be exposed through two APIs, the better one first.
     let best = adapters.iter().position(|adapter| {
         adapter.is_usable && adapter.kind == best.kind() && best.name().contains(&adapter.name)
     });

@@ -1,4 +1,4 @@
-//! `wgrad diff`: which step of a model goes wrong, and on which device.
+//! `wgrad diff`: finds the step of a model that goes wrong, and on which device.
 
 use crate::{
     failure::Failure,
@@ -9,10 +9,10 @@ use crate::{
 use std::path::PathBuf;
 use wgrad::{Array, Device, Selection, testing::Noise};
 
-/// Run one training step of a saved model on two devices, part by part, and compare each part
-/// with f64.
+/// Run one training step of a saved model on two devices, step by step, and compare each part with
+/// f64.
 ///
-/// Both devices get the same numbers for every part, so an error is found where it arises. The
+/// Both devices get the same operands for every part, so an error is found where it arises. The
 /// images are noise. The model is not changed.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
@@ -21,21 +21,21 @@ use wgrad::{Array, Device, Selection, testing::Noise};
   wgrad diff runs/digits/model.safetensors --repro wrong.safetensors
   wgrad diff runs/digits/model.safetensors --json | jq .divergence")]
 pub struct Args {
-    /// The model.safetensors that `wgrad train` wrote.
+    /// The model.safetensors written by `wgrad train`.
     model: PathBuf,
-    /// The devices; the first makes the numbers for all.
+    /// The devices; the first one provides the operands for all.
     #[arg(long, value_name = "NAMES", value_delimiter = ',', default_value = "cpu,gpu")]
     devices: Vec<Selection>,
-    /// Images in the step.
+    /// Number of images in the step.
     #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..))]
     batch: u32,
-    /// Decides the images and their labels.
+    /// Seed of the images and their labels.
     #[arg(long, default_value_t = 0)]
     seed: u64,
-    /// Write the first wrong step and what it reads to this file, for `wgrad verify --repro`.
+    /// Write the first wrong step and its operands to this file, for `wgrad verify --repro`.
     #[arg(long, value_name = "FILE")]
     repro: Option<PathBuf>,
-    /// With --repro, write this step, right or wrong: `wgrad plan` counts them.
+    /// With --repro, write this step, right or wrong, as numbered by `wgrad plan`.
     #[arg(long, value_name = "N", requires = "repro")]
     step: Option<usize>,
     /// Print one JSON object.

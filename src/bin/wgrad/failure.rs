@@ -1,4 +1,4 @@
-//! What ends the program.
+//! The error type of the program.
 
-/// An error for people.
+/// A human-readable error.
 pub type Failure = Box<dyn std::error::Error>;

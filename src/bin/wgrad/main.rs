@@ -49,7 +49,7 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    // A mistake in the arguments ends here, with exit code 2.
+    // Errors in the arguments exit here, with code 2.
     let result = match Cli::parse().command {
         Command::Devices(args) => devices::run(&args),
         Command::Train(args) => train::run(&args),
@@ -62,7 +62,7 @@ fn main() -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            // One line, whatever a driver said.
+            // A single line, even if the driver's message has several.
             let text = failure.to_string();
             let lines: Vec<&str> = text.lines().map(str::trim).collect();
             eprintln!("error: {}", lines.join(" "));

@@ -1,4 +1,4 @@
-//! The tasks there are, and the network for each.
+//! The available tasks, and their networks.
 
 use clap::ValueEnum;
 use serde_json::{Value, json};
@@ -7,20 +7,20 @@ use wgrad::{
     nn::{Activation, Conv2d, Dense, Dropout, Flatten, MaxPool2d, Sequential, Unflatten},
 };
 
-/// What a network can be trained on.
+/// A task to train a network on.
 #[derive(Clone, Copy, Debug, PartialEq, ValueEnum)]
 pub enum Task {
-    /// 1,797 handwritten digits of 8x8 pixels (UCI), inside the program.
+    /// 1,797 handwritten digits of 8x8 pixels (UCI), built into the program.
     Digits,
-    /// 70,000 pieces of clothing of 28x28 pixels, in IDX files.
+    /// 70,000 images of clothing of 28x28 pixels, in IDX files.
     FashionMnist,
     /// 70,000 handwritten digits of 28x28 pixels, in IDX files.
     Mnist,
-    /// A folder of pictures, in it a folder for each class: --data says which.
+    /// A directory of images with one subdirectory per class, given by --data.
     Images,
 }
 
-/// How long and how fast a task is trained unless someone says otherwise.
+/// Default training settings of a task.
 pub struct Defaults {
     pub epochs: u32,
     pub batch: u32,
@@ -48,19 +48,19 @@ impl Task {
     }
 }
 
-/// What a model takes and tells apart. It is kept in the file of the weights.
+/// Input shape and classes of a model. Stored in the file with the weights.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Description {
     pub task: Task,
-    /// The names of the classes, by number.
+    /// The names of the classes, by index.
     pub classes: Vec<String>,
-    /// Channels, rows and columns of a picture.
+    /// Channels, rows and columns of an image.
     pub input: [usize; 3],
 }
 
 impl Description {
-    /// The published classes of a task and the size of its pictures; for images ten classes of
-    /// 64x64 pixels, which stand for those of a folder.
+    /// The published classes of a task and the size of its images; for a directory of images a
+    /// placeholder of ten classes of 64x64 pixels.
     pub fn of(task: Task) -> Self {
         const CLOTHES: [&str; digits::CLASSES] = [
             "T-shirt/top",
@@ -86,7 +86,7 @@ impl Description {
         Description { task, classes, input }
     }
 
-    /// The shape of this many pictures, as the network takes them.
+    /// The shape of this many images, as expected by the network.
     pub fn shape(&self, count: usize) -> Vec<usize> {
         match self.task {
             Task::Digits => vec![count, self.input.iter().product()],
@@ -94,7 +94,7 @@ impl Description {
         }
     }
 
-    /// Convolutions and poolings, then two dense layers.
+    /// Convolutions and poolings, followed by two dense layers.
     pub fn model(&self) -> Sequential {
         let classes = self.classes.len();
         match self.task {
@@ -115,15 +115,15 @@ impl Description {
         }
     }
 
-    /// As one line of JSON; the same description gives the same line.
+    /// Serializes to one line of JSON; the same description yields the same line.
     pub fn to_json(&self) -> String {
         let Description { task, classes, input } = self;
         json!({ "task": task.name(), "classes": classes, "input": input }).to_string()
     }
 
-    /// What [`to_json`](Self::to_json) wrote, or what is wrong with it: a file may say anything.
+    /// Parses the output of [`to_json`](Self::to_json), validating it as untrusted input.
     pub fn from_json(text: &str) -> Result<Self, String> {
-        /// Classes a file may speak of.
+        /// Maximum number of classes in a file.
         const CLASSES: usize = 100_000;
         let value: Value = serde_json::from_str(text).map_err(|error| error.to_string())?;
         let task = value["task"].as_str().ok_or("no task")?;
@@ -155,10 +155,10 @@ impl Description {
     }
 }
 
-/// Pixels a picture may be high or wide: three poolings leave at least one.
+/// Valid side lengths of an image in pixels: three poolings leave at least one.
 pub const SIDES: std::ops::RangeInclusive<usize> = 8..=256;
 
-/// A convolution and a pooling for each number of channels, then two dense layers.
+/// A convolution and a pooling for each number of channels, followed by two dense layers.
 fn classifier(channels: &[usize], classes: usize) -> Sequential {
     let convolved = channels.iter().fold(Sequential::new(), |net, &channels| {
         net.add(Conv2d::new(channels, [3, 3]).same()).add(Activation::relu()).add(MaxPool2d::new(2))

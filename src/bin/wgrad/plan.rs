@@ -1,4 +1,4 @@
-//! `wgrad plan`: what a training step computes, before anything runs.
+//! `wgrad plan`: prints the steps of a training step without running it.
 
 use crate::{
     failure::Failure,
@@ -15,8 +15,8 @@ use wgrad::{
     train::Trainer,
 };
 
-/// Print what one training step, or one run of a benchmark, computes, in which order and in how much
-/// memory; a plan is the same for every device.
+/// Print what one training step, or one run of a benchmark, computes, in which order and in how
+/// much memory; a plan is the same for every device.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   wgrad plan digits
@@ -24,11 +24,11 @@ use wgrad::{
   wgrad plan transformer_train          one of the rows of wgrad bench --list
   wgrad plan digits --json | jq .bytes")]
 pub struct Args {
-    /// What would be trained on: digits, fashion-mnist, mnist, or images, which stands for ten classes
-    /// of 64x64 pixels; or the name of a row of `wgrad bench`.
+    /// What to plan: digits, fashion-mnist, mnist, or images, which stands for ten classes of 64x64
+    /// pixels; or the name of a row of `wgrad bench`.
     #[arg(value_name = "TASK", value_parser = subject)]
     subject: Subject,
-    /// Images a step [default: 32; 64 for fashion-mnist and mnist].
+    /// Images per step [default: 32; 64 for fashion-mnist and mnist].
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
     batch: Option<u32>,
     /// Print one JSON object: the steps, the dispatches of a GPU, operations, and bytes of memory.
@@ -36,7 +36,7 @@ pub struct Args {
     json: bool,
 }
 
-/// What is planned.
+/// Subject of the plan.
 #[derive(Clone)]
 enum Subject {
     Training(Task),
@@ -54,7 +54,7 @@ fn subject(text: &str) -> Result<Subject, String> {
     }
 }
 
-/// The workload of this name.
+/// The workload with this name.
 fn named(name: &str) -> Option<Workload> {
     let all = workloads(&SIZES).into_iter();
     all.flat_map(Workload::with_smaller).find(|workload| workload.name == name)
@@ -89,10 +89,10 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     Ok(writeln!(std::io::stdout(), "{object}")?)
 }
 
-/// One step of training.
+/// One training step.
 fn training(task: Task, batch: u32) -> Result<Program, Failure> {
     let description = Description::of(task);
-    // Only the shape of an image counts.
+    // Only the shape of an image matters.
     let images = Array::new(description.shape(0), &[] as &[f32])?;
     let data = Dataset::new(images, Array::new([0], &[] as &[u32])?)?;
     let (model, optimizer) = (description.model(), Adam::new(1e-3));

@@ -1,4 +1,4 @@
-//! `wgrad predict`: what a saved model says of pictures.
+//! `wgrad predict`: classifies images with a saved model.
 
 use crate::{device::DeviceArgs, failure::Failure, model::Description};
 use serde_json::json;
@@ -14,20 +14,20 @@ use wgrad::{
     train::MODEL,
 };
 
-/// Print the classes of pictures and how sure a saved model is of them.
+/// Print the most probable classes of images according to a saved model.
 ///
-/// Pictures are PNG or JPEG files. They are scaled to the size the model was trained on, and made
-/// gray where its pictures were. Models of digits, mnist and fashion-mnist know light shapes on a
-/// dark ground: --invert is for dark ones on a light ground.
+/// Images are PNG or JPEG files. They are scaled to the size the model was trained on, and
+/// converted to grayscale if its images were. Models of digits, mnist and fashion-mnist expect
+/// light shapes on a dark background: use --invert for dark ones on a light background.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   wgrad predict runs/images/model.safetensors cat.jpg dog.png
   wgrad predict runs/mnist/model.safetensors --invert --top 1 scan.png
   wgrad predict runs/images/model.safetensors *.jpg --json | jq -r .class")]
 pub struct Args {
-    /// The model.safetensors that `wgrad train` wrote.
+    /// The model.safetensors written by `wgrad train`.
     model: PathBuf,
-    /// Pictures, PNG or JPEG.
+    /// Images, PNG or JPEG.
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
     #[command(flatten)]
@@ -35,10 +35,10 @@ pub struct Args {
     /// Print this many classes, the most probable first.
     #[arg(long, default_value_t = 3, value_name = "K", value_parser = clap::value_parser!(u32).range(1..))]
     top: u32,
-    /// Take the negative of every picture.
+    /// Invert every image.
     #[arg(long)]
     invert: bool,
-    /// Print one JSON object a line, for each picture.
+    /// Print one JSON object per line, one for each image.
     #[arg(long)]
     json: bool,
 }
@@ -51,7 +51,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
         Error::Variable(error) => format!("{}: {error}", args.model.display()).into(),
         error => Failure::from(error),
     })?;
-    // What is missing in the file has just been made up.
+    // Weights missing from the file were initialized above.
     if variables.paths().len() != trained {
         return Err(format!("{}: weights are missing", args.model.display()).into());
     }
@@ -67,7 +67,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
         let probabilities = outputs.read_blocking(0)?.to_f64();
         let mut ranked: Vec<(&str, f64)> =
             description.classes.iter().map(String::as_str).zip(probabilities).collect();
-        // Stable: of equals the first class comes first.
+        // Stable: among equals the first class comes first.
         ranked.sort_by(|(_, a), (_, b)| b.total_cmp(a));
         ranked.truncate(args.top as usize);
         match args.json {
@@ -78,7 +78,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     Ok(())
 }
 
-/// What a file says of its model, and the weights.
+/// Reads the description of a model and its weights.
 pub fn load(path: &Path) -> Result<(Description, Variables), Failure> {
     let (arrays, note) = safetensors::read_with_note(path)?;
     let of_model = |message: String| format!("{}: {message}", path.display());
@@ -90,7 +90,7 @@ pub fn load(path: &Path) -> Result<(Description, Variables), Failure> {
     Ok((description, variables))
 }
 
-/// The program that makes the probabilities of one picture.
+/// Compiles a program that computes the class probabilities of one image.
 fn compile(device: &Device, description: &Description) -> Result<Program, Failure> {
     let graph = Graph::new();
     let images = graph.input("images", description.shape(1), DType::F32);

@@ -1,11 +1,11 @@
-//! What a diff found, for people and for machines.
+//! The outcome of a diff, human-readable and as JSON.
 
 use crate::{device::described, failure::Failure};
 use serde_json::{Value, json};
 use std::io::Write;
 use wgrad::{Device, Diff};
 
-/// Prints what was found; an error where a step is wrong.
+/// Prints the outcome; an error if a step is wrong.
 pub fn report(
     out: &mut impl Write,
     diff: &Diff,

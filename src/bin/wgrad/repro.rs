@@ -1,4 +1,4 @@
-//! One step of a model's training with the numbers it reads, in a file that others can run.
+//! Reproduction files: one step of a model's training with its operands.
 
 use crate::{failure::Failure, model::Description, report::report};
 use serde_json::{Value, json};
@@ -14,10 +14,10 @@ pub struct Repro {
     pub step: usize,
 }
 
-/// Images a file may speak of.
+/// Maximum number of images in a file.
 const ROWS: usize = 4096;
 
-/// The program of a training step. It is planned alike for all devices.
+/// Compiles a training step. Its plan is the same for all devices.
 pub fn program(description: &Description, rows: usize) -> Result<Program, Failure> {
     let data =
         Dataset::new(Array::new::<f32>(description.shape(0), &[])?, Array::new::<u32>([0], &[])?)?;
@@ -26,13 +26,13 @@ pub fn program(description: &Description, rows: usize) -> Result<Program, Failur
 }
 
 impl Repro {
-    /// What the step computes: another version may plan other steps.
+    /// The operations of the step, to detect that another version plans different steps.
     fn label(&self, program: &Program) -> Result<String, Failure> {
         let label = program.plan().and_then(|plan| plan.label(self.step));
         label.map(str::to_owned).ok_or_else(|| format!("there is no step {}", self.step).into())
     }
 
-    /// Writes the step and what it reads.
+    /// Writes the step and its operands.
     pub fn save(
         &self,
         path: &Path,
@@ -52,7 +52,7 @@ impl Repro {
         Ok(safetensors::save_with_note(path, &variables, "", &note.to_string())?)
     }
 
-    /// The step of a file, its program and what it reads.
+    /// Reads the step of a file, its program and its operands.
     fn load(path: &Path) -> Result<(Repro, Program, Vec<Array>), Failure> {
         let (arrays, note) = safetensors::read_with_note(path)?;
         let wrong = |what: &str| Failure::from(format!("{}: {what}", path.display()));

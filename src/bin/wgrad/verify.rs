@@ -1,4 +1,4 @@
-//! `wgrad verify`: whether this device computes what the formulas say.
+//! `wgrad verify`: checks whether a device computes what the formulas say.
 
 use crate::{
     device::{DeviceArgs, described},
@@ -28,20 +28,20 @@ pub struct Args {
     /// Only these operations.
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     ops: Vec<String>,
-    /// Only samples that read or give this element type: f32, f16, i32, u32 or bool.
+    /// Only samples that read or produce this element type: f32, f16, i32, u32 or bool.
     #[arg(long, value_name = "TYPE", value_parser = dtype)]
     dtype: Option<DType>,
-    /// On a GPU, run everything a second time between guard bands, which shows what is read before
-    /// it is written, and what is written beside a result.
+    /// On a GPU, run everything a second time between guard bands, which detects reads of
+    /// uninitialized memory and writes outside a result.
     #[arg(long)]
     full: bool,
-    /// Run the step that `wgrad diff --repro` wrote to this file, and nothing else.
+    /// Run only the step that `wgrad diff --repro` wrote to this file.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["ops", "dtype", "full", "list"])]
     repro: Option<PathBuf>,
-    /// Print the names of the operations and stop.
+    /// Print the names of the operations and exit.
     #[arg(long)]
     list: bool,
-    /// Print one JSON object a line: the operations, then the sum.
+    /// Print one JSON object per line: the operations, then the sum.
     #[arg(long)]
     json: bool,
 }
@@ -51,16 +51,16 @@ fn dtype(text: &str) -> Result<DType, String> {
     known.ok_or_else(|| "expected f32, f16, i32, u32 or bool".to_owned())
 }
 
-/// What became of the samples of an operation.
+/// Outcomes of the samples of an operation.
 #[derive(Default)]
 struct Tally {
     samples: usize,
-    /// On this device not to be had: f16 on GPUs without it.
+    /// Not supported on this device: f16 on GPUs without it.
     unsupported: usize,
-    /// Results, first and second derivatives that were compared.
+    /// Results, first and second derivatives compared.
     compared: [usize; 3],
     failures: Vec<String>,
-    /// The largest share of a bound, and of which sample.
+    /// The largest error relative to its bound.
     worst: f64,
     seconds: f64,
 }
@@ -86,7 +86,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
         by_name.values_mut().for_each(|samples| samples.retain(|sample| has(sample, dtype)));
         by_name.retain(|_, samples| !samples.is_empty());
     }
-    // The samples are the proof: each is compared with f64 here.
+    // The samples are the verification: each is compared with f64 here.
     let device = args.device.open()?.with_verification(Verification::Off);
     let devices = match &device {
         Device::Gpu(gpu) if args.full => {
@@ -186,7 +186,7 @@ fn verify(samples: &[Sample], devices: &[Device]) -> Tally {
     tally
 }
 
-/// Everything it takes to run it again.
+/// Describes everything needed to run the sample again.
 fn failure(sample: &Sample, order: usize, agreement: &Agreement) -> String {
     let bound = match order {
         0 => format!("{:?}: {}", sample.bound, sample.reason),

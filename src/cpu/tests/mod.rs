@@ -1,4 +1,4 @@
-//! Hand-made plans against plain loops, each on one and on three threads.
+//! Hand-written plans compared with plain loops, each on one and on three threads.
 
 mod placement;
 mod reductions;
@@ -66,7 +66,7 @@ fn noise(len: usize, seed: u64) -> Array {
     Array::new([len], &values).expect("as many as there are")
 }
 
-/// The outputs, which must be the same bits on one and on three threads, and twice in a row.
+/// The outputs, which must be bitwise identical on one and on three threads, and in two runs.
 fn run(plan: Plan, inputs: &[Array]) -> Result<Vec<Vec<u32>>, Error> {
     let plan = Arc::new(plan);
     let fed: Vec<Fed<'_>> = inputs.iter().map(Fed::Host).collect();
@@ -103,7 +103,7 @@ fn loads_broadcast_transpose_flip_and_pad() -> Result<(), Error> {
     let bias = load(&mut body, 1, affine(0, &[0, 1]), vec![]);
     let scale = load(&mut body, 1, affine(3, &[0, 0]), vec![]);
     let guard = |offset, coefs: &[i64], extent| Guard { coordinate: affine(offset, coefs), extent };
-    // A pad of 2 rows and 5 columns in front; every third column only.
+    // Padded by 2 rows and 5 columns in front; only columns 11 to 100.
     let guards = vec![
         guard(-2, &[1, 0], rows as i64),
         guard(-5, &[0, 1], columns as i64),
@@ -207,7 +207,7 @@ fn empty_and_scalar_spaces() -> Result<(), Error> {
 fn a_kernel_and_its_epilogue() -> Result<(), Error> {
     let (rows, width) = (700, 300);
     let len = rows * width;
-    // The running sum of each row, times 300 operations to make it worth several chunks.
+    // The running sum of each row, costed at 300 operations to make it worth several chunks.
     let compute = move |x: &[&[u32]], start: usize, out: &mut [u32]| {
         assert!(start.is_multiple_of(width) && out.len().is_multiple_of(width));
         for (row, out) in out.chunks_mut(width).enumerate() {

@@ -1,4 +1,4 @@
-//! Variables: arenas, updates in place, and values that stay where they are.
+//! Variables: arenas, in-place updates, and values that stay in place.
 
 use super::*;
 use crate::{
@@ -6,7 +6,7 @@ use crate::{
     schedule::plan::Arena,
 };
 
-/// `variables` of these lengths, initialized with ones, in one arena.
+/// Adds variables of these lengths, initialized with ones, in one arena.
 fn with_arena(mut plan: Plan, lens: &[usize]) -> Plan {
     let mut words = 0;
     let mut members = Vec::new();
@@ -55,7 +55,7 @@ fn an_arena_is_updated_in_place_and_stays() -> Result<(), Error> {
         // (1 * 3 + 0.5) * 3 + 0.5
         assert_eq!(variables.get("v1")?.to_vec::<f32>()?, vec![11.0; 30_000]);
 
-        // One is set from the host: it is written where it is.
+        // A value set from the host is written in place.
         variables.set("v0", Array::new([100], &[0.0f32; 100])?)?;
         program.prepare(&mut variables.lock())?;
         assert!(Arc::ptr_eq(&first.0, &memory("v0")?.0), "nothing moves");
@@ -76,7 +76,7 @@ fn members_of_an_arena_alias_it() -> Result<(), Error> {
         vec![region(Storage::Variable(0), 64)],
         vec![region(Storage::Variable(1), 64)],
     );
-    // Shifted by a member: reads overlap writes without being equal.
+    // Shifted by one member: reads overlap writes without being equal.
     let moved = step(
         map(&[64], body, &[y]),
         vec![region(Storage::Variable(1), 64)],
@@ -166,7 +166,7 @@ fn arenas_that_disagree_do_not_fight() -> Result<(), Error> {
     for (path, value) in [("v0", 8.0), ("v1", 0.5), ("v2", 0.5)] {
         assert_eq!(variables.get(path)?.to_f64(), [value; 30], "{path}");
     }
-    // Nobody needs the large arena any more: the other program gets its own.
+    // The program with the large arena is gone: the other one gets its own.
     drop(all);
     some.run(&variables, &[])?;
     assert_eq!(memory()?.1, 0);

@@ -1,4 +1,4 @@
-//! Reductions in every order and cut, against f64.
+//! Reductions in every order and partition, compared with f64.
 
 use super::*;
 use crate::ops::reduce::ReduceFn;
@@ -51,7 +51,7 @@ fn reduce(function: ReduceFn, dims: &[usize], axes: &[usize]) -> Result<(), Erro
         for (at, &word) in outs[0].iter().enumerate() {
             let factor = if doubled { 2.0 } else { 1.0 };
             let error = (f64::from(f32::from_bits(word)) - factor * expected[at]).abs();
-            // Far below what adding one after another may lose: `terms` in place of 300.
+            // 300 instead of `terms`: far below the worst case of sequential summation.
             let bound = (terms.min(300) as f64) * 2f64.powi(-24) * factor * size[at];
             let exact = function != ReduceFn::Sum || terms == 0;
             assert!(

@@ -1,10 +1,10 @@
-//! IDX files: how MNIST and the sets modelled on it are published.
+//! IDX files: the format of MNIST and data sets modeled on it.
 //!
 //! # Source
 //!
 //! Y. LeCun, C. Cortes, C. J. C. Burges, *The MNIST database of handwritten digits*: two zero
-//! bytes, the element type (8 for bytes), the number of axes, each extent as 32 bits in big
-//! endian, then the elements.
+//! bytes, the element type (8 for bytes), the number of axes, each extent as a 32-bit big-endian
+//! integer, then the elements.
 
 use super::Dataset;
 use crate::{
@@ -20,22 +20,21 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// What a gzip stream begins with.
+/// Magic bytes of a gzip stream.
 const GZIP: [u8; 2] = [0x1f, 0x8b];
-/// Elements a file may have: what fills 4 GiB as f32. A small gzip stream can claim any length.
+/// Maximum number of elements in a file: 4 GiB as f32. A small gzip stream can claim any length.
 const MAX_BYTES: u64 = 1 << 30;
 
-/// The training set and the test set of a directory, with images as [`images`] reads them.
+/// Loads the training set and the test set of a directory, with images as read by [`images`].
 ///
-/// The four files have their published names: `train-images-idx3-ubyte`,
-/// `train-labels-idx1-ubyte`, and the same with `t10k`, also with `.idx` for `-idx`, and also
-/// with `.gz`.
+/// The four files have their published names: `train-images-idx3-ubyte`, `train-labels-idx1-ubyte`,
+/// and the same with `t10k`; `.idx` instead of `-idx` and an additional `.gz` are also accepted.
 ///
 /// # Errors
 ///
-/// [`FileError::Io`] where a file is missing; [`FileError::Corrupt`] where one is damaged, or has
-/// a label that is not below `classes`, or where there are not as many labels as images, or where
-/// the images of the two sets differ in size.
+/// [`FileError::Io`] if a file is missing; [`FileError::Corrupt`] if one is damaged or contains a
+/// label that is not below `classes`, if the numbers of labels and images differ, or if the images
+/// of the two sets differ in size.
 pub fn load(directory: &Path, classes: u32) -> Result<(Dataset, Dataset), Error> {
     let (train, test) = (part(directory, "train", classes)?, part(directory, "t10k", classes)?);
     let size = |set: &Dataset| set.inputs().shape().dims().get(1..).map(<[usize]>::to_vec);
@@ -50,7 +49,7 @@ pub fn load(directory: &Path, classes: u32) -> Result<(Dataset, Dataset), Error>
     Ok((train, test))
 }
 
-/// Images and labels of one of the two sets.
+/// Loads images and labels of one of the two sets.
 fn part(directory: &Path, set: &str, classes: u32) -> Result<Dataset, Error> {
     let paths = (find(directory, set, "images-idx3")?, find(directory, set, "labels-idx1")?);
     let (images, labels) = (images(&paths.0)?, labels(&paths.1)?);
@@ -70,7 +69,7 @@ fn part(directory: &Path, set: &str, classes: u32) -> Result<Dataset, Error> {
     Dataset::new(images, labels)
 }
 
-/// The file of this content, under whichever of its names.
+/// Finds the file with this content under any of its names.
 fn find(directory: &Path, set: &str, content: &str) -> Result<PathBuf, Error> {
     let dash = format!("{set}-{content}-ubyte");
     let dot = dash.replace("-idx", ".idx");
@@ -82,7 +81,7 @@ fn find(directory: &Path, set: &str, content: &str) -> Result<PathBuf, Error> {
     })
 }
 
-/// Gray images as `[n, 1, rows, columns]` in f32, scaled from bytes to `[0, 1]`.
+/// Reads grayscale images as `[n, 1, rows, columns]` in f32, scaled from bytes to `[0, 1]`.
 ///
 /// # Errors
 ///
@@ -96,7 +95,7 @@ pub fn images(path: &Path) -> Result<Array, Error> {
     Array::from_words(meta, words(path, &bytes, |byte| (f32::from(byte) / 255.0).to_bits())?)
 }
 
-/// Labels as `[n]` in u32.
+/// Reads labels as `[n]` in u32.
 ///
 /// # Errors
 ///
@@ -106,7 +105,7 @@ pub fn labels(path: &Path) -> Result<Array, Error> {
     Array::from_words(Meta::new([count], DType::U32), words(path, &bytes, u32::from)?)
 }
 
-/// One word an element; memory is asked for politely.
+/// Converts each element to a word; reports a failed allocation as an error.
 fn words(path: &Path, bytes: &[u8], word: impl Fn(u8) -> u32) -> Result<Vec<u32>, Error> {
     let mut words = Vec::new();
     words.try_reserve_exact(bytes.len()).map_err(|_| {
@@ -117,7 +116,7 @@ fn words(path: &Path, bytes: &[u8], word: impl Fn(u8) -> u32) -> Result<Vec<u32>
     Ok(words)
 }
 
-/// Extents and elements of a file, plain or compressed.
+/// Reads extents and elements of a file, plain or compressed.
 fn read<const AXES: usize>(path: &Path) -> Result<([usize; AXES], Vec<u8>), Error> {
     let io = |error| super::refused(path, &error);
     let mut file = File::open(path).map_err(io)?;
@@ -131,8 +130,8 @@ fn read<const AXES: usize>(path: &Path) -> Result<([usize; AXES], Vec<u8>), Erro
     }
 }
 
-/// Reads as much as the header says there is, checks that nothing follows, and asks for memory
-/// only as elements arrive.
+/// Reads as much as the header announces, checks that nothing follows, and allocates memory only as
+/// elements arrive.
 fn parse<const AXES: usize>(
     path: &Path,
     mut stream: impl Read,
@@ -158,7 +157,7 @@ fn parse<const AXES: usize>(
     let mut len = 1u64;
     for (axis, extent) in extents.iter_mut().enumerate() {
         let number = u32::from_be_bytes(field()?);
-        // A zero must not hide how large the others are: strides are products of them.
+        // An extent of 0 must not hide how large the others are: strides are products of them.
         len = len.saturating_mul(u64::from(number.max(1)));
         if len > MAX_BYTES {
             let byte = 4 + 4 * axis;
@@ -172,7 +171,7 @@ fn parse<const AXES: usize>(
     }
     let header = 4 + 4 * AXES as u64;
     let len = if extents.contains(&0) { 0 } else { len };
-    // One more than there should be.
+    // One more than expected, to detect trailing data.
     let elements = taken(path, &mut stream, header, len + 1)?;
     let found = elements.len() as u64;
     if found < len {
@@ -185,12 +184,12 @@ fn parse<const AXES: usize>(
     Ok((extents, elements))
 }
 
-/// The next bytes of a stream, fewer at its end. `at` is where they begin.
+/// Reads the next bytes of a stream, fewer at its end. `at` is their offset.
 fn taken(path: &Path, stream: &mut impl Read, at: u64, len: u64) -> Result<Vec<u8>, Error> {
     let mut bytes = Vec::new();
     match stream.take(len).read_to_end(&mut bytes) {
         Ok(_) => Ok(bytes),
-        // What the decompression says of a damaged stream.
+        // Errors that the decompressor reports for a damaged stream.
         Err(error)
             if matches!(
                 error.kind(),

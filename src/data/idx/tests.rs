@@ -2,7 +2,7 @@ use super::*;
 use flate2::{Compression, write::GzEncoder};
 use std::{fs, io::Write};
 
-/// A file of these extents and elements.
+/// A file with these extents and elements.
 fn idx(extents: &[u32], elements: &[u8]) -> Vec<u8> {
     let mut file = vec![0, 0, 8, extents.len() as u8];
     extents.iter().for_each(|extent| file.extend(extent.to_be_bytes()));
@@ -16,7 +16,7 @@ fn gzip(content: &[u8]) -> Vec<u8> {
     encoder.finish().expect("memory takes it")
 }
 
-/// A directory of its own for each test, empty at the start.
+/// A separate directory for each test, initially empty.
 fn directory(name: &str) -> PathBuf {
     let directory = std::env::temp_dir().join(format!("wgrad-idx-{}-{name}", std::process::id()));
     let _ = fs::remove_dir_all(&directory);
@@ -24,7 +24,7 @@ fn directory(name: &str) -> PathBuf {
     directory
 }
 
-/// Writes a file and says what is wrong with it.
+/// Writes a file and returns the error message of reading it.
 fn damage(name: &str, content: &[u8]) -> String {
     let path = directory(name).join("file");
     fs::write(&path, content).expect("it is written");
@@ -36,7 +36,7 @@ fn damage(name: &str, content: &[u8]) -> String {
     text
 }
 
-/// The four files: two images of 2x1 each.
+/// Writes the four files, with two images of 2x1 each.
 fn write_set(directory: &Path, name: impl Fn(&str) -> String, file: impl Fn(&[u8]) -> Vec<u8>) {
     for set in ["train", "t10k"] {
         let images = file(&idx(&[2, 2, 1], &[0, 51, 102, 255]));

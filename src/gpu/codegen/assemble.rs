@@ -1,8 +1,8 @@
-//! Steps become shaders: a file of `shaders/`, followed by the declarations it asks for.
+//! Turns steps into shaders: a file of `shaders/`, followed by the declarations it needs.
 //!
-//! Nothing is put in front of the file but `enable f16;`, on its first line, so its line numbers stay
-//! true. No adapter is needed:
-//! tests assemble every shader and compare it with what the host binds.
+//! Nothing precedes the file except `enable f16;`, on its first line, so its line numbers stay
+//! valid. No adapter is needed: tests assemble every shader and compare it with the host's
+//! bindings.
 
 use super::{
     Assembly, BindingKind, hazards,
@@ -19,15 +19,15 @@ use crate::{
     },
 };
 
-/// Every dispatch of a plan, as a GPU executes it.
+/// Assembles every dispatch of a plan, as a GPU executes it.
 pub(crate) fn assemble_plan(plan: &Plan) -> Vec<Assembly> {
     let bound = hazards::bindable(plan);
     let partials = bound.slots.len();
     bound.steps.iter().flat_map(|step| assemble(step, partials, 0)).collect()
 }
 
-/// The dispatches of a step; none for a copy, or where nothing is written. Slot `partials` may be
-/// used between them, and `variant` is which of the shaders of a kernel is taken.
+/// Assembles the dispatches of a step; none for a copy, or if nothing is written. Slot `partials`
+/// may be used between them, and `variant` selects one of the kernel's shaders.
 pub(crate) fn assemble(step: &Step, partials: usize, variant: usize) -> Vec<Assembly> {
     if step.writes.iter().all(|write| write.len == 0) {
         return Vec::new();

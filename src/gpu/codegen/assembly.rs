@@ -1,51 +1,51 @@
-//! What a dispatch is: text, grid, uniforms and bindings.
+//! Description of a dispatch: shader text, grid, uniforms and bindings.
 
 use crate::schedule::plan::Region;
 
-/// One dispatch: a shader as it is given to the driver, and all that is bound to it.
+/// One dispatch: a shader as passed to the driver, and everything bound to it.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Assembly {
-    /// The operations in it, for people.
+    /// Human-readable list of its operations.
     pub label: String,
-    /// Name of the file of `shaders/`, without its ending.
+    /// Name of the file in `shaders/`, without its extension.
     pub shader: &'static str,
-    /// The text.
+    /// WGSL source text.
     pub text: String,
     /// Values of its overrides.
     pub overrides: Vec<(&'static str, f64)>,
-    /// Extent of the grid.
+    /// Number of workgroups along each dimension.
     pub workgroups: [u32; 3],
-    /// What `Params` holds, group 0, binding 0.
+    /// Content of `Params`, group 0, binding 0.
     pub params: Vec<u8>,
-    /// What `SlotParams` holds, group 1, binding 0; nothing where there is no such binding.
+    /// Content of `SlotParams`, group 1, binding 0; empty if there is no such binding.
     pub slot_params: Vec<u8>,
-    /// All bindings, in order of group and binding.
+    /// All bindings, ordered by group and binding.
     pub bindings: Vec<Binding>,
 }
 
-/// Something bound to a shader.
+/// A resource bound to a shader.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Binding {
-    /// The group.
+    /// Bind group index.
     pub group: u32,
-    /// The number in the group.
+    /// Binding index within the group.
     pub binding: u32,
-    /// What it is.
+    /// Kind of resource.
     pub kind: BindingKind,
-    /// The words that are bound; `None` for uniforms.
+    /// The bound words; `None` for uniforms.
     pub(crate) region: Option<Region>,
 }
 
-/// What is bound.
+/// Kind of a bound resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum BindingKind {
     /// `Params`, or `SlotParams` in group 1.
     Uniform,
-    /// A storage buffer that is only read.
+    /// A read-only storage buffer.
     Read,
-    /// A storage buffer that is written.
+    /// A read-write storage buffer.
     ReadWrite,
 }

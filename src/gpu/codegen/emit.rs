@@ -1,7 +1,7 @@
-//! Expressions as WGSL: one statement a term, in single assignment form.
+//! Emits expressions as WGSL: one statement per term, in single-assignment form.
 //!
-//! The text depends on the structure of an expression, not on its extents: those travel in
-//! [`SlotParams`], so that shapes share pipelines.
+//! The text depends on the structure of an expression, not on its extents: those are passed in
+//! [`SlotParams`], so that different shapes share a pipeline.
 
 use super::{operands::Operands, slot_params::SlotParams};
 use crate::{
@@ -11,15 +11,15 @@ use crate::{
 };
 use std::collections::{BTreeSet, HashMap};
 
-/// What the text of a slot is printed with.
+/// Context for emitting the text of a slot.
 pub(crate) struct Emitter<'a> {
     /// Parts of the iteration space: an index variable (`u32`) and its extents, outermost first.
     pub spaces: &'a [(&'a str, &'a [usize])],
-    /// How loads are written.
+    /// Text of the loads.
     pub operands: &'a Operands,
-    /// Where shape values go.
+    /// Receives shape values.
     pub slot: &'a mut SlotParams,
-    /// In front of the names of shape values: two slots share one structure.
+    /// Prefix of the names of shape values: two slots share one structure.
     pub prefix: &'a str,
     /// The expression of [`Term::Acc`].
     pub acc: &'a str,
@@ -30,14 +30,14 @@ pub(crate) struct Emitter<'a> {
 /// Statements, and the names of the values they define.
 #[derive(Debug, Default)]
 pub(crate) struct Emitted {
-    /// One a line, indented.
+    /// One per line, indented.
     pub statements: String,
-    /// One a root.
+    /// One per root.
     pub values: Vec<String>,
 }
 
 impl Emitter<'_> {
-    /// Prints what the roots need.
+    /// Emits everything the roots need.
     pub fn emit(self, body: &Body, roots: &[TermId]) -> Emitted {
         let live = body.live(roots);
         let mut writer = Writer {
@@ -64,7 +64,7 @@ impl Emitter<'_> {
 struct Writer<'a> {
     emitter: Emitter<'a>,
     text: String,
-    /// By dimension of the space: the name of the coordinate, an i32.
+    /// Name of each dimension's coordinate, an i32.
     coordinates: HashMap<usize, String>,
     indices: HashMap<Affine, Index>,
     conditions: HashMap<Guard, String>,
@@ -93,8 +93,8 @@ impl Index {
     }
 }
 
-/// The factor by which an index into a part of the space must be multiplied to give the terms of
-/// an affine function over that part; `None` where single coordinates are needed.
+/// The factor that turns an index into a part of the space into the terms of an affine function
+/// over that part; `None` if separate coordinates are needed.
 fn multiple(coefs: &[i64], dims: &[usize]) -> Option<i64> {
     let mut stride = 1;
     let mut factor = None;
@@ -115,7 +115,7 @@ impl Writer<'_> {
         self.text += &format!("    {statement}\n");
     }
 
-    /// Every dimension's part of the space and the dimension where the part begins.
+    /// Each part of the space, with its first dimension.
     fn parts(&self) -> Vec<(usize, String, Vec<usize>)> {
         let mut first = 0;
         let mut parts = Vec::new();
@@ -126,7 +126,7 @@ impl Writer<'_> {
         parts
     }
 
-    /// Computes the coordinates that some affine function needs.
+    /// Computes the coordinates that any affine function needs.
     fn coordinates(&mut self, body: &Body, live: &[bool]) {
         for (first, variable, dims) in self.parts() {
             let mut needed = BTreeSet::new();
@@ -143,8 +143,8 @@ impl Writer<'_> {
         }
     }
 
-    /// Takes the needed coordinates off an index, the innermost first. Neighbors that nobody
-    /// needs go together.
+    /// Extracts the needed coordinates from an index, innermost first. Adjacent dimensions that are
+    /// not needed are handled together.
     fn divide(&mut self, first: usize, variable: &str, dims: &[usize], needed: &BTreeSet<usize>) {
         let mut rest = variable.to_owned();
         let mut end = dims.len();
@@ -238,7 +238,7 @@ impl Writer<'_> {
         index
     }
 
-    /// Whether a guard holds, as the name of a truth value.
+    /// Whether a guard holds, as the name of a boolean.
     fn condition(&mut self, guard: &Guard) -> String {
         if let Some(name) = self.conditions.get(guard) {
             return name.clone();
@@ -259,7 +259,7 @@ impl Writer<'_> {
         if names.is_empty() { "true".to_owned() } else { names.join(" && ") }
     }
 
-    /// Prints a term; returns its name.
+    /// Emits a term; returns its name.
     fn term(
         &mut self,
         id: TermId,
@@ -321,13 +321,13 @@ fn zero(dtype: DType) -> &'static str {
 
 /// A word as an expression of exactly that value.
 ///
-/// WGSL has no literal for infinities and NaN, and compilers disagree about denormals: the bits
-/// of those travel in a field, so that no compiler gets to see them.
+/// WGSL has no literals for infinities and NaN, and compilers disagree about denormals: their bits
+/// are passed in a field, invisible to the compiler.
 pub(crate) fn constant(word: u32, dtype: DType, field: String, slot: &mut SlotParams) -> String {
     match dtype {
         DType::Bool => (word != 0).to_string(),
         DType::U32 => format!("{word}u"),
-        // The literal of the least integer would overflow before its sign is applied.
+        // The literal of the smallest integer would overflow before its sign is applied.
         DType::I32 if word == 1 << 31 => "i32(-2147483648)".to_owned(),
         DType::I32 => format!("{}i", word as i32),
         DType::F32 | DType::F16 => {

@@ -1,8 +1,8 @@
-//! Steps that a GPU cannot bind take a detour.
+//! Resolves buffer hazards: steps that a GPU cannot bind write to scratch memory first.
 //!
 //! WebGPU forbids a buffer that is both read and written in a dispatch, and a copy within one
-//! buffer. Where a step does that, its result goes to a scratch slot and is copied from there.
-//! The one case that needs none is an update in place: then only the output is bound.
+//! buffer. If a step does that, its result goes to a scratch slot and is copied from there. An
+//! in-place update is the one exception: only the output is bound then.
 
 use crate::{
     gpu::elements::{ALIGNMENT, bytes_of, first_of, width},
@@ -14,13 +14,13 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Bindable {
     pub steps: Vec<Step>,
-    /// Which step of the plan each of them belongs to.
+    /// Index of the plan step that each of them belongs to.
     pub numbers: Vec<usize>,
     /// Sizes of the slots in bytes, the scratch slot being the last.
     pub slots: Vec<u64>,
 }
 
-/// Puts detours where they are needed.
+/// Inserts scratch copies where they are needed.
 pub(crate) fn bindable(plan: &Plan) -> Bindable {
     let scratch = Storage::Slot(plan.slots.len());
     let mut steps = Vec::with_capacity(plan.steps.len());

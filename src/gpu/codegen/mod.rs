@@ -1,4 +1,4 @@
-//! Steps of a plan as WGSL: no adapter is needed for that.
+//! WGSL code generation for the steps of a plan; no adapter is needed.
 
 mod assemble;
 mod assembly;

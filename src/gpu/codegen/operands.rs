@@ -1,4 +1,4 @@
-//! How the loads of a slot reach their operands: which buffer variable, bound where.
+//! Buffer variables and bindings through which a slot loads its operands.
 
 use crate::{
     dtype::DType,
@@ -9,7 +9,7 @@ use crate::{
 };
 use std::collections::BTreeMap;
 
-/// The type of the elements of a buffer in a shader.
+/// The element type of a buffer in a shader.
 pub(crate) fn storage_type(dtype: DType) -> &'static str {
     match dtype {
         DType::F32 => "f32",
@@ -19,7 +19,7 @@ pub(crate) fn storage_type(dtype: DType) -> &'static str {
     }
 }
 
-/// The type in which kernels calculate with elements.
+/// The type in which kernels compute with elements.
 pub(crate) fn wide_type(dtype: DType) -> &'static str {
     if dtype == DType::F16 { "f32" } else { storage_type(dtype) }
 }
@@ -32,15 +32,15 @@ pub(crate) fn value_type(dtype: DType) -> &'static str {
 /// The buffer variables that the loads of a dispatch read.
 #[derive(Debug, Default)]
 pub(crate) struct Operands {
-    /// For each read that is loaded: the variable, and the type of its elements.
+    /// The variable of each loaded read, and its element type.
     variables: BTreeMap<usize, (String, DType)>,
     /// Bound in group 1 from binding 1 on, each region once: `x0`, `x1`, ….
     pub bound: Vec<Region>,
 }
 
 impl Operands {
-    /// Those of `bodies`. A region that is also written is read through the variable of the
-    /// output, for no buffer may be bound twice when it is written.
+    /// Collects the operands of `bodies`. A region that is also written is read through the
+    /// variable of the output, since a written buffer may not be bound twice.
     pub fn new(
         bodies: &[(&Body, &[TermId])],
         reads: &[Region],
@@ -80,7 +80,7 @@ impl Operands {
     pub fn load(&self, operand: usize, index: &str, dtype: DType) -> String {
         let (name, stored) = &self.variables[&operand];
         let element = format!("{name}[{index}]");
-        // The memory of a value may be taken over by one of another type.
+        // The memory of a value may be reused by one of another type.
         let element = match (storage_type(*stored), storage_type(dtype)) {
             ("f16", "f16") => format!("f32({element})"),
             (from, to) if from == to => element,
@@ -89,7 +89,7 @@ impl Operands {
         if dtype == DType::Bool { format!("({element} != 0u)") } else { element }
     }
 
-    /// The declarations of the bound ones.
+    /// The declarations of the bound variables.
     pub fn declarations(&self) -> String {
         let declare = |(position, region): (usize, &Region)| {
             let (binding, element) = (position + 1, storage_type(region.dtype));

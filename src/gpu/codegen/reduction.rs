@@ -1,9 +1,9 @@
 //! Reductions: which shader, and whether in one stage or two.
 //!
-//! Only the shape and the strides of the operands decide, so results are the same bits on every
-//! run and every device that rounds alike. Numerics classes:
-//! * `reduce_rows`: four strided sums an invocation, then a tree over the workgroup;
-//! * `reduce_serial`: sums of 64 neighbors, added in order;
+//! The choice depends only on the shape and the strides of the operands, so results are bitwise
+//! identical on every run and on every device with the same rounding. Numerics classes:
+//! * `reduce_rows`: four strided sums per invocation, then a tree over the workgroup;
+//! * `reduce_serial`: sums of 64 adjacent elements, added in order;
 //! * either split into `parts` chunks, combined by `reduce_rows`.
 
 use super::{
@@ -25,7 +25,7 @@ use crate::{
     },
 };
 
-/// A reduction, without what becomes of its result.
+/// A reduction without its epilogue.
 pub(crate) struct Reduction<'a> {
     pub function: ReduceFn,
     pub outer: &'a [usize],
@@ -34,14 +34,14 @@ pub(crate) struct Reduction<'a> {
     pub value: TermId,
 }
 
-/// How a reduction is computed.
+/// Parameters of the algorithm.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct ReductionShape {
     outer: usize,
     inner: usize,
-    /// One workgroup a result, rather than one invocation.
+    /// One workgroup per result, rather than one invocation.
     by_rows: bool,
-    /// Into how many chunks each inner space is cut.
+    /// Number of chunks each inner space is split into.
     parts: usize,
     chunk: usize,
 }
@@ -56,9 +56,9 @@ struct Params {
     chunk: u32,
 }
 
-/// From this many results on there is enough to do without splitting.
+/// Number of results from which splitting is not needed to fill the device.
 const ENOUGH_WORKGROUPS: usize = 1024;
-/// Likewise for `reduce_serial`.
+/// The same for `reduce_serial`.
 const ENOUGH_INVOCATIONS: usize = 32 << 10;
 
 impl ReductionShape {
@@ -72,13 +72,13 @@ impl ReductionShape {
         ReductionShape { outer, inner, by_rows, parts: inner.div_ceil(chunk).max(1), chunk }
     }
 
-    /// One stage of `reduce_rows`.
+    /// A single stage of `reduce_rows`.
     fn rows(outer: usize, inner: usize) -> Self {
         ReductionShape { outer, inner, by_rows: true, parts: 1, chunk: inner }
     }
 
-    /// Distances of the results of a first stage: from one result to the next, and between the
-    /// parts of one.
+    /// Strides of the partial results of a first stage: from one result to the next, and between
+    /// the parts of one result.
     fn strides(self) -> (i64, i64) {
         if self.by_rows { (self.parts as i64, 1) } else { (1, self.outer as i64) }
     }
@@ -113,8 +113,8 @@ impl ReductionShape {
 }
 
 impl Reduction<'_> {
-    /// Whether neighbors in the outer space are nearer to one another in memory than neighbors
-    /// in the inner one, and there are enough of them to be loaded together.
+    /// Whether adjacent points of the outer space are closer in memory than adjacent points of the
+    /// inner one, and there are enough of them for coalesced loads.
     fn is_strided(&self) -> bool {
         let last = |dims: &[usize]| dims.iter().rposition(|&extent| extent > 1);
         let (Some(outer), Some(inner)) = (last(self.outer), last(self.inner)) else { return false };
@@ -131,7 +131,7 @@ impl Reduction<'_> {
             })
     }
 
-    /// Its dispatches: one, or two with `partials` between them.
+    /// Assembles its dispatches: one, or two with `partials` between them.
     pub fn assemble(&self, step: &Step, epilogue: &Epilogue, partials: Storage) -> Vec<Assembly> {
         let outer: usize = self.outer.iter().product();
         let inner: usize = self.inner.iter().product();
@@ -140,7 +140,7 @@ impl Reduction<'_> {
         if shape.parts == 1 {
             return vec![self.stage(shape, label, &step.reads, step.writes[0], Some(epilogue))];
         }
-        // Between the stages nothing is rounded.
+        // Nothing is rounded between the stages.
         let dtype = match self.body.dtype(self.value) {
             DType::F16 => DType::F32,
             dtype => dtype,
@@ -149,7 +149,7 @@ impl Reduction<'_> {
         let between = Region { storage: partials, offset: 0, len, dtype };
         let first = self.stage(shape, format!("{label} (parts)"), &step.reads, between, None);
 
-        // The second stage reads what the first one wrote as one more operand.
+        // The second stage reads the output of the first one as an additional operand.
         let (by_outer, by_part) = shape.strides();
         let load = Term::Load {
             operand: step.reads.len(),
@@ -183,7 +183,7 @@ impl Reduction<'_> {
         self.dispatch(shape, label, reads, write, epilogue.map(|epilogue| (epilogue, self.outer)))
     }
 
-    /// One dispatch; the epilogue comes with the dimensions it is written over.
+    /// Assembles one dispatch; the epilogue comes with the dimensions it is expressed over.
     fn dispatch(
         &self,
         shape: ReductionShape,

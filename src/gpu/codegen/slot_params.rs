@@ -1,4 +1,4 @@
-//! The uniform scalars of a slot: shape values, named for whoever reads the shader.
+//! The uniform scalars of a slot: shape values, with readable names.
 
 /// The fields of `struct SlotParams`, in order.
 #[derive(Clone, Debug, Default)]
@@ -16,8 +16,8 @@ impl SlotParams {
 
     /// Adds a signed field; returns the expression that reads it.
     ///
-    /// Values past 32 bits wrap, and so does the arithmetic of the shader: an index that is read
-    /// comes out right however its terms overflowed.
+    /// Values beyond 32 bits wrap, and so does the arithmetic of the shader: an index that is read
+    /// comes out correct even if its terms overflowed.
     pub fn i32(&mut self, name: String, value: i64) -> String {
         let expression = format!("slot.{name}");
         self.fields.push((name, "i32", value as u32));
@@ -38,7 +38,7 @@ impl SlotParams {
         text + "}\n@group(1) @binding(0) var<uniform> slot: SlotParams;\n"
     }
 
-    /// What the variable holds.
+    /// The content of the variable.
     pub fn bytes(&self) -> Vec<u8> {
         self.fields.iter().flat_map(|(_, _, value)| value.to_le_bytes()).collect()
     }

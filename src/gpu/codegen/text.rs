@@ -1,4 +1,4 @@
-//! The text of a shader while declarations are appended to its file.
+//! Shader text under construction.
 
 use super::{
     Assembly, Binding, BindingKind,
@@ -16,15 +16,15 @@ use crate::{
 };
 use std::collections::BTreeSet;
 
-/// A shader while declarations are appended to it.
+/// A shader file with the declarations appended so far.
 pub(crate) struct Text {
     label: String,
     declarations: String,
-    /// What shape values the slots need.
+    /// Shape values that the slots need.
     pub slot: SlotParams,
     lib: BTreeSet<&'static str>,
     bindings: Vec<Binding>,
-    /// What the file calls its result.
+    /// The file's name for its result.
     output: &'static str,
 }
 
@@ -62,11 +62,11 @@ impl Text {
         self.lib.extend(lib);
     }
 
-    /// A value as it is stored.
+    /// The expression that stores a value.
     pub fn stored(&mut self, value: &str, dtype: DType) -> String {
         match dtype {
             DType::Bool => format!("select(0u, 1u, {value})"),
-            // Rounded by us: a conversion may cut off instead.
+            // Rounded explicitly: a conversion may truncate instead.
             DType::F16 => {
                 self.lib.insert("half");
                 format!("f16(round_to_half({value}))")
@@ -75,7 +75,7 @@ impl Text {
         }
     }
 
-    /// The bindings of group 0: what the file itself declares.
+    /// Binds group 0: the buffers the file itself declares.
     pub fn own(&mut self, reads: &[Region], write: Region) {
         self.alias("Out", storage_type(write.dtype));
         for (n, read) in reads.iter().enumerate() {
@@ -90,7 +90,7 @@ impl Text {
         self.bindings.push(Binding { group, binding: binding as u32, kind, region });
     }
 
-    /// The bindings of group 1 that are read.
+    /// Binds the operands read in group 1.
     pub fn slot_operands(&mut self, operands: &Operands) {
         self.declarations += &operands.declarations();
         for (n, region) in operands.bound.iter().enumerate() {
@@ -98,7 +98,7 @@ impl Text {
         }
     }
 
-    /// Prints what the roots of a body need.
+    /// Emits everything the roots of a body need.
     pub fn emit(
         &mut self,
         body: &Body,
@@ -112,7 +112,7 @@ impl Text {
         Emitter { spaces, operands, slot, prefix, acc, lib }.emit(body, roots)
     }
 
-    /// Appends `epilogue`, and binds what it reads: the only slot of the shader.
+    /// Appends `epilogue` and binds its operands; it is the only slot of the shader.
     pub fn epilogue(&mut self, step: &Step, epilogue: &Epilogue, space: &[usize], acc: &str) {
         let roots = [epilogue.root];
         let writes = [(step.writes[0], self.output.to_owned())];
@@ -121,7 +121,7 @@ impl Text {
         self.slot_operands(&operands);
     }
 
-    /// Appends `epilogue`; `acc` is the expression of the value it gets.
+    /// Appends `epilogue`; `acc` is the expression of its input.
     pub fn epilogue_of(
         &mut self,
         epilogue: &Epilogue,
@@ -139,12 +139,12 @@ impl Text {
         );
     }
 
-    /// Appends an `epilogue` that changes nothing.
+    /// Appends an identity epilogue.
     pub fn no_epilogue(&mut self) {
         self.declarations += "fn epilogue(acc: Acc, index: u32) -> Out {\n    return acc;\n}\n";
     }
 
-    /// The whole text.
+    /// Returns the complete text.
     pub fn finish(mut self, shader: Shader) -> Assembly {
         let mut regions = self.bindings.iter().filter_map(|binding| binding.region);
         let has_halves = regions.any(|region| region.dtype == DType::F16);

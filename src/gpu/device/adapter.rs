@@ -1,71 +1,70 @@
-//! The adapters of this machine: listing them and choosing one.
+//! The adapters of this machine: enumeration and selection.
 
 use super::{GpuDevice, kind};
 use crate::error::{DeviceError, Error};
 
-/// What an adapter is and offers, for people and for `wgrad devices`.
+/// Properties of an adapter, human-readable and for `wgrad devices`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct AdapterSummary {
-    /// Its name.
+    /// Adapter name.
     pub name: String,
     /// `discrete-gpu`, `integrated-gpu`, `virtual-gpu`, `software-gpu` or `other-gpu`.
     pub kind: &'static str,
-    /// The interface it is reached through: `vulkan`, `metal`, `dx12`, `gl`, …
+    /// Graphics API: `vulkan`, `metal`, `dx12`, `gl`, …
     pub backend: String,
-    /// Name of the driver.
+    /// Driver name.
     pub driver: String,
-    /// Version of the driver.
+    /// Driver version.
     pub driver_info: String,
-    /// Largest buffer in bytes.
+    /// Largest buffer size in bytes.
     pub max_buffer: u64,
-    /// Largest part of a buffer in bytes that a shader can see.
+    /// Largest storage buffer binding in bytes.
     pub max_binding: u64,
-    /// Storage buffers a dispatch can bind.
+    /// Maximum storage buffers per dispatch.
     pub max_storage_buffers: u32,
-    /// Invocations in a workgroup.
+    /// Maximum invocations per workgroup.
     pub max_invocations: u32,
-    /// Bytes of workgroup memory.
+    /// Workgroup memory in bytes.
     pub max_workgroup_memory: u32,
-    /// Least and greatest number of invocations in a subgroup.
+    /// Minimum and maximum subgroup size.
     pub subgroup_sizes: (u32, u32),
-    /// What it can do beyond what every adapter can: `f16`, `subgroups`, `timestamps`, …
+    /// Optional features it supports: `f16`, `subgroups`, `timestamps`, …
     pub features: Vec<&'static str>,
     /// Whether programs can run on it.
     pub is_usable: bool,
 }
 
-/// Every adapter, the best first; the order is that of the indices that
-/// [`open_named`] takes.
+/// Lists every adapter, best first, in the order of the indices that [`open_named`] takes.
 pub async fn adapters() -> Vec<AdapterSummary> {
     sorted().await.iter().map(summary).collect()
 }
 
-/// Opens the best hardware adapter: a discrete one before an integrated one.
+/// Opens the best hardware adapter, discrete before integrated.
 ///
 /// # Errors
 ///
-/// [`DeviceError::NoAdapter`] where there is none, [`DeviceError::Open`] where it does not open.
+/// [`DeviceError::NoAdapter`] if there is none, [`DeviceError::Open`] if it does not open.
 pub async fn open_best_hardware() -> Result<GpuDevice, Error> {
     let hardware =
         |adapter: &wgpu::Adapter| adapter.get_info().device_type != wgpu::DeviceType::Cpu;
     open_first(sorted().await.into_iter().filter(hardware).collect()).await
 }
 
-/// Opens the best adapter; one in software only where there is no other.
+/// Opens the best adapter; a software one only if there is no other.
 ///
 /// # Errors
 ///
-/// As for [`open_best_hardware`].
+/// Same as [`open_best_hardware`].
 pub async fn open_any() -> Result<GpuDevice, Error> {
     open_first(sorted().await).await
 }
 
-/// Opens the adapter of this index, or the first whose name contains this, ignoring case.
+/// Opens the adapter with this index, or the first whose name contains this text, ignoring case.
 ///
 /// # Errors
 ///
-/// [`DeviceError::NoSuchAdapter`], which names those there are; [`DeviceError::Open`].
+/// [`DeviceError::NoSuchAdapter`], which lists the available ones; [`DeviceError::Open`].
 pub async fn open_named(name: &str) -> Result<GpuDevice, Error> {
     let adapters = sorted().await;
     let wanted = name.to_lowercase();
@@ -89,7 +88,7 @@ pub async fn open_named(name: &str) -> Result<GpuDevice, Error> {
     GpuDevice::open(&adapters[position]).await
 }
 
-/// Opens the first usable adapter that opens at all.
+/// Opens the first usable adapter that can be opened.
 async fn open_first(adapters: Vec<wgpu::Adapter>) -> Result<GpuDevice, Error> {
     let mut refusal = DeviceError::NoAdapter.into();
     for adapter in adapters.iter().filter(|adapter| is_usable(adapter)) {
@@ -101,7 +100,7 @@ async fn open_first(adapters: Vec<wgpu::Adapter>) -> Result<GpuDevice, Error> {
     Err(refusal)
 }
 
-/// All adapters, the best first.
+/// All adapters, best first.
 async fn sorted() -> Vec<wgpu::Adapter> {
     let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle());
     let mut adapters = instance.enumerate_adapters(wgpu::Backends::all()).await;
@@ -114,13 +113,14 @@ async fn sorted() -> Vec<wgpu::Adapter> {
             wgpu::DeviceType::Other => 3,
             wgpu::DeviceType::Cpu => 4,
         };
-        // One device often answers through two interfaces; GL is the weaker one.
+        // One device is often exposed through two APIs; GL is the weaker one.
         (!is_usable(adapter), by_kind, info.backend == wgpu::Backend::Gl)
     });
     adapters
 }
 
-/// What every kernel needs: compute shaders, and five storage buffers beside two uniform ones.
+/// Minimum requirements of every kernel: compute shaders, and five storage buffers plus two uniform
+/// buffers.
 fn is_usable(adapter: &wgpu::Adapter) -> bool {
     let flags = adapter.get_downlevel_capabilities().flags;
     let limits = adapter.limits();

@@ -1,8 +1,8 @@
-//! How much was made through wgpu.
+//! Counters of wgpu objects and commands.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// What a device has created and executed since it was opened.
+/// Objects and commands a device has created and executed since it was opened.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Counters {
@@ -18,7 +18,7 @@ pub struct Counters {
     pub submissions: u64,
 }
 
-/// The counters of a device while it is in use.
+/// The live counters of a device.
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
     pub buffers: AtomicU64,
@@ -29,7 +29,7 @@ pub(crate) struct Tally {
 }
 
 impl Tally {
-    /// The counts so far.
+    /// The current counts.
     pub fn read(&self) -> Counters {
         Counters {
             buffers: self.buffers.load(Ordering::Relaxed),

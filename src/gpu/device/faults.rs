@@ -1,16 +1,16 @@
-//! What went wrong on the device, kept until somebody asks.
+//! Asynchronous device errors, kept until the next check.
 
 use crate::error::{DeviceError, Error};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// The first fault of a device. Later ones are mostly its consequences.
+/// The first fault of a device. Later ones are usually its consequences.
 #[derive(Debug, Default)]
 pub(crate) struct Faults {
     first: Mutex<Option<DeviceError>>,
 }
 
 impl Faults {
-    /// A record that the device writes to from now on.
+    /// Creates a record and registers it with the device.
     pub fn watch(device: &wgpu::Device) -> Arc<Self> {
         let faults = Arc::new(Faults::default());
         let uncaptured = faults.clone();
@@ -18,7 +18,7 @@ impl Faults {
         device.on_uncaptured_error(Arc::new(move |error| uncaptured.record(fault(error, None))));
         let lost = faults.clone();
         device.set_device_lost_callback(move |reason, message| {
-            // Dropping the device ends here too.
+            // Dropping the device ends up here too.
             if reason != wgpu::DeviceLostReason::Destroyed {
                 lost.record(DeviceError::Lost { message });
             }
@@ -26,12 +26,12 @@ impl Faults {
         faults
     }
 
-    /// Keeps a fault unless there is one already.
+    /// Records a fault unless there already is one.
     pub fn record(&self, fault: DeviceError) {
         self.first.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(fault);
     }
 
-    /// The first fault, if there was one. A device with a fault stays unusable.
+    /// Returns the first fault, if any. A device with a fault stays unusable.
     pub fn check(&self) -> Result<(), Error> {
         match &*self.first.lock().unwrap_or_else(PoisonError::into_inner) {
             Some(fault) => Err(fault.clone().into()),
@@ -40,7 +40,7 @@ impl Faults {
     }
 }
 
-/// What wgpu reports, in our words; `bytes` is what was asked for.
+/// Converts an error of wgpu; `bytes` is the requested size.
 pub(crate) fn fault(error: wgpu::Error, bytes: Option<u64>) -> DeviceError {
     match error {
         wgpu::Error::OutOfMemory { .. } => DeviceError::OutOfMemory { bytes },
@@ -50,9 +50,9 @@ pub(crate) fn fault(error: wgpu::Error, bytes: Option<u64>) -> DeviceError {
     }
 }
 
-/// Runs what creates something, and returns what the device has against it.
+/// Runs `create` and returns any error that the device reports for it.
 ///
-/// In a browser errors arrive later, through [`Faults`].
+/// In a browser, errors arrive later, through [`Faults`].
 pub(crate) fn scoped<T>(
     device: &wgpu::Device,
     create: impl FnOnce() -> T,
@@ -69,7 +69,7 @@ pub(crate) fn scoped<T>(
             [OutOfMemory, Internal, Validation].map(|filter| device.push_error_scope(filter));
         let created = create();
         let errors = scopes.into_iter().rev().map(|scope| pollster::block_on(scope.pop()));
-        // Every scope must be closed, so all are asked before one is looked at.
+        // Every scope must be popped, so all are popped before any is inspected.
         match errors.collect::<Vec<_>>().into_iter().flatten().next() {
             Some(error) => Err(error),
             None => Ok(created),

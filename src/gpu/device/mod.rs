@@ -1,4 +1,4 @@
-//! An open adapter and what its programs share.
+//! An open adapter and the state its programs share.
 
 pub(crate) mod adapter;
 pub(crate) mod counters;
@@ -23,20 +23,20 @@ use pipelines::{Pipeline, Pipelines};
 use proof_cache::ProofCache;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-/// An open graphics adapter. Clones are the same device.
+/// An open GPU. Clones refer to the same device.
 #[derive(Clone)]
 pub struct GpuDevice {
     pub(crate) shared: Arc<Shared>,
-    /// Whether buffers are surrounded by words that must not change; see `memory/guard_bands.rs`.
+    /// Whether buffers are surrounded by guard words; see `memory/guard_bands.rs`.
     pub(crate) is_guarded: bool,
-    /// When kernels are proved; see `verify/prove.rs`.
+    /// When kernels are verified; see `verify/prove.rs`.
     pub(crate) verification: Verification,
-    /// Breaks shaders, so that tests see what becomes of them.
+    /// Corrupts shaders, to test how failures are handled.
     #[cfg(test)]
     pub(crate) sabotage: Option<fn(&mut Assembly)>,
 }
 
-/// What clones of a device share.
+/// State shared by the clones of a device.
 pub(crate) struct Shared {
     pub device: wgpu::Device,
     queue: wgpu::Queue,
@@ -49,18 +49,18 @@ pub(crate) struct Shared {
     pub pipelines: Mutex<Pipelines>,
     pub proof_cache: Mutex<ProofCache>,
     pub proofs: Mutex<Proofs>,
-    /// Buffers that programs use as slots, for other programs to use too.
+    /// Buffers used as slots, shared between programs.
     pub slots: Mutex<Vec<Weak<wgpu::Buffer>>>,
-    /// Idle buffers for reading back.
+    /// Idle readback buffers.
     pub staging: Mutex<Vec<wgpu::Buffer>>,
     submitting: Mutex<()>,
-    /// After so many more buffers memory is out, so that tests see what becomes of it.
+    /// Number of further buffer allocations before an out-of-memory error, for tests.
     #[cfg(test)]
     pub allocations_left: std::sync::atomic::AtomicI64,
 }
 
 impl GpuDevice {
-    /// Opens an adapter with its own limits where kernels gain from them.
+    /// Opens an adapter with its full limits where kernels benefit from them.
     pub(crate) async fn open(adapter: &wgpu::Adapter) -> Result<Self, Error> {
         let info = adapter.get_info();
         let own = adapter.limits();
@@ -77,7 +77,7 @@ impl GpuDevice {
         limits.max_compute_workgroups_per_dimension =
             own.max_compute_workgroups_per_dimension.min(MAX_GROUPS);
 
-        // What kernels and those who time them gain from, where the adapter has it.
+        // Optional features that kernels and timing benefit from.
         let wanted = wgpu::Features::SHADER_F16 | wgpu::Features::TIMESTAMP_QUERY;
         let descriptor = wgpu::DeviceDescriptor {
             label: Some("wgrad"),
@@ -122,7 +122,7 @@ impl GpuDevice {
         })
     }
 
-    /// The adapter, for those who open it for purposes of their own.
+    /// The adapter, for benchmarks that open it separately.
     #[cfg(feature = "bench")]
     pub(crate) fn adapter(&self) -> &wgpu::Adapter {
         &self.shared.adapter
@@ -138,7 +138,7 @@ impl GpuDevice {
         kind(self.shared.info.device_type)
     }
 
-    /// The interface it is reached through: `vulkan`, `metal`, `dx12`, …
+    /// Graphics API: `vulkan`, `metal`, `dx12`, …
     pub fn backend(&self) -> String {
         self.shared.info.backend.to_string()
     }
@@ -149,8 +149,8 @@ impl GpuDevice {
         format!("{} {}", info.driver, info.driver_info).trim().to_owned()
     }
 
-    /// Room for two readings of the device's own clock, where it has one, and how many nanoseconds it
-    /// takes from one tick to the next.
+    /// The timestamp period in nanoseconds, and a query set for two timestamps if the device
+    /// supports them.
     pub(crate) fn clock(&self) -> (f64, Option<wgpu::QuerySet>) {
         let Shared { device, queue, .. } = &*self.shared;
         let has_one = device.features().contains(wgpu::Features::TIMESTAMP_QUERY);
@@ -166,34 +166,34 @@ impl GpuDevice {
         dtype != DType::F16 || self.shared.device.features().contains(wgpu::Features::SHADER_F16)
     }
 
-    /// What was created and executed since the device was opened.
+    /// Objects and commands created and executed since the device was opened.
     pub fn counters(&self) -> Counters {
         self.shared.tally.read()
     }
 
-    /// Blocks until everything submitted so far is done.
+    /// Blocks until everything submitted so far has finished.
     ///
     /// # Errors
     ///
-    /// Whatever the device has reported.
+    /// Any fault the device has reported.
     #[cfg(not(target_arch = "wasm32"))]
     pub fn wait_idle(&self) -> Result<(), Error> {
         self.poll(wgpu::PollType::wait_indefinitely())
     }
 
-    /// What a driver does when its adapter goes away.
+    /// Simulates the loss of the adapter.
     #[cfg(test)]
     pub(crate) fn lose(&self) {
         self.shared.faults.record(DeviceError::Lost { message: "a test took it".to_owned() });
         self.shared.device.destroy();
     }
 
-    /// Whether two handles mean one open adapter.
+    /// Whether two handles refer to the same open adapter.
     pub(crate) fn is(&self, other: &GpuDevice) -> bool {
         Arc::ptr_eq(&self.shared, &other.shared)
     }
 
-    /// Waits until a submission is done; in a browser the event loop does that.
+    /// Waits for a submission; in a browser the event loop does that.
     pub(crate) fn wait(&self, submission: wgpu::SubmissionIndex) -> Result<(), Error> {
         if cfg!(target_arch = "wasm32") {
             return self.shared.faults.check();
@@ -203,7 +203,7 @@ impl GpuDevice {
 
     fn poll(&self, poll: wgpu::PollType) -> Result<(), Error> {
         let polled = self.shared.device.poll(poll);
-        // A fault explains a failed poll better than the poll does.
+        // A fault explains a failed poll better than the poll's own error.
         self.shared.faults.check()?;
         match polled {
             Ok(_) => Ok(()),
@@ -211,7 +211,7 @@ impl GpuDevice {
         }
     }
 
-    /// The pipeline of a shader, compiled unless it was before.
+    /// The pipeline of a shader, compiled on first use.
     pub(crate) fn pipeline(&self, assembly: &Assembly) -> Result<Arc<Pipeline>, Error> {
         let Shared { pipelines, tally, device, .. } = &*self.shared;
         let mut pipelines = pipelines.lock().unwrap_or_else(PoisonError::into_inner);
@@ -221,33 +221,33 @@ impl GpuDevice {
         })
     }
 
-    /// The right to submit. While it is held nobody else's commands come in between.
+    /// Acquires the right to submit. While it is held, no other commands are interleaved.
     pub(crate) fn submissions(&self) -> Submissions<'_> {
         let turn = self.shared.submitting.lock().unwrap_or_else(PoisonError::into_inner);
         Submissions { shared: &self.shared, _turn: turn }
     }
 }
 
-/// The right to submit to a device.
+/// The exclusive right to submit to a device.
 pub(crate) struct Submissions<'a> {
     shared: &'a Shared,
     _turn: MutexGuard<'a, ()>,
 }
 
 impl Submissions<'_> {
-    /// An encoder of commands.
+    /// Creates a command encoder.
     pub fn encoder(&self) -> wgpu::CommandEncoder {
         self.shared.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default())
     }
 
-    /// Submits what was recorded.
+    /// Submits the recorded commands.
     pub fn submit(&self, encoder: wgpu::CommandEncoder) -> wgpu::SubmissionIndex {
         count(&self.shared.tally.submissions, 1);
         self.shared.queue.submit([encoder.finish()])
     }
 
-    /// Writes bytes before the next submission. wgpu makes a hidden buffer for it: not for what
-    /// happens at every run.
+    /// Writes bytes before the next submission. wgpu creates a hidden buffer for it, so this is not
+    /// suited to the path of every run.
     pub fn write(&self, buffer: &wgpu::Buffer, first: u64, bytes: &[u8]) {
         if !bytes.is_empty() {
             self.shared.queue.write_buffer(buffer, first, bytes);
@@ -261,7 +261,7 @@ impl std::fmt::Debug for GpuDevice {
     }
 }
 
-/// The kind of device in the words of [`Device::kind`](crate::Device::kind).
+/// The kind of device, named as in [`Device::kind`](crate::Device::kind).
 pub(crate) fn kind(device_type: wgpu::DeviceType) -> &'static str {
     match device_type {
         wgpu::DeviceType::DiscreteGpu => "discrete-gpu",

@@ -1,4 +1,4 @@
-//! Compiled shaders, one for each text and set of overrides.
+//! Cache of compiled shaders, keyed by text and overrides.
 
 use super::faults::{fault, scoped};
 use crate::{
@@ -7,23 +7,23 @@ use crate::{
 };
 use std::{collections::HashMap, sync::Arc};
 
-/// A compiled shader and the layouts of its groups.
+/// A compiled shader and its bind group layouts.
 #[derive(Debug)]
 pub(crate) struct Pipeline {
     pub pipeline: wgpu::ComputePipeline,
-    /// Group 0, and group 1 where there is one.
+    /// Group 0, and group 1 if present.
     pub groups: Vec<wgpu::BindGroupLayout>,
 }
 
-/// What was compiled, by text and overrides. A text says what is bound where, so the bindings
-/// need not be in the key.
+/// Compiled pipelines by text and overrides. The text determines the bindings, so they are not part
+/// of the key.
 #[derive(Debug, Default)]
 pub(crate) struct Pipelines {
     compiled: HashMap<Key, Arc<Pipeline>>,
 }
 
 impl Pipelines {
-    /// The pipeline of a shader, which `compile` makes unless it was made before.
+    /// The pipeline of a shader, created by `compile` on first use.
     ///
     /// # Errors
     ///

@@ -1,39 +1,39 @@
-//! What has been proved on an adapter and driver, in this process and before.
+//! Cache of verification results for an adapter and driver, from this process and earlier ones.
 //!
-//! The file is a log with a line for each dispatch, appended at once: processes may share it, and a
-//! line that was torn is no proof. It says what this adapter did under this driver and this
-//! version of the crate; under others there is another file.
+//! The file is a log with one line per step, appended immediately: processes may share it, and a
+//! truncated line is ignored. It is specific to this adapter, driver and version of the crate; any
+//! other combination has its own file.
 
 use crate::gpu::codegen::Assembly;
 use std::collections::{HashMap, HashSet};
 #[cfg(feature = "files")]
 use std::{fs, io::Write, path::PathBuf};
 
-/// Names the dispatches of a step: text, overrides, grid and uniforms.
+/// Identifies the dispatches of a step: text, overrides, grid and uniforms.
 pub(crate) type Key = u128;
 
-/// What is known of the dispatches of a step.
+/// The verification result of a step's dispatches.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Entry {
-    /// They gave what they must.
+    /// Their results were correct.
     Proved,
-    /// What they gave instead.
+    /// They failed, with a description of the wrong result.
     Failed(String),
 }
 
-/// The proofs of an adapter.
+/// The verification results of an adapter.
 #[derive(Debug, Default)]
 pub(crate) struct ProofCache {
     entries: HashMap<Key, Entry>,
-    /// Those made in this process.
+    /// Keys verified in this process.
     fresh: HashSet<Key>,
     #[cfg(feature = "files")]
     file: Option<PathBuf>,
 }
 
 impl ProofCache {
-    /// That of an adapter, with what its file knows. Where there is no place for a file, or it
-    /// cannot be read, the cache lasts as long as the process.
+    /// Opens the cache of an adapter and loads its file. If there is no directory for the file, or
+    /// it cannot be read, the cache lasts only as long as the process.
     pub fn open(adapter: &wgpu::AdapterInfo) -> Self {
         #[cfg(not(feature = "files"))]
         {
@@ -62,12 +62,13 @@ impl ProofCache {
         }
     }
 
-    /// What is known; from this process only, where `fresh`.
+    /// Looks up a result; if `fresh`, only among those of this process.
     pub fn entry(&self, key: Key, fresh: bool) -> Option<&Entry> {
         self.entries.get(&key).filter(|_| !fresh || self.fresh.contains(&key))
     }
 
-    /// Keeps what was found; `label` is for people. Says why where it cannot be kept on disk.
+    /// Records a result; `label` is human-readable. Returns an error message if it cannot be
+    /// written to disk.
     pub fn record(&mut self, key: Key, entry: Entry, label: &str) -> Result<(), String> {
         let line = match &entry {
             Entry::Proved => format!("{key:032x} proved {label}\n"),
@@ -91,7 +92,7 @@ impl ProofCache {
             let mut file = fs::OpenOptions::new().create(true).append(true).open(&path)?;
             file.write_all(line.as_bytes())
         };
-        // Where it fails the file is given up, so that nobody is told twice.
+        // On failure the file is abandoned, so that the error is reported only once.
         append().map_err(|error| format!("{}: {error}", path.display()))?;
         self.file = Some(path);
         Ok(())
@@ -103,7 +104,7 @@ impl ProofCache {
     }
 }
 
-/// An entry of a line; `None` of what is none.
+/// Parses a line; `None` if it is invalid.
 #[cfg(feature = "files")]
 fn parse(line: &str) -> Option<(Key, Entry)> {
     let (key, rest) = line.split_at_checked(32)?;
@@ -132,8 +133,8 @@ pub(crate) fn key(assemblies: &[Assembly]) -> Key {
     hash(parts.iter().map(Vec::as_slice))
 }
 
-/// FNV-1a of 128 bits: it only has to keep apart what nobody forges, and to be the same in every
-/// process. Each part is followed by its length.
+/// 128-bit FNV-1a: it need not resist forgery, and must be the same in every process. Each part is
+/// followed by its length.
 fn hash<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> u128 {
     const PRIME: u128 = 0x0000_0000_0100_0000_0000_0000_0000_013B;
     const BASIS: u128 = 0x6C62_272E_07BB_0142_62B8_2175_6295_C58D;
@@ -150,7 +151,7 @@ mod tests {
 
     #[test]
     fn hashes_are_those_of_the_definition() {
-        // FNV-1a of "a" and 8 bytes of its length, computed by hand from the definition with
+        // FNV-1a of "a" and the 8 bytes of its length, computed from the definition with
         // arbitrary-precision integers.
         let bytes = [b'a', 1, 0, 0, 0, 0, 0, 0, 0];
         let mut expected = 144_066_263_297_769_815_596_495_629_667_062_367_629_u128;

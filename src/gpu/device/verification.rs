@@ -1,34 +1,34 @@
-//! When kernels are proved, and what has been proved.
+//! Kernel verification policy and statistics.
 
-/// When the kernels of a program are proved.
+/// When the kernels of a program are verified.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Verification {
-    /// When they are first needed on this adapter and driver; what was proved before, by this
-    /// process or another, is trusted.
+    /// On first use on this adapter and driver; results of earlier verifications, by this process
+    /// or another, are trusted.
     #[default]
     Lazy,
-    /// Once in every process, whatever was proved before.
+    /// Once in every process, regardless of earlier verifications.
     Full,
-    /// Never: results come from kernels that nobody has checked.
+    /// Never: results come from unverified kernels.
     Off,
 }
 
-/// What a device has proved since it was opened.
+/// Verification statistics of a device since it was opened.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Proofs {
-    /// Kernels that were proved.
+    /// Number of kernels verified.
     pub proved: u64,
-    /// Kernels that had been proved before.
+    /// Number of kernels verified earlier.
     pub known: u64,
-    /// Kernels that were taken unproved, under [`Verification::Off`] or for want of a definition.
+    /// Number of kernels used unverified, under [`Verification::Off`] or for lack of a definition.
     pub unproved: u64,
-    /// Steps of operations of other crates that have no definition: nobody can say whether they
-    /// are right.
+    /// Steps of operations of other crates that have no definition: their results cannot be
+    /// checked.
     pub undefined: Vec<String>,
-    /// Time the proofs took.
+    /// Time spent on verification.
     pub seconds: f64,
-    /// What became of kernels that failed.
+    /// Descriptions of kernels that failed.
     pub quarantined: Vec<String>,
 }

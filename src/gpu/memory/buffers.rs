@@ -1,4 +1,4 @@
-//! Buffers: making them, sharing them as slots, and places in them.
+//! Buffers: allocation, sharing as slots, and locations within them.
 
 use crate::{
     dtype::DType,
@@ -15,12 +15,12 @@ use crate::{
 use std::sync::{Arc, PoisonError, Weak};
 use wgpu::BufferUsages;
 
-/// What every buffer that kernels use may be used for.
+/// Usage flags of every buffer that kernels access.
 const STORAGE: BufferUsages =
     BufferUsages::STORAGE.union(BufferUsages::COPY_SRC).union(BufferUsages::COPY_DST);
 
 impl GpuDevice {
-    /// Makes a buffer.
+    /// Creates a buffer.
     ///
     /// # Errors
     ///
@@ -53,12 +53,12 @@ impl GpuDevice {
         created.map_err(|error| fault(error, Some(size)).into())
     }
 
-    /// Makes a buffer for kernels.
+    /// Creates a storage buffer for kernels.
     pub(crate) fn storage(&self, label: &str, bytes: u64) -> Result<Arc<wgpu::Buffer>, Error> {
         Ok(Arc::new(self.create_buffer(label, bytes.max(4), STORAGE, false)?))
     }
 
-    /// Makes a buffer of uniforms that never changes.
+    /// Creates an immutable uniform buffer.
     pub(crate) fn uniforms(&self, bytes: &[u8]) -> Result<wgpu::Buffer, Error> {
         let size = bytes.len().next_multiple_of(16).max(16);
         let buffer = self.create_buffer("uniforms", size as u64, BufferUsages::UNIFORM, true)?;
@@ -70,10 +70,10 @@ impl GpuDevice {
         Ok(buffer)
     }
 
-    /// Different buffers of at least these many bytes, shared with other programs.
+    /// Distinct buffers of at least these sizes, shared with other programs.
     ///
-    /// That is sound because a slot holds nothing between two runs, and the submissions of a run
-    /// follow one another without those of another program in between.
+    /// This is sound because a slot holds nothing between two runs, and the submissions of a run
+    /// are not interleaved with those of another program.
     pub(crate) fn slots(&self, bytes: &[u64]) -> Result<Vec<Arc<wgpu::Buffer>>, Error> {
         let mut pool = self.shared.slots.lock().unwrap_or_else(PoisonError::into_inner);
         pool.retain(|buffer| buffer.strong_count() > 0);
@@ -96,23 +96,23 @@ impl GpuDevice {
         Ok(slots.into_iter().flatten().collect())
     }
 
-    /// Why a buffer could not be mapped: the fault of the device if there is one.
+    /// The reason why a buffer could not be mapped: the device's fault if there is one.
     pub(crate) fn map_failed(&self, message: &str) -> Error {
         let message = format!("a buffer could not be mapped: {message}");
         self.shared.faults.check().err().unwrap_or(DeviceError::Reported { message }.into())
     }
 }
 
-/// The memory that a storage has for now.
+/// The current memory of a storage.
 #[derive(Clone, Debug)]
 pub(crate) struct BufferSlice {
     pub buffer: Arc<wgpu::Buffer>,
-    /// Where it begins, in bytes.
+    /// Byte offset.
     pub first: u64,
 }
 
 impl BufferSlice {
-    /// A buffer of its own.
+    /// A location that spans a whole buffer.
     pub fn whole(buffer: Arc<wgpu::Buffer>) -> Self {
         BufferSlice { buffer, first: 0 }
     }
@@ -122,7 +122,7 @@ impl BufferSlice {
         submissions.write(&self.buffer, self.first, &encode(words, dtype));
     }
 
-    /// Whether it is the same memory.
+    /// Whether both are the same location.
     pub fn is(&self, other: &BufferSlice) -> bool {
         Arc::ptr_eq(&self.buffer, &other.buffer) && self.first == other.first
     }

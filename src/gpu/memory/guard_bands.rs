@@ -1,7 +1,7 @@
-//! For tests: memory that starts poisoned, between bands of words that must not change.
+//! Guard bands for tests: memory starts poisoned, between bands of words that must not change.
 //!
-//! A dispatch that reads what nobody wrote finds NaN, and one that writes beside its result is
-//! named. Every step is submitted and checked on its own, so this is slow.
+//! A dispatch that reads uninitialized memory finds NaN, and one that writes outside its result is
+//! identified. Every step is submitted and checked separately, so this is slow.
 
 use super::BufferSlice;
 use crate::{
@@ -14,15 +14,15 @@ use crate::{
     schedule::plan::Storage,
 };
 
-/// A quiet NaN, two halves that are NaN, a large integer, and true: wrong in every type.
+/// A quiet NaN, two f16 NaN, a large integer, and true: wrong in every type.
 pub(crate) const PATTERN: u32 = 0x7fc0_7ead;
-/// Bytes in front of a buffer and behind it.
+/// Bytes before and after a buffer.
 const BAND: u64 = ALIGNMENT;
 
 impl GpuDevice {
-    /// The same device; programs compiled for this handle surround their slots and results with
-    /// bands, poison both before each run, and check the bands after each step. An overwritten
-    /// band is a [`DeviceError::Reported`] that names the step.
+    /// Enables guards: programs compiled for this handle surround their slots and results with
+    /// bands, poison both before each run, and check the bands after each step. An overwritten band
+    /// is a [`DeviceError::Reported`] that names the step.
     #[cfg(not(target_arch = "wasm32"))]
     pub fn with_guards(mut self) -> GpuDevice {
         self.is_guarded = true;
@@ -30,7 +30,7 @@ impl GpuDevice {
     }
 }
 
-/// Memory for a result of so many bytes.
+/// Allocates memory for a result of `bytes` bytes.
 pub(crate) fn output(device: &GpuDevice, bytes: u64) -> Result<BufferSlice, Error> {
     match device.is_guarded {
         true => guarded(device, "guarded output", bytes),
@@ -38,7 +38,7 @@ pub(crate) fn output(device: &GpuDevice, bytes: u64) -> Result<BufferSlice, Erro
     }
 }
 
-/// Memory for slots of these sizes.
+/// Allocates memory for slots of these sizes.
 pub(crate) fn slots(device: &GpuDevice, bytes: &[u64]) -> Result<Vec<BufferSlice>, Error> {
     match device.is_guarded {
         true => bytes.iter().map(|&bytes| guarded(device, "guarded slot", bytes)).collect(),
@@ -46,8 +46,9 @@ pub(crate) fn slots(device: &GpuDevice, bytes: &[u64]) -> Result<Vec<BufferSlice
     }
 }
 
-/// Whether what is behind a region is bound with it, up to the end of the buffer. The checks that
-/// wgpu adds to shaders would otherwise turn a write beside a result into one of its last element.
+/// Whether a region is bound up to the end of its buffer, including the band behind it. The bounds
+/// checks that wgpu adds to shaders would otherwise redirect an out-of-bounds write to the last
+/// element.
 pub(crate) fn is_around(device: &GpuDevice, storage: Storage) -> bool {
     device.is_guarded && matches!(storage, Storage::Slot(_) | Storage::Output(_))
 }

@@ -1,4 +1,4 @@
-//! Memory of a GPU: buffers, and the ways of values to them and back.
+//! GPU memory: buffers, uploads and readback.
 
 mod buffers;
 pub(crate) mod guard_bands;

@@ -1,4 +1,4 @@
-//! Variables in the memory of a GPU, between runs.
+//! Variables in GPU memory between runs.
 
 use super::BufferSlice;
 use crate::{
@@ -13,14 +13,14 @@ use crate::{
 };
 use std::{any::Any, sync::Weak};
 
-/// A variable in the memory of a GPU.
+/// A variable in GPU memory.
 #[derive(Clone, Debug)]
 pub(crate) struct Placed {
     pub device: GpuDevice,
     pub slice: BufferSlice,
     pub len: usize,
     pub dtype: DType,
-    /// The program in whose arena it is, as long as there is one: nobody else may move it.
+    /// The program that has it in an arena, while that program is alive: no other may move it.
     pub claim: Weak<()>,
 }
 
@@ -32,7 +32,7 @@ impl Resident for Placed {
         })
     }
 
-    /// After everything submitted so far, unless the device is lost.
+    /// Takes effect after everything submitted so far, unless the device is lost.
     fn write(&self, words: &[u32]) -> bool {
         if self.device.shared.faults.check().is_err() {
             return false;

@@ -1,4 +1,4 @@
-//! Copies of device memory on the host.
+//! Readback of device memory to the host.
 
 use super::BufferSlice;
 use crate::{
@@ -9,12 +9,12 @@ use futures_intrusive::channel::shared::oneshot_channel;
 use std::sync::PoisonError;
 use wgpu::BufferUsages;
 
-/// Idle staging buffers that are kept.
+/// Maximum number of idle staging buffers kept.
 const MAX_IDLE: usize = 4;
-/// The largest that is kept, in bytes.
+/// Maximum size of a kept buffer in bytes.
 const MAX_IDLE_BYTES: u64 = 64 << 20;
 
-/// A copy on its way to the host.
+/// A copy in flight to the host.
 pub(crate) struct Pending {
     staging: wgpu::Buffer,
     submission: wgpu::SubmissionIndex,
@@ -22,15 +22,15 @@ pub(crate) struct Pending {
 }
 
 impl GpuDevice {
-    /// The bytes that are there once everything submitted so far is done: a multiple of 4.
+    /// Reads the bytes present once everything submitted so far has finished: a multiple of 4.
     pub(crate) async fn read(&self, slice: &BufferSlice, bytes: u64) -> Result<Vec<u8>, Error> {
         self.shared.faults.check()?;
         let pending = self.begin_read(&self.submissions(), slice, bytes)?;
         self.finish_read(pending).await
     }
 
-    /// Blocks for bytes between two submissions of a run that is looked at step by step; gives
-    /// none where nobody may block.
+    /// Reads bytes between two submissions of a run that is checked step by step, blocking; returns
+    /// none where blocking is impossible.
     pub(crate) fn read_between(
         &self,
         submissions: &Submissions<'_>,
@@ -72,7 +72,7 @@ impl GpuDevice {
         Ok(read)
     }
 
-    /// The first bytes of a buffer that `submission` copies to. Unmaps it again.
+    /// Reads the first bytes of a buffer that `submission` copies to, and unmaps it again.
     pub(crate) async fn map_bytes(
         &self,
         staging: &wgpu::Buffer,
@@ -82,10 +82,10 @@ impl GpuDevice {
         let (sender, receiver) = oneshot_channel();
         let range = 0..bytes;
         staging.map_async(wgpu::MapMode::Read, range.clone(), move |outcome| {
-            // Nobody listens any more where the future was dropped.
+            // The receiver is gone if the future was dropped.
             let _ = sender.send(outcome);
         });
-        // The callback runs in here, but for browsers, whose event loop calls it.
+        // The callback runs in here, except in browsers, whose event loop calls it.
         self.wait(submission)?;
         match receiver.receive().await {
             Some(Ok(())) => {}

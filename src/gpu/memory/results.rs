@@ -1,4 +1,4 @@
-//! Results on the device, and the buffers they are in.
+//! Results on the device, and their buffers.
 
 use super::{BufferSlice, guard_bands};
 use crate::{
@@ -16,10 +16,10 @@ use futures_intrusive::sync::Mutex;
 use std::{any::Any, sync::Arc};
 use wgpu::BufferUsages;
 
-/// Results up to this many bytes in total come back with the submission that computes them.
+/// Maximum total size of results that are copied back within the submission that computes them.
 const STAGED_BYTES: u64 = 64 << 10;
 
-/// A result on the device. Clones share it; its memory is used again when the last one is gone.
+/// A result on the device. Clones share it; its memory is reused when the last one is dropped.
 #[derive(Clone, Debug)]
 pub(crate) struct GpuValue {
     device: GpuDevice,
@@ -31,37 +31,37 @@ pub(crate) struct GpuValue {
 #[derive(Debug)]
 pub(crate) struct OutputSet {
     pub slices: Vec<BufferSlice>,
-    /// Elements of each, and their type.
+    /// Number of elements of each, and their type.
     elements: Vec<(usize, DType)>,
-    /// For each result where it begins in the staging buffer, if it is copied there.
+    /// Offset of each result in the staging buffer, if it is copied there.
     staged: Vec<Option<u64>>,
-    /// Bytes in the staging buffer.
+    /// Size of the staging buffer in bytes.
     staging_bytes: u64,
     staging: Option<wgpu::Buffer>,
     state: Mutex<State>,
 }
 
-/// What is known of the last run that wrote a set.
+/// State of the last run that wrote a set.
 #[derive(Debug)]
 enum State {
-    /// None did.
+    /// No run has written it.
     Unused,
-    /// It is on its way, or done.
+    /// In flight or finished.
     Submitted(wgpu::SubmissionIndex),
-    /// Somebody maps the staging buffer, or gave up doing it.
+    /// The staging buffer is being mapped, or its mapping was abandoned.
     Mapping(wgpu::SubmissionIndex),
-    /// The staging buffer was read.
+    /// The staging buffer has been read.
     Read(Vec<u8>),
 }
 
 impl OutputSet {
-    /// New buffers for results of these types.
+    /// Allocates buffers for results of these types.
     pub fn new(device: &GpuDevice, outputs: &[Meta]) -> Result<Self, Error> {
         let elements: Vec<_> = outputs.iter().map(|meta| (meta.shape.len(), meta.dtype)).collect();
         let sizes: Vec<u64> = elements.iter().map(|&(len, dtype)| bytes_of(len, dtype)).collect();
         let slices = sizes.iter().map(|&size| guard_bands::output(device, size));
         let slices = slices.collect::<Result<_, _>>()?;
-        // The smallest first: a loss must not wait for a large result beside it.
+        // Smallest first: a loss must not wait for a large result beside it.
         let mut order: Vec<usize> = (0..sizes.len()).collect();
         order.sort_by_key(|&output| sizes[output]);
         let mut staged = vec![None; sizes.len()];
@@ -81,10 +81,10 @@ impl OutputSet {
         Ok(OutputSet { slices, elements, staged, staging_bytes: bytes, staging, state })
     }
 
-    /// Makes a set ready for another run. Nobody may hold a value of it.
+    /// Prepares a set for another run. There must be no live value of it.
     pub fn reuse(&self) {
         if let Some(mut state) = self.state.try_lock() {
-            // A read that was given up has left the buffer mapped, or about to be.
+            // An abandoned read leaves the buffer mapped, or about to be.
             if let (State::Mapping(_), Some(staging)) = (&*state, &self.staging) {
                 staging.unmap();
             }
@@ -105,14 +105,14 @@ impl OutputSet {
         }
     }
 
-    /// The set is written by this submission.
+    /// Marks the set as written by this submission.
     pub fn submitted(&self, submission: wgpu::SubmissionIndex) {
         if let Some(mut state) = self.state.try_lock() {
             *state = State::Submitted(submission);
         }
     }
 
-    /// The words of a result in the staging buffer, which is mapped by whoever asks first.
+    /// Reads a result from the staging buffer, which the first reader maps.
     async fn read_staged(
         &self,
         device: &GpuDevice,
@@ -153,7 +153,7 @@ impl Resident for GpuValue {
 }
 
 impl GpuValue {
-    /// One for each result of a set.
+    /// Creates one value per result of a set.
     pub fn all(device: &GpuDevice, set: &Arc<OutputSet>) -> Vec<Arc<dyn Resident>> {
         let value = |index| GpuValue { device: device.clone(), set: set.clone(), index };
         (0..set.slices.len()).map(|index| Arc::new(value(index)) as _).collect()
@@ -171,12 +171,12 @@ impl GpuValue {
 
     /// Waits for the words and copies them to the host.
     ///
-    /// Outside of browsers the wait happens inside of the first poll of the future: it needs no
-    /// event loop, and blocks the thread.
+    /// Outside browsers the wait happens inside the first poll of the future: it needs no event
+    /// loop, and blocks the thread.
     ///
     /// # Errors
     ///
-    /// Whatever the device has reported.
+    /// Any fault the device has reported.
     async fn words(&self) -> Result<Vec<u32>, Error> {
         self.device.shared.faults.check()?;
         let (len, dtype) = self.set.elements[self.index];

@@ -1,4 +1,4 @@
-//! Inputs from the host: a ring of staging buffers that stay mapped while nobody copies them.
+//! Inputs from the host: a ring of staging buffers that stay mapped except while being copied.
 
 use super::BufferSlice;
 use crate::{
@@ -16,18 +16,18 @@ use std::sync::{
 };
 use wgpu::BufferUsages;
 
-/// Runs that may be in flight.
+/// Maximum number of runs in flight.
 pub(crate) const IN_FLIGHT: usize = 3;
 
-/// The device's copies of the inputs, and the way there.
+/// The device's copies of the inputs, and the staging buffers that feed them.
 #[derive(Debug)]
 pub(crate) struct Uploads {
-    /// One for each input.
+    /// One per input.
     pub slices: Vec<BufferSlice>,
     dtypes: Vec<DType>,
-    /// Where each input begins in a staging buffer, in bytes.
+    /// Byte offset of each input in a staging buffer.
     firsts: Vec<u64>,
-    /// Size of a staging buffer.
+    /// Size of a staging buffer in bytes.
     bytes: u64,
     frames: Vec<Frame>,
     next: usize,
@@ -42,7 +42,7 @@ struct Frame {
 }
 
 impl Uploads {
-    /// Buffers for these inputs.
+    /// Creates buffers for these inputs.
     pub fn new(device: &GpuDevice, inputs: &[(String, Meta)]) -> Result<Self, Error> {
         let sizes = inputs.iter().map(|(_, meta)| bytes_of(meta.shape.len(), meta.dtype));
         let slices =
@@ -60,13 +60,13 @@ impl Uploads {
             let staging = device.create_buffer("inputs", bytes, usage, true)?;
             Ok(Frame { staging, is_mapped: Arc::new(AtomicBool::new(true)), submission: None })
         };
-        // In a browser a buffer cannot be waited for, and the queue copies instead.
+        // In a browser there is no blocking wait for a buffer, so the queue copies instead.
         let count = if bytes == 0 || cfg!(target_arch = "wasm32") { 0 } else { IN_FLIGHT };
         let frames = (0..count).map(frame).collect::<Result<_, Error>>()?;
         Ok(Uploads { slices, dtypes, firsts, bytes, frames, next: 0 })
     }
 
-    /// Records the copies of these inputs: index and words. Returns the frame that is used.
+    /// Records the copies of these inputs, given as index and words. Returns the frame used.
     pub fn record(
         &mut self,
         device: &GpuDevice,
@@ -113,7 +113,7 @@ impl Uploads {
         Ok(Some(current))
     }
 
-    /// Asks for the frame back once its submission is done.
+    /// Requests remapping of the frame once its submission has finished.
     pub fn submitted(&mut self, frame: usize, submission: wgpu::SubmissionIndex) {
         let frame = &mut self.frames[frame];
         frame.submission = Some(submission);

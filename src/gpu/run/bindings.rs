@@ -1,4 +1,4 @@
-//! Bind groups: made once for each combination of buffers that a program meets.
+//! Bind groups, cached for each combination of buffers used by a program.
 
 use super::commands::{Command, Dispatch};
 use crate::{
@@ -16,7 +16,7 @@ use std::{
     sync::{Arc, Weak},
 };
 
-/// Combinations that are kept, the least recently used one being dropped.
+/// Maximum number of combinations kept; the least recently used one is dropped.
 const MAX_SETS: usize = 16;
 
 /// The memory of every storage in one run.
@@ -41,20 +41,20 @@ impl<H> StorageMap<H> {
         }
     }
 
-    /// What may differ from run to run.
+    /// The locations that may differ between runs.
     fn changing(&self) -> impl Iterator<Item = &H> {
         self.inputs.iter().chain(&self.variables).chain(&self.arenas).chain(&self.outputs)
     }
 }
 
 impl StorageMap {
-    /// The buffer of a region, and where it begins there, in bytes.
+    /// The buffer of a region, and the byte offset of the region in it.
     pub fn locate(&self, region: Region) -> (&BufferSlice, u64) {
         let slice = self.of(region.storage);
         (slice, slice.first + first_of(region))
     }
 
-    /// What is left of it for whoever comes back.
+    /// Weak references to identify this combination later.
     fn trace(&self) -> StorageMap<Trace> {
         let trace = |storages: &[BufferSlice]| storages.iter().map(Trace::new).collect();
         StorageMap {
@@ -67,7 +67,7 @@ impl StorageMap {
     }
 }
 
-/// Memory that was bound once, and may be gone.
+/// Memory that was bound earlier and may have been freed.
 #[derive(Debug)]
 struct Trace {
     buffer: Weak<wgpu::Buffer>,
@@ -88,39 +88,39 @@ impl Trace {
     }
 }
 
-/// The bind groups of all dispatches for some memory.
+/// The bind groups of all dispatches for one combination of memory.
 #[derive(Debug)]
 struct BindingSet {
     storages: StorageMap<Trace>,
-    /// By command; none for copies. They keep alive what they bind.
+    /// By command; none for copies. They keep the bound buffers alive.
     groups: Vec<Vec<wgpu::BindGroup>>,
 }
 
-/// The combinations met so far, the most recently used one last.
+/// Cached combinations, the most recently used one last.
 #[derive(Debug, Default)]
 pub(crate) struct Bindings {
     sets: Vec<BindingSet>,
 }
 
 impl Bindings {
-    /// Number of combinations that are kept.
+    /// Number of combinations kept.
     #[cfg(test)]
     pub fn len(&self) -> usize {
         self.sets.len()
     }
 
-    /// Whether none was made yet.
+    /// Whether the cache is empty.
     pub fn is_empty(&self) -> bool {
         self.sets.is_empty()
     }
 
-    /// Drops the bind groups of memory that nobody else holds: of variables that have moved, of
-    /// stores and values that are gone. They would keep it allocated.
+    /// Drops the bind groups of memory that has no other owner: of variables that have moved, of
+    /// stores and values that were dropped. They would keep it allocated.
     pub fn forget_the_dead(&mut self) {
         self.sets.retain(|set| !set.storages.changing().any(Trace::is_gone));
     }
 
-    /// The bind groups for this memory, made unless they were before.
+    /// The bind groups for this memory, created on first use.
     pub fn of(
         &mut self,
         device: &GpuDevice,
@@ -151,7 +151,8 @@ impl Bindings {
         self.sets.last().map_or(&[], |set| &set.groups)
     }
 
-    /// The groups of a dispatch; those of another combination where they bind the same memory.
+    /// Creates the groups of a dispatch, reusing those of another combination that binds the same
+    /// memory.
     fn bind(
         &self,
         device: &GpuDevice,

@@ -1,4 +1,4 @@
-//! Checks between the submissions of a run whose steps are looked at one by one.
+//! Checks between the submissions of a run that is inspected step by step.
 
 use super::{bindings::StorageMap, commands::Command};
 use crate::{
@@ -11,7 +11,7 @@ use crate::{
     schedule::plan::{Plan, Region, Step, Storage},
 };
 
-/// Waits for what a step wrote and looks for NaN and infinity.
+/// Waits for the results of a step and searches them for NaN and infinity.
 pub(crate) fn check_finite(
     device: &GpuDevice,
     plan: &Plan,
@@ -37,9 +37,9 @@ pub(crate) fn check_finite(
     Ok(())
 }
 
-/// Where in a region there are elements, and how many. Between the members of an arena there is nothing: its
-/// words are made of what other values have left in the memory of a gradient, and two halves that
-/// were one float may well be NaN.
+/// Offset and length of the elements in a region. The gaps between the members of an arena contain
+/// leftovers of other values in a gradient's memory, and two f16 that once were an f32 may well be
+/// NaN.
 fn elements_of(plan: &Plan, region: Region) -> Vec<(usize, usize)> {
     let Storage::Arena(arena) = region.storage else { return vec![(0, region.len)] };
     let members = plan.arenas[arena].members.iter();

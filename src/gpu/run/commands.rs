@@ -1,4 +1,4 @@
-//! What a program records: dispatches and copies.
+//! Commands of a program: dispatches and copies.
 
 use crate::{
     gpu::{
@@ -9,7 +9,7 @@ use crate::{
 };
 use std::{ops::Range, sync::Arc};
 
-/// What a program records.
+/// A command of a program.
 #[derive(Debug)]
 pub(crate) enum Command {
     Dispatch(Dispatch),
@@ -23,12 +23,12 @@ pub(crate) struct Dispatch {
     pub pipeline: Arc<Pipeline>,
     pub workgroups: [u32; 3],
     pub bindings: Vec<Binding>,
-    /// By group: where its uniforms are, in bytes.
+    /// Byte range of its uniforms, by group.
     pub uniforms: [Range<usize>; 2],
 }
 
 impl Command {
-    /// What it writes, and its name.
+    /// The regions it writes, with its label.
     pub fn writes(&self) -> Vec<(Region, &str)> {
         match self {
             Command::Copy { label, to, .. } => vec![(*to, label)],

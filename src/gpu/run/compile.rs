@@ -1,4 +1,4 @@
-//! A plan becomes commands: the dispatches and copies of a run, and the submissions they are in.
+//! Compiles a plan to commands: the dispatches and copies of a run, grouped into submissions.
 
 use super::commands::{Command, Dispatch};
 use crate::{
@@ -17,13 +17,13 @@ use crate::{
 };
 use std::{collections::BTreeMap, ops::Range};
 
-/// What the runs of a program record.
+/// The commands recorded in each run of a program.
 #[derive(Debug)]
 pub(crate) struct Recording {
     pub commands: Vec<Command>,
     /// The commands of each submission.
     pub submissions: Vec<Range<usize>>,
-    /// Where NaN is looked for: steps, and the command after which they are done.
+    /// Steps checked for NaN, by the index of their last command.
     pub looked_at: BTreeMap<usize, (usize, Step)>,
     /// The uniforms of all dispatches.
     pub uniforms: Vec<u8>,
@@ -31,11 +31,11 @@ pub(crate) struct Recording {
     pub slots: Vec<u64>,
 }
 
-/// Compiles the dispatches that `choose` makes of the steps and the slot of partial results.
+/// Compiles the dispatches that `choose` returns for the steps and the slot of partial results.
 ///
 /// # Errors
 ///
-/// [`CompileError`] where the device cannot run them.
+/// [`CompileError`] if the device cannot run them.
 pub(crate) fn compile(
     device: &GpuDevice,
     plan: &Plan,
@@ -97,7 +97,7 @@ impl Uniforms {
     fn push(&mut self, assembly: &Assembly) -> [Range<usize>; 2] {
         [&assembly.params, &assembly.slot_params].map(|block| {
             let start = self.bytes.len().next_multiple_of(self.alignment);
-            // Some interfaces see uniforms in units of 16 bytes.
+            // Some APIs access uniforms in units of 16 bytes.
             let end = start + block.len().next_multiple_of(16);
             self.bytes.resize(start, 0);
             self.bytes.extend_from_slice(block);
@@ -107,8 +107,8 @@ impl Uniforms {
     }
 }
 
-/// Whether anything is in halves that a device without them has to compute: what is stored depends on
-/// what was fused, so that it counts too where nothing is.
+/// Rejects plans that need f16 on a device without it: which values are stored depends on fusion,
+/// so computing in f16 counts even if none is stored.
 fn check_types(device: &GpuDevice, plan: &Plan) -> Result<(), Error> {
     if device.has(DType::F16) {
         return Ok(());
@@ -147,7 +147,7 @@ fn calculates_in_half(step: &Step) -> bool {
     }
 }
 
-/// What is bound must be within the limits of the device.
+/// Checks that the bindings are within the limits of the device.
 fn check_bindings(device: &GpuDevice, assembly: &Assembly) -> Result<(), Error> {
     let limit = device.shared.limits.max_storage_buffer_binding_size;
     for region in assembly.bindings.iter().filter_map(|binding| binding.region) {
@@ -169,8 +169,8 @@ fn check_bindings(device: &GpuDevice, assembly: &Assembly) -> Result<(), Error> 
     Ok(())
 }
 
-/// Cuts commands into submissions of about half a second on a slow device, so that none comes
-/// near the two seconds after which systems reset a GPU; one each where every step is checked.
+/// Splits commands into submissions of about half a second on a slow device, well below the two
+/// seconds after which systems reset a GPU; one command each if every step is checked.
 fn split(costs: &[Cost], one_by_one: bool) -> Vec<Range<usize>> {
     let mut submissions = Vec::new();
     let (mut start, mut seconds) = (0, 0.0);

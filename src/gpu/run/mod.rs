@@ -1,4 +1,4 @@
-//! Programs of a GPU: a plan becomes commands, and a run submits them.
+//! GPU programs: a plan is compiled to commands, and a run submits them.
 
 mod bindings;
 mod checks;

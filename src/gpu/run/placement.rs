@@ -1,13 +1,13 @@
-//! Where the variables of a program are, run after run.
+//! Placement of a program's variables, run after run.
 //!
-//! On the device a variable stays where it is. Only an arena gathers its members, and only while
-//! no other living program has them in an arena of its own. So programs over one store agree
-//! after their first runs, whatever each of them would like best.
+//! On the device a variable stays where it is. Only an arena gathers its members, and only while no
+//! other living program has them in its own arena. So programs over one store settle on a placement
+//! after their first runs, whatever each of them would prefer.
 //!
-//! A program that cannot work with a variable where it is has a stand-in for it: memory of its
-//! own, to which the value is copied before the run, and back after it where it was assigned. That
-//! is so for an arena whose members are in another one, and for a variable that would be written
-//! in a dispatch that reads another part of the same buffer.
+//! A program that cannot use a variable in place works on a temporary copy in its own memory: the
+//! value is copied in before the run, and copied out after it if it was assigned. This applies to
+//! an arena whose members are in another one, and to a variable that would be written in a dispatch
+//! that reads another part of the same buffer.
 
 use super::commands::Command;
 use crate::{
@@ -31,15 +31,15 @@ use std::{
 /// The memory of the variables of a program.
 #[derive(Debug)]
 pub(crate) struct Placement {
-    /// By variable; those in arenas too, each where it begins.
+    /// By variable; members of arenas included, each at its own offset.
     pub variables: Vec<BufferSlice>,
     /// By arena.
     pub arenas: Vec<BufferSlice>,
-    /// What must be copied before a run, and after it.
+    /// Temporary copies made before a run, and copied back after it.
     pub relocations: Vec<Relocation>,
 }
 
-/// A variable that is elsewhere during a run.
+/// A variable replaced by a temporary copy during a run.
 #[derive(Clone, Debug)]
 pub(crate) struct Relocation {
     stored: BufferSlice,
@@ -48,25 +48,26 @@ pub(crate) struct Relocation {
     is_assigned: bool,
 }
 
-/// What a program knows of its variables from run to run.
+/// Placement state of a program that persists between runs.
 #[derive(Debug)]
 pub(crate) struct Placer {
-    /// A variable that is written, and another one, or an arena, that the same command reads.
+    /// Conflicting bindings: a variable that is written, and another one, or an arena, read by the
+    /// same command.
     conflicts: BTreeSet<(usize, Storage)>,
-    /// Memory of the program in the place of what is elsewhere.
+    /// Memory for the temporary copies.
     stand_ins: BTreeMap<Storage, Arc<wgpu::Buffer>>,
-    /// Arenas of this program stay as they are while this lives.
+    /// Arenas of this program stay where they are while this is alive.
     claim: Arc<()>,
 }
 
 impl Placer {
-    /// That of a program of these commands.
+    /// Creates the placement state of a program with these commands.
     pub fn new(plan: &Plan, commands: &[Command]) -> Self {
         let conflicts = commands.iter().flat_map(|command| conflicts(plan, command)).collect();
         Placer { conflicts, stand_ins: BTreeMap::new(), claim: Arc::new(()) }
     }
 
-    /// Makes the missing variables, moves all to the device, and says where they are.
+    /// Initializes missing variables, moves all to the device, and returns their locations.
     pub fn place(
         &mut self,
         device: &GpuDevice,
@@ -137,8 +138,8 @@ impl Placer {
         Ok(Placement { variables, arenas, relocations })
     }
 
-    /// The buffer of an arena, in which its members lie as it wants them; `None` where another
-    /// program has them in another arena.
+    /// The buffer that holds the members of an arena at their offsets; `None` if another program
+    /// has them in another arena.
     fn gather(
         &self,
         device: &GpuDevice,
@@ -177,12 +178,12 @@ impl Placer {
 }
 
 impl Relocation {
-    /// Records the way to the stand-in.
+    /// Records the copy-in.
     pub fn begin(&self, encoder: &mut wgpu::CommandEncoder) {
         copy(encoder, &self.stored, &self.stand_in, self.bytes);
     }
 
-    /// Records the way back.
+    /// Records the copy-out.
     pub fn end(&self, encoder: &mut wgpu::CommandEncoder) {
         if self.is_assigned {
             copy(encoder, &self.stand_in, &self.stored, self.bytes);
@@ -190,8 +191,9 @@ impl Relocation {
     }
 }
 
-/// What a command writes where it reads something else. Members of one arena are not among them:
-/// `detour` has seen to these.
+/// Variables a command writes, each with another storage it reads, whose bindings conflict if they
+/// share a buffer. Members of one arena are excluded: `hazards::bindable` has already resolved
+/// those.
 fn conflicts(plan: &Plan, command: &Command) -> Vec<(usize, Storage)> {
     let (reads, writes): (Vec<Region>, Vec<Region>) = match command {
         Command::Copy { from, to, .. } => (vec![*from], vec![*to]),
@@ -217,7 +219,7 @@ fn conflicts(plan: &Plan, command: &Command) -> Vec<(usize, Storage)> {
     pairs.collect()
 }
 
-/// Where a variable is, if it is on this device.
+/// The location of a variable, if it is on this device.
 fn on_device<'s>(
     device: &GpuDevice,
     store: &'s Store,
@@ -227,7 +229,7 @@ fn on_device<'s>(
     Ok(placed.filter(|placed| placed.device.is(device)))
 }
 
-/// The buffer in which the members of an arena lie as it wants them.
+/// The existing buffer that holds all members of an arena at their offsets.
 fn existing(
     device: &GpuDevice,
     plan: &Plan,
@@ -251,7 +253,7 @@ fn existing(
     Ok(whole)
 }
 
-/// Copies a variable to a new place, on the device if it is there already.
+/// Copies a variable to a new location, on the device if it is already there.
 fn move_to(
     device: &GpuDevice,
     plan: &Plan,
@@ -277,7 +279,7 @@ fn move_to(
     Ok(())
 }
 
-/// Writes down where a variable is.
+/// Records the location of a variable in the store.
 fn settle(
     device: &GpuDevice,
     plan: &Plan,
@@ -295,17 +297,17 @@ fn copy(encoder: &mut wgpu::CommandEncoder, from: &BufferSlice, to: &BufferSlice
     encoder.copy_buffer_to_buffer(&from.buffer, from.first, &to.buffer, to.first, bytes);
 }
 
-/// Bytes of a variable.
+/// Size of a variable in bytes.
 fn size_of(declaration: &Declaration) -> u64 {
     bytes_of(declaration.meta.shape.len(), declaration.meta.dtype)
 }
 
-/// Bytes of an arena.
+/// Size of an arena in bytes.
 fn size_of_arena(arena: &Arena) -> u64 {
     bytes_of(arena.words, arena.dtype)
 }
 
-/// Where the member of an arena is that begins with this element.
+/// The location of the arena member that starts at this element.
 fn part_of(slice: &BufferSlice, arena: &Arena, first: usize) -> BufferSlice {
     BufferSlice {
         buffer: slice.buffer.clone(),

@@ -1,5 +1,5 @@
-//! A program of a GPU and its runs: everything is made before the first one, so a run is recorded
-//! and submitted.
+//! A program on a GPU and its runs: everything is prepared before the first run, so a run only
+//! records and submits.
 
 use super::{
     bindings::{Bindings, StorageMap},
@@ -37,12 +37,12 @@ pub(crate) struct GpuProgram {
     recording: Recording,
     uniforms: wgpu::Buffer,
     slots: Vec<BufferSlice>,
-    /// Made when a run is timed for the first time.
+    /// Created when a run is timed for the first time.
     timestamps: Mutex<Option<Option<Timestamps>>>,
     state: Mutex<State>,
 }
 
-/// What changes from run to run.
+/// State that changes from run to run.
 #[derive(Debug)]
 pub(crate) struct State {
     placer: Placer,
@@ -53,13 +53,13 @@ pub(crate) struct State {
 }
 
 impl GpuProgram {
-    /// Compiles the dispatches that `choose` makes of the steps and the slot of partial results, and
-    /// makes the memory of a plan.
+    /// Compiles the dispatches that `choose` returns for the steps and the slot of partial results,
+    /// and allocates the memory of a plan.
     ///
     /// # Errors
     ///
-    /// [`CompileError`](crate::CompileError) where the device cannot run it; a
-    /// [`DeviceError`](crate::DeviceError) where there is not enough memory.
+    /// [`CompileError`](crate::CompileError) if the device cannot run it; a
+    /// [`DeviceError`](crate::DeviceError) if there is not enough memory.
     pub fn new(
         device: &GpuDevice,
         plan: Arc<Plan>,
@@ -88,7 +88,7 @@ impl GpuProgram {
         self.recording.commands.iter().any(|command| matches!(command, Command::Dispatch(_)))
     }
 
-    /// Makes the bind groups for every set of results, so that no later run makes any.
+    /// Creates the bind groups for every set of results, so that no later run creates any.
     fn bind_all(&self, state: &mut State, storages: &StorageMap) {
         let State { outputs, bindings, .. } = state;
         let mut storages = storages.clone();
@@ -102,8 +102,8 @@ impl GpuProgram {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Places the variables, makes inputs and results where that was not done, and says where
-    /// everything is but for the results, and which variables have stand-ins.
+    /// Places the variables and allocates inputs and results on first use; returns the location of
+    /// everything except the results, and the variables with temporary copies.
     fn ready(
         &self,
         state: &mut State,
@@ -127,8 +127,9 @@ impl GpuProgram {
         Ok((storages, placement.relocations))
     }
 
-    /// Submits one run; the results are on their way when this returns. Waits where three runs are on
-    /// their way already. A stopwatch notes when the first dispatch begins and the last one ends.
+    /// Submits one run; the results may still be in flight when this returns. Waits if three runs
+    /// are already in flight. With `watch`, timestamps the start of the first and the end of the
+    /// last dispatch.
     fn run_watched(
         &self,
         store: &mut Store,
@@ -201,7 +202,7 @@ impl GpuProgram {
         Ok(GpuValue::all(device, &set))
     }
 
-    /// Puts values of the device in the place of inputs; returns those that must be uploaded.
+    /// Uses values on the device directly as inputs; returns the inputs that must be uploaded.
     fn feed<'a>(
         &self,
         storages: &mut StorageMap,
@@ -225,14 +226,15 @@ impl GpuProgram {
         Ok(from_host)
     }
 
-    /// Buffers for results that nobody holds; new ones only where the caller holds all.
+    /// A set of result buffers without live values; allocates a new one only if the caller holds
+    /// all.
     fn free_set(&self, sets: &mut Vec<Arc<OutputSet>>) -> Result<Arc<OutputSet>, Error> {
         let set = match sets.iter().position(|set| Arc::strong_count(set) == 1) {
             Some(free) => sets.remove(free),
             None => Arc::new(OutputSet::new(&self.device, &self.plan.outputs)?),
         };
         set.reuse();
-        // Used in turn: the one that was used last comes back last.
+        // Used in rotation: the most recently used set is reused last.
         sets.push(set.clone());
         Ok(set)
     }
@@ -253,7 +255,7 @@ impl Executable for GpuProgram {
         self.device.shared.faults.check()
     }
 
-    /// Submits; the results are on their way when this returns.
+    /// Submits the run; the results may still be in flight when this returns.
     fn run(&self, store: &mut Store, inputs: &[Fed<'_>]) -> Result<Results, Error> {
         self.run_watched(store, inputs, None)
     }
@@ -267,7 +269,7 @@ impl Executable for GpuProgram {
         let mut watch = self.timestamps.lock().unwrap_or_else(PoisonError::into_inner);
         let watch = match &mut *watch {
             Some(watch) => watch,
-            // Where nothing is dispatched, nothing writes the readings.
+            // Without dispatches, no timestamps are written.
             none => none.insert(match self.has_dispatches() {
                 true => Timestamps::new(&self.device)?,
                 false => None,

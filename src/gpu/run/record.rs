@@ -1,4 +1,4 @@
-//! Commands become those of wgpu.
+//! Recording of commands through wgpu.
 
 use super::{bindings::StorageMap, commands::Command, timestamps::Timestamps};
 use crate::gpu::{
@@ -7,7 +7,7 @@ use crate::gpu::{
 };
 use std::ops::Range;
 
-/// Records commands, the dispatches between two copies in one pass.
+/// Records commands, with the dispatches between two copies in one pass.
 pub(crate) fn record(
     encoder: &mut wgpu::CommandEncoder,
     commands: &[Command],

@@ -1,10 +1,10 @@
-//! How long the device itself was at work, by its own clock.
+//! Device time of a run, measured with timestamp queries.
 
 use crate::{error::Error, gpu::device::GpuDevice};
 use std::time::Duration;
 use wgpu::BufferUsages;
 
-/// Two readings of the device's clock.
+/// Two timestamps of the device.
 #[derive(Debug)]
 pub(crate) struct Timestamps {
     queries: wgpu::QuerySet,
@@ -13,11 +13,11 @@ pub(crate) struct Timestamps {
     nanoseconds: f64,
 }
 
-/// Bytes of two readings.
+/// Size of two timestamps in bytes.
 const BYTES: u64 = 16;
 
 impl Timestamps {
-    /// Where the device has a clock.
+    /// Creates the queries; `None` if the device does not support them.
     pub fn new(device: &GpuDevice) -> Result<Option<Self>, Error> {
         let (nanoseconds, Some(queries)) = device.clock() else { return Ok(None) };
         let buffer = |usage| device.create_buffer("timestamps", BYTES, usage, false);
@@ -26,7 +26,7 @@ impl Timestamps {
         Ok(Some(Timestamps { queries, resolved, staging, nanoseconds }))
     }
 
-    /// What a pass notes that has the first dispatch of a run, or the last one.
+    /// The timestamp writes of a pass that contains the first or last dispatch of a run.
     pub fn writes(
         &self,
         has_first: bool,
@@ -39,13 +39,13 @@ impl Timestamps {
         })
     }
 
-    /// Records that the readings go to where the host can map them.
+    /// Records the copy of the timestamps to a mappable buffer.
     pub fn resolve(&self, encoder: &mut wgpu::CommandEncoder) {
         encoder.resolve_query_set(&self.queries, 0..2, &self.resolved, 0);
         encoder.copy_buffer_to_buffer(&self.resolved, 0, &self.staging, 0, BYTES);
     }
 
-    /// The time between the readings; `None` where the clock did not move.
+    /// The time between the timestamps; `None` if they are equal.
     #[cfg(not(target_arch = "wasm32"))]
     pub fn read(
         &self,

@@ -1,10 +1,10 @@
-//! Devices that fail: memory that is refused, and adapters that go away.
+//! Failing devices: out-of-memory errors and lost adapters.
 
 use super::*;
 use crate::{DeviceError, Program};
 use std::sync::atomic::Ordering::Relaxed;
 
-/// `v` grows by the mean of `x`; the output is `sum(exp(x) v)`, which takes a slot.
+/// `v` grows by the mean of `x`; the output is `sum(exp(x) v)`, which needs a slot.
 fn program(device: &GpuDevice) -> Result<Program, Error> {
     let graph = Graph::new();
     let x = graph.input("x", [64, 32], DType::F32);
@@ -27,8 +27,8 @@ fn assert_runs(program: &Program, variables: &Variables, factor: f64) -> Result<
     Ok(())
 }
 
-/// Every allocation of a program's life is refused once: each time an error that says how much was
-/// asked for, nothing is lost, and afterwards the same device works.
+/// Every allocation in a program's lifetime fails once: each time the error states the requested
+/// size, nothing is lost, and afterwards the same device works.
 #[test]
 fn memory_may_run_out_at_any_time_on_a_gpu() -> Result<(), Error> {
     let Some(gpu) = own_device() else { return Ok(()) };
@@ -46,7 +46,7 @@ fn memory_may_run_out_at_any_time_on_a_gpu() -> Result<(), Error> {
             Ok(()) => break,
             Err(Error::Device(DeviceError::OutOfMemory { bytes: Some(bytes) })) => {
                 assert!(bytes > 0);
-                // Refused after the run was submitted, it may only be the reading that failed.
+                // If it failed after the run was submitted, only the readback may have failed.
                 let v = variables.get("v")?.to_f64()[0];
                 assert!(v == 1.0 || v == 1.5, "allocation {refused}: {v}");
                 variables.set("v", Array::new([32], &[1f32; 32])?)?;
@@ -62,7 +62,7 @@ fn memory_may_run_out_at_any_time_on_a_gpu() -> Result<(), Error> {
     assert_runs(&program(&gpu)?, &variables, 1.5)
 }
 
-/// What wgpu reports is what we report.
+/// Errors reported by wgpu are passed on.
 #[test]
 fn what_the_driver_says_is_kept() {
     use crate::gpu::device::faults::fault;
@@ -74,8 +74,8 @@ fn what_the_driver_says_is_kept() {
     assert_eq!(fault(internal, None), DeviceError::Reported { message: description });
 }
 
-/// An adapter goes away with a result on its way and a variable in its memory: errors, no panic
-/// and no waiting; a device opened afterwards goes on from what was saved.
+/// An adapter is lost with a result in flight and a variable in its memory: errors, no panic and no
+/// hang; a device opened afterwards continues from the saved state.
 #[test]
 fn the_next_gpu_goes_on_where_one_is_lost() -> Result<(), Error> {
     let (Some(gpu), Some(next)) = (own_device(), own_device()) else { return Ok(()) };
@@ -103,7 +103,7 @@ fn the_next_gpu_goes_on_where_one_is_lost() -> Result<(), Error> {
     variables.set_all(saved)?;
     assert_runs(&next_program, &variables, 1.5)?;
     assert_eq!(variables.get("v")?.to_f64(), [2.0; 32]);
-    // The processor goes on as well.
+    // The CPU continues as well.
     let graph = Graph::new();
     let v = graph.variable("v", [32], DType::F32, Init::Ones);
     let sum = graph.compile(&Device::cpu(), &[v.sum(..)])?;

@@ -1,6 +1,6 @@
-//! Programs on whatever adapter there is, a software one included.
+//! Programs on any available adapter, including software ones.
 //!
-//! Where there is none the tests say so and pass, unless `REQUIRE_GPU=1` forbids that.
+//! Without an adapter the tests print a message and pass, unless `REQUIRE_GPU=1` forbids that.
 
 mod failures;
 mod placement;
@@ -27,7 +27,7 @@ fn device() -> Option<&'static GpuDevice> {
     opened.as_ref()
 }
 
-/// A device of its own, so that nobody else's work is counted.
+/// A separate device, so that the work of other tests is not counted.
 fn own_device() -> Option<GpuDevice> {
     device()?;
     Some(pollster::block_on(super::open_any()).expect("it opened before"))
@@ -38,7 +38,7 @@ fn ramp(len: usize) -> Array {
     Array::new([len], &values).expect("as many as there are")
 }
 
-/// What `build` makes of inputs `a` and `b` on the device, and on the reference.
+/// Evaluates `build` on inputs `a` and `b`, on the device and on the reference.
 fn both(
     build: impl for<'g> Fn(&'g Graph, Tensor<'g>) -> Tensor<'g>,
     x: &Array,
@@ -63,7 +63,7 @@ fn assert_near(got: &Array, expected: &Array, error: f64) {
 #[test]
 fn reductions_of_every_class() -> Result<(), Error> {
     // [outer, inner] and the axis: short rows, long rows, split rows, columns, split columns,
-    // nothing to combine, a single result of many.
+    // nothing to reduce, a single result of many elements.
     let cases: [(&[usize], i32); 8] = [
         (&[70, 5], 1),
         (&[3, 333], 1),
@@ -167,7 +167,7 @@ fn results_that_are_held_keep_their_values() -> Result<(), Error> {
         held.push(program.run(&variables, &[("x", &x)])?);
     }
     for (k, outputs) in held.iter().enumerate() {
-        // The first one is too large to come back by itself, the second one is not.
+        // The first one is too large to be staged with its submission, the second one is not.
         let [whole, sum] = [outputs.read_blocking(0)?, outputs.read_blocking(1)?];
         assert!(whole.to_f64().iter().all(|&y| y == k as f64 + 1.0), "{k}");
         assert_eq!(sum.item(), Some(20_000.0 * k as f64));

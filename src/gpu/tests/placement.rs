@@ -1,4 +1,4 @@
-//! Programs over one store: each would like the variables elsewhere, and nothing moves for long.
+//! Programs that share a store but prefer different placements: variables soon stop moving.
 
 use super::{own_device, ramp};
 use crate::{
@@ -38,7 +38,7 @@ fn accumulate(device: &Device) -> Result<Program, Error> {
     })
 }
 
-/// `w -= acc / 8`, `acc *= 0`: an arena of each.
+/// `w -= acc / 8`, `acc *= 0`: one arena each.
 fn apply(device: &Device) -> Result<Program, Error> {
     program(device, |graph| {
         let of = |k| {
@@ -49,7 +49,7 @@ fn apply(device: &Device) -> Result<Program, Error> {
     })
 }
 
-/// What was made and submitted since the last call.
+/// Objects created and submissions made since the last call.
 fn made(gpu: &GpuDevice, before: &mut [u64; 4]) -> [u64; 4] {
     let now = gpu.counters();
     let now = [now.buffers, now.bind_groups, now.pipelines, now.submissions];
@@ -58,7 +58,7 @@ fn made(gpu: &GpuDevice, before: &mut [u64; 4]) -> [u64; 4] {
     made
 }
 
-/// Runs programs in turn, five rounds; after two nothing is made and nothing moves.
+/// Runs programs in turn, five rounds; after two rounds nothing is created and nothing moves.
 fn rounds(
     gpu: &GpuDevice,
     variables: &Variables,
@@ -124,12 +124,12 @@ fn a_dispatch_that_cannot_bind_an_arena_twice_has_a_stand_in() -> Result<(), Err
         let arena = program(device, |graph| {
             (0..3).map(|k| variable(graph, "v", k)).map(|v| [v, v * 0.5]).collect()
         })?;
-        // It reads one member and writes another.
+        // Reads one member and writes another.
         let mixed = program(device, |graph| {
             let (a, b) = (variable(graph, "v", 0), variable(graph, "v", 1));
             vec![[a, a + b.sum(..)], [b, b * a.slice(0, 0..30)]]
         })?;
-        // It copies one member to another.
+        // Copies one member to another.
         let copied = program(device, |graph| {
             let (a, c) = (variable(graph, "v", 0), variable(graph, "v", 2));
             vec![[c, a.slice(0, 5..75)]]
@@ -173,7 +173,7 @@ fn arenas_that_disagree_do_not_fight() -> Result<(), Error> {
     assert_eq!(variables.get("v2")?.to_f64(), [3.0 / 32.0; 70]);
     assert_eq!(placed(&variables, "v1")?.slice.first, 512);
 
-    // Nobody needs the large arena any more: the other program gets its own.
+    // The program with the large arena is gone: the other one gets its own.
     drop(all);
     rounds(&gpu, &variables, &[&some], &[])?;
     assert_eq!(placed(&variables, "v1")?.slice.first, 0);
@@ -203,7 +203,7 @@ fn memory_that_variables_have_left_is_freed() -> Result<(), Error> {
     assert_eq!(old.strong_count(), 0, "it is in the arena now");
     sum.run(&mut variables.lock(), &[])?;
     assert_eq!(sum.lock().bindings.len(), kept, "those of the old memory are gone");
-    // The same where a store is gone, and not where it is only another one.
+    // The same when a store is dropped, but not when merely another one is used.
     let other = Variables::new(1);
     sum.run(&mut other.lock(), &[])?;
     assert!(sum.lock().bindings.len() > kept);
@@ -231,7 +231,7 @@ fn setting_a_variable_creates_nothing() -> Result<(), Error> {
     assert_eq!(made(&gpu, &mut before), [0, 0, 0, 4]);
     assert!(placed(&variables, "w1")?.slice.is(&place));
     assert_eq!(variables.get("w1")?.to_f64(), [3.0; 30]);
-    // Its neighbors in the arena are as they were: w less an eighth of the first acc.
+    // Its neighbors in the arena are unchanged: w minus an eighth of the first acc.
     assert_eq!(variables.get("w0")?.to_f64(), [0.875; 100]);
     assert_eq!(variables.get("w2")?.to_f64(), [2.625; 70]);
     Ok(())

@@ -1,4 +1,4 @@
-//! Plans made by hand: what schedulers seldom do.
+//! Hand-written plans with steps that the scheduler rarely produces.
 
 use super::{device, ramp};
 use crate::{
@@ -54,12 +54,12 @@ fn steps_within_one_buffer_take_a_detour() -> Result<(), Error> {
             sum(vec![region(input, 0)], vec![region(slot, 0), region(slot, 128)]),
             // A copy within a buffer.
             step(StepKind::Copy, vec![region(slot, 128)], vec![region(slot, 256)]),
-            // In place, and beside another part of the buffer: x + x + x.
+            // In place, and together with another part of the buffer: x + x + x.
             sum(
                 vec![region(slot, 0), region(slot, 128), region(slot, 256)],
                 vec![region(slot, 128)],
             ),
-            // In place alone: 3x + 3x.
+            // Only in place: 3x + 3x.
             sum(vec![region(slot, 128), region(slot, 128)], vec![region(slot, 128)]),
             step(StepKind::Copy, vec![region(slot, 128)], vec![region(output, 0)]),
         ],
@@ -74,7 +74,7 @@ fn steps_within_one_buffer_take_a_detour() -> Result<(), Error> {
     assert_eq!(steps.len(), plan.steps.len() + 2);
     let copies: Vec<_> = steps.iter().filter(|step| step.label.contains("copied out")).collect();
     assert_eq!(copies.len(), 2);
-    // A copy calculates nothing: it reads and writes four bytes an element.
+    // A copy does no arithmetic: it reads and writes four bytes per element.
     let bytes = 8.0 * LEN as f64;
     assert!(copies.iter().all(|copy| (copy.cost.flops, copy.cost.bytes) == (0.0, bytes)));
     let Some(device) = device() else { return Ok(()) };
@@ -96,7 +96,7 @@ fn a_band_that_was_overwritten_is_reported() -> Result<(), Error> {
     let beside = Region { offset: 64, ..region(Storage::Output(0), 0) };
     let plan = Plan {
         checks_finite: false,
-        // The region reaches 28 words past the result.
+        // The region extends 28 words past the result.
         steps: vec![sum(vec![region(Storage::Input(0), 0)], vec![beside])],
         slots: vec![],
         inputs: vec![("x".to_owned(), Meta::new([LEN], DType::F32))],

@@ -1,4 +1,4 @@
-//! Kernels that are wrong on purpose are not used, and that is said.
+//! Deliberately wrong kernels are rejected and reported.
 
 use super::own_device;
 use crate::{
@@ -6,7 +6,7 @@ use crate::{
     gpu::{Assembly, GpuDevice, Verification},
 };
 
-/// `relu(a b)` of whole numbers, which every right kernel gives exactly.
+/// `relu(a b)` of integers, which every correct kernel computes exactly.
 fn product(device: &GpuDevice) -> Result<(Array, Vec<f64>), Error> {
     let graph = Graph::new();
     let [a, b] =
@@ -28,7 +28,7 @@ fn sabotaged(sabotage: fn(&mut Assembly)) -> Option<GpuDevice> {
     Some(device)
 }
 
-/// Every product is too large by a thousandth.
+/// Makes every product too large by a thousandth.
 fn inexact(assembly: &mut Assembly) {
     let right = "fn epilogue(acc: Acc, index: u32) -> Out {\n";
     let wrong = "fn epilogue(exact: Acc, index: u32) -> Out {\n    let acc = exact * 1.001;\n";
@@ -53,7 +53,7 @@ fn a_broken_variant_gives_way_to_the_next() -> Result<(), Error> {
     assert!(notice.starts_with("matmul.wgsl of EDGE 8 for matmul"), "{notice}");
     assert!(notice.contains(" is not used on ") && notice.contains(" instead of "), "{notice}");
     assert_eq!((proofs.proved, proofs.unproved), (1, 0));
-    // It is not tried again.
+    // It is not verified again.
     let (again, _) = product(&device.clone().with_verification(Verification::Lazy))?;
     assert_eq!(again, got);
     assert_eq!(device.proofs().proved, 1);
@@ -73,7 +73,7 @@ fn without_a_right_variant_there_is_no_program() -> Result<(), Error> {
     Ok(())
 }
 
-/// What nobody wrote, what was written beside a result, and what no compiler takes.
+/// Reads of uninitialized memory, writes outside a result, and text that does not compile.
 #[test]
 fn other_mistakes_show_too() -> Result<(), Error> {
     type Case = (fn(&mut Assembly), &'static str);
@@ -96,7 +96,7 @@ fn other_mistakes_show_too() -> Result<(), Error> {
     Ok(())
 }
 
-/// Halves that are cut off are off by up to a unit, and half of one is allowed.
+/// f16 truncated instead of rounded is off by up to one unit, and only half a unit is allowed.
 #[test]
 fn halves_that_are_not_rounded_show() -> Result<(), Error> {
     let cut_off = |assembly: &mut Assembly| {
@@ -127,7 +127,7 @@ fn nothing_is_proved_where_that_is_switched_off() -> Result<(), Error> {
     Ok(())
 }
 
-/// The step that is wrong is found, though all behind it have wrong operands.
+/// The wrong step is found, even though all steps after it have wrong operands.
 #[test]
 fn a_difference_is_found_where_it_arises() -> Result<(), Error> {
     let broken = |assembly: &mut Assembly| {

@@ -1,4 +1,4 @@
-//! Every assembled shader is valid, and declares what the host binds; no adapter is needed.
+//! Every assembled shader is valid and declares the host's bindings; no adapter is needed.
 
 use crate::{DType, Device, Error, Graph, Init, Tensor, gpu::BindingKind};
 use naga::{AddressSpace, StorageAccess, front::wgsl, valid};
@@ -41,7 +41,7 @@ fn check(
         let bound = shader.bindings.iter().map(|b| (b.group, b.binding, b.kind));
         assert_eq!(declared, bound.collect::<Vec<_>>(), "{text}");
         if let Ok(folder) = std::env::var("WGRAD_SHADERS") {
-            // For reading, and for compilers that are not linked here.
+            // For inspection, and for compilers that are not linked here.
             let name = format!("{folder}/{}-{:016x}.wgsl", shader.shader, hash(text));
             std::fs::write(name, text).expect("the folder exists");
         }

@@ -1,3 +1,3 @@
-//! Kernels are proved on the adapter before a program uses them.
+//! Verification of kernels on the adapter before a program uses them.
 
 mod prove;

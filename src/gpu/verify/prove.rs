@@ -1,10 +1,10 @@
-//! Proved before it is chosen: every dispatch of a program, on the device it will run on.
+//! Verifies every dispatch of a program on the device it will run on, before it is chosen.
 //!
-//! The proof of a program is another program: the same steps with the same shaders, grids and
-//! uniforms, each on seeded operands of its own, between guard bands. What they leave is compared
-//! with [`Case`]. So a proof costs about as much as one run. A shader that fails is quarantined,
-//! which is said on standard error, and the next way to compute the step is tried; without one
-//! there is no program.
+//! The verification of a program is another program: the same steps with the same shaders, grids
+//! and uniforms, each on its own seeded operands, between guard bands. The results are compared
+//! with [`Case`], so verification costs about as much as one run. A shader that fails is
+//! quarantined, with a message on standard error, and the step's next variant is tried; if none is
+//! left, compilation fails.
 
 use crate::{
     error::{CompileError, DeviceError, Error},
@@ -25,12 +25,12 @@ use std::{
     time::Instant,
 };
 
-/// Memory that the proofs of one submission may take, in words.
+/// Maximum memory for the verifications of one submission, in words.
 const BATCH_WORDS: usize = 64 << 20;
 
-/// A step and one way to compute it.
+/// A step and one of its variants.
 struct Candidate {
-    /// Position among the steps of the program.
+    /// Index among the steps of the program.
     position: usize,
     variant: usize,
     assemblies: Vec<Assembly>,
@@ -38,13 +38,13 @@ struct Candidate {
 }
 
 impl GpuDevice {
-    /// The same device; programs compiled for this handle are proved as this says.
+    /// Sets the verification policy for programs compiled for this handle.
     pub fn with_verification(mut self, verification: Verification) -> GpuDevice {
         self.verification = verification;
         self
     }
 
-    /// What has been proved so far.
+    /// Verification statistics so far.
     pub fn proofs(&self) -> Proofs {
         self.shared.proofs.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -53,11 +53,11 @@ impl GpuDevice {
         note(&mut self.shared.proofs.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
-    /// The dispatches of each step, by a way that is proved. `partials` is the slot between them.
+    /// The dispatches of each step, in a verified variant. `partials` is the slot between them.
     ///
     /// # Errors
     ///
-    /// [`CompileError::NoTrustedKernel`]; whatever the device reports.
+    /// [`CompileError::NoTrustedKernel`]; any fault the device reports.
     pub(crate) fn trusted(
         &self,
         steps: &[Step],
@@ -107,7 +107,7 @@ impl GpuDevice {
                             return Err(self.untrusted(step, what));
                         }
                         chosen[position] = candidate(position, variant + 1);
-                        // It may be unknown too.
+                        // It may be unverified too.
                         pending.entry(chosen[position].key).or_insert(position);
                     }
                 }
@@ -146,7 +146,7 @@ impl GpuDevice {
         assemblies
     }
 
-    /// Proves candidates, as many at a time as fit in memory, and keeps what was found.
+    /// Verifies candidates, as many at a time as fit in memory, and records the outcomes.
     fn prove(&self, steps: &[Step], candidates: &[&Candidate]) -> Result<(), Error> {
         let mut rest = candidates;
         while !rest.is_empty() {
@@ -163,7 +163,8 @@ impl GpuDevice {
         Ok(())
     }
 
-    /// Proves them in one program; where that cannot be made or run, each in one of its own.
+    /// Verifies a batch in one program; if that fails to compile or run, each in a program of its
+    /// own.
     fn prove_batch(&self, steps: &[Step], batch: &[&Candidate]) -> Result<(), Error> {
         let verdicts = match (self.verdicts(steps, batch), batch) {
             (Ok(verdicts), _) => verdicts,
@@ -194,7 +195,7 @@ impl GpuDevice {
         Ok(())
     }
 
-    /// Runs candidates on their cases; what is wrong with each, if anything is.
+    /// Runs candidates on their cases; returns what is wrong with each, if anything.
     fn verdicts(
         &self,
         steps: &[Step],
@@ -221,7 +222,7 @@ impl GpuDevice {
         Ok(cases.iter().zip(&written).map(judge).collect())
     }
 
-    /// Says aloud that a shader is not used.
+    /// Reports that a shader is not used.
     fn quarantine(&self, step: &Step, assemblies: &[Assembly], what: &str) {
         let shader = assemblies.first().map_or("", |assembly| assembly.shader);
         let overrides: Vec<String> = assemblies
@@ -240,7 +241,7 @@ impl GpuDevice {
         self.note(|proofs| proofs.quarantined.push(notice));
     }
 
-    /// Says aloud, once, that nobody knows what a step must give.
+    /// Reports, once per step, that its results cannot be checked.
     fn mark_undefined(&self, step: &Step) {
         self.note(|proofs| {
             proofs.unproved += 1;
@@ -257,8 +258,7 @@ impl GpuDevice {
     }
 }
 
-/// The fault of a shader in words, on one line, as the proof_cache has them; every other error is passed
-/// on.
+/// The fault of a shader as a single line, as stored in the proof cache; passes on any other error.
 fn blamed(error: Error) -> Result<String, Error> {
     match error {
         Error::Compile(CompileError::Shader { message, .. })
@@ -269,12 +269,12 @@ fn blamed(error: Error) -> Result<String, Error> {
     }
 }
 
-/// Whether there is nothing to compare its results with.
+/// Whether there is no reference for its results.
 fn is_undefined(step: &Step) -> bool {
     matches!(&step.kind, StepKind::Kernel { kernel, .. } if kernel.probe.is_none())
 }
 
-/// How many ways there are to compute a step.
+/// Number of variants of a step.
 fn variants(step: &Step) -> usize {
     match &step.kind {
         StepKind::Kernel { kernel, .. } => kernel.shaders.len(),
@@ -282,7 +282,7 @@ fn variants(step: &Step) -> usize {
     }
 }
 
-/// The step with one way to compute it.
+/// The step with only this variant.
 fn with_variant(step: &Step, variant: usize) -> Step {
     let mut step = step.clone();
     if let StepKind::Kernel { kernel, .. } = &mut step.kind {

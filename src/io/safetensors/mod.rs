@@ -2,8 +2,8 @@
 //!
 //! # Source
 //!
-//! <https://huggingface.co/docs/safetensors>: a header in JSON, then the elements in little
-//! endian. The same variables give the same bytes: entries are ordered by type and name.
+//! <https://huggingface.co/docs/safetensors>: a JSON header, then the elements in little endian.
+//! The same variables produce the same bytes: entries are ordered by type and name.
 
 use super::write::{failed, write_atomically};
 use crate::{
@@ -22,27 +22,27 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// The key of the note in the metadata of a file.
+/// The metadata key of the note in a file.
 const NOTE: &str = "wgrad";
 
-/// Names and values in order of name, and the note if there is one.
+/// Names and values ordered by name, and the note if there is one.
 pub type Noted = (Vec<(String, Array)>, Option<String>);
 
-/// Writes all variables whose path starts with `prefix`, as they are at one moment between runs.
+/// Writes all variables whose path starts with `prefix`, as a consistent snapshot between runs.
 ///
 /// # Errors
 ///
-/// [`FileError::Io`], and then the file is as it was; those of
-/// [`Variables::to_arrays_below`] otherwise.
+/// [`FileError::Io`], in which case an existing file is unchanged; otherwise those of
+/// [`Variables::to_arrays_below`].
 pub fn save(path: &Path, variables: &Variables, prefix: &str) -> Result<(), Error> {
     write(path, &variables.to_arrays_below(prefix)?, None)
 }
 
-/// As [`save`], with a text in the header that [`read_with_note`] gives back.
+/// Same as [`save`], with a text in the header that [`read_with_note`] returns.
 ///
 /// # Errors
 ///
-/// As for [`save`].
+/// Same as [`save`].
 pub fn save_with_note(
     path: &Path,
     variables: &Variables,
@@ -58,7 +58,7 @@ pub(super) fn write(
     arrays: &[(String, Array)],
     note: Option<&str>,
 ) -> Result<(), Error> {
-    // One entry: several would be written in any order.
+    // A single entry: the order of several would be arbitrary.
     let metadata = note.map(|note| HashMap::from([(NOTE.to_owned(), note.to_owned())]));
     let bytes: Vec<Vec<u8>> = arrays.iter().map(|(_, array)| encode(array)).collect();
     let views = arrays.iter().zip(&bytes).map(|((name, array), bytes)| {
@@ -72,8 +72,8 @@ pub(super) fn write(
     write_atomically(path, &content)
 }
 
-/// Sets variables to the values of a file between two runs; all of them, or none where something
-/// is wrong.
+/// Sets variables to the values of a file, with no run in between; either all of them or, on error,
+/// none.
 ///
 /// # Errors
 ///
@@ -82,21 +82,21 @@ pub fn load(path: &Path, variables: &Variables) -> Result<(), Error> {
     variables.set_all(read(path)?)
 }
 
-/// The names and values of a file, in order of name.
+/// Reads the names and values of a file, ordered by name.
 ///
 /// # Errors
 ///
-/// [`FileError::Io`]; [`FileError::Corrupt`] where the file is damaged, has an element type
-/// there is none for here, or numbers of 64 bits that do not fit 32; bfloat16 and f64 become f32.
+/// [`FileError::Io`]; [`FileError::Corrupt`] if the file is damaged, has an unsupported element
+/// type, or 64-bit integers that do not fit in 32 bits; bfloat16 and f64 become f32.
 pub fn read(path: &Path) -> Result<Vec<(String, Array)>, Error> {
     read_with_note(path).map(|(arrays, _)| arrays)
 }
 
-/// The names and values of a file as [`read`] gives them, and the note of [`save_with_note`].
+/// Reads the names and values of a file like [`read`], and the note of [`save_with_note`].
 ///
 /// # Errors
 ///
-/// As for [`read`].
+/// Same as [`read`].
 pub fn read_with_note(path: &Path) -> Result<Noted, Error> {
     let content = content(path)?;
     if !offsets_are_sane(&content) {
@@ -118,7 +118,8 @@ pub fn read_with_note(path: &Path) -> Result<Noted, Error> {
     Ok((arrays, note))
 }
 
-/// The bytes of a file; memory is asked for only up to its length, and politely.
+/// Reads the bytes of a file; allocates only up to its length, and reports a failed allocation as
+/// an error.
 fn content(path: &Path) -> Result<Vec<u8>, Error> {
     let io = |error| failed(path, &error);
     let file = File::open(path).map_err(io)?;
@@ -134,7 +135,7 @@ fn content(path: &Path) -> Result<Vec<u8>, Error> {
 }
 
 /// Whether no number in the header has more than 18 digits: the parser adds offsets without
-/// looking for overflow.
+/// overflow checks.
 fn offsets_are_sane(content: &[u8]) -> bool {
     let Some((len, rest)) = content.split_first_chunk() else { return true };
     let len = usize::try_from(u64::from_le_bytes(*len)).unwrap_or(usize::MAX);
@@ -169,7 +170,7 @@ fn encode(array: &Array) -> Vec<u8> {
     }
 }
 
-/// The tensor, or why there is none.
+/// Decodes a tensor, or returns the reason for failure.
 fn decode(view: &TensorView<'_>) -> Result<Array, String> {
     let bytes = view.data();
     let (dtype, words) = match view.dtype() {
@@ -211,7 +212,7 @@ fn decode(view: &TensorView<'_>) -> Result<Array, String> {
     Array::from_words(meta, words).map_err(|error| error.to_string())
 }
 
-/// Every `N` bytes as an element.
+/// Converts every `N` bytes to an element.
 fn elements<const N: usize, T>(bytes: &[u8], element: impl Fn([u8; N]) -> T) -> Vec<T> {
     bytes.as_chunks().0.iter().map(|&chunk| element(chunk)).collect()
 }

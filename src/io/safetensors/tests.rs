@@ -1,12 +1,12 @@
 use super::*;
 use crate::error::VariableError;
 
-/// A path of its own for each test.
+/// A separate path for each test.
 fn temporary(name: &str) -> PathBuf {
     std::env::temp_dir().join(format!("wgrad-{}-{name}.safetensors", std::process::id()))
 }
 
-/// A file with this header and this many bytes of zeros.
+/// A file with this header, followed by `zeros` zero bytes.
 fn file(header: &str, zeros: usize) -> Vec<u8> {
     let mut content = (header.len() as u64).to_le_bytes().to_vec();
     content.extend(header.as_bytes());
@@ -49,7 +49,7 @@ fn every_type_survives_and_bytes_repeat() -> Result<(), Error> {
         let (_, before) = arrays.iter().find(|(known, _)| known == name).expect("it was saved");
         assert_eq!((array.meta(), array.words()), (before.meta(), before.words()), "{name}");
     }
-    // Another shape in the store: nothing at all is loaded.
+    // Another shape in the store: nothing is loaded.
     let other = Variables::new(0);
     other.set("net/u32", Array::new([1], &[1u32])?)?;
     let error = load(&path, &other);
@@ -145,7 +145,7 @@ fn a_note_survives_and_changes_no_value() -> Result<(), Error> {
     let io = |error| failed(&path, &error);
     let variables = Variables::new(0);
     variables.set("net/a", Array::new([2], &[1.0f32, 2.0])?)?;
-    // Digits, quotes and escapes, which the check of the offsets must pass over.
+    // Digits, quotes and escapes, which the offset check must skip.
     let note = r#"{"a \"b\" \\": [123456789012345678901234567890, "ü"]}"#;
     save_with_note(&path, &variables, "net/", note)?;
     let first = std::fs::read(&path).map_err(io)?;

@@ -1,8 +1,8 @@
-//! Networks of layers one after another.
+//! Feed-forward networks.
 
 use crate::nn::{Activation, Conv2d, Dense, Flatten, MaxPool2d, Sequential};
 
-/// Dense layers with ReLU between them: `widths` of those inside, and `outputs`.
+/// Dense layers with ReLU in between: hidden layers of these `widths`, and `outputs`.
 ///
 /// # Shapes
 ///
@@ -16,12 +16,12 @@ pub fn mlp(widths: &[usize], outputs: usize) -> Sequential {
     net.add(Dense::new(outputs))
 }
 
-/// Two convolutions of 32 and 64 windows of 3x3, a pooling, and two dense layers: a classifier of
-/// small pictures.
+/// Two convolutions with 32 and 64 windows of 3x3, a pooling, and two dense layers: a classifier
+/// for small images.
 ///
 /// # Shapes
 ///
-/// `[n, channels, height, width]` to logits `[n, classes]`; height and width are 6 at least.
+/// `[n, channels, height, width]` to logits `[n, classes]`; height and width are at least 6.
 #[track_caller]
 pub fn cnn(classes: usize) -> Sequential {
     Sequential::new()
@@ -36,12 +36,12 @@ pub fn cnn(classes: usize) -> Sequential {
         .add(Dense::new(classes))
 }
 
-/// Dense layers that narrow to a code and widen again, with ReLU between them and a sigmoid at the
-/// end: what it gives for numbers between 0 and 1 shall be these numbers.
+/// Dense layers that narrow to a code and widen again, with ReLU in between and a sigmoid at the
+/// end, to be trained to reproduce inputs between 0 and 1.
 ///
 /// # Shapes
 ///
-/// `[.., inputs]` to `[.., inputs]`; the widths inside are `widths`, `code`, and `widths` backwards.
+/// `[.., inputs]` to `[.., inputs]`; the hidden widths are `widths`, `code`, and `widths` reversed.
 #[track_caller]
 pub fn autoencoder(inputs: usize, widths: &[usize], code: usize) -> Sequential {
     let inner: Vec<usize> =

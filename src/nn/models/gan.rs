@@ -1,4 +1,4 @@
-//! A generator of pictures with styles, and the discriminator that judges them.
+//! A style-based image generator, and its discriminator.
 
 use crate::{
     DType,
@@ -9,17 +9,17 @@ use crate::{
 };
 use std::{f64::consts::SQRT_2, panic::Location};
 
-/// A network that makes pictures of noise, after StyleGAN2: a mapping makes a style of each vector of
-/// noise, and at each size, from 4x4 to the last, two convolutions with that style and with noise of
-/// their own add to the picture.
+/// An image generator after StyleGAN2: a mapping network turns each noise vector into a style, and
+/// at each size, from 4x4 to the final one, two convolutions modulated by that style, with
+/// additional per-pixel noise, add to the image.
 ///
 /// # Shapes
 ///
-/// Noise `[n, width]` to pictures `[n, image_channels, size, size]`.
+/// Noise `[n, width]` to images `[n, image_channels, size, size]`.
 ///
 /// # Errors
 ///
-/// Kept by the graph: [`OpError::Number`] unless the size is 4 times a power of 2.
+/// Recorded by the graph: [`OpError::Number`] unless the size is 4 times a power of 2.
 ///
 /// # Source
 ///
@@ -32,55 +32,55 @@ pub struct Generator {
     line: &'static Location<'static>,
 }
 
-/// A network that scores pictures: residual blocks that halve the size down to 4x4, how much the
-/// pictures of a batch differ, and two dense layers.
+/// An image discriminator: residual blocks that halve the size down to 4x4, the minibatch standard
+/// deviation, and two dense layers.
 ///
 /// # Shapes
 ///
-/// Pictures `[n, image_channels, size, size]` to scores `[n, 1]`. Scores are of groups of 4 pictures, or of
-/// all where there are not as many.
+/// Images `[n, image_channels, size, size]` to scores `[n, 1]`. The minibatch deviation is taken over
+/// groups of 4 images, or over the whole batch if `n` is not a multiple of 4.
 ///
 /// # Errors
 ///
-/// As for [`Generator`]; [`OpError::Extents`] of pictures that are not square; [`OpError::Rank`].
+/// Same as [`Generator`]; [`OpError::Extents`] for images that are not square; [`OpError::Rank`].
 #[derive(Clone, Debug)]
 pub struct Discriminator {
     channels: usize,
     line: &'static Location<'static>,
 }
 
-/// Dense layers of the mapping.
+/// Number of dense layers in the mapping network.
 const MAPPING: usize = 4;
 
-/// GradCheck of activations below 0.
+/// Negative slope of the activations.
 const SLOPE: f64 = 0.2;
 
-/// The side of the smallest pictures.
+/// Side length of the smallest images.
 const SMALLEST: usize = 4;
 
-/// The filter of StyleGAN2, `[1, 3, 3, 1]` along both axes, which adds up to `gain`.
+/// The filter of StyleGAN2, `[1, 3, 3, 1]` along both axes, which sums to `gain`.
 fn filter<'g>(cx: &Scope<'g>, gain: f64) -> Tensor<'g> {
     let tap = |weight: f64| cx.graph().full([1], DType::F32, weight * gain.sqrt() / 8.0);
     let taps = cx.graph().concat(&[1.0, 3.0, 3.0, 1.0].map(tap), 0);
     taps.outer(taps)
 }
 
-/// Twice as high and wide.
+/// Upsamples by 2 along both axes.
 fn doubled<'g>(cx: &Scope<'g>, x: Tensor<'g>) -> Tensor<'g> {
     x.upfirdn2d(filter(cx, 4.0), 2, 1, [(2, 1), (2, 1)])
 }
 
-/// Half as high and wide.
+/// Downsamples by 2 along both axes.
 fn halved<'g>(cx: &Scope<'g>, x: Tensor<'g>) -> Tensor<'g> {
     x.upfirdn2d(filter(cx, 1.0), 1, 2, [(1, 1), (1, 1)])
 }
 
-/// Keeps the variance of a normal distribution.
+/// The activation, scaled to preserve the variance of a normal distribution.
 fn activated(x: Tensor<'_>) -> Tensor<'_> {
     x.leaky_relu(SLOPE) * SQRT_2
 }
 
-/// Whether pictures of this side come from 4x4 by doubling.
+/// Whether this side length is reached from 4x4 by doubling.
 fn is_side(size: usize) -> bool {
     size.is_multiple_of(SMALLEST) && (size / SMALLEST).is_power_of_two()
 }
@@ -90,13 +90,14 @@ fn no_side(size: usize) -> OpError {
 }
 
 impl Generator {
-    /// Of square pictures of this side and so many image_channels; each layer has `channels`.
+    /// Creates a generator of square images of this size with `image_channels` channels; each layer has
+    /// `channels`.
     #[track_caller]
     pub fn new(size: usize, image_channels: usize, channels: usize) -> Self {
         Generator { size, image_channels, channels, line: Location::caller() }
     }
 
-    /// The style of each vector of noise, `[n, channels]`.
+    /// Maps each noise vector to a style, `[n, channels]`.
     pub fn styles<'g>(&self, cx: &mut Scope<'g>, noise: Tensor<'g>) -> Tensor<'g> {
         let _line = cx.at(self.line);
         let mut cx = cx.child("mapping");
@@ -106,7 +107,7 @@ impl Generator {
         })
     }
 
-    /// The picture of each style.
+    /// Synthesizes the image of each style.
     pub fn pictures<'g>(&self, cx: &mut Scope<'g>, styles: Tensor<'g>) -> Tensor<'g> {
         let _line = cx.at(self.line);
         if !is_side(self.size) {
@@ -134,7 +135,7 @@ impl Generator {
         picture.unwrap_or(x)
     }
 
-    /// A convolution with a style, noise, and an activation.
+    /// A modulated convolution, noise, and an activation.
     fn styled<'g>(&self, cx: &mut Scope<'g>, x: Tensor<'g>, styles: Tensor<'g>) -> Tensor<'g> {
         let y = ModulatedConv2d::new(self.channels, 3).forward(cx, x, styles);
         let strength = cx.param("noise_strength", [], Init::Zeros);
@@ -155,7 +156,7 @@ impl Module for Generator {
 }
 
 impl Discriminator {
-    /// Each layer has `channels`.
+    /// Creates a discriminator whose layers have `channels`.
     #[track_caller]
     pub fn new(channels: usize) -> Self {
         Discriminator { channels, line: Location::caller() }

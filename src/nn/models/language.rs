@@ -1,4 +1,4 @@
-//! Networks of sequences.
+//! Sequence models.
 
 use crate::{
     graph::Tensor,
@@ -9,7 +9,7 @@ use crate::{
 };
 use std::panic::Location;
 
-/// A classifier of sequences: what long short-term memory has at the end goes to a dense layer.
+/// A sequence classifier: the final state of an LSTM is passed to a dense layer.
 ///
 /// # Shapes
 ///
@@ -21,7 +21,7 @@ pub struct LstmClassifier {
 }
 
 impl LstmClassifier {
-    /// With a state of this width.
+    /// Creates a classifier with this state width.
     #[track_caller]
     pub fn new(hidden: usize, classes: usize) -> Self {
         LstmClassifier { lstm: Recurrent::lstm(hidden).last(), fc: Dense::new(classes) }
@@ -39,13 +39,13 @@ impl Module for LstmClassifier {
     }
 }
 
-/// A language model: from the symbols up to each position, logits of the one that follows.
+/// A language model: predicts the logits of the next symbol from those up to each position.
 ///
 /// # Shapes
 ///
-/// Symbols `[n, t]` in u32 to logits `[n, t, symbols]`. Parameters are those of a PyTorch module with
-/// embeddings `tokens` and `positions`, a `TransformerEncoder` `encoder` with a `norm` at its end,
-/// and a `Linear` `head`.
+/// Symbols `[n, t]` in u32 to logits `[n, t, symbols]`. Parameters match a PyTorch module with
+/// embeddings `tokens` and `positions`, a `TransformerEncoder` `encoder` with a final `norm`, and a
+/// `Linear` `head`.
 ///
 /// # Source
 ///
@@ -63,8 +63,8 @@ pub struct Transformer {
 }
 
 impl Transformer {
-    /// Of so many symbols, in sequences up to `longest`; two layers of four heads, 256 elements wide
-    /// and 1,024 inside, unless set otherwise.
+    /// Creates a model of this many symbols, for sequences up to `longest`; by default two layers
+    /// of four heads, 256 elements wide with 1,024 in the feed-forward layers.
     #[track_caller]
     pub fn new(symbols: usize, longest: usize) -> Self {
         let line = Location::caller();
@@ -72,12 +72,12 @@ impl Transformer {
         Transformer { symbols, longest, width, heads, wide, layers, dropout, line }
     }
 
-    /// Sets the width of the vectors between the layers, and that inside of them.
+    /// Sets the width of the vectors between the layers, and of the feed-forward layers.
     pub fn width(self, width: usize, wide: usize) -> Self {
         Transformer { width, wide, ..self }
     }
 
-    /// Sets the number of heads of each layer.
+    /// Sets the number of heads per layer.
     pub fn heads(self, heads: usize) -> Self {
         Transformer { heads, ..self }
     }
@@ -87,7 +87,7 @@ impl Transformer {
         Transformer { layers, ..self }
     }
 
-    /// Drops what the parts of each layer give with this probability, while training.
+    /// Drops the outputs of the sublayers with this probability during training.
     pub fn dropout(self, dropout: f64) -> Self {
         Transformer { dropout, ..self }
     }

@@ -1,5 +1,5 @@
-//! Whole networks, with the parameter names and layouts of their like in PyTorch: what PyTorch saved
-//! of one, [`io::state_dict`](crate::io::state_dict) loads, and the other way round.
+//! Complete networks, with the parameter names and layouts of their PyTorch counterparts:
+//! [`io::state_dict`](crate::io::state_dict) loads weights saved by PyTorch, and vice versa.
 
 mod feed_forward;
 mod gan;

@@ -6,12 +6,12 @@ use crate::{
 };
 use std::panic::Location;
 
-/// A residual network of basic blocks: two convolutions around which the input passes.
+/// A residual network of basic blocks: two convolutions with a skip connection.
 ///
 /// # Shapes
 ///
-/// `[n, channels, height, width]` to logits `[n, classes]`. Parameters have the names of torchvision:
-/// `conv1`, `bn1`, `layer1/0/conv1`, .., `layer2/0/downsample/0`, .., `fc`.
+/// `[n, channels, height, width]` to logits `[n, classes]`. Parameters have the names of
+/// torchvision: `conv1`, `bn1`, `layer1/0/conv1`, .., `layer2/0/downsample/0`, .., `fc`.
 ///
 /// # Source
 ///
@@ -25,38 +25,38 @@ pub struct ResNet {
     line: &'static Location<'static>,
 }
 
-/// What a residual network begins with.
+/// The first layers of a residual network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Stem {
-    /// A convolution of 3x3: for pictures of 32x32.
+    /// A convolution of 3x3: for images of 32x32.
     Small,
     /// A convolution of 7x7 with stride 2 and a pooling of 3x3 with stride 2: for 224x224.
     Large,
 }
 
 impl ResNet {
-    /// Stages of so many blocks each; the first has `width` channels, each further one twice as many
-    /// and half the height and width.
+    /// Creates stages with these numbers of blocks; the first has `width` channels, each further
+    /// one twice as many channels and half the height and width.
     #[track_caller]
     pub fn new(stem: Stem, blocks: &[usize], width: usize, classes: usize) -> Self {
         let line = Location::caller();
         ResNet { blocks: blocks.to_vec(), width, stem, classes, line }
     }
 
-    /// Two blocks in each of four stages, from 64 channels.
+    /// Four stages of two blocks each, starting from 64 channels.
     #[track_caller]
     pub fn resnet18(stem: Stem, classes: usize) -> Self {
         ResNet::new(stem, &[2; 4], 64, classes)
     }
 
-    /// Three, four, six and three blocks, from 64 channels.
+    /// Stages of three, four, six and three blocks, starting from 64 channels.
     #[track_caller]
     pub fn resnet34(stem: Stem, classes: usize) -> Self {
         ResNet::new(stem, &[3, 4, 6, 3], 64, classes)
     }
 }
 
-/// A convolution without bias, and its batch normalization.
+/// A convolution without bias, followed by batch normalization.
 fn convolved<'g>(
     cx: &mut Scope<'g>,
     [conv, norm]: [&str; 2],
@@ -71,7 +71,7 @@ fn convolved<'g>(
     BatchNorm::new().forward(&mut cx.child(norm), y)
 }
 
-/// `relu(x + f(x))`; where `f` changes the shape, the input takes a convolution of 1x1.
+/// `relu(x + f(x))`; if `f` changes the shape, the skip connection is a 1x1 convolution.
 fn block<'g>(cx: &mut Scope<'g>, x: Tensor<'g>, channels: usize, stride: usize) -> Tensor<'g> {
     let y = convolved(cx, ["conv1", "bn1"], x, [channels, 3, stride]).relu();
     let y = convolved(cx, ["conv2", "bn2"], y, [channels, 3, 1]);

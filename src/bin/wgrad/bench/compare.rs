@@ -1,12 +1,12 @@
-//! `wgrad bench compare`: what became faster or slower between two reports.
+//! `wgrad bench compare`: the rows that became faster or slower between two reports.
 
 use super::table::time;
 use crate::failure::Failure;
 use std::io::Write;
 use wgrad::bench::{Report, compare};
 
-/// Compare two reports that `wgrad bench --save` kept: what became faster or slower by more than the
-/// noise of both.
+/// Compare two reports saved by `wgrad bench --save`, and list what became faster or slower by more
+/// than the noise of both.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   wgrad bench compare before after
@@ -14,12 +14,12 @@ use wgrad::bench::{Report, compare};
 pub struct Args {
     /// The earlier report: a name, or a file.
     before: String,
-    /// The later one.
+    /// The later report.
     after: String,
-    /// Exit with status 1 where something became slower or wrong, or is not measured any more.
+    /// Exit with status 1 if something became slower or wrong, or is no longer measured.
     #[arg(long)]
     fail_on_regression: bool,
-    /// Print one JSON object a line.
+    /// Print one JSON object per line.
     #[arg(long)]
     json: bool,
 }

@@ -1,4 +1,4 @@
-//! The rows for a spreadsheet.
+//! The rows as CSV.
 
 use std::io::{self, Write};
 use wgrad::bench::Report;
@@ -39,7 +39,7 @@ pub fn write(out: &mut dyn Write, report: &Report) -> io::Result<()> {
     Ok(())
 }
 
-/// RFC 4180.
+/// Quotes a field as in RFC 4180.
 fn quoted(text: &str) -> String {
     match text.contains([',', '"', '\n', '\r']) {
         true => format!("\"{}\"", text.replace('"', "\"\"")),

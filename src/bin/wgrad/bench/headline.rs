@@ -1,8 +1,8 @@
-//! The report in a few plain sentences.
+//! Summary of the report in a few sentences.
 
 use wgrad::bench::{Ceiling, DeviceSummary, Limit, Outcome, Report, Row};
 
-/// Kinds of arithmetic, and what they are called.
+/// Kinds of arithmetic and their names.
 const ARITHMETIC: [(Limit, &str); 4] = [
     (Limit::FmaF32, "f32"),
     (Limit::FmaF16, "f16"),
@@ -10,7 +10,7 @@ const ARITHMETIC: [(Limit, &str); 4] = [
     (Limit::MatrixF16, "f16 on matrix units"),
 ];
 
-/// Peaks, the best speed-up, where the CPU wins, and the share of a figure of TOPS.
+/// Peaks, the best speedup, where the CPU wins, and the share of a given TOPS figure.
 pub fn of(report: &Report, against: Option<f64>) -> String {
     let mut sentences: Vec<String> =
         report.machine.devices.iter().filter_map(|device| peaks(report, device)).collect();
@@ -69,7 +69,7 @@ fn beside_cpu(report: &Report, device: &DeviceSummary) -> Option<String> {
     ))
 }
 
-/// The best of all ceilings beside a figure that somebody gave.
+/// Compares the best of all ceilings with a given figure.
 fn beside(report: &Report, tops: f64) -> Option<String> {
     let all = report.ceilings.iter().filter_map(|ceiling| {
         let (_, name) = ARITHMETIC.iter().find(|(limit, _)| *limit == ceiling.limit)?;

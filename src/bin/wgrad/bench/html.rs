@@ -1,10 +1,10 @@
-//! The report for a browser: one file without scripts, fonts or anything else from elsewhere.
+//! The report as HTML: one self-contained file without scripts or external resources.
 
 use super::{headline, table::time};
 use std::fmt::Write;
 use wgrad::bench::{Ceiling, DeviceSummary, Limit, Outcome, Report, Row};
 
-/// The page. What cannot be drawn, since nothing was measured, is left out.
+/// The page. Charts without data are omitted.
 pub fn page(report: &Report, against: Option<f64>) -> String {
     let machine = &report.machine;
     let sentences: String = headline::of(report, against)
@@ -91,7 +91,8 @@ fn escaped(text: &str) -> String {
     safe
 }
 
-/// A day, by the civil calendar (Hinnant, "chrono-compatible low-level date algorithms").
+/// Formats a date of the Gregorian calendar (Hinnant, "chrono-compatible low-level date
+/// algorithms").
 fn date(seconds: u64) -> String {
     let days = (seconds / 86_400) as i64 + 719_468;
     let (era, of_era) = (days.div_euclid(146_097), days.rem_euclid(146_097));
@@ -172,7 +173,7 @@ fn cells(row: &Row) -> String {
     numbers.map(|number| format!("<td class=\"n\">{number}</td>")).concat()
 }
 
-/// Rows of one device below its roof: operations a second by operations a byte.
+/// Roofline chart of one device: operations per second over operations per byte.
 fn roofline(report: &Report, device: &DeviceSummary) -> Option<String> {
     let rate = |limit: Limit| {
         let of_it = |c: &&Ceiling| c.device == device.device && c.limit == limit;
@@ -283,7 +284,7 @@ fn color(family: &str) -> &'static str {
     }
 }
 
-/// A logarithmic axis: powers of ten at its ends, and where it is drawn.
+/// A logarithmic axis: powers of ten at its ends, and its position in the drawing.
 struct Axis {
     low: f64,
     high: f64,
@@ -300,7 +301,7 @@ impl Axis {
         self.ends[0] + share * (self.ends[1] - self.ends[0])
     }
 
-    /// Powers of ten within it, not more than eight, and where they are.
+    /// At most eight powers of ten within it, and their positions.
     fn decades(&self) -> Vec<(i32, f64)> {
         let all: Vec<i32> = (self.low.ceil() as i32..=self.high.floor() as i32).collect();
         let step = all.len().div_ceil(8).max(1);
@@ -308,7 +309,7 @@ impl Axis {
     }
 }
 
-/// A power of ten in words: `100 GOPS`.
+/// Formats a power of ten: `100 GOPS`.
 fn decade(power: i32, unit: &str) -> String {
     let of = |power: i32| match power {
         ..0 => 10f64.powi(power).to_string(),
@@ -324,7 +325,7 @@ fn decade(power: i32, unit: &str) -> String {
     }
 }
 
-/// How many times as fast as the CPU each device is, on a logarithmic scale from 1 outwards.
+/// Bar chart of each device's speedup over the CPU, on a logarithmic scale starting at 1.
 fn bars(report: &Report) -> String {
     let rows = report.rows.iter().filter(|row| row.outcome == Outcome::Measured);
     let compared: Vec<(&Row, f64)> = rows

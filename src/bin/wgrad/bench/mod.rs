@@ -1,4 +1,4 @@
-//! `wgrad bench`: what this machine's devices really give.
+//! `wgrad bench`: measures the performance of this machine's devices.
 
 mod compare;
 mod csv;
@@ -15,11 +15,11 @@ use wgrad::{
     io::write_atomically,
 };
 
-/// Measure what this machine's devices can do at best, and what products, convolutions, other
-/// operations and whole training steps make of it.
+/// Measure the peak performance of this machine's devices, and what products, convolutions, other
+/// operations and whole training steps achieve.
 ///
-/// Every row is checked against f64 before it is timed; a wrong one is printed as wrong, and the exit
-/// status says so.
+/// Every row is checked against f64 before it is timed; a wrong one is printed as wrong, and the
+/// exit status says so.
 #[derive(clap::Args)]
 #[command(
     args_conflicts_with_subcommands = true,
@@ -34,23 +34,23 @@ use wgrad::{
 pub struct Args {
     #[command(subcommand)]
     command: Option<Command>,
-    /// What to measure: cpu, gpu, gpu:NAME, gpu:INDEX, one or several [default: the best hardware GPU,
-    /// if there is one, and the CPU].
+    /// Devices to measure: cpu, gpu, gpu:NAME, gpu:INDEX, one or several [default: the best
+    /// hardware GPU, if there is one, and the CPU].
     #[arg(long, value_name = "DEVICES", value_delimiter = ',')]
     device: Vec<String>,
     /// Only rows whose name or kind contains one of these: matmul, conv, attention, model, ...
     #[arg(long, value_name = "TEXTS", value_delimiter = ',')]
     filter: Vec<String>,
-    /// Leave out, or do on less data, what would take more than two seconds.
+    /// Skip what would take more than two seconds, or use less data.
     #[arg(long)]
     quick: bool,
-    /// Seconds of timing for each row [default: 2; 0.2 with --quick].
+    /// Seconds of timing per row [default: 2; 0.2 with --quick].
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     time: Option<f64>,
     /// Extents of the square products.
     #[arg(long, value_name = "NUMBERS", value_delimiter = ',', value_parser = clap::value_parser!(u32).range(1..=32_768))]
     sizes: Vec<u32>,
-    /// Print the names of the rows, what each is an example of, and how it is checked, and stop.
+    /// Print the names of the rows, what each is an example of, and how it is checked, and exit.
     #[arg(long)]
     list: bool,
     /// Print one JSON object: machine, ceilings and rows.
@@ -59,13 +59,13 @@ pub struct Args {
     /// Print the rows as comma-separated values.
     #[arg(long)]
     csv: bool,
-    /// Write a report that a browser shows, in one file.
+    /// Write the report as HTML, in one file.
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
-    /// Keep the report under this name, or in this file, for `wgrad bench compare`.
+    /// Save the report under this name, or in this file, for `wgrad bench compare`.
     #[arg(long, value_name = "NAME")]
     save: Option<String>,
-    /// Say what share of this many TOPS was reached: a figure from a data sheet, say.
+    /// Print the achieved share of this many TOPS, e.g. a figure from a data sheet.
     #[arg(long, value_name = "TOPS", value_parser = tops)]
     against_tops: Option<f64>,
 }
@@ -136,7 +136,7 @@ fn options(args: &Args) -> Options {
     options
 }
 
-/// The devices that are named, each under its name.
+/// Opens the named devices.
 fn devices(names: &[String]) -> Result<Vec<(String, Device)>, Failure> {
     let open = |name: &str| -> Result<(String, Device), Failure> {
         Ok((name.to_owned(), Device::select_blocking(&name.parse::<Selection>()?)?))
@@ -161,7 +161,7 @@ fn devices(names: &[String]) -> Result<Vec<(String, Device)>, Failure> {
         }
         devices.push(open(name)?);
     }
-    // What others are compared with comes first.
+    // The baseline comes first.
     devices.sort_by_key(|(_, device)| !matches!(device, Device::Cpu(_)));
     Ok(devices)
 }

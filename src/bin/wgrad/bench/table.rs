@@ -1,4 +1,4 @@
-//! The report for a terminal: a block for each workload, a line for each device, 80 columns wide.
+//! The report for a terminal: one block per workload, one line per device, 80 columns wide.
 
 use std::io::{self, Write};
 use wgrad::bench::{Outcome, Report, Row, Workload};
@@ -33,7 +33,7 @@ pub fn write(out: &mut dyn Write, report: &Report) -> io::Result<()> {
     Ok(())
 }
 
-/// What could be measured.
+/// Lists the available workloads.
 pub fn list(out: &mut dyn Write, workloads: &[Workload]) -> io::Result<()> {
     for workload in workloads {
         let Workload { name, family, dtype, shape, .. } = workload;
@@ -46,7 +46,7 @@ pub fn list(out: &mut dyn Write, workloads: &[Workload]) -> io::Result<()> {
     Ok(())
 }
 
-/// What is said of a row behind its device.
+/// The text of a row after its device.
 fn line(row: &Row) -> String {
     let Some(median) = row.median_ms else {
         return match row.outcome {
@@ -71,7 +71,7 @@ fn line(row: &Row) -> String {
     format!("{:>10} ±{spread:>2.0}% {rate:>11} {share:>18} {speedup:>9} {error}", time(median))
 }
 
-/// Milliseconds, in a unit that suits them.
+/// Formats milliseconds in a suitable unit.
 pub fn time(ms: f64) -> String {
     match ms {
         ms if ms < 0.1 => format!("{:.1} us", 1e3 * ms),
