@@ -5,7 +5,7 @@
 // Shape     x: [rows, cols], contiguous, cols >= 1; y: [rows]
 // Dispatch  one workgroup per row, the row index folded over (x, y) past 65535
 // Numerics  exact; NaN counts as the extremum and is found by its bits
-// Memory    8 bytes an invocation
+// Memory    8 bytes per invocation
 
 struct Params {
     rows: u32,
@@ -18,7 +18,7 @@ struct Params {
 
 /// Invocations per workgroup; a power of two, chosen by the host.
 override WG_SIZE: u32 = 256u;
-/// Whether the largest element is looked for, or the smallest.
+/// Whether to find the largest element, or the smallest.
 override LARGEST: bool = true;
 
 struct Candidate {
@@ -26,17 +26,17 @@ struct Candidate {
     index: u32,
 }
 
-/// Index of a candidate that is none: the share of an invocation that had no element.
+/// Index of no candidate, for an invocation that had no element.
 const NONE = 0xffffffffu;
 
 var<workgroup> best: array<Candidate, WG_SIZE>;
 
-/// An integer becomes a finite number, so this is false of all of them.
+/// Integers convert to finite numbers, so this is false for all of them.
 fn is_not_a_number(value: Wide) -> bool {
     return (bitcast<u32>(f32(value)) & 0x7fffffffu) > 0x7f800000u;
 }
 
-/// Associative and commutative, for the order by NaN, value and index is total.
+/// Associative and commutative, since the order by NaN, value and index is total.
 fn merge(a: Candidate, b: Candidate) -> Candidate {
     if a.index == NONE { return b; }
     if b.index == NONE { return a; }
@@ -71,7 +71,7 @@ fn main(
     }
     best[lid.x] = own;
 
-    // 2. The winners of pairs, by halves.
+    // 2. The extrema of pairs, by halves.
     for (var stride = WG_SIZE / 2u; stride > 0u; stride /= 2u) {
         workgroupBarrier(); // the upper half is written
         if lid.x < stride {

@@ -1,12 +1,12 @@
 // argsort.wgsl — y[r, :] = the indices that sort x[r, :], one workgroup per row.
 //
-// Op        ops::Argsort of short rows
+// Op        ops::Argsort for short rows
 // Lib       sort_key
 // Slot      fn epilogue(acc: Acc, index: u32) -> Out
 // Shape     x, y: [rows, cols], both contiguous, cols at most SIZE
 // Dispatch  one workgroup per row, the row index folded over (x, y) past 65535
 // Memory    8 · SIZE bytes of workgroup memory, 16 KiB for SIZE = 2048
-// Numerics  exact and stable: pairs of key and index are sorted, no two of which are equal
+// Numerics  exact and stable: pairs of key and index are sorted, which are all distinct
 // Source    Batcher 1968, "Sorting networks and their applications" (bitonic sorter)
 
 struct Params {
@@ -22,7 +22,7 @@ struct Params {
 override WG_SIZE: u32 = 256u;
 /// A power of two, at least the number of columns.
 override SIZE: u32 = 2048u;
-/// The type of the elements, as `sort_key` knows it.
+/// The type of the elements, as numbered by `sort_key`.
 override KIND: u32 = 2u;
 override DESCENDING: bool = false;
 
@@ -39,7 +39,7 @@ fn main(
     if row >= params.rows { return; } // the same for the whole workgroup: no barrier is skipped
     let first = row * params.cols;
 
-    // 1. The keys; what is put behind the row stays there, by its index if not by its key.
+    // 1. The keys; padding after the row stays there, by its index if not by its key.
     for (var i = lid.x; i < SIZE; i += WG_SIZE) {
         var key = 0xffffffffu;
         if i < params.cols {
@@ -49,7 +49,7 @@ fn main(
         order[i] = i;
     }
 
-    // 2. Runs of `width` are merged, the first one upwards, the next one downwards.
+    // 2. Runs of `width` are merged, alternating between ascending and descending.
     for (var width = 2u; width <= SIZE; width *= 2u) {
         for (var stride = width / 2u; stride > 0u; stride /= 2u) {
             workgroupBarrier(); // all pairs of the step before are in order

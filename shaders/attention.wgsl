@@ -3,15 +3,15 @@
 // Op        ops::Attention
 // Lib       exp, mask, random
 // Slot      fn epilogue(acc: Acc, index: u32) -> Out
-// Shape     q: [heads, t, d], k: [heads / group, s, d], v: [heads / group, s, e], y: [heads, t, e];
-//           d and e at most 128;
-//           mask: as the distances in Params say; draw: [heads, 4], two words of key, the counter and
-//           the index of the first weight
+// Shape     q: [heads, t, d], k: [heads / group, s, d], v: [heads / group, s, e],
+//           y: [heads, t, e]; d and e at most 128;
+//           mask: with the strides in Params; draw: [heads, 4], two words of key, the counter
+//           and the index of the first weight
 // Dispatch  heads · ceil(t / 32) workgroups of 8 × 32 invocations, folded over (x, y) past 65535
-// Memory    16 · WIDTH + 544 elements of workgroup memory, 10.4 KiB for WIDTH = 128; of each head a
-//           workgroup reads its queries and all keys and values it sees
-// Numerics  one pass: what was summed is scaled down where a larger score appears; f32, 16 keys at a
-//           time in their order
+// Memory    16 · WIDTH + 544 elements of workgroup memory, 10.4 KiB for WIDTH = 128; for each head
+//           a workgroup reads its queries and all keys and values it sees
+// Numerics  one pass: the sums so far are rescaled when a larger score occurs; f32, 16 keys at a
+//           time in order
 // Source    Milakov & Gimelshein 2018 (online softmax); Dao et al. 2022, "FlashAttention"
 
 struct Params {
@@ -22,14 +22,14 @@ struct Params {
     e: u32,
     causal: u32,
     scale: f32,
-    group: u32, // heads of queries for each of keys and values
-    whole: u32, // heads of queries that the mask has one after another
-    mask_batch: u32, // distances in the mask: of so many heads, of heads, queries and keys
+    group: u32, // heads of queries per head of keys and values
+    whole: u32, // heads of queries per batch of the mask
+    mask_batch: u32, // strides in the mask: of batches, heads, queries and keys
     mask_head: u32,
     mask_row: u32,
     mask_key: u32,
     stream: u32, // of random numbers
-    dropped: f32, // the share of weights that is
+    dropped: f32, // the share of weights to drop
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -42,21 +42,21 @@ struct Params {
 
 /// The larger of d and e, at least 1.
 override WIDTH: u32 = 128u;
-/// What is added to scores: nothing (0), a mask of truth values (1) or of numbers (2), as their bits.
+/// The kind of mask: none (0), of booleans (1), or of numbers (2), as their bits.
 override MASK: u32 = 0u;
 
-/// Invocations a query, queries a workgroup, keys a tile.
+/// Invocations per query, queries per workgroup, keys per tile.
 const LANES = 8u;
 const ROWS = 32u;
 const KEYS = 16u;
 
 /// Keys, then values, of one step.
 var<workgroup> tile: array<Acc, KEYS * WIDTH>;
-/// Scores, then weights, those that are dropped below 0; a row is one longer, off the memory bank of
-/// the next.
+/// Scores, then weights, negative if dropped; rows are padded by one element to avoid bank
+/// conflicts.
 var<workgroup> weights: array<Acc, ROWS * (KEYS + 1u)>;
 
-/// A score as the mask has it.
+/// A score after applying the mask.
 fn scored(score: Acc, head: u32, row: u32, key: u32) -> Acc {
     if MASK == 0u { return score; }
     let batch = head / params.whole;
@@ -65,7 +65,7 @@ fn scored(score: Acc, head: u32, row: u32, key: u32) -> Acc {
     return masked(score, MASK, mask[at]);
 }
 
-/// What a weight is multiplied by: 0, or what keeps their mean.
+/// The dropout factor of a weight: 0, or the one that keeps the mean.
 fn kept(head: u32, row: u32, key: u32) -> Acc {
     if params.dropped == 0.0 { return Acc(1); }
     let words = vec2<u32>(draw[4u * head], draw[4u * head + 1u]);
@@ -88,7 +88,7 @@ fn main(
     let served = head / params.group; // its head of keys and values
     let first = number % blocks * ROWS;
     let row = first + lid.y;
-    // Rows past the end look at the last one, and store nothing.
+    // Rows past the end use the last one, and store nothing.
     let query = (head * params.t + min(row, params.t - 1u)) * params.d;
     let lane = lid.x;
     let mine = lid.y * (KEYS + 1u);
@@ -96,7 +96,7 @@ fn main(
 
     var largest = Acc(HIDDEN);
     var sum = Acc(0);
-    // Elements lane, lane + 8, .. of the result, four a vector.
+    // Elements lane, lane + 8, .. of the result, four per vector.
     var acc = array<vec4<Acc>, 4>();
     for (var k0 = 0u; k0 < seen; k0 += KEYS) {
         for (var i = local; i < KEYS * params.d; i += LANES * ROWS) {
@@ -113,13 +113,13 @@ fn main(
             for (var i = 0u; i < params.d; i += 1u) {
                 score = fma(Acc(q[query + i]), tile[j * params.d + i], score);
             }
-            // What is past an end is not used; its mask is that of the last.
+            // Elements past an end are not used; their mask is that of the last.
             let key = min(k0 + j, params.s - 1u);
             weights[mine + j] = scored(score * params.scale, head, min(row, params.t - 1u), key);
         }
         workgroupBarrier(); // the scores are complete, and the keys have been read
 
-        // Keys of this tile that the row sees: those in front, at least one unless all are hidden.
+        // Keys of this tile that the row sees: the first ones, at least one unless all are hidden.
         let limit = select(params.s, min(params.s, row + 1u), params.causal == 1u);
         let count = min(KEYS, max(limit, k0) - k0);
         var larger = largest;
@@ -154,7 +154,7 @@ fn main(
             sum += abs(weights[mine + j]);
             let weight = max_or_nan(weights[mine + j], 0.0);
             for (var c = 0u; 32u * c < params.e; c += 1u) {
-                // Past the end of a row lies the next, whose products are not stored.
+                // Past the end of a row is the next, whose products are not stored.
                 let at = j * params.e + 32u * c + lane;
                 let last = KEYS * WIDTH - 1u;
                 let values = vec4<Acc>(

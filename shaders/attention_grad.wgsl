@@ -1,17 +1,18 @@
-// attention_grad.wgsl — derivatives of attention by queries, keys or values, 32 rows a workgroup.
+// attention_grad.wgsl — gradients of attention w.r.t. queries, keys or values, by 32 rows.
 //
 // Op        ops::AttentionGrad
 // Lib       exp, mask, random
 // Slot      fn epilogue(acc: Acc, index: u32) -> Out
 // Shape     q: [heads, t, d], k: [heads / group, s, d], v: [heads / group, s, e]; rows: [heads, t,
-//           e + 2], of each query the cotangent, the logarithm of its softmax, and the sum of the
-//           cotangent times the result; y as what it is the derivative by; d and e at most 128;
-//           mask: as the distances in Params say; draw: [heads, 4], two words of key, the counter and
-//           the index of the first weight
-// Dispatch  a workgroup for each 32 rows of a head, of 8 × 32 invocations, folded over (x, y) past 65535
-// Memory    16 · WIDTH + 544 elements of workgroup memory; rows and columns of the score matrix are
-//           computed anew, so that none of it is stored
-// Numerics  f32, 16 terms at a time in their order
+//           e + 2], for each query the cotangent, the logarithm of its softmax denominator, and
+//           the sum of the cotangent times the result; y has the shape of the operand
+//           differentiated; d and e at most 128; mask: with the strides in Params; draw:
+//           [heads, 4], two words of key, the counter and the index of the first weight
+// Dispatch  one workgroup of 8 × 32 invocations per 32 rows of a head, folded over (x, y)
+//           past 65535
+// Memory    16 · WIDTH + 544 elements of workgroup memory; the score matrix is recomputed by
+//           tiles and never stored
+// Numerics  f32, 16 terms at a time in order
 // Source    Dao et al. 2022, "FlashAttention", appendix B
 
 struct Params {
@@ -22,14 +23,14 @@ struct Params {
     e: u32,
     causal: u32,
     scale: f32,
-    group: u32, // heads of queries for each of keys and values
-    whole: u32, // heads of queries that the mask has one after another
-    mask_batch: u32, // distances in the mask: of so many heads, of heads, queries and keys
+    group: u32, // heads of queries per head of keys and values
+    whole: u32, // heads of queries per batch of the mask
+    mask_batch: u32, // strides in the mask: of batches, heads, queries and keys
     mask_head: u32,
     mask_row: u32,
     mask_key: u32,
     stream: u32, // of random numbers
-    dropped: f32, // the share of weights that is
+    dropped: f32, // the share of weights to drop
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -43,22 +44,22 @@ struct Params {
 
 /// The larger of d and e, at least 1.
 override WIDTH: u32 = 128u;
-/// By what: queries (0), keys (1), values (2).
+/// The operand differentiated: queries (0), keys (1), values (2).
 override BY: u32 = 0u;
-/// What is added to scores: nothing (0), a mask of truth values (1) or of numbers (2), as their bits.
+/// The kind of mask: none (0), of booleans (1), or of numbers (2), as their bits.
 override MASK: u32 = 0u;
 
-/// Invocations a row, rows a workgroup, others a tile.
+/// Invocations per row, rows per workgroup, columns per tile.
 const LANES = 8u;
 const ROWS = 32u;
 const OTHERS = 16u;
 
 /// The vectors of one step.
 var<workgroup> tile: array<Acc, OTHERS * WIDTH>;
-/// What the vectors of a step are weighted by.
+/// The weights of the vectors of a step.
 var<workgroup> weights: array<Acc, ROWS * (OTHERS + 1u)>;
 
-/// A score as the mask has it.
+/// A score after applying the mask.
 fn scored(score: Acc, head: u32, row: u32, key: u32) -> Acc {
     if MASK == 0u { return score; }
     let batch = head / params.whole;
@@ -67,7 +68,7 @@ fn scored(score: Acc, head: u32, row: u32, key: u32) -> Acc {
     return masked(score, MASK, mask[at]);
 }
 
-/// What a weight is multiplied by: 0, or what keeps their mean.
+/// The dropout factor of a weight: 0, or the one that keeps the mean.
 fn kept(head: u32, row: u32, key: u32) -> Acc {
     if params.dropped == 0.0 { return Acc(1); }
     let words = vec2<u32>(draw[4u * head], draw[4u * head + 1u]);
@@ -76,8 +77,8 @@ fn kept(head: u32, row: u32, key: u32) -> Acc {
     return select(Acc(0), Acc(1.0 / (1.0 - params.dropped)), number >= params.dropped);
 }
 
-/// Rows are queries or keys, and the others keys or queries. Each has a vector in the scores, and one
-/// in the derivatives by the weights: keys their values, queries their cotangents.
+/// Rows are queries or keys, columns keys or queries. Each has a vector in the scores, and one
+/// in the derivatives w.r.t. the weights: keys their values, queries their cotangents.
 fn vector_of_scores(of_query: bool, vector: u32, element: u32) -> Acc {
     if of_query { return Acc(q[vector * params.d + element]); }
     return Acc(k[vector * params.d + element]);
@@ -105,11 +106,11 @@ fn main(
     let own = number / blocks;
     let first = number % blocks * ROWS;
     let row = first + lid.y;
-    // Rows past the end look at the last one, and store nothing.
+    // Rows past the end use the last one, and store nothing.
     let at = own * count + min(row, count - 1u);
     let lane = lid.x;
     let mine = lid.y * (OTHERS + 1u);
-    // Others that none of the rows see, or are seen by, are left out.
+    // Skip columns that none of the rows see, or are seen by.
     let causal = params.causal == 1u;
     let begin = select(0u, first / OTHERS * OTHERS, causal && !by_query);
     let end = select(others, min(others, first + ROWS), causal && by_query);
@@ -167,7 +168,7 @@ fn main(
                     let behind = (head * params.t + query) * (params.e + 2u) + params.e;
                     let log = rows[behind];
                     if score == HIDDEN {
-                        // Of a query that sees no key nothing is known.
+                        // The softmax of a query that sees no key is undefined.
                         weight = select(0.0, not_a_number(), log < HIDDEN);
                     } else {
                         weight = exponential(score - log);
@@ -196,7 +197,7 @@ fn main(
             for (var j = 0u; j < OTHERS; j += 1u) {
                 let weight = weights[mine + j];
                 for (var c = 0u; 32u * c < width; c += 1u) {
-                    // Past the end of a vector lies the next, whose products are not stored.
+                    // Past the end of a vector is the next, whose products are not stored.
                     let place = j * width + 32u * c + lane;
                     let last = OTHERS * WIDTH - 1u;
                     let elements = vec4<Acc>(

@@ -1,13 +1,13 @@
-// attention_logs.wgsl — y = ln sum exp(q · kᵀ scale) for each query, 32 of them a workgroup.
+// attention_logs.wgsl — y = ln sum exp(q · kᵀ scale) for each query, 32 queries per workgroup.
 //
 // Op        ops::AttentionLogs
 // Lib       exp, log, mask
 // Slot      fn epilogue(acc: Acc, index: u32) -> Out
 // Shape     q: [heads, t, d], k: [heads / group, s, d], y: [heads, t]; d at most 128;
-//           mask: as the distances in Params say
+//           mask: with the strides in Params
 // Dispatch  heads · ceil(t / 32) workgroups of 8 × 32 invocations, folded over (x, y) past 65535
 // Memory    16 · WIDTH + 512 elements of workgroup memory
-// Numerics  one pass, as attention.wgsl, but each lane has a sum of its own; they are added at the end
+// Numerics  one pass, as attention.wgsl, but with a separate sum per lane; added at the end
 
 struct Params {
     heads: u32,
@@ -17,14 +17,14 @@ struct Params {
     e: u32,
     causal: u32,
     scale: f32,
-    group: u32, // heads of queries for each of keys and values
-    whole: u32, // heads of queries that the mask has one after another
-    mask_batch: u32, // distances in the mask: of so many heads, of heads, queries and keys
+    group: u32, // heads of queries per head of keys and values
+    whole: u32, // heads of queries per batch of the mask
+    mask_batch: u32, // strides in the mask: of batches, heads, queries and keys
     mask_head: u32,
     mask_row: u32,
     mask_key: u32,
     stream: u32, // of random numbers
-    dropped: f32, // the share of weights that is
+    dropped: f32, // the share of weights to drop
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -35,19 +35,19 @@ struct Params {
 
 /// At least d and 1.
 override WIDTH: u32 = 128u;
-/// What is added to scores: nothing (0), a mask of truth values (1) or of numbers (2), as their bits.
+/// The kind of mask: none (0), of booleans (1), or of numbers (2), as their bits.
 override MASK: u32 = 0u;
 
-/// Invocations a query, queries a workgroup, keys a tile.
+/// Invocations per query, queries per workgroup, keys per tile.
 const LANES = 8u;
 const ROWS = 32u;
 const KEYS = 16u;
 
 var<workgroup> tile: array<Acc, KEYS * WIDTH>;
-/// Of each lane the largest score and the sum.
+/// The largest score and the sum of each lane.
 var<workgroup> parts: array<vec2<Acc>, LANES * ROWS>;
 
-/// A score as the mask has it.
+/// A score after applying the mask.
 fn scored(score: Acc, head: u32, row: u32, key: u32) -> Acc {
     if MASK == 0u { return score; }
     let batch = head / params.whole;
@@ -69,7 +69,7 @@ fn main(
     let head = number / blocks;
     let first = number % blocks * ROWS;
     let row = first + lid.y;
-    // Rows past the end look at the last one, and store nothing.
+    // Rows past the end use the last one, and store nothing.
     let query = (head * params.t + min(row, params.t - 1u)) * params.d;
     let causal = params.causal == 1u;
     let seen = select(params.s, min(params.s, first + ROWS), causal);

@@ -1,4 +1,4 @@
-// avg_pool_grad.wgsl — dx[i] = the sum over the windows of cell i of ct by their divisors.
+// avg_pool_grad.wgsl — dx[i] = the sum of ct / divisor over the windows of cell i.
 //
 // Op        ops::AvgPoolGrad
 // Lib       window
@@ -6,7 +6,7 @@
 // Shape     ct: [planes, y_dims], dx: [planes, x_dims], with three axes each
 // Dispatch  ceil(len / 256) workgroups, one invocation per element of dx, folded over (x, y)
 //           past 65535
-// Numerics  one division a window, f32 sum over windows in row-major order
+// Numerics  one division per window, f32 sum over windows in row-major order
 
 @group(0) @binding(1) var<storage, read> ct: array<Elem>;
 @group(0) @binding(2) var<storage, read_write> dx: array<Out>;

@@ -1,4 +1,4 @@
-// convolution.wgsl — y = x * w as an implicit product, one tile of 4 EDGE × 4 EDGE a workgroup.
+// convolution.wgsl — y = x * w as an implicit product, one tile of 4 EDGE × 4 EDGE per workgroup.
 //
 // Op        ops::Convolution
 // Lib       divide, unravel
@@ -10,7 +10,7 @@
 //           invocations, numbered row-major and folded over (x, y) past 65535
 // Memory    2 · EDGE · (EDGE + 1) · 16 bytes of workgroup memory, 8.5 KiB for EDGE = 16; the
 //           matrix of terms is never written
-// Numerics  f32, one fma a term in the order of channel and tap, whatever EDGE is
+// Numerics  f32, one fma per term in the order of channel and tap, whatever EDGE is
 // Source    Chetlur et al. 2014, "cuDNN: efficient primitives for deep learning" (tiles of the
 //           unfolded input are formed on chip); the tile is that of matmul.wgsl
 
@@ -18,14 +18,14 @@ struct Params {
     x: vec3<u32>, // extents: depth, height, width
     groups: u32,
     y: vec3<u32>,
-    inputs: u32, // channels of x in a group
+    inputs: u32, // channels of x per group
     window: vec3<u32>,
-    outputs: u32, // channels of y in a group
+    outputs: u32, // channels of y per group
     stride: vec3<u32>,
     terms: u32,
     dilation: vec3<u32>,
     columns: u32, // batch · positions
-    low: vec3<u32>, // zeros in front of x
+    low: vec3<u32>, // zeros before x
     positions: u32, // elements of a channel of y
     y_multiplier: vec3<u32>,
     pixels: u32, // elements of a channel of x
@@ -39,7 +39,7 @@ struct Params {
 @group(0) @binding(2) var<storage, read> w: array<Elem>;
 @group(0) @binding(3) var<storage, read_write> y: array<Out>;
 
-/// Edge of the square of invocations, and terms a step: each invocation then loads one vec4 of
+/// Edge of the square of invocations, and terms per step: each invocation loads one vec4 of
 /// either operand.
 override EDGE: u32 = 16u;
 
@@ -50,7 +50,7 @@ var<workgroup> x_tile: array<vec4<Acc>, EDGE * (EDGE + 1u)>;
 
 /// A position of one image.
 struct Column {
-    /// What tap 0 reads; numbers below 0 wrap, and so lie past every extent.
+    /// Coordinates of tap 0; negative numbers wrap, and so lie past every extent.
     origin: vec3<u32>,
     /// The group's first channel of the image, in x and in y.
     x: u32,
@@ -70,7 +70,7 @@ fn column(number: u32, group: u32) -> Column {
     );
 }
 
-/// Outside of the matrices there are zeros, which add nothing.
+/// Zero outside of the matrices, which adds nothing.
 fn w_at(group: u32, row: u32, term: u32) -> Acc {
     if row < params.outputs && term < params.terms {
         return Acc(w[(group * params.outputs + row) * params.terms + term]);

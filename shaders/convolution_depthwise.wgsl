@@ -1,27 +1,27 @@
-// convolution_depthwise.wgsl — y = x * w where groups are small, one element an invocation.
+// convolution_depthwise.wgsl — y = x * w for small groups, one element per invocation.
 //
-// Op        ops::Convolution, with so few outputs a group that a tile of them would be idle
+// Op        ops::Convolution, with so few outputs per group that most of a tile would be idle
 // Lib       divide, unravel
 // Slot      fn epilogue(acc: Acc, index: u32) -> Out
 // Shape     x: [batch, groups · inputs, ..x], w: [groups · outputs, inputs, ..window],
 //           y: [batch, groups · outputs, ..y]
 // Dispatch  ceil(len / WG_SIZE) workgroups, len being the elements of y, folded over (x, y) past
 //           65535
-// Memory    neighbors share what they read of x, and mostly a channel of w, through the cache
-// Numerics  f32, one fma a term in the order of channel and tap
+// Memory    neighbors share their reads of x, and mostly a channel of w, through the cache
+// Numerics  f32, one fma per term in the order of channel and tap
 
 struct Params {
     x: vec3<u32>, // extents: depth, height, width
     len: u32,
     y: vec3<u32>,
-    inputs: u32, // channels of x in a group
+    inputs: u32, // channels of x per group
     window: vec3<u32>,
-    outputs: u32, // channels of y in a group
+    outputs: u32, // channels of y per group
     stride: vec3<u32>,
     terms: u32,
     dilation: vec3<u32>,
     channels: u32, // of y, in all groups
-    low: vec3<u32>, // zeros in front of x
+    low: vec3<u32>, // zeros before x
     pixels: u32, // elements of a channel of x
     y_multiplier: vec3<u32>,
     y_shift: vec3<u32>,
@@ -44,7 +44,7 @@ fn main(
     let index = (wid.x + wid.y * groups.x) * WG_SIZE + lid.x;
     if index >= params.len { return; }
     let at = unravel(index, params.y, params.y_multiplier, params.y_shift);
-    // Numbers below 0 wrap, and so lie past every extent.
+    // Negative numbers wrap, and so lie past every extent.
     let origin = at.xyz * params.stride - params.low;
     var tap = at.w % params.channels * params.terms;
     var channel = at.w / params.outputs * params.inputs * params.pixels;

@@ -1,29 +1,31 @@
-// convolution_i8.wgsl — y = x * w of bytes as an implicit product, 4 EDGE × 4 EDGE sums a workgroup.
+// convolution_i8.wgsl — y = x * w of bytes as an implicit product, by tiles of 4 EDGE × 4 EDGE.
 //
 // Op        ops::ConvolutionI8
 // Lib       divide, unravel
 // Slot      fn epilogue(acc: Acc, index: u32) -> Out
-// Shape     x: [batch, ..x, groups · words], w: [groups · outputs, ..window, words], four bytes a word,
-//           the first in the lowest bits; y: [batch, ..y, groups · outputs]; for each group a product of
-//           [batch · positions, terms] and [terms, outputs], where terms = taps · words
+// Shape     x: [batch, ..x, groups · words], w: [groups · outputs, ..window, words], four bytes
+//           per word, the first in the lowest bits; y: [batch, ..y, groups · outputs]; for each
+//           group a product of [batch · positions, terms] and [terms, outputs], where
+//           terms = taps · words
 // Dispatch  groups · ceil(rows / 4 EDGE) · ceil(outputs / 4 EDGE) workgroups of EDGE² invocations,
 //           numbered row-major and folded over (x, y) past 65535
-// Memory    2 · EDGE · (EDGE + 1) · 16 bytes of workgroup memory; the matrix of terms is never written
-// Numerics  integers of 32 bits, which wrap
+// Memory    2 · EDGE · (EDGE + 1) · 16 bytes of workgroup memory; the matrix of terms is never
+//           written
+// Numerics  32-bit integers, which wrap
 // Source    the tiles of matmul_i8.wgsl, over the unfolded input as in convolution.wgsl
 
 struct Params {
     x: vec3<u32>, // extents: depth, height, width
     groups: u32,
     y: vec3<u32>,
-    words: u32, // of a group, at each element of x
+    words: u32, // per group, at each element of x
     window: vec3<u32>,
-    outputs: u32, // channels of y in a group
+    outputs: u32, // channels of y per group
     stride: vec3<u32>,
     terms: u32,
     dilation: vec3<u32>,
     rows: u32, // batch · positions
-    low: vec3<u32>, // zeros in front of x
+    low: vec3<u32>, // zeros before x
     pixels: u32, // elements of an image of x
     y_multiplier: vec3<u32>,
     word_multiplier: u32,
@@ -38,7 +40,7 @@ struct Params {
 @group(0) @binding(2) var<storage, read> w: array<u32>;
 @group(0) @binding(3) var<storage, read_write> y: array<Out>;
 
-/// Edge of the square of invocations, and words a step.
+/// Edge of the square of invocations, and words per step.
 override EDGE: u32 = 8u;
 
 // Element [p · (EDGE + 1) + q] holds rows (columns) 4q .. 4q + 3 of term p.
@@ -47,7 +49,7 @@ var<workgroup> w_tile: array<vec4<u32>, EDGE * (EDGE + 1u)>;
 
 /// A position of one image.
 struct Row {
-    /// What tap 0 reads; numbers below 0 wrap, and so lie past every extent.
+    /// Coordinates of tap 0; negative numbers wrap, and so lie past every extent.
     origin: vec3<u32>,
     /// The first element of the image.
     image: u32,
@@ -60,7 +62,7 @@ fn row_at(number: u32) -> Row {
     return Row(at.xyz * params.stride - params.low, at.w * params.pixels);
 }
 
-/// Outside of x there are zeros, which add nothing.
+/// Zero outside of x, which adds nothing.
 fn x_at(row: Row, tap: vec3<u32>, group: u32, word: u32) -> u32 {
     let at = row.origin + tap;
     if any(at >= params.x) { return 0u; }

@@ -1,4 +1,4 @@
-// convolution_input_grad.wgsl — x = wᵀ * ct as implicit products, one tile a workgroup.
+// convolution_input_grad.wgsl — x = wᵀ * ct as implicit products, one tile per workgroup.
 //
 // Op        ops::ConvolutionInputGrad
 // Lib       divide, unravel
@@ -10,7 +10,7 @@
 // Dispatch  phases · groups · ceil(inputs / 4 EDGE) · ceil(columns / 4 EDGE) workgroups of EDGE²
 //           invocations, numbered row-major and folded over (x, y) past 65535
 // Memory    2 · EDGE · (EDGE + 1) · 16 bytes of workgroup memory, 8.5 KiB for EDGE = 16
-// Numerics  f32, one fma a term in the order of output and tap, whatever EDGE is
+// Numerics  f32, one fma per term in the order of output and tap, whatever EDGE is
 // Source    Shi et al. 2016, "Is the deconvolution layer the same as a convolutional layer?"
 //           (phases); the rest as convolution.wgsl
 
@@ -18,14 +18,14 @@ struct Params {
     x: vec3<u32>, // extents: depth, height, width
     groups: u32,
     y: vec3<u32>,
-    inputs: u32, // channels of x in a group
+    inputs: u32, // channels of x per group
     window: vec3<u32>,
-    outputs: u32, // channels of y in a group
+    outputs: u32, // channels of y per group
     stride: vec3<u32>,
     columns: u32,
     dilation: vec3<u32>,
     positions: u32, // elements of a channel of y
-    low: vec3<u32>, // zeros in front of x
+    low: vec3<u32>, // zeros before x
     pixels: u32, // elements of a channel of x
     phases: vec3<u32>,
     taps: u32, // elements of the window
@@ -46,7 +46,7 @@ struct Params {
 @group(0) @binding(2) var<storage, read> ct: array<Elem>;
 @group(0) @binding(3) var<storage, read_write> x: array<Out>;
 
-/// Edge of the square of invocations, and terms a step: each invocation then loads one vec4 of
+/// Edge of the square of invocations, and terms per step: each invocation loads one vec4 of
 /// either operand.
 override EDGE: u32 = 16u;
 
@@ -55,8 +55,8 @@ override EDGE: u32 = 16u;
 var<workgroup> w_tile: array<vec4<Acc>, EDGE * (EDGE + 1u)>;
 var<workgroup> ct_tile: array<vec4<Acc>, EDGE * (EDGE + 1u)>;
 
-/// The first tap that pixels of a phase meet along an axis, `rest` being what is left of their
-/// padded coordinates after whole strides; the window's end where there is none.
+/// The first tap that pixels of a phase meet along an axis, where `rest` is the remainder of their
+/// padded coordinates modulo the stride; the window's end if there is none.
 fn first_tap(rest: u32, stride: u32, dilation: u32, step: u32, window: u32) -> u32 {
     let end = min(step, window);
     var tap = 0u;
@@ -87,7 +87,7 @@ fn column(number: u32, group: u32, phase: vec3<u32>, nearest: vec3<u32>) -> Colu
     );
 }
 
-/// Outside of the matrices there are zeros, which add nothing.
+/// Zero outside of the matrices, which adds nothing.
 fn w_at(first: u32, row: u32, is_term: bool) -> Acc {
     if is_term && row < params.inputs {
         return Acc(w[first + row * params.taps]);
@@ -95,7 +95,7 @@ fn w_at(first: u32, row: u32, is_term: bool) -> Acc {
     return Acc(0);
 }
 
-/// Numbers below 0 wrap, and so lie past every extent.
+/// Negative numbers wrap, and so lie past every extent.
 fn ct_at(c: Column, back: vec3<u32>, channel: u32) -> Acc {
     let at = c.position - back;
     if c.exists && channel < params.outputs && all(at < params.y) {
@@ -149,7 +149,7 @@ fn main(
     let is_many = taps > params.window / params.step;
     let multipliers = select(params.few_multiplier, params.many_multiplier, is_many);
     let shifts = select(params.few_shift, params.many_shift, is_many);
-    // Divisible, though it may be below 0.
+    // Divisible, though it may be negative.
     let reach = vec3<i32>(phase + params.low) - vec3<i32>(first * gap);
     let nearest = vec3<u32>(reach / vec3<i32>(size));
 
@@ -166,8 +166,8 @@ fn main(
     var acc2 = vec4<Acc>();
     var acc3 = vec4<Acc>();
     for (var k0 = 0u; k0 < terms; k0 += EDGE) {
-        // Neighbors load neighboring pixels of ct. Of w they load rows, so that both loads need
-        // the same term; what lies between is read from the cache in the next steps.
+        // Neighbors load neighboring pixels of ct. For w they load rows, so that both loads need
+        // the same term; the elements in between are read from the cache in the next steps.
         let p = k0 + lid.y;
         let at = unravel(p, taps, multipliers, shifts);
         let tap = first + at.xyz * params.step;

@@ -1,4 +1,4 @@
-// convolution_weight_grad.wgsl — w = ct * x as an implicit product, one tile a workgroup.
+// convolution_weight_grad.wgsl — w = ct * x as an implicit product, one tile per workgroup.
 //
 // Op        ops::ConvolutionWeightGrad
 // Lib       divide, unravel
@@ -9,22 +9,22 @@
 // Dispatch  groups · ceil(outputs / 4 EDGE) · ceil(inputs · taps / 4 EDGE) workgroups of EDGE²
 //           invocations, numbered row-major and folded over (x, y) past 65535
 // Memory    2 · EDGE · (EDGE + 1) · 16 bytes of workgroup memory, 8.5 KiB for EDGE = 16
-// Numerics  f32, one fma a term in the order of image and position, whatever EDGE is; the host
-//           cuts long sums by images, which become groups
+// Numerics  f32, one fma per term in the order of image and position, whatever EDGE is; the host
+//           splits long sums by images, which become groups
 // Source    as convolution.wgsl
 
 struct Params {
     x: vec3<u32>, // extents: depth, height, width
     groups: u32,
     y: vec3<u32>,
-    inputs: u32, // channels of x in a group
+    inputs: u32, // channels of x per group
     window: vec3<u32>,
-    outputs: u32, // channels of y in a group
+    outputs: u32, // channels of y per group
     stride: vec3<u32>,
     terms: u32,
     dilation: vec3<u32>,
     columns: u32, // inputs · taps
-    low: vec3<u32>, // zeros in front of x
+    low: vec3<u32>, // zeros before x
     positions: u32, // elements of a channel of y
     y_multiplier: vec3<u32>,
     pixels: u32, // elements of a channel of x
@@ -38,7 +38,7 @@ struct Params {
 @group(0) @binding(2) var<storage, read> ct: array<Elem>;
 @group(0) @binding(3) var<storage, read_write> w: array<Out>;
 
-/// Edge of the square of invocations, and terms a step: each invocation then loads one vec4 of
+/// Edge of the square of invocations, and terms per step: each invocation loads one vec4 of
 /// either operand.
 override EDGE: u32 = 16u;
 
@@ -49,7 +49,7 @@ var<workgroup> x_tile: array<vec4<Acc>, EDGE * (EDGE + 1u)>;
 
 /// A tap of one channel.
 struct Column {
-    /// Distance of what it reads from what tap 0 reads.
+    /// Distance of the element it reads from that of tap 0.
     offset: vec3<u32>,
     /// The channel in x, from the first of its group.
     channel: u32,
@@ -62,7 +62,7 @@ fn column(number: u32) -> Column {
     return Column(at.xyz * params.dilation, at.w * params.pixels);
 }
 
-/// Outside of the matrices there are zeros, which add nothing.
+/// Zero outside of the matrices, which adds nothing.
 fn ct_at(first: u32, row: u32, is_term: bool) -> Acc {
     if is_term && row < params.outputs {
         return Acc(ct[first + row * params.positions]);
@@ -70,7 +70,7 @@ fn ct_at(first: u32, row: u32, is_term: bool) -> Acc {
     return Acc(0);
 }
 
-/// Numbers below 0 wrap, and so lie past every extent.
+/// Negative numbers wrap, and so lie past every extent.
 fn x_at(c: Column, origin: vec3<u32>, first: u32, is_term: bool) -> Acc {
     let at = origin + c.offset;
     if is_term && all(at < params.x) {

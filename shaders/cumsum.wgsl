@@ -4,9 +4,9 @@
 // Slot      fn epilogue(acc: Acc, index: u32) -> Out
 // Shape     x, y: [rows, cols], both contiguous
 // Dispatch  one workgroup per row, the row index folded over (x, y) past 65535
-// Memory    4 bytes an invocation; a row is read once
+// Memory    4 bytes per invocation; a row is read once
 // Numerics  4 elements in order, then by doubling distance between invocations, then the sum of
-//           the tiles before
+//           the previous tiles
 // Source    Hillis & Steele 1986, "Data parallel algorithms"
 
 struct Params {
@@ -20,14 +20,14 @@ struct Params {
 
 /// Invocations per workgroup; a power of two, chosen by the host.
 override WG_SIZE: u32 = 256u;
-/// Whether a sum leaves out the element at its own place.
+/// Whether a sum excludes the element at its own index.
 override EXCLUSIVE: bool = false;
-/// Whether sums begin at the end of the row.
+/// Whether sums start at the end of the row.
 override REVERSE: bool = false;
 
 var<workgroup> sums: array<Acc, WG_SIZE>;
 
-/// Where step `i` along the row is.
+/// Index of step `i` along the row.
 fn place(row: u32, i: u32) -> u32 {
     return row * params.cols + select(i, params.cols - 1u - i, REVERSE);
 }
@@ -39,7 +39,7 @@ fn element(row: u32, i: u32) -> Acc {
     return Acc();
 }
 
-/// `sum` is that before step `i`.
+/// Writes step `i`; `sum` is the sum before it.
 fn store(row: u32, i: u32, sum: Acc, own: Acc) {
     if i < params.cols {
         let index = place(row, i);
@@ -78,7 +78,7 @@ fn main(
         }
         workgroupBarrier(); // the sums are complete
 
-        // 3. What comes before the four.
+        // 3. The sum before the four.
         var before = carry;
         if lid.x > 0u {
             before += sums[lid.x - 1u];

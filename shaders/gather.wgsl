@@ -3,10 +3,10 @@
 // Op        ops::Gather
 // Lib       divide
 // Slot      fn epilogue(acc: Acc, index: u32) -> Out
-// Shape     x: [outer, extent, inner], y: [outer, count, inner]; indices: [count], or those of y
-//           where PER_LINE; all contiguous
+// Shape     x: [outer, extent, inner], y: [outer, count, inner]; indices: [count], or the shape
+//           of y with PER_LINE; all contiguous
 // Dispatch  ceil(outer · count · inner / 256) workgroups, folded over (x, y) past 65535
-// Numerics  exact; 0 where the index is not below the extent, and nothing is read there
+// Numerics  exact; 0 where the index is not below the extent, without reading memory
 
 struct Params {
     /// Number of elements of y.
@@ -14,7 +14,7 @@ struct Params {
     extent: u32,
     count: u32,
     inner: u32,
-    /// What divides by count and by inner.
+    /// Multipliers and shifts that divide by count and by inner.
     count_multiplier: u32,
     count_shift: u32,
     inner_multiplier: u32,
@@ -26,7 +26,7 @@ struct Params {
 @group(0) @binding(2) var<storage, read> indices: array<u32>;
 @group(0) @binding(3) var<storage, read_write> y: array<Out>;
 
-/// Whether each element of y has an index of its own.
+/// Whether each element of y has its own index.
 override PER_LINE: bool = false;
 
 @compute @workgroup_size(256)

@@ -1,13 +1,13 @@
-// gru_cell_grad.wgsl — the derivative of a step of a gated recurrent unit by its sums or its state.
+// gru_cell_grad.wgsl — gradient of a GRU step w.r.t. its pre-activations or its state.
 //
 // Op        ops::GruCellGrad
 // Lib       exp, nan, sigmoid, tanh
 // Slot      fn epilogue(acc: Acc, index: u32) -> Out
-// Shape     input, sums: [rows, 3 cols], in the order r, z, n; the others [rows, cols]; y as that
-//           by which is derived
+// Shape     input, sums: [rows, 3 cols], in the order r, z, n; the others [rows, cols]; y has the
+//           shape of the operand differentiated
 // Dispatch  ceil(rows cols / 256) workgroups, one invocation per element of the state, folded over
 //           (x, y) past 65535
-// Memory    the gates are computed again from their sums: none was kept
+// Memory    the gates are recomputed from their pre-activations: none was kept
 // Numerics  as written
 
 struct Params {
@@ -22,7 +22,7 @@ struct Params {
 @group(0) @binding(4) var<storage, read> ct: array<Elem>;
 @group(0) @binding(5) var<storage, read_write> y: array<Out>;
 
-/// By what is derived: 0 the sums from the input, 1 those from the state, 2 the state.
+/// The operand differentiated: pre-activations of the input (0) or state (1), or the state (2).
 override BY: u32 = 0u;
 
 @compute @workgroup_size(256)
@@ -34,7 +34,7 @@ fn main(
     let index = (wid.x + wid.y * groups.x) * 256u + lid.x;
     if index >= params.rows * params.cols { return; }
     let row = index / params.cols;
-    // Where the gate r of this element is; z and n follow, each `cols` behind the one before.
+    // Position of the gate r of this element; z and n follow, each `cols` later.
     let first = index + 2u * row * params.cols;
     let second = first + params.cols;
     let third = second + params.cols;

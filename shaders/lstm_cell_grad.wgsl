@@ -1,13 +1,13 @@
-// lstm_cell_grad.wgsl — the derivative of a step of long short-term memory by its gates or its cell.
+// lstm_cell_grad.wgsl — gradient of an LSTM step w.r.t. its pre-activations or its cell.
 //
 // Op        ops::LstmCellGrad
 // Lib       exp, nan, sigmoid, tanh
 // Slot      fn epilogue(acc: Acc, index: u32) -> Out
-// Shape     gates: [rows, 4 cols], in the order i, f, g, o; the others [rows, cols]; y as gates or
-//           as cell
+// Shape     gates: [rows, 4 cols], in the order i, f, g, o; the others [rows, cols]; y has the
+//           shape of gates or of cell
 // Dispatch  ceil(rows cols / 256) workgroups, one invocation per element of the cell, folded over
 //           (x, y) past 65535
-// Memory    the gates are computed again from their sums: none was kept
+// Memory    the gates are recomputed from their pre-activations: none was kept
 // Numerics  as written
 
 struct Params {
@@ -23,7 +23,7 @@ struct Params {
 @group(0) @binding(5) var<storage, read> cell_ct: array<Elem>;
 @group(0) @binding(6) var<storage, read_write> y: array<Out>;
 
-/// By what is derived: 0 the gates, 1 the cell.
+/// The operand differentiated: the gates (0) or the cell (1).
 override BY: u32 = 0u;
 
 @compute @workgroup_size(256)
@@ -35,7 +35,7 @@ fn main(
     let index = (wid.x + wid.y * groups.x) * 256u + lid.x;
     if index >= params.rows * params.cols { return; }
     let row = index / params.cols;
-    // Where the gate i of this element is; f, g and o follow, each `cols` behind the one before.
+    // Position of the gate i of this element; f, g and o follow, each `cols` later.
     let first = index + 3u * row * params.cols;
 
     let f = sigmoid(Acc(gates[first + params.cols]));

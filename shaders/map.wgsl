@@ -4,7 +4,7 @@
 // Slot      fn map(i: u32)      (loads the operands, writes every result at i)
 // Shape     results: [len], contiguous; operands as the slot indexes them
 // Dispatch  ceil(len / 256) workgroups, folded over (x, y) past 65535
-// Memory    each operand is read where the slot reads it, each result written once
+// Memory    each operand is read as the slot does, each result is written once
 
 struct Params {
     len: u32,

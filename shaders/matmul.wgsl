@@ -6,9 +6,9 @@
 //           c: [batches, m, n], row-major; any extents
 // Dispatch  batches · ceil(m / 4 EDGE) · ceil(n / 4 EDGE) workgroups of EDGE² invocations,
 //           numbered row-major and folded over (x, y) past 65535
-// Memory    2 · EDGE · (EDGE + 1) · 16 bytes of workgroup memory, 8.5 KiB for EDGE = 16; of each
-//           operand a tile reads its rows or columns once
-// Numerics  f32, one fma a term in the order of k, whatever EDGE is
+// Memory    2 · EDGE · (EDGE + 1) · 16 bytes of workgroup memory, 8.5 KiB for EDGE = 16; a tile
+//           reads its rows or columns of each operand once
+// Numerics  f32, one fma per term in the order of k, whatever EDGE is
 // Source    Volkov & Demmel 2008, "Benchmarking GPUs to tune dense linear algebra" (register
 //           tiles)
 
@@ -30,7 +30,7 @@ struct Params {
 @group(0) @binding(2) var<storage, read> b: array<Elem>;
 @group(0) @binding(3) var<storage, read_write> c: array<Out>;
 
-/// Edge of the square of invocations, and terms a step: each invocation then loads one vec4 of
+/// Edge of the square of invocations, and terms per step: each invocation loads one vec4 of
 /// either operand.
 override EDGE: u32 = 16u;
 
@@ -39,7 +39,7 @@ override EDGE: u32 = 16u;
 var<workgroup> a_tile: array<vec4<Acc>, EDGE * (EDGE + 1u)>;
 var<workgroup> b_tile: array<vec4<Acc>, EDGE * (EDGE + 1u)>;
 
-/// Outside of the matrix there are zeros, which add nothing.
+/// Zero outside of the matrix, which adds nothing.
 fn a_at(first: u32, row: u32, term: u32) -> Acc {
     if row < params.m && term < params.k {
         return Acc(a[first + row * params.a_row + term * params.a_col]);

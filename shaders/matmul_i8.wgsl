@@ -2,12 +2,12 @@
 //
 // Op        ops::MatmulI8
 // Slot      fn epilogue(acc: Acc, index: u32) -> Out
-// Shape     a: [batches, m, words], b: [batches, n, words], four bytes a word, the first in the lowest
-//           bits; c: [batches, m, n]; any extents
+// Shape     a: [batches, m, words], b: [batches, n, words], four bytes per word, the first in the
+//           lowest bits; c: [batches, m, n]; any extents
 // Dispatch  batches · ceil(m / 4 EDGE) · ceil(n / 4 EDGE) workgroups of EDGE² invocations, numbered
 //           row-major and folded over (x, y) past 65535
 // Memory    2 · EDGE · (EDGE + 1) · 16 bytes of workgroup memory
-// Numerics  integers of 32 bits, which wrap
+// Numerics  32-bit integers, which wrap
 // Source    the tiles of matmul.wgsl; dot4I8Packed adds four products of bytes at once
 
 struct Params {
@@ -22,14 +22,14 @@ struct Params {
 @group(0) @binding(2) var<storage, read> b: array<u32>;
 @group(0) @binding(3) var<storage, read_write> c: array<Out>;
 
-/// Edge of the square of invocations, and words a step.
+/// Edge of the square of invocations, and words per step.
 override EDGE: u32 = 8u;
 
 // Element [p · (EDGE + 1) + q] holds rows 4q .. 4q + 3 of word p.
 var<workgroup> a_tile: array<vec4<u32>, EDGE * (EDGE + 1u)>;
 var<workgroup> b_tile: array<vec4<u32>, EDGE * (EDGE + 1u)>;
 
-/// Outside of the matrix there are zeros, which add nothing.
+/// Zero outside of the matrix, which adds nothing.
 fn a_at(first: u32, row: u32, word: u32) -> u32 {
     if row < params.m && word < params.words { return a[first + row * params.words + word]; }
     return 0u;

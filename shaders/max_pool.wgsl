@@ -6,7 +6,7 @@
 // Shape     x: [planes, x_dims], y: [planes, y_dims], with three axes each
 // Dispatch  ceil(len / 256) workgroups, one invocation per element of y, folded over (x, y)
 //           past 65535
-// Numerics  exact; NaN is the largest, and -infinity that of padding
+// Numerics  exact; NaN is the largest, and the maximum of padding alone is -infinity
 
 @group(0) @binding(1) var<storage, read> x: array<Elem>;
 @group(0) @binding(2) var<storage, read_write> y: array<Out>;

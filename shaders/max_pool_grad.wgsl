@@ -1,4 +1,4 @@
-// max_pool_grad.wgsl — dx[i] = the sum of ct over the windows whose largest cell i is.
+// max_pool_grad.wgsl — dx[i] = the sum of ct over the windows with largest cell i.
 //
 // Op        ops::MaxPoolGrad
 // Lib       nan, window
@@ -6,15 +6,15 @@
 // Shape     x, dx: [planes, x_dims], ct: [planes, y_dims], with three axes each
 // Dispatch  ceil(len / 256) workgroups, one invocation per element of dx, folded over (x, y)
 //           past 65535
-// Memory    each element reads all windows it is in, up to a cell that is larger
-// Numerics  f32 sum over windows in row-major order; of equals the first counts, of several NaN
-//           the last
+// Memory    each element reads all windows it is in, until a larger cell is found
+// Numerics  f32 sum over windows in row-major order; the first of equal cells counts, the last of
+//           several NaN
 
 @group(0) @binding(1) var<storage, read> x: array<Elem>;
 @group(0) @binding(2) var<storage, read> ct: array<Elem>;
 @group(0) @binding(3) var<storage, read_write> dx: array<Out>;
 
-/// Whether c is what is left when the cells of window o take over from one another.
+/// Whether c is the largest cell of window o: the last to replace the best so far.
 fn is_chosen(o: vec3<u32>, c: vec3<u32>, first: u32) -> bool {
     let own = offset(c, params.x_dims);
     let value = Acc(x[first + own]);

@@ -6,8 +6,8 @@
 // Shape     x, v: [planes, x_dims], y: [planes, y_dims], with three axes each
 // Dispatch  ceil(len / 256) workgroups, one invocation per element of y, folded over (x, y)
 //           past 65535
-// Numerics  exact; of equals the first counts, of several NaN the last; 0 where a window has only
-//           padding
+// Numerics  exact; the first of equal cells counts, the last of several NaN; 0 if a window has
+//           only padding
 
 @group(0) @binding(1) var<storage, read> x: array<Elem>;
 @group(0) @binding(2) var<storage, read> v: array<Elem>;

@@ -4,8 +4,8 @@
 // Slot      fn epilogue(acc: Acc, index: u32) -> Out
 // Shape     x, y: [rows, cols], both contiguous
 // Dispatch  one workgroup per row, the row index folded over (x, y) past 65535
-// Memory    4 bytes an invocation; a row is read three times, the last two out of the cache
-// Numerics  v is the mean of (x - m)^2, after m is known: nothing cancels; f32 sums, strided over
+// Memory    4 bytes per invocation; a row is read three times, the last two from the cache
+// Numerics  v is the mean of (x - m)^2, after m is known: no cancellation; f32 sums, strided over
 //           invocations, then by halves
 
 struct Params {
@@ -58,7 +58,7 @@ fn main(
         m = sum(own, lid.x) / count;
     }
 
-    // 2. The mean square of what is left.
+    // 2. The mean square of the differences.
     var own = Acc(0.0);
     for (var i = lid.x; i < params.cols; i += WG_SIZE) {
         let d = Acc(x[first + i]) - m;

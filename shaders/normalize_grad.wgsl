@@ -1,10 +1,10 @@
-// normalize_grad.wgsl — dx = (ct - mean ct - y mean (ct y)) / sqrt(v + eps), a workgroup per row.
+// normalize_grad.wgsl — dx = (ct - mean ct - y mean (ct y)) / sqrt(v + eps), one workgroup per row.
 //
 // Op        ops::NormalizeGrad along the last axes
 // Slot      fn epilogue(acc: Acc, index: u32) -> Out
 // Shape     x, ct, dx: [rows, cols], all contiguous
 // Dispatch  one workgroup per row, the row index folded over (x, y) past 65535
-// Memory    8 bytes an invocation; a row is read three times, the last two out of the cache
+// Memory    8 bytes per invocation; a row is read three times, the last two from the cache
 // Numerics  y = (x - m) / sqrt(v + eps), with m and v as in normalize.wgsl; f32 sums, strided over
 //           invocations, then by halves
 

@@ -21,7 +21,7 @@ struct Params {
 @group(0) @binding(2) var<storage, read> order: array<u32>;
 @group(0) @binding(3) var<storage, read_write> y: array<Out>;
 
-/// The type of the elements, as `sort_key` knows it.
+/// The type of the elements, as numbered by `sort_key`.
 override KIND: u32 = 2u;
 override DESCENDING: bool = false;
 

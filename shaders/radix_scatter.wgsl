@@ -1,4 +1,4 @@
-// radix_scatter.wgsl — the order so far, each block put behind the others, digit by digit.
+// radix_scatter.wgsl — the order so far, each block stably moved to the positions of its digits.
 //
 // Op        ops::RadixScatter
 // Lib       sort_key
@@ -7,7 +7,7 @@
 // Dispatch  one workgroup per block of 1024 elements of a row, numbered row by row and folded over
 //           (x, y) past 65535
 // Memory    4 KiB of workgroup memory
-// Numerics  exact and stable: an element comes behind those of its digit that stand before it
+// Numerics  exact and stable: an element comes after those of its digit that precede it
 // Source    Satish, Harris & Garland 2009, "Designing efficient sorting algorithms for manycore
 //           GPUs" (ranks by a scan over invocations)
 
@@ -24,16 +24,16 @@ struct Params {
 @group(0) @binding(3) var<storage, read> starts: array<u32>;
 @group(0) @binding(4) var<storage, read_write> y: array<Out>;
 
-/// The type of the elements, as `sort_key` knows it.
+/// The type of the elements, as numbered by `sort_key`.
 override KIND: u32 = 2u;
 override DESCENDING: bool = false;
 
 const BLOCK = 1024u;
 const INVOCATIONS = 128u;
-/// Neighbors that an invocation takes.
+/// Neighbors per invocation.
 const ITEMS = 8u;
 
-/// How often each digit occurs: word [w · INVOCATIONS + t] counts digits 2w and 2w + 1 of
+/// Occurrences of each digit: word [w · INVOCATIONS + t] counts digits 2w and 2w + 1 of
 /// invocation t in its halves, which 1024 elements do not fill.
 var<workgroup> counts: array<u32, 8u * INVOCATIONS>;
 
@@ -54,7 +54,7 @@ fn main(
     let block = number - row * params.blocks;
     let first = row * params.cols;
 
-    // 1. Each invocation counts its neighbors, in words that are its own.
+    // 1. Each invocation counts its neighbors, in separate words.
     let start = min(block * BLOCK + lid.x * ITEMS, params.cols);
     let end = min(start + ITEMS, params.cols);
     for (var w = 0u; w < 8u; w += 1u) {
@@ -81,7 +81,7 @@ fn main(
     }
     workgroupBarrier(); // the counts are complete
 
-    // 3. Backwards, each element is the last of its digit among those not yet taken.
+    // 3. Backwards, each element is the last of its digit among the remaining ones.
     for (var i = end; i > start; i -= 1u) {
         let index = order[first + i - 1u];
         let digit = digit_of(first + index);

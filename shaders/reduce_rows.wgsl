@@ -1,20 +1,20 @@
 // reduce_rows.wgsl — y[r] = the elements of row r combined, one workgroup per row or part of it.
 //
-// Op        ops::Reduce where rows are long (StepKind::Reduce)
+// Op        ops::Reduce for long rows (StepKind::Reduce)
 // Slot      fn element(outer: u32, inner: u32) -> Acc
 //           fn combine(a: Acc, b: Acc) -> Acc
 //           fn identity() -> Acc
 //           fn epilogue(acc: Acc, index: u32) -> Out
 // Shape     elements: [outer, inner], any extents; y: [outer, parts]
 // Dispatch  one workgroup per part of a row, the index folded over (x, y) past 65535
-// Memory    each element is read once; 4 bytes of workgroup memory an invocation
-// Numerics  four running results an invocation, each over every 4 · WG_SIZE-th element, then a
+// Memory    each element is read once; 4 bytes of workgroup memory per invocation
+// Numerics  four partial results per invocation, each over every 4 · WG_SIZE-th element, then a
 //           tree: always in the same order
 
 struct Params {
     outer: u32,
     inner: u32,
-    /// Into how many parts each row is cut.
+    /// Number of parts of each row.
     parts: u32,
     /// Length of a part; the last one may be shorter.
     chunk: u32,

@@ -1,7 +1,7 @@
 // reduce_serial.wgsl — y[o] = the elements of o combined, one invocation per o or part of it.
 //
-// Op        ops::Reduce where there is little to combine, or where neighbors in the outer space
-//           are neighbors in memory (StepKind::Reduce)
+// Op        ops::Reduce for few elements, or if neighbors in the outer space are neighbors in
+//           memory (StepKind::Reduce)
 // Slot      fn element(outer: u32, inner: u32) -> Acc
 //           fn combine(a: Acc, b: Acc) -> Acc
 //           fn identity() -> Acc
@@ -14,7 +14,7 @@
 struct Params {
     outer: u32,
     inner: u32,
-    /// Into how many parts each inner space is cut.
+    /// Number of parts of each inner space.
     parts: u32,
     /// Length of a part; the last one may be shorter.
     chunk: u32,
@@ -23,7 +23,7 @@ struct Params {
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read_write> y: array<Out>;
 
-/// How many are combined before they meet the rest: rounding errors grow with the longest chain.
+/// Elements combined separately before the rest: rounding errors grow with the longest chain.
 const BLOCK = 64u;
 
 @compute @workgroup_size(64)

@@ -1,12 +1,12 @@
 // scatter_add.wgsl — y[o, e, i] = sum of x[o, k, i] over indices[k] = e, one invocation per element.
 //
-// Op        ops::ScatterAdd of few indices
+// Op        ops::ScatterAdd with few indices
 // Slot      fn epilogue(acc: Acc, index: u32) -> Out
-// Shape     x: [outer, count, inner], y: [outer, extent, inner]; indices: [count], or those of x
-//           where PER_LINE; all contiguous
+// Shape     x: [outer, count, inner], y: [outer, extent, inner]; indices: [count], or the shape
+//           of x with PER_LINE; all contiguous
 // Dispatch  ceil(outer · extent · inner / 64) workgroups, folded over (x, y) past 65535
-// Memory    every element of y walks all of its indices, neighbors the same ones
-// Numerics  one rounding an update, in the order of k; no atomics
+// Memory    every element of y walks all of its indices, neighbors walk the same ones
+// Numerics  one rounding per update, in the order of k; no atomics
 
 struct Params {
     /// Number of elements of y.
@@ -21,7 +21,7 @@ struct Params {
 @group(0) @binding(2) var<storage, read> indices: array<u32>;
 @group(0) @binding(3) var<storage, read_write> y: array<Out>;
 
-/// Whether each element of x has an index of its own.
+/// Whether each element of x has its own index.
 override PER_LINE: bool = false;
 
 @compute @workgroup_size(64)

@@ -6,7 +6,7 @@
 //           tails: [rows, ceil(count / block), cols]; y: [rows, extent, cols]; all contiguous
 // Dispatch  ceil(rows · extent · cols / 64) workgroups, folded over (x, y) past 65535
 // Memory    a run is found in 2 log2(count) reads, the same for all columns
-// Numerics  the tails of the blocks that end in the run, then the elements behind them, one
+// Numerics  the tails of the blocks that end in the run, then the elements after them, one
 //           rounding each
 
 struct Params {
@@ -15,7 +15,7 @@ struct Params {
     extent: u32,
     count: u32,
     cols: u32,
-    /// Keys in a block; the last one may be shorter.
+    /// Keys per block; the last one may be shorter.
     block: u32,
 }
 
@@ -26,7 +26,7 @@ struct Params {
 @group(0) @binding(4) var<storage, read> tails: array<Elem>;
 @group(0) @binding(5) var<storage, read_write> y: array<Out>;
 
-/// How many keys of the row that begins at `first` are below `key`.
+/// Number of keys below `key` in the row that starts at `first`.
 fn below(first: u32, key: u32) -> u32 {
     var low = 0u;
     var high = params.count;

@@ -5,8 +5,8 @@
 // Shape     x: [rows, count, cols]; keys, order: [rows, count], the keys sorted;
 //           y: [rows, blocks, cols]; all contiguous
 // Dispatch  ceil(rows · blocks · cols / 64) workgroups, folded over (x, y) past 65535
-// Memory    each key is read once a column; neighbors read neighboring columns
-// Numerics  one rounding an element, in the order of j
+// Memory    each key is read once per column; neighbors read neighboring columns
+// Numerics  one rounding per element, in the order of j
 
 struct Params {
     /// Number of elements of y.
@@ -14,7 +14,7 @@ struct Params {
     blocks: u32,
     count: u32,
     cols: u32,
-    /// Keys in a block; the last one may be shorter.
+    /// Keys per block; the last one may be shorter.
     block: u32,
 }
 

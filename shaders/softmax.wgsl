@@ -5,7 +5,7 @@
 // Slot      fn epilogue(acc: Acc, index: u32) -> Out
 // Shape     x, y: [rows, cols], both contiguous
 // Dispatch  one workgroup per row, the row index folded over (x, y) past 65535
-// Memory    4 bytes an invocation; a row is read three times, the last two out of the cache
+// Memory    4 bytes per invocation; a row is read three times, the last two from the cache
 // Numerics  subtracts the maximum of the row; f32 sum, strided over invocations, then by halves
 
 struct Params {
@@ -20,7 +20,7 @@ struct Params {
 /// Invocations per workgroup; a power of two, chosen by the host.
 override WG_SIZE: u32 = 256u;
 
-/// No element is less; an infinity cannot be written.
+/// The smallest element; WGSL has no literal for infinity.
 const LEAST = -0x1.fffffep+127f;
 
 var<workgroup> partial: array<Acc, WG_SIZE>;

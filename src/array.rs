@@ -1,4 +1,4 @@
-//! Tensors on the host.
+//! Host tensors.
 
 use crate::{
     dtype::DType,
@@ -7,21 +7,21 @@ use crate::{
 };
 use half::f16;
 
-/// A tensor on the host: a shape and its elements in row-major order.
+/// A host tensor: a shape and its elements in row-major order.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Array {
     meta: Meta,
-    /// One word an element, as [`DType::to_word`] writes it.
+    /// One word per element, as written by [`DType::to_word`].
     words: Vec<u32>,
 }
 
-/// A Rust type that holds elements of an [`Array`].
+/// A Rust type that can be an element of an [`Array`].
 pub trait Element: Copy + Send + Sync + 'static {
-    /// The element type it stands for.
+    /// The corresponding element type.
     const DTYPE: DType;
-    /// The word that stores it.
+    /// The word that stores this value.
     fn to_word(self) -> u32;
-    /// The value a word stores.
+    /// The value stored in a word.
     fn from_word(word: u32) -> Self;
 }
 
@@ -46,26 +46,26 @@ element!(u32, U32, |x| x, |word| word);
 element!(bool, Bool, |x| u32::from(x), |word| word != 0);
 
 impl Array {
-    /// A tensor of these elements.
+    /// Creates a tensor from its elements.
     ///
     /// # Errors
     ///
-    /// [`VariableError::Length`] unless the shape has as many elements as are given.
+    /// [`VariableError::Length`] unless the number of elements matches the shape.
     pub fn new<T: Element>(shape: impl Into<Shape>, elements: &[T]) -> Result<Self, Error> {
         let words = elements.iter().map(|&x| x.to_word()).collect();
         Array::from_words(Meta::new(shape, T::DTYPE), words)
     }
 
-    /// A single element.
+    /// Creates a scalar.
     pub fn scalar<T: Element>(x: T) -> Self {
         Array { meta: Meta::new(Shape::scalar(), T::DTYPE), words: vec![x.to_word()] }
     }
 
-    /// A tensor of these words, one an element.
+    /// Creates a tensor from its words, one per element.
     ///
     /// # Errors
     ///
-    /// [`VariableError::Length`] unless there are as many as the shape has elements.
+    /// [`VariableError::Length`] unless the number of words matches the shape.
     pub fn from_words(meta: Meta, words: Vec<u32>) -> Result<Self, Error> {
         if meta.shape.checked_len() != Some(words.len()) {
             return Err(VariableError::Length { len: words.len(), shape: meta.shape }.into());
@@ -73,11 +73,11 @@ impl Array {
         Ok(Array { meta, words })
     }
 
-    /// A tensor of these values, each rounded to `meta`'s element type.
+    /// Creates a tensor from these values, each rounded to the element type of `meta`.
     ///
     /// # Errors
     ///
-    /// [`VariableError::Length`] unless there are as many as the shape has elements.
+    /// [`VariableError::Length`] unless the number of values matches the shape.
     pub fn from_f64(meta: Meta, values: &[f64]) -> Result<Self, Error> {
         let words = values.iter().map(|&x| meta.dtype.to_word(x)).collect();
         Array::from_words(meta, words)
@@ -103,11 +103,11 @@ impl Array {
         &self.words
     }
 
-    /// Its elements.
+    /// Returns the elements as a vector.
     ///
     /// # Errors
     ///
-    /// [`VariableError::Mismatch`] where they are of another type.
+    /// [`VariableError::Mismatch`] if the tensor has another element type.
     pub fn to_vec<T: Element>(&self) -> Result<Vec<T>, Error> {
         if T::DTYPE != self.meta.dtype {
             return Err(VariableError::Mismatch {
@@ -120,12 +120,12 @@ impl Array {
         Ok(self.words.iter().map(|&word| T::from_word(word)).collect())
     }
 
-    /// Its elements as f64, whatever their type.
+    /// Returns the elements as f64, whatever their type.
     pub fn to_f64(&self) -> Vec<f64> {
         self.words.iter().map(|&word| self.meta.dtype.from_word(word)).collect()
     }
 
-    /// Its only element as f64, or `None` if there is not exactly one.
+    /// Returns the only element as f64, or `None` if there is not exactly one.
     pub fn item(&self) -> Option<f64> {
         match *self.words {
             [word] => Some(self.meta.dtype.from_word(word)),
@@ -133,12 +133,12 @@ impl Array {
         }
     }
 
-    /// Rows `indices` of the outermost axis, in that order: a mini-batch.
+    /// Returns rows `indices` of the outermost axis, in that order: a mini-batch.
     ///
     /// # Errors
     ///
-    /// [`VariableError::Length`] for a scalar, or where an index is past the last row;
-    /// [`DeviceError::OutOfMemory`] where they do not fit in memory.
+    /// [`VariableError::Length`] for a scalar or an index past the last row;
+    /// [`DeviceError::OutOfMemory`] if the result does not fit in memory.
     pub fn rows(&self, indices: &[usize]) -> Result<Array, Error> {
         let missing = || VariableError::Length {
             len: indices.iter().max().map_or(0, |&row| row.saturating_add(1)),
@@ -148,7 +148,7 @@ impl Array {
         if indices.iter().any(|&row| row >= count) {
             return Err(missing().into());
         }
-        // Saturated only where there is no row to be taken.
+        // Saturates only if there are no rows to take.
         let stride = Shape::from(inner).len();
         let len = indices.len().saturating_mul(stride);
         let mut words = Vec::new();
@@ -173,7 +173,7 @@ mod tests {
         assert_eq!(three.rows(&[2, 0, 2])?, Array::new([3, 2], &[20i32, 21, 0, 1, 20, 21])?);
         assert!(three.rows(&[0, 3]).is_err());
         assert!(Array::scalar(1.0f32).rows(&[]).is_err());
-        // Extents whose product overflows, of no elements.
+        // No elements, although the product of the other extents overflows.
         let none = Array::new([0, usize::MAX, 2], &[] as &[f32])?;
         assert_eq!(none.rows(&[])?, none);
         assert!(none.rows(&[0]).is_err());

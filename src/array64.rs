@@ -1,4 +1,4 @@
-//! Tensors of the reference: every element in f64.
+//! Tensors of the reference interpreter: every element in f64.
 
 use crate::{
     array::Array,
@@ -7,39 +7,39 @@ use crate::{
     shape::{Meta, Shape},
 };
 
-/// A tensor in f64, whatever its element type: every i32, u32, bool, f16 and f32 is one.
+/// A tensor held in f64 whatever its type: f64 represents every i32, u32, bool, f16 and f32.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Array64 {
-    /// Shape and element type it stands for.
+    /// The shape and element type it represents.
     pub meta: Meta,
     /// Elements in row-major order.
     pub data: Vec<f64>,
 }
 
 impl Array64 {
-    /// The element at each coordinate.
+    /// Creates a tensor by evaluating `f` at each coordinate.
     pub fn from_fn(meta: Meta, f: impl FnMut(Vec<usize>) -> f64) -> Self {
         let data = meta.shape.coordinates().map(f).collect();
         Array64 { meta, data }
     }
 
-    /// `f` of each element, as a tensor of this type.
+    /// Applies `f` to each element; the result has this element type.
     pub fn map(&self, dtype: DType, f: impl FnMut(f64) -> f64) -> Self {
         let data = self.data.iter().copied().map(f).collect();
         Array64 { meta: Meta { shape: self.shape().clone(), dtype }, data }
     }
 
-    /// Its shape.
+    /// The shape.
     pub fn shape(&self) -> &Shape {
         &self.meta.shape
     }
 
-    /// The element at a coordinate.
+    /// Returns the element at a coordinate.
     pub fn at(&self, coordinate: &[usize]) -> f64 {
         self.data[self.meta.shape.index(coordinate)]
     }
 
-    /// Rounded to its element type, as a host array.
+    /// Rounds to the element type, and returns a host array.
     ///
     /// # Errors
     ///

@@ -2,9 +2,9 @@
 
 use half::f16;
 
-/// Type of the elements of a tensor.
+/// Element type of a tensor.
 ///
-/// On a device every element occupies one 32-bit word, but for `F16`, which a GPU stores in 16
+/// On a device every element occupies one 32-bit word, except for `F16`, which a GPU stores in 16
 /// bits. 64-bit integers exist only in files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
@@ -17,12 +17,12 @@ pub enum DType {
     I32,
     /// Unsigned, wrapping arithmetic.
     U32,
-    /// Truth value: a word that is 0 or 1.
+    /// Boolean: a word that is 0 or 1.
     Bool,
 }
 
 impl DType {
-    /// Every element type.
+    /// All element types.
     pub const ALL: [DType; 5] = [DType::F32, DType::F16, DType::I32, DType::U32, DType::Bool];
 
     /// Whether this is a floating-point type.
@@ -35,10 +35,10 @@ impl DType {
         matches!(self, DType::I32 | DType::U32)
     }
 
-    /// The value of this type nearest to `x`, as f64.
+    /// Rounds `x` to the nearest value of this type, returned as f64.
     ///
     /// Floats round to nearest even; integers truncate toward zero and saturate, NaN becomes 0;
-    /// a boolean is whether `x` differs from zero.
+    /// a boolean tells whether `x` differs from zero.
     pub fn round(self, x: f64) -> f64 {
         match self {
             DType::F32 => f64::from(x as f32),
@@ -49,7 +49,7 @@ impl DType {
         }
     }
 
-    /// The word that stores `x`, which is rounded first; f16 is held as its f32 value.
+    /// The word that stores `x`, rounded to this type first; f16 is held as its f32 value.
     pub fn to_word(self, x: f64) -> u32 {
         match self {
             DType::F32 => (x as f32).to_bits(),
@@ -60,7 +60,7 @@ impl DType {
         }
     }
 
-    /// The value a word stores: the inverse of [`DType::to_word`].
+    /// The value stored in a word: the inverse of [`DType::to_word`].
     pub fn from_word(self, word: u32) -> f64 {
         match self {
             DType::F32 | DType::F16 => f64::from(f32::from_bits(word)),

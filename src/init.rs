@@ -1,10 +1,10 @@
-//! How variables start.
+//! Initializers of variables.
 
 use crate::dtype::DType;
 
-/// How a variable starts: see [`Graph::variable`](crate::Graph::variable).
+/// Initializer of a variable: see [`Graph::variable`](crate::Graph::variable).
 ///
-/// The fans are those of a weight `[outputs, inputs, ..window]`: each times the size of the window.
+/// The fans are those of a weight `[outputs, inputs, ..window]`, each times the size of the window.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Init {
@@ -16,9 +16,9 @@ pub enum Init {
     Constant(f64),
     /// Uniform in `[low, high)`.
     Uniform {
-        /// Least value.
+        /// Lower bound.
         low: f64,
-        /// Bound of the values.
+        /// Upper bound, exclusive.
         high: f64,
     },
     /// Normal.
@@ -36,15 +36,15 @@ pub enum Init {
     GlorotNormal,
     /// Uniform with variance `2 / (fan_in + fan_out)`.
     GlorotUniform,
-    /// The lengths of the rows of the variable beside it that has this name: roots of the sums of
-    /// squares over all its axes but the first.
+    /// The L2 norms of the rows of the sibling variable of this name: roots of the sums of squares
+    /// over all its axes but the first.
     RowLengths(&'static str),
     /// The seed of the store: two words, the key of all random operations.
     Seed,
 }
 
 impl Init {
-    /// Whether a variable of this element type may start so.
+    /// Whether this initializer is valid for this element type.
     pub(crate) fn accepts(self, dtype: DType) -> bool {
         match self {
             Init::Seed => dtype == DType::U32,

@@ -1,7 +1,7 @@
-//! The interpreter of graphs in f64: the definition of every result.
+//! The f64 interpreter of graphs: the definition of every result.
 //!
-//! It evaluates a graph as it was built, before any rewriting or scheduling, with the plain loops of
-//! each operation's file. It is never optimized.
+//! It evaluates a graph as built, before any rewriting or scheduling, with the plain loops in the
+//! file of each operation. It is never optimized.
 
 use crate::{
     array64::Array64,
@@ -11,9 +11,9 @@ use crate::{
 };
 use std::{collections::HashMap, rc::Rc};
 
-/// Values of the nodes that `wanted` depends on.
+/// Evaluates all nodes that `wanted` depends on.
 ///
-/// `source` gives the value of each input and variable.
+/// `source` returns the value of each input and variable.
 pub fn evaluate(
     graph: &Graph,
     wanted: &[NodeId],
@@ -22,7 +22,7 @@ pub fn evaluate(
     interpret(&graph.inner.borrow().nodes, wanted, source, |_, _| Ok(()))
 }
 
-/// As [`evaluate`], showing every value to `look`, which may stop.
+/// Like [`evaluate`], but passes every value to `look`, which may stop the evaluation.
 pub(crate) fn interpret(
     nodes: &[Node],
     wanted: &[NodeId],
@@ -63,7 +63,7 @@ pub(crate) fn interpret(
     Ok(wanted.iter().map(|id| values[id].clone()).collect())
 }
 
-/// The value of an operation that is defined by its expansion.
+/// Evaluates an operation that is defined by its expansion.
 pub(crate) fn expanded(op: &Op, operands: &[&Array64]) -> Array64 {
     let graph = Graph::new();
     let inputs: Vec<_> = operands

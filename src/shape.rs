@@ -30,7 +30,7 @@ impl Shape {
         self.checked_len().unwrap_or(usize::MAX)
     }
 
-    /// Number of elements, unless it overflows.
+    /// Number of elements, or `None` on overflow.
     pub fn checked_len(&self) -> Option<usize> {
         if self.0.contains(&0) {
             return Some(0);
@@ -38,7 +38,7 @@ impl Shape {
         self.0.iter().try_fold(1usize, |len, &dim| len.checked_mul(dim))
     }
 
-    /// Whether an `i32` can hold every index and stride; extents of 0 count as 1.
+    /// Whether every index and stride fits an `i32`; extents of 0 count as 1.
     pub(crate) fn is_addressable(&self) -> bool {
         let strided = self.0.iter().try_fold(1usize, |len, &dim| len.checked_mul(dim.max(1)));
         strided.is_some_and(|len| i32::try_from(len).is_ok())
@@ -70,7 +70,7 @@ impl Shape {
         Shape(dims.filter(|(axis, _)| !axes.contains(axis)).map(|(_, &dim)| dim).collect())
     }
 
-    /// The common shape of two operands after NumPy's broadcasting, or `None` if there is none.
+    /// The common shape of two operands under NumPy broadcasting, or `None` if there is none.
     pub fn broadcast_with(&self, other: &Shape) -> Option<Shape> {
         let rank = self.rank().max(other.rank());
         let at = |shape: &Shape, axis: usize| {
@@ -85,7 +85,7 @@ impl Shape {
         dims.collect::<Option<Vec<_>>>().map(Shape)
     }
 
-    /// All coordinates in row-major order; for reference code, where speed is no concern.
+    /// All coordinates in row-major order; for reference code, where speed does not matter.
     pub fn coordinates(&self) -> impl Iterator<Item = Vec<usize>> + use<> {
         let dims = self.0.clone();
         let strides = self.strides();
@@ -133,24 +133,24 @@ impl From<&Shape> for Shape {
     }
 }
 
-/// Shape and element type of a tensor: all that is known of it before anything runs.
+/// Shape and element type of a tensor: all that is known about it before a run.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Meta {
-    /// Its extents.
+    /// The shape.
     pub shape: Shape,
-    /// Its element type.
+    /// The element type.
     pub dtype: DType,
 }
 
 impl Meta {
-    /// A tensor of this shape and element type.
+    /// Creates the meta of a tensor.
     pub fn new(shape: impl Into<Shape>, dtype: DType) -> Self {
         Meta { shape: shape.into(), dtype }
     }
 }
 
 impl std::fmt::Display for Meta {
-    /// The shape, followed by the element type unless that is f32.
+    /// Writes the shape, followed by the element type unless that is f32.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self.dtype {
             DType::F32 => write!(f, "{}", self.shape),
@@ -159,16 +159,16 @@ impl std::fmt::Display for Meta {
     }
 }
 
-/// Axes that a tensor cannot have.
+/// An invalid axis, or set of axes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum AxisError {
     /// An axis does not exist.
     #[error("axis {axis} does not exist in rank {rank}")]
     Missing {
-        /// The axis that was asked for.
+        /// The requested axis.
         axis: i32,
-        /// Number of axes there are.
+        /// The number of axes.
         rank: usize,
     },
     /// An axis is named twice.
@@ -180,25 +180,25 @@ pub enum AxisError {
 }
 
 impl AxisError {
-    /// Of an axis that was resolved for another rank.
+    /// The error for an axis that was resolved for another rank.
     pub(crate) fn missing(axis: usize, rank: usize) -> Self {
         AxisError::Missing { axis: i32::try_from(axis).unwrap_or(i32::MAX), rank }
     }
 }
 
-/// A set of axes as callers write it: `-1`, `[0, 2]`, or `..` for all of them.
+/// A set of axes as written by callers: `-1`, `[0, 2]`, or `..` for all of them.
 ///
 /// Negative numbers count from the last axis.
 pub trait Axes {
-    /// The axes in increasing order, without repetition.
+    /// Resolves to axes in increasing order, without repetition.
     ///
     /// # Errors
     ///
-    /// [`AxisError`] where an axis is not one of `rank`, or is named twice.
+    /// [`AxisError`] if an axis is out of range for `rank` or named twice.
     fn resolve(self, rank: usize) -> Result<Vec<usize>, AxisError>;
 }
 
-/// The axis that `axis` means for this rank.
+/// Resolves a possibly negative axis.
 pub(crate) fn resolve_axis(axis: i32, rank: usize) -> Result<usize, AxisError> {
     let resolved = if axis < 0 { i64::from(axis) + rank as i64 } else { i64::from(axis) };
     usize::try_from(resolved)

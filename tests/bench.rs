@@ -149,7 +149,7 @@ fn wrong_usage_is_told() {
         (&["--sizes", "0"], 2, "--sizes"),
         (&["--json", "--csv"], 2, "cannot be used with"),
         (&["--against-tops", "0"], 2, "--against-tops"),
-        (&["--device", "tpu"], 1, "is no device"),
+        (&["--device", "tpu"], 1, "is not a device"),
         (&["--device", "cpu,cpu"], 1, "named twice"),
         (&["compare", "one"], 2, "<AFTER>"),
         (&["--device", "cpu", "--filter", "nothing", "--quick"], 1, "no workload is named"),

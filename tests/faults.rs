@@ -42,7 +42,7 @@ fn a_mistake_three_layers_deep_is_one_error_with_its_place() {
     let line = line_of("x.matmul(weight)");
     let expected = format!(
         "matmul: [32, 400] x [256, 10] in net/1:sequential/1:sequential/1:fixed, made at \
-         tests/faults.rs:{line} (inner extents 400 and 256 differ)"
+         tests/faults.rs:{line} (inner extents differ: 400 and 256)"
     );
     assert_eq!(error.to_string(), expected);
     let Error::Graph(GraphError::Op { op: "matmul", operands, reason, .. }) = error else {
@@ -144,7 +144,7 @@ fn effects_are_checked() {
         let v = graph.variable("v", [2], DType::F32, Init::Zeros);
         autodiff::grad(v, &[v]);
     });
-    assert!(loss.starts_with("grad: of [2], which is not a single float"), "{loss}");
+    assert!(loss.starts_with("grad: [2] is not a single float"), "{loss}");
 }
 
 #[test]

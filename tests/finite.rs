@@ -118,7 +118,7 @@ fn watched_tensors_come_out_by_name_on_cpu_and_gpu() -> Result<(), Error> {
         assert_eq!(watched.to_f64(), [2.0, 4.0, 6.0, 8.0]);
         assert_eq!(outputs.watched("images")?.read_blocking()?, x);
         let error = outputs.watched("unused").expect_err("no part of the program");
-        let text = "no tensor \"unused\" is watched; there are: images, net/hidden";
+        let text = "no tensor \"unused\" is watched; watched tensors: images, net/hidden";
         assert_eq!(error.to_string(), text);
         let error = outputs.get(1).expect_err("watched tensors are no outputs");
         assert_eq!(error.to_string(), "output 1 does not exist: the program has 1");

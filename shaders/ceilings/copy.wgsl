@@ -1,9 +1,9 @@
-// copy.wgsl — every word of x to y: the bandwidth of copying.
+// copy.wgsl — copies every word of x to y: the bandwidth of copying.
 //
 // Op        bench::ceilings, Limit::Copy
 // Shape     x, y: [quads], four words each
 // Dispatch  any number of workgroups of 256 invocations along x
-// Numerics  integers of 32 bits
+// Numerics  32-bit integers
 
 struct Params {
     quads: u32,

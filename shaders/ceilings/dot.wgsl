@@ -1,10 +1,10 @@
-// dot.wgsl — products of bytes, added up in 32 bits, and little else.
+// dot.wgsl — dot products of bytes with 32-bit sums, and little else.
 //
 // Op        bench::ceilings, Limit::DotI8
-// Shape     y: [256 · workgroups], in each the bits of eight chains, combined
+// Shape     y: [256 · workgroups], each the combined bits of eight chains
 // Dispatch  any number of workgroups of 256 invocations along x
-// Numerics  integers of 32 bits, which wrap
-// Source    dot4I8Packed with its sum is one instruction where there is one
+// Numerics  32-bit integers, which wrap
+// Source    dot4I8Packed with its sum is a single instruction if the device has one
 
 struct Params {
     rounds: u32,
@@ -18,7 +18,7 @@ fn one(x: u32, factors: u32) -> u32 {
     return x + bitcast<u32>(dot4I8Packed(x, factors));
 }
 
-/// Four in a row, so that the loop around them costs little.
+/// Four in a row, to amortize the loop around them.
 fn four(x: u32, factors: u32) -> u32 {
     return one(one(one(one(x, factors), factors), factors), factors);
 }

@@ -1,10 +1,10 @@
-// fma.wgsl — x + 1 by fused multiply-adds and little else: the rate of arithmetic.
+// fma.wgsl — x + 1 by fused multiply-adds, and little else: the rate of arithmetic.
 //
 // Op        bench::ceilings, Limit::FmaF32 and Limit::FmaF16
-// Shape     y: [256 · workgroups], in each the sum of 32 numbers
+// Shape     y: [256 · workgroups], each the sum of 32 numbers
 // Dispatch  any number of workgroups of 256 invocations along x
-// Numerics  whole numbers: exact while 4 · rounds + 8 is at most 2^11 in f16, 2^24 in f32
-// Source    eight chains of four lanes hide the latency of every unit known to us
+// Numerics  integers: exact while 4 · rounds + 8 is at most 2^11 in f16, 2^24 in f32
+// Source    eight chains of four lanes hide the latency of every unit we know of
 
 struct Params {
     rounds: u32,
@@ -14,7 +14,7 @@ struct Params {
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read_write> y: array<f32>;
 
-/// Four in a row, so that the loop around them costs little.
+/// Four in a row, to amortize the loop around them.
 fn four(x: vec4<Elem>, one: vec4<Elem>) -> vec4<Elem> {
     return fma(fma(fma(fma(x, one, one), one, one), one, one), one, one);
 }
@@ -22,7 +22,7 @@ fn four(x: vec4<Elem>, one: vec4<Elem>) -> vec4<Elem> {
 @compute @workgroup_size(256)
 fn main(@builtin(global_invocation_id) gid: vec3<u32>) {
     let one = vec4<Elem>(Elem(params.one));
-    // No two chains begin alike, or they would be one.
+    // All chains start differently, or a compiler would merge them.
     let start = vec4<Elem>(Elem(gid.x & 1u));
     var a = start;
     var b = start + one;

@@ -1,10 +1,10 @@
-// matrix.wgsl — products of 16 × 16 matrices of f16 on the units made for them, and little else.
+// matrix.wgsl — products of 16 × 16 matrices of f16 on matrix units, and little else.
 //
 // Op        bench::ceilings, Limit::MatrixF16
-// Shape     a, b: [16, 16]; c: [workgroups, 4, 16, 16], to each of which rounds · a · b is added
+// Shape     a, b: [16, 16]; c: [workgroups, 4, 16, 16], each accumulates rounds · a · b
 // Dispatch  any number of workgroups of one subgroup along x
-// Numerics  f32 sums; with sixteenths in a and ones in b whole numbers, exact up to 2^24
-// Source    four sums hide the latency of a unit
+// Numerics  f32 sums; integers, with sixteenths in a and ones in b, exact up to 2^24
+// Source    four accumulators hide the latency of a unit
 
 struct Params {
     rounds: u32,

@@ -1,9 +1,9 @@
-// read.wgsl — every word of x, added up: the bandwidth of reading.
+// read.wgsl — sums every word of x: the bandwidth of reading.
 //
 // Op        bench::ceilings, Limit::Read
 // Shape     x: [quads], four words each; y: [256 · workgroups], whose sum is that of x
 // Dispatch  any number of workgroups of 256 invocations along x
-// Numerics  integers of 32 bits, which wrap
+// Numerics  32-bit integers, which wrap
 
 struct Params {
     quads: u32,

@@ -1,9 +1,9 @@
-// write.wgsl — one number to every word of y: the bandwidth of writing.
+// write.wgsl — writes one number to every word of y: the bandwidth of writing.
 //
 // Op        bench::ceilings, Limit::Write
 // Shape     y: [quads], four words each
 // Dispatch  any number of workgroups of 256 invocations along x
-// Numerics  integers of 32 bits
+// Numerics  32-bit integers
 
 struct Params {
     quads: u32,

@@ -1,23 +1,23 @@
-// arctangent.wgsl — the angle from -pi to pi under which the origin sees the point (x, y).
+// arctangent.wgsl — the angle of the point (x, y) from -pi to pi.
 //
 // Numerics  2 units in the last place where division is correctly rounded, 4 where it is only
 //           WGSL's; zeros and infinities as in IEEE 754-2019, 9.2.1
-// Source    own minimax polynomial of (atan(q) / q - 1) / q^2 from 0 to 1; the twin of
+// Source    own minimax polynomial of (atan(q) / q - 1) / q^2 from 0 to 1; mirrors
 //           ops/math/arctangent.rs
 
 fn angle_of(y: f32, x: f32) -> f32 {
     let a = bitcast<u32>(y) & 0x7fffffffu;
     let b = bitcast<u32>(x) & 0x7fffffffu;
-    // Magnitudes are ordered as their bits are.
+    // Magnitudes are ordered like their bits.
     let steep = a > b;
     let numerator = min(a, b);
     let denominator = max(a, b);
-    // WGSL divides by nothing above 2^126; what a factor takes from small numerators is not seen
-    // beside such a denominator.
+    // WGSL does not support divisors above 2^126; the bits that scaling takes from small numerators
+    // do not matter for such a divisor.
     let factor = select(1.0, 0x1p-32f, denominator >= 0x5f800000u);
     let n = bitcast<f32>(numerator) * factor;
     let d = bitcast<f32>(denominator) * factor;
-    // The quotient where a compiler may assume that there is neither 0 / 0 nor infinity.
+    // The quotient, even if a compiler assumes that there is neither 0 / 0 nor infinity.
     let ordinary = denominator > 0u && denominator < 0x7f800000u;
     let limit = select(0.0, 1.0, numerator >= 0x7f800000u);
     let q = select(limit, n / select(1.0, d, ordinary), ordinary);
@@ -27,8 +27,8 @@ fn angle_of(y: f32, x: f32) -> f32 {
     p = (p * z + 0.10665892) * z - 0.14211027;
     p = (p * z + 0.1999377) * z - 0.33333153;
     let acute = p * z * q + q;
-    // In the other three eighths of the half plane, what is left of a right or a straight angle,
-    // pi in two parts.
+    // In the other three octants of the half plane, the complement to pi/2 or pi, which is in
+    // two parts.
     let back = (bitcast<u32>(x) >> 31u) != 0u;
     let whole = select(select(0.0, 3.1415927, back), 1.5707964, steep);
     let low = select(select(0.0, -0.00000008742278, back), -0.00000004371139, steep);

@@ -1,7 +1,7 @@
 // cast.wgsl — floats to integers, defined for every float.
 //
-// Numerics  toward zero; out of range saturates, NaN gives 0, as Rust's `as`. WGSL clamps to the
-//           nearest float of the range, which misses its end, and leaves NaN open.
+// Numerics  toward zero; out of range saturates, NaN gives 0, like Rust's `as`. WGSL clamps to the
+//           nearest float in range, which misses its end, and does not specify NaN.
 
 fn float_to_i32(x: f32) -> i32 {
     var y = i32(clamp(x, -0x1p31f, 0x1.fffffep+30f));

@@ -1,8 +1,8 @@
-// divide.wgsl — n / d for a d that the host knows.
+// divide.wgsl — n / d for a d known to the host.
 //
 // Numerics  exact for n < 2^31: multiplier = ceil(2^(31 + shift) / d), where shift = ceil(log2 d),
 //           exceeds 2^(31 + shift) / d by less than one, hence the quotient by less than 1 / d
-// Source    Granlund & Montgomery 1994 (PLDI), with one spare bit in n; the host's twin is
+// Source    Granlund & Montgomery 1994 (PLDI), with one spare bit in n; the host side is
 //           `divisor` of ops/library.rs
 
 fn divide(n: u32, multiplier: u32, shift: u32) -> u32 {

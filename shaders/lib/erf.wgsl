@@ -1,7 +1,7 @@
 // erf.wgsl — the error function.
 //
 // Numerics  2 units in the last place; 1 from 4 on
-// Source    own minimax polynomials: of erf x / x below 1, of -ln(1 - erf x) beyond; the twin of
+// Source    own minimax polynomials: of erf x / x below 1, of -ln(1 - erf x) beyond; mirrors
 //           ops/math/erf.rs
 
 fn error_function(x: f32) -> f32 {

@@ -2,8 +2,8 @@
 //
 // Numerics  1 unit in the last place (WGSL allows its own 3 + 2 |x|); infinity from 88.73 on;
 //           denormal results may be flushed
-// Source    Cody & Waite 1980 (reduction by multiples of ln 2); own minimax polynomial,
-//           the twin of ops/math.rs
+// Source    Cody & Waite 1980 (reduction by multiples of ln 2); own minimax polynomial; mirrors
+//           ops/math/mod.rs
 
 fn exponential(x: f32) -> f32 {
     let inside = clamp(x, -104.0, 89.0);

@@ -1,7 +1,7 @@
 // log.wgsl — ln x.
 //
-// Numerics  1 unit in the last place, of denormals too; -infinity at 0, NaN below
-// Source    Cody & Waite 1980 (x = m 2^e); own minimax polynomial, the twin of ops/math.rs
+// Numerics  1 unit in the last place, for denormals too; -infinity at 0, NaN below
+// Source    Cody & Waite 1980 (x = m 2^e); own minimax polynomial; mirrors ops/math/mod.rs
 
 /// x = m 2^e, with m between the square roots of 1/2 and 2.
 struct Parts {
@@ -11,7 +11,7 @@ struct Parts {
 
 /// The parts of x > 0.
 fn split_float(x: f32) -> Parts {
-    // A denormal is an integer multiple of 2^-149, which is what its bits are; devices may flush
+    // A denormal is an integer multiple of 2^-149, given by its bits; devices may flush
     // it in float arithmetic.
     let word = bitcast<u32>(x);
     let denormal = word < 0x00800000u;
@@ -28,12 +28,12 @@ fn logarithm_of_parts(f: f32, e: i32) -> f32 {
     p = (p * f + 0.14219551) * f - 0.16667996;
     p = (p * f + 0.20002119) * f - 0.2500001;
     p = p * f + 0.33333313;
-    // ln 2 in two parts; of 2e for the reason given in exp.wgsl.
+    // ln 2 in two parts; applied to 2e for the reason given in exp.wgsl.
     let tail = p * (f * f * f) + f32(e << 1u) * -0.0000145444855 - 0.5 * (f * f);
     return tail + f + f32(e) * 0.69317627;
 }
 
-/// y inside of the domain of the logarithm of x.
+/// y inside of the domain of the logarithm of x, special values elsewhere.
 fn logarithm_or_special(x: f32, y: f32) -> f32 {
     let word = bitcast<u32>(x);
     let at_zero = select(y, from_bits(0xff800000u), (word << 1u) == 0u);

@@ -1,7 +1,7 @@
-// log1p.wgsl — ln(1 + x), without loss where x is small.
+// log1p.wgsl — ln(1 + x), accurate for small x.
 //
 // Numerics  2 units in the last place; -infinity at -1, NaN below
-// Source    as log.wgsl; the twin of ops/math.rs
+// Source    as log.wgsl; mirrors ops/math/mod.rs
 
 fn logarithm_of_one_plus(x: f32) -> f32 {
     let u = 1.0 + x;
@@ -10,7 +10,7 @@ fn logarithm_of_one_plus(x: f32) -> f32 {
     // correction, x - (u - 1), is what fast-math folds to zero.
     let unit = power_of_two(-parts.e);
     let far = select(parts.m - 1.0, x * unit + (unit - 1.0), parts.e < 64);
-    // Said aloud, because fast-math may factor `unit` out again and round 1 + x after all.
+    // Explicit, because fast-math may factor `unit` out again and round 1 + x after all.
     let f = select(far, x, parts.e == 0);
     return logarithm_or_special(u, logarithm_of_parts(f, parts.e));
 }

@@ -1,9 +1,9 @@
-// mask.wgsl — what the words of a mask say of a score: truth values hide it, numbers are added.
+// mask.wgsl — application of a mask word to a score: booleans hide it, numbers are added.
 //
-// Numerics  kinds are 0 (no mask), 1 (truth values) and 2 (numbers); a number that is negative
-//           infinity hides, and any other leaves a score that is seen
+// Numerics  kinds are 0 (no mask), 1 (booleans) and 2 (numbers); negative infinity hides a score,
+//           any other number leaves it visible
 
-/// A score that is hidden: no score is less. An infinity cannot be written.
+/// A hidden score, the smallest one; WGSL has no literal for infinity.
 const HIDDEN = -0x1.fffffep+127f;
 
 fn masked(score: f32, kind: u32, word: u32) -> f32 {

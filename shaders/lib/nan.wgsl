@@ -30,12 +30,12 @@ fn min_or_nan(a: f32, b: f32) -> f32 {
     return select(select(min(a, b), b, is_nan(b)), a, is_nan(a));
 }
 
-/// -1, 0 or 1; NaN of NaN.
+/// -1, 0 or 1; NaN for NaN.
 fn sign_or_nan(x: f32) -> f32 {
     return select(sign(x), x, is_nan(x));
 }
 
-/// Whether b, which comes later, is the largest so far instead of a: the first of equals stays, and
+/// Whether b, which comes later, replaces a as the largest so far: the first of equals stays, and
 /// the last NaN.
 fn takes_over(b: f32, a: f32) -> bool {
     return is_nan(b) || b > a;

@@ -1,10 +1,10 @@
 // power.wgsl — a to the power of b.
 //
 // Numerics  4 units in the last place; special values as in C (IEEE 754-2019, 9.2.1): 1 where b
-//           is 0 or a is 1, NaN where a < 0 and b is no integer. The product of exponent and
+//           is 0 or a is 1, NaN where a < 0 and b is not an integer. The product of exponent and
 //           logarithm reaches 128, so the logarithm is kept in two floats.
-// Source    own minimax polynomials, the twin of ops/math/power.rs. Nothing here is a two-sum:
-//           residuals come from integers and masked bits, which no compiler simplifies
+// Source    own minimax polynomials; mirrors ops/math/power.rs. There are no two-sums: residuals
+//           come from integers and masked bits, which no compiler simplifies
 
 /// Keeps 12 significant bits: products of two such numbers are exact.
 fn high_bits(x: f32) -> u32 {
@@ -22,7 +22,7 @@ fn log2_in_two(x: f32) -> vec2<f32> {
     let denominator = f32(g);
     let quotient = numerator / denominator;
     // s = (steps + rest / g) / 2^k, where k makes `steps` a number of at most 12 bits. The
-    // residual is small, so that it is right although its terms wrap.
+    // residual is small, so it is correct although its terms wrap.
     let exponent = bitcast<i32>((bitcast<u32>(quotient) >> 23u) & 0xffu);
     let k = min(138 - exponent, 31);
     let steps = i32(round(quotient * power_of_two(k)));
@@ -33,7 +33,7 @@ fn log2_in_two(x: f32) -> vec2<f32> {
     let s = s_high + s_low;
     let z = s * s;
     let p = ((z * 0.3402594 + 0.4117043) * z + 0.5770829) * z + 0.9617967;
-    // 2 / ln 2 is 2.8857422 - 0.0003521057; the second of 2 s_high, as in exp.wgsl.
+    // 2 / ln 2 is 2.8857422 - 0.0003521057; the second times 2 s_high, as in exp.wgsl.
     let tail = p * (z * s) + (f32(steps << 1u) * unit * -0.00017605285 + 2.88539 * s_low);
     let e = f32(parts.e);
     let sum = bitcast<f32>(high_bits(e + (2.8857422 * s_high + tail)));
@@ -44,7 +44,7 @@ fn power(a: f32, b: f32) -> f32 {
     let magnitude = bitcast<u32>(a) & 0x7fffffffu;
     let exponent_magnitude = bitcast<u32>(b) & 0x7fffffffu;
     let log = log2_in_two(bitcast<f32>(magnitude));
-    // The product, less the integer nearest to it, in the order of falling magnitude.
+    // The product minus its nearest integer, summed in order of decreasing magnitude.
     let about = b * (log.x + log.y);
     let n = i32(round(clamp(about, -160.0, 160.0)));
     let b_high = bitcast<f32>(high_bits(b));

@@ -1,10 +1,10 @@
-// quantize.wgsl — the nearest bytes, -127 to 127, to quotients and products; halves to even.
+// quantize.wgsl — the nearest bytes, -127 to 127, to quotients and products; ties to even.
 //
-// Numerics  exact: significands are integers of 24 bits, and what decides the rounding, the number of
-//           halves and whether something is left over, is computed in 32 bits; numbers below 2^-126
+// Numerics  exact: significands are 24-bit integers, and the rounding decision, the number of
+//           halves and whether there is a remainder, is computed in 32 bits; numbers below 2^-126
 //           count as 0, NaN gives 0
 
-/// The byte of so many halves, and a rest below one.
+/// The byte nearest to this many halves, plus a remainder below one.
 fn byte_of_halves(halves: u32, rest: bool, negative: bool) -> i32 {
     let up = (halves & 1u) == 1u && (rest || (halves & 2u) == 2u);
     let byte = i32(min((halves >> 1u) + select(0u, 1u, up), 127u));
@@ -17,9 +17,9 @@ fn quantize(x: f32, scale: f32) -> i32 {
     let negative = ((a ^ b) >> 31u) == 1u;
     let of_x = (a >> 23u) & 0xffu;
     let of_scale = (b >> 23u) & 0xffu;
-    // 0, a number that is none, or by one that is none or infinite.
+    // The numerator is 0 or NaN, or the denominator is NaN or infinite.
     if of_x == 0u || of_scale == 0xffu || (of_x == 0xffu && (a & 0x7fffffu) != 0u) { return 0; }
-    // The significands differ by less than a factor of 2: past 8 places there are 128 and more.
+    // The significands differ by less than a factor of 2: past 8 bits the quotient is at least 128.
     if of_x == 0xffu || of_scale == 0u || of_x > of_scale + 7u {
         return byte_of_halves(254u, false, negative);
     }

@@ -1,10 +1,10 @@
 // random.wgsl — elements of counter-based random tensors.
 //
-// Numerics  bits and uniforms are the same on all devices; normals agree as far as logarithm,
-//           root, sine and cosine do
+// Numerics  bits and uniforms are the same on all devices; normals agree to the accuracy of
+//           logarithm, root, sine and cosine
 // Source    Box & Muller 1958, "A note on the generation of random normal deviates"
 
-/// The block of four words in which element `index` lies.
+/// The block of four words that contains element `index`.
 fn random_block(key: vec2<u32>, counter: u32, stream: u32, index: u32) -> vec4<u32> {
     return philox(vec4<u32>(index >> 2u, counter, stream, 0u), key);
 }
@@ -13,7 +13,7 @@ fn random_bits(key: vec2<u32>, counter: u32, stream: u32, index: u32) -> u32 {
     return random_block(key, counter, stream, index)[index & 3u];
 }
 
-/// 24 bits as a number of [0, 1).
+/// The upper 24 bits as a number in [0, 1).
 fn unit_of_bits(bits: u32) -> f32 {
     return f32(bits >> 8u) * 0x1p-24f;
 }

@@ -1,7 +1,7 @@
-// remainder.wgsl — a - b trunc(a / b), of floats.
+// remainder.wgsl — a - b trunc(a / b), for floats.
 //
-// Numerics  exact for every quotient: long division of the significands, 8 bits a round, in
-//           integers. WGSL's `%` rounds the quotient and is undefined where it is large. NaN
+// Numerics  exact for every quotient: long division of the significands, 8 bits per round, in
+//           integers. WGSL's `%` rounds the quotient and is undefined if it is large. NaN
 //           where b is 0 or a infinite
 
 fn remainder(a: f32, b: f32) -> f32 {

@@ -1,9 +1,9 @@
 // sine.wgsl — sin x and cos x.
 //
 // Numerics  2 units in the last place for |x| <= 4, beyond 5 units for every finite x (WGSL allows
-//           its own 2^-11, and only between -pi and pi); NaN of infinity
+//           its own 2^-11, and only between -pi and pi); NaN for infinity
 // Source    Cody & Waite 1980 up to 1e5, Payne & Hanek 1983 (SIGNUM 18) beyond; own minimax
-//           polynomials, the twin of ops/math.rs
+//           polynomials; mirrors ops/math/mod.rs
 
 /// x = quadrant pi / 2 + r, with |r| <= pi / 4.
 struct Reduced {
@@ -42,7 +42,7 @@ fn high_product(a: u32, b: u32) -> u32 {
 fn reduce_far(x: f32) -> Reduced {
     let word = bitcast<u32>(x);
     let significand = (word & 0x007fffffu) | 0x00800000u;
-    // x = significand 2^(exponent - 150); the window starts at that power less 2, in a table
+    // x = significand 2^(exponent - 150); the window starts at that power minus 2, in a table
     // that starts 32 bits early.
     let start = ((word >> 23u) & 0xffu) - 120u;
     let index = start >> 5u;
@@ -56,7 +56,7 @@ fn reduce_far(x: f32) -> Reduced {
     let low = significand * window.y + high_product(significand, window.z);
     let carry = select(0u, 1u, low < significand * window.y);
     let high = significand * window.x + high_product(significand, window.y) + carry;
-    // Two bits of quadrant, 62 of fraction, which become signed as the quadrant is rounded.
+    // Two bits of quadrant, 62 of fraction, which become signed when the quadrant is rounded.
     let quadrant = (high + 0x20000000u) >> 30u;
     let fraction = bitcast<i32>((high << 2u) | (low >> 30u));
     let r = 1.5707964 * (f32(fraction) * 0x1p-32f + f32(low << 2u) * 0x1p-64f);

@@ -1,8 +1,8 @@
-// sort_key.wgsl — the word by whose order as u32 elements are sorted.
+// sort_key.wgsl — the u32 key by which elements are sorted.
 //
-// Numerics  exact; -0 is 0, NaN is the largest; the host's twin is `sort_key` of ops/argsort.rs
+// Numerics  exact; -0 is 0, NaN is the largest; mirrors `sort_key` of ops/argsort/mod.rs
 
-/// `kind` is 0 for u32, 1 for i32 and 2 for f32, of which these are the bits.
+/// The key of these bits; `kind` is 0 for u32, 1 for i32 and 2 for f32.
 fn sort_key(bits: u32, kind: u32, descending: bool) -> u32 {
     let sign = 0x80000000u;
     var key = bits;

@@ -2,7 +2,7 @@
 //
 // Numerics  2 units in the last place where division is correctly rounded, 4 where it is only
 //           WGSL's; WGSL's own may overflow inside
-// Source    own minimax polynomial below 0.55, 1 - 2 / (e^2x + 1) beyond; the twin of ops/math.rs
+// Source    own minimax polynomial below 0.55, 1 - 2 / (e^2x + 1) beyond; mirrors ops/math/mod.rs
 
 fn hyperbolic_tangent(x: f32) -> f32 {
     let z = x * x;

@@ -1,4 +1,4 @@
-// unravel.wgsl — coordinates of a row-major index into a box, and what counts the boxes.
+// unravel.wgsl — coordinates of a row-major index into a box, and the index of the box.
 //
 // Numerics  exact for indices below 2^31; multipliers and shifts are those of `divide`
 

@@ -1,4 +1,4 @@
-// wide.wgsl — products of 64 bits.
+// wide.wgsl — 64-bit products.
 //
 // Numerics  exact: no partial sum of 16-bit halves passes 32 bits
 

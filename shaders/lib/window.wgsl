@@ -1,9 +1,9 @@
-// window.wgsl — what the kernels of pooling share: shapes, and the cells of a window.
+// window.wgsl — shared code of pooling kernels: shapes, and the cells of a window.
 //
-// Numerics  exact: the host keeps padded extents below 2^31, so that no sum wraps but one: a cell
-//           in front of an axis comes out past its end
+// Numerics  exact: the host keeps padded extents below 2^31, so that nothing wraps except a cell
+//           before an axis, which lands past its end
 
-/// Cells of a window along the three axes, and the distances of windows and of their cells.
+/// Cells per window along the three axes, and the distances of windows and of their cells.
 override EXTENT_D: u32 = 1u;
 override EXTENT_H: u32 = 1u;
 override EXTENT_W: u32 = 1u;
@@ -15,23 +15,23 @@ override DILATION_H: u32 = 1u;
 override DILATION_W: u32 = 1u;
 
 struct Params {
-    /// Extents of x; those of axes it does not have are 1.
+    /// Extents of x; those of missing axes are 1.
     x_dims: vec3<u32>,
     /// Elements of the result.
     len: u32,
-    /// Extents of y: how many windows there are.
+    /// Extents of y: the numbers of windows.
     y_dims: vec3<u32>,
-    /// Elements of a plane of x.
+    /// Elements per plane of x.
     x_plane: u32,
-    /// Cells of padding in front of x.
+    /// Cells of padding before x.
     low: vec3<u32>,
-    /// Elements of a plane of y.
+    /// Elements per plane of y.
     y_plane: u32,
     /// The first cell that counts in a mean, in coordinates of the padded x.
     counted_low: vec3<u32>,
-    /// The first one behind it that does not.
+    /// The first one after it that does not.
     counted_high: vec3<u32>,
-    /// What divides by the extents of the result.
+    /// Multipliers and shifts that divide by the extents of the result.
     multipliers: vec3<u32>,
     shifts: vec3<u32>,
 }
@@ -44,7 +44,7 @@ fn strides() -> vec3<u32> { return vec3<u32>(STRIDE_D, STRIDE_H, STRIDE_W); }
 
 fn dilations() -> vec3<u32> { return vec3<u32>(DILATION_D, DILATION_H, DILATION_W); }
 
-/// Coordinates of an element of the result, which has these extents, and its plane as w.
+/// Coordinates of an element of a result with these extents, and its plane as w.
 fn coordinates(index: u32, dims: vec3<u32>) -> vec4<u32> {
     let rows = divide(index, params.multipliers.z, params.shifts.z);
     let layers = divide(rows, params.multipliers.y, params.shifts.y);
@@ -58,12 +58,12 @@ fn offset(c: vec3<u32>, dims: vec3<u32>) -> u32 {
     return (c.x * dims.y + c.y) * dims.z + c.z;
 }
 
-/// Cell j of window o. It is one of x where it is less than x_dims.
+/// Cell j of window o, which lies in x if it is less than x_dims.
 fn cell(o: vec3<u32>, j: vec3<u32>) -> vec3<u32> {
     return o * strides() + j * dilations() - params.low;
 }
 
-/// The window of which c is cell j; not less than y_dims where there is none.
+/// The window of which c is cell j; not less than y_dims if there is none.
 fn window_of(c: vec3<u32>, j: vec3<u32>) -> vec3<u32> {
     let end = c + params.low;
     let back = j * dilations();
@@ -71,13 +71,13 @@ fn window_of(c: vec3<u32>, j: vec3<u32>) -> vec3<u32> {
     return select(params.y_dims, o, (back <= end) & (o * strides() == end - back));
 }
 
-/// Cells of window o in front of this coordinate of the padded x.
+/// Number of cells of window o before this coordinate of the padded x.
 fn cells_before(o: vec3<u32>, end: vec3<u32>) -> vec3<u32> {
     let first = o * strides();
     return min((max(end, first) - first + dilations() - 1u) / dilations(), extents());
 }
 
-/// What a sum over window o is divided by.
+/// The divisor of a sum over window o.
 fn divisor(o: vec3<u32>) -> f32 {
     let counted = cells_before(o, params.counted_high) - cells_before(o, params.counted_low);
     return f32(max(counted.x * counted.y * counted.z, 1u));

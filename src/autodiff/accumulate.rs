@@ -1,13 +1,13 @@
-//! Cotangents of one tensor, accumulated.
+//! Accumulation of the cotangents of one tensor.
 
 use crate::{
     graph::Tensor,
     ops::{Op, pad::Pad},
 };
 
-/// The sum of cotangents of one tensor, from the first to the last; but pieces of it among zeros,
-/// as slices that share no element give them, are laid side by side instead of added up. There is
-/// at least one.
+/// Sums the cotangents of one tensor, first to last. Adjacent pieces padded with zeros, which
+/// gradients of disjoint slices are, get concatenated instead of added. There must be at least
+/// one cotangent.
 pub(super) fn accumulate<'g>(parts: &[Tensor<'g>]) -> Tensor<'g> {
     let (mut pieces, mut rest) = (Vec::new(), Vec::new());
     for &part in parts {
@@ -33,7 +33,7 @@ pub(super) fn accumulate<'g>(parts: &[Tensor<'g>]) -> Tensor<'g> {
     rest.into_iter().reduce(|sum, part| sum + part).unwrap_or(parts[0])
 }
 
-/// A tensor that is zero before and behind a stretch of one axis.
+/// A tensor that is zero outside of one range of an axis.
 struct Piece<'g> {
     padded: Tensor<'g>,
     inner: Tensor<'g>,

@@ -1,7 +1,7 @@
-//! Reverse-mode differentiation: the walk. What each operation contributes is its own `vjp`.
+//! Reverse-mode differentiation: the graph walk. Each operation contributes its own `vjp`.
 //!
-//! The walk appends to the graph it walks, and what it appends is made of the same operations,
-//! so the result is differentiable again.
+//! The walk appends ordinary operations to the graph being differentiated, so the result is itself
+//! differentiable.
 
 mod accumulate;
 
@@ -14,12 +14,12 @@ use accumulate::accumulate;
 use std::collections::BTreeMap;
 
 /// Cotangents of `wrt`, given the cotangent `seed` of `y`; `None` where `y` does not depend on
-/// it, or only through steps that have no derivative.
+/// the tensor, or only through non-differentiable steps.
 ///
 /// # Errors
 ///
-/// Kept by the graph of `y`: [`GraphError::ForeignTensor`]; [`GraphError::Op`] where `seed` has not
-/// the shape and type of `y`. There are no cotangents then.
+/// Recorded in the graph of `y`: [`GraphError::ForeignTensor`]; [`GraphError::Op`] if `seed` does
+/// not match the shape and type of `y`. There are no cotangents then.
 #[track_caller]
 pub fn vjp<'g>(y: Tensor<'g>, seed: Tensor<'g>, wrt: &[Tensor<'g>]) -> Vec<Option<Tensor<'g>>> {
     let graph = y.graph;
@@ -35,7 +35,7 @@ pub fn vjp<'g>(y: Tensor<'g>, seed: Tensor<'g>, wrt: &[Tensor<'g>]) -> Vec<Optio
         graph.refuse("vjp", &[y, seed], OpError::Argument("a cotangent is like its tensor"));
         return none;
     }
-    // What lies between: nodes that depend on `wrt`. Cotangents of others are not formed.
+    // Nodes between `wrt` and `y`: only those depending on `wrt` need a cotangent.
     let mut between = vec![false; y.id.index() + 1];
     for x in wrt {
         if let Some(flag) = between.get_mut(x.id.index()) {
@@ -52,7 +52,7 @@ pub fn vjp<'g>(y: Tensor<'g>, seed: Tensor<'g>, wrt: &[Tensor<'g>]) -> Vec<Optio
     let mut wanted: BTreeMap<NodeId, Tensor<'g>> = BTreeMap::new();
     while let Some((id, parts)) = cotangents.pop_last() {
         let node = graph.node(id);
-        // What is appended belongs where the node does.
+        // Attribute the appended nodes to the scope and line of the forward node.
         let scope = graph.enter(Some(node.scope.clone()));
         let line = graph.attribute(Some(node.location));
         let ct = accumulate(&parts);
@@ -77,11 +77,11 @@ pub fn vjp<'g>(y: Tensor<'g>, seed: Tensor<'g>, wrt: &[Tensor<'g>]) -> Vec<Optio
     wrt.iter().map(|x| wanted.get(&x.id).copied()).collect()
 }
 
-/// Derivatives of a single float by each of `wrt`; zeros where it does not depend on it.
+/// Derivatives of a single float w.r.t. each of `wrt`; zeros where it does not depend on it.
 ///
 /// # Errors
 ///
-/// Kept by the graph of `loss`: [`GraphError::NotALoss`] unless it is one float;
+/// Recorded in the graph of `loss`: [`GraphError::NotALoss`] unless it is a single float;
 /// [`GraphError::ForeignTensor`].
 #[track_caller]
 pub fn grad<'g>(loss: Tensor<'g>, wrt: &[Tensor<'g>]) -> Vec<Tensor<'g>> {
@@ -104,10 +104,10 @@ pub fn grad<'g>(loss: Tensor<'g>, wrt: &[Tensor<'g>]) -> Vec<Tensor<'g>> {
     cotangents.into_iter().zip(wrt).map(or_zero).collect()
 }
 
-/// The cotangents of an operation that names none: those of its expansion.
+/// The cotangents of an operation that defines none: those of its expansion.
 ///
-/// The expansion is built on aliases of the operands. One operand may depend on another, or be
-/// the same tensor: the aliases keep the walk from passing through one into the other.
+/// The expansion is built on aliases of the operands, because one operand may depend on another
+/// or be the same tensor: aliases keep the walk from passing through one into the other.
 pub(crate) fn through_expansion<'g>(
     op: &Op,
     operands: &[Tensor<'g>],

@@ -1,4 +1,4 @@
-//! While a graph is built: what does not fit, and where.
+//! Errors while building a graph: what does not fit, and where.
 
 use crate::{
     dtype::DType,
@@ -7,14 +7,14 @@ use crate::{
 };
 use std::panic::Location;
 
-/// Why operands do not fit an operation.
+/// The reason why operands do not fit an operation.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum OpError {
     /// Two shapes cannot be broadcast together.
     #[error("the shapes do not broadcast")]
     Broadcast,
-    /// The result would not have the shape that was asked for.
+    /// The result would not have the requested shape.
     #[error("cannot become {0}")]
     Target(Shape),
     /// Element types that must agree differ.
@@ -24,44 +24,44 @@ pub enum OpError {
     #[error("not defined on {0}")]
     DType(DType),
     /// Extents that must agree differ.
-    #[error("{what} {lhs} and {rhs} differ")]
+    #[error("{what} differ: {lhs} and {rhs}")]
     Extents {
-        /// Which extents.
+        /// Name of the extents.
         what: &'static str,
-        /// Of the first operand.
+        /// Extent of the first operand.
         lhs: usize,
-        /// Of the second operand.
+        /// Extent of the second operand.
         rhs: usize,
     },
-    /// A number that must be a multiple of another is none.
-    #[error("{number} {what} cannot be divided by {by}")]
+    /// A number is not a multiple of another.
+    #[error("{number} {what} are not divisible by {by}")]
     Indivisible {
-        /// What it counts.
+        /// The things counted.
         what: &'static str,
         /// The number.
         number: usize,
-        /// What it should be a multiple of.
+        /// The required divisor.
         by: usize,
     },
     /// A window does not fit into its input.
-    #[error("a window over {span} elements does not fit into {padded}, padding included")]
+    #[error("a window spanning {span} elements does not fit in {padded}, padding included")]
     Window {
-        /// Elements from its first tap to its last.
+        /// Number of elements from the first to the last tap.
         span: usize,
-        /// Extent of the input and its padding.
+        /// Extent of the input, padding included.
         padded: usize,
     },
     /// An operand has the wrong number of axes.
     #[error("needs at least {least} axes")]
     Rank {
-        /// The least number of axes.
+        /// The minimum number of axes.
         least: usize,
     },
     /// An axis does not exist, or is named twice.
     #[error(transparent)]
     Axis(#[from] AxisError),
-    /// A range of indices does not lie in its axis.
-    #[error("range {start}..{end} step {step} does not lie in extent {extent}")]
+    /// A range of indices is outside of its axis.
+    #[error("range {start}..{end} with step {step} is invalid for extent {extent}")]
     Range {
         /// First index.
         start: usize,
@@ -72,31 +72,31 @@ pub enum OpError {
         /// Extent of the axis.
         extent: usize,
     },
-    /// An index points behind the end of its axis.
-    #[error("index {index} does not lie in extent {extent}")]
+    /// An index is past the end of its axis.
+    #[error("index {index} is out of range for extent {extent}")]
     Index {
         /// The index.
         index: u32,
         /// Extent of the axis.
         extent: usize,
     },
-    /// A reduction without identity over no elements.
-    #[error("has no value over no elements")]
+    /// A reduction without identity element over no elements.
+    #[error("is undefined over zero elements")]
     Empty,
     /// More elements than an index can address.
     #[error("more than {} elements", i32::MAX)]
     TooLarge,
-    /// A number that is not usable here.
+    /// A number that is not valid here.
     #[error("{what} must be {must}, not {is}")]
     Number {
-        /// Which number.
+        /// Name of the number.
         what: &'static str,
-        /// What is demanded of it.
+        /// The requirement.
         must: &'static str,
-        /// What it is.
+        /// The actual value.
         is: f64,
     },
-    /// A letter of an equation that is not usable here.
+    /// A letter that is not valid in an einsum equation.
     #[error("{letter:?} {why}")]
     Label {
         /// The letter.
@@ -104,20 +104,20 @@ pub enum OpError {
         /// What is wrong with it.
         why: &'static str,
     },
-    /// A derivative is asked for, and nobody said what it is.
+    /// The derivative of an operation that defines none.
     #[error("has no derivative")]
     NoDerivative,
-    /// An argument that is not usable here.
+    /// An argument that is not valid here.
     #[error("{0}")]
     Argument(&'static str),
 }
 
-/// Where a node was made.
+/// The place where a node was created.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Place {
-    /// Path of the scope, empty outside of any.
+    /// Path of the scope; empty at the top level.
     pub scope: String,
-    /// The line of the user's program.
+    /// The line in the user's program.
     pub location: &'static Location<'static>,
 }
 
@@ -130,7 +130,7 @@ impl std::fmt::Display for Place {
     }
 }
 
-/// `: [2, 3] x [4]`; nothing of no operands.
+/// Formats operands as `: [2, 3] x [4]`; empty without operands.
 fn listed(operands: &[Meta]) -> String {
     match operands {
         [] => String::new(),
@@ -147,11 +147,11 @@ pub enum GraphError {
     Op {
         /// Name of the operation.
         op: &'static str,
-        /// Its operands.
+        /// The operands.
         operands: Vec<Meta>,
         /// What is wrong with them.
         reason: OpError,
-        /// Where it was made.
+        /// Where the node was created.
         place: Place,
     },
     /// An operand belongs to another graph.
@@ -159,29 +159,29 @@ pub enum GraphError {
     ForeignTensor {
         /// Name of the operation.
         op: &'static str,
-        /// Where it was made.
+        /// Where the node was created.
         place: Place,
     },
-    /// A name means two things.
+    /// A name is declared with two different shapes or types.
     #[error("{name}: declared as {first}, and again as {second}{place}")]
     Redeclared {
         /// Name of the input or path of the variable.
         name: String,
-        /// What it is.
+        /// The first declaration.
         first: Meta,
-        /// What it should also be.
+        /// The conflicting declaration.
         second: Meta,
         /// Where the second declaration was made.
         place: Place,
     },
-    /// A variable has two beginnings.
-    #[error("{name}: begins with {first:?}, and again with {second:?}{place}")]
+    /// A variable is declared with two different initializers.
+    #[error("{name}: initialized with {first:?}, and again with {second:?}{place}")]
     Reinitialized {
         /// Path of the variable.
         name: String,
-        /// How it begins.
+        /// The first initializer.
         first: Init,
-        /// How it should also begin.
+        /// The conflicting initializer.
         second: Init,
         /// Where the second declaration was made.
         place: Place,
@@ -194,29 +194,29 @@ pub enum GraphError {
         /// Where the second assignment was made.
         place: Place,
     },
-    /// Two tensors are watched by one name.
+    /// Two tensors are watched under one name.
     #[error("{name}: another tensor is watched by this name{place}")]
     WatchedTwice {
-        /// The name, with that of its scope.
+        /// The name, including its scope.
         name: String,
-        /// Where the second was named.
+        /// Where the second tensor was watched.
         place: Place,
     },
-    /// Something that is not a variable is assigned.
+    /// The target of an assignment is not a variable.
     #[error("assign: the target is not a variable{place}")]
     NotAVariable {
         /// Where the assignment was made.
         place: Place,
     },
-    /// A derivative is taken of something that is not one float.
-    #[error("grad: of {of}, which is not a single float{place}")]
+    /// The derivative of something that is not a single float.
+    #[error("grad: {of} is not a single float{place}")]
     NotALoss {
-        /// What it was taken of.
+        /// Shape and type of that tensor.
         of: Meta,
-        /// Where it was taken.
+        /// Where the derivative was taken.
         place: Place,
     },
-    /// The graph contradicts itself: a bug in this crate.
+    /// The graph violates one of its invariants: a bug in this crate.
     #[error("node {node} ({op}) breaks an invariant: {what}")]
     Invariant {
         /// The node.

@@ -1,4 +1,4 @@
-//! The errors of each stage, and the one type that gathers them.
+//! The errors of each stage, and the type that unites them.
 
 mod graph;
 mod not_finite;
@@ -12,45 +12,45 @@ use crate::{
 };
 use std::path::PathBuf;
 
-/// Any error of this crate; one variant a stage.
+/// Any error of this crate, one variant per stage.
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// While the graph was built.
+    /// While building the graph.
     #[error(transparent)]
     Graph(#[from] GraphError),
-    /// While a program was made of the graph.
+    /// While compiling a program.
     #[error(transparent)]
     Compile(#[from] CompileError),
-    /// While a program ran, or its results were read.
+    /// While running a program or reading its results.
     #[error(transparent)]
     Run(#[from] RunError),
-    /// While a device was looked for, opened or used.
+    /// While finding, opening or using a device.
     #[error(transparent)]
     Device(#[from] DeviceError),
-    /// While a variable was read or written.
+    /// While reading or writing a variable.
     #[error(transparent)]
     Variable(#[from] VariableError),
-    /// While a file was read or written.
+    /// While reading or writing a file.
     #[error(transparent)]
     File(#[from] FileError),
 }
 
-/// A program could not be made.
+/// A program could not be compiled.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CompileError {
-    /// A tensor is larger than the device can bind.
+    /// A tensor exceeds the largest binding of the device.
     #[error("{tensor} needs {bytes} bytes in one binding, and the device binds at most {limit}")]
     BindingTooLarge {
-        /// Which tensor.
+        /// Description of the tensor.
         tensor: String,
-        /// What it needs.
+        /// The size it needs.
         bytes: u64,
-        /// What the device offers.
+        /// The limit of the device.
         limit: u64,
     },
-    /// The device has no arithmetic in this element type.
+    /// The device does not support this element type.
     #[error("{op}: {device} has no kernels for {dtype}")]
     Unsupported {
         /// Name of the operation.
@@ -60,34 +60,34 @@ pub enum CompileError {
         /// Name of the device.
         device: String,
     },
-    /// An operation of another crate has nothing this device could compute it by.
+    /// A custom operation has neither a kernel for this device nor a definition.
     #[error("{op}{}: without a definition, {device} cannot compute it", place.as_ref().map(Place::to_string).unwrap_or_default())]
     Undefined {
         /// The operations of the step.
         op: String,
         /// Name of the device.
         device: String,
-        /// Where it was made.
+        /// Where the node was created.
         place: Option<Place>,
     },
-    /// No way to compute something gives what it must on this device.
+    /// No kernel of a step passed its verification on this device.
     #[error("{op} of {shape}: no kernel can be trusted on {device}: {failure}")]
     NoTrustedKernel {
         /// The operations of the step.
         op: String,
-        /// Extents of what it computes.
+        /// Shape of the result.
         shape: Shape,
         /// Name of the device.
         device: String,
-        /// What the last one gave, what it should have given, and by how much it may be off.
+        /// What the last kernel returned, what was expected, and the tolerance.
         failure: String,
     },
-    /// A shader was refused: a bug in this crate or in the driver.
+    /// A shader was rejected: a bug in this crate or in the driver.
     #[error("shader {shader} was refused: {message}")]
     Shader {
         /// Name of the shader.
         shader: String,
-        /// What was said.
+        /// The compiler's message.
         message: String,
     },
 }
@@ -105,26 +105,26 @@ pub enum RunError {
     /// An input is given twice.
     #[error("input {0:?} is given twice")]
     RepeatedInput(String),
-    /// An input is not what the program was compiled for.
+    /// An input does not match what the program was compiled for.
     #[error("input {name:?} is {is}, and the program takes {expected}")]
     InputMismatch {
         /// Name of the input.
         name: String,
-        /// What the program takes.
+        /// The shape and type the program expects.
         expected: Meta,
-        /// What was given.
+        /// The shape and type that was given.
         is: Meta,
     },
-    /// An input holds an index that points behind the end of an axis.
+    /// An input holds an index past the end of an axis.
     #[error("input {name:?} holds index {index} at position {position}, for an extent of {extent}")]
     IndexOutOfRange {
         /// Name of the input.
         name: String,
         /// The index.
         index: u32,
-        /// Its row-major position in the input.
+        /// Row-major position of the index in the input.
         position: usize,
-        /// The least extent that it points into.
+        /// The smallest extent it indexes.
         extent: usize,
     },
     /// A value lives on another device.
@@ -133,40 +133,40 @@ pub enum RunError {
         /// Name of the input.
         name: String,
     },
-    /// The reference device has no steps.
+    /// The reference device has no execution plan.
     #[error("the reference device interprets graphs: it has no steps to look at")]
     NotPlanned,
-    /// A value is NaN or infinite, and the program looks for that.
+    /// A value is NaN or infinite, in a program that checks for that.
     #[error(transparent)]
     NotFinite(#[from] NotFinite),
     /// No tensor of this name is watched.
-    #[error("no tensor {name:?} is watched; there are: {known}")]
+    #[error("no tensor {name:?} is watched; watched tensors: {known}")]
     NotWatched {
-        /// The name that was asked for.
+        /// The requested name.
         name: String,
-        /// The names there are.
+        /// The watched names.
         known: String,
     },
     /// There is no such step.
     #[error("step {step} does not exist: the program has {len}")]
     NoStep {
-        /// The step that was asked for.
+        /// The requested step.
         step: usize,
         /// Number of steps.
         len: usize,
     },
-    /// These are not the operands of that step.
+    /// The given operands are not those of the step.
     #[error("these are not the operands of step {step}, {label}")]
     NotItsOperands {
         /// The step.
         step: usize,
-        /// The operations in it.
+        /// The operations in the step.
         label: String,
     },
     /// There is no such output.
     #[error("output {index} does not exist: the program has {len}")]
     NoOutput {
-        /// The index that was asked for.
+        /// The requested index.
         index: usize,
         /// Number of outputs.
         len: usize,
@@ -177,65 +177,65 @@ pub enum RunError {
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DeviceError {
-    /// The text names no device.
-    #[error("{text:?} is no device: expected cpu, reference, gpu or gpu:NAME")]
+    /// The text does not name a device.
+    #[error("{text:?} is not a device: expected cpu, reference, gpu or gpu:NAME")]
     Syntax {
         /// The text.
         text: String,
     },
-    /// No graphics adapter answers.
-    #[error("no graphics adapter answers: install a Vulkan, Metal or DX12 driver, or use the cpu")]
+    /// No graphics adapter was found.
+    #[error("no graphics adapter found: install a Vulkan, Metal or DX12 driver, or use the cpu")]
     NoAdapter,
-    /// No adapter matches a name.
-    #[error("no adapter matches {name:?}; there are: {available}")]
+    /// No adapter matches the requested name.
+    #[error("no adapter matches {name:?}; available: {available}")]
     NoSuchAdapter {
         /// The name.
         name: String,
-        /// Names of those there are.
+        /// Names of the available adapters.
         available: String,
     },
-    /// The adapter lacks something every kernel needs.
-    #[error("{adapter} offers {offered} {limit}, {needed} are needed")]
+    /// The adapter does not meet a requirement of every kernel.
+    #[error("{adapter} offers {offered} {limit}, but {needed} are needed")]
     Limit {
         /// Name of the adapter.
         adapter: String,
-        /// What is missing.
+        /// Name of the limit.
         limit: &'static str,
-        /// How much is needed.
+        /// The required value.
         needed: u64,
-        /// How much there is.
+        /// The value the adapter offers.
         offered: u64,
     },
-    /// The adapter refused to open.
+    /// The adapter could not be opened.
     #[error("{adapter} could not be opened: {message}")]
     Open {
         /// Name of the adapter.
         adapter: String,
-        /// What it said.
+        /// The driver's message.
         message: String,
     },
     /// Memory is exhausted.
-    #[error("out of memory{}", bytes.map(|bytes| format!(" while {bytes} bytes were asked for")).unwrap_or_default())]
+    #[error("out of memory{}", bytes.map(|bytes| format!(" while allocating {bytes} bytes")).unwrap_or_default())]
     OutOfMemory {
-        /// What was asked for, where it is known.
+        /// Size of the failed allocation, if known.
         bytes: Option<u64>,
     },
     /// The device was lost.
     #[error("the device was lost: {message}")]
     Lost {
-        /// What the driver said.
+        /// The driver's message.
         message: String,
     },
-    /// The driver refused a command: a bug in this crate or in the driver.
+    /// The driver rejected a command: a bug in this crate or in the driver.
     #[error("the device reported: {message}")]
     Reported {
-        /// What it said.
+        /// The driver's message.
         message: String,
     },
-    /// The thread pool could not be made.
+    /// The thread pool could not be created.
     #[error("the thread pool could not be made: {message}")]
     Threads {
-        /// What the system said.
+        /// The system's message.
         message: String,
     },
 }
@@ -244,20 +244,20 @@ pub enum DeviceError {
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum VariableError {
-    /// The store has no variable of this path.
+    /// The store has no variable at this path.
     #[error("there is no variable {0:?}")]
     Missing(String),
-    /// The store has another shape or type than is asked for.
+    /// The stored variable has another shape or type than requested.
     #[error("variable {path:?} is {is}, not {expected}")]
     Mismatch {
         /// Path of the variable.
         path: String,
-        /// What the program or the caller expects.
+        /// The shape and type the program or the caller expects.
         expected: Meta,
-        /// What the store has.
+        /// The shape and type in the store.
         is: Meta,
     },
-    /// The number of values is not that of the shape.
+    /// The number of values does not match the shape.
     #[error("{len} values cannot fill {shape}")]
     Length {
         /// Number of values.
@@ -271,20 +271,20 @@ pub enum VariableError {
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum FileError {
-    /// The system refused.
+    /// An I/O error.
     #[error("{path}: {message}", path = path.display())]
     Io {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's message.
         message: String,
     },
-    /// The content is not what it should be.
+    /// The file is malformed.
     #[error("{path}: {message}", path = path.display())]
     Corrupt {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// What is wrong.
+        /// What is wrong with it.
         message: String,
     },
 }

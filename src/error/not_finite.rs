@@ -7,16 +7,16 @@ use crate::dtype::DType;
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub struct NotFinite {
-    /// Number of the step that made it, as `wgrad plan` counts them; nothing for what was there
+    /// Index of the step that computed it, as numbered by `wgrad plan`; `None` for values from
     /// before the run, and on the reference device, which has no steps.
     pub step: Option<usize>,
-    /// The operations of the step, the input, or the variable.
+    /// The operations of the step, or the name of the input or variable.
     pub label: String,
-    /// Where the last of the operations was made.
+    /// Where the last of the operations was created.
     pub place: Option<Place>,
     /// Row-major index of the first such element.
     pub index: usize,
-    /// What it is.
+    /// The value.
     pub value: f64,
 }
 
@@ -35,7 +35,7 @@ impl std::fmt::Display for NotFinite {
 }
 
 impl NotFinite {
-    /// The first among these words, which are of that type.
+    /// Finds the first such value among words of this type.
     pub(crate) fn among(dtype: DType, words: &[u32]) -> Option<(usize, f64)> {
         if !dtype.is_float() {
             return None;
@@ -44,7 +44,7 @@ impl NotFinite {
         Some((index, dtype.from_word(words[index])))
     }
 
-    /// Refuses words that were there before the run.
+    /// Fails on such a value in words that existed before the run.
     pub(crate) fn refuse(
         what: impl std::fmt::Display,
         dtype: DType,

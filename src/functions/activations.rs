@@ -1,4 +1,4 @@
-//! Activations: functions of one element that stand between the layers of a network.
+//! Activation functions.
 
 use super::definition::elementwise;
 use crate::{
@@ -31,7 +31,7 @@ impl<'g> Tensor<'g> {
         self.of_floats("relu6").clip(0.0, 6.0)
     }
 
-    /// `x` above 0, else `slope x`.
+    /// `x` above 0, otherwise `slope x`.
     ///
     /// # Gradient
     ///
@@ -46,7 +46,7 @@ impl<'g> Tensor<'g> {
         x.greater(0.0).select(x, x * constant(x, slope))
     }
 
-    /// `x` above 0, else `slope x`, with a slope for each channel, which is learned.
+    /// `x` above 0, otherwise `slope x`, with a learned slope per channel.
     ///
     /// # Shapes
     ///
@@ -67,7 +67,7 @@ impl<'g> Tensor<'g> {
         x.greater(0.0).select(x, x * slope.reshape(dims))
     }
 
-    /// `x` above 0, else `alpha (e^x - 1)`.
+    /// `x` above 0, otherwise `alpha (e^x - 1)`.
     ///
     /// # Source
     ///
@@ -76,7 +76,7 @@ impl<'g> Tensor<'g> {
     pub fn elu(self, alpha: f64) -> Tensor<'g> {
         let x = self.of_floats("elu");
         let is_positive = x.greater(0.0);
-        // What is not taken must be finite, or its zero cotangent becomes NaN.
+        // The unselected branch must be finite, or its zero cotangent becomes NaN.
         let negative = is_positive.select(0.0, x).expm1();
         is_positive.select(x, negative * constant(x, alpha))
     }
@@ -93,7 +93,7 @@ impl<'g> Tensor<'g> {
         x.elu(alpha) * constant(x, scale)
     }
 
-    /// `x` above 0, else `alpha (e^(x / alpha) - 1)`: smooth whatever `alpha`.
+    /// `x` above 0, otherwise `alpha (e^(x / alpha) - 1)`: smooth for every `alpha`.
     ///
     /// # Source
     ///
@@ -107,7 +107,7 @@ impl<'g> Tensor<'g> {
         is_positive.select(x, negative.expm1() * alpha)
     }
 
-    /// `x Phi(x)`, where `Phi` is the share of a normal distribution below `x`:
+    /// `x Phi(x)`, where `Phi` is the cumulative distribution function of the standard normal:
     /// `x (1 + erf(x / sqrt 2)) / 2`.
     ///
     /// # Source
@@ -119,7 +119,7 @@ impl<'g> Tensor<'g> {
         x * 0.5 * ((x * constant(x, std::f64::consts::FRAC_1_SQRT_2)).erf() + 1.0)
     }
 
-    /// [`gelu`](Self::gelu) by its older approximation:
+    /// Older tanh approximation of [`gelu`](Self::gelu):
     /// `x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) / 2`.
     ///
     /// # Source
@@ -182,7 +182,7 @@ impl<'g> Tensor<'g> {
         x.less_equal(-3.0).select(0.0, inner)
     }
 
-    /// `x` between -1 and 1, and these beyond.
+    /// `x` clipped to -1 and 1.
     ///
     /// # Gradient
     ///
@@ -196,7 +196,7 @@ impl<'g> Tensor<'g> {
         self.of_floats("hard_tanh").clip(-1.0, 1.0)
     }
 
-    /// `ln(1 + e^x)`; `x` itself above 20, where nothing is left to add.
+    /// `ln(1 + e^x)`; `x` itself above 20, where both are equal after rounding.
     ///
     /// # Source
     ///
@@ -206,12 +206,12 @@ impl<'g> Tensor<'g> {
         self.softplus_with(1.0, 20.0)
     }
 
-    /// `ln(1 + e^(beta x)) / beta`, a ReLU with a rounder or sharper bend; `x` itself where `beta x` is
-    /// above `threshold`.
+    /// `ln(1 + e^(beta x)) / beta`, a smooth ReLU whose sharpness is `beta`; `x` itself where
+    /// `beta x` is above `threshold`.
     ///
     /// # Errors
     ///
-    /// [`OpError::Number`](crate::OpError::Number) of a `beta` of 0.
+    /// [`OpError::Number`](crate::OpError::Number) unless `beta` is finite and not 0.
     ///
     /// # Source
     ///
@@ -221,7 +221,7 @@ impl<'g> Tensor<'g> {
         let x = self.of_floats("softplus");
         if beta == 0.0 || !beta.is_finite() {
             let reason =
-                crate::OpError::Number { what: "beta", must: "finite and not 0", is: beta };
+                crate::OpError::Number { what: "beta", must: "finite and nonzero", is: beta };
             return x.graph().refuse("softplus", &[x], reason);
         }
         let scale = constant(x, beta);
@@ -254,7 +254,7 @@ impl<'g> Tensor<'g> {
         x - x.tanh()
     }
 
-    /// `x` brought nearer to 0 by `width`, and 0 within it.
+    /// `x` shrunk toward 0 by `width`, and 0 within `width` of it.
     ///
     /// # Source
     ///
@@ -267,7 +267,7 @@ impl<'g> Tensor<'g> {
         x.greater(width).select(x - width, low)
     }
 
-    /// `x`, and 0 within `width` of it.
+    /// `x`, but 0 within `width` of 0.
     ///
     /// # Source
     ///
@@ -278,7 +278,7 @@ impl<'g> Tensor<'g> {
         x.abs().greater(constant(x, width)).select(x, x.full_like(0.0))
     }
 
-    /// `x` above `threshold`, else `value`.
+    /// `x` above `threshold`, otherwise `value`.
     ///
     /// # Gradient
     ///
@@ -303,12 +303,12 @@ impl<'g> Tensor<'g> {
         -(-self.of_floats("log_sigmoid")).softplus()
     }
 
-    /// The first half of an axis, each element times the sigmoid of that in the second.
+    /// The first half of an axis, times the sigmoid of the second half.
     ///
     /// # Errors
     ///
     /// [`OpError::Axis`](crate::OpError::Axis);
-    /// [`OpError::Indivisible`](crate::OpError::Indivisible) of an odd extent.
+    /// [`OpError::Indivisible`](crate::OpError::Indivisible) for an odd extent.
     ///
     /// # Source
     ///
@@ -326,7 +326,7 @@ impl<'g> Tensor<'g> {
     }
 }
 
-/// The weight of the cube in [`Tensor::gelu_tanh`].
+/// The coefficient of the cube in [`Tensor::gelu_tanh`].
 const GELU_CUBE: f64 = 0.044715;
 
 /// `sqrt(2 / pi)`.
@@ -334,7 +334,7 @@ fn gelu_slope() -> f64 {
     std::f64::consts::FRAC_2_PI.sqrt()
 }
 
-/// Every activation, from its formula.
+/// Samples of every activation, defined by its formula.
 pub(super) fn samples() -> Vec<Sample> {
     fn elu(x: f64, alpha: f64) -> f64 {
         if x > 0.0 { x } else { alpha * x.exp_m1() }
@@ -413,8 +413,8 @@ pub(super) fn samples() -> Vec<Sample> {
     samples
 }
 
-/// On every side of every kink, and near to none.
+/// Points on every side of every kink, and near none.
 const PIECES: &[f64] = &[-4.0, -2.5, -1.2, -0.7, -0.4, -0.1, 0.2, 0.45, 0.8, 1.5, 2.9, 4.0, 6.5];
 
-/// Where exponentials overflow unless somebody takes care.
+/// Points where a naive formula overflows.
 const FAR: &[f64] = &[-200.0, -100.0, -19.0, 19.0, 100.0, 200.0];

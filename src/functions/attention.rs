@@ -1,4 +1,4 @@
-//! Attention: what is looked for chooses among what there is.
+//! Scaled dot-product attention.
 
 use crate::{
     array64::Array64,
@@ -12,7 +12,7 @@ use crate::{
     shape::Meta,
 };
 
-/// What attention is asked for besides queries, keys and values; nothing unless said.
+/// Options of attention; all are off by default.
 ///
 /// ```
 /// use wgrad::{AttentionOptions, DType, Graph};
@@ -29,37 +29,37 @@ use crate::{
 /// ```
 #[derive(Clone, Copy, Debug, Default)]
 pub struct AttentionOptions<'g> {
-    /// Broadcast to `[.., t, s]`: of truth values, where it is false a query does not see a key; of
-    /// floats, it is added to the scores, and negative infinity hides.
+    /// Broadcast to `[.., t, s]`: a boolean mask hides a key from a query where it is false; a
+    /// float mask is added to the scores, and negative infinity hides.
     pub mask: Option<Tensor<'g>>,
-    /// Whether the query at position `i` sees the keys up to position `i` only.
+    /// Whether the query at position `i` sees only the keys up to position `i`.
     pub causal: bool,
-    /// The share of weights that becomes 0, at random and anew in each run; the others are divided
-    /// by what is left, so that their mean stays.
+    /// The share of weights dropped at random, anew in each run; the others are divided by the
+    /// remaining share, which keeps the mean.
     pub dropout: f64,
-    /// What scores are multiplied by, unless by `1 / sqrt d`.
+    /// Factor of the scores, `1 / sqrt d` by default.
     pub scale: Option<f64>,
 }
 
 impl<'g> Tensor<'g> {
     /// `softmax(q k^T / sqrt d) v`: for each query a mean of the values, weighted by how well their
-    /// keys fit. `self` holds the queries.
+    /// keys match. `self` holds the queries.
     ///
     /// # Shapes
     ///
-    /// Queries `[.., t, d]`, keys `[.., s, d]`, values `[.., s, e]`. The result is `[.., t, e]`. Of heads,
-    /// `[.., heads, t, d]`, those of keys and values may be fewer, each of which serves as many heads of
-    /// queries, one after another.
+    /// Queries `[.., t, d]`, keys `[.., s, d]`, values `[.., s, e]`. The result is `[.., t, e]`.
+    /// With heads, `[.., heads, t, d]`, keys and values may have fewer, each of which is shared by
+    /// as many consecutive heads of queries.
     ///
     /// # Numerics
     ///
-    /// The matrix of all scores is not stored, unless vectors are wider than 128 or a mask of floats is
+    /// The matrix of all scores is not stored, unless vectors are wider than 128 or a float mask is
     /// differentiated. A query that sees no key gives NaN, as in PyTorch.
     ///
     /// # Errors
     ///
     /// [`OpError::DType`]; [`OpError::DTypes`]; [`OpError::Extents`]; [`OpError::Broadcast`];
-    /// [`OpError::Number`] of a dropout that is not in `[0, 1)`.
+    /// [`OpError::Number`] for a dropout outside of `[0, 1)`.
     ///
     /// # Source
     ///
@@ -93,13 +93,13 @@ impl<'g> Tensor<'g> {
             op.dropped = Some(Dropped { share: dropout, stream });
             draw = Some(drawn);
         }
-        // A mask has an axis for each of the queries.
+        // A mask gets as many axes as the queries.
         let aligned = mask.map(|mask| {
             let missing = q.rank().saturating_sub(mask.rank());
             let mask = (0..missing).fold(mask, |mask, _| mask.unsqueeze(0));
             if mask.dtype().is_float() { mask.cast(DType::F32) } else { mask }
         });
-        // What there is not, any tensor stands in for.
+        // Any tensor is a placeholder for an unused operand.
         let operands = [q, keys, values, aligned.unwrap_or(q), draw.unwrap_or(q)];
         if op.fits(operands) {
             return q.graph().push(op, &operands);
@@ -110,7 +110,7 @@ impl<'g> Tensor<'g> {
         });
         let weights = op.scores(q, keys, mask).softmax(-1);
         let weights = match draw {
-            // Heads that are broadcast have no numbers of their own to begin with.
+            // Heads that are broadcast have no random numbers of their own.
             Some(_)
                 if weights.rank() != q.rank()
                     || weights.shape().dims()[..outer.len()] != *outer =>
@@ -125,8 +125,8 @@ impl<'g> Tensor<'g> {
         weights.matmul(serving(values, q))
     }
 
-    /// The mask that hides what is behind the end of sequences: `self` holds their lengths, `[n]` in
-    /// u32, and of each the first so many of `keys` keys are seen, by all heads and queries.
+    /// The mask that hides padding at the end of sequences: `self` holds their lengths, `[n]` in
+    /// u32, and all heads and queries see only that many keys, out of `keys`.
     ///
     /// # Shapes
     ///
@@ -134,7 +134,7 @@ impl<'g> Tensor<'g> {
     ///
     /// # Errors
     ///
-    /// [`OpError::DType`] unless of u32; [`OpError::Rank`] of scalars.
+    /// [`OpError::DType`] unless u32; [`OpError::Rank`] for scalars.
     #[track_caller]
     pub fn key_padding(self, keys: usize) -> Tensor<'g> {
         if !self.failed() && self.dtype() != DType::U32 {
@@ -148,8 +148,8 @@ impl<'g> Tensor<'g> {
     }
 }
 
-/// The formula, of heads `[h, t, d]` of queries, `[g, s, d]` of keys and `[g, s, e]` of values; a score
-/// is what `seen` makes of it at head, query and key, if anything.
+/// The formula, for heads `[h, t, d]` of queries, `[g, s, d]` of keys and `[g, s, e]` of values;
+/// `seen` maps a score at head, query and key, and returns `None` if it is hidden.
 fn definition(
     x: &[&Array64],
     scale: Option<f64>,
@@ -170,7 +170,7 @@ fn definition(
     })
 }
 
-/// Attention, from its formula.
+/// Samples of attention, defined by its formula.
 pub(super) fn samples() -> Vec<Sample> {
     let of = |dims: &[usize], dtype| Meta::new(dims, dtype);
     let operands = |heads: [usize; 2], [t, s]: [usize; 2]| {

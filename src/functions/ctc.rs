@@ -1,4 +1,4 @@
-//! Sequences of labels that are shorter than what they label, and not aligned with it.
+//! Connectionist temporal classification: loss of unaligned label sequences.
 
 use crate::{
     array64::Array64,
@@ -9,28 +9,29 @@ use crate::{
     shape::Meta,
 };
 
-/// The logarithm of what is impossible: finite, so that differences of two are a number.
+/// The logarithm of probability 0: finite, so that differences of two are not NaN.
 const NEVER: f64 = -1e30;
 
 impl<'g> Tensor<'g> {
-    /// Connectionist temporal classification: the negative logarithm of the probability that
-    /// `targets` are said, in whatever time, by logarithms of the probabilities of each class at each
-    /// step. A label may be said for several steps, and between labels there may be steps of `blank`;
-    /// between two equal labels there must be one.
+    /// Connectionist temporal classification: the negative log probability of `targets` over all
+    /// alignments, given the log probabilities of each class at each step. A label may span several
+    /// steps, and between labels there may be steps of `blank`; between two equal labels there must
+    /// be one.
     ///
     /// # Shapes
     ///
     /// `self` is `[steps, n, classes]`, normalized by [`log_softmax`](Self::log_softmax); `targets`
-    /// `[n, longest]` in u32, of which the first of `target_lengths`, `[n]`, count; `lengths`, `[n]`, are
-    /// those of the steps. The result is `[n]`.
+    /// `[n, longest]` in u32, of which the first of `target_lengths`, `[n]`, count; `lengths`,
+    /// `[n]`, are the numbers of steps. The result is `[n]`.
     ///
     /// # Numerics
     ///
-    /// Infinite where the steps are too few for the targets. No gradient comes from there.
+    /// Infinite if there are too few steps for the targets; the gradient is then 0.
     ///
     /// # Errors
     ///
-    /// [`OpError::Rank`]; [`OpError::Empty`] of no steps; [`OpError::Target`] where shapes do not fit.
+    /// [`OpError::Rank`]; [`OpError::Empty`] without steps; [`OpError::Target`] if shapes do not
+    /// fit.
     ///
     /// # Source
     ///
@@ -46,7 +47,7 @@ impl<'g> Tensor<'g> {
         self.ctc_or(f64::INFINITY, [targets, lengths, target_lengths], blank)
     }
 
-    /// [`ctc`](Self::ctc), but 0 where the steps are too few for the targets: such an example costs
+    /// [`ctc`](Self::ctc), but 0 if there are too few steps for the targets: such an example costs
     /// nothing instead of spoiling the mean. PyTorch's `zero_infinity`.
     ///
     /// # Source
@@ -89,13 +90,13 @@ impl<'g> Tensor<'g> {
         if rows != n || [lengths, target_lengths].iter().any(|x| x.meta() != per_row) {
             return graph.refuse("ctc", &operands, OpError::Target(per_row.shape));
         }
-        // Blanks before, between and behind the targets.
+        // Blanks before, between and after the targets.
         let blanks = targets.full_like(f64::from(blank));
         let pairs = graph.stack(&[blanks, targets], -1).reshape([n, 2 * longest]);
         let end = graph.full([n, 1], DType::U32, f64::from(blank));
         let said = graph.concat(&[pairs, end], 1);
         let places = 2 * longest + 1;
-        // A blank may be left out between two labels that differ.
+        // A blank may be skipped between two different labels.
         let before = said.pad(&[(0, 0), (2, 0)], f64::from(blank)).slice(1, ..places);
         let skips = said.not_equal(blank).and(said.not_equal(before));
         let odds = x.take_along_axis(said.unsqueeze(0).broadcast_to([steps, n, places]), 2);
@@ -114,14 +115,14 @@ impl<'g> Tensor<'g> {
             paths = lasts.select(next, paths);
         }
         let last = (target_lengths * 2u32).unsqueeze(-1).broadcast_to([n, places]);
-        // The last label, or the blank behind it.
+        // The last label, or the blank after it.
         let ends = place.equal(last).or((place + 1u32).equal(last));
         let likely = ends.select(paths, never).log_sum_exp(1);
         likely.less(NEVER / 2.0).select(impossible, -likely)
     }
 }
 
-/// The sum over all ways to say the targets, each written out.
+/// The sum over all alignments of the targets, enumerated.
 fn definition(x: &[&Array64], blank: usize) -> Array64 {
     let [odds, targets, lengths, target_lengths] = x else { unreachable!("four operands") };
     let [n, classes] = [1, 2].map(|axis| odds.shape().dims()[axis]);
@@ -144,12 +145,12 @@ fn definition(x: &[&Array64], blank: usize) -> Array64 {
     })
 }
 
-/// From the definition.
+/// Samples, with the definition.
 pub(super) fn samples() -> Vec<Sample> {
     let counts = |values: &'static [f64]| crate::ops::contract::Domain::Values(values);
     let ctc = Function::new("ctc", |x| x[0].ctc(x[1], x[2], x[3], 1), |x| definition(x, 1));
     let u32s = |dims: &[usize]| Meta::new(dims, DType::U32);
-    // Two equal labels in two steps cannot be said: there is no blank between them.
+    // Two equal labels do not fit in two steps: there is no blank between them.
     let possible = Function::new(
         "ctc_where_possible",
         |x| x[0].ctc_where_possible(x[1], x[2], x[3], 1),

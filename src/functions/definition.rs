@@ -1,4 +1,4 @@
-//! What functions share: how their definitions are written, and the check of their operands.
+//! Shared code of functions: helpers for their definitions, and a check of their operands.
 
 use crate::{
     array64::Array64, dtype::DType, error::OpError, graph::Tensor, ops::contract::Function,
@@ -6,7 +6,7 @@ use crate::{
 };
 
 impl<'g> Tensor<'g> {
-    /// This tensor, if it is one of floats; else an error in the name of `function`.
+    /// This tensor if it has floats; otherwise an error in the name of `function`.
     #[track_caller]
     pub(super) fn of_floats(self, function: &'static str) -> Tensor<'g> {
         match self.failed() || self.dtype().is_float() {
@@ -25,7 +25,7 @@ pub(super) fn elementwise(
     Function::new(name, move |x| build(x[0]), move |x| x[0].map(x[0].meta.dtype, definition))
 }
 
-/// A function of each row of some matrices, or of vectors beside one.
+/// A function of each row of matrices, or of matrices and vectors.
 pub(super) fn of_rows(
     name: &'static str,
     build: for<'g> fn(&[Tensor<'g>]) -> Tensor<'g>,
@@ -44,19 +44,19 @@ pub(super) fn of_rows(
     })
 }
 
-/// A matrix row by row, each becoming `cols` elements.
+/// Maps a matrix row by row to `cols` elements each.
 pub(super) fn by_rows(x: &Array64, cols: usize, of: impl Fn(&[f64]) -> Vec<f64>) -> Array64 {
     let rows = x.data.chunks(x.shape().dims()[1]).map(of);
     let data: Vec<f64> = rows.flatten().collect();
     Array64 { meta: Meta::new([x.shape().dims()[0], cols], x.meta.dtype), data }
 }
 
-/// Shape and type of a tensor of f32.
+/// Meta of an f32 tensor.
 pub(super) fn f32s(dims: &[usize]) -> Meta {
     Meta::new(dims, DType::F32)
 }
 
-/// Shape and type of a tensor of u32.
+/// Meta of a u32 tensor.
 pub(super) fn u32s(dims: &[usize]) -> Meta {
     Meta::new(dims, DType::U32)
 }

@@ -1,4 +1,4 @@
-//! Sums of products, as an equation names them.
+//! Einstein summation.
 
 use crate::{
     array64::Array64,
@@ -9,7 +9,7 @@ use crate::{
     shape::{Meta, Shape},
 };
 
-/// What an axis is called. Axes of an ellipsis come first, and count from the last of them.
+/// Label of an axis. Axes of an ellipsis sort first, and are counted from the last one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Label {
     Ellipsis(std::cmp::Reverse<usize>),
@@ -23,7 +23,7 @@ struct Equation {
     result: Vec<Label>,
 }
 
-/// A tensor and what its axes are called, no two alike.
+/// A tensor and the labels of its axes, which are distinct.
 #[derive(Clone, Debug)]
 struct Labelled<'g> {
     tensor: Tensor<'g>,
@@ -31,13 +31,13 @@ struct Labelled<'g> {
 }
 
 impl Graph {
-    /// The sum of products that an equation names, as by Einstein: `"bij,bjk->bik"` multiplies
-    /// matrices.
+    /// Einstein summation: `"bij,bjk->bik"` is a batched matrix product.
     ///
-    /// Each axis of an operand has a letter. Axes of one letter run together; a letter that is
-    /// named twice in an operand is its diagonal; what is not named in the result is summed. `...`
-    /// stands for any number of axes, which broadcast. Without `->` the result has the axes of
-    /// `...`, and then those letters that are named once, by the alphabet, capitals first.
+    /// Each axis of an operand has a letter. Axes with the same letter are iterated together; a
+    /// letter that occurs twice in an operand selects its diagonal; letters that are not in the
+    /// result are summed. `...` stands for any number of axes, which broadcast. Without `->` the
+    /// result has the axes of `...`, followed by the letters that occur once, in alphabetical
+    /// order, capitals first.
     ///
     /// ```
     /// use wgrad::{DType, Graph};
@@ -51,18 +51,18 @@ impl Graph {
     ///
     /// # Shapes
     ///
-    /// Extents of one letter are alike, or 1, which broadcasts.
+    /// Extents of one letter are equal, or 1, which broadcasts.
     ///
     /// # Numerics
     ///
-    /// Operands are contracted from the left, by one batched product of matrices each; what only
-    /// one of two has is summed before. Order them so that what is between stays small.
+    /// Operands are contracted from the left, with one batched matrix product each; letters of only
+    /// one of the two are summed before. Order them so that intermediate results stay small.
     ///
     /// # Errors
     ///
     /// [`OpError::Extents`] unless there is a term for each operand and a letter for each axis;
-    /// [`OpError::Label`] of what is no letter, of one with two extents, and of one that the result
-    /// names twice or no operand has; [`OpError::DType`] unless of floats.
+    /// [`OpError::Label`] for a character that is not a letter, for a letter with two extents, and
+    /// for one that the result names twice or no operand has; [`OpError::DType`] for non-floats.
     ///
     /// # Source
     ///
@@ -87,7 +87,7 @@ impl Graph {
         let mut terms = Vec::new();
         for (&tensor, labels) in operands.iter().zip(labels) {
             let Labelled { tensor, labels } = Labelled { tensor, labels }.with_diagonals();
-            // What broadcasts is as if it were not there.
+            // Axes that broadcast are dropped.
             let shape = tensor.shape();
             let named = labels.iter().zip(shape.dims());
             let wide = named.filter(|(label, dim)| extents.of(&[**label]) == [**dim]);
@@ -106,7 +106,7 @@ impl Graph {
 }
 
 impl<'g> Labelled<'g> {
-    /// Axes of one label become one.
+    /// Merges axes with the same label into their diagonal.
     #[track_caller]
     fn with_diagonals(mut self) -> Self {
         while let Some((first, second)) = self.repeated() {
@@ -126,7 +126,7 @@ impl<'g> Labelled<'g> {
         named.find_map(|(axis, &label)| Some((first_of(label).filter(|&at| at < axis)?, axis)))
     }
 
-    /// The sum over what is not among these labels.
+    /// Sums over labels other than these.
     #[track_caller]
     fn summed(self, kept: &[Label]) -> Self {
         let is_kept = |label: &Label| kept.contains(label);
@@ -141,7 +141,7 @@ impl<'g> Labelled<'g> {
         Labelled { tensor: self.tensor.sum(axes.as_slice()), labels }
     }
 
-    /// Its axes in the order of these labels, which are all of its own and perhaps others.
+    /// Permutes the axes to the order of these labels, which include all of its own.
     #[track_caller]
     fn ordered(self, labels: &[Label]) -> Self {
         let place = |label: &Label| self.labels.iter().position(|known| known == label);
@@ -153,7 +153,7 @@ impl<'g> Labelled<'g> {
         Labelled { tensor: self.tensor.transpose(axes), labels }
     }
 
-    /// The sum of products over what both have and nobody else wants.
+    /// Multiplies, and sums over labels that occur only in these two.
     #[track_caller]
     fn contract(self, other: Self, kept: &[Label], extents: &Extents) -> Self {
         let a = self.clone().summed(&[kept, &other.labels].concat());
@@ -175,7 +175,7 @@ impl<'g> Labelled<'g> {
             return Labelled { tensor: a.reshape(open) * b.reshape(apart), labels };
         }
         if rows.is_empty() && columns.is_empty() {
-            // A sum over rows, for which matrices of one row would be a long way round.
+            // A sum over rows, for which products with matrices of one row would be wasteful.
             let order = [batch, inner].concat();
             let product = a.ordered(&order).tensor * b.ordered(&order).tensor;
             return Labelled { tensor: product, labels: order }.summed(&labels);
@@ -189,7 +189,7 @@ impl<'g> Labelled<'g> {
     }
 }
 
-/// What an equation calls the axes of operands of these types.
+/// Parses an equation for operands of these types.
 fn parse(equation: &str, operands: &[Meta]) -> Result<Equation, OpError> {
     let plain: String = equation.chars().filter(|c| !c.is_whitespace()).collect();
     let (terms, result) = match plain.split_once("->") {
@@ -233,26 +233,26 @@ fn parse(equation: &str, operands: &[Meta]) -> Result<Equation, OpError> {
                 return Err(OpError::Label { letter, why: "is named twice in the result" });
             }
             if !all.contains(label) {
-                return Err(OpError::Label { letter, why: "is in the result and in no operand" });
+                return Err(OpError::Label { letter, why: "is in the result but in no operand" });
             }
         }
     }
     Ok(Equation { operands: labels, result })
 }
 
-/// Any number of axes.
+/// Placeholder for any number of axes.
 const ELLIPSIS: &str = "...";
 
-/// The letters of a term.
+/// The letters of a term, without the ellipsis.
 fn letters(term: &str) -> Result<Vec<char>, OpError> {
     let letters: Vec<char> = term.replacen(ELLIPSIS, "", 1).chars().collect();
     match letters.iter().find(|letter| !letter.is_ascii_alphabetic()) {
-        Some(&letter) => Err(OpError::Label { letter, why: "is no letter" }),
+        Some(&letter) => Err(OpError::Label { letter, why: "is not a letter" }),
         None => Ok(letters),
     }
 }
 
-/// The labels of a term whose ellipsis stands for so many axes.
+/// The labels of a term, with an ellipsis of `wide` axes.
 fn named(term: &str, wide: usize) -> Result<Vec<Label>, OpError> {
     letters(term)?;
     let (front, back) = term.split_once(ELLIPSIS).unwrap_or((term, ""));
@@ -293,14 +293,14 @@ impl Extents {
         Ok(Extents(extents))
     }
 
-    /// Those of these labels.
+    /// The extents of these labels.
     fn of(&self, labels: &[Label]) -> Vec<usize> {
         let of = |label| self.0.iter().find(|(known, _)| known == label).map(|(_, extent)| *extent);
         labels.iter().filter_map(of).collect()
     }
 }
 
-/// The formula: over all that the letters run through.
+/// The formula: loops over all letters.
 fn definition(equation: &str, x: &[&Array64]) -> Array64 {
     let (terms, result) = equation.split_once("->").unwrap_or((equation, ""));
     let terms: Vec<Vec<char>> = terms.split(',').map(|term| term.chars().collect()).collect();
@@ -334,9 +334,9 @@ fn definition(equation: &str, x: &[&Array64]) -> Array64 {
     y
 }
 
-/// Equations, from their formula.
+/// Samples of equations, defined by the formula.
 pub(super) fn samples() -> Vec<Sample> {
-    // What is written, and the same without ellipsis, with the axes of the result.
+    // An equation, the same without ellipsis, and the shapes of its operands.
     let of = |equation: &'static str, plain: &'static str, dims: &[&[usize]]| {
         let function = Function::new(
             "einsum",

@@ -1,4 +1,4 @@
-//! Elements by the coordinates of several axes.
+//! Indexing by the coordinates of several axes.
 
 use super::definition::{f32s, u32s};
 use crate::{
@@ -11,13 +11,14 @@ use crate::{
 };
 
 impl<'g> Tensor<'g> {
-    /// What stands at coordinates of the first axes: `y[k.., :] = self[i[k.., 0], i[k.., 1], .., :]`.
+    /// Slices at coordinates of the first axes: `y[k.., :] = self[i[k.., 0], i[k.., 1], .., :]`.
     ///
-    /// Coordinates outside give zeros.
+    /// Coordinates out of range give zeros.
     ///
     /// # Shapes
     ///
-    /// `[a, b, .., ..rest]` and indices `[..k, axes]` in u32 give `[..k, ..rest]`; ONNX's `GatherND`.
+    /// `[a, b, .., ..rest]` and indices `[..k, axes]` in u32 give `[..k, ..rest]`; ONNX's
+    /// `GatherND`.
     ///
     /// # Gradient
     ///
@@ -25,7 +26,7 @@ impl<'g> Tensor<'g> {
     ///
     /// # Errors
     ///
-    /// [`OpError::Rank`] where there are more coordinates than axes; [`OpError::DType`] unless they
+    /// [`OpError::Rank`] if there are more coordinates than axes; [`OpError::DType`] unless they
     /// are u32.
     ///
     /// # Source
@@ -42,16 +43,17 @@ impl<'g> Tensor<'g> {
         self.reshape([&[extent], &shape.dims()[axes..]].concat()).index_select(flat, 0)
     }
 
-    /// This tensor with updates added at coordinates of the first axes; those outside are left out.
+    /// This tensor plus updates at coordinates of the first axes; those out of range are ignored.
     ///
     /// # Shapes
     ///
-    /// As of [`gather_nd`](Self::gather_nd), whose result the updates are like; ONNX's `ScatterND` with
-    /// addition.
+    /// As for [`gather_nd`](Self::gather_nd), with updates of the shape of its result; ONNX's
+    /// `ScatterND` with addition.
     ///
     /// # Errors
     ///
-    /// As of [`gather_nd`](Self::gather_nd); [`OpError::Target`] where the updates have another shape.
+    /// As for [`gather_nd`](Self::gather_nd); [`OpError::Target`] if the updates have another
+    /// shape.
     ///
     /// # Source
     ///
@@ -72,8 +74,8 @@ impl<'g> Tensor<'g> {
         self + updates.scatter_add(flat, 0, extent).reshape(shape)
     }
 
-    /// Row-major places over the first axes, the one past the end where a coordinate is outside; and
-    /// how many places there are.
+    /// Row-major indices over the first axes, one past the end if a coordinate is out of range; and
+    /// the number of positions.
     #[track_caller]
     fn places(self, indices: Tensor<'g>, axes: usize) -> (Tensor<'g>, usize) {
         let shape = self.shape();
@@ -90,7 +92,7 @@ impl<'g> Tensor<'g> {
     }
 }
 
-/// How many axes the indices have coordinates of.
+/// Number of axes that the indices address.
 fn coordinates(x: Tensor<'_>, indices: Tensor<'_>) -> Result<usize, OpError> {
     if indices.dtype() != DType::U32 {
         return Err(OpError::DType(indices.dtype()));
@@ -101,7 +103,7 @@ fn coordinates(x: Tensor<'_>, indices: Tensor<'_>) -> Result<usize, OpError> {
     if axes > x.rank() { Err(OpError::Rank { least: axes }) } else { Ok(axes) }
 }
 
-/// From the formulas.
+/// Samples, defined by the formulas.
 pub(super) fn samples() -> Vec<Sample> {
     let take = Function::new(
         "take_along_axis",

@@ -1,4 +1,4 @@
-//! Elements elsewhere, repeated, or replaced.
+//! Moving, repeating and replacing elements.
 
 use crate::{
     array64::Array64,
@@ -9,17 +9,17 @@ use crate::{
     shape::{AxisError, Meta, resolve_axis},
 };
 
-/// Which side of a diagonal stays.
+/// Which side of a diagonal is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Triangle {
-    /// The diagonal and what is left of it.
+    /// The diagonal and the elements to its left.
     Lower,
-    /// The diagonal and what is right of it.
+    /// The diagonal and the elements to its right.
     Upper,
 }
 
 impl<'g> Tensor<'g> {
-    /// Extents with that of an axis replaced; nothing where there is no such axis.
+    /// The extents with that of one axis replaced; `None` if there is no such axis.
     fn with_extents(self, axis: i32, extents: &[usize]) -> Option<Vec<usize>> {
         let shape = self.shape();
         let axis = resolve_axis(axis, shape.rank()).ok()?;
@@ -32,8 +32,8 @@ impl<'g> Tensor<'g> {
         self.graph().refuse(function, &[self], reason)
     }
 
-    /// A truth value for each class, as 0 and 1 in f32: 1 where the label is that class; all 0 where
-    /// it is none.
+    /// One-hot encoding in f32: 1 at the class of the label, 0 elsewhere; all 0 if the label
+    /// is not a class.
     ///
     /// # Shapes
     ///
@@ -49,7 +49,7 @@ impl<'g> Tensor<'g> {
         self.unsqueeze(-1).equal(class).cast(DType::F32)
     }
 
-    /// Elements moved by `shift` along an axis; those that leave it come in at the other end.
+    /// Shifts elements by `shift` along an axis, wrapping around at the ends.
     ///
     /// # Source
     ///
@@ -67,7 +67,7 @@ impl<'g> Tensor<'g> {
         }
     }
 
-    /// The whole `times` after one another along an axis.
+    /// Repeats the whole tensor `times` along an axis.
     ///
     /// # Source
     ///
@@ -77,7 +77,7 @@ impl<'g> Tensor<'g> {
         self.repeated("tile", times, axis, |extent| [times, extent], |axis| axis)
     }
 
-    /// Each element `times` after one another along an axis.
+    /// Repeats each element `times` along an axis.
     ///
     /// # Source
     ///
@@ -106,8 +106,8 @@ impl<'g> Tensor<'g> {
         self.unsqueeze(new(at as i32)).broadcast_to(wide).reshape(flat)
     }
 
-    /// One triangle of the matrices in the last two axes, and 0 elsewhere. The diagonal is the main
-    /// one, or so many to the right of it.
+    /// One triangle of the matrices in the last two axes, and 0 elsewhere. `diagonal` is an offset
+    /// to the right of the main diagonal.
     ///
     /// # Source
     ///
@@ -126,7 +126,7 @@ impl<'g> Tensor<'g> {
         stays.select(self, self.full_like(0.0))
     }
 
-    /// `value` where the mask is true, which is broadcast to this shape.
+    /// Replaces elements by `value` where the mask is true, which is broadcast to this shape.
     ///
     /// # Source
     ///
@@ -150,12 +150,12 @@ impl<'g> Tensor<'g> {
         self.diagonal_at(0)
     }
 
-    /// The diagonal so many to the right of the main one, or to the left of it.
+    /// The diagonal at `offset` to the right of the main one, or to its left if negative.
     ///
     /// # Shapes
     ///
-    /// `[.., m, n]`; the result has the elements `[.., i, i + offset]`, and none where the offset leads
-    /// out of the matrices.
+    /// `[.., m, n]`; the result has the elements `[.., i, i + offset]`, and none if the offset is
+    /// outside of the matrices.
     ///
     /// # Source
     ///
@@ -185,7 +185,7 @@ impl<'g> Tensor<'g> {
         self.diagonal().sum(-1)
     }
 
-    /// `y[i, j] = a[i] b[j]` of two vectors.
+    /// Outer product of two vectors, `y[i, j] = a[i] b[j]`.
     ///
     /// # Source
     ///
@@ -199,13 +199,13 @@ impl<'g> Tensor<'g> {
         self.unsqueeze(1) * other.unsqueeze(0)
     }
 
-    /// Channels become pixels: `[n, c r r, h, w]` to `[n, c, h r, w r]`, as PyTorch's
+    /// Moves channels to pixels: `[n, c r r, h, w]` to `[n, c, h r, w r]`, as PyTorch's
     /// `PixelShuffle`.
     ///
     /// # Errors
     ///
-    /// [`OpError::Argument`] unless there are four axes; [`OpError::Number`] of an `r` that no image
-    /// has pixels for; [`OpError::Indivisible`].
+    /// [`OpError::Argument`] unless there are four axes; [`OpError::Number`] for an `r` larger than
+    /// any image, or 0; [`OpError::Indivisible`].
     #[track_caller]
     pub fn depth_to_space(self, r: usize) -> Tensor<'g> {
         let shape = self.shape();
@@ -225,12 +225,12 @@ impl<'g> Tensor<'g> {
         parts.reshape([n, c, h * r, w * r])
     }
 
-    /// Pixels become channels: the inverse of [`depth_to_space`](Self::depth_to_space).
+    /// Moves pixels to channels: the inverse of [`depth_to_space`](Self::depth_to_space).
     ///
     /// # Errors
     ///
-    /// [`OpError::Argument`] unless there are four axes; [`OpError::Number`] of an `r` that no image
-    /// has pixels for; [`OpError::Indivisible`].
+    /// [`OpError::Argument`] unless there are four axes; [`OpError::Number`] for an `r` larger than
+    /// any image, or 0; [`OpError::Indivisible`].
     ///
     /// # Source
     ///
@@ -255,7 +255,7 @@ impl<'g> Tensor<'g> {
         parts.reshape([n, c * r * r, h, w])
     }
 
-    /// Padding along an axis by what lies there, mirrored at its ends, which are not repeated.
+    /// Pads an axis by reflection at its end elements, which are not repeated.
     ///
     /// # Errors
     ///
@@ -268,7 +268,7 @@ impl<'g> Tensor<'g> {
     pub fn pad_reflect(self, axis: i32, (low, high): (usize, usize)) -> Tensor<'g> {
         let extent = self.dim(axis);
         if low.max(high) >= extent.max(1) && low.max(high) > 0 {
-            let reason = OpError::Argument("is padded by more than there is to mirror");
+            let reason = OpError::Argument("the padding exceeds the elements to reflect");
             return self.graph().refuse("pad_reflect", &[self], reason);
         }
         let last = extent as i32 - 1;
@@ -276,11 +276,11 @@ impl<'g> Tensor<'g> {
         self.index_select((-((-at + last).abs()) + last).cast(DType::U32), axis)
     }
 
-    /// Padding along an axis by the elements at its ends.
+    /// Pads an axis by repeating the elements at its ends.
     ///
     /// # Errors
     ///
-    /// [`OpError::Empty`] of an axis without elements.
+    /// [`OpError::Empty`] for an axis without elements.
     ///
     /// # Source
     ///
@@ -295,14 +295,14 @@ impl<'g> Tensor<'g> {
         self.index_select(at.maximum(0).minimum(extent as i32 - 1).cast(DType::U32), axis)
     }
 
-    /// Coordinates of a padded axis, counted from its first element.
+    /// Coordinates of a padded axis, relative to the first element before padding.
     #[track_caller]
     fn positions(self, extent: usize, (low, high): (usize, usize)) -> Tensor<'g> {
         self.graph().iota([low.saturating_add(extent).saturating_add(high)], 0, DType::I32)
             - low as i32
     }
 
-    /// Consecutive pieces of these extents along an axis.
+    /// Splits an axis into consecutive pieces of these extents.
     ///
     /// # Errors
     ///
@@ -325,7 +325,7 @@ impl<'g> Tensor<'g> {
     }
 }
 
-/// Pixels along a side of a block: so few that products of extents do not overflow.
+/// Checks the block size: small enough that products of extents do not overflow.
 fn check_block(r: usize) -> Result<(), OpError> {
     match r {
         1..=32_768 => Ok(()),
@@ -333,10 +333,10 @@ fn check_block(r: usize) -> Result<(), OpError> {
     }
 }
 
-/// Where an element of the result comes from; a constant where from nowhere.
+/// Maps a coordinate of the result to its source; `None` for a constant.
 type Source = fn(&[usize]) -> Option<Vec<usize>>;
 
-/// A function of one tensor that moves its elements, or puts 0 there.
+/// A function of one tensor that moves its elements, or inserts 0.
 fn moving(
     name: &'static str,
     dims: &'static [usize],
@@ -354,7 +354,7 @@ fn moving(
     )
 }
 
-/// Every function, by where its elements come from.
+/// Samples of every function, defined by where its elements come from.
 pub(super) fn samples() -> Vec<Sample> {
     let moves = |dims: &[usize], function: Function| {
         Sample::new(function, [f32s(dims)]).bound(Bound::Exact, "moves elements")

@@ -1,4 +1,4 @@
-//! Losses of each element or row, to be averaged or added up.
+//! Losses per element or row, to be averaged or summed.
 
 use super::definition::of_rows;
 use crate::{
@@ -26,8 +26,8 @@ impl<'g> Tensor<'g> {
         (self.of_floats("absolute_error") - target).abs()
     }
 
-    /// Half the squared error as long as that is below `delta`, and `delta (error - delta / 2)` of
-    /// what is farther off.
+    /// Half the squared error up to an absolute error of `delta`, and `delta (|error| - delta / 2)`
+    /// beyond.
     ///
     /// # Source
     ///
@@ -40,7 +40,7 @@ impl<'g> Tensor<'g> {
         size.less(delta).select(error * error * 0.5, far)
     }
 
-    /// [`huber`](Self::huber) divided by `beta`: the absolute error, rounded off below `beta`.
+    /// [`huber`](Self::huber) divided by `beta`: the absolute error, smoothed below `beta`.
     ///
     /// # Source
     ///
@@ -52,13 +52,13 @@ impl<'g> Tensor<'g> {
         size.less(beta).select(error * error * 0.5 / beta, size - beta * 0.5)
     }
 
-    /// `-target ln p - (1 - target) ln(1 - p)` of these logits, `p` being their sigmoid; targets lie
-    /// between 0 and 1.
+    /// Binary cross-entropy of logits: `-target ln p - (1 - target) ln(1 - p)` with `p` their
+    /// sigmoid; targets lie between 0 and 1.
     ///
     /// # Numerics
     ///
-    /// Small losses keep their digits, on both sides: `target softplus(-x) + (1 - target) softplus(x)`
-    /// subtracts nothing alike, nor does its gradient.
+    /// Small losses keep their digits on both sides:
+    /// `target softplus(-x) + (1 - target) softplus(x)` has no cancellation, nor does its gradient.
     ///
     /// # Source
     ///
@@ -69,8 +69,8 @@ impl<'g> Tensor<'g> {
         target * (-x).softplus() + (1.0 - target) * x.softplus()
     }
 
-    /// [`binary_cross_entropy`](Self::binary_cross_entropy_with_logits), in which what is missed costs `weight`
-    /// times as much: `-weight target ln p - (1 - target) ln(1 - p)`.
+    /// [`binary_cross_entropy`](Self::binary_cross_entropy_with_logits) with positives weighted by
+    /// `weight`: `-weight target ln p - (1 - target) ln(1 - p)`.
     ///
     /// # Shapes
     ///
@@ -89,7 +89,8 @@ impl<'g> Tensor<'g> {
         weight * target * (-x).softplus() + (1.0 - target) * x.softplus()
     }
 
-    /// `target (ln target - x)` of logarithms of probabilities; 0 where the target is.
+    /// Divergence of log probabilities from `target`: `target (ln target - x)`; 0 where the target
+    /// is 0.
     ///
     /// # Source
     ///
@@ -97,12 +98,12 @@ impl<'g> Tensor<'g> {
     #[track_caller]
     pub fn kl_divergence(self, target: Tensor<'g>) -> Tensor<'g> {
         let x = self.of_floats("kl_divergence");
-        // What is not taken must be finite, or its zero cotangent becomes NaN.
+        // The unselected branch must be finite, or its zero cotangent becomes NaN.
         let log = target.less_equal(0.0).select(1.0, target).log();
         target * (log - x)
     }
 
-    /// `e^target (target - x)`: the divergence where targets are logarithms of probabilities as well.
+    /// `e^target (target - x)`: the divergence if targets are log probabilities as well.
     ///
     /// # Source
     ///
@@ -122,11 +123,11 @@ impl<'g> Tensor<'g> {
         (-(self.of_floats("hinge") * target) + 1.0).relu()
     }
 
-    /// Minus the logarithm of the probability of each row's label.
+    /// The negative log probability of each row's label.
     ///
     /// # Shapes
     ///
-    /// Logarithms `[.., classes]` in floats, labels `[..]` in u32; the result is `[..]`.
+    /// Log probabilities `[.., classes]` in floats, labels `[..]` in u32; the result is `[..]`.
     ///
     /// # Source
     ///
@@ -137,7 +138,7 @@ impl<'g> Tensor<'g> {
         -x.take_along_axis(labels.unsqueeze(-1), -1).squeeze(-1)
     }
 
-    /// `-sum_c target[c] ln softmax(x)[c]` of each row: targets are probabilities of classes.
+    /// `-sum_c target[c] ln softmax(x)[c]` for each row, with class probabilities as targets.
     ///
     /// # Shapes
     ///
@@ -152,29 +153,29 @@ impl<'g> Tensor<'g> {
         -(x.log_softmax(-1) * target).sum(-1)
     }
 
-    /// The cosine of the angle between vectors along an axis: `x y / (max(|x|, eps) max(|y|, eps))`,
+    /// Cosine similarity of vectors along an axis: `x y / (max(|x|, eps) max(|y|, eps))`,
     /// with `eps` of 1e-8.
     ///
     /// # Source
     ///
-    /// PyTorch's, which holds each of the two lengths above `eps`.
+    /// PyTorch's, which clamps each of the two norms to `eps`.
     #[track_caller]
     pub fn cosine_similarity(self, other: Tensor<'g>, axis: i32) -> Tensor<'g> {
         let x = self.of_floats("cosine_similarity");
         (x * other).sum(axis) / (x.length_of_some(axis) * other.length_of_some(axis))
     }
 
-    /// The length of vectors along an axis, but 1e-8 where it is less.
+    /// The norm of vectors along an axis, at least 1e-8.
     #[track_caller]
     fn length_of_some(self, axis: i32) -> Tensor<'g> {
         let squares = (self * self).sum(axis);
-        // The root of 0 has no derivative.
+        // The root has no finite derivative at 0.
         let is_none = squares.less_equal(1e-16);
         is_none.select(constant(squares, 1e-8), is_none.select(1.0, squares).sqrt())
     }
 
-    /// How far vectors along the last axis are from what is wanted of them: `1 - cos` where `target`
-    /// is 1, they being alike; `max(0, cos - margin)` where it is -1.
+    /// Cosine embedding loss of vectors along the last axis: `1 - cos` where `target` is 1, for
+    /// similar ones; `max(0, cos - margin)` where it is -1.
     ///
     /// # Shapes
     ///
@@ -208,12 +209,12 @@ impl<'g> Tensor<'g> {
         target.greater(0.0).select(1.0 - cosine, apart)
     }
 
-    /// `max(0, |x - near| - |x - far| + margin)`, of vectors along the last axis; lengths are those
-    /// of differences to whose components 1e-6 is added.
+    /// Triplet loss `max(0, |x - near| - |x - far| + margin)` of vectors along the last axis; 1e-6
+    /// is added to each component of the differences before taking norms.
     ///
     /// # Source
     ///
-    /// Balntas et al. 2016, and what PyTorch adds.
+    /// Balntas et al. 2016; the 1e-6 is PyTorch's.
     #[track_caller]
     pub fn triplet_margin(self, near: Tensor<'g>, far: Tensor<'g>, margin: f64) -> Tensor<'g> {
         let x = self.of_floats("triplet_margin");
@@ -221,7 +222,7 @@ impl<'g> Tensor<'g> {
         (nearer + constant(nearer, margin)).relu()
     }
 
-    /// The length of a difference along the last axis, which is nowhere 0.
+    /// The norm of a difference along the last axis, which is 0 nowhere.
     #[track_caller]
     fn distance(self, other: Tensor<'g>) -> Tensor<'g> {
         let difference = self - other;
@@ -230,7 +231,7 @@ impl<'g> Tensor<'g> {
     }
 }
 
-/// A loss of pairs of elements.
+/// A function of pairs of elements.
 fn of_pairs(
     name: &'static str,
     build: for<'g> fn(Tensor<'g>, Tensor<'g>) -> Tensor<'g>,
@@ -247,7 +248,7 @@ fn length(x: impl Iterator<Item = f64>) -> f64 {
     x.map(|x| x * x).sum::<f64>().sqrt()
 }
 
-/// Every loss, from its formula.
+/// Samples of every loss, defined by its formula.
 pub(super) fn samples() -> Vec<Sample> {
     let few = (Bound::Abs(4e-6), "a few operations on numbers below 4");
     let matrix = |dims: &[usize]| Meta::new(dims, DType::F32);
@@ -257,7 +258,7 @@ pub(super) fn samples() -> Vec<Sample> {
             .operand(1, target)
             .bound(few.0, few.1)
     };
-    // Multiples of 0.03 and then some: differences keep away from 0, 0.5 and 1.
+    // Not multiples of 0.03: differences keep away from 0, 0.5 and 1.
     let off = || Domain::Values(&[0.221, -0.379, 0.011, 0.341, -0.199]);
     let shares = || Domain::Range(0.05, 0.95);
     let rows = |function: Function, count: usize| {
@@ -298,7 +299,7 @@ pub(super) fn samples() -> Vec<Sample> {
             of_pairs("kl_divergence", |x, t| x.kl_divergence(t), |x, t| t * (t.ln() - x)),
             shares(),
         ),
-        // Where the loss is next to nothing it has all its digits.
+        // Losses close to 0, which must keep all their digits.
         Sample::new(bce.clone(), [matrix(&[8]), matrix(&[8])])
             .operand(0, Domain::Values(&[15.0, -15.0, 40.0, -40.0, 15.0, -15.0, 0.0, 2.0]))
             .operand(1, Domain::Values(&[1.0, 0.0, 1.0, 0.0, 0.0, 1.0, 0.5, 0.25]))

@@ -1,4 +1,4 @@
-//! Elementary functions, and statistics and running products along axes.
+//! Elementary functions, statistics, and cumulative products.
 
 use super::definition::{by_rows, elementwise, f32s, of_rows};
 use crate::{
@@ -32,7 +32,7 @@ impl<'g> Tensor<'g> {
             false => x.sum(axes.as_slice()),
         };
         if self.dtype() == DType::F16 {
-            // The sum may be no half where the mean is.
+            // The sum may overflow f16 even if the mean does not.
             return (sum(self.cast(DType::F32)) / count).cast(DType::F16);
         }
         sum(self) / count
@@ -42,19 +42,19 @@ impl<'g> Tensor<'g> {
     ///
     /// # Errors
     ///
-    /// [`OpError::Axis`]; [`OpError::DType`] unless of floats.
+    /// [`OpError::Axis`]; [`OpError::DType`] for non-floats.
     #[track_caller]
     pub fn mean(self, axes: impl Axes) -> Tensor<'g> {
         self.mean_of(axes, false)
     }
 
-    /// As [`Tensor::mean`], the axes being kept with extent 1.
+    /// Like [`Tensor::mean`], but keeps the axes with extent 1.
     #[track_caller]
     pub fn mean_keepdims(self, axes: impl Axes) -> Tensor<'g> {
         self.mean_of(axes, true)
     }
 
-    /// `e^x - 1`, without loss where `x` is small.
+    /// `e^x - 1`, accurate for small `x`.
     ///
     /// # Source
     ///
@@ -63,13 +63,13 @@ impl<'g> Tensor<'g> {
     pub fn expm1(self) -> Tensor<'g> {
         let x = self.of_floats("expm1");
         let is_small = x.abs().less(0.5);
-        // With t = tanh(x / 2) it is 2 t / (1 - t), which subtracts nothing alike. What is not taken
-        // must be finite, or its zero cotangent becomes NaN.
+        // With t = tanh(x / 2) it is 2 t / (1 - t), which has no cancellation. The unselected
+        // branch must be finite, or its zero cotangent becomes NaN.
         let t = (is_small.select(x, x.full_like(0.0)) * 0.5).tanh();
         is_small.select(t * 2.0 / (1.0 - t), x.exp() - 1.0)
     }
 
-    /// `x` between `low` and `high`, and they themselves beyond.
+    /// `x` clipped to the range from `low` to `high`.
     ///
     /// # Gradient
     ///
@@ -85,13 +85,13 @@ impl<'g> Tensor<'g> {
         x.less_equal(low).select(low, x.greater_equal(high).select(high, x))
     }
 
-    /// Whether each float is infinite, as truth values.
+    /// Whether each float is infinite, as booleans.
     #[track_caller]
     pub fn is_inf(self) -> Tensor<'g> {
         self.of_floats("is_inf").abs().equal(f64::INFINITY)
     }
 
-    /// Whether each float is a number and not infinite, as truth values.
+    /// Whether each float is finite, as booleans.
     #[track_caller]
     pub fn is_finite(self) -> Tensor<'g> {
         self.of_floats("is_finite").abs().less(f64::INFINITY)
@@ -114,13 +114,13 @@ impl<'g> Tensor<'g> {
             Err(reason) => return x.graph().refuse("log_sum_exp", &[x], reason),
         };
         let max = x.amax_keepdims(axes.as_slice()).detach();
-        // Nothing can be subtracted from an infinity.
+        // An infinity cannot be subtracted.
         let max = max.is_inf().select(0.0, max);
         ((x - max).exp().sum_keepdims(axes.as_slice()).log() + max).squeeze(axes.as_slice())
     }
 
-    /// The mean squared distance from the mean along axes; the sum is divided by `correction` less
-    /// than the number of elements: 0 for what is all there is, 1 (Bessel) for a sample of it.
+    /// Variance along axes; the sum of squares is divided by the number of elements minus
+    /// `correction`: 0 for a whole population, 1 (Bessel) for a sample of it.
     ///
     /// # Errors
     ///
@@ -150,11 +150,11 @@ impl<'g> Tensor<'g> {
     ///
     /// # Errors
     ///
-    /// As of it.
+    /// As for [`variance`](Self::variance).
     ///
     /// # Gradient
     ///
-    /// Infinite where all elements are alike.
+    /// Infinite if all elements are equal.
     ///
     /// # Source
     ///
@@ -164,7 +164,7 @@ impl<'g> Tensor<'g> {
         self.variance(axes, correction).sqrt()
     }
 
-    /// The length of vectors along axes, `sqrt(sum x^2)`.
+    /// L2 norm along axes, `sqrt(sum x^2)`.
     ///
     /// # Gradient
     ///
@@ -181,7 +181,7 @@ impl<'g> Tensor<'g> {
         is_none.select(0.0, is_none.select(1.0, squares).sqrt())
     }
 
-    /// The sum of magnitudes along axes, `sum |x|`.
+    /// L1 norm along axes, `sum |x|`.
     ///
     /// # Gradient
     ///
@@ -195,7 +195,7 @@ impl<'g> Tensor<'g> {
         self.of_floats("norm_l1").abs().sum(axes)
     }
 
-    /// The largest magnitude along axes, `max |x|`; NaN if any is.
+    /// Maximum norm along axes, `max |x|`; NaN if any element is.
     ///
     /// # Errors
     ///
@@ -203,7 +203,7 @@ impl<'g> Tensor<'g> {
     ///
     /// # Gradient
     ///
-    /// Of the largest, its sign; those that are alike share it equally.
+    /// The sign of the largest element; shared equally at ties.
     ///
     /// # Source
     ///
@@ -213,12 +213,11 @@ impl<'g> Tensor<'g> {
         self.of_floats("norm_max").abs().amax(axes)
     }
 
-    /// The root of order `p` of the sum of the powers of magnitudes along axes,
-    /// `(sum |x|^p)^(1 / p)`; the largest magnitude where `p` is infinite.
+    /// Norm of order `p` along axes, `(sum |x|^p)^(1 / p)`; the maximum norm if `p` is infinite.
     ///
     /// # Gradient
     ///
-    /// 0 by elements that are 0, and where all are; else `x |x|^(p - 2) / y^(p - 1)`.
+    /// 0 for elements that are 0, and if all are; otherwise `x |x|^(p - 2) / y^(p - 1)`.
     ///
     /// # Errors
     ///
@@ -238,10 +237,10 @@ impl<'g> Tensor<'g> {
             return x.norm_max(axes);
         }
         if p == 2.0 {
-            // Whose second derivative is not 0 where an element is.
+            // Its second derivative is not 0 where an element is.
             return x.norm(axes);
         }
-        // Powers and roots of 0 need not have a derivative, and what is not taken must be finite.
+        // Powers and roots of 0 may have no derivative, and the unselected branch must be finite.
         let power = |x: Tensor<'g>, p: f64| {
             let is_none = x.less_equal(0.0);
             is_none.select(0.0, is_none.select(1.0, x).pow(constant(x, p)))
@@ -249,20 +248,20 @@ impl<'g> Tensor<'g> {
         power(power(x.abs(), p).sum(axes), 1.0 / p)
     }
 
-    /// Running products along an axis: `y[i] = product of self[j] over j <= i`.
+    /// Cumulative product along an axis: `y[i] = product of self[j] over j <= i`.
     ///
     /// # Numerics
     ///
-    /// From products of 2, 4, 8, .. neighbors: where those overflow, so does what they are in, even
-    /// beside a factor that makes up for it. Integers wrap.
+    /// Built from products of 2, 4, 8, .. neighbors: if one of those overflows, so does every
+    /// result that includes it, even if another factor would compensate. Integers wrap.
     ///
     /// # Gradient
     ///
-    /// No division is in it: it is right beside zeros.
+    /// Computed without division, so it is correct next to zeros.
     ///
     /// # Errors
     ///
-    /// [`OpError::Axis`]; [`OpError::DType`] of truth values.
+    /// [`OpError::Axis`]; [`OpError::DType`] for booleans.
     ///
     /// # Source
     ///
@@ -281,7 +280,8 @@ impl<'g> Tensor<'g> {
         let mut y = self;
         let mut reach = 1;
         while reach < extent {
-            // Each has the product of as many elements up to it, and takes that of those before them.
+            // Each element has the product of `reach` elements up to it; multiply by that of those
+            // before.
             let mut pads = vec![(0, 0); self.rank()];
             pads[axis].0 = reach;
             y = y * y.slice(axis as i32, ..extent - reach).pad(&pads, 1.0);
@@ -291,7 +291,7 @@ impl<'g> Tensor<'g> {
     }
 }
 
-/// A truth value for each element.
+/// A boolean function of each element.
 fn truth(
     name: &'static str,
     build: for<'g> fn(Tensor<'g>) -> Tensor<'g>,
@@ -301,7 +301,7 @@ fn truth(
     Function::new(name, move |x| build(x[0]), definition)
 }
 
-/// The sum of squared distances from the mean.
+/// The sum of squared deviations from the mean.
 fn spread(x: &[f64]) -> f64 {
     let mean = x.iter().sum::<f64>() / x.len() as f64;
     x.iter().map(|x| (x - mean).powi(2)).sum()
@@ -316,7 +316,7 @@ const INF: f64 = f64::INFINITY;
 const NAN: f64 = f64::NAN;
 const ENDS: &[f64] = &[NAN, -INF, INF, 0.0, -NAN, 3.4e38, -1e-30];
 
-/// Along each axis, with zeros, with rows of one and none, and of integers.
+/// Samples along each axis, with zeros, with rows of one element and none, and of integers.
 fn running_products() -> Vec<Sample> {
     let of = |dims: &[usize], axis: usize, dtype| {
         let function = Function::new(
@@ -353,7 +353,7 @@ fn running_products() -> Vec<Sample> {
     ]
 }
 
-/// Every function, from its formula.
+/// Samples of every function, defined by its formula.
 pub(super) fn samples() -> Vec<Sample> {
     let of = |dims: &[usize]| Meta::new(dims, DType::F32);
     let expm1 = elementwise("expm1", |x| x.expm1(), f64::exp_m1);
@@ -427,7 +427,7 @@ pub(super) fn samples() -> Vec<Sample> {
         .operand(0, Domain::Values(&[0.2, -0.5, 1.1, -0.9, 0.7]))
         .bound(Bound::Ulp(40), "powers within 4 units, and the square of their sum"),
         rows(norm_max.clone()).operand(0, Domain::Distinct),
-        // Ties of opposite signs, zeros alone, NaN, and infinity.
+        // Ties of opposite signs, only zeros, NaN, and infinity.
         Sample::new(norm_max.clone(), [of(&[2, 3])])
             .operand(0, Domain::Values(&[2.0, -2.0, 1.0, 0.0, -0.0, 0.0]))
             .convention(0, [0.5, -0.5, 0.0, 0.0, 0.0, 0.0])

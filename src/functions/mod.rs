@@ -1,7 +1,7 @@
-//! Functions of tensors that are written in operations.
+//! Functions of tensors that are composed of operations.
 //!
-//! They have no kernel: their derivatives, and how devices compute them, follow from what they are
-//! written in. Each has a definition from its formula beside it, and samples like an operation.
+//! They have no kernels: their derivatives and device implementations follow from the operations.
+//! Each has a separate definition from its formula, and samples like an operation.
 
 mod activations;
 mod attention;

@@ -1,4 +1,4 @@
-//! Normalization with scales and shifts, by groups of channels.
+//! Normalization layers as functions: with scale and shift, or by groups of channels.
 
 use super::definition::{by_rows, f32s};
 use crate::{
@@ -20,8 +20,8 @@ impl<'g> Tensor<'g> {
     /// # Errors
     ///
     /// [`OpError::Target`] unless `scale` and `shift` have the shape of the last axes;
-    /// [`OpError::DTypes`]; [`OpError::DType`] unless of floats; [`OpError::Number`] where `eps`
-    /// is negative or no number.
+    /// [`OpError::DTypes`]; [`OpError::DType`] for non-floats; [`OpError::Number`] if `eps`
+    /// is negative or NaN.
     ///
     /// # Source
     ///
@@ -56,8 +56,9 @@ impl<'g> Tensor<'g> {
         }
     }
 
-    /// Group normalization without scale and shift: the channels of each row are divided into
-    /// `groups`, each of which gets mean 0 and variance 1 over its channels and all that follows.
+    /// Group normalization without scale and shift: the channels of each example are divided into
+    /// `groups`, each of which is normalized to mean 0 and variance 1 over its channels and the
+    /// axes after them.
     ///
     /// # Shapes
     ///
@@ -65,7 +66,7 @@ impl<'g> Tensor<'g> {
     ///
     /// # Errors
     ///
-    /// [`OpError::Rank`]; [`OpError::Indivisible`] unless the groups are even; otherwise as for
+    /// [`OpError::Rank`]; [`OpError::Indivisible`] unless the groups are equal; otherwise as for
     /// [`Tensor::normalize`].
     ///
     /// # Source
@@ -104,9 +105,9 @@ fn trailing(x: Tensor<'_>, scales: &[Tensor<'_>]) -> Result<Vec<i32>, OpError> {
     Ok((outer as i32..x.shape.rank() as i32).collect())
 }
 
-/// What they are tested on.
+/// Test samples.
 pub(super) fn samples() -> Vec<Sample> {
-    // As constants of a graph are rounded.
+    // Rounded like a constant of a graph.
     const EPS: f64 = 1e-5f32 as f64;
     fn normal(row: &[f64]) -> Vec<f64> {
         let n = row.len() as f64;

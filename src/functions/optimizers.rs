@@ -1,8 +1,8 @@
-//! Steps of optimizers: what becomes of a parameter and its moments.
+//! Optimizer steps: updates of parameters and moments.
 //!
-//! An update is a map over elements, which the scheduler fuses with those of all other parameters
-//! into one step. The result has the type of what is updated; the arithmetic is in f32, so that
-//! parameters of f16 may have moments of f32.
+//! An update is an elementwise function, which the scheduler fuses with those of all other
+//! parameters into one step. The result has the type of the updated tensor; the arithmetic is in
+//! f32, so that f16 parameters may have f32 moments.
 
 use crate::{
     array64::Array64,
@@ -33,7 +33,7 @@ impl<'g> Tensor<'g> {
         updated("sgd", &[self, direction], &[lr], |x, scalars| x[0] - x[1] * scalars[0])
     }
 
-    /// This parameter after a step of Adam, from its moments after theirs.
+    /// This parameter after a step of Adam, given the updated moments.
     ///
     /// `self - lr (m / (1 - beta1^t)) / (sqrt(v / (1 - beta2^t)) + eps)`; `lr` and `t`, counted
     /// from 1, are scalars.
@@ -52,7 +52,7 @@ impl<'g> Tensor<'g> {
     ) -> Tensor<'g> {
         updated("adam", &[self, first, second], &[lr, t], |x, scalars| {
             let (&[p, m, v], &[lr, t]) = (x, scalars) else { unreachable!("as many as above") };
-            // 1 - beta^t; the logarithm is a number, so that no power is taken on the device.
+            // 1 - beta^t; the logarithm is a constant, so that the device does not compute a power.
             let correction = |beta: f64| -> Tensor<'g> { 1.0 - (t * beta.ln()).exp() };
             let step = lr / correction(beta1);
             let scale: Tensor<'g> = correction(beta2).sqrt();
@@ -62,7 +62,7 @@ impl<'g> Tensor<'g> {
     }
 }
 
-/// What `rule` makes of tensors of one shape, the first of which is updated, and of some scalars.
+/// Applies `rule` to tensors of one shape, the first of which is updated, and to some scalars.
 #[track_caller]
 fn updated<'g>(
     name: &'static str,
@@ -90,7 +90,7 @@ fn updated<'g>(
     rule(&wide(tensors), &wide(scalars)).cast(tensors[0].dtype())
 }
 
-/// By the formula, for each element; scalars repeat.
+/// The definition, element by element; scalars repeat.
 fn elementwise(
     name: &'static str,
     build: impl for<'g> Fn(&[Tensor<'g>]) -> Tensor<'g> + Send + Sync + 'static,
@@ -103,7 +103,7 @@ fn elementwise(
     })
 }
 
-/// What they are tested on.
+/// Test samples.
 pub(super) fn samples() -> Vec<Sample> {
     // Constants of a graph are rounded.
     let f = |x: f64| f64::from(x as f32);

@@ -1,4 +1,4 @@
-//! Pooling to a given extent.
+//! Adaptive pooling.
 
 use super::definition::f32s;
 use crate::{
@@ -12,7 +12,7 @@ use crate::{
     },
 };
 
-/// How the windows of an axis are pooled.
+/// The reduction of each window.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Pooling {
     Max,
@@ -32,8 +32,8 @@ impl<'g> Tensor<'g> {
     /// # Errors
     ///
     /// [`OpError::Extents`] unless there is a number for each spatial axis; [`OpError::Number`]
-    /// where one is 0; [`OpError::Empty`] along an axis without elements; [`OpError::DType`]
-    /// unless of floats.
+    /// if one is 0; [`OpError::Empty`] along an axis without elements; [`OpError::DType`]
+    /// for non-floats.
     ///
     /// # Source
     ///
@@ -43,7 +43,7 @@ impl<'g> Tensor<'g> {
         self.adaptive_pool(Pooling::Avg, outputs)
     }
 
-    /// The largest of each of `outputs[axis]` bins along every spatial axis; the bins are those
+    /// The maximum of each of `outputs[axis]` bins along every spatial axis; the bins are those
     /// of [`Tensor::adaptive_avg_pool`].
     ///
     /// # Gradient
@@ -82,7 +82,7 @@ impl<'g> Tensor<'g> {
         }
         let spatial = &shape.dims()[2..];
         if pooling == Pooling::Avg && outputs.iter().all(|&output| output == 1) {
-            // A reduction shares large planes out; a window has one invocation.
+            // A reduction parallelizes over large planes; a window has one invocation.
             let axes: Vec<i32> = (2..2 + outputs.len() as i32).collect();
             return self.mean_keepdims(axes.as_slice());
         }
@@ -90,8 +90,8 @@ impl<'g> Tensor<'g> {
             let sides = spatial.iter().zip(outputs).map(|(cells, output)| cells / output);
             return self.pool(pooling, &sides.map(Window::new).collect::<Vec<_>>());
         }
-        // Both maximum and mean of a box are those along one axis after another. The last one
-        // comes first, so that of equal maxima the first in row-major order stays.
+        // The maximum or mean of a box can be computed one axis after another. The last axis
+        // comes first, so that the first of equal maxima in row-major order is chosen.
         let axes = outputs.iter().enumerate().rev();
         axes.fold(self, |x, (axis, &output)| x.adaptive_pool_along(pooling, 2 + axis, output))
     }
@@ -104,8 +104,8 @@ impl<'g> Tensor<'g> {
         }
     }
 
-    /// Along one axis. The pattern of bins repeats after `period` of them, so that every
-    /// `period`-th one is a window of the same extent at an even distance.
+    /// Pools along one axis. The pattern of bins repeats after `period` of them, so every
+    /// `period`-th one is a window of the same extent at a constant distance.
     #[track_caller]
     fn adaptive_pool_along(self, pooling: Pooling, axis: usize, output: usize) -> Tensor<'g> {
         let shape = self.shape();
@@ -128,9 +128,9 @@ impl<'g> Tensor<'g> {
     }
 }
 
-/// First element of bin `i` of `output`, and the one behind its last.
+/// First element of bin `i` of `output`, and one past its last.
 fn bin(i: usize, cells: usize, output: usize) -> [usize; 2] {
-    // A product of two extents may pass what 32 bits hold, where that is all there is.
+    // A product of two extents may overflow a 32-bit usize.
     let [i, cells, output] = [i as u64, cells as u64, output as u64];
     [i * cells / output, ((i + 1) * cells).div_ceil(output)].map(|cell| cell as usize)
 }
@@ -139,7 +139,7 @@ fn greatest_common_divisor(a: usize, b: usize) -> usize {
     if b == 0 { a } else { greatest_common_divisor(b, a % b) }
 }
 
-/// What they are tested on.
+/// Test samples.
 pub(super) fn samples() -> Vec<Sample> {
     let bins = |x: &Array64, of: fn(&[f64]) -> f64| {
         Array64::from_fn(f32s(&[2, 3, 2, 3]), |c| {

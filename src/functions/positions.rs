@@ -1,4 +1,4 @@
-//! Vectors turned by their position in a sequence.
+//! Rotary position embeddings.
 
 use crate::{
     array64::Array64,
@@ -13,9 +13,9 @@ use crate::{
 };
 
 impl<'g> Tensor<'g> {
-    /// Rotary positions: the pair of elements `i` and `i + d / 2` is turned by the angle
-    /// `p base^(-2 i / d)`, where `p` is the position, so that the product of two vectors depends on
-    /// how far they are apart.
+    /// Rotary position embedding: rotates the pair of elements `i` and `i + d / 2` by the angle
+    /// `p base^(-2 i / d)`, where `p` is the position, so that the product of two vectors depends
+    /// on their distance.
     ///
     /// # Shapes
     ///
@@ -36,8 +36,8 @@ impl<'g> Tensor<'g> {
         }
     }
 
-    /// [`rotary`](Self::rotary) of a sequence that begins at position `first`, as what follows a part
-    /// that was computed before does.
+    /// [`rotary`](Self::rotary) for a sequence that starts at position `first`, such as the
+    /// continuation of one computed before.
     ///
     /// # Shapes
     ///
@@ -45,12 +45,12 @@ impl<'g> Tensor<'g> {
     ///
     /// # Source
     ///
-    /// As of [`rotary`](Self::rotary).
+    /// As for [`rotary`](Self::rotary).
     #[track_caller]
     pub fn rotary_from(self, base: f64, first: Tensor<'g>) -> Tensor<'g> {
         let x = self.of_floats("rotary");
         if !first.failed() && first.meta() != Meta::new([], DType::U32) {
-            let reason = OpError::Argument("the first position is one u32");
+            let reason = OpError::Argument("the first position must be a single u32");
             return x.graph().refuse("rotary", &[x, first], reason);
         }
         match x.angles_from(base, first.cast(DType::F32)) {
@@ -59,7 +59,7 @@ impl<'g> Tensor<'g> {
         }
     }
 
-    /// Pairs of elements turned by angles `[t, d / 2]`.
+    /// Rotates pairs of elements by angles `[t, d / 2]`.
     #[track_caller]
     fn turned(self, angles: Tensor<'g>) -> Tensor<'g> {
         let (sin, cos) = (angles.sin(), angles.cos());
@@ -94,7 +94,7 @@ impl<'g> Tensor<'g> {
     }
 }
 
-/// From the formula.
+/// Samples, defined by the formula.
 pub(super) fn samples() -> Vec<Sample> {
     fn turned(x: &Array64, first: f64) -> Array64 {
         let d = x.shape().dims()[2];

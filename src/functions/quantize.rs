@@ -1,4 +1,4 @@
-//! Numbers as bytes: quantized, packed, and back.
+//! Quantization: scales, dequantization, and packing of bytes.
 
 use crate::{
     array64::Array64,
@@ -9,28 +9,28 @@ use crate::{
     shape::Meta,
 };
 
-/// The largest magnitude of a byte: the same on both sides of 0.
+/// The largest magnitude of a byte: symmetric around 0.
 const MAX_BYTE: f64 = 127.0;
 
 impl<'g> Tensor<'g> {
-    /// The scale by which the largest magnitude along axes becomes 127, these axes kept with extent 1;
-    /// 1 where all is 0.
+    /// The scale that maps the largest magnitude along axes to 127, with these axes kept with
+    /// extent 1; 1 if all elements are 0.
     #[track_caller]
     pub fn quantization_scale(self, axes: impl crate::Axes) -> Tensor<'g> {
         let most = self.of_floats("quantization_scale").abs().amax_keepdims(axes) / MAX_BYTE;
         most.equal(0.0).select(1.0, most)
     }
 
-    /// Floats again, of integers that are multiples of a scale: `x scale`. The scale is broadcast: one
-    /// for all, or one for each channel.
+    /// Dequantizes integers that are multiples of a scale: `x scale`. The scale is broadcast: one
+    /// in total, or one per channel.
     ///
     /// # Gradient
     ///
-    /// Of the scale; none of integers.
+    /// W.r.t. the scale; none w.r.t. the integers.
     ///
     /// # Errors
     ///
-    /// [`OpError::DType`] unless of i32 and of floats; [`OpError::Broadcast`].
+    /// [`OpError::DType`] unless i32 and floats; [`OpError::Broadcast`].
     #[track_caller]
     pub fn dequantize(self, scale: Tensor<'g>) -> Tensor<'g> {
         if !self.failed() && self.dtype() != DType::I32 {
@@ -41,8 +41,8 @@ impl<'g> Tensor<'g> {
         self.cast(scale.dtype()) * scale
     }
 
-    /// Integers from -128 to 127 as bytes, four a word along the last axis, the first in the lowest
-    /// bits; the axis is filled up with zeros. Of larger numbers the lowest eight bits remain.
+    /// Packs integers from -128 to 127 as bytes, four per word along the last axis, the first in
+    /// the lowest bits; the axis is padded with zeros. Larger numbers keep their lowest eight bits.
     ///
     /// # Shapes
     ///
@@ -50,7 +50,7 @@ impl<'g> Tensor<'g> {
     ///
     /// # Errors
     ///
-    /// [`OpError::DType`] unless of i32; [`OpError::Rank`].
+    /// [`OpError::DType`] unless i32; [`OpError::Rank`].
     #[track_caller]
     pub fn pack_i8(self) -> Tensor<'g> {
         if !self.failed() && self.dtype() != DType::I32 {
@@ -65,7 +65,7 @@ impl<'g> Tensor<'g> {
         pads[outer.len()] = (0, k.next_multiple_of(4) - k);
         let words = k.div_ceil(4);
         let padded = self.pad(&pads, 0.0);
-        // A conversion would make 0 of what is negative.
+        // A conversion would turn negative numbers into 0.
         let bytes = padded.and(padded.full_like(255.0)).cast(DType::U32);
         let bytes = bytes.reshape([outer, &[words, 4]].concat());
         let mut word: Option<Tensor> = None;
@@ -76,7 +76,7 @@ impl<'g> Tensor<'g> {
         word.unwrap_or(self)
     }
 
-    /// The bytes that [`pack_i8`](Self::pack_i8) packed.
+    /// Unpacks the bytes packed by [`pack_i8`](Tensor::pack_i8).
     ///
     /// # Shapes
     ///
@@ -84,8 +84,8 @@ impl<'g> Tensor<'g> {
     ///
     /// # Errors
     ///
-    /// [`OpError::DType`] unless of u32; [`OpError::Rank`]; [`OpError::Extents`] unless `k` bytes take so
-    /// many words.
+    /// [`OpError::DType`] unless u32; [`OpError::Rank`]; [`OpError::Extents`] unless `k` bytes take
+    /// that many words.
     #[track_caller]
     pub fn unpack_i8(self, k: usize) -> Tensor<'g> {
         if !self.failed() && self.dtype() != DType::U32 {
@@ -103,7 +103,7 @@ impl<'g> Tensor<'g> {
         let mut bytes = Vec::with_capacity(4);
         for place in 0..4u32 {
             let byte = (self >> (8 * place)).and(self.full_like(255.0)).cast(DType::I32);
-            // The highest bit counts -128.
+            // The highest bit stands for -128.
             bytes.push(byte.xor(byte.full_like(128.0)) - 128);
         }
         let all = self.graph().stack(&bytes, -1).reshape([outer, &[4 * words]].concat());
@@ -111,20 +111,20 @@ impl<'g> Tensor<'g> {
     }
 }
 
-/// From the formulas.
+/// Samples, defined by the formulas.
 pub(super) fn samples() -> Vec<Sample> {
     let dequantize = Function::new(
         "dequantize",
         |x| x[0].dequantize(x[1]),
         |x| {
             Array64::from_fn(Meta::new([4, 3, 5], DType::F32), |c| {
-                // A scale for all, or one for each channel of an axis that is not the last.
+                // One scale for all, or one per channel of an axis that is not the last.
                 let channel = if x[1].data.len() == 1 { 0 } else { c[1] };
                 x[0].at(&c) * x[1].data[channel]
             })
         },
     );
-    // One scale for each channel of the axis in the middle.
+    // One scale per channel of the middle axis.
     let by_channel = Function::new(
         "dequantize",
         |x| {

@@ -1,4 +1,4 @@
-//! Random choices, from random bits.
+//! Random sampling.
 
 use super::{
     definition::{f32s, u32s},
@@ -12,12 +12,13 @@ use crate::{
 };
 
 impl<'g> Tensor<'g> {
-    /// For each of these probabilities whether it comes true, as truth values, new at each run:
-    /// always of 1, never of 0. A cast makes them 0 and 1.
+    /// Bernoulli trials with these probabilities, as booleans, new in each run: always true for
+    /// 1, never for 0. A cast converts them to 0 and 1.
     ///
     /// # Numerics
     ///
-    /// Probabilities count in steps of 2^-24; the same outcomes on every device. Never of NaN.
+    /// Probabilities have a resolution of 2^-24; the same outcomes on every device. Never true for
+    /// NaN.
     ///
     /// # Gradient
     ///
@@ -34,12 +35,12 @@ impl<'g> Tensor<'g> {
 }
 
 impl Graph {
-    /// The numbers from 0 to below `n` in random order, as u32, new at each run.
+    /// A random permutation of the numbers from 0 to below `n`, as u32, new in each run.
     ///
     /// # Numerics
     ///
-    /// Sorted by random keys of 32 bits. Of two that drew the same key the smaller number comes
-    /// first, which of 10,000 numbers happens to one pair in 86 runs.
+    /// Sorted by random 32-bit keys. If two keys are equal, the smaller number comes first; with
+    /// 10,000 numbers this happens to one pair in 86 runs.
     ///
     /// # Source
     ///
@@ -50,9 +51,9 @@ impl Graph {
     }
 }
 
-/// What they are tested on.
+/// Test samples.
 pub(super) fn samples() -> Vec<Sample> {
-    // What is drawn differs from run to run; what is drawn of zeros and ones does not.
+    // Draws differ from run to run, except for probabilities 0 and 1.
     let bernoulli = Function::new(
         "bernoulli",
         |x| x[0].bernoulli().cast(DType::F32),
@@ -103,7 +104,7 @@ mod tests {
         let (first, second) = (draw()?, draw()?);
         assert_ne!(first, second);
         for mut drawn in [first, second] {
-            // Independent of the place: the correlation has a standard error of 0.014.
+            // Independent of the position: the correlation has a standard error of 0.014.
             let off = (n - 1) as f64 / 2.0;
             let places = drawn.iter().enumerate();
             let sum: f64 = places.map(|(k, x)| (k as f64 - off) * (x - off)).sum();

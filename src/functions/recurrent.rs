@@ -1,4 +1,4 @@
-//! The gates of recurrent networks, and what their steps give, from the formulas.
+//! Gates and cells of recurrent networks, defined by their formulas.
 
 use crate::{
     array64::Array64,
@@ -10,7 +10,7 @@ use crate::{
 };
 
 impl<'g> Tensor<'g> {
-    /// Equal parts along the last axis, each as long as that of `state`.
+    /// Splits the last axis into equal parts, each as long as that of `state`.
     #[track_caller]
     pub(crate) fn gates<const N: usize>(
         self,
@@ -35,10 +35,10 @@ fn sigmoid(x: f64) -> f64 {
     1.0 / (1.0 + (-x).exp())
 }
 
-/// The cells, from their formulas.
+/// Samples of the cells, defined by their formulas.
 pub(super) fn samples() -> Vec<Sample> {
     let of = |dims: &[usize]| Meta::new(dims, DType::F32);
-    // Hidden state and cell one after the other.
+    // Hidden state and cell concatenated.
     let lstm = Function::new(
         "lstm_cell",
         |x| x[0].graph().concat(&x[0].lstm_cell(x[1]), 1),

@@ -1,5 +1,5 @@
-//! What generators of pictures need: filtered resampling, convolutions with a style, and how much the
-//! pictures of a batch differ.
+//! Building blocks of image generators: filtered resampling, modulated convolutions, and minibatch
+//! standard deviation.
 
 use crate::{
     DType,
@@ -14,13 +14,13 @@ use crate::{
     shape::Meta,
 };
 
-/// Added to what is divided by, as in StyleGAN2.
+/// Added to denominators, as in StyleGAN2.
 const EPS: f64 = 1e-8;
 
 impl<'g> Tensor<'g> {
-    /// Puts `up - 1` zeros behind each element of the last two axes, pads them (or cuts them, where
+    /// Inserts `up - 1` zeros after each element of the last two axes, pads them (or crops them, if
     /// the padding is negative), convolves with a filter, and takes each `down`-th element: the
-    /// resampling of StyleGAN2, `upfirdn2d`. Its filter is mirrored, as in signal processing.
+    /// resampling of StyleGAN2, `upfirdn2d`. The filter is flipped, as in signal processing.
     ///
     /// # Shapes
     ///
@@ -29,8 +29,8 @@ impl<'g> Tensor<'g> {
     ///
     /// # Errors
     ///
-    /// [`OpError::Rank`]; [`OpError::Number`] where `up` or `down` is 0; [`OpError::TooLarge`];
-    /// [`OpError::Window`] where the filter does not fit.
+    /// [`OpError::Rank`]; [`OpError::Number`] if `up` or `down` is 0; [`OpError::TooLarge`];
+    /// [`OpError::Window`] if the filter does not fit.
     ///
     /// # Source
     ///
@@ -63,11 +63,11 @@ impl<'g> Tensor<'g> {
         y.reshape([n, channels, y.dim(2), y.dim(3)])
     }
 
-    /// A convolution whose weight has a style for each example: its input channels are scaled by the
-    /// style, and with `demodulate` its output channels so that their weights have length 1.
+    /// Convolution with a separately modulated weight for each example: its input channels are
+    /// scaled by the style, and with `demodulate` its output channels are scaled to L2 norm 1.
     ///
-    /// `y = d (w * (s x))`, `d = 1 / sqrt(sum (w s)^2 + 1e-8)`, which is what a weight for each
-    /// example gives, without making it.
+    /// `y = d (w * (s x))`, `d = 1 / sqrt(sum (w s)^2 + 1e-8)`, which equals a convolution with a
+    /// weight per example, without computing that weight.
     ///
     /// # Shapes
     ///
@@ -92,12 +92,12 @@ impl<'g> Tensor<'g> {
         self.modulated(weight, styles, demodulate, |x| x.convolution(weight, geometry))
     }
 
-    /// [`modulated_convolution`](Self::modulated_convolution) that spreads each element over a window,
-    /// as generators do between two sizes of pictures: `y = d (w *^T (s x))`.
+    /// Transposed variant of [`modulated_convolution`](Self::modulated_convolution), which
+    /// generators use between two image sizes: `y = d (w *^T (s x))`.
     ///
     /// # Shapes
     ///
-    /// As there; the weight stays `[outputs, inputs, ..window]`.
+    /// As there; the weight is still `[outputs, inputs, ..window]`.
     ///
     /// # Errors
     ///
@@ -121,7 +121,7 @@ impl<'g> Tensor<'g> {
         })
     }
 
-    /// What is convolved between styles of inputs and lengths of outputs.
+    /// Scales the inputs by the styles, applies `convolved`, and demodulates the outputs.
     #[track_caller]
     fn modulated(
         self,
@@ -153,12 +153,12 @@ impl<'g> Tensor<'g> {
         y / length.reshape([&[x.dim(0), weight.dim(0)], &ones[..]].concat())
     }
 
-    /// One more channel, which says how much the pictures of a group differ: the standard deviation
-    /// of each element over the group, averaged over all elements.
+    /// Appends a channel with the minibatch standard deviation: the standard deviation of each
+    /// element over the group, averaged over all elements.
     ///
     /// # Shapes
     ///
-    /// `[n, channels, h, w]` to `[n, channels + 1, h, w]`; picture `i` is in group `i % (n / group)`.
+    /// `[n, channels, h, w]` to `[n, channels + 1, h, w]`; image `i` is in group `i % (n / group)`.
     ///
     /// # Errors
     ///
@@ -175,7 +175,7 @@ impl<'g> Tensor<'g> {
             return x.graph().refuse("minibatch_deviation", &[x], reason);
         };
         if group == 0 || !n.is_multiple_of(group) {
-            let reason = OpError::Indivisible { what: "pictures", number: n, by: group };
+            let reason = OpError::Indivisible { what: "images", number: n, by: group };
             return x.graph().refuse("minibatch_deviation", &[x], reason);
         }
         let variance = x.reshape([group, n / group, channels, h, w]).variance(0, 0);
@@ -185,7 +185,7 @@ impl<'g> Tensor<'g> {
     }
 }
 
-/// Pictures, channels, and the height and width that zeros between the elements give.
+/// Number of images and channels, and height and width after upsampling with zeros.
 fn spread(
     x: Tensor<'_>,
     filter: Tensor<'_>,
@@ -212,7 +212,7 @@ fn f32s(dims: &[usize]) -> Meta {
     Meta::new(dims, DType::F32)
 }
 
-/// From the formulas.
+/// Samples, defined by the formulas.
 pub(super) fn samples() -> Vec<Sample> {
     let resampled = |up: usize, down: usize, padding: [(i32, i32); 2], dims: [usize; 2]| {
         Function::new(
@@ -222,7 +222,7 @@ pub(super) fn samples() -> Vec<Sample> {
                 let [x, filter] = x else { unreachable!("a picture and a filter") };
                 let ([h, w], [fh, fw]) =
                     ([2, 3].map(|k| x.shape().dims()[k]), [0, 1].map(|k| filter.shape().dims()[k]));
-                // What stands at a place of the spread and padded picture.
+                // Element of the upsampled and padded image.
                 let at = |c: &[usize], row: i64, column: i64| {
                     let (row, column) =
                         (row - i64::from(padding[0].0), column - i64::from(padding[1].0));
@@ -322,7 +322,7 @@ pub(super) fn samples() -> Vec<Sample> {
                 let (first, mut total) = (c[0] % (n / 2), 0.0);
                 for k in 0..channels * h * w {
                     let of = |picture: usize| x[0].data[picture * channels * h * w + k];
-                    // Of two numbers: half their distance.
+                    // The deviation of two numbers is half their distance.
                     let half = (of(first) - of(first + n / 2)) / 2.0;
                     total += (half * half + EPS).sqrt();
                 }

@@ -1,4 +1,4 @@
-//! Pictures of another size, and pictures seen through a grid of places.
+//! Resizing images, and sampling them at the points of a grid.
 
 use crate::{
     array64::Array64,
@@ -9,50 +9,50 @@ use crate::{
     shape::Meta,
 };
 
-/// What stands between elements.
+/// How to interpolate between elements.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Interpolation {
     /// Element `floor(i n / m)`, PyTorch's `nearest`.
     Nearest,
-    /// The element whose middle is nearest, PyTorch's `nearest-exact`.
+    /// The element whose center is nearest, PyTorch's `nearest-exact`.
     NearestMiddle,
-    /// A line between two.
+    /// Linear interpolation of two elements.
     Linear(CoordinateTransform),
-    /// A cubic through four, of Keys with `a = -0.75`.
+    /// Cubic interpolation of four elements, Keys with `a = -0.75`.
     Cubic(CoordinateTransform),
 }
 
-/// Where elements stand.
+/// Positions of the elements.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum CoordinateTransform {
-    /// In the middle of cells that fill the axis: `(i + 1/2) n / m - 1/2`.
+    /// Centers of cells that fill the axis: `(i + 1/2) n / m - 1/2`.
     HalfPixel,
-    /// From end to end: the first and the last elements keep their places.
+    /// From end to end: the first and the last elements keep their positions.
     AlignCorners,
 }
 
-/// What is seen beyond the edge of a picture.
+/// Values outside of an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum PaddingMode {
-    /// Nothing: zeros.
+    /// Zeros.
     Zeros,
-    /// What is at the edge.
+    /// The nearest element at the border.
     Edge,
-    /// The picture mirrored at its edge, again and again: at the middles of the outermost elements
+    /// The image reflected at its borders, repeatedly: at the centers of the outermost elements
     /// with [`CoordinateTransform::AlignCorners`], and otherwise at their outer edges.
     Mirror,
 }
 
-/// Elements and their weights along an axis: `[outputs]` each.
+/// Indices of elements and their weights along an axis: `[outputs]` each.
 type Tap<'g> = (Tensor<'g>, Option<Tensor<'g>>);
 
 impl<'g> Tensor<'g> {
-    /// The last axes with other extents, by interpolation along one after the other.
+    /// Resizes the last axes by interpolation along one after the other.
     ///
     /// # Errors
     ///
-    /// [`OpError::Rank`] where there are more sizes than axes; [`OpError::Empty`] where something
-    /// shall come of nothing; [`OpError::TooLarge`].
+    /// [`OpError::Rank`] if there are more sizes than axes; [`OpError::Empty`] if a nonempty axis
+    /// would come from an empty one; [`OpError::TooLarge`].
     ///
     /// # Source
     ///
@@ -69,7 +69,7 @@ impl<'g> Tensor<'g> {
         let mut y = x;
         for (axis, &size) in (outer..).zip(sizes) {
             let extent = y.dim(axis as i32);
-            // Places are integers over the double of an extent.
+            // Positions are integers over twice an extent.
             let most =
                 extent.max(1).checked_mul(2).and_then(|n| n.checked_mul(size.checked_add(1)?));
             if most.is_none_or(|most| i32::try_from(most).is_err()) {
@@ -102,22 +102,24 @@ impl<'g> Tensor<'g> {
         sum.unwrap_or(self)
     }
 
-    /// What is seen of pictures at the places of a grid, by lines between the four elements around.
-    /// Places are from -1, left and above, to 1: the middles of the outermost elements with
+    /// Samples images at the points of a grid, by bilinear interpolation.
+    ///
+    /// Coordinates range from -1, left and top, to 1: the centers of the outermost elements with
     /// [`CoordinateTransform::AlignCorners`], and otherwise their outer edges.
     ///
     /// # Shapes
     ///
-    /// Pictures `[n, channels, h, w]`, a grid `[n, rows, columns, 2]` of places `(x, y)`; the result is
-    /// `[n, channels, rows, columns]`.
+    /// Images `[n, channels, h, w]`, a grid `[n, rows, columns, 2]` of points `(x, y)`; the result
+    /// is `[n, channels, rows, columns]`.
     ///
     /// # Gradient
     ///
-    /// By the pictures and by the grid.
+    /// W.r.t. the images and the grid.
     ///
     /// # Errors
     ///
-    /// [`OpError::Rank`]; [`OpError::Target`]; [`OpError::Empty`] of pictures without elements.
+    /// [`OpError::Rank`]; [`OpError::Argument`]; [`OpError::Extents`]; [`OpError::DTypes`];
+    /// [`OpError::Empty`] for images without elements.
     ///
     /// # Source
     ///
@@ -158,12 +160,12 @@ impl<'g> Tensor<'g> {
         sum.unwrap_or(flat).reshape([n, channels, rows, columns])
     }
 
-    /// [`grid_sample`](Self::grid_sample) of the element that is nearest to each place; of two, the
+    /// [`grid_sample`](Self::grid_sample) of the element nearest to each point; ties go to the
     /// one with an even index.
     ///
     /// # Gradient
     ///
-    /// By the pictures only.
+    /// W.r.t. the images only.
     ///
     /// # Source
     ///
@@ -193,7 +195,7 @@ impl<'g> Tensor<'g> {
     }
 }
 
-/// Places along an axis, in elements.
+/// Converts coordinates along an axis to units of elements.
 #[track_caller]
 fn seen<'g>(
     places: Tensor<'g>,
@@ -228,22 +230,22 @@ fn seen<'g>(
     }
 }
 
-/// The element at a whole place, and whether there is one.
+/// The element at an integral position, and whether it exists.
 #[track_caller]
 fn element<'g>(at: Tensor<'g>, extent: usize) -> (Tensor<'g>, Tensor<'g>) {
     let inside = at.greater_equal(0.0).and(at.less_equal(extent as f64 - 1.0));
     (inside.select(at, at.full_like(0.0)).cast(DType::U32), inside)
 }
 
-/// Extents of pictures and of a grid that fit.
+/// Checks and returns the extents of images and a grid.
 fn sampled(x: Tensor<'_>, places: Tensor<'_>) -> Result<[usize; 6], OpError> {
     let &[n, channels, h, w] = x.shape().dims() else { return Err(OpError::Rank { least: 4 }) };
     let &[pictures, rows, columns, 2] = places.shape().dims() else {
-        return Err(OpError::Argument("a grid is [n, rows, columns, 2]"));
+        return Err(OpError::Argument("a grid must be [n, rows, columns, 2]"));
     };
     if pictures != n {
         return Err(OpError::Extents {
-            what: "numbers of pictures and grids",
+            what: "numbers of images and of grids",
             lhs: n,
             rhs: pictures,
         });
@@ -257,7 +259,7 @@ fn sampled(x: Tensor<'_>, places: Tensor<'_>) -> Result<[usize; 6], OpError> {
     Ok([n, channels, h, w, rows, columns])
 }
 
-/// The elements that each of `size` places of an axis takes, and their weights.
+/// The elements and weights for each of `size` positions along an axis.
 #[track_caller]
 fn taps<'g>(x: Tensor<'g>, extent: usize, size: usize, between: Interpolation) -> Vec<Tap<'g>> {
     let (n, m) = (extent as i32, size as i32);
@@ -269,14 +271,14 @@ fn taps<'g>(x: Tensor<'g>, extent: usize, size: usize, between: Interpolation) -
         }
         Interpolation::Linear(grid) | Interpolation::Cubic(grid) => grid,
     };
-    // A place is a quotient of integers, so that none is rounded across an element.
+    // A position is a quotient of integers, so that rounding never selects another element.
     let (place, by) = match grid {
         CoordinateTransform::HalfPixel => ((i * 2 + 1) * n - m, (2 * m).max(1)),
         CoordinateTransform::AlignCorners => (i * (n - 1), (m - 1).max(1)),
     };
     let is_linear = matches!(between, Interpolation::Linear(_));
     let place = if is_linear { place.maximum(0) } else { place };
-    // It is -1 at least, and a quotient is rounded towards 0.
+    // It is at least -1, and integer division rounds toward 0.
     let low = (place + by) / by - 1;
     let share = (place - low * by).cast(x.dtype()) / f64::from(by);
     let weights = match is_linear {
@@ -296,22 +298,22 @@ fn taps<'g>(x: Tensor<'g>, extent: usize, size: usize, between: Interpolation) -
     taps
 }
 
-/// The `a` of the cubic, as PyTorch has it.
+/// The `a` of the cubic kernel, as in PyTorch.
 const A: f64 = -0.75;
 
-/// The weight of an element at most one away.
+/// The weight of an element at distance at most 1.
 #[track_caller]
 fn inner(t: Tensor<'_>) -> Tensor<'_> {
     (t * (A + 2.0) - (A + 3.0)) * t * t + 1.0
 }
 
-/// The weight of an element further away.
+/// The weight of an element at a larger distance.
 #[track_caller]
 fn outer(t: Tensor<'_>) -> Tensor<'_> {
     ((t * A - 5.0 * A) * t + 8.0 * A) * t - 4.0 * A
 }
 
-/// The value of a line through the elements of an axis, at place `i`.
+/// The definition: the interpolated value at position `i` of an axis.
 fn interpolated(line: &[f64], size: usize, i: usize, between: Interpolation) -> f64 {
     let (n, m, i) = (line.len() as f64, size as f64, i as f64);
     let at = |k: f64| line[k.clamp(0.0, n - 1.0) as usize];
@@ -320,7 +322,7 @@ fn interpolated(line: &[f64], size: usize, i: usize, between: Interpolation) -> 
         CoordinateTransform::AlignCorners if size == 1 => 0.0,
         CoordinateTransform::AlignCorners => i * (n - 1.0) / (m - 1.0),
     };
-    // Places of samples are far enough from elements, or exact.
+    // Positions in samples are far enough from elements, or exact.
     let near = |x: f64| (x + 1e-9).floor();
     match between {
         Interpolation::Nearest => at(near(i * n / m)),
@@ -343,7 +345,7 @@ fn interpolated(line: &[f64], size: usize, i: usize, between: Interpolation) -> 
     }
 }
 
-/// A place brought into a picture by walking to and fro between its edges.
+/// Reflects a position at the borders of an image until it is inside.
 fn mirrored(mut place: f64, extent: usize, grid: CoordinateTransform) -> f64 {
     let last = extent as f64 - 1.0;
     let [low, high] = match grid {
@@ -356,7 +358,7 @@ fn mirrored(mut place: f64, extent: usize, grid: CoordinateTransform) -> f64 {
     place.clamp(0.0, last)
 }
 
-/// From the formulas.
+/// Samples, defined by the formulas.
 pub(super) fn samples() -> Vec<Sample> {
     use Interpolation::*;
     let f32s = |dims: &[usize]| Meta::new(dims, DType::F32);

@@ -1,4 +1,4 @@
-//! Sorted elements.
+//! Sorting.
 
 use super::definition::{by_rows, f32s};
 use crate::{
@@ -8,11 +8,11 @@ use crate::{
 };
 
 impl<'g> Tensor<'g> {
-    /// The elements along `axis` in the order of [`Tensor::argsort`].
+    /// Sorts the elements along `axis`, in the order of [`Tensor::argsort`].
     ///
     /// # Gradient
     ///
-    /// The cotangent, each element where it came from.
+    /// The cotangent, moved back to the original positions.
     ///
     /// # Errors
     ///
@@ -26,16 +26,16 @@ impl<'g> Tensor<'g> {
         self.take_along_axis(self.argsort(axis, descending), axis)
     }
 
-    /// The `k` largest elements along `axis`, the largest first, and their indices, as u32. Of
-    /// equals the first; NaN counts as the largest, as in PyTorch.
+    /// The `k` largest elements along `axis` in descending order, and their indices, as u32. The
+    /// first of equal elements comes first; NaN counts as the largest, as in PyTorch.
     ///
     /// # Gradient
     ///
-    /// Of the elements: the cotangent, where they came from. Of the indices: none.
+    /// Of the elements: the cotangent, at their original positions. Of the indices: none.
     ///
     /// # Errors
     ///
-    /// [`OpError::Axis`]; [`OpError::Range`] where there are fewer.
+    /// [`OpError::Axis`]; [`OpError::Range`] if there are fewer.
     ///
     /// # Source
     ///
@@ -53,14 +53,14 @@ impl<'g> Tensor<'g> {
     }
 }
 
-/// In increasing order.
+/// Sorts in increasing order.
 pub(super) fn sorted(row: &[f64]) -> Vec<f64> {
     let mut row = row.to_vec();
     row.sort_by(f64::total_cmp);
     row
 }
 
-/// What they are tested on.
+/// Test samples.
 pub(super) fn samples() -> Vec<Sample> {
     let sort = |descending: bool| {
         Function::new(

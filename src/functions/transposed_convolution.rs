@@ -1,4 +1,4 @@
-//! Transposed convolution: the derivative of a convolution by its input, as an operation of its own.
+//! Transposed convolution: the gradient of a convolution w.r.t. its input, as a forward operation.
 
 use super::definition::f32s;
 use crate::{
@@ -23,11 +23,11 @@ impl<'g> Tensor<'g> {
     ///
     /// `[n, channels, ..spatial] * [channels, outputs / groups, ..window] -> [n, outputs,
     /// ..extents]`, where `extents` are the least that convolve to `spatial`, that is `(spatial -
-    /// 1) stride + dilation (window - 1) + 1 - low - high`, and `output_padding` more.
+    /// 1) stride + dilation (window - 1) + 1 - low - high`, plus `output_padding`.
     ///
     /// # Errors
     ///
-    /// As of a convolution; [`OpError::Extents`] unless there is an output padding for each axis;
+    /// As for a convolution; [`OpError::Extents`] unless there is an output padding for each axis;
     /// [`OpError::Number`] unless it is below the stride; [`OpError::TooLarge`].
     #[track_caller]
     pub fn transposed_convolution(
@@ -80,7 +80,7 @@ fn transposed_extents(
     Ok(extents)
 }
 
-/// What it is tested on.
+/// Test samples.
 pub(super) fn samples() -> Vec<Sample> {
     let transposed = Function::new(
         "transposed_convolution",

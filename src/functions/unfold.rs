@@ -1,4 +1,4 @@
-//! Windows that pass over pictures: taken apart, laid back, and what remains of them.
+//! Sliding windows over images: unfolding, folding, and poolings without a kernel.
 
 use crate::{
     array64::Array64,
@@ -15,7 +15,7 @@ use crate::{
 };
 
 impl<'g> Tensor<'g> {
-    /// Every window of pictures as a column (im2col).
+    /// Every window of images as a column (im2col).
     ///
     /// # Shapes
     ///
@@ -28,7 +28,7 @@ impl<'g> Tensor<'g> {
     ///
     /// # Errors
     ///
-    /// [`OpError::Rank`]; [`OpError::Window`] where no window fits; [`OpError::Argument`] of windows
+    /// [`OpError::Rank`]; [`OpError::Window`] if no window fits; [`OpError::Argument`] for windows
     /// with `ceil_mode`.
     ///
     /// # Source
@@ -63,8 +63,8 @@ impl<'g> Tensor<'g> {
         stacked.reshape([n, channels * tall.extent * wide.extent, counts[0] * counts[1]])
     }
 
-    /// Columns laid back into pictures where windows took them, and added up where windows overlap
-    /// (col2im): the adjoint of [`unfold`](Self::unfold).
+    /// Adds columns back into images at their windows, summing where windows overlap (col2im):
+    /// the adjoint of [`unfold`](Self::unfold).
     ///
     /// # Shapes
     ///
@@ -72,8 +72,8 @@ impl<'g> Tensor<'g> {
     ///
     /// # Errors
     ///
-    /// As of [`unfold`](Self::unfold); [`OpError::Indivisible`]; [`OpError::Target`] unless there are
-    /// as many windows as in such pictures.
+    /// As for [`unfold`](Self::unfold); [`OpError::Indivisible`]; [`OpError::Extents`] unless there
+    /// are as many windows as in such images.
     ///
     /// # Source
     ///
@@ -94,7 +94,7 @@ impl<'g> Tensor<'g> {
     ///
     /// # Numerics
     ///
-    /// NaN where an odd power gives a negative sum and `p` is no whole number's inverse.
+    /// NaN where an odd power gives a negative sum, unless `1 / p` is an integer.
     ///
     /// # Errors
     ///
@@ -111,12 +111,12 @@ impl<'g> Tensor<'g> {
         sums.pow(constant(sums, 1.0 / p))
     }
 
-    /// The largest element of each window, and where it is: its row-major place in its picture, as
-    /// [`max_unpool`](Self::max_unpool) takes it.
+    /// The largest element of each window, and its row-major index in its image, as expected by
+    /// [`max_unpool`](Self::max_unpool).
     ///
     /// # Errors
     ///
-    /// Those of [`max_pool`](Self::max_pool); [`OpError::TooLarge`] of pictures of more than 2^24
+    /// Those of [`max_pool`](Self::max_pool); [`OpError::TooLarge`] for images of more than 2^24
     /// elements.
     ///
     /// # Source
@@ -141,7 +141,7 @@ impl<'g> Tensor<'g> {
         (y, places.cast(DType::U32))
     }
 
-    /// Elements at these places of pictures, and zeros elsewhere; of several at one place the sum.
+    /// Scatters elements to these indices of images, with zeros elsewhere; duplicates are summed.
     ///
     /// # Shapes
     ///
@@ -175,7 +175,7 @@ impl<'g> Tensor<'g> {
         laid.reshape([&[n, channels], sizes].concat())
     }
 
-    /// Elements by the squares in neighboring channels: `x / (k + alpha / size sum x^2)^beta`, where
+    /// Local response normalization across channels: `x / (k + alpha / size sum x^2)^beta`, where
     /// the sum runs over `size` channels around each.
     ///
     /// # Shapes
@@ -184,7 +184,7 @@ impl<'g> Tensor<'g> {
     ///
     /// # Errors
     ///
-    /// [`OpError::Rank`]; [`OpError::Number`] of no channels.
+    /// [`OpError::Rank`]; [`OpError::Number`] if `size` is 0 or above `2 channels + 1`.
     ///
     /// # Source
     ///
@@ -200,7 +200,7 @@ impl<'g> Tensor<'g> {
         if size == 0 || size > 2 * channels + 1 {
             let reason = OpError::Number {
                 what: "size",
-                must: "positive, and no more than reaches all channels",
+                must: "from 1 to twice the number of channels plus 1",
                 is: size as f64,
             };
             return x.graph().refuse("local_response_norm", &[x], reason);
@@ -217,15 +217,15 @@ impl<'g> Tensor<'g> {
     }
 }
 
-/// How many windows there are along each axis.
+/// Number of windows along each axis.
 fn counts(windows: [Window; 2], extents: [usize; 2]) -> Result<[usize; 2], OpError> {
     if windows.iter().any(|window| window.ceil_mode) {
-        return Err(OpError::Argument("windows end inside of the picture"));
+        return Err(OpError::Argument("windows with ceil_mode are not supported"));
     }
     Ok([windows[0].count(extents[0])?, windows[1].count(extents[1])?])
 }
 
-/// Pictures and channels that columns are laid into.
+/// Number of images and channels that columns are folded into.
 fn folded(
     x: Tensor<'_>,
     sizes: [usize; 2],
@@ -249,13 +249,13 @@ fn f32s(dims: &[usize]) -> Meta {
     Meta::new(dims, DType::F32)
 }
 
-/// From the formulas.
+/// Samples, defined by the formulas.
 pub(super) fn samples() -> Vec<Sample> {
     let windows = [
         Window::new(2).stride(2).padding(1),
         Window { dilation: 2, low: 1, ..Window::new(3).stride(1) },
     ];
-    // Rows 4 with one of padding at both ends, columns 6 with one in front: 3 and 3 windows.
+    // 4 rows with padding of one at both ends, 6 columns with one in front: 3 by 3 windows.
     let cell = |c: [usize; 2]| {
         let (row, column) = (c[0] % 6, c[1]);
         let y = (column / 3 * 2 + row / 3).checked_sub(1);

@@ -1,10 +1,10 @@
-//! Graphs as text: for people, and for Graphviz.
+//! Graphs as text, and for Graphviz.
 
 use super::Graph;
 use std::fmt::{self, Write};
 
 impl fmt::Display for Graph {
-    /// One line a node: `%7 = matmul(%3, %5): [32, 10]   in net/2:dense`.
+    /// One line per node: `%7 = matmul(%3, %5): [32, 10]   in net/2:dense`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let inner = self.inner.borrow();
         for (index, node) in inner.nodes.iter().enumerate() {
@@ -28,7 +28,7 @@ impl fmt::Display for Graph {
 }
 
 impl Graph {
-    /// The graph in the language of Graphviz' `dot`.
+    /// The graph in Graphviz `dot` format.
     pub fn to_dot(&self) -> String {
         let inner = self.inner.borrow();
         let mut dot = String::from("digraph {\n  node [shape=box, fontname=monospace]\n");

@@ -1,5 +1,5 @@
-//! What a program does besides computing its outputs: variables get new values, watched tensors
-//! are kept, and results are searched for NaN.
+//! Side effects of a program besides its outputs: assigning variables, keeping watched tensors, and
+//! checking results for NaN.
 
 use super::{Effect, Graph, Tensor};
 use crate::{
@@ -9,12 +9,12 @@ use crate::{
 use std::collections::btree_map::Entry;
 
 impl Graph {
-    /// After the run, `variable` holds what `value` was in it; before the end of the run nobody
-    /// sees it.
+    /// Assigns `variable` the value that `value` has in the run; the new value is visible only
+    /// after the run.
     ///
     /// # Errors
     ///
-    /// [`GraphError::NotAVariable`]; [`GraphError::AssignedTwice`]; [`GraphError::Op`] where
+    /// [`GraphError::NotAVariable`]; [`GraphError::AssignedTwice`]; [`GraphError::Op`] if
     /// shape or type differ.
     #[track_caller]
     pub fn assign<'g>(&'g self, variable: Tensor<'g>, value: Tensor<'g>) {
@@ -47,8 +47,8 @@ impl Graph {
         self.inner.borrow_mut().effects.push(Effect { variable: variable.id, value: value.id });
     }
 
-    /// As [`assign`](Self::assign), of what becomes of the value that the variable will have: that
-    /// from before the run, or what it was assigned already, which this replaces.
+    /// Like [`assign`](Self::assign), but maps the pending value of the variable: the value from
+    /// before the run, or the one already assigned, which this replaces.
     #[track_caller]
     pub(crate) fn assign_next<'g>(
         &'g self,
@@ -63,18 +63,18 @@ impl Graph {
         value
     }
 
-    /// Whether a variable gets a new value already.
+    /// Whether the variable is already assigned.
     pub(crate) fn assigns(&self, variable: Tensor<'_>) -> bool {
         self.inner.borrow().effects.iter().any(|effect| effect.variable == variable.id)
     }
 
-    /// Names a tensor, so that every program in which it takes part gives its value besides the
+    /// Names a tensor, so that every program that computes it returns its value besides the
     /// outputs: see [`Outputs::watched`](crate::Outputs::watched). Within a scope the name is
-    /// that of the scope, a slash, and `name`. It is computed by no program that does not need it.
+    /// prefixed by the scope and a slash. Watching a tensor does not cause it to be computed.
     ///
     /// # Errors
     ///
-    /// [`GraphError::WatchedTwice`] where the name stands for another tensor.
+    /// [`GraphError::WatchedTwice`] if the name is taken by another tensor.
     #[track_caller]
     pub fn watch<'g>(&'g self, name: &str, tensor: Tensor<'g>) {
         let place = self.place();
@@ -98,15 +98,15 @@ impl Graph {
         }
     }
 
-    /// Programs compiled from now on stop at the first NaN or infinity with
+    /// Makes programs compiled from now on stop at the first NaN or infinity with
     /// [`RunError::NotFinite`](crate::RunError::NotFinite), which names operation, scope, line and
     /// element.
     ///
-    /// Everything floating is looked at: inputs and variables before the run, and what each step
-    /// stores when it has run. On a GPU that means a submission and a copy to the host for every
-    /// step, so this is for finding mistakes; in a browser, where nobody may wait for a copy, only
-    /// inputs and variables are looked at. A step may hold several operations, all of which it
-    /// names; on the reference device each is looked at on its own, in f64.
+    /// Checks all floats: inputs and variables before the run, and the results of each step after
+    /// it has run. On a GPU this means a submission and a readback per step, so it is meant for
+    /// debugging; in a browser, where readbacks cannot be awaited, only inputs and variables are
+    /// checked. A step may fuse several operations, all of which are named; the reference device
+    /// checks each operation separately, in f64.
     pub fn check_finite(&self) {
         self.inner.borrow_mut().checks_finite = true;
     }

@@ -1,12 +1,12 @@
 //! Indices that are known while a graph is built.
 //!
-//! What a device makes of an index out of range is defined, but it is a mistake all the same: where
-//! the indices of an operation are a constant, the graph says so.
+//! The result of an out-of-range index is defined on every device, but it is an error all the same:
+//! if the indices of an operation are constant, the graph reports it.
 
 use super::{Graph, Node, NodeId};
 use crate::{error::OpError, ops::Op};
 
-/// The mistake of an operation whose indices are all one number.
+/// Checks the range of indices that are all one constant.
 pub(crate) fn refuse_constant(graph: &Graph, op: &Op, inputs: &[NodeId]) -> Result<(), OpError> {
     let inner = graph.inner.borrow();
     let operands: Vec<_> = inputs.iter().map(|id| &inner.nodes[id.index()].meta).collect();
@@ -20,7 +20,7 @@ pub(crate) fn refuse_constant(graph: &Graph, op: &Op, inputs: &[NodeId]) -> Resu
     }
 }
 
-/// The node whose elements these are, all of them, however they are arranged.
+/// Follows layout operations back to the node whose elements these are.
 pub(crate) fn unmoved<'a>(node: impl Fn(NodeId) -> &'a Node, id: NodeId) -> NodeId {
     let mut id = id;
     while let Op::Reshape(_) | Op::Transpose(_) | Op::Broadcast(_) | Op::Flip(_) = node(id).op {

@@ -2,8 +2,8 @@
 //!
 //! Because of that order every walk over a graph is a `for` loop, forward or backward. A
 //! [`Tensor`] is a copyable handle to a node. Builders neither panic nor return a `Result`: the
-//! graph keeps the first error, and everything that is made of a failed tensor is inert, so a
-//! model reads as mathematics and its one mistake is reported where it was made.
+//! graph keeps the first error, and everything computed from a failed tensor is inert, so a
+//! model reads like math and its first error is reported where it was made.
 
 mod dump;
 mod effects;
@@ -23,7 +23,7 @@ use std::{cell::RefCell, collections::BTreeMap, panic::Location, sync::Arc};
 pub struct NodeId(pub(crate) u32);
 
 impl NodeId {
-    /// The handle of what could not be built.
+    /// The handle of a node that could not be built.
     const FAILED: NodeId = NodeId(u32::MAX);
 
     /// Position in the arena.
@@ -35,26 +35,26 @@ impl NodeId {
 /// One operation, its operands and its result.
 #[derive(Clone, Debug)]
 pub struct Node {
-    /// What is computed.
+    /// The operation.
     pub op: Op,
-    /// From what; every operand precedes this node.
+    /// The operands; every operand precedes this node.
     pub inputs: Vec<NodeId>,
     /// Shape and element type of the result.
     pub meta: Meta,
-    /// Path of the scope it was made in.
+    /// Path of the scope the node was created in.
     pub scope: Arc<str>,
-    /// The user's line.
+    /// The line in the user's program.
     pub location: &'static Location<'static>,
 }
 
 impl Node {
-    /// Where it was made.
+    /// Where the node was created.
     pub fn place(&self) -> Place {
         Place { scope: self.scope.to_string(), location: self.location }
     }
 }
 
-/// A variable gets a new value after the run.
+/// An assignment to a variable, which takes effect after the run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Effect {
     /// The variable.
@@ -63,7 +63,7 @@ pub struct Effect {
     pub value: NodeId,
 }
 
-/// What a graph knows of a variable: enough to create it.
+/// The declaration of a variable: enough to create it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Declaration {
     /// Shape and element type.
@@ -79,14 +79,14 @@ pub(crate) struct Inner {
     /// Inputs and variables by name: one node each.
     pub(crate) inputs: BTreeMap<String, NodeId>,
     pub(crate) variables: BTreeMap<String, (NodeId, Declaration)>,
-    /// Values that programs give besides their outputs, by name.
+    /// Tensors that programs return besides their outputs, by name.
     pub(crate) watched: BTreeMap<String, NodeId>,
-    /// Whether programs look for NaN and infinity.
+    /// Whether programs check for NaN and infinity.
     pub(crate) checks_finite: bool,
     error: Option<GraphError>,
     streams: u32,
     scope: Option<Arc<str>>,
-    /// The line nodes are attributed to while a layer of this library builds them.
+    /// The line that nodes are attributed to while a layer of this library builds them.
     line: Option<&'static Location<'static>>,
 }
 
@@ -96,7 +96,7 @@ pub struct Graph {
     pub(crate) inner: RefCell<Inner>,
 }
 
-/// A handle to a node: copyable, and good for as long as its graph is.
+/// A copyable handle to a node, valid as long as its graph.
 ///
 /// On a tensor that failed, [`rank`](Tensor::rank) is 0 and [`dim`](Tensor::dim) is 1.
 #[derive(Clone, Copy)]
@@ -106,16 +106,16 @@ pub struct Tensor<'g> {
 }
 
 impl Graph {
-    /// A new, empty graph.
+    /// Creates an empty graph.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// An input, given anew at each run; asking for the same name again gives the same tensor.
+    /// An input, given at each run; the same name returns the same tensor.
     ///
     /// # Errors
     ///
-    /// [`GraphError::Redeclared`] where the name has another shape or type.
+    /// [`GraphError::Redeclared`] if the name has another shape or type.
     #[track_caller]
     pub fn input(&self, name: &str, shape: impl Into<Shape>, dtype: DType) -> Tensor<'_> {
         let meta = Meta::new(shape, dtype);
@@ -130,14 +130,14 @@ impl Graph {
         tensor
     }
 
-    /// A variable: a value that outlives runs, found by its path in a
-    /// [`Variables`](crate::Variables) store. A missing one is made from `init`.
+    /// A variable: a value that persists between runs, stored under its path in a
+    /// [`Variables`](crate::Variables) store. A missing one is initialized from `init`.
     ///
     /// # Errors
     ///
-    /// [`GraphError::Redeclared`] where the path has another shape or type,
-    /// [`GraphError::Reinitialized`] where it has another `init`: two parts of a model share a
-    /// variable by accident. [`OpError::DType`] where `init` draws numbers that the type cannot
+    /// [`GraphError::Redeclared`] if the path has another shape or type,
+    /// [`GraphError::Reinitialized`] if it has another `init`: two parts of a model share a
+    /// variable by accident. [`OpError::DType`] if `init` draws numbers that the type cannot
     /// hold.
     #[track_caller]
     pub fn variable(
@@ -179,7 +179,7 @@ impl Graph {
         self.fail(GraphError::Redeclared { name: name.to_owned(), first, second, place })
     }
 
-    /// The first error, if there was one.
+    /// Returns the first error, if any.
     ///
     /// # Errors
     ///
@@ -193,12 +193,12 @@ impl Graph {
         self.inner.borrow().nodes.len()
     }
 
-    /// Whether nothing was built yet.
+    /// Whether the graph has no nodes.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// A copy of a node.
+    /// Returns a copy of a node.
     pub(crate) fn node(&self, id: NodeId) -> Node {
         self.inner.borrow().nodes[id.index()].clone()
     }
@@ -211,7 +211,7 @@ impl Graph {
         self.inner.borrow().nodes[id.index()].meta.clone()
     }
 
-    /// Which nodes the given ones depend on, themselves included.
+    /// Marks the nodes that the given ones depend on, themselves included.
     pub(crate) fn needed(&self, wanted: &[NodeId]) -> Vec<bool> {
         let inner = self.inner.borrow();
         let mut needed = vec![false; inner.nodes.len()];
@@ -228,7 +228,7 @@ impl Graph {
         needed
     }
 
-    /// Appends a node, or records why it cannot be.
+    /// Appends a node, or records why it is invalid.
     #[track_caller]
     pub(crate) fn push<'g>(&'g self, op: impl Into<Op>, inputs: &[Tensor<'g>]) -> Tensor<'g> {
         let op = op.into();
@@ -263,7 +263,7 @@ impl Graph {
         }
     }
 
-    /// Records that `op` cannot be built of these operands.
+    /// Records that `op` is invalid on these operands.
     #[track_caller]
     pub(crate) fn refuse<'g>(
         &'g self,
@@ -279,7 +279,7 @@ impl Graph {
         self.fail(GraphError::Op { op, operands, reason, place: self.place() })
     }
 
-    /// Records an error, unless there is one already.
+    /// Records an error unless there is one already.
     pub(crate) fn fail(&self, error: GraphError) -> Tensor<'_> {
         self.inner.borrow_mut().error.get_or_insert(error);
         self.failed()
@@ -295,19 +295,19 @@ impl Graph {
         self.inner.borrow().line.unwrap_or(caller)
     }
 
-    /// Where the caller is.
+    /// Scope and line of the caller.
     #[track_caller]
     pub(crate) fn place(&self) -> Place {
         let scope = self.inner.borrow().scope.as_deref().unwrap_or("").to_owned();
         Place { scope, location: self.line() }
     }
 
-    /// Sets the path that new nodes carry, and gives back the one before.
+    /// Sets the scope of new nodes, and returns the previous one.
     pub(crate) fn enter(&self, scope: Option<Arc<str>>) -> Option<Arc<str>> {
         std::mem::replace(&mut self.inner.borrow_mut().scope, scope)
     }
 
-    /// Sets the line that new nodes carry, and gives back the one before.
+    /// Sets the line of new nodes, and returns the previous one.
     pub(crate) fn attribute(
         &self,
         line: Option<&'static Location<'static>>,
@@ -315,15 +315,15 @@ impl Graph {
         std::mem::replace(&mut self.inner.borrow_mut().line, line)
     }
 
-    /// A number no other random operation of this graph has.
+    /// A stream number that no other random operation of this graph uses.
     pub(crate) fn next_stream(&self) -> u32 {
         let mut inner = self.inner.borrow_mut();
         inner.streams += 1;
         inner.streams - 1
     }
 
-    /// Checks what every pass relies on: operands come first, shapes follow from them, inputs and
-    /// variables are known by name, effects keep shape and type.
+    /// Checks the invariants that every pass relies on: operands come first, shapes follow from
+    /// them, inputs and variables are known by name, effects keep shape and type.
     ///
     /// # Errors
     ///
@@ -367,7 +367,7 @@ impl Graph {
 }
 
 impl<'g> Tensor<'g> {
-    /// Whether this, or something it was made of, could not be built.
+    /// Whether this tensor, or one it was computed from, could not be built.
     pub(crate) fn failed(self) -> bool {
         self.id == NodeId::FAILED
     }
@@ -377,7 +377,7 @@ impl<'g> Tensor<'g> {
         self.graph
     }
 
-    /// The node it stands for.
+    /// The id of its node.
     pub fn id(self) -> NodeId {
         self.id
     }
@@ -402,7 +402,7 @@ impl<'g> Tensor<'g> {
         self.shape().rank()
     }
 
-    /// Extent of an axis, counted from the last where negative; 1 where there is no such axis.
+    /// Extent of an axis, counted from the last if negative; 1 if there is no such axis.
     pub fn dim(self, axis: i32) -> usize {
         let shape = self.shape();
         crate::shape::resolve_axis(axis, shape.rank()).map_or(1, |axis| shape.dims()[axis])

@@ -301,7 +301,7 @@ mod tests {
         let line = line!() + 1;
         let layer = Conv2d::new(16, [3, 3]).groups(3);
         let error = shape(&layer, &[2, 8, 9, 9]).expect_err("8 is no multiple of 3").to_string();
-        let expected = format!("made at {}:{line} (8 channels cannot be divided by 3)", file!());
+        let expected = format!("made at {}:{line} (8 channels are not divisible by 3)", file!());
         assert!(error.contains(&expected), "{error}");
     }
 }

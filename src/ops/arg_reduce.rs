@@ -1,4 +1,4 @@
-//! Where the extremum lies along axes.
+//! Index of the maximum or minimum along axes.
 
 use super::kernel::{CpuKernel, Kernel, Shader, fold};
 use super::*;
@@ -16,7 +16,7 @@ pub struct ArgReduce {
     pub(crate) axes: Vec<usize>,
 }
 
-/// Which element is looked for.
+/// Which extremum is searched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ArgFn {
     /// The largest.
@@ -33,9 +33,9 @@ impl ArgFn {
         }
     }
 
-    /// Whether `b`, which comes later, takes the place of `a`.
+    /// Whether `b`, which comes later, replaces `a`.
     fn replaces<T: PartialOrd>(self, a: T, b: T) -> bool {
-        // Integers have no is_nan, and only NaN has no order with itself.
+        // Generic integers have no is_nan; only NaN is unordered with itself.
         let [a_is_nan, b_is_nan] = [&a, &b].map(|x| x.partial_cmp(x).is_none());
         let beyond = match self {
             ArgFn::Max => b > a,
@@ -73,8 +73,8 @@ impl<'g> Tensor<'g> {
         }
     }
 
-    /// Where the largest element lies along `axes`, which are dropped: its row-major index
-    /// within them, as u32. The first of equals; NaN counts as the largest, as in PyTorch.
+    /// Index of the largest element along `axes`, which are dropped: row-major within them, as
+    /// u32. The first of equal elements; NaN counts as the largest, as in PyTorch.
     ///
     /// # Gradient
     ///
@@ -83,14 +83,14 @@ impl<'g> Tensor<'g> {
     /// # Errors
     ///
     /// [`OpError::Axis`]; [`OpError::Empty`] over no elements;
-    /// [`OpError::DType`] of truth values.
+    /// [`OpError::DType`] for booleans.
     #[track_caller]
     pub fn argmax(self, axes: impl Axes) -> Tensor<'g> {
         self.arg_reduce(ArgFn::Max, axes)
     }
 
-    /// Where the smallest element lies along `axes`, which are dropped: its row-major index
-    /// within them, as u32. The first of equals; NaN counts as the smallest, as in PyTorch.
+    /// Index of the smallest element along `axes`, which are dropped: row-major within them, as
+    /// u32. The first of equal elements; NaN counts as the smallest, as in PyTorch.
     ///
     /// # Gradient
     ///
@@ -99,7 +99,7 @@ impl<'g> Tensor<'g> {
     /// # Errors
     ///
     /// [`OpError::Axis`]; [`OpError::Empty`] over no elements;
-    /// [`OpError::DType`] of truth values.
+    /// [`OpError::DType`] for booleans.
     #[track_caller]
     pub fn argmin(self, axes: impl Axes) -> Tensor<'g> {
         self.arg_reduce(ArgFn::Min, axes)
@@ -161,7 +161,7 @@ impl Operation for ArgReduce {
         vec![None]
     }
 
-    /// The axes moved behind the others.
+    /// Moves the axes last.
     fn expand<'g>(&self, operands: &[Tensor<'g>]) -> Option<Tensor<'g>> {
         let x = operands[0];
         let rank = x.rank();

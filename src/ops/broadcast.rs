@@ -1,4 +1,4 @@
-//! Repetition along axes, after NumPy.
+//! NumPy-style broadcasting.
 
 use super::class::Layout;
 use super::*;
@@ -17,7 +17,7 @@ impl std::fmt::Display for Broadcast {
 }
 
 impl<'g> Tensor<'g> {
-    /// Repeats axes that are missing or have extent 1, so that the shape becomes `shape`.
+    /// Broadcasts to `shape` by repeating axes that are missing or have extent 1.
     ///
     /// # Gradient
     ///
@@ -25,7 +25,7 @@ impl<'g> Tensor<'g> {
     ///
     /// # Errors
     ///
-    /// [`OpError::Target`] where the shape does not broadcast to that one.
+    /// [`OpError::Target`] if the shape does not broadcast to that one.
     #[track_caller]
     pub fn broadcast_to(self, shape: impl Into<Shape>) -> Tensor<'g> {
         let shape = shape.into();
@@ -35,7 +35,7 @@ impl<'g> Tensor<'g> {
         self.graph.push(Broadcast { shape }, &[self])
     }
 
-    /// Both in their common shape, if there is one; a failed operand leaves both as they are.
+    /// Broadcasts both to their common shape, if any; a failed operand leaves both unchanged.
     #[track_caller]
     pub(crate) fn broadcast_together(self, other: Tensor<'g>) -> Option<[Tensor<'g>; 2]> {
         if self.failed() || other.failed() {
@@ -45,7 +45,7 @@ impl<'g> Tensor<'g> {
         Some([self.broadcast_to(&common), other.broadcast_to(&common)])
     }
 
-    /// Sums over what broadcasting from `shape` repeated: the adjoint of
+    /// Sums over the repetitions of a broadcast from `shape`: the adjoint of
     /// [`Tensor::broadcast_to`].
     #[track_caller]
     pub(crate) fn sum_to(self, shape: &Shape) -> Tensor<'g> {

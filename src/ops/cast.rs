@@ -13,7 +13,7 @@ pub struct Cast {
     pub(crate) to: DType,
 }
 
-/// The conversion on words: its target is the type of the result.
+/// The conversion on words, to the element type of the result.
 pub(crate) struct ToResult;
 
 impl Scalar for ToResult {
@@ -53,7 +53,7 @@ impl Scalar for ToResult {
             (DType::F32 | DType::F16, DType::Bool) => {
                 words1(x, out, |x| u32::from(f32::from_bits(x) != 0.0));
             }
-            // An integer that f32 has to round is no half.
+            // Rounded once: integers that are inexact in f32 overflow f16.
             (DType::I32, DType::F16) => words1(x, out, |x| rounded(x as i32 as f32)),
             (DType::U32 | DType::Bool, DType::F16) => words1(x, out, |x| rounded(x as f32)),
             (DType::I32, DType::F32) => words1(x, out, |x| (x as i32 as f32).to_bits()),
@@ -68,7 +68,7 @@ impl Scalar for ToResult {
     }
 
     fn eval(&self, x: &[f64], _: DType, result: DType) -> f64 {
-        // The reference does not round floats: what is stored on a device is its error.
+        // The reference does not round floats, so rounding is part of a device's error.
         if result.is_float() { x[0] } else { result.round(x[0]) }
     }
 
@@ -81,16 +81,17 @@ impl Scalar for ToResult {
 }
 
 impl<'g> Tensor<'g> {
-    /// The elements as another type.
+    /// Converts the elements to another type.
     ///
     /// # Numerics
     ///
-    /// To a float: the nearest, of two the even one; from 65,520 on no f16 is, but infinity. To an integer: toward zero, saturating at its ends, 0 for NaN.
+    /// To a float: to nearest, ties to even; magnitudes from 65,520 on overflow f16 to infinity. To
+    /// an integer: toward zero, saturating, 0 for NaN.
     /// To bool: whether it differs from 0. From bool: 0 or 1.
     ///
     /// # Gradient
     ///
-    /// Between floats, the cotangent cast back; else none.
+    /// Between floats, the cotangent cast back; otherwise none.
     #[track_caller]
     pub fn cast(self, to: DType) -> Tensor<'g> {
         if self.failed() || self.dtype() == to {
@@ -182,7 +183,7 @@ impl Operation for Cast {
                 .bound(bound, reason)
                 .without_gradient()
         };
-        // 65520 is the tie between the largest half and what would come next.
+        // 65520 is the tie between the largest f16 and the next value past it.
         const ENDS: &[f64] = &[
             1.0 + 1.0 / 2048.0,
             1.0 + 3.0 / 2048.0,
@@ -197,7 +198,7 @@ impl Operation for Cast {
             -0.0,
             1.0 / 16_384.0,
         ];
-        // In units of 2^-24, the least half: ties, and neighbors of ties.
+        // In units of 2^-24, the smallest f16: ties, and neighbors of ties.
         const SMALL: &[f64] =
             &[0.5 * TINY, 1.5 * TINY, -2.5 * TINY, 0.50001 * TINY, 1023.5 * TINY, -1e-30];
         const TINY: f64 = 1.0 / 16_777_216.0;

@@ -1,64 +1,64 @@
-//! What kind of computation an operation is.
+//! Classification of operations by kind of computation.
 
 use super::{
     binary::BinaryFn, compare::CompareFn, quantize::QuantizeFn, random::Draw, reduce::ReduceFn,
     scalar::Scalar, unary::UnaryFn,
 };
 
-/// What kind of computation an operation is on some shapes: all that rewriting and fusing ask.
+/// The kind of computation of an operation on given shapes: all that rewriting and fusion look at.
 #[derive(Clone, Debug)]
 pub(crate) enum Class {
-    /// It is there before the run: an input or a variable.
+    /// An input or a variable: it exists before the run.
     Source,
     /// Every element is this word.
     Full(u32),
     /// Every element is its coordinate along this axis.
     Iota(usize),
-    /// Each element of the result is a function of the elements of the operands at its index.
+    /// Each element of the result is a function of the operands' elements at the same index.
     Pointwise(Pointwise),
-    /// Each element of the result is one of an operand, or a constant.
+    /// Each element of the result is an element of an operand, or a constant.
     Layout(Layout),
     /// Elements are combined along axes, which are kept with extent 1.
     Reduce {
-        /// How two are combined.
+        /// How two elements are combined.
         function: ReduceFn,
-        /// Along which axes, in increasing order.
+        /// The axes, in increasing order.
         axes: Vec<usize>,
     },
-    /// It has a shader and a loop of its own: see `Operation::kernel`.
+    /// It has its own shader and CPU loop: see `Operation::kernel`.
     Kernel,
-    /// It is written in other operations on these shapes: see `Operation::expand`.
+    /// It expands into other operations on these shapes: see `Operation::expand`.
     Composite,
 }
 
 impl Class {
-    /// That of an operation with a kernel for some shapes.
+    /// The class of an operation whose kernel supports only some shapes.
     pub fn kernel_if(is_served: bool) -> Self {
         if is_served { Class::Kernel } else { Class::Composite }
     }
 }
 
-/// A function of elements at one index. What it means on each device is in the op's file.
+/// A function of elements at one index. The file of the op implements it for each device.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Pointwise {
-    /// Of one operand.
+    /// One operand.
     Unary(UnaryFn),
-    /// Of two operands of one type.
+    /// Two operands of one type.
     Binary(BinaryFn),
-    /// Two operands of one type give a truth value.
+    /// Compares two operands of one type; the result is a boolean.
     Compare(CompareFn),
     /// `if a { b } else { c }`.
     Select,
     /// Conversion to the type of the result.
     Cast,
-    /// Two operands are rounded to a byte, in i32.
+    /// Rounds two operands to a byte, as i32.
     Quantize(QuantizeFn),
     /// Operands: two key words, the counter, and the element's index.
     Random(Draw),
 }
 
 impl Pointwise {
-    /// What it means on each device.
+    /// The implementation for each device.
     pub(crate) fn scalar(&self) -> &dyn Scalar {
         match self {
             Pointwise::Unary(function) => function,
@@ -72,7 +72,7 @@ impl Pointwise {
     }
 }
 
-/// Where an element comes from.
+/// Mapping from an element of the result to an element of an operand.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Layout {
     /// The same elements in the same row-major order.
@@ -83,21 +83,21 @@ pub(crate) enum Layout {
     Broadcast,
     /// Coordinate `start + step * c` of each axis.
     Slice {
-        /// First coordinates.
+        /// Start coordinates.
         starts: Vec<usize>,
-        /// Distances, at least 1.
+        /// Steps, at least 1.
         steps: Vec<usize>,
     },
     /// Coordinate `extent - 1 - c` along these axes.
     Flip(Vec<usize>),
-    /// Coordinate `c - low[axis]` where that exists, else `value`.
+    /// Coordinate `c - low[axis]` if that exists, otherwise `value`.
     Pad {
-        /// How many are put in front of each axis.
+        /// Number of elements inserted before each axis.
         low: Vec<usize>,
-        /// The word that surrounds the operand.
+        /// The padding word.
         value: u32,
     },
-    /// The operands one after another along an axis.
+    /// Concatenates the operands along an axis.
     Concat {
         /// The axis.
         axis: usize,
@@ -112,7 +112,7 @@ mod tests {
         shape::Meta,
     };
 
-    /// The scheduler asks for a kernel where the class says that there is one.
+    /// The scheduler requests a kernel exactly where the class promises one.
     #[test]
     fn there_is_a_kernel_exactly_where_the_class_says_so() {
         for sample in samples() {

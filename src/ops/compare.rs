@@ -1,6 +1,6 @@
-//! Comparisons: `y[i] = a[i] < b[i]`, a truth value.
+//! Comparisons: `y[i] = a[i] < b[i]`, a boolean.
 //!
-//! As in IEEE 754, every comparison with NaN is false but `!=`.
+//! As in IEEE 754, every comparison with NaN is false except `!=`.
 
 use super::*;
 use super::{
@@ -78,7 +78,7 @@ impl Scalar for CompareFn {
             (NotEqual, true) => {
                 Wgsl::with(format!("({a} != {b} || is_nan({a}) || is_nan({b}))"), &["nan"])
             }
-            // Fast-math compilers assume that there is no NaN, and may turn `<` into not `>=`.
+            // Fast-math compilers assume there is no NaN, and may turn `<` into not `>=`.
             (_, true) => {
                 Wgsl::with(format!("({a} {symbol} {b} && !is_nan({a}) && !is_nan({b}))"), &["nan"])
             }
@@ -164,7 +164,7 @@ impl Operation for Compare {
         if a.dtype == DType::Bool && !matches!(self.0, Equal | NotEqual) {
             return Err(OpError::DType(DType::Bool));
         }
-        // The builder has made the shapes equal.
+        // The builder broadcasts, so the shapes are equal.
         if a.shape == b.shape {
             Ok(Meta::new(&a.shape, DType::Bool))
         } else {
@@ -217,7 +217,7 @@ impl Operation for Compare {
             let mut hard = of(DType::F32).named("NaN, infinities, zeros");
             hard.operands[0].0 = Meta::new([6, 7], DType::F32);
             hard.operands[1].0 = Meta::new([6, 7], DType::F32);
-            // Periods of 7 and 6: every pair meets once.
+            // Periods of 7 and 6: every pair occurs once.
             let shorter =
                 Domain::Values(&[f64::NAN, 0.0, 1.0, f64::INFINITY, f64::NEG_INFINITY, -1.0]);
             samples.push(hard.operand(0, HARD).operand(1, shorter));

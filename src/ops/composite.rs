@@ -1,12 +1,12 @@
-//! Operations that are defined by their expansion into others.
+//! Operations that are defined by an expansion into others.
 
 use super::{Op, Operation, class::Class, contract::Sample, cost::Cost, kernel::Kernel};
 use crate::{array64::Array64, autodiff, error::OpError, graph::Tensor, interpret, shape::Meta};
 
 /// An operation whose definition is an expression of other operations.
 ///
-/// The expansion is its oracle in f64, what runs where no kernel serves, and its derivative where it
-/// names none.
+/// The expansion serves as the f64 oracle, as the fallback where no kernel applies, and as the
+/// derivative if none is given.
 pub(crate) trait Composite: Clone + Into<Op> {
     /// Name in errors and test output.
     fn name(&self) -> &'static str;
@@ -17,7 +17,7 @@ pub(crate) trait Composite: Clone + Into<Op> {
     /// The definition, in other operations.
     fn expand<'g>(&self, operands: &[Tensor<'g>]) -> Tensor<'g>;
 
-    /// The cotangent of each operand; `None` where they are those of the expansion.
+    /// The cotangent of each operand; `None` to differentiate the expansion instead.
     fn vjp<'g>(
         &self,
         operands: &[Tensor<'g>],
@@ -28,13 +28,13 @@ pub(crate) trait Composite: Clone + Into<Op> {
     /// Whether there is a kernel for these shapes.
     fn has_kernel(&self, operands: &[&Meta], result: &Meta) -> bool;
 
-    /// The kernel, where there is one.
+    /// The kernel, if there is one.
     fn kernel(&self, operands: &[&Meta], result: &Meta) -> Option<Kernel>;
 
-    /// What it takes on these shapes.
+    /// The cost on these shapes.
     fn cost(&self, operands: &[&Meta], result: &Meta) -> Cost;
 
-    /// What to test it on, and how closely a device must agree.
+    /// The samples to test it on, with the error bound of a device.
     fn samples() -> Vec<Sample>;
 }
 

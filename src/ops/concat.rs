@@ -1,18 +1,18 @@
-//! Tensors one after another.
+//! Concatenation.
 
 use super::class::Layout;
 use super::*;
 use crate::{graph::Graph, shape::resolve_axis};
 
-/// Puts one to four operands one after another along an axis.
+/// Concatenates one to four operands along an axis.
 ///
-/// Four keep a step within the buffers every adapter binds; the builder nests.
+/// Four keep a step within the buffers every adapter can bind; the builder nests larger ones.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Concat {
     pub(crate) axis: usize,
 }
 
-/// The most operands of one node.
+/// Maximum number of operands of one node.
 const MAX_OPERANDS: usize = 4;
 
 impl std::fmt::Display for Concat {
@@ -22,12 +22,12 @@ impl std::fmt::Display for Concat {
 }
 
 impl Graph {
-    /// The tensors one after another along an existing axis.
+    /// Concatenates the tensors along an existing axis.
     ///
     /// # Errors
     ///
-    /// [`OpError::Argument`] where there is no tensor; [`OpError::Axis`]; [`OpError::DTypes`];
-    /// [`OpError::Extents`] where other extents differ.
+    /// [`OpError::Argument`] if there is no tensor; [`OpError::Axis`]; [`OpError::DTypes`];
+    /// [`OpError::Extents`] if other extents differ.
     #[track_caller]
     pub fn concat<'g>(&'g self, tensors: &[Tensor<'g>], axis: i32) -> Tensor<'g> {
         let Some(&first) = tensors.first() else {
@@ -41,7 +41,7 @@ impl Graph {
         while parts.len() > 1 {
             let mut joined = Vec::with_capacity(parts.len().div_ceil(MAX_OPERANDS));
             for part in parts.chunks(MAX_OPERANDS) {
-                // A loop, not a closure: those hide the caller's line.
+                // A loop, not a closure: closures lose the caller's location.
                 joined.push(match part {
                     &[only] => only,
                     part => self.push(Concat { axis }, part),
@@ -52,11 +52,11 @@ impl Graph {
         parts[0]
     }
 
-    /// The tensors one after another along a new axis, which becomes `axis` of the result.
+    /// Stacks the tensors along a new axis, which becomes `axis` of the result.
     ///
     /// # Errors
     ///
-    /// As [`Graph::concat`].
+    /// As for [`Graph::concat`].
     #[track_caller]
     pub fn stack<'g>(&'g self, tensors: &[Tensor<'g>], axis: i32) -> Tensor<'g> {
         let mut parts = Vec::with_capacity(tensors.len());

@@ -1,16 +1,16 @@
-//! What an operation takes.
+//! Cost of an operation.
 
-/// What an operation takes.
+/// Cost of an operation.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Cost {
     /// Arithmetic operations; a multiply-add counts as two.
     pub flops: f64,
-    /// Bytes read and written at least, everything being read once.
+    /// Minimum number of bytes read and written, with everything read once.
     pub bytes: f64,
 }
 
 impl Cost {
-    /// `flops` for each element of the result; every operand is read and the result written once.
+    /// `flops` per element of the result; every operand is read and the result written once.
     pub fn elementwise(
         flops: f64,
         operands: &[&crate::shape::Meta],
@@ -19,7 +19,7 @@ impl Cost {
         Cost { flops: flops * result.shape.len() as f64, ..Cost::moved(operands, result) }
     }
 
-    /// Every operand is read and the result written once.
+    /// No arithmetic; every operand is read and the result written once.
     pub fn moved(operands: &[&crate::shape::Meta], result: &crate::shape::Meta) -> Self {
         let elements: usize = operands.iter().chain([&result]).map(|meta| meta.shape.len()).sum();
         Cost { flops: 0.0, bytes: 4.0 * elements as f64 }

@@ -8,12 +8,12 @@ use super::{
 use crate::{dtype::DType, shape::Shape};
 use std::sync::Arc;
 
-/// `y[..] = log(sum_j exp(x[.., j])) - x[.., label]`, and 0 where the label is no class.
+/// `y[..] = log(sum_j exp(x[.., j])) - x[.., label]`, and 0 where the label is not a class.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CrossEntropy;
 
 /// Cotangent of the logits of [`CrossEntropy`]: `ct (softmax(x) - onehot(label))`, and 0 where
-/// the label is no class. Operands: logits, labels, cotangents of the rows.
+/// the label is not a class. Operands: logits, labels, cotangents of the rows.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CrossEntropyGrad;
 
@@ -21,21 +21,21 @@ impl<'g> Tensor<'g> {
     /// Cross-entropy of each row of logits against the index of its class.
     ///
     /// `y[..] = log(sum_j exp(x[.., j])) - x[.., label]`, both terms less the row's maximum. A
-    /// label that is not below the number of classes marks a row that does not count: its loss
-    /// is 0, and so is its gradient.
+    /// label that is not below the number of classes marks a row to ignore: its loss and its
+    /// gradient are 0.
     ///
     /// # Shapes
     ///
-    /// Logits `[.., n]` and labels `[..]` of u32 give `[..]`.
+    /// Logits `[.., n]` and u32 labels `[..]` give `[..]`.
     ///
     /// # Gradient
     ///
-    /// `ct (softmax(x) - onehot(label))`; none by the labels.
+    /// `ct (softmax(x) - onehot(label))`; none w.r.t. the labels.
     ///
     /// # Errors
     ///
-    /// [`OpError::Rank`]; [`OpError::Target`] where the labels are not one a row;
-    /// [`OpError::DType`] unless floats and u32; [`OpError::Empty`] of no classes.
+    /// [`OpError::Rank`]; [`OpError::Target`] unless there is one label per row;
+    /// [`OpError::DType`] unless floats and u32; [`OpError::Empty`] without classes.
     ///
     /// # Source
     ///
@@ -46,7 +46,7 @@ impl<'g> Tensor<'g> {
     }
 }
 
-/// The row's shape: that of the logits without the last axis.
+/// The shape of the result: that of the logits without the last axis.
 fn infer_rows(logits: &Meta, labels: &Meta) -> Result<Shape, OpError> {
     let Some(last) = logits.shape.rank().checked_sub(1) else {
         return Err(OpError::Rank { least: 1 });
@@ -72,7 +72,7 @@ fn rows_of(logits: &Meta, labels: &Meta) -> Rows {
     Rows { rows: labels.shape.len() as u32, cols: cols as u32 }
 }
 
-/// Where the class of each row is, and which rows have one.
+/// The one-hot encoding of the labels, and which rows have a valid label.
 fn hot<'g>(logits: Tensor<'g>, labels: Tensor<'g>) -> [Tensor<'g>; 2] {
     let classes = logits.graph.iota(logits.shape(), -1, DType::U32);
     let counted = labels.less(labels.full_like(logits.dim(-1) as f64));
@@ -132,7 +132,7 @@ impl composite::Composite for CrossEntropy {
         };
         let source = include_str!("../../shaders/cross_entropy.wgsl");
         let work = rows.cols as usize * (EXP_WORK + 2);
-        // Some labels are no class.
+        // Some labels are not a class.
         let classes = Domain::Below(rows.cols + 1);
         let probe = Probe::new(CrossEntropy, operands, log_accuracy(rows.cols as usize).0)
             .along_all(0..operands[1].shape.rank())
@@ -171,7 +171,7 @@ impl composite::Composite for CrossEntropy {
     }
 }
 
-/// How far its gradient may be off, and why.
+/// Error bound of the gradient, and its justification.
 fn grad_accuracy(cols: usize) -> (Bound, &'static str) {
     let reason = "results below 1, a dozen roundings of 2^-24 at most, and those of a lane";
     (Bound::Abs(1e-6 + 4e-9 * cols as f64), reason)

@@ -1,4 +1,4 @@
-//! Running sums along an axis.
+//! Cumulative sums along an axis.
 
 use super::*;
 use super::{
@@ -21,12 +21,12 @@ pub struct Cumsum {
     pub(crate) reverse: bool,
 }
 
-/// Elements of a block on the CPU, and an invocation's own in `shaders/cumsum.wgsl`.
+/// Elements per block on the CPU, and elements per invocation in `shaders/cumsum.wgsl`.
 const BLOCK: usize = 64;
 const ITEMS: u32 = 4;
 
 impl<'g> Tensor<'g> {
-    /// Running sums along `axis`: `y[i] = sum of self[j] over j <= i`.
+    /// Cumulative sum along `axis`: `y[i] = sum of self[j] over j <= i`.
     ///
     /// # Numerics
     ///
@@ -34,11 +34,11 @@ impl<'g> Tensor<'g> {
     ///
     /// # Gradient
     ///
-    /// The running sums of the cotangent from the end.
+    /// The cumulative sum of the cotangent from the end.
     ///
     /// # Errors
     ///
-    /// [`OpError::Axis`]; [`OpError::DType`] of truth values.
+    /// [`OpError::Axis`]; [`OpError::DType`] for booleans.
     ///
     /// # Source
     ///
@@ -48,8 +48,8 @@ impl<'g> Tensor<'g> {
         self.cumsum_from(axis, false, false)
     }
 
-    /// As [`Tensor::cumsum`], but where `exclusive` without the element itself, which begins with
-    /// 0, and where `reverse` from the end.
+    /// Like [`Tensor::cumsum`], but with `exclusive` without the element itself, starting at 0,
+    /// and with `reverse` from the end.
     ///
     /// # Source
     ///
@@ -64,8 +64,8 @@ impl<'g> Tensor<'g> {
 }
 
 impl Cumsum {
-    /// Running sums of a row, in blocks, so that the chain of roundings is that of a block and of
-    /// the number of blocks.
+    /// Cumulative sum of a row, in blocks: the chain of roundings is as long as a block plus the
+    /// number of blocks.
     fn scan<T: bytemuck::Pod>(&self, x: &[u32], y: &mut [u32], add: impl Fn(T, T) -> T) {
         let (x, y) = (bytemuck::cast_slice::<_, T>(x), bytemuck::cast_slice_mut::<_, T>(y));
         let len = x.len();
@@ -83,7 +83,7 @@ impl Cumsum {
     }
 }
 
-/// The error of a device along a row of so many elements, and why.
+/// Error bound for rows of `cols` elements, and its justification.
 fn accuracy(dtype: DType, cols: usize) -> (Bound, &'static str) {
     if !dtype.is_float() {
         return (Bound::Exact, "integers are exact");
@@ -144,7 +144,7 @@ impl Operation for Cumsum {
         vec![Some(ct.graph.push(Cumsum { reverse: !self.reverse, ..self.clone() }, &[ct]))]
     }
 
-    /// The axis moved behind the others.
+    /// Moves the axis last.
     fn expand<'g>(&self, operands: &[Tensor<'g>]) -> Option<Tensor<'g>> {
         let x = operands[0];
         let last = x.rank() - 1;

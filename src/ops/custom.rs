@@ -1,4 +1,4 @@
-//! Operations of other crates: a shape rule, a shader, and what else is known of them.
+//! Custom operations of other crates: a shape rule, a shader, and optional extras.
 
 use super::kernel::{CpuKernel, Kernel, Shader};
 use super::*;
@@ -7,10 +7,10 @@ use std::sync::Arc;
 
 /// An operation of another crate.
 ///
-/// It is what its shape rule and its shader say. With a [`definition`](Self::with_definition) in
-/// f64 it runs on every device, and a GPU proves its shader before it is used; without one its
-/// results are marked as unverified. With a [`derivative`](Self::with_vjp) it is differentiated
-/// like every other operation, as often as the operations that the derivative is written in.
+/// Its shape rule and its shader define it. With a [`definition`](Self::with_definition) in
+/// f64 it runs on every device, and a GPU verifies its shader before using it; without one its
+/// results are marked as unverified. With a [`derivative`](Self::with_vjp) it is differentiable
+/// like every other operation, to the order of the operations the derivative is written in.
 /// Clones are the same operation.
 ///
 /// ```
@@ -75,9 +75,8 @@ type Vjp =
     dyn for<'g> Fn(&[Tensor<'g>], Tensor<'g>, Tensor<'g>) -> Vec<Option<Tensor<'g>>> + Send + Sync;
 
 impl Custom {
-    /// `infer` gives shape and type of the result, or why there is none; it sees every number of
-    /// operands that somebody may give. `shader` gives the dispatch for operands and a result that
-    /// it has passed.
+    /// `infer` returns shape and type of the result, or an error; it must handle any number of
+    /// operands. `shader` returns the dispatch for operands and a result that passed `infer`.
     pub fn new(
         name: &'static str,
         infer: impl Fn(&[Meta]) -> Result<Meta, OpError> + Send + Sync + 'static,
@@ -101,9 +100,9 @@ impl Custom {
         self
     }
 
-    /// What it is, in f64: the elements of the result in row-major order. `bound` is how far a
-    /// device may be off. The reference device computes it by this; so does the CPU, where it has
-    /// no [loop](Self::with_cpu); and GPUs prove the shader by it.
+    /// Sets the definition in f64: the elements of the result in row-major order. `bound` is the
+    /// error allowed on a device. The reference device runs the definition; so does the CPU unless
+    /// it has a [loop](Self::with_cpu); and GPUs verify the shader against it.
     pub fn with_definition(
         self,
         bound: Bound,
@@ -112,15 +111,15 @@ impl Custom {
         self.with(|parts| parts.definition = Some((bound, Arc::new(definition))))
     }
 
-    /// What operand `index` holds when the shader is proved. Floats lie between -1 and 1 and
-    /// integers below 100, unless said otherwise.
+    /// Sets the values of operand `index` for the verification of the shader. By default floats
+    /// lie between -1 and 1 and integers below 100.
     pub fn with_operand(self, index: usize, domain: Domain) -> Self {
         self.with(|parts| parts.operands.push((index, domain)))
     }
 
-    /// Elements at a coordinate of this axis of the result depend on operands at that coordinate
-    /// of these axes only, one for each operand, `None` where all of it is needed. Large problems
-    /// are then proved on parts of them; without any such axis the definition computes the whole.
+    /// Declares that elements at a coordinate of this axis of the result depend only on operands at
+    /// the same coordinate of these axes, one per operand, `None` if all of it is needed. Large
+    /// problems are then verified in parts; without such an axis the definition computes it all.
     pub fn with_free_axis(
         self,
         result: usize,
@@ -129,7 +128,7 @@ impl Custom {
         self.with(|parts| parts.axes.push((result, operands.into_iter().collect())))
     }
 
-    /// The loop of the CPU.
+    /// Sets the CPU loop.
     pub fn with_cpu(
         self,
         cpu: impl Fn(&[&Meta], &Meta) -> CpuKernel + Send + Sync + 'static,
@@ -137,8 +136,8 @@ impl Custom {
         self.with(|parts| parts.cpu = Some(Arc::new(cpu)))
     }
 
-    /// The cotangents of the operands, from the operands, the result and its cotangent: one for
-    /// each operand and of its shape and type, `None` where it is zero by definition.
+    /// Sets the cotangents of the operands, computed from the operands, the result and its
+    /// cotangent: one per operand, of its shape and type, or `None` for zero by definition.
     pub fn with_vjp(
         self,
         vjp: impl for<'g> Fn(&[Tensor<'g>], Tensor<'g>, Tensor<'g>) -> Vec<Option<Tensor<'g>>>
@@ -149,7 +148,7 @@ impl Custom {
         self.with(|parts| parts.vjp = Some(Arc::new(vjp)))
     }
 
-    /// What it takes, where that is more than to read its operands and to write its result.
+    /// Sets the cost, if it exceeds reading the operands and writing the result.
     pub fn with_cost(self, cost: impl Fn(&[&Meta], &Meta) -> Cost + Send + Sync + 'static) -> Self {
         self.with(|parts| parts.cost = Some(Arc::new(cost)))
     }
@@ -159,7 +158,7 @@ impl Custom {
         self.0.definition.is_some()
     }
 
-    /// What a shader must have to be fused with what follows, and to be bound.
+    /// Checks what a shader needs to be fused with its consumers, and to be bound.
     fn check(shader: &Shader, operands: usize) -> Result<(), OpError> {
         let count = |what| shader.source.matches(what).count();
         let wrong = if count("var<storage, read>") != operands {
@@ -180,7 +179,7 @@ impl Custom {
         Err(OpError::Argument(wrong))
     }
 
-    /// What is free must be an axis of the result and of the same extent in the operands.
+    /// A free axis must be an axis of the result, with the same extent in the operands.
     fn check_axes(&self, operands: &[Meta], result: &Meta) -> Result<(), OpError> {
         let extent = |meta: &Meta, axis: usize| meta.shape.dims().get(axis).copied();
         for (axis, axes) in &self.0.axes {
@@ -210,7 +209,7 @@ impl Custom {
         Some(probe)
     }
 
-    /// The definition as a loop of the CPU: all at once.
+    /// The definition as a CPU loop, computing everything at once.
     fn defined_cpu(&self, operands: &[&Meta], result: &Meta) -> Option<CpuKernel> {
         self.0.definition.as_ref()?;
         let metas: Vec<Meta> = operands.iter().map(|&meta| meta.clone()).collect();
@@ -248,12 +247,12 @@ impl std::fmt::Display for Custom {
 }
 
 impl Graph {
-    /// An operation of another crate.
+    /// Applies an operation of another crate.
     ///
     /// # Errors
     ///
-    /// What its shape rule says of the operands; [`OpError::Argument`] where its shader is not of
-    /// the form that [`Shader`] describes, or where there are more than 6 operands.
+    /// Those of its shape rule; [`OpError::Argument`] if its shader does not have the form
+    /// described at [`Shader`], or if there are more than 6 operands.
     #[track_caller]
     pub fn custom<'g>(&'g self, op: &Custom, operands: &[Tensor<'g>]) -> Tensor<'g> {
         let metas: Vec<Meta> = operands.iter().map(|operand| operand.meta()).collect();
@@ -263,7 +262,7 @@ impl Graph {
                 Custom::check(&shader, metas.len())?;
                 op.check_axes(&metas, &result)
             }
-            _ => Err(OpError::Argument("a shader can bind 6 operands")),
+            _ => Err(OpError::Argument("a shader can bind at most 6 operands")),
         });
         match checked {
             Ok(()) => self.push(op.clone(), operands),
@@ -281,8 +280,8 @@ impl Operation for Custom {
         (self.0.infer)(operands)
     }
 
-    /// NaN where there is no definition, where it gives too few elements, or where the shape rule
-    /// refuses a part of what it has passed: then nothing agrees with it.
+    /// Returns NaN without a definition, if it returns too few elements, or if the shape rule
+    /// rejects a part of operands it accepted: then no device agrees with it.
     fn eval(&self, operands: &[&Array64]) -> Array64 {
         let metas: Vec<Meta> = operands.iter().map(|operand| operand.meta.clone()).collect();
         let meta = self.infer(&metas).unwrap_or_else(|_| Meta::new([], DType::F32));
@@ -341,7 +340,7 @@ impl Operation for Custom {
         }
     }
 
-    /// Those of this crate have files of their own; tests/custom.rs has some.
+    /// This crate's operations have their own files; tests/custom.rs has samples.
     fn samples() -> Vec<Sample> {
         vec![]
     }

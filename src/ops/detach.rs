@@ -1,18 +1,18 @@
-//! A value without its history.
+//! Stopping the gradient.
 
 use super::class::Layout;
 use super::*;
 
-/// The same elements; no cotangent passes.
+/// The same elements, without passing on a cotangent.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Detach;
 
 impl<'g> Tensor<'g> {
-    /// The same value, through which nothing is differentiated.
+    /// The same value as a constant for differentiation.
     ///
     /// # Gradient
     ///
-    /// None: it is a constant.
+    /// None.
     #[track_caller]
     pub fn detach(self) -> Tensor<'g> {
         self.graph.push(Detach, &[self])

@@ -1,4 +1,4 @@
-//! Axes in reverse.
+//! Reversed axes.
 
 use super::class::Layout;
 use super::*;

@@ -1,12 +1,12 @@
-//! One value everywhere.
+//! Constant tensors.
 
 use super::*;
 use crate::{dtype::DType, graph::Graph, shape::Shape};
 
-/// Every element is the same.
+/// A tensor whose elements are all equal.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Full {
-    /// As [`DType::to_word`] writes it, so that equal bits are equal operations.
+    /// As written by [`DType::to_word`], so that equal bits make equal operations.
     pub(crate) word: u32,
     pub(crate) meta: Meta,
 }
@@ -18,7 +18,7 @@ impl std::fmt::Display for Full {
 }
 
 impl Graph {
-    /// A tensor whose elements all are `value`, rounded to `dtype`.
+    /// A tensor whose elements are all `value`, rounded to `dtype`.
     ///
     /// # Errors
     ///
@@ -31,7 +31,7 @@ impl Graph {
 }
 
 impl<'g> Tensor<'g> {
-    /// A tensor like this one whose elements all are `value`.
+    /// A tensor of the same shape and type whose elements are all `value`.
     #[track_caller]
     pub fn full_like(self, value: f64) -> Tensor<'g> {
         if self.failed() {
@@ -93,8 +93,8 @@ impl Operation for Full {
     }
 }
 
-/// A number beside `x`, as a sum of two where a float of 32 bits does not hold it: so the reference
-/// has it to 48 bits; devices fold it into one.
+/// A constant like `x`, as a sum of two if an f32 cannot represent it: the reference then has it
+/// to 48 bits; devices fold it into one.
 #[track_caller]
 pub(crate) fn constant(x: Tensor<'_>, number: f64) -> Tensor<'_> {
     let high = f64::from(number as f32);

@@ -1,4 +1,4 @@
-//! Elements chosen by index along one axis.
+//! Indexing along one axis.
 
 use super::*;
 use super::{
@@ -12,37 +12,37 @@ use crate::{
 };
 use std::sync::Arc;
 
-/// Elements along `axis` by index; 0 where the index does not lie in it.
+/// Elements along `axis` by index; 0 where the index is out of range.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Gather {
     pub(crate) axis: usize,
     pub(crate) indices: Indices,
 }
 
-/// What a tensor of indices speaks of.
+/// How a tensor of indices is shared between lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Indices {
-    /// One list serves all lines along the axis, and its shape takes the place of the axis.
+    /// One list for all lines along the axis; its shape replaces the axis.
     Shared,
-    /// Every line along the axis has indices of its own: they have the shape of the result.
+    /// Separate indices for every line along the axis; they have the shape of the result.
     PerLine,
 }
 
-/// Two tensors that agree but for what stands at one axis.
+/// Extents of two tensors that differ at one axis only.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Lines {
     /// Product of the extents before the axis.
     pub outer: usize,
-    /// Extent of the axis that indices point into.
+    /// Extent of the indexed axis.
     pub extent: usize,
     /// Number of indices.
     pub count: usize,
-    /// Product of the extents behind the axis.
+    /// Product of the extents after the axis.
     pub inner: usize,
 }
 
 impl Lines {
-    /// Of a tensor with the axis, and the number of indices.
+    /// From the shape of a tensor with the axis, and the number of indices.
     pub fn new(dims: &[usize], axis: usize, count: usize) -> Self {
         let product = |dims: &[usize]| Shape::from(dims).len();
         let (outer, inner) = (product(&dims[..axis]), product(&dims[axis + 1..]));
@@ -51,7 +51,7 @@ impl Lines {
 }
 
 impl Indices {
-    /// How many there are for a line.
+    /// Number of indices per line.
     pub(super) fn count(self, indices: &Shape, axis: usize) -> usize {
         match self {
             Indices::Shared => indices.len(),
@@ -59,7 +59,7 @@ impl Indices {
         }
     }
 
-    /// The index that element `[outer, k, i]` goes by.
+    /// Position of the index for element `[outer, k, i]`.
     pub(super) fn place(self, lines: Lines, outer: usize, k: usize, i: usize) -> usize {
         match self {
             Indices::Shared => k,
@@ -67,8 +67,7 @@ impl Indices {
         }
     }
 
-    /// The shape with `axis` replaced by what the indices put there; `None` where they do not
-    /// fit.
+    /// The shape with `axis` replaced according to the indices; `None` if they do not fit.
     fn replace(self, shape: &Shape, axis: usize, indices: &Shape) -> Option<Shape> {
         let (outer, rest) = shape.dims().split_at(axis);
         match self {
@@ -99,15 +98,15 @@ struct Params {
 const INVOCATIONS: usize = 256;
 
 impl<'g> Tensor<'g> {
-    /// Slices along `axis`, chosen by index: `y[.., k.., ..] = self[.., indices[k..], ..]`.
+    /// Slices along `axis`, selected by index: `y[.., k.., ..] = self[.., indices[k..], ..]`.
     ///
-    /// An index that is not below the extent is a mistake. Where the host sees it, in an input or
-    /// a constant, it is an error; where a device computed it, it gives 0, and no memory is read.
+    /// An index that is not below the extent is an error if it is visible to the host, in an
+    /// input or a constant; if computed on a device, it gives 0 and reads no memory.
     ///
     /// # Shapes
     ///
-    /// The shape of `indices` takes the place of the axis: `[4, 9, 5]` and indices `[2, 3]` give
-    /// `[4, 2, 3, 5]` along axis 1, as by NumPy's `take`.
+    /// The shape of `indices` replaces the axis: `[4, 9, 5]` and indices `[2, 3]` give
+    /// `[4, 2, 3, 5]` along axis 1, as with NumPy's `take`.
     ///
     /// # Gradient
     ///
@@ -115,8 +114,8 @@ impl<'g> Tensor<'g> {
     ///
     /// # Errors
     ///
-    /// [`OpError::Axis`]; [`OpError::DType`] unless the indices are u32; [`OpError::Index`] of a
-    /// constant, and [`RunError::IndexOutOfRange`](crate::RunError::IndexOutOfRange) of an input.
+    /// [`OpError::Axis`]; [`OpError::DType`] unless the indices are u32; [`OpError::Index`] for a
+    /// constant, and [`RunError::IndexOutOfRange`](crate::RunError::IndexOutOfRange) for an input.
     ///
     /// # Source
     ///
@@ -126,16 +125,16 @@ impl<'g> Tensor<'g> {
         self.gather_by(Indices::Shared, indices, axis)
     }
 
-    /// Elements along `axis`, each line by its own indices: for axis 1,
+    /// Elements along `axis`, with separate indices for each line: for axis 1,
     /// `y[i, k] = self[i, indices[i, k]]`.
     ///
-    /// An index that is not below the extent is a mistake. Where the host sees it, in an input or
-    /// a constant, it is an error; where a device computed it, it gives 0, and no memory is read.
+    /// An index that is not below the extent is an error if it is visible to the host, in an
+    /// input or a constant; if computed on a device, it gives 0 and reads no memory.
     ///
     /// # Shapes
     ///
-    /// That of `indices`, which may differ from that of the tensor along `axis` only; PyTorch's
-    /// `gather` and NumPy's `take_along_axis` of such shapes.
+    /// That of `indices`, which may differ from the tensor's along `axis` only; same as PyTorch's
+    /// `gather` and NumPy's `take_along_axis` for such shapes.
     ///
     /// # Gradient
     ///
@@ -144,7 +143,7 @@ impl<'g> Tensor<'g> {
     /// # Errors
     ///
     /// [`OpError::Axis`]; [`OpError::DType`] unless the indices are u32; [`OpError::Target`]
-    /// where their shape does not fit.
+    /// if their shape does not fit.
     ///
     /// # Source
     ///
@@ -268,7 +267,7 @@ impl Operation for Gather {
         let (axis, rank) = (self.axis, x.shape.rank());
         let added = result.shape.rank() + 1 - rank;
         let probe = Probe::new(self.clone(), operands, Bound::Exact)
-            // Some lie outside.
+            // Some are out of range.
             .operand(1, Domain::Below(extent as u32 + 1));
         let probe = match of {
             Indices::PerLine => (0..rank)
@@ -286,7 +285,7 @@ impl Operation for Gather {
     }
 
     fn cost(&self, operands: &[&Meta], result: &Meta) -> Cost {
-        // Only what is chosen is read.
+        // Only the selected elements are read.
         let words = operands[1].shape.len() + 2 * result.shape.len();
         Cost { flops: 0.0, bytes: 4.0 * words as f64 }
     }

@@ -1,6 +1,6 @@
-//! The fragments of `shaders/lib`, what each one calls, and the host's half of `divide`.
+//! The fragments of `shaders/lib`, their dependencies, and the host side of `divide`.
 
-/// A name, which is the file's stem, the text, and the fragments it calls.
+/// Name (the file's stem), text, and the fragments it calls.
 struct Fragment {
     name: &'static str,
     text: &'static str,
@@ -45,8 +45,8 @@ static FRAGMENTS: [Fragment; 24] = fragments! {
     "random": ["philox", "log", "sine"],
 };
 
-/// The texts of these fragments and of all that they call, each once, in the order of the table.
-/// Names that do not exist are left out; a test sees to it that there are none.
+/// The texts of these fragments and their dependencies, each once, in the order of the table.
+/// Unknown names are ignored; a test makes sure that there are none.
 pub(crate) fn closure(names: &[&str]) -> Vec<&'static str> {
     let mut wanted: Vec<bool> =
         FRAGMENTS.iter().map(|fragment| names.contains(&fragment.name)).collect();
@@ -62,7 +62,7 @@ pub(crate) fn closure(names: &[&str]) -> Vec<&'static str> {
 }
 
 /// Multiplier and shift with which `divide` of `shaders/lib/divide.wgsl` divides by `d`, exactly
-/// for every dividend below 2^31. A divisor of 0 is taken as 1.
+/// for every dividend below 2^31. A divisor of 0 counts as 1.
 pub(crate) fn divisor(d: u32) -> (u32, u32) {
     let d = u64::from(d.max(1));
     let shift = d.next_power_of_two().trailing_zeros();

@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 /// `y[.., i, j] = sum_p a[.., i, p] b[.., p, j]`, where either matrix may be stored transposed.
 ///
-/// The batch axes of the operands are equal; the builder makes them so.
+/// The batch axes of the operands are equal; the builder broadcasts them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Matmul {
     /// The first operand is `[.., k, m]`.
@@ -31,9 +31,9 @@ struct Product {
     m: usize,
     n: usize,
     k: usize,
-    /// Distance of neighbors along a column and along a row of the first matrix.
+    /// Distance between neighbors along a column and along a row of the first matrix.
     a: [usize; 2],
-    /// The same of the second.
+    /// The same for the second matrix.
     b: [usize; 2],
 }
 
@@ -65,13 +65,13 @@ fn batch(shape: &Shape) -> &[usize] {
 }
 
 impl Matmul {
-    /// Rows of the result that the CPU computes at once, of so many: each time the second operand is
-    /// rearranged, where it is stored transposed, which is dear beside a few rows.
+    /// Rows of the result per CPU chunk, out of `rows`: each chunk rearranges a second operand that
+    /// is stored transposed, which is expensive for a few rows.
     fn least_rows(&self, rows: usize) -> usize {
         if self.transpose_b { (rows / 2).clamp(1, 32) } else { 1 }
     }
 
-    /// Of operands that fit.
+    /// The product of operands that fit.
     fn product(&self, a: &Shape, b: &Shape) -> Product {
         let ([m, k], [_, n]) = (matrix(a, self.transpose_a), matrix(b, self.transpose_b));
         Product {
@@ -85,8 +85,8 @@ impl Matmul {
     }
 }
 
-/// How far a device may be off that adds up so many products, and why: at worst there are k
-/// roundings of a product and k of a partial sum; over factors of both signs no partial sum comes
+/// Error bound for sums of `k` products, and its justification: in the worst case there are k
+/// roundings of a product and k of a partial sum; with factors of both signs no partial sum comes
 /// near the sum of the magnitudes.
 pub(super) fn accuracy(k: usize) -> (Bound, &'static str) {
     let reason = "k roundings of partial sums, which stay below a quarter of the magnitudes";
@@ -94,8 +94,8 @@ pub(super) fn accuracy(k: usize) -> (Bound, &'static str) {
 }
 
 impl Product {
-    /// One for large tiles, which read less, and one for small ones, which keep more of a device
-    /// busy; both add up in the order of k.
+    /// A shader with large tiles, which reads less, and one with small tiles, which keeps more of
+    /// a device busy; both sum in the order of k.
     fn shaders(self) -> Vec<Shader> {
         let tiles = |tile: usize| self.batches * self.m.div_ceil(tile) * self.n.div_ceil(tile);
         let large = self.m > 32 && self.n > 32 && tiles(64) >= 32;
@@ -147,10 +147,10 @@ impl Product {
     }
 }
 
-/// Elements that are turned at once, which stay in the second cache; of fewer the product sees to it.
+/// Elements transposed at once, which stay in the L2 cache; fewer are left to the product.
 const PART: usize = 1 << 16;
 
-/// Edge of the squares that are turned in registers.
+/// Edge of the squares that are transposed in registers.
 const SIDE: usize = 8;
 
 /// `out[j, i] = b[i, j]` for `rows` and `columns` of `b`, whose rows are `stride` elements apart.
@@ -179,8 +179,8 @@ fn turn(b: &[f32], stride: usize, [rows, columns]: [usize; 2], out: &mut [f32]) 
 }
 
 impl Product {
-    /// Some rows, where the second matrix is stored as `[n, k]`: a part of it at a time is turned
-    /// first, so that vectors are loaded along its rows.
+    /// Some rows, with the second matrix stored as `[n, k]`: transposes one part of it at a time,
+    /// so that vectors are loaded along its rows.
     fn product_with_transposed(self, rows: usize, a: &[f32], b: &[f32], out: &mut [f32]) {
         let Product { n, k, .. } = self;
         let step = (PART / n).next_multiple_of(SIDE).min(k);
@@ -210,8 +210,8 @@ impl<'g> Tensor<'g> {
     ///
     /// # Errors
     ///
-    /// [`OpError::Rank`] of scalars; [`OpError::Extents`]; [`OpError::Broadcast`];
-    /// [`OpError::DTypes`]; [`OpError::DType`] unless of floats.
+    /// [`OpError::Rank`] for scalars; [`OpError::Extents`]; [`OpError::Broadcast`];
+    /// [`OpError::DTypes`]; [`OpError::DType`] for non-floats.
     ///
     /// # Source
     ///
@@ -241,7 +241,7 @@ impl<'g> Tensor<'g> {
         graph.refuse("matmul", &operands, reason)
     }
 
-    /// Of operands that fit but for the extents of their batch axes.
+    /// The product of operands that fit except for their batch axes, which broadcast to `common`.
     #[track_caller]
     fn matmul_batches(self, other: Tensor<'g>, common: &Shape) -> Tensor<'g> {
         let (a, b) = (self.shape(), other.shape());
@@ -253,7 +253,7 @@ impl<'g> Tensor<'g> {
             return self.matmul(other.unsqueeze(1)).squeeze(-1);
         }
         if a.rank() > 2 && b.rank() == 2 {
-            // One matrix serves all batches: their rows are those of one larger matrix.
+            // One matrix for all batches: their rows form one larger matrix.
             let (rows, inner) = a.dims().split_at(a.rank() - 1);
             let merged = self.reshape([Shape::from(rows).len(), inner[0]]);
             let (other, transpose_b) = other.as_stored();
@@ -270,8 +270,8 @@ impl<'g> Tensor<'g> {
         self.graph.push(Matmul { transpose_a, transpose_b }, &[lhs, rhs])
     }
 
-    /// A matrix as it lies in memory, and whether it is the transpose of that: so the derivative by a
-    /// weight that is used transposed comes out as the weight is stored.
+    /// The matrix as stored in memory, and whether this is its transpose: the gradient of a weight
+    /// that is used transposed then has the layout of the weight.
     fn as_stored(self) -> (Tensor<'g>, bool) {
         let node = self.graph.node(self.id);
         let Op::Transpose(Transpose { axes }) = &node.op else { return (self, false) };
@@ -349,7 +349,7 @@ impl Operation for Matmul {
         let product = |lhs, transpose_a, rhs, transpose_b| {
             Some(ct.graph.push(Matmul { transpose_a, transpose_b }, &[lhs, rhs]))
         };
-        // With A and B the matrices that are multiplied: ct Bᵀ and Aᵀ ct, each as it is stored.
+        // With A and B the multiplied matrices: ct Bᵀ and Aᵀ ct, each as it is stored.
         vec![
             match self.transpose_a {
                 false => product(ct, false, b, !self.transpose_b),
@@ -428,7 +428,7 @@ impl Operation for Matmul {
         }
         let large = of(&[16], [33, 70, 5], true, true).without_gradient();
         samples.push(large.named("many large tiles, transposed"));
-        // 82,000 elements, which the CPU turns part by part; the parts are no multiples of a square.
+        // 82,000 elements, which the CPU transposes in parts that are not multiples of a square.
         for transpose_a in [false, true] {
             let wide = of(&[], [5, 205, 401], transpose_a, true).without_gradient();
             samples.push(wide.named("turned in parts"));

@@ -1,4 +1,4 @@
-//! The product of matrices of bytes.
+//! Matrix product of signed bytes.
 
 use super::kernel::{CpuKernel, Kernel, Shader, fold};
 use super::*;
@@ -8,8 +8,8 @@ use crate::{
 };
 use std::sync::Arc;
 
-/// `y[.., i, j] = sum_p a[.., i, p] b[.., j, p]` of signed bytes, four of which are a word along the
-/// last axis, the first in the lowest bits; the sums are integers of 32 bits, which wrap.
+/// `y[.., i, j] = sum_p a[.., i, p] b[.., j, p]` of signed bytes, packed four per word along the
+/// last axis, the first in the lowest bits; the sums are 32-bit integers, which wrap.
 #[derive(Clone, Debug, PartialEq)]
 pub struct MatmulI8;
 
@@ -27,15 +27,15 @@ struct Params {
 const EDGE: usize = 8;
 
 impl<'g> Tensor<'g> {
-    /// The product of packed bytes with the transpose of others: see
+    /// Product of a matrix of packed bytes with the transpose of another: see
     /// [`pack_i8`](Tensor::pack_i8).
     ///
     /// `y[.., i, j] = sum_p self[.., i, p] other[.., j, p]`
     ///
     /// # Shapes
     ///
-    /// `[.., m, k / 4] x [.., n, k / 4]` in u32 give `[.., m, n]` in i32. A matrix on the right serves
-    /// all batches on the left; otherwise the axes in front are equal.
+    /// `[.., m, k / 4] x [.., n, k / 4]` in u32 give `[.., m, n]` in i32. A single matrix on the
+    /// right is used for all batches; otherwise the batch axes are equal.
     ///
     /// # Numerics
     ///
@@ -43,18 +43,18 @@ impl<'g> Tensor<'g> {
     ///
     /// # Gradient
     ///
-    /// None: of integers.
+    /// None: these are integers.
     ///
     /// # Errors
     ///
-    /// [`OpError::Rank`]; [`OpError::Extents`]; [`OpError::DType`] unless of u32.
+    /// [`OpError::Rank`]; [`OpError::Extents`]; [`OpError::DType`] unless u32.
     #[track_caller]
     pub fn matmul_i8(self, other: Tensor<'g>) -> Tensor<'g> {
         let (a, b) = (self.shape(), other.shape());
         if a.rank() <= 2 || b.rank() != 2 {
             return self.graph.push(MatmulI8, &[self, other]);
         }
-        // One matrix serves all batches: their rows are those of one larger matrix.
+        // One matrix for all batches: their rows form one larger matrix.
         let (rows, inner) = a.dims().split_at(a.rank() - 1);
         let merged = self.reshape([rows.iter().product(), inner[0]]);
         let y = self.graph.push(MatmulI8, &[merged, other]);
@@ -68,7 +68,7 @@ impl std::fmt::Display for MatmulI8 {
     }
 }
 
-/// The last two extents, and the product of those in front.
+/// The last two extents, preceded by the product of the others.
 fn matrices(x: &Meta) -> Option<[usize; 3]> {
     let (outer, matrix) = x.shape.dims().split_last_chunk::<2>()?;
     Some([outer.iter().product(), matrix[0], matrix[1]])
@@ -190,7 +190,7 @@ impl Operation for MatmulI8 {
     }
 }
 
-/// Words of bytes of either sign: all of -127, of 127, of 0, and mixed ones.
+/// Words of bytes of either sign: all -127, all 127, all 0, and mixed ones.
 const WORDS: Domain = Domain::Values(&[
     2_172_748_161.0,
     2_139_062_143.0,

@@ -1,8 +1,8 @@
-//! The operations: one file each, or a file for a family, and the one list of them.
+//! The operations: one file each, or one per family, and the list of them.
 //!
-//! Everything that is true of an operation is in its file: the shape rule, the definition in f64,
-//! the derivative in other operations of this list, how devices compute it, what it costs, and
-//! the samples every test runs it on.
+//! The file of an operation has everything specific to it: the shape rule, the definition in f64,
+//! the derivative in terms of other operations, the device implementations, the cost, and the
+//! samples that every test runs on.
 
 pub(crate) mod arg_reduce;
 pub(crate) mod argsort;
@@ -67,19 +67,19 @@ use crate::{array64::Array64, error::OpError, graph::Tensor, shape::Meta};
 use class::Class;
 use kernel::Kernel;
 
-/// All the engine knows of one operation.
+/// The interface of an operation to the engine.
 ///
-/// No method has a default: a rule that was forgotten does not compile, and one that does not
-/// exist is said aloud (`None`, [`Class::Composite`]).
+/// No method has a default: a forgotten rule does not compile, and the absence of one is stated
+/// explicitly (`None`, [`Class::Composite`]).
 pub(crate) trait Operation {
     /// Name in errors and test output.
     fn name(&self) -> &'static str;
 
-    /// Shape and element type of the result. Builders give every operation the number of
-    /// operands it has, so implementations match on that.
+    /// Shape and element type of the result. Builders pass the right number of operands, so
+    /// implementations may match on it.
     fn infer(&self, operands: &[Meta]) -> Result<Meta, OpError>;
 
-    /// The definition, in f64: plain loops over the formula, written without the shader at hand.
+    /// The definition, in f64: plain loops over the formula, written independently of the shader.
     fn eval(&self, operands: &[&Array64]) -> Array64;
 
     /// The cotangent of each operand, as graph nodes; `None` where it is zero by definition.
@@ -90,20 +90,20 @@ pub(crate) trait Operation {
         ct: Tensor<'g>,
     ) -> Vec<Option<Tensor<'g>>>;
 
-    /// The operation written in others, where it is not a primitive.
+    /// The expansion into other operations, unless this is a primitive.
     fn expand<'g>(&self, operands: &[Tensor<'g>]) -> Option<Tensor<'g>>;
 
-    /// What kind of computation it is on these shapes. This is asked often, and builds nothing.
+    /// The kind of computation on these shapes. Called often, so it must not build anything.
     fn class(&self, operands: &[&Meta], result: &Meta) -> Class;
 
-    /// What a device runs on these shapes: there is one exactly where the class is
+    /// The device implementation on these shapes: present exactly if the class is
     /// [`Class::Kernel`].
     fn kernel(&self, operands: &[&Meta], result: &Meta) -> Option<Kernel>;
 
-    /// What it takes on these shapes.
+    /// The cost on these shapes.
     fn cost(&self, operands: &[&Meta], result: &Meta) -> Cost;
 
-    /// What to test it on, and how closely a device must agree.
+    /// The samples to test it on, with the error bound of a device.
     fn samples() -> Vec<Sample>;
 }
 
@@ -158,7 +158,7 @@ macro_rules! operations {
                 match self { $(Op::$Name(op) => op.kernel(operands, result),)* }
             }
 
-            /// What the operation takes on these shapes.
+            /// The cost of the operation on these shapes.
             pub fn cost(&self, operands: &[&Meta], result: &Meta) -> Cost {
                 match self { $(Op::$Name(op) => op.cost(operands, result),)* }
             }
@@ -229,7 +229,7 @@ operations! {
 }
 
 impl Op {
-    /// The operand that holds indices, and the extent that they point into.
+    /// The operand that holds indices, and the extent they index.
     pub(crate) fn indexes(&self, operands: &[&Meta]) -> Option<(usize, usize)> {
         match self {
             Op::Gather(op) => Some((1, *operands[0].shape.dims().get(op.axis)?)),

@@ -1,7 +1,7 @@
-//! Numbers brought to mean 0 and variance 1 along axes: what layer, group, batch and RMS
-//! normalization have in common.
+//! Normalization to mean 0 and variance 1 along axes: the common part of layer, group, batch and
+//! RMS normalization.
 //!
-//! Scale and shift are products and sums behind it, which the scheduler computes in the same
+//! Scale and shift are separate products and sums, which the scheduler fuses into the same
 //! step.
 
 use super::kernel::{Compute, CpuKernel, Kernel, Shader, fold};
@@ -23,12 +23,12 @@ pub struct Normalize {
     pub(crate) centered: bool,
 }
 
-/// The cotangent of `x` in [`Normalize`], of `(x, ct)`.
+/// The cotangent of `x` in [`Normalize`], from `(x, ct)`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NormalizeGrad(pub(crate) Normalize);
 
 impl<'g> Tensor<'g> {
-    /// Mean 0 and variance 1 along `axes`.
+    /// Normalizes to mean 0 and variance 1 along `axes`.
     ///
     /// `(x - m) / sqrt(v + eps)` with `m` the mean along the axes and `v` the mean of `(x - m)^2`.
     ///
@@ -38,14 +38,14 @@ impl<'g> Tensor<'g> {
     ///
     /// # Errors
     ///
-    /// [`OpError::Axis`]; [`OpError::DType`] unless of floats;
-    /// [`OpError::Number`] where `eps` is negative or no number.
+    /// [`OpError::Axis`]; [`OpError::DType`] for non-floats;
+    /// [`OpError::Number`] if `eps` is negative or NaN.
     #[track_caller]
     pub fn normalize(self, axes: impl Axes, eps: f64) -> Tensor<'g> {
         self.normalize_as("normalize", axes, eps, true)
     }
 
-    /// Mean square 1 along `axes`: `x / sqrt(mean x^2 + eps)`.
+    /// Normalizes to mean square 1 along `axes`: `x / sqrt(mean x^2 + eps)`.
     ///
     /// # Gradient
     ///
@@ -83,16 +83,16 @@ struct Params {
     eps: f32,
 }
 
-/// Numbers of which no two that follow one another are near.
+/// Values whose consecutive elements are far apart.
 const SPREAD: &[f64] = &[-1.0, 0.75, -0.5, 1.0, 0.25, -0.875, 0.625, -0.25, 0.875, 0.0, 0.5];
 
-/// How far a device may be off over rows of so many numbers, and why.
+/// Error bound for rows of `cols` elements, and its justification.
 fn accuracy(cols: usize) -> (Bound, &'static str) {
     let reason = "results below 4, a few roundings of 2^-22 at most, and those of a lane";
     (Bound::Abs(2e-6 + 8e-9 * cols as f64), reason)
 }
 
-/// How far the gradient may be off, and why.
+/// Error bound of the gradient, and its justification.
 fn grad_accuracy(cols: usize) -> (Bound, &'static str) {
     let reason = "terms below 20, a few roundings of 2^-22 of them, and those of a lane";
     (Bound::Abs(1e-5 + 4e-8 * cols as f64), reason)
@@ -111,7 +111,7 @@ impl Normalize {
         [d, ((d * d).mean_keepdims(axes.as_slice()) + self.eps).sqrt()]
     }
 
-    /// Rows and columns, where the elements that belong together lie together.
+    /// Number of rows and columns, if the normalized elements are contiguous.
     fn rows(&self, x: &Meta) -> Option<[usize; 2]> {
         let dims = x.shape.dims();
         let mut outside = dims.iter().enumerate().filter(|(axis, _)| !self.axes.contains(axis));
@@ -147,8 +147,8 @@ impl Normalize {
             workgroups: fold(rows),
         };
         let cpu = CpuKernel { granule: cols.max(1), work, compute };
-        // Few numbers at random may lie so near to one another that their differences are
-        // mostly rounding.
+        // A few random values may be so close to each other that their differences are mostly
+        // rounding error.
         let probe = match cols {
             0..16 => probe.operand(0, Domain::Values(SPREAD)),
             _ => probe,
@@ -162,7 +162,7 @@ impl Normalize {
         if self.centered { row_sum(row) / row.len() as f32 } else { 0.0 }
     }
 
-    /// `1 / sqrt(v + eps)` of a row whose `m` is known; `scratch` is as long as the row.
+    /// `1 / sqrt(v + eps)` of a row with mean `m`; `scratch` is as long as the row.
     fn scale(&self, x: &[f32], mean: f32, scratch: &mut [f32]) -> f32 {
         for (square, x) in scratch.iter_mut().zip(x) {
             *square = (x - mean) * (x - mean);
@@ -356,7 +356,7 @@ impl composite::Composite for NormalizeGrad {
     }
 
     fn cost(&self, operands: &[&Meta], result: &Meta) -> Cost {
-        // Beside those of the normalized x: two sums, two products, two differences, a quotient.
+        // Besides those of the normalized x: two sums, two products, two differences, a quotient.
         Cost::elementwise(if self.0.centered { 12.0 } else { 8.0 }, operands, result)
     }
 

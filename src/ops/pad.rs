@@ -1,4 +1,4 @@
-//! A constant around the elements.
+//! Constant padding.
 
 use super::class::Layout;
 use super::*;
@@ -7,16 +7,16 @@ use crate::{dtype::DType, shape::Shape};
 /// Surrounds the operand with a constant.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Pad {
-    /// How many are put in front of each axis.
+    /// Number of elements inserted before each axis.
     pub(crate) low: Vec<usize>,
-    /// How many are put behind each axis.
+    /// Number of elements appended after each axis.
     pub(crate) high: Vec<usize>,
     /// The constant, as [`DType::to_word`] writes it.
     pub(crate) word: u32,
 }
 
 impl Pad {
-    /// Extents of the result; `None` where one is no index.
+    /// Extents of the result; `None` if one exceeds an `i32`.
     fn dims(&self, shape: &Shape) -> Option<Vec<usize>> {
         let pads = self.low.iter().zip(&self.high);
         let dims = shape.dims().iter().zip(pads).map(|(&dim, (&low, &high))| {
@@ -34,7 +34,7 @@ impl std::fmt::Display for Pad {
 }
 
 impl<'g> Tensor<'g> {
-    /// Puts so many elements in front of and behind each axis, all of them `value`.
+    /// Pads each axis with `value`, by the given numbers of elements before and after it.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! How a kernel is proved: what its operands hold, and which parts of its problem stand alone.
+//! How a kernel is verified: the values of its operands, and the independent parts of its problem.
 
 use super::{
     Op,
@@ -7,8 +7,8 @@ use super::{
 use crate::{array64::Array64, dtype::DType, shape::Meta};
 use std::sync::{Arc, LazyLock};
 
-/// How a kernel is proved: its definition, what its operands hold, and along which axes its
-/// problem falls into parts.
+/// How a kernel is verified: its definition, the values of its operands, and the axes along which
+/// its problem splits into independent parts.
 #[derive(Clone, Debug)]
 pub(crate) struct Probe {
     pub op: Op,
@@ -18,8 +18,8 @@ pub(crate) struct Probe {
     pub bound: Bound,
 }
 
-/// An axis of the result: elements at a coordinate of it depend on operands at that coordinate
-/// of these axes only.
+/// An axis of the result along which elements depend only on operands at the same coordinate of
+/// these axes.
 #[derive(Clone, Debug)]
 pub(crate) struct Free {
     pub result: usize,
@@ -27,14 +27,14 @@ pub(crate) struct Free {
 }
 
 impl Probe {
-    /// Of an operation that is one piece, on operands of everyday values.
+    /// A probe of the whole operation at once, on operands of everyday values.
     pub fn new(op: impl Into<Op>, operands: &[&Meta], bound: Bound) -> Self {
         let operands: Vec<Meta> = operands.iter().map(|&meta| meta.clone()).collect();
         let domains = operands.iter().map(|meta| Domain::everyday(meta.dtype)).collect();
         Probe { op: op.into(), operands, free: vec![], seeds: Seeds::Domains(domains), bound }
     }
 
-    /// What operand `index` holds.
+    /// Sets the values of operand `index`.
     pub fn operand(mut self, index: usize, domain: Domain) -> Self {
         if let Seeds::Domains(domains) = &mut self.seeds {
             domains[index] = domain;
@@ -42,23 +42,23 @@ impl Probe {
         self
     }
 
-    /// What all operands hold, where they must fit together.
+    /// Sets the values of all operands, if they must be consistent with each other.
     pub fn operands(self, make: impl Fn() -> Vec<Array64> + Send + Sync + 'static) -> Self {
         Probe { seeds: Seeds::Made(Arc::new(make)), ..self }
     }
 
-    /// Parts along an axis of the result and these axes of the operands.
+    /// Declares an axis of the result as free, with the corresponding axes of the operands.
     pub fn along<const N: usize>(self, result: usize, operands: [Option<usize>; N]) -> Self {
         self.along_axes(result, operands.into())
     }
 
-    /// As [`along`](Self::along), for any number of operands.
+    /// Like [`along`](Self::along), for any number of operands.
     pub fn along_axes(mut self, result: usize, operands: Vec<Option<usize>>) -> Self {
         self.free.push(Free { result, operands });
         self
     }
 
-    /// Parts along these axes, which are the same of the result and of every operand.
+    /// Declares these axes as free, the same in the result and in every operand.
     pub fn along_all(mut self, axes: impl IntoIterator<Item = usize>) -> Self {
         let count = self.operands.len();
         let free = |axis| Free { result: axis, operands: vec![Some(axis); count] };
@@ -72,10 +72,10 @@ impl Probe {
     }
 }
 
-/// So many different numbers; a prime, so that no extent divides it.
+/// Length of the noise table; a prime, so that no extent divides it.
 const PERIOD: usize = 65_521;
 
-/// Noise of [0, 1), which larger tensors repeat.
+/// Noise in [0, 1), repeated in larger tensors.
 static NOISE: LazyLock<Vec<f32>> = LazyLock::new(|| {
     let mut noise = Noise::new(0);
     (0..PERIOD).map(|_| noise.unit() as f32).collect()
@@ -84,7 +84,7 @@ static NOISE: LazyLock<Vec<f32>> = LazyLock::new(|| {
 /// Words of a tensor whose elements lie in a domain.
 pub(crate) fn domain_words(domain: &Domain, dtype: DType, len: usize, seed: usize) -> Vec<u32> {
     let scaled = |low: f64, span: f64| -> Vec<u32> {
-        // Of halves none that a device may flush.
+        // For f16, no values that a device may flush to zero.
         let least = if dtype == DType::F16 { 1.0 / 16_384.0 } else { 0.0 };
         let number = |x: f32| low + span * f64::from(x);
         let kept = |x: f64| if x.abs() < least { 0.0 } else { x };
@@ -96,7 +96,7 @@ pub(crate) fn domain_words(domain: &Domain, dtype: DType, len: usize, seed: usiz
     match *domain {
         Domain::Range(low, high) => scaled(low, high - low),
         Domain::Below(n) => scaled(0.0, f64::from(n)),
-        // Rare, and of small tensors.
+        // Rare, and only for small tensors.
         _ => array_words(&domain.fill(&Meta::new([len], dtype), seed as u64)),
     }
 }
@@ -106,12 +106,12 @@ fn array_words(array: &Array64) -> Vec<u32> {
     array.data.iter().map(|&x| array.meta.dtype.to_word(x)).collect()
 }
 
-/// What the operands of a kernel hold.
+/// Values of the operands of a kernel.
 #[derive(Clone)]
 enum Seeds {
-    /// Each a domain of its own.
+    /// Independent domains.
     Domains(Vec<Domain>),
-    /// Values that fit together.
+    /// Values that are consistent with each other.
     Made(Arc<dyn Fn() -> Vec<Array64> + Send + Sync>),
 }
 

@@ -1,8 +1,8 @@
-//! Roundings to bytes: multiples of a scale, and sums of products by a ratio.
+//! Rounding to bytes: to multiples of a scale, and of sums of products by a ratio.
 //!
-//! Both are exact, on every device: a quotient of floats may be off by 2.5 units on a GPU, which
-//! moves some numbers across the middle of two integers, so nothing is divided in floats there. The
-//! significands of the operands are integers of 24 bits, and what decides the rounding fits 32.
+//! Both are exact on every device. A float quotient may be off by 2.5 ulp on a GPU, which would
+//! move some values across the midpoint of two integers, so the shader does not divide floats. The
+//! significands of the operands are 24-bit integers, and the decision fits in 32 bits.
 
 use super::*;
 use super::{
@@ -20,14 +20,14 @@ pub struct Quantize(pub(crate) QuantizeFn);
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum QuantizeFn {
-    /// `x / scale` of floats.
+    /// `x / scale` for floats.
     Multiples,
-    /// `x ratio` of an integer and a float.
+    /// `x ratio` for an integer and a float.
     Rescaled,
 }
 use QuantizeFn::*;
 
-/// The largest magnitude of a byte: the same on both sides of 0.
+/// The largest magnitude of a byte: symmetric around 0.
 const MAX_BYTE: f64 = 127.0;
 
 impl QuantizeFn {
@@ -39,13 +39,13 @@ impl QuantizeFn {
     }
 }
 
-/// A number as GPUs may take it: what is smaller than every normal one is 0.
+/// A number as seen by GPUs: subnormals are flushed to 0.
 fn normal(x: f64) -> f64 {
     if x.abs() < f64::from(f32::MIN_POSITIVE) { 0f64.copysign(x) } else { x }
 }
 
-/// The nearest byte to a quotient of floats of 32 bits. In 64 bits their quotient is rounded to the
-/// middle of two integers only where it is that.
+/// The nearest byte to a quotient of f32. In f64 the quotient rounds to the midpoint of two
+/// integers only if it is exactly that.
 #[inline(always)]
 fn multiples(x: f32, scale: f32) -> i32 {
     let normal = |x: f32| if x.abs() < f32::MIN_POSITIVE { 0f32.copysign(x) } else { x };
@@ -58,7 +58,7 @@ fn multiples(x: f32, scale: f32) -> i32 {
     ((y + SHIFT) - SHIFT) as i32
 }
 
-/// The nearest byte to a product: the significand of the ratio is an integer of 24 bits, and its
+/// The nearest byte to a product: the significand of the ratio is a 24-bit integer, and its
 /// exponent a shift.
 #[inline(always)]
 fn rescaled(x: i32, ratio: f32) -> i32 {
@@ -69,7 +69,7 @@ fn rescaled(x: i32, ratio: f32) -> i32 {
     }
     let product = u64::from(x.unsigned_abs()) * u64::from(fraction | 0x80_0000);
     // In halves: product * 2^(exponent - 149). It is below 2^55, so further shifts change nothing;
-    // where there is none, what is not 0 is past every byte.
+    // with a shift of 0, anything but 0 exceeds every byte.
     let places = 149u32.saturating_sub(exponent).min(63);
     let (halves, rest) = (product >> places, product & ((1 << places) - 1));
     let up = halves & 1 == 1 && (rest != 0 || halves & 2 == 2);
@@ -96,7 +96,7 @@ impl Scalar for QuantizeFn {
     fn eval(&self, x: &[f64], _: DType, _: DType) -> f64 {
         let y = match self {
             Multiples => normal(x[0]) / normal(x[1]),
-            // Where the product is rounded to the middle of two integers, its error decides.
+            // Where the product rounds to the midpoint of two integers, its error decides.
             Rescaled => {
                 let (x, ratio) = (x[0], normal(x[1]));
                 let (product, error) = (x * ratio, x.mul_add(ratio, -(x * ratio)));
@@ -115,44 +115,44 @@ impl Scalar for QuantizeFn {
 }
 
 impl<'g> Tensor<'g> {
-    /// Floats as multiples of a scale, from -127 to 127: `round(x / scale)`, of two the even one, in
-    /// i32. The scale is broadcast: one for all, or one for each channel, as
-    /// [`quantization_scale`](Self::quantization_scale) gives it along any axes.
+    /// Quantizes floats to multiples of a scale, from -127 to 127: `round(x / scale)`, ties to
+    /// even, in i32. The scale is broadcast: one in total, or one per channel, as
+    /// [`quantization_scale`](Self::quantization_scale) returns along any axes.
     ///
     /// # Numerics
     ///
-    /// The same integer on every device, that which is nearest to the exact quotient. Numbers below
-    /// 2^-126 count as 0; NaN gives 0.
+    /// The same integer on every device, nearest to the exact quotient. Numbers below 2^-126 count
+    /// as 0; NaN gives 0.
     ///
     /// # Gradient
     ///
-    /// None: of integers.
+    /// None: these are integers.
     ///
     /// # Errors
     ///
-    /// [`OpError::DType`] unless of floats; [`OpError::DTypes`]; [`OpError::Broadcast`].
+    /// [`OpError::DType`] for non-floats; [`OpError::DTypes`]; [`OpError::Broadcast`].
     #[track_caller]
     pub fn quantize(self, scale: impl Operand<'g>) -> Tensor<'g> {
         self.rounded(scale.tensor_like(self), Multiples)
     }
 
-    /// Sums of products of bytes as bytes of the next layer: `round(x ratio)`, of two the even one,
-    /// from -127 to 127. `x` is of i32, and the ratio, which is broadcast, of f32: the scales of both
-    /// factors by that of the result.
+    /// Requantizes sums of products of bytes to bytes for the next layer: `round(x ratio)`, ties to
+    /// even, from -127 to 127. `x` is i32, and the ratio, which is broadcast, is f32: the scales of
+    /// both factors divided by that of the result.
     ///
     /// # Numerics
     ///
-    /// The same integer on every device, that which is nearest to the exact product: the 24 bits of
-    /// the ratio's significand are an integer multiplier, its exponent a shift. A ratio below 2^-126
-    /// counts as 0; NaN gives 0.
+    /// The same integer on every device, nearest to the exact product: the 24 bits of the ratio's
+    /// significand are an integer multiplier, its exponent a shift. A ratio below 2^-126 counts as
+    /// 0; NaN gives 0.
     ///
     /// # Gradient
     ///
-    /// None: of integers.
+    /// None: these are integers.
     ///
     /// # Errors
     ///
-    /// [`OpError::DType`] unless of i32 and f32; [`OpError::Broadcast`].
+    /// [`OpError::DType`] unless i32 and f32; [`OpError::Broadcast`].
     ///
     /// # Source
     ///
@@ -194,7 +194,7 @@ impl Operation for Quantize {
             Rescaled if other.dtype != DType::F32 => return Err(OpError::DType(other.dtype)),
             _ => {}
         }
-        // The builder has made the shapes equal.
+        // The builder broadcasts, so the shapes are equal.
         match x.shape == other.shape {
             true => Ok(Meta::new(&x.shape, DType::I32)),
             false => Err(OpError::Broadcast),
@@ -241,8 +241,8 @@ impl Operation for Quantize {
         let values = Domain::Values;
         vec![
             of(Multiples, &[61, 67], Domain::Range(-90.0, 90.0), Domain::Range(0.3, 2.0)),
-            // Scales that no float of few bits is, and odd multiples of their halves: each is the
-            // middle of two integers, or next to it.
+            // Scales that are not floats of few bits, and odd multiples of half of them: each is a
+            // midpoint of two integers, or next to one.
             of(Multiples, &[9, 8], values(TIES), values(SCALES)).named("ties"),
             of(Multiples, &[9, 11], values(EDGES), values(ODD_SCALES)).named("edges"),
             of(Rescaled, &[61, 67], Domain::Range(-9e4, 9e4), Domain::Range(1e-4, 2e-3)),
@@ -252,7 +252,7 @@ impl Operation for Quantize {
     }
 }
 
-/// Multiples of 1.5, 0.7 (as an f32 is near it) and 3 by halves, and their neighbors.
+/// Multiples of 1.5, 0.7 (rounded to f32) and 3 by half-integers, and their neighbors.
 const TIES: &[f64] = &[
     0.75,
     -2.25,
@@ -267,7 +267,7 @@ const TIES: &[f64] = &[
 const SCALES: &[f64] =
     &[1.5, 1.5, 0.699_999_988_079_071, 0.699_999_988_079_071, 1.5, 3.0, 1.5, 0.7];
 
-/// Of no number, of numbers that are none, and beyond all bytes.
+/// Zeros, NaN, infinities and flushed numbers, and quotients beyond all bytes.
 const EDGES: &[f64] = &[
     0.0,
     f64::NAN,
@@ -283,7 +283,7 @@ const EDGES: &[f64] = &[
 ];
 const ODD_SCALES: &[f64] = &[1.0, 0.0, f64::INFINITY, 1e-39, 3e38, -1.0, 1.0, f64::NAN, 2e-38];
 
-/// Products with powers of 2 that are middles, and with others that are next to one.
+/// Products with powers of 2 that are midpoints, and with other numbers next to a midpoint.
 const HALVES: &[f64] = &[5.0, -7.0, 11.0, 1.0, -3.0, 253.0, 255.0, 16_777_217.0, 2_147_483_647.0];
 const POWERS: &[f64] =
     &[0.5, 0.25, 1.0, 2.0, 0.500_000_059_604_644_8, 0.499_999_970_197_677_6, 5e-8, 2.980_232_2e-8];

@@ -1,9 +1,9 @@
-//! One digit of a radix sort, in two steps; what [`Argsort`](super::argsort::Argsort) of long
-//! rows expands to.
+//! One digit of a radix sort, in two steps; [`Argsort`](super::argsort::Argsort) expands to these
+//! for long rows.
 //!
-//! [`RadixCount`] counts the digits of each block of a row. The counts, digit by digit and block
-//! by block, are summed up by [`Cumsum`](super::cumsum::Cumsum); [`RadixScatter`] then knows where
-//! the elements of each digit of each block begin, and puts them there in their order.
+//! [`RadixCount`] counts the digits of each block of a row. [`Cumsum`](super::cumsum::Cumsum) sums
+//! the counts, ordered by digit, then by block; [`RadixScatter`] then knows where the elements of
+//! each digit of each block start, and moves them there in their order.
 
 use super::*;
 use super::{
@@ -13,30 +13,30 @@ use super::{
 use crate::dtype::DType;
 use std::sync::Arc;
 
-/// Which digit of the sort key is looked at.
+/// The digit of the sort key to sort by.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Digit {
-    /// Bits behind it.
+    /// Number of bits below it.
     pub(crate) shift: u32,
     /// Whether the largest elements come first.
     pub(crate) descending: bool,
 }
 
 /// `y[r, d, b]` = number of elements of block `b` whose digit is `d`. Operands: `x` and the order
-/// so far, both of `[rows, cols]`.
+/// so far, both `[rows, cols]`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct RadixCount(pub(crate) Digit);
 
-/// The order so far, sorted by the digit, equals staying in their order. Operands: those of
-/// [`RadixCount`], and where the elements of each digit of each block begin.
+/// The order so far, stably sorted by the digit. Operands: those of [`RadixCount`], and where the
+/// elements of each digit of each block start.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct RadixScatter(pub(crate) Digit);
 
-/// Bits of a digit, and the number of digits.
+/// Bits per digit, and the number of digits.
 pub(super) const DIGIT_BITS: u32 = 4;
 const DIGITS: usize = 1 << DIGIT_BITS;
 
-/// Elements of a block: eight for each of 128 invocations.
+/// Elements per block: eight for each of 128 invocations.
 const BLOCK: usize = 1024;
 
 /// Mirrors `struct Params` of `shaders/radix_count.wgsl` and `shaders/radix_scatter.wgsl`.
@@ -54,14 +54,14 @@ impl Digit {
         (sort_key(word, dtype, self.descending) >> self.shift) as usize % DIGITS
     }
 
-    /// Of the element that comes at this place in the order so far.
+    /// Digit of the element at this position in the order so far.
     fn at(self, x: &Array64, order: &Array64, coordinate: &[usize]) -> usize {
         let index = order.at(coordinate) as usize;
         let dtype = x.meta.dtype;
         self.of(dtype.to_word(x.at(&[coordinate[0], index])), dtype)
     }
 
-    /// One workgroup a block.
+    /// One workgroup per block.
     fn shader(self, name: &'static str, source: &'static str, x: &Meta) -> Shader {
         let [rows, cols] = extents(x);
         let blocks = cols.div_ceil(BLOCK);
@@ -88,7 +88,7 @@ fn extents(x: &Meta) -> [usize; 2] {
     [x.shape.dims()[0], x.shape.dims()[1]]
 }
 
-/// Type and shape of what is counted.
+/// Shape and type of the counts.
 fn counts(operands: &[Meta]) -> Result<Meta, OpError> {
     let (x, order) = (&operands[0], &operands[1]);
     if x.shape.rank() != 2 {
@@ -192,8 +192,8 @@ impl Operation for RadixCount {
     }
 }
 
-/// Operands of [`RadixScatter`] that fit together: anything, in its own order, and where the
-/// digits of its blocks begin.
+/// Consistent operands of [`RadixScatter`]: everyday values in their own order, and where the
+/// digits of its blocks start.
 fn scattered(digit: Digit, x: &Meta) -> Vec<Array64> {
     let x = Domain::everyday(x.dtype).fill(x, 1);
     let order = Array64::from_fn(Meta::new(x.shape(), DType::U32), |c| c[1] as f64);
@@ -284,7 +284,7 @@ impl Operation for RadixScatter {
 
     fn samples() -> Vec<Sample> {
         const LONG: usize = BLOCK + 6;
-        // Four digits in turn, and an order that runs backwards.
+        // Four digits in turn, and a reversed order.
         const ORDER: [f64; LONG] = {
             let mut order = [0.0; LONG];
             let mut place = 0;
@@ -294,8 +294,8 @@ impl Operation for RadixScatter {
             }
             order
         };
-        // 1030 elements are 258 of digits 0 and 1 and 257 of 2 and 3. Places 0 to 1023 have 256
-        // of each; behind them come indices 5 to 0.
+        // 1030 elements are 258 of digits 0 and 1 and 257 of 2 and 3. Positions 0 to 1023 have 256
+        // of each, followed by indices 5 to 0.
         const STARTS: [f64; 2 * DIGITS] = {
             let mut starts = [LONG as f64; 2 * DIGITS];
             let (first, count) = ([0, 258, 516, 773], 256);

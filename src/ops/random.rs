@@ -15,7 +15,7 @@ use crate::{dtype::DType, graph::Graph, init::Init, shape::Shape};
 #[derive(Clone, Debug, PartialEq)]
 pub struct Random(pub(crate) Draw);
 
-/// A distribution, and which of the graph's streams is drawn from.
+/// A distribution, and the stream of the graph to draw from.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Draw {
     pub(crate) function: RandomFn,
@@ -70,7 +70,7 @@ pub(crate) fn philox(mut counter: [u32; 4], mut key: [u32; 2]) -> [u32; 4] {
     counter
 }
 
-/// 24 bits as a number of `[0, 1)`.
+/// Converts the upper 24 bits to a number in `[0, 1)`.
 fn unit(bits: u32) -> f32 {
     (bits >> 8) as f32 * (1.0 / 16_777_216.0)
 }
@@ -142,18 +142,18 @@ impl Scalar for Draw {
     }
 }
 
-/// Path of the key of all random operations, and of the counter that advances once a run.
+/// Path of the key of all random operations, and of the counter that advances with every run.
 const SEED: &str = "rng/seed";
 const COUNTER: &str = "rng/counter";
 
-/// Whether a variable is of the random numbers, and of no model.
+/// Whether a variable is state of the random numbers rather than of a model.
 #[cfg(feature = "files")]
 pub(crate) fn owns(path: &str) -> bool {
     [SEED, COUNTER].contains(&path)
 }
 
 impl Graph {
-    /// Both words of key, and the counter.
+    /// Both words of the key, and the counter.
     #[track_caller]
     fn random_words(&self) -> [Tensor<'_>; 3] {
         let fresh = !self.inner.borrow().variables.contains_key(COUNTER);
@@ -175,8 +175,8 @@ impl Graph {
         self.push(Random(Draw { function, stream: self.next_stream() }), &operands)
     }
 
-    /// What a kernel draws random numbers with, `[..outer, 4]`: both words of key, the counter, and
-    /// the index of the first of `each` numbers, which wraps; and the stream of them.
+    /// The state a kernel draws random numbers from, `[..outer, 4]`: both words of the key, the
+    /// counter, and the index of the first of `each` numbers, which wraps; and their stream.
     #[track_caller]
     pub(crate) fn drawn(&self, outer: &[usize], each: usize) -> (Tensor<'_>, u32) {
         let count = outer.iter().product::<usize>();
@@ -185,13 +185,13 @@ impl Graph {
         (self.stack(&[a, b, counter, first], -1), self.next_stream())
     }
 
-    /// Uniform 32-bit words, new at each run.
+    /// Uniform 32-bit words, new in each run.
     #[track_caller]
     pub fn random_bits(&self, shape: impl Into<Shape>) -> Tensor<'_> {
         self.random(RandomFn::Bits, shape.into())
     }
 
-    /// Numbers uniform in `[0, 1)`, new at each run.
+    /// Uniform numbers in `[0, 1)`, new in each run.
     ///
     /// # Numerics
     ///
@@ -201,7 +201,7 @@ impl Graph {
         self.random(RandomFn::Uniform, shape.into())
     }
 
-    /// Normal numbers of mean 0 and variance 1, new at each run.
+    /// Normal numbers with mean 0 and variance 1, new in each run.
     #[track_caller]
     pub fn normal(&self, shape: impl Into<Shape>) -> Tensor<'_> {
         self.random(RandomFn::Normal, shape.into())
@@ -273,7 +273,7 @@ impl Operation for Random {
 mod tests {
     use super::*;
 
-    /// The known answers that Random123's authors publish.
+    /// The test vectors published by Random123's authors.
     #[test]
     fn philox_gives_the_published_answers() {
         assert_eq!(philox([0; 4], [0; 2]), [0x6627_e8d5, 0xe169_c58d, 0xbc57_ac4c, 0x9b00_dbd8]);

@@ -1,4 +1,4 @@
-//! Elements combined along axes: sum, product, maximum, minimum, and the mean.
+//! Reductions along axes: sum, product, maximum and minimum.
 
 use super::scalar::Wgsl;
 use super::*;
@@ -15,7 +15,7 @@ pub struct Reduce {
     pub(crate) axes: Vec<usize>,
 }
 
-/// How two elements become one.
+/// How two elements are combined.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ReduceFn {
     /// `a + b`; integers wrap.
@@ -29,10 +29,10 @@ pub enum ReduceFn {
 }
 use ReduceFn::*;
 
-/// Number of running results [`ReduceFn::fold_words`] keeps side by side.
+/// Number of partial results that [`ReduceFn::fold_words`] keeps side by side.
 const LANES: usize = 16;
 
-/// Calls a generic function with the given arguments and how two elements are combined.
+/// Calls a generic function with the given arguments and the combining function.
 macro_rules! with_combine {
     ($function:expr, $dtype:expr, $call:ident($($argument:expr),*)) => {
         match ($function, $dtype) {
@@ -67,10 +67,10 @@ impl ReduceFn {
         }
     }
 
-    /// How far a device may be off that combines so many exact floats, and why.
+    /// Error bound for combining `count` exact floats, and its justification.
     pub(crate) fn accuracy(self, count: usize) -> (Bound, &'static str) {
         match self {
-            // Whoever sums more than 64 terms does so in at least 16 lanes or in chunks.
+            // Sums of more than 64 terms use at least 16 lanes, or chunks.
             Sum => {
                 let roundings = if count <= 64 { count } else { count / 16 + 16 };
                 (Bound::Terms(roundings as f64), "one rounding a term of a lane")
@@ -80,9 +80,9 @@ impl ReduceFn {
         }
     }
 
-    /// The word that changes nothing it is combined with.
+    /// The neutral word of the reduction.
     pub(crate) fn identity(self, dtype: DType) -> u32 {
-        // Conversion to an integer saturates: the least and the greatest number.
+        // Conversion to an integer saturates: the smallest and the largest number.
         dtype.to_word(match self {
             Sum => 0.0,
             Prod => 1.0,
@@ -102,7 +102,7 @@ impl ReduceFn {
         }
     }
 
-    /// The definition on integers, before it is cut to 32 bits.
+    /// The definition on integers, before truncation to 32 bits.
     pub(crate) fn combine_int(self, a: i64, b: i64) -> i64 {
         match self {
             Sum => a + b,
@@ -139,11 +139,11 @@ impl ReduceFn {
         with_combine!(self, dtype, run(acc, values));
     }
 
-    /// `init` combined with all of `values`, words of this type.
+    /// Combines `init` with all of `values`, words of this type.
     ///
     /// The order is fixed, so the result is the same everywhere: lane `l` of 16 takes values
     /// `l, l + 16, ..` in turn, then lane `l` takes lane `l + 8`, and so on by halves, and `init`
-    /// comes first of all at the end.
+    /// is the first operand of the final combination.
     pub(crate) fn fold_words(self, dtype: DType, init: u32, values: &[u32]) -> u32 {
         fn run<T: bytemuck::Pod>(
             init: u32,
@@ -192,13 +192,13 @@ impl<'g> Tensor<'g> {
     ///
     /// # Errors
     ///
-    /// [`OpError::Axis`]; [`OpError::DType`] of truth values.
+    /// [`OpError::Axis`]; [`OpError::DType`] for booleans.
     #[track_caller]
     pub fn sum(self, axes: impl Axes) -> Tensor<'g> {
         self.reduce(Sum, axes, false)
     }
 
-    /// As [`Tensor::sum`], the axes being kept with extent 1.
+    /// Like [`Tensor::sum`], but keeps the axes with extent 1.
     #[track_caller]
     pub fn sum_keepdims(self, axes: impl Axes) -> Tensor<'g> {
         self.reduce(Sum, axes, true)
@@ -208,68 +208,68 @@ impl<'g> Tensor<'g> {
     ///
     /// # Gradient
     ///
-    /// For each element the product of the others, also where elements are 0. It takes memory
-    /// for the square of each extent.
+    /// For each element the product of the others, correct even if elements are 0. It takes memory
+    /// quadratic in each extent.
     ///
     /// # Errors
     ///
-    /// [`OpError::Axis`]; [`OpError::DType`] of truth values.
+    /// [`OpError::Axis`]; [`OpError::DType`] for booleans.
     #[track_caller]
     pub fn prod(self, axes: impl Axes) -> Tensor<'g> {
         self.reduce(Prod, axes, false)
     }
 
-    /// As [`Tensor::prod`], the axes being kept with extent 1.
+    /// Like [`Tensor::prod`], but keeps the axes with extent 1.
     #[track_caller]
     pub fn prod_keepdims(self, axes: impl Axes) -> Tensor<'g> {
         self.reduce(Prod, axes, true)
     }
 
-    /// The largest element along `axes`, which are dropped; NaN where there is one.
+    /// The largest element along `axes`, which are dropped; NaN if there is one.
     ///
     /// # Gradient
     ///
-    /// Shared evenly among the largest, as by PyTorch's `amax`.
+    /// Shared evenly among the largest elements, as with PyTorch's `amax`.
     ///
     /// # Errors
     ///
     /// [`OpError::Axis`]; [`OpError::Empty`] over no elements;
-    /// [`OpError::DType`] of truth values.
+    /// [`OpError::DType`] for booleans.
     #[track_caller]
     pub fn amax(self, axes: impl Axes) -> Tensor<'g> {
         self.reduce(Max, axes, false)
     }
 
-    /// As [`Tensor::amax`], the axes being kept with extent 1.
+    /// Like [`Tensor::amax`], but keeps the axes with extent 1.
     #[track_caller]
     pub fn amax_keepdims(self, axes: impl Axes) -> Tensor<'g> {
         self.reduce(Max, axes, true)
     }
 
-    /// The smallest element along `axes`, which are dropped; NaN where there is one.
+    /// The smallest element along `axes`, which are dropped; NaN if there is one.
     ///
     /// # Gradient
     ///
-    /// Shared evenly among the smallest, as by PyTorch's `amin`.
+    /// Shared evenly among the smallest elements, as with PyTorch's `amin`.
     ///
     /// # Errors
     ///
     /// [`OpError::Axis`]; [`OpError::Empty`] over no elements;
-    /// [`OpError::DType`] of truth values.
+    /// [`OpError::DType`] for booleans.
     #[track_caller]
     pub fn amin(self, axes: impl Axes) -> Tensor<'g> {
         self.reduce(Min, axes, false)
     }
 
-    /// As [`Tensor::amin`], the axes being kept with extent 1.
+    /// Like [`Tensor::amin`], but keeps the axes with extent 1.
     #[track_caller]
     pub fn amin_keepdims(self, axes: impl Axes) -> Tensor<'g> {
         self.reduce(Min, axes, true)
     }
 }
 
-/// For each element along the axes, the product of the others: one axis after another, each set
-/// beside itself with its diagonal replaced by 1. No division, so zeros are no matter.
+/// For each element along the axes, the product of the others: repeats one axis after another
+/// along a new one, with the diagonal replaced by 1. No division, so zeros do not matter.
 fn prod_vjp<'g>(x: Tensor<'g>, axes: &[usize], ct: Tensor<'g>) -> Option<Tensor<'g>> {
     match *axes {
         [] => Some(ct),

@@ -4,7 +4,7 @@ use super::class::Layout;
 use super::*;
 use crate::shape::{Axes, Shape, resolve_axis};
 
-/// Keeps the elements and their row-major order, and gives them another shape.
+/// Changes the shape, and keeps the elements and their row-major order.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Reshape {
     pub(crate) shape: Shape,
@@ -17,17 +17,17 @@ impl std::fmt::Display for Reshape {
 }
 
 impl<'g> Tensor<'g> {
-    /// The same tensor as a node of its own.
+    /// The same tensor as a separate node.
     #[track_caller]
     pub(crate) fn alias(self) -> Tensor<'g> {
         self.graph.push(Reshape { shape: self.shape() }, &[self])
     }
 
-    /// The same elements, in the same row-major order, in another shape.
+    /// The same elements, in the same row-major order, with another shape.
     ///
     /// # Errors
     ///
-    /// [`OpError::Target`] where the numbers of elements differ.
+    /// [`OpError::Target`] if the numbers of elements differ.
     #[track_caller]
     pub fn reshape(self, shape: impl Into<Shape>) -> Tensor<'g> {
         let shape = shape.into();
@@ -37,7 +37,7 @@ impl<'g> Tensor<'g> {
         self.graph.push(Reshape { shape }, &[self])
     }
 
-    /// Merges `axis` and all after it into one; a scalar becomes one element.
+    /// Merges `axis` and all axes after it into one; a scalar becomes one element.
     ///
     /// # Shapes
     ///
@@ -79,7 +79,7 @@ impl<'g> Tensor<'g> {
     ///
     /// # Errors
     ///
-    /// [`OpError::Axis`]; [`OpError::Number`] where an extent is not 1.
+    /// [`OpError::Axis`]; [`OpError::Number`] if an extent is not 1.
     #[track_caller]
     pub fn squeeze(self, axes: impl Axes) -> Tensor<'g> {
         let shape = self.shape();

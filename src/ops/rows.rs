@@ -1,4 +1,4 @@
-//! Matrices whose rows a kernel takes one at a time: what such kernels share.
+//! Shared code of kernels that process matrices row by row.
 
 use super::{
     kernel::{Compute, CpuKernel, Kernel, Shader, fold},
@@ -9,7 +9,7 @@ use super::{
 use crate::{dtype::DType, shape::Meta};
 use std::sync::Arc;
 
-/// Mirrors `struct Params` of the shaders with one workgroup a row.
+/// Mirrors `struct Params` of the shaders with one workgroup per row.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, bytemuck::Pod, bytemuck::Zeroable)]
 pub(crate) struct Rows {
@@ -18,13 +18,13 @@ pub(crate) struct Rows {
 }
 
 impl Rows {
-    /// The tensor as a matrix whose rows lie along the last axis that is not 1; `None` where
-    /// `axis` is none of that kind.
+    /// The tensor as a matrix whose rows lie along the last axis that is not 1; `None` if `axis`
+    /// is not that axis.
     pub fn along(x: &Meta, axis: usize) -> Option<Rows> {
         let (outer, inner) = x.shape.dims().split_at(axis);
         let cols = inner[0];
         let contiguous = inner[1..].iter().all(|&dim| dim == 1);
-        // Without elements there are no rows to work on.
+        // Without elements there are no rows to process.
         let rows = if cols == 0 { 0 } else { outer.iter().product::<usize>() };
         contiguous.then_some(Rows { rows: rows as u32, cols: cols as u32 })
     }
@@ -35,7 +35,7 @@ impl Rows {
         bytemuck::cast_slice(&x[row * cols..(row + 1) * cols])
     }
 
-    /// A kernel with one workgroup a row.
+    /// A kernel with one workgroup per row.
     pub fn kernel(
         self,
         name: &'static str,
@@ -57,10 +57,10 @@ impl Rows {
     }
 }
 
-/// Operations an exponential takes, roughly.
+/// Approximate number of operations of an exponential.
 pub(crate) const EXP_WORK: usize = 16;
 
-/// Maximum of a row; NaN where there is one.
+/// Maximum of a row; NaN if there is one.
 pub(crate) fn row_max(row: &[f32]) -> f32 {
     let least = ReduceFn::Max.identity(DType::F32);
     f32::from_bits(ReduceFn::Max.fold_words(DType::F32, least, bytemuck::cast_slice(row)))
@@ -69,11 +69,11 @@ pub(crate) fn row_max(row: &[f32]) -> f32 {
 /// `out[i] = exp(row[i] - max)`.
 pub(crate) fn exponentials(row: &[f32], max: f32, out: &mut [f32]) {
     let out = bytemuck::cast_slice_mut(out);
-    // By value: a reference would have to be read anew after each store.
+    // By value: a reference would have to be reloaded after each store.
     math::floats1(&[bytemuck::cast_slice(row)], out, move |x| math::exp(x - max));
 }
 
-/// `sum exp(x - max)` of a row: of blocks in the order of [`ReduceFn::fold_words`].
+/// `sum exp(x - max)` of a row: in blocks, in the order of [`ReduceFn::fold_words`].
 pub(crate) fn exp_sum(row: &[f32], max: f32) -> f32 {
     const BLOCK: usize = 512;
     let mut scratch = [0.0; BLOCK];

@@ -1,12 +1,12 @@
-//! Functions of single elements: what each is in a shader, on the CPU and in f64.
+//! Functions of single elements: their implementations in shaders, on the CPU and in f64.
 
 use super::contract::Bound;
 use crate::dtype::DType;
 
-/// A function on the words of a device: text for one, loops over blocks for the other.
+/// A function of elements: an expression in WGSL, loops over blocks of words on the CPU.
 pub(crate) trait Scalar {
     /// The result as a WGSL expression of the operands, and the fragments of `shaders/lib` it
-    /// calls. In shaders truth values are `bool`; they are words only in storage.
+    /// calls. In shaders booleans are `bool`; they are words only in storage.
     fn wgsl(&self, operands: &[&str], dtype: DType, result: DType) -> Wgsl;
 
     /// Computes a block: `dtype` is the type of the last operand, `result` that of the result.
@@ -15,11 +15,11 @@ pub(crate) trait Scalar {
     /// The definition, in f64.
     fn eval(&self, operands: &[f64], dtype: DType, result: DType) -> f64;
 
-    /// How far a device may be off where it gets the exact operands, and why.
+    /// Error bound of a device given exact operands, and its justification.
     fn accuracy(&self, dtype: DType, result: DType) -> (Bound, &'static str);
 }
 
-/// A WGSL expression and what it needs.
+/// A WGSL expression and its dependencies.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Wgsl {
     /// The expression.

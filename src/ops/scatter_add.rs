@@ -1,4 +1,4 @@
-//! Elements added up by index along one axis: the adjoint of [`Gather`].
+//! Sums by index along one axis: the adjoint of [`Gather`].
 
 use super::*;
 use super::{
@@ -14,7 +14,7 @@ use crate::{
 };
 use std::sync::Arc;
 
-/// Sums of the elements that have the same index, at that place of `axis`.
+/// Sums of the elements with the same index, at that position of `axis`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ScatterAdd {
     pub(crate) axis: usize,
@@ -36,29 +36,29 @@ struct Params {
 /// Invocations per workgroup of `shaders/scatter_add.wgsl`.
 const INVOCATIONS: usize = 64;
 
-/// So many indices every element of the result walks in any case.
+/// Up to this many indices, every element of the result always walks all of them.
 const FEW_INDICES: usize = 64;
-/// The most indices that every element walks: beyond that sorting is cheaper.
+/// Maximum number of indices to walk: beyond that sorting is cheaper.
 const MOST_INDICES: usize = 1024;
-/// The most steps of all these walks together.
+/// Maximum total number of steps of all walks.
 const MOST_STEPS: usize = 1 << 26;
 
 impl<'g> Tensor<'g> {
-    /// Slices along `axis` added up by index:
+    /// Sums slices along `axis` by index:
     /// `y[.., e, ..] = sum of self[.., k.., ..] over indices[k..] = e`.
     ///
-    /// The adjoint of [`Tensor::index_select`]. An index that is not below `extent` is an error where the
-    /// host sees it, in an input or a constant; where a device computed it, its update is dropped.
+    /// The adjoint of [`Tensor::index_select`]. An index that is not below `extent` is an error if it is
+    /// visible to the host, in an input or a constant; on a device, its update is dropped.
     ///
     /// # Shapes
     ///
-    /// The axes of `indices` stand in this tensor from `axis` on, and become one of `extent`:
+    /// This tensor has the axes of `indices` from `axis` on, which become one of `extent`:
     /// `[4, 2, 3, 5]` and indices `[2, 3]` give `[4, extent, 5]` along axis 1.
     ///
     /// # Numerics
     ///
-    /// The same bits in every run: updates of one index are added in their order, those of many
-    /// in blocks. Integers wrap.
+    /// The same bits in every run: updates of one index are added in their order, in blocks if
+    /// there are many. Integers wrap.
     ///
     /// # Gradient
     ///
@@ -66,24 +66,24 @@ impl<'g> Tensor<'g> {
     ///
     /// # Errors
     ///
-    /// [`OpError::Axis`]; [`OpError::DType`] of truth values, or unless the indices are u32;
-    /// [`OpError::Target`] where their shape is not found in this one.
+    /// [`OpError::Axis`]; [`OpError::DType`] for booleans, or unless the indices are u32;
+    /// [`OpError::Target`] if their shape does not occur in this one.
     ///
     /// # Source
     ///
     /// PyTorch's `index_add`.
     #[track_caller]
     pub fn scatter_add(self, indices: Tensor<'g>, axis: i32, extent: usize) -> Tensor<'g> {
-        // The axis is one of the result.
+        // The axis refers to the result.
         let rank = (self.rank() + 1).saturating_sub(indices.rank());
         self.scatter_by(Indices::Shared, indices, axis, rank, extent)
     }
 
-    /// Elements along `axis` added up by index, each line by its own: for axis 1,
+    /// Sums elements along `axis` by index, with separate indices for each line: for axis 1,
     /// `y[i, e] = sum of self[i, k] over indices[i, k] = e`.
     ///
     /// The adjoint of [`Tensor::take_along_axis`]; indices that are not below `extent` are treated
-    /// as by [`Tensor::scatter_add`].
+    /// as in [`Tensor::scatter_add`].
     ///
     /// # Shapes
     ///
@@ -91,7 +91,7 @@ impl<'g> Tensor<'g> {
     ///
     /// # Numerics
     ///
-    /// As [`Tensor::scatter_add`].
+    /// As for [`Tensor::scatter_add`].
     ///
     /// # Gradient
     ///
@@ -99,8 +99,8 @@ impl<'g> Tensor<'g> {
     ///
     /// # Errors
     ///
-    /// [`OpError::Axis`]; [`OpError::DType`] of truth values, or unless the indices are u32;
-    /// [`OpError::Target`] where their shape is another.
+    /// [`OpError::Axis`]; [`OpError::DType`] for booleans, or unless the indices are u32;
+    /// [`OpError::Target`] if their shape differs.
     ///
     /// # Source
     ///
@@ -132,14 +132,14 @@ impl<'g> Tensor<'g> {
 }
 
 impl ScatterAdd {
-    /// Whether the kernel serves: each of its results looks at every index.
+    /// Whether the kernel applies: each of its results looks at every index.
     fn is_served(&self, lines: Lines, len: usize) -> bool {
         let Lines { count, .. } = lines;
         let is_short = count <= MOST_INDICES && count.saturating_mul(len) <= MOST_STEPS;
         count <= FEW_INDICES || is_short || len == 0
     }
 
-    /// How many axes of the updates are those of the indices.
+    /// Number of axes of the updates that are those of the indices.
     fn axes(&self, indices: &Shape) -> usize {
         match self.indices {
             Indices::Shared => indices.rank(),
@@ -147,7 +147,7 @@ impl ScatterAdd {
         }
     }
 
-    /// The shape of the result; `None` where the indices do not fit.
+    /// The shape of the result; `None` if the indices do not fit.
     fn shape(&self, updates: &Shape, indices: &Shape) -> Option<Shape> {
         let end = self.axis + self.axes(indices);
         let (outer, inner) = (updates.dims().get(..self.axis)?, updates.dims().get(end..)?);
@@ -163,8 +163,8 @@ impl ScatterAdd {
         Lines::new(result.shape.dims(), self.axis, count)
     }
 
-    /// Adds the updates of some rows of the result, numbered `outer * extent + e`, of which the
-    /// first is number `first`, to `out`.
+    /// Adds the updates of some rows of the result, numbered `outer * extent + e` from `first` on,
+    /// to `out`.
     fn add_rows(
         &self,
         lines: Lines,
@@ -200,8 +200,8 @@ impl ScatterAdd {
     }
 }
 
-/// Axes `axis` and `axis + 1` of a tensor of these extents change places; where one of them is 1
-/// that moves nothing.
+/// Swaps axes `axis` and `axis + 1` of a tensor of these extents; returns it unchanged if one
+/// of them is 1, since no element moves.
 fn swapped<'g>(x: Tensor<'g>, dims: [usize; 3], axis: usize) -> Tensor<'g> {
     if dims[axis] == 1 || dims[axis + 1] == 1 {
         return x;
@@ -263,7 +263,7 @@ impl Operation for ScatterAdd {
         vec![Some(ct.graph.push(op, &[ct, x[1]])), None]
     }
 
-    /// By sorting: the updates of one index become neighbors, in their order, and are added in
+    /// Sorts: the updates of one index become neighbors, in their order, and are added in
     /// blocks.
     fn expand<'g>(&self, operands: &[Tensor<'g>]) -> Option<Tensor<'g>> {
         let [updates, indices] = *operands else { unreachable!("it has two operands") };
@@ -271,7 +271,7 @@ impl Operation for ScatterAdd {
         let shape = self.shape(&updates.shape(), &indices.shape())?;
         let result = Meta::new(shape, updates.dtype());
         let Lines { outer, extent, count, inner } = self.lines(&indices.meta(), &result);
-        // Each row of indices serves the columns of a matrix of updates.
+        // Each row of indices applies to the columns of a matrix of updates.
         let (rows, cols) = match self.indices {
             Indices::Shared => (1, outer * inner),
             Indices::PerLine => (outer * inner, 1),
@@ -281,7 +281,7 @@ impl Operation for ScatterAdd {
             Indices::Shared => (indices, swapped(updates, dims, 0)),
             Indices::PerLine => (swapped(indices, dims, 1), swapped(updates, dims, 1)),
         };
-        // Those out of range sort behind all others, and bits that no index has need no sorting.
+        // Indices out of range sort last, and bits that no index has need no sorting.
         let keys = keys.reshape([rows, count]);
         let keys = keys.minimum(keys.full_like(extent as f64));
         let bits = usize::BITS - extent.leading_zeros();
@@ -333,7 +333,7 @@ impl Operation for ScatterAdd {
         let (axis, rank) = (self.axis, result.shape.rank());
         let bound = if dtype.is_float() { Bound::Terms(count as f64) } else { Bound::Exact };
         let probe = Probe::new(self.clone(), operands, bound)
-            // Some lie outside.
+            // Some are out of range.
             .operand(1, Domain::Below(extent as u32 + 1));
         let others = (0..rank).filter(|&other| other != axis);
         let probe = match self.indices {

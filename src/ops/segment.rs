@@ -1,13 +1,13 @@
-//! Sums of runs of equal keys, in two steps; what [`ScatterAdd`](super::scatter_add::ScatterAdd)
-//! of many indices expands to.
+//! Sums of runs of equal keys, in two steps; [`ScatterAdd`](super::scatter_add::ScatterAdd) expands
+//! to these for many indices.
 //!
-//! Keys are sorted, and cut into blocks. [`SegmentTails`] adds up the last run of every block;
-//! [`SegmentSum`] finds the run of each key, which fills whole blocks but for its ends, and adds
-//! up the tails of these and the rest. So no invocation walks a run of many blocks element by
-//! element, however the keys are distributed, and the longest chain of roundings is a block and
+//! Keys are sorted and divided into blocks. [`SegmentTails`] sums the last run of every block;
+//! [`SegmentSum`] finds the run of each key, which covers whole blocks except at its ends, and sums
+//! the tails of those blocks and the rest. So no invocation walks a run of many blocks element by
+//! element, however the keys are distributed, and the longest chain of roundings is a block plus
 //! the number of blocks.
 //!
-//! Both are made by rewriting, behind differentiation: they have no derivative of their own.
+//! Both are created by rewriting, after differentiation: they have no derivative of their own.
 
 use super::*;
 use super::{
@@ -18,26 +18,26 @@ use crate::dtype::DType::{self, F32};
 use std::sync::Arc;
 
 /// `y[r, b, c] = sum of x[r, order[r, j], c]` over the last run of equal `keys[r, j]` in block
-/// `b`. Operands: `x` of `[rows, count, cols]`; sorted keys, and where they came from, both of
+/// `b`. Operands: `x`, `[rows, count, cols]`; sorted keys, and their original positions, both
 /// `[rows, count]`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SegmentTails {
-    /// Keys in a block.
+    /// Keys per block.
     pub(crate) block: usize,
 }
 
-/// `y[r, e, c] = sum of x[r, order[r, j], c] over keys[r, j] = e`, for keys below `extent`, the
-/// blocks that end within a run being taken from the tails. Operands: those of [`SegmentTails`],
-/// and its result.
+/// `y[r, e, c] = sum of x[r, order[r, j], c] over keys[r, j] = e`, for keys below `extent`; blocks
+/// that end within a run are taken from the tails. Operands: those of [`SegmentTails`], and its
+/// result.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SegmentSum {
-    /// Number of different keys that count.
+    /// Number of valid keys.
     pub(crate) extent: usize,
-    /// Keys in a block.
+    /// Keys per block.
     pub(crate) block: usize,
 }
 
-/// Keys in a block: about as many as there are blocks.
+/// Keys per block: about as many as there are blocks.
 pub(super) fn block(count: usize) -> usize {
     count.isqrt().next_power_of_two().max(64)
 }
@@ -57,13 +57,13 @@ struct Params {
 /// Invocations per workgroup of both shaders.
 const INVOCATIONS: usize = 64;
 
-/// Rows, keys a row, and columns of `x`.
+/// Rows, keys per row, and columns of `x`.
 fn extents(x: &Meta) -> [usize; 3] {
     let dims = x.shape.dims();
     [dims[0], dims[1], dims[2]]
 }
 
-/// Whether the operands are as [`SegmentTails`] says.
+/// Checks the operands of [`SegmentTails`].
 fn check(operands: &[Meta]) -> Result<(), OpError> {
     let (x, keys, order) = (&operands[0], &operands[1], &operands[2]);
     if x.dtype == DType::Bool {
@@ -80,8 +80,8 @@ fn check(operands: &[Meta]) -> Result<(), OpError> {
     }
 }
 
-/// The shader, and the loop over the lines of the result, each of `cols` words that are 0 when
-/// `add` gets them, with the number of its row and its index along the middle axis.
+/// The shader, and the loop over the lines of the result: `add` gets each line of `cols` zeroed
+/// words, with the index of its row and its index along the middle axis.
 fn kernel(
     (name, source): (&'static str, &'static str),
     [x, result]: [&Meta; 2],
@@ -118,11 +118,11 @@ fn kernel(
     Kernel::new(vec![shader], cpu, probe)
 }
 
-/// Numbers, sorted keys below `below`, and an order, which fit together.
+/// Consistent numbers, sorted keys below `below`, and order.
 fn sorted(x: &Meta, below: usize) -> Vec<Array64> {
     let [rows, count, _] = extents(x);
     let keys = Meta::new([rows, count], DType::U32);
-    // Runs of different lengths, past blocks and within them.
+    // Runs of different lengths, across blocks and within them.
     let key = |j: usize| (j * j / count.max(1) * below / count.max(1)).min(below - 1);
     vec![
         Domain::everyday(x.dtype).fill(x, 1),
@@ -131,7 +131,7 @@ fn sorted(x: &Meta, below: usize) -> Vec<Array64> {
     ]
 }
 
-/// How far a device may be off that adds up so many updates.
+/// Error bound for sums of this many updates.
 fn accuracy(dtype: DType, updates: usize) -> Bound {
     if dtype.is_float() { Bound::Terms(updates as f64) } else { Bound::Exact }
 }
@@ -217,9 +217,9 @@ impl Operation for SegmentTails {
     }
 }
 
-/// Ten sorted keys: runs within a block of four, past one, and past two.
+/// Ten sorted keys: runs within a block of four, across one boundary, and across two.
 const KEYS: [f64; 10] = [0.0, 1.0, 1.0, 3.0, 3.0, 3.0, 3.0, 3.0, 3.0, 8.0];
-/// Where they came from.
+/// Their original positions.
 const ORDER: [f64; 10] = [5.0, 0.0, 9.0, 1.0, 2.0, 4.0, 6.0, 7.0, 8.0, 3.0];
 
 /// Two rows of ten keys.

@@ -1,4 +1,4 @@
-//! Choice: `y[i] = if condition[i] { a[i] } else { b[i] }`.
+//! Selection: `y[i] = if condition[i] { a[i] } else { b[i] }`.
 
 use super::*;
 use super::{
@@ -8,7 +8,7 @@ use super::{
 };
 use crate::dtype::DType;
 
-/// Chooses between two values.
+/// Selects between two values.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Select;
 
@@ -35,17 +35,17 @@ impl Scalar for Select {
 }
 
 impl<'g> Tensor<'g> {
-    /// `a` where this truth value holds, else `b`; all three broadcast.
+    /// `a` where this boolean is true, otherwise `b`; all three broadcast.
     ///
     /// # Gradient
     ///
-    /// The cotangent goes to the chosen operand; what was not chosen gets exactly 0, whatever
-    /// its value.
+    /// The cotangent goes to the selected operand; the other gets exactly 0, whatever its
+    /// value.
     ///
     /// # Errors
     ///
-    /// [`OpError::Broadcast`]; [`OpError::DTypes`] where `a` and `b` differ; [`OpError::DType`]
-    /// where this is no truth value.
+    /// [`OpError::Broadcast`]; [`OpError::DTypes`] if `a` and `b` differ; [`OpError::DType`]
+    /// unless this is a boolean.
     #[track_caller]
     pub fn select(self, a: impl Operand<'g>, b: Tensor<'g>) -> Tensor<'g> {
         let a = a.tensor_like(b);
@@ -82,7 +82,7 @@ impl Operation for Select {
         if a.dtype != b.dtype {
             return Err(OpError::DTypes);
         }
-        // The builder has made the shapes equal.
+        // The builder broadcasts, so the shapes are equal.
         if condition.shape == a.shape && a.shape == b.shape {
             Ok(a.clone())
         } else {

@@ -1,4 +1,4 @@
-//! A box of evenly spaced elements.
+//! Strided slices.
 
 use super::class::Layout;
 use super::*;
@@ -28,21 +28,21 @@ impl std::fmt::Display for Slice {
 }
 
 impl<'g> Tensor<'g> {
-    /// The elements of a range of one axis, which keeps its place.
+    /// Selects a range of one axis, which is kept.
     ///
     /// # Errors
     ///
-    /// [`OpError::Axis`]; [`OpError::Range`] where the range does not lie in the axis.
+    /// [`OpError::Axis`]; [`OpError::Range`] if the range does not lie in the axis.
     #[track_caller]
     pub fn slice(self, axis: i32, range: impl RangeBounds<usize>) -> Tensor<'g> {
         self.slice_step(axis, range, 1)
     }
 
-    /// Every `step`-th element of a range of one axis, beginning with the first.
+    /// Selects every `step`-th element of a range of one axis, starting with the first.
     ///
     /// # Errors
     ///
-    /// [`OpError::Axis`]; [`OpError::Range`] where the range does not lie in the axis, or the
+    /// [`OpError::Axis`]; [`OpError::Range`] if the range does not lie in the axis, or the
     /// step is 0.
     #[track_caller]
     pub fn slice_step(self, axis: i32, range: impl RangeBounds<usize>, step: usize) -> Tensor<'g> {
@@ -106,8 +106,8 @@ impl Operation for Slice {
         })
     }
 
-    /// Zeros take the place of what was left out: between the elements by padding an axis of
-    /// their own and merging it, around them by padding.
+    /// Fills the skipped positions with zeros: between the elements by padding a separate axis and
+    /// merging it, around them by padding.
     fn vjp<'g>(
         &self,
         operands: &[Tensor<'g>],
@@ -129,7 +129,7 @@ impl Operation for Slice {
             merged.push(count * step);
         }
         let spread = ct.reshape(apart).pad(&gaps, 0.0).reshape(merged.as_slice());
-        // The gap behind the last element may reach past the end of the axis.
+        // The gap after the last element may reach past the end of the axis.
         let room = extents.dims().iter().zip(&self.starts).map(|(extent, start)| extent - start);
         let ends: Vec<usize> = merged.into_iter().zip(room).map(|(n, room)| n.min(room)).collect();
         let around: Vec<_> = (0..ends.len())
@@ -161,7 +161,7 @@ impl Operation for Slice {
     }
 
     fn cost(&self, _: &[&Meta], result: &Meta) -> Cost {
-        // Only what is kept is read.
+        // Only the selected elements are read.
         Cost::moved(&[result], result)
     }
 

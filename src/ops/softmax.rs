@@ -1,4 +1,4 @@
-//! Softmax along one axis, and its logarithm.
+//! Softmax and log-softmax along one axis.
 
 use super::rows::{EXP_WORK, Rows, exp_sum, exponentials, row_max, row_sum};
 use super::*;
@@ -21,14 +21,14 @@ pub struct LogSoftmax {
 }
 
 impl<'g> Tensor<'g> {
-    /// Exponentials along `axis`, scaled to sum to one.
+    /// Softmax along `axis`: exponentials scaled to sum to one.
     ///
     /// `y[i] = exp(x[i] - m) / sum_j exp(x[j] - m)` with `m = max_j x[j]`. Subtracting the
     /// maximum leaves the value unchanged and keeps the exponential from overflowing.
     ///
     /// # Numerics
     ///
-    /// A line that holds NaN or infinity, or nothing but its negative, becomes NaN.
+    /// A line that contains NaN or infinity, or only negative infinity, becomes NaN.
     ///
     /// # Gradient
     ///
@@ -36,7 +36,7 @@ impl<'g> Tensor<'g> {
     ///
     /// # Errors
     ///
-    /// [`OpError::Axis`]; [`OpError::DType`] unless of floats.
+    /// [`OpError::Axis`]; [`OpError::DType`] for non-floats.
     #[track_caller]
     pub fn softmax(self, axis: i32) -> Tensor<'g> {
         match resolve_axis(axis, self.rank()) {
@@ -45,13 +45,13 @@ impl<'g> Tensor<'g> {
         }
     }
 
-    /// Logarithm of the softmax along `axis`, without forming it.
+    /// Logarithm of the softmax along `axis`, without computing the softmax.
     ///
     /// `y[i] = x[i] - m - log(sum_j exp(x[j] - m))` with `m = max_j x[j]`.
     ///
     /// # Numerics
     ///
-    /// A line that holds NaN or infinity, or nothing but its negative, becomes NaN.
+    /// A line that contains NaN or infinity, or only negative infinity, becomes NaN.
     ///
     /// # Gradient
     ///
@@ -59,7 +59,7 @@ impl<'g> Tensor<'g> {
     ///
     /// # Errors
     ///
-    /// [`OpError::Axis`]; [`OpError::DType`] unless of floats.
+    /// [`OpError::Axis`]; [`OpError::DType`] for non-floats.
     #[track_caller]
     pub fn log_softmax(self, axis: i32) -> Tensor<'g> {
         match resolve_axis(axis, self.rank()) {
@@ -68,7 +68,7 @@ impl<'g> Tensor<'g> {
         }
     }
 
-    /// `x - max x` along `axis`, the maximum being a constant to the derivative: no softmax
+    /// `x - max x` along `axis`; the maximum is a constant for the derivative, since no softmax
     /// depends on it.
     #[track_caller]
     pub(super) fn less_its_max(self, axis: usize) -> Tensor<'g> {
@@ -76,13 +76,13 @@ impl<'g> Tensor<'g> {
     }
 }
 
-/// How far a softmax of so many numbers below 1 may be off, and why.
+/// Error bound of a softmax of `cols` numbers below 1, and its justification.
 fn accuracy(cols: usize) -> (Bound, &'static str) {
     let reason = "difference, exponential and quotient: 2, 2 and 3 roundings, and those of a lane";
     (Bound::Ulp(12 + (cols / 16) as u32), reason)
 }
 
-/// How far its logarithm may be off, and so a cross-entropy, and why.
+/// Error bound of a log-softmax, and so of a cross-entropy, and its justification.
 pub(super) fn log_accuracy(cols: usize) -> (Bound, &'static str) {
     let reason = "results below 10, a few roundings of 2^-21 at most, and those of a lane";
     (Bound::Abs(4e-6 + 4e-9 * cols as f64), reason)

@@ -1,4 +1,4 @@
-//! Where values come from: inputs, given at each run, and variables, which outlive runs.
+//! Sources of values: inputs, given at each run, and variables, which persist between runs.
 
 use super::*;
 
@@ -9,7 +9,7 @@ pub struct Input {
     pub(crate) meta: Meta,
 }
 
-/// A value that outlives runs; the node is its value before the run.
+/// A value that persists between runs; the node is its value before the run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Variable {
     pub(crate) path: String,
@@ -68,7 +68,7 @@ macro_rules! source {
                 Cost::default()
             }
 
-            /// None: every other sample reads inputs.
+            /// None: every other sample has inputs.
             fn samples() -> Vec<Sample> {
                 vec![]
             }

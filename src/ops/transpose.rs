@@ -1,4 +1,4 @@
-//! Axes in another order.
+//! Permuted axes.
 
 use super::class::Layout;
 use super::*;
@@ -21,7 +21,7 @@ impl<'g> Tensor<'g> {
     ///
     /// # Errors
     ///
-    /// [`OpError::Axis`], and [`OpError::Extents`] where not every
+    /// [`OpError::Axis`], and [`OpError::Extents`] unless every
     /// axis is named.
     #[track_caller]
     pub fn transpose(self, axes: impl AsRef<[usize]>) -> Tensor<'g> {
@@ -32,7 +32,7 @@ impl<'g> Tensor<'g> {
     ///
     /// # Errors
     ///
-    /// [`OpError::Rank`] where there are fewer.
+    /// [`OpError::Rank`] if there are fewer.
     #[track_caller]
     pub fn t(self) -> Tensor<'g> {
         match self.rank() {

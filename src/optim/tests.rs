@@ -109,6 +109,7 @@ fn two_optimizers_of_one_name_are_an_error() {
     };
     assert_eq!(name, "optim/lr");
     assert_eq!([*first, *second], [Init::Constant(0.5), Init::Constant(0.125)]);
-    let text = "optim/lr: begins with Constant(0.5), and again with Constant(0.125) in optim, made";
+    let text =
+        "optim/lr: initialized with Constant(0.5), and again with Constant(0.125) in optim, made";
     assert!(error.to_string().starts_with(text), "{error}");
 }

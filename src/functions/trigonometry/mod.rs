@@ -17,14 +17,14 @@ impl<'g> Tensor<'g> {
     ///
     /// # Numerics
     ///
-    /// As accurate as sine and cosine, for every finite `x`, next to poles too.
+    /// As accurate as sine and cosine, for every finite `x`, even next to poles.
     #[track_caller]
     pub fn tan(self) -> Tensor<'g> {
         let x = self.of_floats("tan");
         x.sin() / x.cos()
     }
 
-    /// The angle from -pi/2 to pi/2 whose sine is `x`; NaN beyond -1 and 1.
+    /// The angle from -pi/2 to pi/2 whose sine is `x`; NaN outside of -1 to 1.
     ///
     /// # Gradient
     ///
@@ -32,13 +32,13 @@ impl<'g> Tensor<'g> {
     #[track_caller]
     pub fn asin(self) -> Tensor<'g> {
         let x = self.of_floats("asin");
-        // Half the angle is that of (1 + cos, sin), where nothing alike is subtracted. Of two roots,
-        // because the derivative of one of a product would be 0 times infinity at 1.
+        // Half the angle is that of (1 + cos, sin), which has no cancellation. The cosine uses two
+        // roots, because the derivative of the root of a product would be 0 times infinity at 1.
         let cos = (x + 1.0).sqrt() * (-x + 1.0).sqrt();
         x.atan2(cos + 1.0) * 2.0
     }
 
-    /// The angle from 0 to pi whose cosine is `x`; NaN beyond -1 and 1.
+    /// The angle from 0 to pi whose cosine is `x`; NaN outside of -1 to 1.
     ///
     /// # Gradient
     ///
@@ -56,7 +56,7 @@ impl<'g> Tensor<'g> {
         self.of_floats("atan").atan2(1.0)
     }
 
-    /// The hyperbolic sine, `(e^x - e^-x) / 2`, without loss where `x` is small.
+    /// The hyperbolic sine, `(e^x - e^-x) / 2`, accurate for small `x`.
     #[track_caller]
     pub fn sinh(self) -> Tensor<'g> {
         let x = self.of_floats("sinh");
@@ -69,7 +69,7 @@ impl<'g> Tensor<'g> {
     #[track_caller]
     pub fn cosh(self) -> Tensor<'g> {
         let x = self.of_floats("cosh");
-        // Written like this where `x` is small, its derivative has no loss either.
+        // In this form its derivative is accurate for small `x` as well.
         let (is_small, t) = x.tanh_of_small_half();
         let [up, down] = x.half_exponentials();
         is_small.select((1.0 + t * t) / (1.0 - t * t), up + down)
@@ -81,8 +81,8 @@ impl<'g> Tensor<'g> {
         let x = self.of_floats("asinh");
         let is_negative = x.less(0.0);
         let magnitude = is_negative.select(-x, x);
-        // ln(a + sqrt(a^2 + 1)), of which ln 2a is left where the square would overflow. What is not
-        // taken must be finite, or its zero cotangent becomes NaN.
+        // ln(a + sqrt(a^2 + 1)), replaced by ln 2a where the square would overflow. The unselected
+        // branch must be finite, or its zero cotangent becomes NaN.
         let is_large = magnitude.greater(LARGE);
         let a = is_large.select(0.0, magnitude);
         let more = a * (a / ((a * a + 1.0).sqrt() + 1.0) + 1.0);
@@ -91,7 +91,7 @@ impl<'g> Tensor<'g> {
         is_negative.select(-y, y)
     }
 
-    /// The number from 0 whose hyperbolic cosine is `x`; NaN below 1.
+    /// The nonnegative number whose hyperbolic cosine is `x`; NaN below 1.
     ///
     /// # Gradient
     ///
@@ -99,7 +99,7 @@ impl<'g> Tensor<'g> {
     #[track_caller]
     pub fn acosh(self) -> Tensor<'g> {
         let x = self.of_floats("acosh");
-        // The hyperbolic sine of its half.
+        // The hyperbolic sine of half the result.
         ((x - 1.0) * 0.5).sqrt().asinh() * 2.0
     }
 
@@ -114,9 +114,9 @@ impl<'g> Tensor<'g> {
         (x.log1p() - (-x).log1p()) * 0.5
     }
 
-    /// Whether `|x|` is below 1, and there `tanh(x / 2)`, in which hyperbolic functions are quotients
-    /// that subtract nothing alike. Elsewhere 0: what is not taken must be finite, or its zero
-    /// cotangent becomes NaN.
+    /// Whether `|x|` is below 1, and there `tanh(x / 2)`, of which hyperbolic functions are
+    /// quotients without cancellation. Elsewhere 0: the unselected branch must be finite, or its
+    /// zero cotangent becomes NaN.
     #[track_caller]
     fn tanh_of_small_half(self) -> (Tensor<'g>, Tensor<'g>) {
         let is_small = self.abs().less(1.0);
@@ -136,20 +136,20 @@ const LARGE: f64 = 1e15;
 
 const INF: f64 = f64::INFINITY;
 const NAN: f64 = f64::NAN;
-/// Where sine and cosine are large or small, the latter at a pole.
+/// Points where sine and cosine are large or small, including a pole.
 const AROUND: &[f64] = &[0.0, -0.0, 1e-30, -1e-4, 3.0, -31.0, FRAC_PI_2, 1e5, -3e7, INF, -INF, NAN];
-/// What is between -1 and 1, next to them, and beyond.
+/// Points in -1 to 1, next to the ends, and beyond.
 const UNIT: &[f64] =
     &[0.0, -0.0, 1e-30, -1e-4, 1.0, -1.0, 0.999_999_94, -0.999_999_94, 0.5, 1.1, -INF, NAN];
 const EVERYWHERE: &[f64] =
     &[0.0, -0.0, 1e-30, -1e-4, 1.0, -1.0, 1e10, -1e19, 1e20, -3e38, INF, -INF, NAN];
-/// On both sides of where an exponential overflows but its half does not.
+/// Points on both sides of where an exponential overflows but its half does not.
 const GROWING: &[f64] =
     &[0.0, -0.0, 1e-30, -1e-4, 1.0, -1.0, 0.999, 20.0, 89.0, -89.4, 89.6, -1e38, INF, -INF, NAN];
 const FROM_ONE: &[f64] =
     &[1.0, 1.000_000_1, 1.001, 2.0, 1e10, 1e19, 3e38, INF, 0.9, -3e38, -INF, NAN];
 
-/// Every function, from its formula.
+/// Samples of every function, defined by its formula.
 pub(super) fn samples() -> Vec<Sample> {
     let tan = elementwise("tan", |x| x.tan(), f64::tan);
     let asin = elementwise("asin", |x| x.asin(), f64::asin);
@@ -160,7 +160,7 @@ pub(super) fn samples() -> Vec<Sample> {
     let asinh = elementwise("asinh", |x| x.asinh(), f64::asinh);
     let acosh = elementwise("acosh", |x| x.acosh(), f64::acosh);
     let atanh = elementwise("atanh", |x| x.atanh(), f64::atanh);
-    // Around 0 to where a function grows, then the ends of its domain.
+    // From around 0 to where a function grows, then the ends of its domain.
     let of_each: [(Function, Domain, &'static [f64], Bound); 9] = [
         (tan, Domain::Range(-1.2, 1.2), AROUND, Bound::Ulp(9)),
         (asin, Domain::Range(-0.9, 0.9), UNIT, Bound::Ulp(10)),

@@ -1,12 +1,12 @@
-//! How far the CPU is off over whole domains.
+//! Errors of the CPU over whole domains.
 
 use super::*;
 use crate::{Array, Device, Error, Feed, Graph, Variables, ops::contract::unit_in_last_place};
 
-/// Number of points between two floats, evenly among floats.
+/// Number of points between two floats, evenly spaced in their bits.
 const POINTS: u32 = 200_000;
 
-/// Every so many floats from `low` to `high`, which are of one sign.
+/// Evenly spaced floats from `low` to `high`, which have the same sign.
 fn floats(low: f32, high: f32) -> Vec<f32> {
     let (first, last) = (low.to_bits().min(high.to_bits()), low.to_bits().max(high.to_bits()));
     (first..=last).step_by(((last - first) / POINTS + 1) as usize).map(f32::from_bits).collect()

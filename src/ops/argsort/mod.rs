@@ -1,4 +1,4 @@
-//! The order of elements along an axis; sorting, and the largest few.
+//! Sorting order along an axis.
 
 use super::*;
 use super::{
@@ -12,19 +12,19 @@ use crate::{
 };
 use std::{cmp::Ordering, sync::Arc};
 
-/// Where the elements along `axis` come from when sorted; equals stay in their order.
+/// Original indices of the elements sorted along `axis`; the sort is stable.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Argsort {
     pub(crate) axis: usize,
     pub(crate) descending: bool,
-    /// How many of the low bits of the [`sort_key`] differ at all: 32 unless more is known.
+    /// Number of low bits in which [`sort_key`]s may differ: 32 unless fewer are known.
     pub(crate) bits: u32,
 }
 
-/// Longest row that is sorted in the memory of a workgroup: 16 KiB, which every adapter has.
+/// Longest row that is sorted in workgroup memory: 16 KiB, which every adapter has.
 const LONGEST: usize = 2048;
 
-/// The word by whose order as u32 elements of this type are sorted: the host's twin of
+/// The u32 key by which elements of this type are sorted: the host version of
 /// `shaders/lib/sort_key.wgsl`.
 pub(super) fn sort_key(word: u32, dtype: DType, descending: bool) -> u32 {
     const SIGN: u32 = 1 << 31;
@@ -41,7 +41,7 @@ pub(super) fn sort_key(word: u32, dtype: DType, descending: bool) -> u32 {
     if descending { !key } else { key }
 }
 
-/// What `sort_key` of the shaders calls the type.
+/// The number of the type in `sort_key` of the shaders.
 pub(super) fn kind(dtype: DType) -> f64 {
     match dtype {
         DType::U32 | DType::Bool => 0.0,
@@ -50,18 +50,18 @@ pub(super) fn kind(dtype: DType) -> f64 {
     }
 }
 
-/// The definition of the order: numbers by value, NaN as the largest of all.
+/// The definition of the order: numbers by value, NaN as the largest.
 fn compare(a: f64, b: f64) -> Ordering {
     a.partial_cmp(&b).unwrap_or_else(|| a.is_nan().cmp(&b.is_nan()))
 }
 
 impl<'g> Tensor<'g> {
-    /// Indices that sort the elements along `axis`, as u32: the least first, or the greatest where
-    /// `descending`. Equals stay in their order in both cases.
+    /// Indices that sort the elements along `axis`, as u32: ascending, or descending if
+    /// `descending`. The sort is stable in both cases.
     ///
     /// # Numerics
     ///
-    /// -0 equals 0. NaN counts as the largest, as in PyTorch: it is last, or first where
+    /// -0 equals 0. NaN counts as the largest, as in PyTorch: it is last, or first if
     /// `descending`.
     ///
     /// # Gradient
@@ -99,7 +99,7 @@ impl std::fmt::Display for Argsort {
 }
 
 impl Argsort {
-    /// The rows that one workgroup can sort.
+    /// The rows, if one workgroup can sort each.
     fn rows(&self, x: &Meta) -> Option<Rows> {
         Rows::along(x, self.axis).filter(|rows| rows.cols as usize <= LONGEST)
     }
@@ -144,8 +144,8 @@ impl Operation for Argsort {
         vec![None]
     }
 
-    /// The axis moved behind the others; of long rows the digits of the keys, the last one first,
-    /// each time in a stable way.
+    /// Moves the axis last; sorts long rows by the digits of the keys, least significant first,
+    /// with stable steps.
     fn expand<'g>(&self, operands: &[Tensor<'g>]) -> Option<Tensor<'g>> {
         let x = operands[0];
         let shape = x.shape();
@@ -161,7 +161,7 @@ impl Operation for Argsort {
         for shift in (0..self.bits).step_by(radix::DIGIT_BITS as usize) {
             let digit = radix::Digit { shift, descending: self.descending };
             let counts = x.graph.push(RadixCount(digit), &[x, order]);
-            // By digit, then by block: how many come before.
+            // By digit, then by block: the number of elements that come before.
             let starts = counts.flatten(1).cumsum_from(-1, true, false).reshape(counts.shape());
             order = x.graph.push(RadixScatter(digit), &[x, order, starts]);
         }
@@ -193,7 +193,7 @@ impl Operation for Argsort {
             let mut pairs: Vec<u64> = Vec::with_capacity(cols);
             let rows = operands[0][start..].chunks_exact(cols);
             for (row, y) in rows.zip(out.chunks_exact_mut(cols)) {
-                // The index behind the key makes the order stable.
+                // The index in the low bits makes the order stable.
                 let keyed = (0..).zip(row).map(|(index, &word)| {
                     u64::from(sort_key(word, dtype, descending)) << 32 | index
                 });

@@ -17,7 +17,7 @@ fn keys_are_in_the_order_of_the_elements() {
     assert_eq!(key(f32::NAN), key(-f32::NAN));
 }
 
-/// Elements and indices of the largest three of each column, and where the cotangents go.
+/// Elements and indices of the largest three of each column, and their cotangents.
 #[test]
 fn the_largest_few() -> Result<(), Error> {
     let graph = Graph::new();
@@ -49,7 +49,7 @@ fn more_than_there_are() {
     );
 }
 
-/// Short rows, long ones, and each with a cotangent that goes back to where elements came from.
+/// Short and long rows, each with a cotangent that is scattered back to the original positions.
 #[test]
 fn sorting_is_sorting() -> Result<(), Error> {
     for cols in [1, 5, 300, 5000] {
@@ -82,7 +82,7 @@ fn sorting_is_sorting() -> Result<(), Error> {
     Ok(())
 }
 
-/// What is made of sorting is differentiable again.
+/// Functions of sorted elements are differentiable again.
 #[test]
 fn the_median_of_squares_has_two_derivatives() -> Result<(), Error> {
     let graph = Graph::new();

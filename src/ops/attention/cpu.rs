@@ -1,4 +1,4 @@
-//! Attention on the CPU: the scores of a block of queries at a time, by products of matrices.
+//! Attention on the CPU: matrix products compute the scores of one block of queries at a time.
 
 use super::{
     Dropped, Extents,
@@ -14,22 +14,22 @@ use crate::{
 /// Queries whose scores are held at once.
 const BLOCK: usize = 128;
 
-/// Whole heads of operands.
+/// One whole head of an operand.
 fn head(operand: &[u32], head: usize, len: usize) -> &[f32] {
     bytemuck::cast_slice(&operand[head * len..(head + 1) * len])
 }
 
-/// Rows that follow one another in memory.
+/// A matrix of consecutive rows.
 fn rows(data: &[f32], width: usize) -> Matrix<'_> {
     Matrix { data, strides: [width, 1] }
 }
 
-/// The same as columns.
+/// The transpose of [`rows`].
 fn columns(data: &[f32], width: usize) -> Matrix<'_> {
     Matrix { data, strides: [1, width] }
 }
 
-/// Adds the mask of a query to its scores; what is hidden becomes negative infinity.
+/// Adds the mask of a query to its scores; hidden ones become negative infinity.
 fn hide(x: Extents, head: usize, query: usize, mask: &[u32], scores: &mut [f32]) {
     let (first, step) = x.mask_of(head, query);
     for (key, score) in scores.iter_mut().enumerate() {
@@ -42,8 +42,8 @@ fn hide(x: Extents, head: usize, query: usize, mask: &[u32], scores: &mut [f32])
     }
 }
 
-/// Multiplies what belongs to the weights of a query by 0 where they are dropped, and elsewhere by
-/// what keeps their mean.
+/// Multiplies values that belong to the weights of a query by 0 where those are dropped, and by the
+/// factor that keeps the mean elsewhere.
 fn keep(x: Extents, head: usize, query: usize, drawn: &[u32], weights: &mut [f32]) {
     let Some(Dropped { share, stream }) = x.dropped else { return };
     let (least, factor) = (share as f32, (1.0 / (1.0 - share)) as f32);
@@ -58,17 +58,17 @@ fn keep(x: Extents, head: usize, query: usize, drawn: &[u32], weights: &mut [f32
 
 /// Some queries of a head, and the scores of the keys they see.
 struct Block {
-    /// The first query, and how many.
+    /// The first query, and the number of queries.
     first: usize,
     count: usize,
-    /// Keys that any of them sees.
+    /// Number of keys that any of them sees.
     seen: usize,
     /// `[count, seen]`
     scores: Vec<f32>,
 }
 
 impl Block {
-    /// The blocks of a head of queries and the keys that it sees.
+    /// The blocks of a head of queries with the keys that it sees.
     fn all<'a>(
         x: Extents,
         number: usize,
@@ -91,7 +91,7 @@ impl Block {
         })
     }
 
-    /// Each query, the scores it sees, and those it does not.
+    /// Each query, its visible scores, and its hidden ones.
     fn rows(&mut self, x: Extents) -> impl Iterator<Item = (usize, &mut [f32], &mut [f32])> {
         let (first, seen) = (self.first, self.seen);
         self.scores.chunks_exact_mut(seen).enumerate().map(move |(row, scores)| {
@@ -102,7 +102,7 @@ impl Block {
     }
 }
 
-/// `out` are the results of some heads.
+/// Computes the results of some heads in `out`.
 pub(super) fn attention(x: Extents, operands: &[&[u32]], start: usize, out: &mut [f32]) {
     let len = x.t * x.e;
     let mut scratch = vec![0.0; x.s];
@@ -127,14 +127,14 @@ pub(super) fn attention(x: Extents, operands: &[&[u32]], start: usize, out: &mut
     }
 }
 
-/// `out` are the logarithms of some heads.
+/// Computes the logarithms of some heads in `out`.
 pub(super) fn logs(x: Extents, operands: &[&[u32]], start: usize, out: &mut [f32]) {
     for (index, out) in (start / x.t..).zip(out.chunks_exact_mut(x.t)) {
         let q = head(operands[0], index, x.t * x.d);
         let k = head(operands[1], index / x.group, x.s * x.d);
         for mut block in Block::all(x, index, [q, k], operands[2]) {
             for (query, own, _) in block.rows(x) {
-                // Nothing can be subtracted from an infinity.
+                // An infinity cannot be subtracted.
                 let max = Some(row_max(own)).filter(|max| !max.is_infinite()).unwrap_or(0.0);
                 out[query] = max + crate::ops::math::log(exp_sum(own, max));
             }
@@ -142,8 +142,8 @@ pub(super) fn logs(x: Extents, operands: &[&[u32]], start: usize, out: &mut [f32
     }
 }
 
-/// `out` are the derivatives of some heads: of queries, or of keys or values and all queries that see
-/// them.
+/// Computes the derivatives of some heads in `out`: of queries, or of keys or values with all
+/// queries that see them.
 pub(super) fn gradient(x: Extents, by: By, operands: &[&[u32]], start: usize, out: &mut [f32]) {
     let (len, members) = match by {
         By::Queries => (x.t * x.d, 1),
@@ -163,7 +163,7 @@ fn of_head(x: Extents, by: By, operands: &[&[u32]], index: usize, out: &mut [f32
     let q = head(operands[0], index, x.t * x.d);
     let k = head(operands[1], index / x.group, x.s * x.d);
     let v = head(operands[2], index / x.group, x.s * x.e);
-    // Of each query the cotangent, the logarithm, and the sum of the cotangent times the result.
+    // For each query the cotangent, the logarithm, and the sum of the cotangent times the result.
     let width = x.e + 2;
     let of_rows = head(operands[3], index, x.t * width);
     let mut scratch = vec![0.0; x.s];

@@ -1,8 +1,8 @@
-//! What attention is of: numbers of heads and vectors, and where the words of a mask lie.
+//! Extents of attention: numbers of heads and vectors, and strides of a mask.
 
 use super::*;
 
-/// Mirrors `struct Params` of the shaders of attention.
+/// Mirrors `struct Params` of the attention shaders.
 #[repr(C)]
 #[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
 struct Params {
@@ -20,17 +20,17 @@ struct Params {
     dropped: f32,
 }
 
-/// What a mask does to scores; the numbers are those of `shaders/lib/mask.wgsl`.
+/// How a mask applies to scores; the numbers are those of `shaders/lib/mask.wgsl`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Masking {
     None = 0,
-    /// Hides those where it is false.
+    /// Hides scores where it is false.
     Truth = 1,
-    /// Is added.
+    /// Is added to the scores.
     Numbers = 2,
 }
 
-/// Heads, queries, keys, elements of keys and of values, and what else there is.
+/// Numbers of heads, queries and keys, widths of keys and values, and the options.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Extents {
     pub heads: usize,
@@ -40,12 +40,12 @@ pub(super) struct Extents {
     pub e: usize,
     pub causal: bool,
     pub scale: f32,
-    /// Heads of queries for each of keys and values.
+    /// Heads of queries per head of keys and values.
     pub group: usize,
     pub masking: Masking,
-    /// Heads of the last axis in front of the matrices.
+    /// Extent of the last axis before the matrices: heads per batch.
     whole: usize,
-    /// Distances in the mask of so many heads, of heads, of queries and of keys.
+    /// Strides of the mask between batches, heads, queries and keys.
     mask: [usize; 4],
     pub dropped: Option<Dropped>,
 }
@@ -55,12 +55,12 @@ pub(super) fn matrix(x: &Meta) -> Option<[usize; 2]> {
     x.shape.dims().last_chunk().copied()
 }
 
-/// The extents in front of the last two.
+/// The extents before the last two.
 pub(super) fn outer(x: &Meta) -> &[usize] {
     &x.shape.dims()[..x.shape.rank().saturating_sub(2)]
 }
 
-/// How many heads of queries there are for each of keys.
+/// Number of heads of queries per head of keys.
 fn group(q: &Meta, k: &Meta) -> Option<usize> {
     match (outer(q).split_last(), outer(k).split_last()) {
         _ if outer(q) == outer(k) => Some(1),
@@ -71,7 +71,7 @@ fn group(q: &Meta, k: &Meta) -> Option<usize> {
     }
 }
 
-/// The distances in a mask that is broadcast to queries `[.., t]` and so many keys.
+/// The strides of a mask that is broadcast to `t` queries and `s` keys.
 fn distances(mask: &Meta, q: &Meta, [t, s]: [usize; 2]) -> Option<[usize; 4]> {
     let (of_mask, of_q) = (outer(mask), outer(q));
     let [rows, keys] = matrix(mask)?;
@@ -95,7 +95,7 @@ fn distances(mask: &Meta, q: &Meta, [t, s]: [usize; 2]) -> Option<[usize; 4]> {
 }
 
 impl Attention {
-    /// Of queries, keys and values that fit, and of a mask and numbers drawn where they are looked at.
+    /// The extents of matching queries, keys and values; mask and random draw are checked if used.
     pub(super) fn extents(&self, [q, k, v, mask, draw]: [&Meta; 5]) -> Result<Extents, OpError> {
         let (Some([t, d]), Some([s, width]), Some([values, e])) = (matrix(q), matrix(k), matrix(v))
         else {
@@ -148,13 +148,13 @@ impl Attention {
 }
 
 impl Extents {
-    /// Whether the kernels serve: there is something to look for and to see, of a width they hold.
+    /// Whether the kernels apply: nothing is empty, and the vectors fit.
     pub fn is_served(&self, dtype: DType) -> bool {
         let some = [self.heads, self.t, self.s, self.d, self.e].iter().all(|&extent| extent > 0);
         some && self.d.max(self.e) <= WIDEST && dtype.is_float()
     }
 
-    /// A shader with one workgroup for some rows of each of so many heads.
+    /// A shader with one workgroup for some rows of each head.
     pub fn shader(
         &self,
         (name, source): (&'static str, &'static str),
@@ -186,21 +186,21 @@ impl Extents {
         }
     }
 
-    /// Where the mask of a query begins, and the distance of keys in it.
+    /// Start of the mask of a query, and the stride of keys in it.
     pub fn mask_of(&self, head: usize, query: usize) -> (usize, usize) {
         let [batch, of_head, row, key] = self.mask;
         let (number, within) = (head / self.whole, head % self.whole);
         (number * batch + within * of_head + query * row, key)
     }
 
-    /// Multiplications and additions of a product with all scores.
+    /// Flops of a matrix product with all scores.
     pub fn product(&self, width: usize) -> f64 {
         2.0 * (self.heads * self.t * self.s * width) as f64
     }
 
-    /// The axes in front of the matrices along which a problem falls into parts, with that of each
-    /// operand: of `ours`, queries, keys and the like, all; of mask and numbers drawn, where they
-    /// have it.
+    /// The axes before the matrices along which a problem splits into parts, with the axis of each
+    /// operand: all of the first `ours` operands, queries, keys and the like, have it; mask and
+    /// random draw only in some cases.
     pub fn parts(
         &self,
         operands: &[&Meta],
@@ -223,18 +223,18 @@ impl Extents {
         })
     }
 
-    /// Whether a query does not know where it is: then a part of the queries can be computed alone.
+    /// Whether the position of a query does not matter: then some queries can be computed alone.
     pub fn is_anywhere(&self) -> bool {
         !self.causal && self.dropped.is_none()
     }
 
-    /// The axis of the queries of a mask, where it has one.
+    /// The axis of the queries in a mask, if it has one.
     pub fn mask_rows(&self, mask: &Meta) -> Option<usize> {
         let axis = mask.shape.rank().checked_sub(2)?;
         (self.masking != Masking::None && mask.shape.dims()[axis] != 1).then_some(axis)
     }
 
-    /// The axis of the keys of a mask, where it has one.
+    /// The axis of the keys in a mask, if it has one.
     pub fn mask_keys(&self, mask: &Meta) -> Option<usize> {
         let axis = mask.shape.rank().checked_sub(1)?;
         (self.masking != Masking::None && mask.shape.dims()[axis] != 1).then_some(axis)

@@ -2,13 +2,13 @@
 
 use super::*;
 
-/// The derivative of [`Attention`] by one of its operands, of `(q, k, v, rows, mask, draw)`. Of each
-/// query `rows`, `[.., heads, t, e + 2]`, holds the cotangent, the logarithm of [`AttentionLogs`], and
-/// `along`, the sum of the cotangent times the result, all f32.
+/// The derivative of [`Attention`] w.r.t. one of its operands, from `(q, k, v, rows, mask, draw)`.
+/// For each query, `rows`, `[.., heads, t, e + 2]`, holds the cotangent, the logarithm of
+/// [`AttentionLogs`], and `along`, the sum of the cotangent times the result, all f32.
 ///
-/// With the weights `p = exp(q k^T scale + mask - logs)`, what multiplies them where some are dropped,
-/// `m`, and `s = p (m ct v^T - along) scale`: `s k` by the queries, `s^T q` by the keys, `(m p)^T ct` by
-/// the values.
+/// With the weights `p = exp(q k^T scale + mask - logs)`, the dropout factors `m`, and
+/// `s = p (m ct v^T - along) scale`: `s k` w.r.t. the queries, `s^T q` w.r.t. the keys,
+/// `(m p)^T ct` w.r.t. the values.
 ///
 /// # Source
 ///
@@ -19,7 +19,7 @@ pub struct AttentionGrad {
     pub(crate) by: By,
 }
 
-/// By what is derived.
+/// The operand to differentiate with respect to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum By {
     Queries,
@@ -30,13 +30,13 @@ pub(crate) enum By {
 impl By {
     pub const ALL: [By; 3] = [By::Queries, By::Keys, By::Values];
 
-    /// Its operand.
+    /// Index of that operand.
     fn operand(self) -> usize {
         self as usize
     }
 }
 
-/// Queries, keys, values, rows, mask and numbers drawn.
+/// Queries, keys, values, rows, mask and random draw.
 fn six<T: Copy>(operands: &[T]) -> [T; 6] {
     let [q, k, v, rows, mask, draw] = *operands else { unreachable!("six operands") };
     [q, k, v, rows, mask, draw]
@@ -54,7 +54,7 @@ impl AttentionGrad {
     }
 }
 
-/// The sum over the heads of queries that a head of `like` serves.
+/// The sum over the heads of queries that share a head of `like`.
 fn gathered<'g>(x: Tensor<'g>, like: Tensor<'g>) -> Tensor<'g> {
     let (all, own) = (x.shape(), like.shape());
     if all == own {
@@ -132,7 +132,7 @@ impl composite::Composite for AttentionGrad {
         };
         let [rows, width] = matrix(result).unwrap_or_default();
         let others = extents.t + extents.s - rows;
-        // Keys and values gather what the queries of all their heads give.
+        // Keys and values sum over the queries of all heads that share them.
         let (heads, terms) = match by {
             By::Queries => (extents.heads, others),
             By::Keys | By::Values => (extents.heads / extents.group, others * extents.group),

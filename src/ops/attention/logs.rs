@@ -1,9 +1,9 @@
-//! The logarithms of the sums that attention divides by.
+//! Logarithms of the softmax denominators of attention.
 
 use super::*;
 
-/// `ln sum exp(q k^T scale)` of `(q, k, mask)`, for each query: what the derivatives of [`Attention`]
-/// need in order to have its weights without their matrix.
+/// `ln sum exp(q k^T scale)` from `(q, k, mask)`, for each query: lets the derivatives of
+/// [`Attention`] recompute its weights without storing their matrix.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AttentionLogs(pub(crate) Attention);
 

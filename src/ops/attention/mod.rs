@@ -1,4 +1,4 @@
-//! Attention: what is looked for chooses among what there is. A step of its own never stores the
+//! Scaled dot-product attention. The kernel never stores the
 //! matrix of all scores.
 
 mod cpu;
@@ -20,43 +20,44 @@ use crate::dtype::DType;
 use extents::{Extents, matrix, outer};
 use std::sync::Arc;
 
-/// `softmax(q k^T scale) v` of `(q, k, v, mask, draw)`, for each head.
+/// `softmax(q k^T scale) v` from `(q, k, v, mask, draw)`, for each head.
 ///
-/// Queries are `[.., heads, t, d]`, keys `[.., shared, s, d]`, values `[.., shared, s, e]`, each head of
-/// which serves `heads / shared` of the queries. A mask is broadcast to `[.., heads, t, s]`: truth values
-/// hide scores where they are false, numbers are added to them. `draw`, `[.., heads, 4]`, is what random
-/// numbers are drawn with. Where there is no mask, or nothing is dropped, any tensor stands in, which
-/// is not looked at. Queries, keys and values may be halves; a mask of numbers is f32 then too.
+/// Queries are `[.., heads, t, d]`, keys `[.., shared, s, d]`, values `[.., shared, s, e]`; each of
+/// the `shared` heads is used by `heads / shared` heads of queries. A mask is broadcast to
+/// `[.., heads, t, s]`: booleans hide scores where they are false, numbers are added to them.
+/// `draw`, `[.., heads, 4]`, is the state of the random numbers. Without mask or dropout, any
+/// tensor may be passed instead, and is not read. Queries, keys and values may be f16; a mask of
+/// numbers is f32 even then.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Attention {
     /// Whether a query sees the keys up to its own position only.
     pub(crate) causal: bool,
-    /// What scores are multiplied by, unless by `1 / sqrt d`.
+    /// Factor of the scores, `1 / sqrt d` by default.
     pub(crate) scale: Option<f64>,
     /// Whether there is a mask.
     pub(crate) masked: bool,
-    /// Which weights are dropped.
+    /// Dropout of weights.
     pub(crate) dropped: Option<Dropped>,
 }
 
-/// Weights that are dropped at random, the others being multiplied by what keeps their mean.
+/// Dropout of weights at random; the others are scaled to keep the mean.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Dropped {
-    /// Which share of them, below 1.
+    /// Share of dropped weights, below 1.
     pub share: f64,
-    /// Which of the graph's streams of random numbers says so.
+    /// The graph's stream of random numbers to draw from.
     pub stream: u32,
 }
 
 /// The widest vectors that the kernels hold in registers.
 const WIDEST: usize = 128;
 
-/// Queries a workgroup, as in the shaders.
+/// Queries per workgroup, as in the shaders.
 const ROWS: usize = 32;
 
 impl Attention {
-    /// Whether these are operands that the operation takes: what broadcasts otherwise, or is wrong,
-    /// the operations that it is written in see to.
+    /// Whether the operation supports these operands: the composed form handles other broadcasts
+    /// and reports errors.
     pub(crate) fn fits(&self, operands: [Tensor<'_>; 5]) -> bool {
         if operands.iter().any(|operand| operand.failed()) {
             return false;
@@ -69,13 +70,13 @@ impl Attention {
         self.scale.unwrap_or_else(|| (width.max(1) as f64).sqrt().recip())
     }
 
-    /// What is multiplied by the scale.
+    /// Multiplies by the scale.
     #[track_caller]
     fn scaled<'g>(&self, x: Tensor<'g>, width: usize) -> Tensor<'g> {
         x * constant(x, self.scale_of(width))
     }
 
-    /// The scores of all keys for all queries; those that are hidden are negative infinity.
+    /// The scores of all keys for all queries; hidden ones are negative infinity.
     #[track_caller]
     pub(crate) fn scores<'g>(
         &self,
@@ -100,8 +101,8 @@ impl Attention {
         }
     }
 
-    /// `x`, of all scores, multiplied by 0 where weights are dropped, and elsewhere by what keeps
-    /// their mean.
+    /// Multiplies `x`, of the shape of the scores, by 0 where weights are dropped, and by the
+    /// factor that keeps the mean elsewhere.
     #[track_caller]
     pub(crate) fn kept<'g>(&self, x: Tensor<'g>, draw: Tensor<'g>) -> Tensor<'g> {
         let Some(Dropped { share, stream }) = self.dropped else { return x };
@@ -115,13 +116,13 @@ impl Attention {
         keep.select(x * (1.0 / (1.0 - share)), x.full_like(0.0))
     }
 
-    /// The mask, where there is one.
+    /// The mask, if there is one.
     fn mask<'g>(&self, operand: Tensor<'g>) -> Option<Tensor<'g>> {
         self.masked.then_some(operand)
     }
 }
 
-/// Keys or values, a head for each of the queries.
+/// Keys or values, repeated to one head per head of queries.
 #[track_caller]
 pub(crate) fn serving<'g>(x: Tensor<'g>, q: Tensor<'g>) -> Tensor<'g> {
     if x.rank() < 3 || x.rank() != q.rank() {
@@ -135,7 +136,7 @@ pub(crate) fn serving<'g>(x: Tensor<'g>, q: Tensor<'g>) -> Tensor<'g> {
     }
 }
 
-/// The sum along axes that are broadcast, so that it has the shape of `like`.
+/// The sum along broadcast axes, so that it has the shape of `like`.
 fn sum_to<'g>(x: Tensor<'g>, like: Tensor<'g>) -> Tensor<'g> {
     let (own, all) = (like.shape(), x.shape());
     let pairs = own.dims().iter().zip(all.dims()).enumerate();
@@ -151,7 +152,7 @@ impl std::fmt::Display for Attention {
 }
 
 impl Attention {
-    /// What differs from plain attention: `[causal, masked]`.
+    /// The options that are not default: `[causal, masked]`.
     fn attributes(&self) -> String {
         let causal = self.causal.then(|| "causal".to_owned());
         let masked = self.masked.then(|| "masked".to_owned());
@@ -164,7 +165,7 @@ impl Attention {
     }
 }
 
-/// Five operands.
+/// Unpacks five operands.
 fn five<T: Copy>(operands: &[T]) -> [T; 5] {
     let [q, k, v, mask, draw] = *operands else { unreachable!("attention has five operands") };
     [q, k, v, mask, draw]
@@ -199,12 +200,12 @@ impl composite::Composite for Attention {
                 Some(ct.graph.push(grad, &[q, k, v, rows, mask, draw]))
             })
             .into();
-        // Numbers that are added to all scores have a derivative of the size of these.
+        // The gradient of an additive mask has the size of the scores.
         let of_mask = self.mask(mask).filter(|mask| mask.dtype().is_float()).map(|mask| {
             let weights = (self.scores(q32, k32, Some(mask)) - logs).exp();
             let slopes = ct.matmul(serving(v32, q32).swap_axes(-1, -2));
             let slopes = self.kept(slopes, draw);
-            // Not by way of the result, which may have been rounded to halves.
+            // Not computed from the result, which may have been rounded to f16.
             let along = (weights * slopes).sum_keepdims(-1);
             sum_to(weights * (slopes - along), mask)
         });

@@ -1,36 +1,36 @@
-//! What attention is tested on.
+//! Test samples of attention.
 
 use super::{grad::By, *};
 use crate::ops::contract::Subject;
 
-/// What rows of the derivatives hold: logarithms among them, so that no weight is large.
+/// Values of `rows` for the derivatives: includes the logarithms, so no weight is large.
 pub(super) const ROWS_OF_QUERIES: Domain = Domain::Range(1.0, 3.0);
 
-/// How far attention over so many keys may be off, and why.
+/// Error bound of attention over this many keys, and its justification.
 pub(super) fn accuracy(keys: usize) -> (Bound, &'static str) {
     let reason = "scores below 10 are rounded, their exponentials as well, and sums of lanes";
     (Bound::Abs(4e-6 + 4e-9 * keys as f64), reason)
 }
 
-/// How far its derivatives may be off, which are sums of so many terms, and why.
+/// Error bound of derivatives that sum this many terms, and its justification.
 pub(super) fn grad_accuracy(terms: usize) -> (Bound, &'static str) {
     let reason = "terms below 10 are off as weights and their slopes are, by a few units of 2^-22";
     (Bound::Abs(8e-6 + 4e-7 * terms as f64), reason)
 }
 
-/// Heads of queries, heads of keys, the four extents, and what else there is.
+/// Heads of queries, heads of keys, the four extents, and the options.
 struct Case {
     outer: [usize; 2],
     shared: usize,
-    /// Queries, keys, elements of keys, elements of values.
+    /// Numbers of queries and keys, widths of keys and values.
     sizes: [usize; 4],
     op: Attention,
     mask: Meta,
     label: &'static str,
 }
 
-/// One row, one past a tile of queries and of keys, prime widths, more queries than keys, what the
-/// kernels do not hold; masks that repeat along each axis; heads that share keys.
+/// One row, one past a tile of queries and of keys, prime widths, more queries than keys, vectors
+/// too wide for the kernels; masks that repeat along each axis; heads that share keys.
 fn cases() -> Vec<Case> {
     let plain = Attention { causal: false, scale: None, masked: false, dropped: None };
     let causal = Attention { causal: true, ..plain.clone() };
@@ -82,10 +82,11 @@ fn cases() -> Vec<Case> {
     ]
 }
 
-/// Truth values of which every row of a mask of 5 or 18 has some, and the first of 35 rows its first.
+/// Booleans, some of them true in every row of a mask of 5 or 18; the first of 35 rows starts with
+/// true.
 const SEEN: Domain = Domain::Values(&[1.0, 1.0, 0.0, 1.0, 0.0]);
 
-/// What stands in for what there is not.
+/// Placeholder for an unused operand.
 fn nothing() -> Meta {
     Meta::new([1], DType::U32)
 }
@@ -106,7 +107,7 @@ impl Case {
         }
     }
 
-    /// A sample, whose operand `mask` is that.
+    /// A sample whose mask is operand `mask`.
     fn sample(&self, op: impl Into<Subject>, operands: Vec<Meta>, mask: usize) -> Sample {
         let sample = Sample::new(op, operands).named(self.label);
         match self.mask.dtype {
@@ -169,7 +170,7 @@ pub(super) fn grad() -> Vec<Sample> {
     in_halves(all.collect(), &[3, 4])
 }
 
-/// Some of these in halves too, but for the operands that are f32 in any case.
+/// Adds f16 versions of some samples, except for operands that are always f32.
 fn in_halves(samples: Vec<Sample>, wide: &[usize]) -> Vec<Sample> {
     const LABELS: [&str; 6] =
         ["", "past a tile", "causal", "too wide", "a mask of heads", "shared heads"];

@@ -1,8 +1,8 @@
 //! Elementwise functions of two tensors: `y[i] = f(a[i], b[i])`.
 //!
 //! Operands broadcast as in NumPy and have one element type. Integers wrap. `a << b` and `a >> b`
-//! move bits by any number of places: from 32 on nothing is left, nor of a negative number of them,
-//! but the sign of what is moved down.
+//! shift by any number of bits: by 32 or more, or by a negative number, nothing is left, except
+//! the sign in a right shift.
 
 mod samples;
 
@@ -17,7 +17,7 @@ use crate::dtype::DType;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Binary(pub(crate) BinaryFn);
 
-/// The functions. A new one is a variant here and an arm in each table below.
+/// The functions. To add one, add a variant here and an arm in each table below.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum BinaryFn {
@@ -27,25 +27,25 @@ pub enum BinaryFn {
     Sub,
     /// `a b`
     Mul,
-    /// `a / b`; of integers, truncated, and `a` where `b` is 0.
+    /// `a / b`; for integers, truncated, and `a` where `b` is 0.
     Div,
-    /// `a - b trunc(a / b)`; of integers, 0 where `b` is 0.
+    /// `a - b trunc(a / b)`; for integers, 0 where `b` is 0.
     Rem,
-    /// `a` to the power of `b`, of floats; NaN where `a < 0` and `b` is no integer.
+    /// `a` to the power of `b`, for floats; NaN where `a < 0` and `b` is not an integer.
     Pow,
     /// The larger one; NaN if either is.
     Max,
     /// The smaller one; NaN if either is.
     Min,
-    /// Both, of truth values; of integers, bit by bit.
+    /// Logical and of booleans; bitwise for integers.
     And,
-    /// Either, of truth values; of integers, bit by bit.
+    /// Logical or of booleans; bitwise for integers.
     Or,
-    /// One but not both, of truth values; of integers, bit by bit.
+    /// Exclusive or of booleans; bitwise for integers.
     Xor,
-    /// The bits of `a` moved `b` places up; 0 from 32 places on.
+    /// `a` shifted left by `b` bits; 0 from 32 bits on.
     Shl,
-    /// The bits of `a` moved `b` places down, copies of the sign following them.
+    /// `a` shifted right by `b` bits, with sign extension.
     Shr,
     /// The angle of the point `(b, a)`, from -pi to pi.
     Atan2,
@@ -137,15 +137,15 @@ impl BinaryFn {
             Rem => [Some(ct), Some(-ct * (a / b).trunc())],
             Pow => {
                 let zero = a.full_like(0.0);
-                // 0 to the power of b: its derivative by b is 0 for b >= 0, not 0 * ln 0. Below, the
-                // power is infinite, and so is its derivative.
+                // 0 to the power of b: the derivative w.r.t. b is 0 for b >= 0, not 0 * ln 0. For b
+                // < 0, the power is infinite, and so is its derivative.
                 let flat = a.equal(zero).and(b.greater_equal(zero));
                 let by_exponent = flat.select(zero, y * a.log());
                 let by_base = b.equal(zero).select(zero, b * a.pow(b - 1.0));
                 [Some(ct * by_base), Some(ct * by_exponent)]
             }
             Max | Min => {
-                // Of what has not lost: where one is NaN, neither has.
+                // Share of the elements that did not lose: if either is NaN, neither did.
                 let share = |x: Tensor<'g>, other: Tensor<'g>| {
                     let loses = if self == Max { x.less(other) } else { x.greater(other) };
                     let [all, half, none] = [1.0, 0.5, 0.0].map(|share| ct.full_like(share));
@@ -259,7 +259,7 @@ impl Scalar for BinaryFn {
 }
 
 impl<'g> Tensor<'g> {
-    /// Both operands broadcast to their common shape, and the function applied.
+    /// Broadcasts both operands to their common shape, and applies the function.
     #[track_caller]
     fn binary(self, function: BinaryFn, other: Tensor<'g>) -> Tensor<'g> {
         match self.broadcast_together(other) {
@@ -268,26 +268,26 @@ impl<'g> Tensor<'g> {
         }
     }
 
-    /// `self` to the power of `exponent`, of floats.
+    /// `self` to the power of `exponent`, for floats.
     ///
     /// # Numerics
     ///
-    /// NaN where `self < 0` and the exponent is no integer.
+    /// NaN where `self < 0` and the exponent is not an integer.
     ///
     /// # Gradient
     ///
-    /// By the exponent where `self` is 0: 0 unless the exponent is negative.
+    /// W.r.t. the exponent, where `self` is 0: 0 unless the exponent is negative.
     #[track_caller]
     pub fn pow(self, exponent: impl Operand<'g>) -> Tensor<'g> {
         self.binary(Pow, exponent.tensor_like(self))
     }
 
-    /// The angle from -pi to pi under which the origin sees the point `(x, self)`: the arc tangent
-    /// of `self / x`, in the quadrant that their signs say.
+    /// The angle of the point `(x, self)` from -pi to pi: the arc tangent of `self / x`, in the
+    /// quadrant given by their signs.
     ///
     /// # Numerics
     ///
-    /// The sign is that of `self`, of zeros too; an infinity counts as a direction.
+    /// The sign is that of `self`, even for zeros; an infinity counts as a direction.
     ///
     /// # Gradient
     ///
@@ -301,7 +301,7 @@ impl<'g> Tensor<'g> {
     ///
     /// # Gradient
     ///
-    /// At ties each gets half; where either is NaN, both get all, as in PyTorch.
+    /// At ties each gets half; where either is NaN, both get the whole cotangent, as in PyTorch.
     #[track_caller]
     pub fn maximum(self, other: impl Operand<'g>) -> Tensor<'g> {
         self.binary(Max, other.tensor_like(self))
@@ -311,34 +311,34 @@ impl<'g> Tensor<'g> {
     ///
     /// # Gradient
     ///
-    /// At ties each gets half; where either is NaN, both get all, as in PyTorch.
+    /// At ties each gets half; where either is NaN, both get the whole cotangent, as in PyTorch.
     #[track_caller]
     pub fn minimum(self, other: impl Operand<'g>) -> Tensor<'g> {
         self.binary(Min, other.tensor_like(self))
     }
 
-    /// Both of two truth values, or bit by bit of integers.
+    /// Logical and of booleans, or bitwise of integers.
     #[track_caller]
     pub fn and(self, other: Tensor<'g>) -> Tensor<'g> {
         self.binary(And, other)
     }
 
-    /// Either of two truth values, or bit by bit of integers.
+    /// Logical or of booleans, or bitwise of integers.
     #[track_caller]
     pub fn or(self, other: Tensor<'g>) -> Tensor<'g> {
         self.binary(Or, other)
     }
 
-    /// One but not both of two truth values, or bit by bit of integers.
+    /// Exclusive or of booleans, or bitwise of integers.
     #[track_caller]
     pub fn xor(self, other: Tensor<'g>) -> Tensor<'g> {
         self.binary(Xor, other)
     }
 }
 
-/// A tensor, or a number that becomes one of the type of the other operand.
+/// A tensor, or a number that converts to the element type of the other operand.
 pub trait Operand<'g> {
-    /// The tensor it is beside `other`.
+    /// Converts to a tensor that matches `other`.
     fn tensor_like(self, other: Tensor<'g>) -> Tensor<'g>;
 }
 
@@ -410,7 +410,7 @@ impl Operation for Binary {
         if !self.0.accepts(a.dtype) {
             return Err(OpError::DType(a.dtype));
         }
-        // The builder has made the shapes equal.
+        // The builder broadcasts, so the shapes are equal.
         if a.shape == b.shape { Ok(a.clone()) } else { Err(OpError::Broadcast) }
     }
 

@@ -1,4 +1,4 @@
-//! What the functions of two elements are tested on.
+//! Test samples of the functions of two elements.
 
 use super::{BinaryFn::*, *};
 
@@ -32,7 +32,7 @@ pub(super) fn all() -> Vec<Sample> {
     samples
 }
 
-/// Operands from where the function is used.
+/// Operands from the usual range of the function.
 fn everyday(function: BinaryFn, dtype: DType) -> Sample {
     let operand = Meta::new([3, 7], dtype);
     let (bound, reason) = function.accuracy(dtype, dtype);
@@ -55,7 +55,7 @@ fn everyday(function: BinaryFn, dtype: DType) -> Sample {
     }
 }
 
-/// Extreme words by numbers of places that processors take modulo 32.
+/// Extreme words shifted by numbers of bits that processors take modulo 32.
 fn shifts() -> impl Iterator<Item = Sample> {
     let of = |(function, dtype, words)| {
         let operand = Meta::new([4, 7], dtype);
@@ -64,7 +64,7 @@ fn shifts() -> impl Iterator<Item = Sample> {
         } else {
             Domain::Values(&[0.0, 1.0, 31.0, 32.0, 33.0, 64.0, 4_294_967_295.0])
         };
-        // Periods of 4 and 7: every pair meets once.
+        // Periods of 4 and 7: every pair occurs once.
         Sample::new(Binary(function), [operand.clone(), operand])
             .operand(0, Domain::Values(words))
             .operand(1, places)
@@ -79,7 +79,7 @@ fn shifts() -> impl Iterator<Item = Sample> {
         .map(of)
 }
 
-/// Where a quotient of the coordinates is of no use, or where it is all but 0.
+/// Points where a quotient of the coordinates is useless or almost 0.
 fn angles() -> [Sample; 2] {
     let of = |dims, a, b, label| {
         let operand = Meta::new(dims, DType::F32);
@@ -92,7 +92,7 @@ fn angles() -> [Sample; 2] {
             .named(label)
     };
     const INF: f64 = f64::INFINITY;
-    // Periods of 8 and 7: every pair meets once.
+    // Periods of 8 and 7: every pair occurs once.
     const A: &[f64] = &[0.0, -0.0, 1.0, -1.0, INF, -INF, f64::NAN, 2e-38];
     const B: &[f64] = &[0.0, -0.0, 2.0, -2.0, INF, -INF, f64::NAN];
     const TINY: &[f64] = &[1e-30, -1e-30, 1e-20, 1.0, 3e38, -3e38, 1e38];

@@ -1,12 +1,12 @@
-//! How far a device may be from the definition.
+//! Error bounds of devices.
 
 use crate::dtype::DType;
 
-/// The error of a device against the reference: what its arithmetic in f32 may be off by. A result of
-/// f16 may be off by half a unit in the last place more, for it is rounded when it is stored.
+/// The maximum error of a device against the reference, for its f32 arithmetic. An f16 result may
+/// be off by another half unit in the last place, since it is rounded when stored.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Bound {
-    /// The same value; NaN where the reference has one.
+    /// The same value; NaN where the reference has NaN.
     Exact,
     /// Units in the last place of f32, at the reference's value.
     Ulp(u32),
@@ -17,8 +17,8 @@ pub enum Bound {
     Abs(f64),
 }
 
-/// Distance between neighboring numbers of this type at `x`. Devices may flush numbers below the
-/// least normal one to zero, so there it is that number.
+/// Distance between neighboring numbers of this type at `x`. Below the smallest normal number it
+/// is that number, since devices may flush subnormals to zero.
 pub(crate) fn unit_in_last_place(x: f64, dtype: DType) -> f64 {
     let (digits, least) = match dtype {
         DType::F16 => (10, -14),

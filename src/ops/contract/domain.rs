@@ -1,19 +1,19 @@
-//! What the operands of a sample or of a proof hold.
+//! Values of the operands of a sample or a proof.
 
 use crate::{array64::Array64, dtype::DType, shape::Meta};
 
-/// Values an operand takes; all are rounded to its type before anything sees them.
+/// The values of an operand; all are rounded to its type before use.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Domain {
-    /// Between two numbers.
+    /// Random numbers between two bounds.
     Range(f64, f64),
     /// Integers from 0 to below this.
     Below(u32),
-    /// No two alike, and none within 0.01 of another: a permutation of evenly spaced numbers.
+    /// Distinct values at least 0.01 apart: a permutation of evenly spaced numbers.
     Distinct,
-    /// Few different numbers, so that many are alike.
+    /// Few distinct numbers, so that many are equal.
     Ties,
-    /// These, repeated as often as needed.
+    /// These values, repeated as often as needed.
     Values(&'static [f64]),
 }
 
@@ -28,7 +28,7 @@ impl Domain {
         }
     }
 
-    /// A tensor of such values, rounded to its type; the same for the same seed.
+    /// A tensor of such values, rounded to its type; deterministic for each seed.
     pub fn fill(&self, meta: &Meta, seed: u64) -> Array64 {
         let len = meta.shape.len();
         let mut noise = Noise::new(seed);
@@ -60,12 +60,12 @@ impl Domain {
 pub struct Noise(u64);
 
 impl Noise {
-    /// A sequence for each seed.
+    /// Creates a sequence from a seed.
     pub fn new(seed: u64) -> Self {
         Noise(seed.wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1)
     }
 
-    /// The next number of [0, 1).
+    /// The next number in [0, 1).
     pub fn unit(&mut self) -> f64 {
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;

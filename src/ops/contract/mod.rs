@@ -1,5 +1,5 @@
-//! What an operation promises: on which operands it is tried, what they hold, and by how much a
-//! device may differ from the definition.
+//! The contract of an operation: the operands it is tested on, their values, and the error allowed
+//! for a device.
 //!
 //! An operation states this in its own file; tests, `verify` and proofs only read it.
 

@@ -1,26 +1,26 @@
-//! One operation or function on one set of operands.
+//! Test samples.
 
 use super::{Bound, Domain, Subject};
 use crate::{array64::Array64, dtype::DType, shape::Meta};
 
-/// One operation or function on one set of operands, with the error a device is allowed.
+/// One operation or function on one set of operands, with the error allowed for a device.
 #[derive(Clone, Debug)]
 pub struct Sample {
-    /// Of what.
+    /// The operation or function.
     pub subject: Subject,
-    /// Its operands, and what they hold.
+    /// Its operands, and their values.
     pub operands: Vec<(Meta, Domain)>,
-    /// Largest admissible error of a device.
+    /// Maximum error of a device.
     pub bound: Bound,
-    /// Why that bound.
+    /// Justification of the bound.
     pub reason: &'static str,
-    /// What its derivative is compared with.
+    /// The expected derivative.
     pub gradient: Gradient,
-    /// What is special about it.
+    /// What is special about the sample.
     pub label: &'static str,
 }
 
-/// What a derivative is compared with.
+/// The expected derivative of a sample.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Gradient {
     /// Central differences along random directions, first and second order.
@@ -28,18 +28,18 @@ pub enum Gradient {
     /// At kinks and ties, these values: the cotangent of the given operand for a cotangent of
     /// ones.
     Convention {
-        /// Which operand.
+        /// Index of the operand.
         operand: usize,
         /// Its cotangent.
         values: Vec<f64>,
     },
-    /// Nothing: it is zero by definition, or the values are no place to differentiate at.
+    /// Not checked: zero by definition, or the values are not differentiable.
     None,
 }
 
 impl Sample {
-    /// `op` on operands of these types. Floats lie between -1 and 1, integers below 100, and the
-    /// derivative is smooth, unless said otherwise.
+    /// Creates a sample of an operation or function on operands of these types. By default floats
+    /// lie between -1 and 1, integers are below 100, and the derivative is smooth.
     pub fn new(subject: impl Into<Subject>, operands: impl IntoIterator<Item = Meta>) -> Self {
         let with_domain = |meta: Meta| (meta.clone(), Domain::everyday(meta.dtype));
         let operands = operands.into_iter().map(with_domain).collect();
@@ -53,33 +53,33 @@ impl Sample {
         }
     }
 
-    /// Allows this error, for this reason.
+    /// Sets the allowed error, and its justification.
     pub fn bound(self, bound: Bound, reason: &'static str) -> Self {
         Sample { bound, reason, ..self }
     }
 
-    /// What operand `index` holds.
+    /// Sets the values of operand `index`.
     pub fn operand(mut self, index: usize, domain: Domain) -> Self {
         self.operands[index].1 = domain;
         self
     }
 
-    /// The cotangent of an operand for a cotangent of ones, at a kink or a tie.
+    /// Sets the cotangent of an operand for a cotangent of ones, at a kink or a tie.
     pub fn convention(self, operand: usize, values: impl Into<Vec<f64>>) -> Self {
         Sample { gradient: Gradient::Convention { operand, values: values.into() }, ..self }
     }
 
-    /// There is no derivative to check.
+    /// Skips the check of derivatives.
     pub fn without_gradient(self) -> Self {
         Sample { gradient: Gradient::None, ..self }
     }
 
-    /// Says what is special about it.
+    /// Sets what is special about the sample.
     pub fn named(self, label: &'static str) -> Self {
         Sample { label, ..self }
     }
 
-    /// The same with f16 in the place of f32.
+    /// The same with f16 instead of f32.
     pub fn of_halves(mut self) -> Self {
         for (meta, _) in self.operands.iter_mut().filter(|(meta, _)| meta.dtype == DType::F32) {
             meta.dtype = DType::F16;
@@ -87,7 +87,7 @@ impl Sample {
         self
     }
 
-    /// Whether something of it is f32.
+    /// Whether any operand is f32.
     fn takes_floats(&self) -> bool {
         self.operands.iter().any(|(meta, _)| meta.dtype == DType::F32)
     }
@@ -99,8 +99,8 @@ impl Sample {
     }
 }
 
-/// These samples, and those with one of these labels in halves as well. The bound stays: it is that of
-/// the arithmetic.
+/// These samples, and those with one of these labels in f16 as well. The bound stays the same: it
+/// is that of the arithmetic.
 pub(crate) fn with_halves(mut samples: Vec<Sample>, labels: &[&str]) -> Vec<Sample> {
     let chosen = samples.iter().filter(|s| labels.contains(&s.label) && s.takes_floats());
     let halves: Vec<Sample> = chosen.cloned().map(Sample::of_halves).collect();

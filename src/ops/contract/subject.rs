@@ -1,4 +1,4 @@
-//! The operation or function that a sample tries.
+//! The operation or function that a sample tests.
 
 use crate::{
     array64::Array64,
@@ -8,18 +8,18 @@ use crate::{
 };
 use std::sync::Arc;
 
-/// What a sample is of.
+/// The operation or function that a sample tests.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Subject {
     /// An operation.
     Op(Op),
-    /// A function that is written in operations.
+    /// A function written in operations.
     Function(Function),
 }
 
-/// A function that is written in operations, and its definition beside them: what the operations
-/// come to, from the formula.
+/// A function written in operations, with a separate definition in f64
+/// computed from the formula.
 #[derive(Clone)]
 pub struct Function {
     name: &'static str,
@@ -32,7 +32,7 @@ type Build = dyn for<'g> Fn(&[Tensor<'g>]) -> Tensor<'g> + Send + Sync;
 type Definition = dyn Fn(&[&Array64]) -> Array64 + Send + Sync;
 
 impl Function {
-    /// `build` of tensors is `definition` of their values, in f64.
+    /// Creates a function: `build` on tensors must agree with `definition` on their values in f64.
     pub fn new(
         name: &'static str,
         build: impl for<'g> Fn(&[Tensor<'g>]) -> Tensor<'g> + Send + Sync + 'static,
@@ -42,7 +42,7 @@ impl Function {
         Function { name, attributes: String::new(), build, definition }
     }
 
-    /// Says with which attributes, for people.
+    /// Sets the attributes to display.
     pub fn with(self, attributes: impl Into<String>) -> Self {
         Function { attributes: attributes.into(), ..self }
     }
@@ -83,15 +83,15 @@ impl Subject {
         }
     }
 
-    /// It, of these inputs.
+    /// Applies it to these inputs.
     pub(crate) fn apply<'g>(&self, graph: &'g Graph, inputs: &[Tensor<'g>]) -> Tensor<'g> {
         match self {
             Subject::Op(op) => {
                 let metas: Vec<Meta> = inputs.iter().map(|input| input.meta()).collect();
                 let mut operands = inputs.to_vec();
                 if let Some((indices, _)) = op.indexes(&metas.iter().collect::<Vec<_>>()) {
-                    // Some lie outside, and are to reach the device: what is computed the host
-                    // does not know.
+                    // Some are out of range and must reach the device: the host does not know
+                    // computed indices.
                     operands[indices] = operands[indices] + 0u32;
                 }
                 graph.push(op.clone(), &operands)

@@ -1,6 +1,6 @@
 //! Convolution on the CPU: products over panels of unfolded input that stay in cache.
 //!
-//! A panel holds, for a run of neighboring positions of the output, what every tap of every
+//! A panel holds, for a run of neighboring output positions, what every tap of every
 //! channel of a group reads: `[channels taps, positions]` (im2col, Chellapilla et al. 2006). With
 //! it a convolution is a product of matrices, and so are both of its gradients.
 
@@ -8,20 +8,20 @@ use super::Problem;
 use crate::gemm::{Matrix, product_into};
 use std::{cell::Cell, ops::Range};
 
-/// Elements of a panel: 256 KiB, which leaves room beside it in a second-level cache.
+/// Elements of a panel: 256 KiB, which leaves room in an L2 cache.
 const PANEL: usize = 1 << 16;
 
-/// Positions of a panel at least, for a product to be worth calling.
+/// Minimum number of positions of a panel, for a product to be worth calling.
 const LEAST: usize = 32;
 
-/// Elements next to one another that a tap reads at neighboring positions.
+/// Elements that a tap reads at neighboring positions, equally spaced in the input.
 #[derive(Clone, Copy, Debug)]
 struct Run {
-    /// First of them in a channel of the input.
+    /// Index of the first one in a channel of the input.
     source: usize,
     /// The tap.
     tap: usize,
-    /// Where they go, among the rows of the panel that belong to a channel.
+    /// Where they are stored, within the panel rows of a channel.
     panel: usize,
     len: usize,
 }
@@ -30,15 +30,15 @@ struct Run {
 #[derive(Clone, Debug)]
 struct Strip {
     positions: Range<usize>,
-    /// What lies within the input; everything else in the panel is 0.
+    /// Elements within the input; everything else in the panel is 0.
     runs: Vec<Run>,
 }
 
-/// A convolution whose index arithmetic is done.
+/// A convolution with its index arithmetic precomputed.
 #[derive(Clone, Debug)]
 pub(crate) struct Unfolded {
     problem: Problem,
-    /// Between neighbors of a run in the input.
+    /// Stride of a run in the input.
     step: usize,
     /// Positions of the widest strip.
     width: usize,
@@ -46,7 +46,7 @@ pub(crate) struct Unfolded {
 }
 
 thread_local! {
-    /// The panel and the sums beside it, kept from call to call.
+    /// The panel and the sums next to it, kept between calls.
     static SCRATCH: Cell<Vec<f32>> = const { Cell::new(Vec::new()) };
 }
 
@@ -60,9 +60,9 @@ fn with_scratch<R>(len: usize, f: impl FnOnce(&mut [f32]) -> R) -> R {
     result
 }
 
-/// Channels of a block, of `channels` that there are: a divisor, so that blocks do not cross
-/// from one image or group to the next. Blocks are few, since each unfolds the input anew, and
-/// many enough to be shared out where there are few `others`.
+/// Channels per block, out of `channels`: a divisor, so that blocks do not cross image or group
+/// boundaries. Blocks are few, since each unfolds the input again, and many enough to keep
+/// threads busy if there are few `others`.
 pub(crate) fn block(channels: usize, others: usize) -> usize {
     let divisors = (1..=channels).filter(|&parts| channels.is_multiple_of(parts));
     let mut chosen = channels;
@@ -126,7 +126,7 @@ impl Unfolded {
         Strip { positions, runs }
     }
 
-    /// Copies what `channels` of `x` hold into their rows of the panel, the rest of which is 0.
+    /// Copies channels of `x` into their rows of the panel, the rest of which stays 0.
     fn unfold(&self, strip: &Strip, x: &[f32], panel: &mut [f32]) {
         let rows = self.problem.taps() * strip.positions.len();
         let channels = x.chunks_exact(self.problem.pixels());
@@ -145,7 +145,7 @@ impl Unfolded {
         });
     }
 
-    /// Adds the rows of a panel to the elements of `x` they stand for.
+    /// Adds the rows of a panel to the elements of `x` they came from.
     fn fold(&self, strip: &Strip, panel: &[f32], x: &mut [f32]) {
         let rows = self.problem.taps() * strip.positions.len();
         let channels = x.chunks_exact_mut(self.problem.pixels());
@@ -165,12 +165,12 @@ impl Unfolded {
         });
     }
 
-    /// Channels of one group of one image, of `inputs` or `outputs` a group.
+    /// Channels of group `number`, counted through all images, with `channels` channels per group.
     fn group<'a>(&self, of: &'a [f32], number: usize, channels: usize, len: usize) -> &'a [f32] {
         &of[number * channels * len..][..channels * len]
     }
 
-    /// Channels `first..` of the output, counted through all images.
+    /// Computes channels `first..` of the output, counted through all images.
     pub fn forward(&self, x: &[f32], w: &[f32], first: usize, out: &mut [f32]) {
         let Problem { groups, inputs, outputs, .. } = self.problem;
         let (positions, pixels) = (self.problem.positions(), self.problem.pixels());
@@ -185,7 +185,7 @@ impl Unfolded {
             }
             return;
         }
-        // The image's group that a channel belongs to, and the weights of a run of channels.
+        // The group of a channel, and the weights of a run of channels.
         let weights = |channel: usize| {
             let first = (channel / outputs % groups * outputs + channel % outputs) * terms;
             Matrix { data: &w[first..], strides: [terms, 1] }
@@ -215,7 +215,7 @@ impl Unfolded {
         });
     }
 
-    /// Channels `first..` of the cotangent of the input, counted through all images.
+    /// Computes channels `first..` of the cotangent of the input, counted through all images.
     pub fn input_grad(&self, w: &[f32], ct: &[f32], first: usize, out: &mut [f32]) {
         let Problem { groups, inputs, outputs, .. } = self.problem;
         let (positions, pixels) = (self.problem.positions(), self.problem.pixels());
@@ -265,7 +265,7 @@ impl Unfolded {
         });
     }
 
-    /// Rows `first..` of the cotangent of the weight: those of the outputs of all groups.
+    /// Computes rows `first..` of the cotangent of the weight, one per output of all groups.
     pub fn weight_grad(&self, x: &[f32], ct: &[f32], first: usize, out: &mut [f32]) {
         let Problem { batch, groups, inputs, outputs, .. } = self.problem;
         let (positions, pixels) = (self.problem.positions(), self.problem.pixels());
@@ -285,8 +285,8 @@ impl Unfolded {
                 self.depthwise_weight_grad(images, out);
                 continue;
             }
-            // Both operands are contiguous along the sum. A product packs the one whose extent
-            // is that of the rows of its result, so that is the smaller one.
+            // Both operands are contiguous along the sum. A product packs the operand with the
+            // rows of its result, so that should be the smaller one.
             let is_turned = count < terms;
             let panel = if self.problem.is_pointwise() { 0 } else { terms * self.width };
             let sums = if is_turned { terms * count } else { 0 };
@@ -325,12 +325,12 @@ impl Unfolded {
         }
     }
 
-    /// Whether a tap of an output is one product: too little to unfold anything for.
+    /// Whether each tap of an output is a single product: too little work for unfolding.
     fn is_depthwise(&self) -> bool {
         self.problem.inputs == 1 && !self.problem.is_pointwise()
     }
 
-    /// All runs; there is one strip where nothing is unfolded.
+    /// All runs; there is a single strip if nothing is unfolded.
     fn runs(&self) -> &[Run] {
         self.strips.first().map_or(&[], |strip| &strip.runs)
     }
@@ -366,7 +366,7 @@ impl Unfolded {
         });
     }
 
-    /// Rows of the weight of one input, for all images.
+    /// Accumulates rows of the weight of one input, over all images.
     fn depthwise_weight_grad<'a>(
         &self,
         images: impl Iterator<Item = (&'a [f32], &'a [f32])>,
@@ -390,8 +390,8 @@ impl Unfolded {
     }
 }
 
-/// Cuts rows `first..` of `len` elements where a group of `of` rows ends: the first row of each
-/// piece, their number, and their elements.
+/// Splits rows `first..` of `len` elements at the boundaries of groups of `of` rows: the first row
+/// of each piece, its number of rows, and their elements.
 fn spans(
     first: usize,
     of: usize,
@@ -411,7 +411,7 @@ fn spans(
     })
 }
 
-/// The sum of the products, in eight sums side by side.
+/// The dot product, with eight partial sums.
 #[inline(always)]
 fn dot(a: &[f32], b: &[f32]) -> f32 {
     let mut lanes = [0.0; 8];
@@ -424,7 +424,7 @@ fn dot(a: &[f32], b: &[f32]) -> f32 {
     lanes.iter().sum()
 }
 
-/// `y += a x`, in blocks: a run is shorter than what a loop that is vectorised widely repeats.
+/// `y += a x`, in blocks: a run is shorter than the unrolled body of an auto-vectorized loop.
 #[inline(always)]
 fn add_scaled(y: &mut [f32], a: f32, x: &[f32]) {
     let ((y, y_rest), (x, x_rest)) = (y.as_chunks_mut::<8>(), x.as_chunks::<8>());
@@ -434,8 +434,8 @@ fn add_scaled(y: &mut [f32], a: f32, x: &[f32]) {
     y_rest.iter_mut().zip(x_rest).for_each(|(y, x)| *y += a * x);
 }
 
-/// Copies a run, of a dozen elements more often than not, in blocks of which the last two may
-/// overlap: less than what a call of `memcpy` costs.
+/// Copies a run, typically a dozen elements, in blocks of which the last two may overlap: cheaper
+/// than a call of `memcpy`.
 #[inline(always)]
 fn copy(to: &mut [f32], from: &[f32]) {
     const BLOCK: usize = 8;

@@ -1,4 +1,4 @@
-//! How a window moves over an input, and the extents that follow.
+//! How a window moves over an input, and the resulting extents.
 
 use crate::{
     error::OpError,
@@ -8,7 +8,7 @@ use crate::{
 /// How the window of a convolution moves over the spatial axes of its input.
 ///
 /// Tap `k` of the window at position `t` of an axis reads element `t stride + k dilation - low`
-/// of the input, and 0 where there is none.
+/// of the input, or 0 if there is none.
 ///
 /// ```
 /// use wgrad::ops::Geometry;
@@ -23,46 +23,46 @@ pub struct Geometry {
     groups: usize,
 }
 
-/// How many zeros surround the input.
+/// Zero padding of the input.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Padding {
-    /// These, in front of and behind each axis.
+    /// This many zeros before and after each axis.
     By(Vec<(usize, usize)>),
-    /// As many as make `ceil(extent / stride)` positions; an odd one goes behind.
+    /// As many as make `ceil(extent / stride)` positions; an odd one goes after the input.
     Same,
 }
 
 impl Geometry {
-    /// Along so many spatial axes: one position after another, nothing left out, no padding, one
+    /// The default geometry for `axes` spatial axes: stride and dilation 1, no padding, one
     /// group.
     pub fn new(axes: usize) -> Self {
         let padding = Padding::By(vec![(0, 0); axes]);
         Geometry { stride: vec![1; axes], dilation: vec![1; axes], padding, groups: 1 }
     }
 
-    /// Sets the distance of neighboring positions along each axis.
+    /// Sets the stride along each axis.
     pub fn stride(self, stride: impl Into<Vec<usize>>) -> Self {
         Geometry { stride: stride.into(), ..self }
     }
 
-    /// Sets the distance of neighboring taps along each axis.
+    /// Sets the dilation along each axis.
     pub fn dilation(self, dilation: impl Into<Vec<usize>>) -> Self {
         Geometry { dilation: dilation.into(), ..self }
     }
 
-    /// Sets how many zeros are put in front of and behind each axis.
+    /// Sets the number of zeros before and after each axis.
     pub fn padding(self, padding: impl Into<Vec<(usize, usize)>>) -> Self {
         Geometry { padding: Padding::By(padding.into()), ..self }
     }
 
     /// Pads so that there are `ceil(extent / stride)` positions along each axis; an odd zero goes
-    /// behind, as in TensorFlow.
+    /// after the input, as in TensorFlow.
     pub fn same(self) -> Self {
         Geometry { padding: Padding::Same, ..self }
     }
 
-    /// Splits the channels: those of a group of the output see those of the same group of the
-    /// input only.
+    /// Splits the channels into groups: output channels of a group see only input channels of the
+    /// same group.
     pub fn groups(self, groups: usize) -> Self {
         Geometry { groups, ..self }
     }
@@ -111,7 +111,7 @@ impl Geometry {
         at_least_one("window", window)?;
         at_least_one("stride", stride)?;
         at_least_one("dilation", dilation)?;
-        // Every coordinate below is smaller than the padded extent or than the span.
+        // Every coordinate below is smaller than the padded extent or the span.
         let index = |n: Option<usize>| n.filter(|&n| n < 1 << 30).ok_or(OpError::TooLarge);
         let span = index((window - 1).checked_mul(dilation).and_then(|n| n.checked_add(1)))?;
         let (low, out) = match &self.padding {
@@ -130,13 +130,13 @@ impl Geometry {
                 (low, (padded - span) / stride + 1)
             }
         };
-        // Where there is one position or one tap, the distance to the next does not matter.
+        // With one position or one tap, the distance to the next does not matter.
         let stride = index(Some(if out > 1 { stride } else { 1 }))?;
         let dilation = if window > 1 { dilation } else { 1 };
         Ok(Axis { extent, window, stride, dilation, low, out })
     }
 
-    /// The least extents that convolve to these.
+    /// The smallest extents that convolve to these.
     pub(crate) fn extents(&self, out: &[usize], window: &[usize]) -> Result<Vec<usize>, OpError> {
         let axes = out.len();
         let [strides, dilations] = [&self.stride, &self.dilation].map(Vec::len);
@@ -160,14 +160,14 @@ impl Geometry {
         (0..axes).map(|k| extent(k).ok_or(OpError::TooLarge)).collect()
     }
 
-    /// Distances of neighboring positions.
+    /// The stride along each axis.
     pub(crate) fn strides(&self) -> &[usize] {
         &self.stride
     }
 }
 
 impl std::fmt::Display for Geometry {
-    /// What differs from [`Geometry::new`]: `[stride [2, 2], same, groups 4]`.
+    /// Writes what differs from [`Geometry::new`]: `[stride [2, 2], same, groups 4]`.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let mut parts = Vec::new();
         for (name, values) in [("stride", &self.stride), ("dilation", &self.dilation)] {
@@ -194,21 +194,21 @@ fn at_least_one(what: &'static str, number: usize) -> Result<(), OpError> {
     }
 }
 
-/// The first two extents, and the spatial ones, of a shape that has both.
+/// The first two extents and the spatial ones.
 fn split(shape: &Shape) -> ([usize; 2], &[usize]) {
     ([shape.dims()[0], shape.dims()[1]], &shape.dims()[2..])
 }
 
-/// All extents of a convolution of 1, 2 or 3 axes, as one of 3.
+/// All extents of a convolution over 1, 2 or 3 axes, as one over 3.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Problem {
     pub batch: usize,
     pub groups: usize,
-    /// Channels of the input in a group.
+    /// Input channels per group.
     pub inputs: usize,
-    /// Channels of the output in a group.
+    /// Output channels per group.
     pub outputs: usize,
-    /// Depth, height and width; what is missing is 1.
+    /// Depth, height and width; missing ones are 1.
     pub axes: [Axis; 3],
 }
 
@@ -219,9 +219,9 @@ pub(crate) struct Axis {
     pub window: usize,
     pub stride: usize,
     pub dilation: usize,
-    /// Zeros in front; those behind follow from `out`.
+    /// Zeros before the axis; those after it follow from `out`.
     pub low: usize,
-    /// Positions of the window.
+    /// Number of window positions.
     pub out: usize,
 }
 
@@ -261,7 +261,7 @@ impl Problem {
         self.axes.iter().map(|axis| axis.window).product()
     }
 
-    /// Terms of an element of the output.
+    /// Number of terms of an output element.
     pub fn terms(&self) -> usize {
         self.inputs * self.taps()
     }
@@ -271,8 +271,8 @@ impl Problem {
         self.axes.iter().all(Axis::is_identity)
     }
 
-    /// Whether it is the product of two matrices: one group, and either one image of which each
-    /// position reads its own element, or images of which the only position reads everything.
+    /// How it is a matrix product, if it is one: with one group, and either a single image with a
+    /// pointwise window, or a window that covers all of each image.
     pub fn is_product(&self) -> Option<Product> {
         match self.groups == 1 {
             true if self.axes.iter().all(Axis::is_whole) => Some(Product::Rows),
@@ -281,7 +281,7 @@ impl Problem {
         }
     }
 
-    /// Multiply-adds of each of the three operations, counted without padding.
+    /// Flops of each of the three operations; taps on padding count as well.
     pub fn flops(&self) -> f64 {
         let factors = [self.batch, self.groups, self.outputs, self.positions(), self.terms()];
         2.0 * factors.map(|factor| factor as f64).iter().product::<f64>()
@@ -291,13 +291,13 @@ impl Problem {
 /// How a convolution is a product of matrices.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Product {
-    /// `y = x wᵀ`, a row for each image.
+    /// `y = x wᵀ`, one row per image.
     Rows,
-    /// `y = w x`, a column for each position.
+    /// `y = w x`, one column per position.
     Columns,
 }
 
-/// The meta of a shape with these leading extents and spatial ones.
+/// The meta with these leading and spatial extents.
 pub(super) fn meta(leading: [usize; 2], spatial: &[usize], like: &Meta) -> Meta {
     Meta::new([&leading, spatial].concat(), like.dtype)
 }

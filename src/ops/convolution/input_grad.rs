@@ -1,4 +1,4 @@
-//! What a convolution does to the cotangent of its input: a transposed convolution.
+//! Gradient of a convolution w.r.t. its input: a transposed convolution.
 
 use super::*;
 
@@ -67,14 +67,14 @@ impl Operation for ConvolutionInputGrad {
         ct: Tensor<'g>,
     ) -> Vec<Option<Tensor<'g>>> {
         let [w, y] = *operands else { unreachable!("it has two operands") };
-        // What it is given for the cotangent of an input plays the part of an input.
+        // The cotangent of this operation takes the role of the convolution's input.
         let window = w.shape().dims()[2..].to_vec();
         let of_w = ConvolutionWeightGrad { geometry: self.geometry.clone(), window };
         let of_y = Convolution { geometry: self.geometry.clone() };
         vec![Some(ct.graph.push(of_w, &[ct, y])), Some(ct.graph.push(of_y, &[ct, w]))]
     }
 
-    /// A product of matrices where the convolution is one.
+    /// Expands to a matrix product if the convolution is one.
     fn expand<'g>(&self, operands: &[Tensor<'g>]) -> Option<Tensor<'g>> {
         let [w, ct] = *operands else { unreachable!("it has two operands") };
         let problem = self.problem(&w.shape(), &ct.shape());

@@ -1,29 +1,30 @@
-//! Convolution of bytes.
+//! Convolution of signed bytes.
 
 use super::*;
 use crate::dtype::DType;
 
-/// `y[n, t, o] = sum_{k, c} w[o, k, c] x[n, t stride + k dilation - low, c']` of signed bytes, four of
-/// which are a word along the last axis; the sums are integers of 32 bits, which wrap.
+/// `y[n, t, o] = sum_{k, c} w[o, k, c] x[n, t stride + k dilation - low, c']` of signed bytes,
+/// packed four per word along the last axis; the sums are 32-bit integers, which wrap.
 ///
-/// Operands: `x [n, ..spatial, groups words]` and `w [outputs, ..window, words]`. Of an output of group
-/// `g`, `c'` is channel `c` of group `g`, and what lies outside of `x` is 0.
+/// Operands: `x [n, ..spatial, groups words]` and `w [outputs, ..window, words]`. For an output of
+/// group `g`, `c'` is channel `c` of group `g`, and elements outside of `x` are 0.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ConvolutionI8 {
     pub(crate) geometry: Geometry,
 }
 
 impl<'g> Tensor<'g> {
-    /// Convolution of packed bytes with others, channels last: see [`pack_i8`](Tensor::pack_i8).
+    /// Convolution of packed bytes with a packed weight, channels last: see
+    /// [`pack_i8`](Tensor::pack_i8).
     ///
-    /// `y[n, t, o] = sum_{k, c} weight[o, k, c] self[n, t stride + k dilation - low, c']`, where `c'` is
-    /// channel `c` of the group of output `o`, and what lies outside of `self` is 0.
+    /// `y[n, t, o] = sum_{k, c} weight[o, k, c] self[n, t stride + k dilation - low, c']`, where
+    /// `c'` is channel `c` of the group of output `o`, and elements outside of `self` are 0.
     ///
     /// # Shapes
     ///
     /// `[n, ..spatial, groups words] * [outputs, ..window, words]` in u32 give `[n, ..positions,
-    /// outputs]` in i32, with one, two or three spatial axes; each group has words of its own. What
-    /// is counted as channels here are words.
+    /// outputs]` in i32, with one, two or three spatial axes; each group has its own words. Errors
+    /// count words as channels.
     ///
     /// # Numerics
     ///
@@ -31,18 +32,18 @@ impl<'g> Tensor<'g> {
     ///
     /// # Gradient
     ///
-    /// None: of integers.
+    /// None: these are integers.
     ///
     /// # Errors
     ///
-    /// As of a [`convolution`](Tensor::convolution); [`OpError::DType`] unless of u32.
+    /// As for [`convolution`](Tensor::convolution); [`OpError::DType`] unless u32.
     #[track_caller]
     pub fn convolution_i8(self, weight: Tensor<'g>, geometry: Geometry) -> Tensor<'g> {
         self.graph.push(ConvolutionI8 { geometry }, &[self, weight])
     }
 }
 
-/// The same with the last axis behind the first.
+/// Moves the last axis after the first.
 fn channels_first(shape: &Shape) -> Result<Shape, OpError> {
     let mut dims = shape.dims().to_vec();
     if dims.len() < 3 {
@@ -53,7 +54,7 @@ fn channels_first(shape: &Shape) -> Result<Shape, OpError> {
 }
 
 impl ConvolutionI8 {
-    /// The problem, whose channels of the input are words.
+    /// The problem, with words as input channels.
     fn problem(&self, x: &Meta, w: &Meta) -> Result<Problem, OpError> {
         self.geometry.problem(&channels_first(&x.shape)?, &channels_first(&w.shape)?)
     }
@@ -63,7 +64,7 @@ impl ConvolutionI8 {
     }
 }
 
-/// Whether each position reads just its own element, so that it is a product of matrices.
+/// Whether each position reads just its own element, so that it is a matrix product.
 fn is_product(problem: &Problem) -> bool {
     problem.groups == 1 && problem.is_pointwise()
 }
@@ -127,7 +128,7 @@ impl Operation for ConvolutionI8 {
         vec![None, None]
     }
 
-    /// A product of matrices where the convolution is one.
+    /// Expands to a matrix product if the convolution is one.
     fn expand<'g>(&self, operands: &[Tensor<'g>]) -> Option<Tensor<'g>> {
         let [x, w] = *operands else { unreachable!("a convolution has two operands") };
         let problem = self.known(&[&x.meta(), &w.meta()]);
@@ -157,7 +158,7 @@ impl Operation for ConvolutionI8 {
     }
 
     fn cost(&self, operands: &[&Meta], result: &Meta) -> Cost {
-        // Four products a word.
+        // Four products per word.
         let flops = 4.0 * self.known(operands).flops();
         Cost { flops, ..Cost::moved(operands, result) }
     }

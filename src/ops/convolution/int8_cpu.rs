@@ -1,14 +1,15 @@
-//! Convolution of bytes on the CPU: what the windows of some positions see become rows of a product,
-//! a few of them at a time, which stay in cache.
+//! Convolution of bytes on the CPU: the windows of some positions are gathered as rows of a
+//! product, a few at a time, so that they stay in cache.
 
 use super::Problem;
 use crate::gemm::int8::{Rows, products, widen};
 
-/// Numbers of 16 bits that are gathered at once: 64 KiB.
+/// Number of 16-bit integers gathered at once: 64 KiB.
 const PANEL: usize = 1 << 15;
 
-/// Sums for all outputs at some positions, of which `start` is the first; `x` is `[batch, ..spatial,
-/// groups words]`, `w` `[groups outputs, ..window, words]`, and the inputs of the problem are words.
+/// Computes the sums of all outputs at some positions, starting at `start`; `x` is
+/// `[batch, ..spatial, groups words]`, `w` `[groups outputs, ..window, words]`, and the problem
+/// counts inputs in words.
 pub(crate) fn convolution(problem: &Problem, [x, w]: [&[u32]; 2], start: usize, out: &mut [u32]) {
     let (outputs, terms) = (problem.outputs, problem.terms());
     let channels = problem.groups * outputs;
@@ -31,7 +32,7 @@ pub(crate) fn convolution(problem: &Problem, [x, w]: [&[u32]; 2], start: usize, 
     }
 }
 
-/// Fills in what the window sees of a group at a position, counted over all images; the rest is 0.
+/// Gathers the window of a group at a position, counted over all images; the rest is 0.
 #[inline(always)]
 fn window(problem: &Problem, x: &[u32], position: usize, group: usize, row: &mut [i16]) {
     let Problem { groups, inputs: words, axes: [depth, height, width], .. } = *problem;

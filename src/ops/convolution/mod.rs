@@ -1,9 +1,10 @@
-//! Convolution over one, two or three spatial axes, by one rule.
+//! Convolution over one, two or three spatial axes, with one shared formula.
 //!
 //! `y[n, o, t] = sum_{c, k} w[o, c, k] x[n, c', t stride + k dilation - low]` is linear in `w` and
-//! in `x`. Together with a cotangent of `y` that makes a sum of products of three factors, and
-//! the three operations here are what is left of it when one factor is taken away. Hence each is
-//! the derivative of the others, to any order. That of bytes is by the same rule, and has none.
+//! in `x`. Multiplied by a cotangent of `y` and summed, it is a sum of products of three factors;
+//! each of the three operations here is what remains when one factor is removed. So each is a
+//! derivative of the others, to any order. The convolution of bytes has the same formula, and no
+//! derivative.
 
 mod cpu;
 mod geometry;
@@ -32,7 +33,7 @@ const TRANSPOSED_B: Matmul = Matmul { transpose_a: false, transpose_b: true };
 
 /// `y[n, o, t] = sum_{c, k} w[o, c, k] x[n, c', t stride + k dilation - low]`.
 ///
-/// Operands: `x [n, channels, ..spatial]` and `w [outputs, channels / groups, ..window]`. Of an
+/// Operands: `x [n, channels, ..spatial]` and `w [outputs, channels / groups, ..window]`. For an
 /// output of group `g`, `c'` is channel `c` of group `g`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Convolution {
@@ -40,10 +41,10 @@ pub struct Convolution {
 }
 
 impl<'g> Tensor<'g> {
-    /// Convolution with `weight`, as neural networks call it: the window is not mirrored.
+    /// Convolution with `weight`, as in neural networks: the window is not flipped.
     ///
     /// `y[n, o, t] = sum_{c, k} w[o, c, k] x[n, c', t stride + k dilation - low]`, where `c'` is
-    /// channel `c` of the group of output `o`, and what lies outside of `x` is 0.
+    /// channel `c` of the group of output `o`, and elements outside of `x` are 0.
     ///
     /// # Shapes
     ///
@@ -53,21 +54,21 @@ impl<'g> Tensor<'g> {
     ///
     /// # Numerics
     ///
-    /// f32 accumulation. At the borders weights are multiplied by zeros, so infinite ones make NaN.
+    /// f32 accumulation. At the borders weights are multiplied by zeros, so infinite ones give NaN.
     ///
     /// # Errors
     ///
-    /// [`OpError::Extents`] where numbers of axes or of channels differ; [`OpError::Indivisible`]
-    /// channels; [`OpError::Window`] where it is larger than the padded input;
-    /// [`OpError::Number`] of a stride, dilation, window or number of groups that is 0;
-    /// [`OpError::DTypes`]; [`OpError::DType`] unless of floats.
+    /// [`OpError::Extents`] if numbers of axes or of channels differ; [`OpError::Indivisible`]
+    /// channels; [`OpError::Window`] if it is larger than the padded input;
+    /// [`OpError::Number`] for a stride, dilation, window or number of groups that is 0;
+    /// [`OpError::DTypes`]; [`OpError::DType`] for non-floats.
     #[track_caller]
     pub fn convolution(self, weight: Tensor<'g>, geometry: Geometry) -> Tensor<'g> {
         self.graph.push(Convolution { geometry }, &[self, weight])
     }
 }
 
-/// The type of the result, if both operands have it.
+/// Checks that both operands have the same float type.
 fn check_types(a: &Meta, b: &Meta) -> Result<(), OpError> {
     match a.dtype {
         dtype if dtype != b.dtype => Err(OpError::DTypes),
@@ -76,13 +77,13 @@ fn check_types(a: &Meta, b: &Meta) -> Result<(), OpError> {
     }
 }
 
-/// Checks what an operand is against what the others imply.
+/// Checks a shape against the one implied by the other operands.
 fn check_shape(is: &Shape, implied: &Shape) -> Result<(), OpError> {
     if is == implied { Ok(()) } else { Err(OpError::Target(implied.clone())) }
 }
 
 impl Problem {
-    /// Calls `f` with the indices into `x`, `w` and `y` of each product of three that there is:
+    /// Calls `f` with the indices into `x`, `w` and `y` of each product of three:
     /// the definition of all three operations.
     fn each_term(&self, mut f: impl FnMut(usize, usize, usize)) {
         let Problem { batch, groups, inputs, outputs, axes } = *self;
@@ -170,7 +171,7 @@ impl Operation for Convolution {
         vec![Some(ct.graph.push(of_x, &[w, ct])), Some(ct.graph.push(of_w, &[x, ct]))]
     }
 
-    /// A product of matrices where the convolution is one.
+    /// Expands to a matrix product if the convolution is one.
     fn expand<'g>(&self, operands: &[Tensor<'g>]) -> Option<Tensor<'g>> {
         let [x, w] = *operands else { unreachable!("a convolution has two operands") };
         let problem = self.problem(&x.shape(), &w.shape());

@@ -1,9 +1,9 @@
-//! What the three operations are tested on: the same convolutions.
+//! Test samples of the three operations, on the same convolutions.
 
 use super::*;
 use crate::dtype::DType::F32;
 
-/// A convolution: shapes of its input and weight, and how the window moves.
+/// A convolution: shapes of its input and weight, and the geometry.
 struct Case {
     label: &'static str,
     x: &'static [usize],
@@ -84,13 +84,13 @@ fn cases() -> Vec<Case> {
     ]
 }
 
-/// The bound of a matrix product of so many terms.
+/// Sets the bound of a matrix product of `terms` terms.
 fn bounded(sample: Sample, terms: usize) -> Sample {
     let (bound, reason) = accuracy(terms);
     sample.bound(bound, reason)
 }
 
-/// A sample of each case: what `make` says of the shapes of input, weight and result, and of the
+/// A sample for each case: `make` receives the shapes of input, weight and result, and the
 /// problem.
 fn of(make: impl Fn(&Case, [Meta; 3], &Problem) -> Sample) -> Vec<Sample> {
     let sample = |case: Case| {
@@ -129,7 +129,7 @@ pub(super) fn weight_grad() -> Vec<Sample> {
     })
 }
 
-/// Words of bytes of either sign, the least and the largest among them.
+/// Words of bytes of either sign, including the smallest and the largest.
 const WORDS: Domain = Domain::Values(&[
     2_172_748_161.0,
     2_139_062_143.0,
@@ -140,7 +140,7 @@ const WORDS: Domain = Domain::Values(&[
     2_155_905_152.0,
 ]);
 
-/// The same convolutions, channels last, a word for each channel.
+/// The same convolutions with channels last, one word per channel.
 pub(super) fn convolution_i8() -> Vec<Sample> {
     let last = |dims: &[usize]| {
         let mut dims = dims.to_vec();

@@ -1,4 +1,4 @@
-//! What the devices run: shaders and their `Params`, and the loops of the CPU.
+//! Device implementations: shaders and their `Params`, and the CPU loops.
 
 use super::{
     Problem,
@@ -12,17 +12,17 @@ use crate::ops::{
 };
 use std::sync::Arc;
 
-/// Outputs of a group up to which each element gets an invocation: of a tile of rows the most
-/// would be idle.
+/// Up to this many outputs per group, each element gets an invocation: most rows of a tile would be
+/// idle.
 const DEPTHWISE_OUTPUTS: usize = 4;
 
 /// Invocations per workgroup of `shaders/convolution_depthwise.wgsl`.
 const INVOCATIONS: usize = 256;
 
-/// Numbers along depth, height and width.
+/// Numbers for depth, height and width.
 type Triple = [usize; 3];
 
-/// A `Params` of vectors, each with a number behind it; that of the last is left out.
+/// The bytes of a `Params` of vec3s, each followed by a scalar except for the last.
 fn params(rows: &[(Triple, usize)]) -> Vec<u8> {
     let words = rows.iter().flat_map(|&([x, y, z], w)| [x, y, z, w].map(|number| number as u32));
     let mut bytes: Vec<u8> = words.flat_map(u32::to_le_bytes).collect();
@@ -37,7 +37,7 @@ fn divisors(extents: Triple) -> [Triple; 2] {
 }
 
 impl Problem {
-    /// What describes it in every shader, with the number behind each.
+    /// The vectors that describe it in every shader, each followed by the given scalar.
     fn rows(&self, behind: [usize; 6]) -> [(Triple, usize); 6] {
         let axes = self.axes;
         let rows = [
@@ -60,8 +60,8 @@ impl Problem {
     }
 }
 
-/// So many products of this many rows and columns: one shader for large tiles, which read less,
-/// and one for small ones, which keep more of a device busy. Both add up in the same order.
+/// `products` of this many rows and columns: one shader with large tiles, which reads less, and
+/// one with small tiles, which keeps more of a device busy. Both sum in the same order.
 fn tiled(
     name: &'static str,
     source: &'static str,
@@ -83,7 +83,7 @@ fn tiled(
     edges.map(shader).into()
 }
 
-/// `granule` elements of the result at a time.
+/// A CPU loop over `granule` elements of the result at a time.
 fn cpu(
     granule: usize,
     work: usize,
@@ -96,7 +96,7 @@ fn cpu(
     CpuKernel { granule: granule.max(1), work: work.max(1), compute: Arc::new(compute) }
 }
 
-/// How devices compute a convolution.
+/// The kernel of a convolution.
 pub(super) fn convolution(problem: Problem, probe: Probe) -> Kernel {
     let Problem { batch, groups, inputs, outputs, .. } = problem;
     let (pixels, positions, terms) = (problem.pixels(), problem.positions(), problem.terms());
@@ -129,7 +129,7 @@ pub(super) fn convolution(problem: Problem, probe: Probe) -> Kernel {
     Kernel::new(shaders, cpu, probe)
 }
 
-/// How devices compute the gradient of its weight.
+/// The kernel of the weight gradient.
 pub(super) fn weight_grad(problem: Problem, probe: Probe) -> Kernel {
     let Problem { batch, groups, inputs, outputs, .. } = problem;
     let (pixels, positions, columns) = (problem.pixels(), problem.positions(), problem.terms());
@@ -148,7 +148,7 @@ pub(super) fn weight_grad(problem: Problem, probe: Probe) -> Kernel {
     Kernel::new(shaders, cpu, probe)
 }
 
-/// How devices compute the gradient of its input.
+/// The kernel of the input gradient.
 pub(super) fn input_grad(problem: Problem, probe: Probe) -> Kernel {
     let Problem { batch, groups, inputs, outputs, axes } = problem;
     let (pixels, positions, taps) = (problem.pixels(), problem.positions(), problem.taps());
@@ -188,7 +188,7 @@ pub(super) fn input_grad(problem: Problem, probe: Probe) -> Kernel {
     Kernel::new(shaders, cpu, probe)
 }
 
-/// How devices compute a convolution of bytes; the inputs of the problem are words.
+/// The kernel of a convolution of bytes; the problem counts inputs in words.
 pub(super) fn convolution_i8(problem: Problem, probe: Probe) -> Kernel {
     const EDGE: usize = 8;
     let Problem { batch, groups, inputs: words, outputs, .. } = problem;

@@ -4,7 +4,7 @@ use crate::{
     testing::evaluate,
 };
 
-/// Rows 0 0 0 0, 1 2 3 0 and 4 5 6 0 once it is padded, and a window of 1 2 over 3 4.
+/// The padded input has rows 0 0 0 0, 1 2 3 0 and 4 5 6 0; the window is 1 2 over 3 4.
 #[test]
 fn by_hand() -> Result<(), Error> {
     let graph = Graph::new();
@@ -22,7 +22,7 @@ fn by_hand() -> Result<(), Error> {
     Ok(())
 }
 
-/// `<conv(x), u> = <x, transposed(u)>`, whatever the extent that strides leave open.
+/// `<conv(x), u> = <x, transposed(u)>`, for every extent that the stride allows.
 #[test]
 fn transposed_is_the_adjoint() -> Result<(), Error> {
     let geometry = || Geometry::new(2).stride([3, 2]).dilation([1, 2]).padding([(1, 2), (0, 3)]);
@@ -88,14 +88,14 @@ fn mistakes_are_named() {
         (&[2, 4, 9], &[6, 4, 3], line().dilation([0]), "dilation must be at least 1, not 0"),
         (&[2, 4, 9], &[6, 4, 3], line().groups(0), "groups must be at least 1, not 0"),
         (&[2, 4, 9], &[6, 4, 0], line(), "window must be at least 1, not 0"),
-        (&[2, 5, 9], &[6, 2, 3], line().groups(2), "5 channels cannot be divided by 2"),
-        (&[2, 4, 9], &[7, 2, 3], line().groups(2), "7 channels cannot be divided by 2"),
-        (&[2, 4, 9], &[6, 3, 3], line(), "channels of a group and of the weight 4 and 3 differ"),
+        (&[2, 5, 9], &[6, 2, 3], line().groups(2), "5 channels are not divisible by 2"),
+        (&[2, 4, 9], &[7, 2, 3], line().groups(2), "7 channels are not divisible by 2"),
+        (&[2, 4, 9], &[6, 3, 3], line(), "channels of a group and of the weight differ: 4 and 3"),
         (
             &[2, 4, 2],
             &[6, 4, 3],
             line().dilation([2]).padding([(1, 1)]),
-            "a window over 5 elements does not fit into 4, padding included",
+            "a window spanning 5 elements does not fit in 4, padding included",
         ),
         (&[2, 4, 9], &[6, 4, 3], line().padding([(huge, 1)]), "more than 2147483647 elements"),
         (&[2, 4, 9], &[6, 4, 3], line().dilation([huge]), "more than 2147483647 elements"),
@@ -103,20 +103,20 @@ fn mistakes_are_named() {
             &[2, 4, 9],
             &[6, 4, 3],
             Geometry::new(2),
-            "number of axes of the input and of the geometry 3 and 4 differ",
+            "number of axes of the input and of the geometry differ: 3 and 4",
         ),
         (&[2, 4], &[6, 4], Geometry::new(0), "spatial axes must be 1, 2 or 3, not 0"),
         (
             &[2, 4, 9],
             &[6, 4, 3],
             line().stride([1, 1]),
-            "number of axes of the input and of the geometry 3 and 4 differ",
+            "number of axes of the input and of the geometry differ: 3 and 4",
         ),
         (
             &[2, 4, 9],
             &[6, 4, 3],
             line().padding([(1, 1), (0, 0)]),
-            "number of strides and of paddings 1 and 2 differ",
+            "number of strides and of paddings differ: 1 and 2",
         ),
     ] {
         assert_eq!(reason(x, w, geometry.clone(), false), expected, "{geometry}");

@@ -1,4 +1,4 @@
-//! What a convolution does to the cotangent of its weight.
+//! Gradient of a convolution w.r.t. its weight.
 
 use super::*;
 
@@ -12,10 +12,10 @@ pub struct ConvolutionWeightGrad {
     pub(crate) window: Vec<usize>,
 }
 
-/// Tiles of the result, of 32 rows and columns each, that keep a device busy.
+/// Tiles of the result, 32 rows by 32 columns, that keep a device busy.
 const TILES: usize = 128;
 
-/// Terms an element of a sum is worth being written and read again for.
+/// Minimum number of terms per element of a partial sum that justify writing and rereading it.
 const LEAST_TERMS: usize = 256;
 
 impl ConvolutionWeightGrad {
@@ -24,7 +24,7 @@ impl ConvolutionWeightGrad {
         if x.rank() < 3 || ct.rank() < 3 {
             return Err(OpError::Rank { least: 3 });
         }
-        // Without groups there is no weight; what refuses that is the geometry.
+        // With 0 groups there is no weight; the geometry reports that error.
         let inputs = x.dims()[1] / self.geometry.group_count().max(1);
         Ok([&[ct.dims()[1], inputs], self.window.as_slice()].concat().into())
     }
@@ -34,11 +34,11 @@ impl ConvolutionWeightGrad {
     }
 }
 
-/// Into how many sums over fewer images it is cut: results are small and their sums long, so that
-/// one alone would keep a few processors busy. A divisor of the number of images: the least that
-/// makes enough tiles, or else the largest that leaves enough terms.
+/// Number of partial sums over fewer images: results are small and their sums long, so a single
+/// sum would use few processors. A divisor of the number of images: the smallest that makes
+/// enough tiles, or else the largest that leaves enough terms.
 ///
-/// Cutting again what was cut gives 1: the terms of a larger divisor were too few.
+/// Splitting a part again gives 1: a larger divisor had too few terms.
 fn parts(problem: &Problem) -> usize {
     let tiles = problem.outputs.div_ceil(32) * problem.terms().div_ceil(32) * problem.groups;
     if tiles == 0 || tiles >= TILES {
@@ -95,15 +95,15 @@ impl Operation for ConvolutionWeightGrad {
         ct: Tensor<'g>,
     ) -> Vec<Option<Tensor<'g>>> {
         let [x, y] = *operands else { unreachable!("it has two operands") };
-        // What it is given for the cotangent of a weight plays the part of a weight.
+        // The cotangent of this operation takes the role of the convolution's weight.
         let extents = x.shape().dims()[2..].to_vec();
         let of_x = ConvolutionInputGrad { geometry: self.geometry.clone(), extents };
         let of_y = Convolution { geometry: self.geometry.clone() };
         vec![Some(ct.graph.push(of_x, &[ct, y])), Some(ct.graph.push(of_y, &[x, ct]))]
     }
 
-    /// A product of matrices where the convolution is one, or else a sum of such gradients, each
-    /// over a part of the images.
+    /// Expands to a matrix product if the convolution is one, or else to a sum of such gradients,
+    /// each over a part of the images.
     fn expand<'g>(&self, operands: &[Tensor<'g>]) -> Option<Tensor<'g>> {
         let [x, ct] = *operands else { unreachable!("it has two operands") };
         let problem = self.problem(&x.shape(), &ct.shape());
@@ -121,8 +121,8 @@ impl Operation for ConvolutionWeightGrad {
             }
             None => {
                 let parts = parts(&problem);
-                // `[n, c]` is in memory as `[n / parts, parts c]` is: every part of the images
-                // becomes a group of the channels.
+                // `[n, c]` has the same memory layout as `[n / parts, parts c]`: every part of the
+                // images becomes a group of the channels.
                 let apart = |tensor: Tensor<'g>| {
                     let shape = tensor.shape();
                     let leading = [n / parts, parts * shape.dims()[1]];

@@ -11,7 +11,7 @@ pub(crate) fn erf(x: f32) -> f32 {
     let p = (p * z + 0.005_188_334_3) * z - 0.026_853_817;
     let p = (p * z + 0.112_835_854) * z - 0.376_126_26;
     let near = (p * z + 0.128_379_17) * x + x;
-    // Beyond 1 the complement is small, so its logarithm is what a polynomial has to meet.
+    // Beyond 1 the complement is small, so the polynomial approximates its logarithm.
     let t = x.abs();
     let t = if t > 4.0 { 4.0 } else { t };
     let q = t * 1.396_244_1e-5 - 3.505_920_2e-4;

@@ -1,10 +1,10 @@
-//! Blocks of elements, and the functions of f32 that the CPU applies to them.
+//! Loops over blocks of elements, and the f32 functions that the CPU applies to them.
 //!
-//! Each function is the twin of a fragment of `shaders/lib`: the same reduction and the same
-//! coefficients. They are written without branch, table and call, so that a loop over a block
-//! becomes SIMD; the C library's functions would be called element by element. Coefficients are
-//! minimax fits of our own (Lawson's algorithm in 40 digits, rounded to f32); the error of every
-//! function is asserted below.
+//! Each function mirrors a fragment of `shaders/lib`: the same range reduction and the same
+//! coefficients. They have no branches, tables or calls, so that a loop over a block compiles to
+//! SIMD; the C library's functions would be called element by element. Coefficients are our own
+//! minimax fits (Lawson's algorithm in 40 digits, rounded to f32); the error of every function is
+//! asserted below.
 
 mod arctangent;
 mod erf;
@@ -28,19 +28,19 @@ pub(crate) fn floats2(x: &[&[u32]], out: &mut [u32], f: impl Fn(f32, f32) -> f32
     words2(x, out, move |a, b| f(f32::from_bits(a), f32::from_bits(b)).to_bits());
 }
 
-/// Truth values of floats.
+/// Booleans from floats.
 #[inline(always)]
 pub(crate) fn floats_to_bool1(x: &[&[u32]], out: &mut [u32], f: impl Fn(f32) -> bool) {
     words1(x, out, move |a| u32::from(f(f32::from_bits(a))));
 }
 
-/// Truth values of pairs of floats.
+/// Booleans from pairs of floats.
 #[inline(always)]
 pub(crate) fn floats_to_bool2(x: &[&[u32]], out: &mut [u32], f: impl Fn(f32, f32) -> bool) {
     words2(x, out, move |a, b| u32::from(f(f32::from_bits(a), f32::from_bits(b))));
 }
 
-/// Truth values of pairs of words.
+/// Booleans from pairs of words.
 #[inline(always)]
 pub(crate) fn words_to_bool2(x: &[&[u32]], out: &mut [u32], f: impl Fn(u32, u32) -> bool) {
     words2(x, out, move |a, b| u32::from(f(a, b)));
@@ -59,8 +59,8 @@ pub(crate) fn words2(x: &[&[u32]], out: &mut [u32], f: impl Fn(u32, u32) -> u32)
     pulp::Arch::new().dispatch(Each { out, x: pairs, f: move |(&a, &b): (&u32, &u32)| f(a, b) });
 }
 
-/// A loop over elements, compiled for each instruction set together with its function. Handed over
-/// as a closure it could stay a function of its own, which knows of the least of them only.
+/// A loop over elements, compiled for each instruction set together with its function. If passed
+/// as a closure, it could remain a separate function compiled for the baseline only.
 struct Each<'a, X, F> {
     out: &'a mut [u32],
     x: X,
@@ -78,7 +78,7 @@ impl<X: Iterator, F: Fn(X::Item) -> u32> pulp::WithSimd for Each<'_, X, F> {
     }
 }
 
-/// Sine or cosine of a block: [`sin`] or [`cos`], and where their reduction ends, `slow`.
+/// Sine or cosine of a block: [`sin`] or [`cos`], and `slow` outside of the range they reduce.
 #[inline(always)]
 pub(crate) fn periodic(
     x: &[&[u32]],
@@ -87,7 +87,7 @@ pub(crate) fn periodic(
     slow: impl Fn(f64) -> f64,
 ) {
     floats1(x, out, fast);
-    // A second pass, because a call in the first would keep it from becoming SIMD.
+    // A second pass, because a call in the first would prevent SIMD.
     if x[0].iter().any(|&a| f32::from_bits(a).abs() > FAST_PERIODIC) {
         for (y, &a) in out.iter_mut().zip(x[0]) {
             let a = f32::from_bits(a);
@@ -125,7 +125,7 @@ fn scale(p: f32, n: i32) -> f32 {
 /// `e^x`, within 1 unit in the last place.
 #[inline(always)]
 pub(crate) fn exp(x: f32) -> f32 {
-    // Comparisons that keep NaN, unlike `clamp` on a GPU; beyond these ends it is 0 or infinity.
+    // Comparisons that keep NaN, unlike `clamp` on a GPU; past these ends it is 0 or infinity.
     let x = if x > 89.0 { 89.0 } else { x };
     let x = if x < -104.0 { -104.0 } else { x };
     let (n, integer) = nearest(x * LOG2_E);
@@ -166,7 +166,7 @@ fn log_of_parts(f: f32, e: i32) -> f32 {
     tail + f + e * LN_2_HIGH
 }
 
-/// What a logarithm is outside of its domain: `x` decides, `y` is the value inside.
+/// Special cases of a logarithm: `x` selects them, `y` is the value inside of the domain.
 #[inline(always)]
 fn log_or_special(x: f32, y: f32) -> f32 {
     let y = if x == f32::INFINITY { x } else { y };
@@ -192,7 +192,7 @@ pub(crate) fn log1p(x: f32) -> f32 {
     log_or_special(u, log_of_parts(f, e))
 }
 
-/// Up to where [`sin`] and [`cos`] hold: the quadrant has to fit 16 bits.
+/// Upper limit for [`sin`] and [`cos`]: the quadrant has to fit 16 bits.
 const FAST_PERIODIC: f32 = 1e5;
 
 /// `sin(x + quarter * pi / 2)`.
@@ -200,7 +200,7 @@ const FAST_PERIODIC: f32 = 1e5;
 fn sine_of_quadrant(x: f32, quarter: i32) -> f32 {
     let (n, quadrant) = nearest(x * FRAC_2_PI);
     // pi / 2 in parts of 8 bits: their products with n are exact (Cody & Waite 1980). The last one
-    // has what is left, which matters near multiples of pi / 2, where the others cancel.
+    // is the remainder, which matters near multiples of pi / 2, where the others cancel.
     let r = x - n * 1.570_312_5 - n * 4.844_665_5e-4 - n * -6.407_499_3e-7;
     let r = r - n * 9.895_302e-10 - n * 2.563_344e-12;
     let z = r * r;
@@ -240,7 +240,7 @@ pub(crate) fn tanh(x: f32) -> f32 {
 /// `1 / (1 + e^-x)`, within 3 units in the last place.
 #[inline(always)]
 pub(crate) fn sigmoid(x: f32) -> f32 {
-    // Of -|x|, so that nothing overflows and small results keep their digits.
+    // Computed from -|x|, so that nothing overflows and small results keep their digits.
     let e = exp(-x.abs());
     let numerator = if x < 0.0 { e } else { 1.0 };
     numerator / (1.0 + e)
@@ -249,7 +249,7 @@ pub(crate) fn sigmoid(x: f32) -> f32 {
 /// `x` without its fraction.
 #[inline(always)]
 pub(crate) fn trunc(x: f32) -> f32 {
-    // From 2^23 on a float has no fraction.
+    // Floats from 2^23 on have no fraction.
     let t = (x as i32 as f32).copysign(x);
     if x.abs() < 8_388_608.0 { t } else { x }
 }
@@ -268,7 +268,7 @@ pub(crate) fn ceil(x: f32) -> f32 {
     if t < x { (t + 1.0).copysign(x) } else { t }
 }
 
-/// The nearest integer; of two, the even one.
+/// The nearest integer, ties to even.
 #[inline(always)]
 pub(crate) fn round(x: f32) -> f32 {
     let t = ((x.abs() + 8_388_608.0) - 8_388_608.0).copysign(x);

@@ -1,8 +1,8 @@
 //! `a` to the power of `b`.
 //!
 //! The product of exponent and logarithm reaches 128, and its absolute error is the relative
-//! error of the result, so the logarithm needs 8 bits more than f32 has. The shader's twin may
-//! not rely on two-sums, which compilers simplify; the residual of the one quotient is taken in
+//! error of the result, so the logarithm needs 8 more bits than f32 has. The shader version cannot
+//! rely on two-sums, which compilers simplify; the residual of the one quotient is computed in
 //! integers, where nothing rounds.
 
 use super::{exp2i, nearest, scale, split};
@@ -47,13 +47,13 @@ fn log2_in_two(x: f32) -> (f32, f32) {
     (sum, (e - sum) + K_HIGH * s_high + tail)
 }
 
-/// `a` to the power of `b`, within 4 units in the last place; NaN where `a < 0` and `b` is no
+/// `a` to the power of `b`, within 4 units in the last place; NaN where `a < 0` and `b` is not an
 /// integer, 1 where `b` is 0 or `a` is 1.
 #[inline(always)]
 pub(crate) fn power(a: f32, b: f32) -> f32 {
     let magnitude = a.abs();
     let (log, log_low) = log2_in_two(magnitude);
-    // The product, less the integer nearest to it, in the order of falling magnitude.
+    // The product minus its nearest integer, summed in order of decreasing magnitude.
     let about = b * (log + log_low);
     let inside = if about < 160.0 { about } else { 160.0 };
     let inside = if inside > -160.0 { inside } else { -160.0 };
@@ -79,7 +79,7 @@ pub(crate) fn power(a: f32, b: f32) -> f32 {
     let integral = large || whole as f32 == b;
     let odd = !large && integral && whole & 1 != 0;
     let y = if a.is_sign_negative() && odd { -y } else { y };
-    // An infinite base has a sign, but no roots that matter: C and IEEE 754 say no NaN.
+    // For an infinite negative base, C and IEEE 754 do not return NaN.
     let y = if a < 0.0 && magnitude < f32::INFINITY && !integral { f32::NAN } else { y };
     let y = if a.is_nan() || b.is_nan() { f32::NAN } else { y };
     let y = if magnitude == 1.0 && b.abs() == f32::INFINITY { 1.0 } else { y };

@@ -1,8 +1,8 @@
 use super::*;
 use std::f64::consts::FRAC_PI_2;
 
-/// The largest error in units in the last place of the f32 nearest to the exact value; what is
-/// below the normal numbers counts in units of the smallest of them.
+/// The largest error in units in the last place of the f32 nearest to the exact value; subnormal
+/// values count in units of the smallest normal number.
 fn worst(
     points: impl Iterator<Item = f32>,
     f: impl Fn(f32) -> f32,
@@ -98,7 +98,7 @@ fn erf_is_accurate() {
 
 #[test]
 fn erf_of_the_reference_meets_known_values() {
-    // From a computation in 40 digits (mpmath).
+    // Computed in 40 digits (mpmath).
     let known = [
         (1e-10, 1.1283791670955126e-10),
         (0.1, 0.1124629160182849),

@@ -1,4 +1,4 @@
-//! The mean of the cells of each window, and its adjoint.
+//! Average pooling, and its adjoint.
 
 use super::{geometry::Geometry, *};
 use crate::dtype::DType::F32;
@@ -8,25 +8,25 @@ use std::sync::Arc;
 #[derive(Clone, Debug, PartialEq)]
 pub struct AvgPool {
     pub(crate) windows: Vec<Window>,
-    /// Whether padding counts as zeros, or not at all.
+    /// Whether padding counts as zeros, or is excluded.
     pub(crate) count_padding: bool,
 }
 
-/// The adjoint of [`AvgPool`]: the sum over the windows of each cell of `ct` by their divisors.
+/// The adjoint of [`AvgPool`]: for each cell, the sum of `ct / divisor` over its windows.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AvgPoolGrad {
     pub(crate) windows: Vec<Window>,
     pub(crate) count_padding: bool,
-    /// Of the spatial axes of the result.
+    /// Spatial extents of the result.
     pub(crate) extents: Vec<usize>,
 }
 
 impl<'g> Tensor<'g> {
     /// The mean of each window.
     ///
-    /// `sum of its cells / number of its cells`. Where `count_padding`, padding counts as zeros;
-    /// what lies behind the padding (see [`Window::ceil_mode`]) never counts. A window of which
-    /// nothing counts gives 0.
+    /// `sum of its cells / number of its cells`. With `count_padding`, padding counts as zeros;
+    /// cells past the padding (see [`Window::ceil_mode`]) never count. A window without counted
+    /// cells gives 0.
     ///
     /// # Shapes
     ///
@@ -45,10 +45,10 @@ impl<'g> Tensor<'g> {
     }
 }
 
-/// Label, extents and windows, whether padding counts, and how many terms meet in a sum at most.
+/// Label, extents, windows, whether padding counts, and the maximum number of terms of a sum.
 type Case = (&'static str, Vec<usize>, Vec<Window>, bool, f64);
 
-/// Every case; where there is padding or a rest, both with and without counting it.
+/// Every case without counting the padding, and those that have some with counting it as well.
 fn counted_cases() -> Vec<Case> {
     let mut all = Vec::new();
     for (label, dims, windows) in cases() {
@@ -62,18 +62,18 @@ fn counted_cases() -> Vec<Case> {
     all
 }
 
-/// How many terms meet in a sum at most.
+/// Maximum number of terms of a sum.
 fn terms(windows: &[Window]) -> f64 {
     windows.iter().map(|window| window.extent as f64).product()
 }
 
-/// How far a device may be off that adds up so many terms, and why.
+/// Error bound for sums of this many terms, and its justification.
 fn accuracy(terms: f64) -> (Bound, &'static str) {
     (Bound::Terms(terms + 3.0), "one rounding a term, and a quotient of 2.5 ulp")
 }
 
 impl AvgPool {
-    /// The definition: what the sum over window `c` is divided by.
+    /// The definition: the divisor of window `c`.
     fn divisor(&self, x: &Shape, c: &[usize]) -> f64 {
         let counted = match self.count_padding {
             true => padded_cells(&self.windows, x, c),
@@ -165,7 +165,7 @@ impl AvgPoolGrad {
         AvgPool { windows: self.windows.clone(), count_padding: self.count_padding }
     }
 
-    /// What is pooled to the shape of `ct`.
+    /// The meta of the pooling's input, given the cotangent of its output.
     fn result(&self, ct: &Meta) -> Meta {
         let outer = ct.shape.dims().iter().take(2).copied();
         Meta::new(outer.chain(self.extents.iter().copied()).collect::<Vec<_>>(), ct.dtype)

@@ -1,4 +1,4 @@
-//! What devices know of a pooling: three axes, their windows, and how to walk them.
+//! Geometry of a pooling on devices: three axes, their windows, and iteration over them.
 
 use super::*;
 use crate::ops::{
@@ -7,13 +7,13 @@ use crate::ops::{
 };
 use std::sync::Arc;
 
-/// Three spatial axes; those that are missing are put in front, with extent 1.
+/// Three spatial axes; missing ones are added in front, with extent 1.
 #[derive(Clone, Debug)]
 pub(super) struct Geometry {
     pub x: [usize; 3],
     pub y: [usize; 3],
     windows: [Window; 3],
-    /// The windows along each axis, one after another.
+    /// The windows along each axis, in order.
     spans: [Vec<Span>; 3],
     planes: usize,
     count_padding: bool,
@@ -22,11 +22,11 @@ pub(super) struct Geometry {
 /// The cells of a window along one axis.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Span {
-    /// The first cell that is no padding.
+    /// The first cell that is not padding.
     first: usize,
-    /// How many are none.
+    /// Number of cells that are not padding.
     len: usize,
-    /// How many count in a mean.
+    /// Number of cells that count in a mean.
     counted: usize,
 }
 
@@ -57,7 +57,7 @@ const OVERRIDES: [[&str; 3]; 3] = [
 ];
 
 impl Geometry {
-    /// Of shapes that fit.
+    /// Creates the geometry of matching shapes.
     pub fn new(windows: &[Window], x: &Shape, y: &Shape) -> Self {
         let missing = 3 - windows.len();
         let spatial = |shape: &Shape| {
@@ -79,7 +79,7 @@ impl Geometry {
         .with_spans()
     }
 
-    /// Lets padding count in a mean.
+    /// Sets whether padding counts in a mean.
     pub fn counting_padding(self, count_padding: bool) -> Self {
         Geometry { count_padding, ..self }.with_spans()
     }
@@ -96,7 +96,7 @@ impl Geometry {
                     };
                     let skipped = before(window.low);
                     Span {
-                        // Without cells it is not read.
+                        // Not used without cells.
                         first: (start + skipped * window.dilation).saturating_sub(window.low),
                         len: before(window.low + self.x[axis]) - skipped,
                         counted: before(high) - before(low),
@@ -107,25 +107,25 @@ impl Geometry {
         self
     }
 
-    /// From where to where cells count in a mean, in coordinates of the padded axis.
+    /// The range of cells that count in a mean, in coordinates of the padded axis.
     fn counted(&self, axis: usize) -> [usize; 2] {
         let Window { low, high, .. } = self.windows[axis];
         let end = low + self.x[axis];
         if self.count_padding { [0, end + high] } else { [low, end] }
     }
 
-    /// Elements of a plane of x.
+    /// Elements per plane of x.
     pub fn x_plane(&self) -> usize {
         self.x.iter().product()
     }
 
-    /// Elements of a plane of y.
+    /// Elements per plane of y.
     pub fn y_plane(&self) -> usize {
         self.y.iter().product()
     }
 
-    /// The kernel with one invocation an element of `result`, which is the x or the y, and
-    /// `compute` for the planes of it.
+    /// The kernel with one invocation per element of `result`, which is the x or the y, and
+    /// `compute` for its planes.
     pub fn kernel(
         &self,
         name: &'static str,
@@ -174,7 +174,7 @@ impl Geometry {
         Kernel::new(vec![shader], cpu, probe)
     }
 
-    /// Calls `f` with the number and the cells of every window of a plane, in row-major order.
+    /// Calls `f` with the index and the cells of every window of a plane, in row-major order.
     pub fn for_each_window(&self, mut f: impl FnMut(usize, [Span; 3])) {
         let mut index = 0;
         for &d in &self.spans[0] {
@@ -187,7 +187,7 @@ impl Geometry {
         }
     }
 
-    /// Index in its plane of the first cell of a window; `None` where it has only padding.
+    /// Index in its plane of the first cell of a window; `None` if it has only padding.
     pub fn first_cell(&self, window: [Span; 3]) -> Option<usize> {
         let [d, h, w] = window;
         let first = (d.first * self.x[1] + h.first) * self.x[2] + w.first;
@@ -195,7 +195,7 @@ impl Geometry {
     }
 
     /// Calls `f` with the indices, in their plane, of the cells of a window: in row-major order,
-    /// padding being left out.
+    /// without padding.
     #[inline(always)]
     pub fn for_each_cell(&self, [d, h, w]: [Span; 3], mut f: impl FnMut(usize)) {
         let [d_step, h_step, w_step] = self.windows.map(|window| window.dilation);
@@ -208,8 +208,8 @@ impl Geometry {
         }
     }
 
-    /// Combines the cells of every window of a plane, in row-major order and beginning with
-    /// `init`: row by row of the result, so that neighboring windows are worked on together.
+    /// Combines the cells of every window of a plane, in row-major order and starting with
+    /// `init`: row by row of the result, so that neighboring windows are processed together.
     #[inline(always)]
     pub fn fold(&self, x: &[f32], y: &mut [f32], init: f32, combine: impl Fn(f32, f32) -> f32) {
         y.fill(init);
@@ -230,7 +230,7 @@ impl Geometry {
         }
     }
 
-    /// Cell by cell of the windows along the last axis, in which windows it is no padding.
+    /// For each cell of a window along the last axis, the windows in which it is not padding.
     fn taps(&self) -> Vec<Tap> {
         let Window { extent, stride, dilation, low, .. } = self.windows[2];
         let tap = |j: usize| {
@@ -243,7 +243,7 @@ impl Geometry {
         (0..extent).filter_map(tap).collect()
     }
 
-    /// What the sum over a window is divided by.
+    /// The divisor of the sum over a window.
     pub fn divisor([d, h, w]: [Span; 3]) -> f32 {
         (d.counted * h.counted * w.counted).max(1) as f32
     }
@@ -253,7 +253,7 @@ impl Geometry {
 struct Tap {
     low: usize,
     high: usize,
-    /// Where it is in the first of them.
+    /// Its position in the first of them.
     first: usize,
 }
 
@@ -264,7 +264,7 @@ fn fold_row(y: &mut [f32], x: &[f32], stride: usize, combine: impl Fn(f32, f32) 
     match stride {
         1 => y.iter_mut().zip(x).for_each(one),
         2 => {
-            // In pairs, so that it vectorises; the last one may be half.
+            // In pairs, so that it vectorizes; the last one may be half.
             let (pairs, rest) = x.as_chunks::<2>();
             let (paired, last) = y.split_at_mut(pairs.len().min(y.len()));
             paired.iter_mut().zip(pairs).for_each(|(y, pair)| *y = combine(*y, pair[0]));

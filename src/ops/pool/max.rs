@@ -1,7 +1,7 @@
-//! The largest cell of each window.
+//! Max pooling.
 //!
-//! Three operations that differentiate into one another: the largest value, the cotangent sent
-//! back to where it was, and another tensor read where it was.
+//! Three operations that differentiate into one another: the largest value of each window, the
+//! cotangent scattered back to its position, and another tensor gathered at its position.
 
 use super::{
     geometry::{Geometry, Span},
@@ -16,26 +16,26 @@ pub struct MaxPool {
     pub(crate) windows: Vec<Window>,
 }
 
-/// Of `(x, ct)`: the cotangent of each window at its largest cell of `x`, added up over windows.
+/// From `(x, ct)`: the cotangent of each window at its largest cell of `x`, summed over windows.
 #[derive(Clone, Debug, PartialEq)]
 pub struct MaxPoolGrad {
     pub(crate) windows: Vec<Window>,
 }
 
-/// Of `(x, v)`: `v` at the largest cell of each window of `x`; 0 where a window has only padding.
+/// From `(x, v)`: `v` at the largest cell of each window of `x`; 0 if a window has only padding.
 #[derive(Clone, Debug, PartialEq)]
 pub struct MaxPoolSelect {
     pub(crate) windows: Vec<Window>,
 }
 
 impl<'g> Tensor<'g> {
-    /// What stands in this tensor where the largest element of each window of `x` is.
+    /// Reads this tensor at the position of the largest element of each window of `x`.
     #[track_caller]
     pub(crate) fn max_pool_select_of(self, x: Tensor<'g>, windows: &[Window]) -> Tensor<'g> {
         self.graph.push(MaxPoolSelect { windows: windows.to_vec() }, &[x, self])
     }
 
-    /// The largest element of each window; padding is never the largest, and NaN always.
+    /// The largest element of each window; padding is never the largest, and NaN always is.
     ///
     /// # Shapes
     ///
@@ -53,9 +53,9 @@ impl<'g> Tensor<'g> {
     /// # Errors
     ///
     /// [`OpError::Extents`] unless there is a window for each spatial axis; [`OpError::Number`]
-    /// where an extent, a stride or a dilation is 0; [`OpError::Window`] where one is
+    /// if an extent, a stride or a dilation is 0; [`OpError::Window`] if one is
     /// larger than the padded axis; [`OpError::Empty`] along an axis without elements;
-    /// [`OpError::TooLarge`]; [`OpError::DType`] unless of floats.
+    /// [`OpError::TooLarge`]; [`OpError::DType`] for non-floats.
     ///
     /// # Source
     ///
@@ -66,8 +66,8 @@ impl<'g> Tensor<'g> {
     }
 }
 
-/// The definition: row-major index in `x` of the largest cell of window `c`: of equals the first, of
-/// several NaN the last.
+/// The definition: row-major index in `x` of the largest cell of window `c`: the first of equal
+/// cells, the last of several NaN.
 fn largest(windows: &[Window], x: &Array64, c: &[usize]) -> Option<usize> {
     let takes_over = |b: f64, a: f64| b.is_nan() || b > a;
     let cells = cells(windows, x.shape(), c).into_iter();
@@ -79,7 +79,7 @@ impl Geometry {
     fn largest(&self, x: &[f32], window: [Span; 3]) -> Option<usize> {
         let mut best = self.first_cell(window)?;
         let mut value = x[best];
-        // Without branches, which of random cells would be mispredicted.
+        // Branch-free: branches on random cells would be mispredicted.
         self.for_each_cell(window, |cell| {
             let rival = x[cell];
             let takes_over = (rival > value) | rival.is_nan();
@@ -139,7 +139,7 @@ impl Operation for MaxPool {
             let out: &mut [f32] = bytemuck::cast_slice_mut(out);
             let planes = x.chunks_exact(x_plane).skip(start / y_plane);
             for (y, x) in out.chunks_exact_mut(y_plane).zip(planes) {
-                // Where the larger one is NaN nothing is greater, so it stays.
+                // If the larger one is NaN, nothing compares greater, so it stays.
                 all.fold(x, y, f32::NEG_INFINITY, |a, b| if b > a || b.is_nan() { b } else { a });
             }
         };
@@ -179,11 +179,11 @@ impl Operation for MaxPool {
     }
 }
 
-/// Two windows of 3x3: one with three NaN, one of which all are the same.
+/// Two windows of 3x3: one with three NaN, one with all cells equal.
 const HARD: &[f64] =
     &[1.0, f64::INFINITY, f64::NAN, f64::NEG_INFINITY, f64::NEG_INFINITY, f64::NEG_INFINITY];
 
-/// Where their cotangents go.
+/// The resulting cotangents.
 const HARD_GRADIENT: [f64; 18] =
     [0., 0., 0., 1., 0., 0., 0., 0., 0., 0., 0., 0., 0., 0., 1., 0., 0., 0.];
 
@@ -192,7 +192,7 @@ fn per_window(windows: &[Window]) -> f64 {
     windows.iter().map(|window| window.extent as f64).product()
 }
 
-/// How far a device may be off that adds up cotangents below 1, and why.
+/// Error bound for sums of cotangents below 1, and its justification.
 fn grad_accuracy(windows: &[Window]) -> (Bound, &'static str) {
     (Bound::Abs(6e-8 * per_window(windows)), "at most so many terms below 1, of which few meet")
 }
@@ -225,7 +225,7 @@ impl Operation for MaxPoolGrad {
         dx
     }
 
-    /// Where the largest cells are is constant almost everywhere.
+    /// The positions of the largest cells are constant almost everywhere.
     fn vjp<'g>(
         &self,
         operands: &[Tensor<'g>],
@@ -321,7 +321,7 @@ impl Operation for MaxPoolSelect {
         Array64::from_fn(meta, at)
     }
 
-    /// Where the largest cells are is constant almost everywhere.
+    /// The positions of the largest cells are constant almost everywhere.
     fn vjp<'g>(
         &self,
         operands: &[Tensor<'g>],

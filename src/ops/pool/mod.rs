@@ -1,6 +1,6 @@
 //! Pooling: windows slide over one, two or three spatial axes of `[n, channels, ..spatial]`.
 //!
-//! The window is here, with what all poolings share; `max` and `avg` hold the operations.
+//! This file has the window and the shared code; `max` and `avg` have the operations.
 
 mod avg;
 mod geometry;
@@ -16,10 +16,10 @@ use crate::shape::Shape;
 
 /// The windows of a pooling along one spatial axis.
 ///
-/// Cell `j` of window `o` is element `o stride + j dilation - low` of the axis, or padding where
+/// Cell `j` of window `o` is element `o stride + j dilation - low` of the axis, or padding if
 /// there is none. Over `n` elements there are `floor((n + low + high - dilation (extent - 1) - 1)
 /// / stride) + 1` windows; with `ceil_mode` that quotient is rounded up, unless the last window
-/// would begin behind the axis.
+/// would start past the axis.
 ///
 /// # Source
 ///
@@ -28,45 +28,45 @@ use crate::shape::Shape;
 pub struct Window {
     /// Number of cells.
     pub extent: usize,
-    /// Distance of windows.
+    /// Distance between windows.
     pub stride: usize,
-    /// Distance of cells.
+    /// Distance between cells.
     pub dilation: usize,
-    /// Cells of padding in front of the axis.
+    /// Cells of padding before the axis.
     pub low: usize,
-    /// Cells of padding behind it.
+    /// Cells of padding after it.
     pub high: usize,
-    /// Whether the last window may reach past the padding.
+    /// Whether the last window may extend past the padding.
     pub ceil_mode: bool,
 }
 
 impl Window {
-    /// Windows of this many cells, side by side.
+    /// Adjacent windows of this many cells.
     pub fn new(extent: usize) -> Self {
         Window { extent, stride: extent, dilation: 1, low: 0, high: 0, ceil_mode: false }
     }
 
-    /// Sets the distance of windows.
+    /// Sets the distance between windows.
     pub fn stride(self, stride: usize) -> Self {
         Window { stride, ..self }
     }
 
-    /// Sets the distance of cells.
+    /// Sets the distance between cells.
     pub fn dilation(self, dilation: usize) -> Self {
         Window { dilation, ..self }
     }
 
-    /// Sets the padding, as much in front of the axis as behind it.
+    /// Sets the padding, the same before and after the axis.
     pub fn padding(self, cells: usize) -> Self {
         Window { low: cells, high: cells, ..self }
     }
 
-    /// Lets the last window reach past the padding.
+    /// Lets the last window extend past the padding.
     pub fn ceil_mode(self) -> Self {
         Window { ceil_mode: true, ..self }
     }
 
-    /// How many windows there are over an axis of `cells` elements.
+    /// Number of windows over an axis of `cells` elements.
     pub(crate) fn count(self, cells: usize) -> Result<usize, OpError> {
         let numbers = [
             ("extent of windows", self.extent),
@@ -113,7 +113,7 @@ impl std::fmt::Display for Window {
     }
 }
 
-/// Windows as dumps show them.
+/// Formats windows for dumps.
 fn list(windows: &[Window]) -> String {
     windows.iter().map(Window::to_string).collect::<Vec<_>>().join(", ")
 }
@@ -124,7 +124,7 @@ pub(crate) fn pooled(windows: &[Window], x: &Meta) -> Result<Meta, OpError> {
         return Err(OpError::DType(x.dtype));
     }
     if !(1..=3).contains(&windows.len()) {
-        return Err(OpError::Argument("pooling is along one, two or three axes"));
+        return Err(OpError::Argument("pooling needs one, two or three spatial axes"));
     }
     let rank = x.shape.rank();
     let Some(spatial) = rank.checked_sub(2) else { return Err(OpError::Rank { least: 2 }) };
@@ -138,7 +138,7 @@ pub(crate) fn pooled(windows: &[Window], x: &Meta) -> Result<Meta, OpError> {
     Ok(Meta::new([outer, &counts].concat(), x.dtype))
 }
 
-/// `given`, where it is of this shape and type.
+/// Checks `given` against the wanted shape and type.
 fn expect(given: &Meta, wanted: &Meta) -> Result<(), OpError> {
     match given.dtype == wanted.dtype {
         false => Err(OpError::DTypes),
@@ -147,7 +147,7 @@ fn expect(given: &Meta, wanted: &Meta) -> Result<(), OpError> {
     }
 }
 
-/// The definition of a window: row-major indices in `x` of the cells of window `c` that are no
+/// The definition of a window: row-major indices in `x` of the cells of window `c` that are not
 /// padding, in row-major order.
 fn cells(windows: &[Window], x: &Shape, c: &[usize]) -> Vec<usize> {
     let within = Shape::from(windows.iter().map(|window| window.extent).collect::<Vec<_>>());
@@ -163,7 +163,7 @@ fn cells(windows: &[Window], x: &Shape, c: &[usize]) -> Vec<usize> {
     within.coordinates().filter_map(index).collect()
 }
 
-/// Along each axis, how many cells of window `c` lie before the end of the padding.
+/// Number of cells of window `c` before the end of the padding, over all axes.
 fn padded_cells(windows: &[Window], x: &Shape, c: &[usize]) -> usize {
     let along = |(axis, window): (usize, &Window)| {
         let end = window.low + x.dims()[2 + axis] + window.high;
@@ -173,7 +173,7 @@ fn padded_cells(windows: &[Window], x: &Shape, c: &[usize]) -> usize {
     windows.iter().enumerate().map(along).product()
 }
 
-/// Extents and windows that hurt, and what is special about them.
+/// Extents and windows of edge cases, each with a label.
 fn cases() -> Vec<(&'static str, Vec<usize>, Vec<Window>)> {
     let w = Window::new;
     let uneven = |low, high| Window { low, high, ..w(3).stride(2).dilation(2) };

@@ -1,7 +1,7 @@
 use super::*;
 use crate::{Array, Device, Error, Feed, Graph, autodiff, dtype::DType};
 
-/// What becomes of 0, 1, 2, .. in this shape.
+/// Applies `f` to 0, 1, 2, .. in this shape.
 fn of<'a>(
     dims: &[usize],
     f: impl for<'g> Fn(Tensor<'g>) -> Tensor<'g> + 'a,
@@ -23,7 +23,7 @@ fn counts_are_those_of_pytorch() {
         (w(2).ceil_mode(), 7, 4),
         (w(3).stride(2), 6, 2),
         (w(3).stride(2).ceil_mode(), 6, 3),
-        // The last window would begin in the padding behind.
+        // The last window would start in the trailing padding.
         (w(2).padding(1).ceil_mode(), 2, 2),
         (w(2).padding(1).ceil_mode(), 3, 2),
         (w(3).stride(2).ceil_mode(), 2, 1),
@@ -50,7 +50,7 @@ fn impossible_windows_are_refused() {
     let x = graph.input("x", [2, 3, 8, 8], DType::F32);
     assert_eq!(x.max_pool(&[w(2)]).rank(), 0);
     let text = graph.check().expect_err("there are two spatial axes").to_string();
-    assert!(text.contains("numbers of spatial axes and of windows 2 and 1 differ"), "{text}");
+    assert!(text.contains("numbers of spatial axes and of windows differ: 2 and 1"), "{text}");
 }
 
 /// torch.nn.functional.avg_pool1d(arange(5.), 2, 2, 1, ceil_mode, count_include_pad)
@@ -75,13 +75,13 @@ fn adaptive_bins_overlap_as_in_pytorch() -> Result<(), Error> {
     assert_eq!(max[..12], [7., 8., 10., 11., 19., 20., 22., 23., 25., 26., 28., 29.]);
     // More bins than elements repeat them.
     assert_eq!(of(&[1, 1, 2], |x| x.adaptive_avg_pool(&[3]))?.1, [0.0, 0.5, 1.0]);
-    // Even ones are a pooling, and a single one a mean.
+    // Equal bins are an ordinary pooling, and a single bin is a mean.
     assert_eq!(of(&[1, 1, 6], |x| x.adaptive_avg_pool(&[2]))?.1, [1.0, 4.0]);
     assert_eq!(of(&[1, 2, 3], |x| x.adaptive_avg_pool(&[1]))?, (vec![1, 2, 1], vec![1.0, 4.0]));
     Ok(())
 }
 
-/// Of equal elements the first in row-major order takes all, also along one axis after another.
+/// The first of equal elements in row-major order takes all, also with one axis after another.
 #[test]
 fn adaptive_maxima_send_back_to_the_first() -> Result<(), Error> {
     let graph = Graph::new();

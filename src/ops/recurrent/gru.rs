@@ -1,4 +1,4 @@
-//! A step of a gated recurrent unit behind its products, and its derivative.
+//! A step of a gated recurrent unit after its matrix products, and its derivative.
 
 use super::{
     super::{rows::Rows, *},
@@ -6,26 +6,26 @@ use super::{
 };
 use crate::dtype::DType;
 
-/// The hidden state after a step, of the sums that enter the gates from the input and from the
-/// state, and of the state before: `r = sigmoid(x_r + s_r)`, `z = sigmoid(x_z + s_z)`,
+/// The hidden state after a step, from the pre-activations of the gates due to the input and to the
+/// state, and the previous state: `r = sigmoid(x_r + s_r)`, `z = sigmoid(x_z + s_z)`,
 /// `n = tanh(x_n + r s_n)`, `h' = n + z (h - n)`.
 ///
-/// It always expands; but its derivative is an operation of its own, which computes the gates
-/// again from their sums. So no gate is kept for the way back.
+/// It always expands, but its derivative is a separate operation, which recomputes the gates
+/// from their pre-activations. So no gate is kept for the backward pass.
 #[derive(Clone, Debug, PartialEq)]
 pub struct GruCell;
 
-/// The derivative of [`GruCell`], of its operands and the cotangent of the state after the step.
+/// The derivative of [`GruCell`], from its operands and the cotangent of the new state.
 ///
-/// With `dn = dh' (1 - z) (1 - n^2)`: by the state `dh' z`; by the sums from the input
-/// `dn s_n r (1 - r)`, `dh' (h - n) z (1 - z)` and `dn`, and `dn r` in the last place by those from
-/// the state.
+/// With `dn = dh' (1 - z) (1 - n^2)`: w.r.t. the state `dh' z`; w.r.t. the pre-activations of the
+/// input `dn s_n r (1 - r)`, `dh' (h - n) z (1 - z)` and `dn`; w.r.t. those of the state the same,
+/// with `dn r` as the last.
 #[derive(Clone, Debug, PartialEq)]
 pub struct GruCellGrad {
     pub(crate) by: By,
 }
 
-/// By what is derived.
+/// The operand to differentiate with respect to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum By {
     Input,
@@ -37,20 +37,20 @@ pub(crate) enum By {
 const GATES: usize = 3;
 
 impl<'g> Tensor<'g> {
-    /// A step of a gated recurrent unit: the new hidden state, of the sums that enter the gates from
-    /// the input (`self`) and from the state (`sums`), and of the state before.
+    /// A step of a gated recurrent unit: the new hidden state, from the pre-activations of the
+    /// gates due to the input (`self`) and to the state (`sums`), and the previous state.
     ///
     /// `r = sigmoid(x_r + s_r)`, `z = sigmoid(x_z + s_z)`, `n = tanh(x_n + r s_n)`,
     /// `h' = (1 - z) n + z h`
     ///
     /// # Shapes
     ///
-    /// `self` and `sums` are `[.., 3 h]`, in the order `r, z, n` of PyTorch; `hidden` and the result
-    /// are `[.., h]`.
+    /// `self` and `sums` are `[.., 3 h]`, in the order `r, z, n` of PyTorch; `hidden` and the
+    /// result are `[.., h]`.
     ///
     /// # Gradient
     ///
-    /// Computes the gates again from their sums: nothing is kept but operands.
+    /// Recomputes the gates from their pre-activations: only the operands are kept.
     ///
     /// # Errors
     ///
@@ -58,7 +58,8 @@ impl<'g> Tensor<'g> {
     ///
     /// # Source
     ///
-    /// Cho et al. 2014, arXiv:1406.1078, with the reset gate behind the product, as in cuDNN.
+    /// Cho et al. 2014, arXiv:1406.1078, with the reset gate applied after the product, as in
+    /// cuDNN.
     #[track_caller]
     pub fn gru_cell(self, sums: Tensor<'g>, hidden: Tensor<'g>) -> Tensor<'g> {
         self.graph.push(GruCell, &[self, sums, hidden])
@@ -72,7 +73,7 @@ fn gates<'g>(input: Tensor<'g>, sums: Tensor<'g>) -> [Tensor<'g>; GATES] {
     [r, (xz + sz).sigmoid(), (xn + r * sn).tanh()]
 }
 
-/// Sums from input and state are alike, and fit the state.
+/// Checks that both pre-activations are alike, and fit the state.
 fn infer(operands: &[Meta]) -> Result<(), OpError> {
     infer_state(&operands[0], &operands[2], GATES)?;
     infer_state(&operands[1], &operands[2], GATES).map(|_| ())
@@ -242,7 +243,7 @@ impl composite::Composite for GruCellGrad {
     }
 }
 
-/// One row by its sums from the input or from the state.
+/// Computes one row w.r.t. the pre-activations of the input or of the state.
 fn by_gates(by: By, [x, s]: [&[f32]; 2], [hidden, ct]: [&[f32]; 2], out: &mut [f32]) {
     // Here the loop is one function, which is compiled for each instruction set.
     pulp::Arch::new().dispatch(|| {
@@ -263,7 +264,7 @@ fn by_gates(by: By, [x, s]: [&[f32]; 2], [hidden, ct]: [&[f32]; 2], out: &mut [f
     });
 }
 
-/// One row by the state before.
+/// Computes one row w.r.t. the previous state.
 fn by_hidden(x: &[f32], s: &[f32], ct: &[f32], out: &mut [f32]) {
     pulp::Arch::new().dispatch(|| {
         let h = out.len();

@@ -1,28 +1,29 @@
-//! A step of long short-term memory behind its product, and its derivative.
+//! An LSTM step after its matrix product, and its derivative.
 
 use super::super::{rows::Rows, *};
 use super::{accuracy, infer_state, kernel, parts, rows_of, slices};
 use crate::dtype::DType;
 
-/// Hidden state and cell after a step, `[2, .., h]`, of the sums that enter the gates and of the
-/// cell before: `c' = sigmoid(f) c + sigmoid(i) tanh(g)`, `h' = sigmoid(o) tanh(c')`.
+/// Hidden state and cell after a step, `[2, .., h]`, from the pre-activations of the gates and the
+/// previous cell: `c' = sigmoid(f) c + sigmoid(i) tanh(g)`, `h' = sigmoid(o) tanh(c')`.
 ///
-/// It always expands; but its derivative is an operation of its own, which computes the gates
-/// again from their sums. So no gate is kept for the way back.
+/// It always expands, but its derivative is a separate operation, which recomputes the gates
+/// from their pre-activations. So no gate is kept for the backward pass.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LstmCell;
 
-/// The derivative of [`LstmCell`], of its operands, the cell after the step, and the cotangents of
-/// hidden state and cell.
+/// The derivative of [`LstmCell`], from its operands, the new cell, and the cotangents of hidden
+/// state and cell.
 ///
-/// With `d = dc' + dh' sigmoid(o) (1 - tanh(c')^2)`: by the cell `d sigmoid(f)`; by the sums, each
-/// with the slope of its own gate, `d tanh(g)`, `d c`, `d sigmoid(i)` and `dh' tanh(c')`.
+/// With `d = dc' + dh' sigmoid(o) (1 - tanh(c')^2)`: w.r.t. the cell `d sigmoid(f)`; w.r.t. the
+/// pre-activations, each times the slope of its gate, `d tanh(g)`, `d c`, `d sigmoid(i)` and
+/// `dh' tanh(c')`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LstmCellGrad {
     pub(crate) by: By,
 }
 
-/// By what is derived.
+/// The operand to differentiate with respect to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum By {
     Gates,
@@ -33,8 +34,8 @@ pub(crate) enum By {
 const GATES: usize = 4;
 
 impl<'g> Tensor<'g> {
-    /// A step of long short-term memory: the new hidden state and the new cell, of the sums that
-    /// enter the gates and of the cell before.
+    /// An LSTM step: the new hidden state and the new cell, from the pre-activations of the gates
+    /// and the previous cell.
     ///
     /// `c' = sigmoid(f) c + sigmoid(i) tanh(g)`, `h' = sigmoid(o) tanh(c')`
     ///
@@ -45,23 +46,23 @@ impl<'g> Tensor<'g> {
     ///
     /// # Gradient
     ///
-    /// Computes the gates again from their sums: nothing is kept but operands and results.
+    /// Recomputes the gates from their pre-activations: only operands and results are kept.
     ///
     /// # Errors
     ///
     /// [`OpError::Extents`] unless there are four gates for each element of a cell;
-    /// [`OpError::Target`] where the other axes differ; [`OpError::DType`].
+    /// [`OpError::Target`] if the other axes differ; [`OpError::DType`].
     ///
     /// # Source
     ///
-    /// Hochreiter & Schmidhuber 1997; the forget gate is of Gers et al. 2000.
+    /// Hochreiter & Schmidhuber 1997; the forget gate is from Gers et al. 2000.
     #[track_caller]
     pub fn lstm_cell(self, cell: Tensor<'g>) -> [Tensor<'g>; 2] {
         states(self.graph.push(LstmCell, &[self, cell]))
     }
 }
 
-/// Hidden state and cell.
+/// Splits into hidden state and cell.
 #[track_caller]
 fn states(both: Tensor<'_>) -> [Tensor<'_>; 2] {
     [0, 1].map(|k| both.slice(0, k..k + 1).squeeze(0))
@@ -238,7 +239,7 @@ impl composite::Composite for LstmCellGrad {
     }
 }
 
-/// One row by its sums.
+/// Computes one row w.r.t. the pre-activations.
 fn by_gates(gates: &[f32], states: [&[f32]; 4], out: &mut [f32]) {
     // Here the loop is one function, which is compiled for each instruction set.
     pulp::Arch::new().dispatch(|| {
@@ -260,7 +261,7 @@ fn by_gates(gates: &[f32], states: [&[f32]; 4], out: &mut [f32]) {
     });
 }
 
-/// One row by the cell before.
+/// Computes one row w.r.t. the previous cell.
 fn by_cell(gates: &[f32], states: [&[f32]; 4], out: &mut [f32]) {
     pulp::Arch::new().dispatch(|| {
         let h = out.len();

@@ -1,4 +1,4 @@
-//! Steps of recurrent networks behind their products, and their derivatives.
+//! Steps of recurrent networks after their matrix products, and their derivatives.
 
 mod gru;
 mod lstm;
@@ -19,7 +19,7 @@ use crate::{
 };
 use std::sync::Arc;
 
-/// The shape of a cell, if the sums have `count` gates for each of its elements.
+/// The shape of a cell, if the pre-activations have `count` gates for each of its elements.
 fn infer_state(gates: &Meta, state: &Meta, count: usize) -> Result<Shape, OpError> {
     for meta in [gates, state] {
         if !meta.dtype.is_float() {
@@ -37,7 +37,7 @@ fn infer_state(gates: &Meta, state: &Meta, count: usize) -> Result<Shape, OpErro
     let rhs = count.saturating_mul(width);
     if *all != rhs {
         return Err(OpError::Extents {
-            what: "extents of gates and of all states",
+            what: "actual and expected extents of the gates",
             lhs: *all,
             rhs,
         });
@@ -48,7 +48,7 @@ fn infer_state(gates: &Meta, state: &Meta, count: usize) -> Result<Shape, OpErro
     }
 }
 
-/// Equal parts along the last axis.
+/// Splits the last axis into equal parts.
 fn parts<'g, const N: usize>(x: Tensor<'g>) -> [Tensor<'g>; N] {
     let width = x.dim(-1) / N;
     std::array::from_fn(|k| x.slice(-1, k * width..(k + 1) * width))
@@ -74,13 +74,13 @@ fn kernel(
     let shader = Shader::new(name, source, bytemuck::bytes_of(&rows), elements.div_ceil(256))
         .with_override("BY", f64::from(by));
     let granule = (each * rows.cols as usize).max(1);
-    // A handful of exponentials an element, shared by its results.
+    // A handful of exponentials per element, shared by its results.
     let work = 4 * EXP_WORK / each;
     let cpu = CpuKernel { granule, work, compute: Arc::new(compute) };
     Kernel::new(vec![shader], cpu, probe)
 }
 
-/// How far the derivative may be off, and why.
+/// Error bound of the derivative, and its justification.
 fn accuracy() -> (Bound, &'static str) {
     (Bound::Abs(2e-6), "a dozen rounded operations on values below 2")
 }

@@ -14,7 +14,7 @@ use std::f64::consts::FRAC_2_SQRT_PI;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Unary(pub(crate) UnaryFn);
 
-/// The functions. A new one is a variant here and an arm in each table below.
+/// The functions. To add one, add a variant here and an arm in each table below.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum UnaryFn {
@@ -22,13 +22,13 @@ pub enum UnaryFn {
     Neg,
     /// `|x|`
     Abs,
-    /// -1, 0 or 1; NaN of NaN.
+    /// -1, 0 or 1; NaN for NaN.
     Sign,
     /// The largest integer that is not above `x`.
     Floor,
     /// The smallest integer that is not below `x`.
     Ceil,
-    /// The nearest integer; of two, the even one.
+    /// The nearest integer, ties to even.
     Round,
     /// `x` without its fraction.
     Trunc,
@@ -50,11 +50,11 @@ pub enum UnaryFn {
     Erf,
     /// `1 / (1 + e^-x)`
     Sigmoid,
-    /// `max(x, 0)`; NaN of NaN.
+    /// `max(x, 0)`; NaN for NaN.
     Relu,
-    /// Not, of truth values; of integers, bit by bit.
+    /// Logical not of booleans; bitwise for integers.
     Not,
-    /// Whether `x` is not a number.
+    /// Whether `x` is NaN.
     IsNan,
 }
 use UnaryFn::*;
@@ -140,7 +140,7 @@ impl UnaryFn {
         }
     }
 
-    /// Cotangent of `x`, with `y = f(x)` at hand. Kinks follow PyTorch: 0 at 0.
+    /// Cotangent of `x`, given `y = f(x)`. Kinks follow PyTorch: 0 at 0.
     fn vjp<'g>(self, x: Tensor<'g>, y: Tensor<'g>, ct: Tensor<'g>) -> Option<Tensor<'g>> {
         Some(match self {
             Neg => -ct,
@@ -159,7 +159,7 @@ impl UnaryFn {
                 ct * ((-(x * x)).exp() * slope)
             }
             Sigmoid => ct * (y * (1.0 - y)),
-            // Of y, so that x need not be kept; NaN lets the cotangent pass.
+            // From y, so that x need not be kept; NaN lets the cotangent pass.
             Relu => y.less_equal(0.0).select(ct.full_like(0.0), ct),
             Sign | Floor | Ceil | Round | Trunc | Not | IsNan => return None,
         })
@@ -171,7 +171,7 @@ impl Scalar for UnaryFn {
         let x = x[0];
         let call = |name, lib| Wgsl::with(format!("{name}({x})"), lib);
         match (self, dtype) {
-            // WGSL negates no unsigned integers.
+            // WGSL cannot negate unsigned integers.
             (Neg, DType::U32) => Wgsl::new(format!("(0u - {x})")),
             (Neg, _) => Wgsl::new(format!("(-({x}))")),
             (Abs, _) => call("abs", &[]),
@@ -236,7 +236,7 @@ impl Scalar for UnaryFn {
         match dtype {
             DType::F32 | DType::F16 => UnaryFn::eval(*self, x[0]),
             DType::I32 | DType::U32 => dtype.from_word(self.eval_int(x[0] as i64) as u32),
-            // The low bit of a truth value is all of it.
+            // Only the low bit of a boolean counts.
             DType::Bool => dtype.from_word(self.eval_int(x[0] as i64) as u32 & 1),
         }
     }
@@ -254,7 +254,7 @@ impl Scalar for UnaryFn {
     }
 }
 
-/// Builders of functions without conditions.
+/// Builders of functions without extra checks.
 macro_rules! methods {
     ($($(#[$doc:meta])* $method:ident $function:ident,)*) => {
         impl<'g> Tensor<'g> {$(
@@ -267,13 +267,13 @@ macro_rules! methods {
     };
 }
 methods! {
-    /// The magnitude; of the least i32, itself.
+    /// The magnitude; for the smallest i32, itself.
     ///
     /// # Gradient
     ///
     /// 0 at 0.
     abs Abs,
-    /// -1, 0 or 1; NaN of NaN.
+    /// -1, 0 or 1; NaN for NaN.
     ///
     /// # Gradient
     ///
@@ -291,7 +291,7 @@ methods! {
     ///
     /// Zero everywhere.
     ceil Ceil,
-    /// The integer nearest to each element; of two, the even one.
+    /// The integer nearest to each element, ties to even.
     ///
     /// # Gradient
     ///
@@ -303,7 +303,7 @@ methods! {
     ///
     /// Zero everywhere.
     trunc Trunc,
-    /// The square root; NaN of what is below 0.
+    /// The square root; NaN below 0.
     ///
     /// # Gradient
     ///
@@ -317,7 +317,7 @@ methods! {
     exp Exp,
     /// The natural logarithm: -infinity at 0, NaN below.
     log Log,
-    /// `ln(1 + x)`, without loss where `x` is small: -infinity at -1, NaN below.
+    /// `ln(1 + x)`, accurate for small `x`: -infinity at -1, NaN below.
     log1p Log1p,
     /// `sin x`, accurate for every finite `x`.
     sin Sin,
@@ -329,13 +329,13 @@ methods! {
     erf Erf,
     /// The logistic function `1 / (1 + e^-x)`.
     sigmoid Sigmoid,
-    /// The larger of each element and 0; NaN of NaN.
+    /// The larger of each element and 0; NaN for NaN.
     ///
     /// # Gradient
     ///
     /// 0 at 0.
     relu Relu,
-    /// Whether each float is not a number, as truth values.
+    /// Whether each float is NaN, as booleans.
     is_nan IsNan,
 }
 

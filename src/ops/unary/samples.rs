@@ -1,4 +1,4 @@
-//! What the functions of one element are tested on.
+//! Test samples of the functions of one element.
 
 use super::{UnaryFn::*, *};
 use crate::shape::Shape;
@@ -44,7 +44,7 @@ fn sample(function: UnaryFn, operand: Meta) -> Sample {
     Sample::new(Unary(function), [operand])
 }
 
-/// Operands from where the function is used.
+/// Operands from the usual range of the function.
 fn everyday(function: UnaryFn, dtype: DType) -> Sample {
     let sample = sample(function, Meta::new([3, 7], dtype));
     let (bound, reason) = function.accuracy(dtype, dtype);
@@ -56,7 +56,7 @@ fn everyday(function: UnaryFn, dtype: DType) -> Sample {
         Log1p => Domain::Range(-0.9, 4.0),
         Exp | Sin | Cos | Tanh | Erf | Sigmoid => Domain::Range(-3.0, 3.0),
         Neg | Not | IsNan => Domain::Range(-1.0, 1.0),
-        // No element so near to a kink that a difference straddles it.
+        // No element so near a kink that a difference straddles it.
         Abs | Relu | Sign => Domain::Distinct,
         Floor | Ceil | Round | Trunc => Domain::Range(-5.0, 5.0),
     };
@@ -72,11 +72,11 @@ const INF: f64 = f64::INFINITY;
 type Special = (UnaryFn, &'static [f64], (Bound, &'static str), &'static str);
 const EXACT: (Bound, &str) = (Bound::Exact, "no rounding");
 const ENDS: (Bound, &str) = (Bound::Ulp(4), "as elsewhere");
-/// Below the normal numbers a device may flush.
+/// A device may flush subnormals.
 const FLUSHED: (Bound, &str) = (Bound::Abs(1.2e-38), "denormals may be flushed");
 const INTEGERS: &[f64] =
     &[0.5, 1.5, 2.5, -0.5, -1.5, -2.5, 0.499_999_97, -0.3, 8_388_607.5, 1e30, -0.0, INF, -INF, NAN];
-/// What every function has to say about the ends of its domain.
+/// Special values at the ends of the domain of every function.
 const SPECIAL: [Special; 20] = [
     (Neg, &[NAN, INF, 0.0, -0.0], EXACT, "NaN"),
     (Abs, &[NAN, -INF, INF, -1e38], EXACT, "NaN"),
