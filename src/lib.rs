@@ -34,8 +34,8 @@
 //! * `rewrite`: the same values from fewer operations.
 //! * [`schedule`]: a [`Plan`](schedule::Plan) of which operations run together, in which order, and
 //!   where every value lives. It is made before anything runs, and it is independent of the device.
-//! * [`cpu`] and [`gpu`] lower the same plan; the [`reference`](mod@reference) interprets the graph
-//!   itself, in f64, and defines the correct results.
+//! * [`cpu`] and [`gpu`] lower the same plan; the reference device interprets the graph itself, in
+//!   f64, and defines the correct results.
 //! * A [`Program`] borrows nothing. [`run`](Program::run) submits; [`read`](Value::read) waits.
 //!
 //! # State

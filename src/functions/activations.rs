@@ -137,6 +137,7 @@ impl<'g> Tensor<'g> {
     /// # Source
     ///
     /// Elfwing et al. 2017.
+    #[doc(alias = "swish")]
     #[track_caller]
     pub fn silu(self) -> Tensor<'g> {
         let x = self.of_floats("silu");
@@ -175,6 +176,7 @@ impl<'g> Tensor<'g> {
     /// # Source
     ///
     /// Howard et al. 2019.
+    #[doc(alias = "hardswish")]
     #[track_caller]
     pub fn hard_swish(self) -> Tensor<'g> {
         let x = self.of_floats("hard_swish");

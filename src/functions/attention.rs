@@ -64,6 +64,8 @@ impl<'g> Tensor<'g> {
     /// # Source
     ///
     /// Vaswani et al. 2017.
+    #[doc(alias = "scaled_dot_product_attention")]
+    #[doc(alias = "sdpa")]
     #[track_caller]
     pub fn attention(
         self,

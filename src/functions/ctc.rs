@@ -36,6 +36,7 @@ impl<'g> Tensor<'g> {
     /// # Source
     ///
     /// Graves et al. 2006, "Connectionist Temporal Classification".
+    #[doc(alias = "ctc_loss")]
     #[track_caller]
     pub fn ctc(
         self,

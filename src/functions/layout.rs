@@ -42,6 +42,7 @@ impl<'g> Tensor<'g> {
     /// # Source
     ///
     /// PyTorch's `one_hot`.
+    #[doc(alias = "to_categorical")]
     #[track_caller]
     pub fn one_hot(self, classes: usize) -> Tensor<'g> {
         let shape = [self.shape().dims(), &[classes]].concat();
@@ -72,6 +73,7 @@ impl<'g> Tensor<'g> {
     /// # Source
     ///
     /// PyTorch's `tile`.
+    #[doc(alias = "torch.repeat")]
     #[track_caller]
     pub fn tile(self, times: usize, axis: i32) -> Tensor<'g> {
         self.repeated("tile", times, axis, |extent| [times, extent], |axis| axis)
@@ -82,6 +84,8 @@ impl<'g> Tensor<'g> {
     /// # Source
     ///
     /// PyTorch's `repeat_interleave`.
+    #[doc(alias = "repeat")]
+    #[doc(alias = "np.repeat")]
     #[track_caller]
     pub fn repeat_interleave(self, times: usize, axis: i32) -> Tensor<'g> {
         self.repeated("repeat_interleave", times, axis, |extent| [extent, times], |axis| axis + 1)
@@ -112,6 +116,8 @@ impl<'g> Tensor<'g> {
     /// # Source
     ///
     /// PyTorch's `tril` and `triu`.
+    #[doc(alias = "tril")]
+    #[doc(alias = "triu")]
     #[track_caller]
     pub fn triangle(self, side: Triangle, diagonal: i32) -> Tensor<'g> {
         if self.rank() < 2 {
@@ -131,6 +137,7 @@ impl<'g> Tensor<'g> {
     /// # Source
     ///
     /// PyTorch's `masked_fill`.
+    #[doc(alias = "where")]
     #[track_caller]
     pub fn masked_fill(self, mask: Tensor<'g>, value: f64) -> Tensor<'g> {
         mask.broadcast_to(self.shape()).select(self.full_like(value), self)
@@ -160,6 +167,7 @@ impl<'g> Tensor<'g> {
     /// # Source
     ///
     /// PyTorch's `diagonal`.
+    #[doc(alias = "diag")]
     #[track_caller]
     pub fn diagonal_at(self, offset: i32) -> Tensor<'g> {
         let shape = self.shape();
@@ -190,6 +198,7 @@ impl<'g> Tensor<'g> {
     /// # Source
     ///
     /// PyTorch's `outer`.
+    #[doc(alias = "ger")]
     #[track_caller]
     pub fn outer(self, other: Tensor<'g>) -> Tensor<'g> {
         if (self.rank(), other.rank()) != (1, 1) {
@@ -206,6 +215,7 @@ impl<'g> Tensor<'g> {
     ///
     /// [`OpError::Argument`] unless there are four axes; [`OpError::Number`] for an `r` larger than
     /// any image, or 0; [`OpError::Indivisible`].
+    #[doc(alias = "pixel_shuffle")]
     #[track_caller]
     pub fn depth_to_space(self, r: usize) -> Tensor<'g> {
         let shape = self.shape();
@@ -235,6 +245,7 @@ impl<'g> Tensor<'g> {
     /// # Source
     ///
     /// PyTorch's `pixel_unshuffle`.
+    #[doc(alias = "pixel_unshuffle")]
     #[track_caller]
     pub fn space_to_depth(self, r: usize) -> Tensor<'g> {
         let shape = self.shape();

@@ -14,6 +14,7 @@ use crate::{
 
 impl<'g> Tensor<'g> {
     /// `(x - target)^2`.
+    #[doc(alias = "mse_loss")]
     #[track_caller]
     pub fn squared_error(self, target: Tensor<'g>) -> Tensor<'g> {
         let error = self.of_floats("squared_error") - target;
@@ -21,6 +22,7 @@ impl<'g> Tensor<'g> {
     }
 
     /// `|x - target|`.
+    #[doc(alias = "l1_loss")]
     #[track_caller]
     pub fn absolute_error(self, target: Tensor<'g>) -> Tensor<'g> {
         (self.of_floats("absolute_error") - target).abs()
@@ -32,6 +34,7 @@ impl<'g> Tensor<'g> {
     /// # Source
     ///
     /// Huber 1964.
+    #[doc(alias = "huber_loss")]
     #[track_caller]
     pub fn huber(self, target: Tensor<'g>, delta: f64) -> Tensor<'g> {
         let error = self.of_floats("huber") - target;
@@ -45,6 +48,7 @@ impl<'g> Tensor<'g> {
     /// # Source
     ///
     /// Girshick 2015, "Fast R-CNN"; `beta` as in PyTorch.
+    #[doc(alias = "smooth_l1_loss")]
     #[track_caller]
     pub fn smooth_l1(self, target: Tensor<'g>, beta: f64) -> Tensor<'g> {
         let error = self.of_floats("smooth_l1") - target;
@@ -63,6 +67,9 @@ impl<'g> Tensor<'g> {
     /// # Source
     ///
     /// PyTorch's `binary_cross_entropy_with_logits`.
+    #[doc(alias = "binary_cross_entropy")]
+    #[doc(alias = "bce")]
+    #[doc(alias = "BCEWithLogitsLoss")]
     #[track_caller]
     pub fn binary_cross_entropy_with_logits(self, target: Tensor<'g>) -> Tensor<'g> {
         let x = self.of_floats("binary_cross_entropy_with_logits");

@@ -43,6 +43,7 @@ impl<'g> Tensor<'g> {
     /// # Errors
     ///
     /// [`OpError::Axis`]; [`OpError::DType`] for non-floats.
+    #[doc(alias = "reduce_mean")]
     #[track_caller]
     pub fn mean(self, axes: impl Axes) -> Tensor<'g> {
         self.mean_of(axes, false)
@@ -78,6 +79,8 @@ impl<'g> Tensor<'g> {
     /// # Source
     ///
     /// PyTorch's `clamp`.
+    #[doc(alias = "clamp")]
+    #[doc(alias = "hardtanh")]
     #[track_caller]
     pub fn clip(self, low: f64, high: f64) -> Tensor<'g> {
         let x = self.of_floats("clip");
@@ -106,6 +109,7 @@ impl<'g> Tensor<'g> {
     /// # Source
     ///
     /// PyTorch's `logsumexp`.
+    #[doc(alias = "logsumexp")]
     #[track_caller]
     pub fn log_sum_exp(self, axes: impl Axes) -> Tensor<'g> {
         let x = self.of_floats("log_sum_exp");
@@ -129,6 +133,7 @@ impl<'g> Tensor<'g> {
     /// # Source
     ///
     /// PyTorch's `var`.
+    #[doc(alias = "var")]
     #[track_caller]
     pub fn variance(self, axes: impl Axes, correction: usize) -> Tensor<'g> {
         let x = self.of_floats("variance");
@@ -159,6 +164,7 @@ impl<'g> Tensor<'g> {
     /// # Source
     ///
     /// PyTorch's `std`.
+    #[doc(alias = "std")]
     #[track_caller]
     pub fn standard_deviation(self, axes: impl Axes, correction: usize) -> Tensor<'g> {
         self.variance(axes, correction).sqrt()
@@ -226,6 +232,7 @@ impl<'g> Tensor<'g> {
     /// # Source
     ///
     /// PyTorch's `linalg.vector_norm`.
+    #[doc(alias = "vector_norm")]
     #[track_caller]
     pub fn norm_p(self, p: f64, axes: impl Axes) -> Tensor<'g> {
         let x = self.of_floats("norm_p");

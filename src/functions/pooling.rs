@@ -38,6 +38,8 @@ impl<'g> Tensor<'g> {
     /// # Source
     ///
     /// PyTorch's `AdaptiveAvgPool2d`.
+    #[doc(alias = "adaptive_avg_pool2d")]
+    #[doc(alias = "global average pooling")]
     #[track_caller]
     pub fn adaptive_avg_pool(self, outputs: &[usize]) -> Tensor<'g> {
         self.adaptive_pool(Pooling::Avg, outputs)
@@ -57,6 +59,7 @@ impl<'g> Tensor<'g> {
     /// # Source
     ///
     /// PyTorch's `adaptive_max_pool2d`.
+    #[doc(alias = "adaptive_max_pool2d")]
     #[track_caller]
     pub fn adaptive_max_pool(self, outputs: &[usize]) -> Tensor<'g> {
         self.adaptive_pool(Pooling::Max, outputs)

@@ -57,6 +57,8 @@ impl<'g> Tensor<'g> {
     /// # Source
     ///
     /// PyTorch's `interpolate` of given sizes; Keys 1981 for the cubic.
+    #[doc(alias = "interpolate")]
+    #[doc(alias = "upsample")]
     #[track_caller]
     pub fn resize(self, sizes: &[usize], between: Interpolation) -> Tensor<'g> {
         let x = self.of_floats("resize");
@@ -124,6 +126,8 @@ impl<'g> Tensor<'g> {
     /// # Source
     ///
     /// Jaderberg et al. 2015, "Spatial Transformer Networks"; PyTorch's `grid_sample`.
+    #[doc(alias = "bilinear sampling")]
+    #[doc(alias = "warp")]
     #[track_caller]
     pub fn grid_sample(
         self,

@@ -40,6 +40,7 @@ impl<'g> Tensor<'g> {
     /// # Source
     ///
     /// PyTorch's `topk`.
+    #[doc(alias = "topk")]
     #[track_caller]
     pub fn top_k(self, k: usize, axis: i32) -> (Tensor<'g>, Tensor<'g>) {
         let extent = self.dim(axis);

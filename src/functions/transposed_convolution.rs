@@ -29,6 +29,8 @@ impl<'g> Tensor<'g> {
     ///
     /// As for a convolution; [`OpError::Extents`] unless there is an output padding for each axis;
     /// [`OpError::Number`] unless it is below the stride; [`OpError::TooLarge`].
+    #[doc(alias = "conv_transpose2d")]
+    #[doc(alias = "deconvolution")]
     #[track_caller]
     pub fn transposed_convolution(
         self,

@@ -34,6 +34,7 @@ impl<'g> Tensor<'g> {
     /// # Source
     ///
     /// PyTorch's `unfold`.
+    #[doc(alias = "im2col")]
     #[track_caller]
     pub fn unfold(self, windows: [Window; 2]) -> Tensor<'g> {
         let &[n, channels, h, w] = self.shape().dims() else {
@@ -78,6 +79,7 @@ impl<'g> Tensor<'g> {
     /// # Source
     ///
     /// PyTorch's `fold`.
+    #[doc(alias = "col2im")]
     #[track_caller]
     pub fn fold(self, sizes: [usize; 2], windows: [Window; 2]) -> Tensor<'g> {
         let cells = windows[0].extent.saturating_mul(windows[1].extent);

@@ -265,7 +265,7 @@ pub struct GlobalAvgPool {
 ///
 /// # Gradient
 ///
-/// Shared evenly among equal maxima, as in [`Tensor::max`].
+/// Shared evenly among equal maxima, as in [`Tensor::amax`].
 ///
 /// # Errors
 ///

@@ -26,6 +26,7 @@ impl<'g> Tensor<'g> {
     /// # Errors
     ///
     /// [`OpError::Target`] if the shape does not broadcast to that one.
+    #[doc(alias = "expand")]
     #[track_caller]
     pub fn broadcast_to(self, shape: impl Into<Shape>) -> Tensor<'g> {
         let shape = shape.into();

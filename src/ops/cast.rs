@@ -92,6 +92,10 @@ impl<'g> Tensor<'g> {
     /// # Gradient
     ///
     /// Between floats, the cotangent cast back; otherwise none.
+    #[doc(alias = "to")]
+    #[doc(alias = "astype")]
+    #[doc(alias = "float")]
+    #[doc(alias = "half")]
     #[track_caller]
     pub fn cast(self, to: DType) -> Tensor<'g> {
         if self.failed() || self.dtype() == to {

@@ -13,6 +13,7 @@ impl<'g> Tensor<'g> {
     /// # Gradient
     ///
     /// None.
+    #[doc(alias = "stop_gradient")]
     #[track_caller]
     pub fn detach(self) -> Tensor<'g> {
         self.graph.push(Detach, &[self])

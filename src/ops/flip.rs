@@ -23,6 +23,8 @@ impl<'g> Tensor<'g> {
     /// # Errors
     ///
     /// [`OpError::Axis`].
+    #[doc(alias = "flipud")]
+    #[doc(alias = "reverse")]
     #[track_caller]
     pub fn flip(self, axes: impl Axes) -> Tensor<'g> {
         match axes.resolve(self.rank()) {

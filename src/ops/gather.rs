@@ -120,6 +120,9 @@ impl<'g> Tensor<'g> {
     /// # Source
     ///
     /// PyTorch's `index_select`.
+    #[doc(alias = "gather")]
+    #[doc(alias = "take")]
+    #[doc(alias = "embedding")]
     #[track_caller]
     pub fn index_select(self, indices: Tensor<'g>, axis: i32) -> Tensor<'g> {
         self.gather_by(Indices::Shared, indices, axis)
@@ -148,6 +151,8 @@ impl<'g> Tensor<'g> {
     /// # Source
     ///
     /// NumPy's `take_along_axis`, PyTorch's `gather`.
+    #[doc(alias = "torch.gather")]
+    #[doc(alias = "gather_elements")]
     #[track_caller]
     pub fn take_along_axis(self, indices: Tensor<'g>, axis: i32) -> Tensor<'g> {
         self.gather_by(Indices::PerLine, indices, axis)

@@ -216,6 +216,9 @@ impl<'g> Tensor<'g> {
     /// # Source
     ///
     /// NumPy's `matmul`.
+    #[doc(alias = "mm")]
+    #[doc(alias = "bmm")]
+    #[doc(alias = "dot")]
     #[track_caller]
     pub fn matmul(self, other: Tensor<'g>) -> Tensor<'g> {
         let (a, b) = (self.shape(), other.shape());

@@ -196,12 +196,14 @@ impl Graph {
     /// # Numerics
     ///
     /// Multiples of 2^-24, the same bits on every device.
+    #[doc(alias = "rand")]
     #[track_caller]
     pub fn uniform(&self, shape: impl Into<Shape>) -> Tensor<'_> {
         self.random(RandomFn::Uniform, shape.into())
     }
 
     /// Normal numbers with mean 0 and variance 1, new in each run.
+    #[doc(alias = "randn")]
     #[track_caller]
     pub fn normal(&self, shape: impl Into<Shape>) -> Tensor<'_> {
         self.random(RandomFn::Normal, shape.into())

@@ -193,6 +193,7 @@ impl<'g> Tensor<'g> {
     /// # Errors
     ///
     /// [`OpError::Axis`]; [`OpError::DType`] for booleans.
+    #[doc(alias = "reduce_sum")]
     #[track_caller]
     pub fn sum(self, axes: impl Axes) -> Tensor<'g> {
         self.reduce(Sum, axes, false)
@@ -214,6 +215,7 @@ impl<'g> Tensor<'g> {
     /// # Errors
     ///
     /// [`OpError::Axis`]; [`OpError::DType`] for booleans.
+    #[doc(alias = "reduce_prod")]
     #[track_caller]
     pub fn prod(self, axes: impl Axes) -> Tensor<'g> {
         self.reduce(Prod, axes, false)
@@ -235,6 +237,8 @@ impl<'g> Tensor<'g> {
     ///
     /// [`OpError::Axis`]; [`OpError::Empty`] over no elements;
     /// [`OpError::DType`] for booleans.
+    #[doc(alias = "max")]
+    #[doc(alias = "reduce_max")]
     #[track_caller]
     pub fn amax(self, axes: impl Axes) -> Tensor<'g> {
         self.reduce(Max, axes, false)
@@ -256,6 +260,8 @@ impl<'g> Tensor<'g> {
     ///
     /// [`OpError::Axis`]; [`OpError::Empty`] over no elements;
     /// [`OpError::DType`] for booleans.
+    #[doc(alias = "min")]
+    #[doc(alias = "reduce_min")]
     #[track_caller]
     pub fn amin(self, axes: impl Axes) -> Tensor<'g> {
         self.reduce(Min, axes, false)

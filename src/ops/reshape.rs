@@ -28,6 +28,7 @@ impl<'g> Tensor<'g> {
     /// # Errors
     ///
     /// [`OpError::Target`] if the numbers of elements differ.
+    #[doc(alias = "view")]
     #[track_caller]
     pub fn reshape(self, shape: impl Into<Shape>) -> Tensor<'g> {
         let shape = shape.into();
@@ -46,6 +47,7 @@ impl<'g> Tensor<'g> {
     /// # Errors
     ///
     /// [`OpError::Axis`].
+    #[doc(alias = "ravel")]
     #[track_caller]
     pub fn flatten(self, axis: i32) -> Tensor<'g> {
         let shape = self.shape();
@@ -63,6 +65,8 @@ impl<'g> Tensor<'g> {
     /// # Errors
     ///
     /// [`OpError::Axis`].
+    #[doc(alias = "expand_dims")]
+    #[doc(alias = "newaxis")]
     #[track_caller]
     pub fn unsqueeze(self, axis: i32) -> Tensor<'g> {
         let mut dims = self.shape().dims().to_vec();

@@ -72,6 +72,8 @@ impl<'g> Tensor<'g> {
     /// # Source
     ///
     /// PyTorch's `index_add`.
+    #[doc(alias = "index_add")]
+    #[doc(alias = "segment_sum")]
     #[track_caller]
     pub fn scatter_add(self, indices: Tensor<'g>, axis: i32, extent: usize) -> Tensor<'g> {
         // The axis refers to the result.

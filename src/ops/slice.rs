@@ -33,6 +33,8 @@ impl<'g> Tensor<'g> {
     /// # Errors
     ///
     /// [`OpError::Axis`]; [`OpError::Range`] if the range does not lie in the axis.
+    #[doc(alias = "narrow")]
+    #[doc(alias = "index")]
     #[track_caller]
     pub fn slice(self, axis: i32, range: impl RangeBounds<usize>) -> Tensor<'g> {
         self.slice_step(axis, range, 1)

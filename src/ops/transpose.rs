@@ -23,6 +23,8 @@ impl<'g> Tensor<'g> {
     ///
     /// [`OpError::Axis`], and [`OpError::Extents`] unless every
     /// axis is named.
+    #[doc(alias = "permute")]
+    #[doc(alias = "movedim")]
     #[track_caller]
     pub fn transpose(self, axes: impl AsRef<[usize]>) -> Tensor<'g> {
         self.graph.push(Transpose { axes: axes.as_ref().to_vec() }, &[self])
@@ -46,6 +48,8 @@ impl<'g> Tensor<'g> {
     /// # Errors
     ///
     /// [`OpError::Axis`].
+    #[doc(alias = "transpose axes")]
+    #[doc(alias = "swapaxes")]
     #[track_caller]
     pub fn swap_axes(self, a: i32, b: i32) -> Tensor<'g> {
         let rank = self.rank();

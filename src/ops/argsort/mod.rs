@@ -75,6 +75,7 @@ impl<'g> Tensor<'g> {
     /// # Source
     ///
     /// PyTorch's `argsort`.
+    #[doc(alias = "sort indices")]
     #[track_caller]
     pub fn argsort(self, axis: i32, descending: bool) -> Tensor<'g> {
         match resolve_axis(axis, self.rank()) {

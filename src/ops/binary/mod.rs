@@ -302,6 +302,7 @@ impl<'g> Tensor<'g> {
     /// # Gradient
     ///
     /// At ties each gets half; where either is NaN, both get the whole cotangent, as in PyTorch.
+    #[doc(alias = "elementwise max")]
     #[track_caller]
     pub fn maximum(self, other: impl Operand<'g>) -> Tensor<'g> {
         self.binary(Max, other.tensor_like(self))
@@ -312,6 +313,7 @@ impl<'g> Tensor<'g> {
     /// # Gradient
     ///
     /// At ties each gets half; where either is NaN, both get the whole cotangent, as in PyTorch.
+    #[doc(alias = "elementwise min")]
     #[track_caller]
     pub fn minimum(self, other: impl Operand<'g>) -> Tensor<'g> {
         self.binary(Min, other.tensor_like(self))

@@ -60,6 +60,7 @@ impl<'g> Tensor<'g> {
     /// # Source
     ///
     /// PyTorch's `max_pool2d`.
+    #[doc(alias = "max_pool2d")]
     #[track_caller]
     pub fn max_pool(self, windows: &[Window]) -> Tensor<'g> {
         self.graph.push(MaxPool { windows: windows.to_vec() }, &[self])
