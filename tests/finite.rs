@@ -137,3 +137,33 @@ fn a_name_watches_one_tensor() {
     let error = graph.check().expect_err("two tensors");
     assert!(error.to_string().starts_with("it: another tensor is watched by this name"), "{error}");
 }
+
+/// A timed run is a run: it makes the same checks of what it is given.
+#[test]
+fn timed_runs_check_their_inputs_on_cpu_and_gpu() -> Result<(), Error> {
+    for device in devices() {
+        let graph = Graph::new();
+        graph.check_finite();
+        let x = graph.input("x", [2], DType::F32);
+        let at = graph.input("at", [1], DType::U32);
+        let y = (x * 2.0).index_select(at, 0);
+        let program = graph.compile(&device, &[y])?;
+        let variables = Variables::new(0);
+        let (one, nan) = (Array::new([2], &[1.0f32; 2])?, Array::new([2], &[1.0, f32::NAN])?);
+        let (inside, outside) = (Array::new([1], &[1u32])?, Array::new([1], &[2u32])?);
+        let wrong: [[(&str, &Array); 2]; 3] = [
+            [("x", &nan), ("at", &inside)],
+            [("x", &one), ("at", &outside)],
+            [("x", &one), ("elsewhere", &inside)],
+        ];
+        for [(a, x), (b, at)] in wrong {
+            let inputs: [(&str, &dyn wgrad::Feed); 2] = [(a, x), (b, at)];
+            let run = program.run(&variables, &inputs).expect_err("the input is wrong");
+            let timed = program.run_timed(&variables, &inputs).expect_err("the input is wrong");
+            assert_eq!(timed.to_string(), run.to_string(), "{}", device.name());
+        }
+        let (outputs, _) = program.run_timed(&variables, &[("x", &one), ("at", &inside)])?;
+        assert_eq!(outputs.read_blocking(0)?.to_f64(), [2.0]);
+    }
+    Ok(())
+}

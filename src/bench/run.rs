@@ -30,6 +30,9 @@ pub struct Options {
     pub limit: f64,
     /// Seconds after which only the first workload of each family is still started.
     pub total: f64,
+    /// Seconds that the whole run may take: no row starts that could end later, judged by the
+    /// longest row so far.
+    pub deadline: f64,
     /// Only workloads whose name or family contains one of these; all if empty.
     pub filter: Vec<String>,
     /// Extents of square products.
@@ -49,16 +52,30 @@ pub enum Event<'a> {
 }
 
 impl Options {
-    /// About two minutes for two devices.
+    /// At most two minutes, on however many devices.
     pub fn quick() -> Self {
-        let (filter, sizes) = (Vec::new(), SIZES.to_vec());
-        Options { seconds: 0.2, ceilings: 3.0, limit: 2.0, total: 50.0, filter, sizes }
+        Options {
+            seconds: 0.2,
+            ceilings: 3.0,
+            limit: 2.0,
+            total: 50.0,
+            deadline: 120.0,
+            filter: Vec::new(),
+            sizes: SIZES.to_vec(),
+        }
     }
 
     /// No limit on the total time.
     pub fn thorough() -> Self {
-        let (filter, sizes) = (Vec::new(), SIZES.to_vec());
-        Options { seconds: 2.0, ceilings: 9.0, limit: 120.0, total: f64::INFINITY, filter, sizes }
+        Options {
+            seconds: 2.0,
+            ceilings: 9.0,
+            limit: 120.0,
+            total: f64::INFINITY,
+            deadline: f64::INFINITY,
+            filter: Vec::new(),
+            sizes: SIZES.to_vec(),
+        }
     }
 
     /// Whether a workload passes the filter.
@@ -94,8 +111,15 @@ fn run_all(
         tell(Event::Ceilings(name));
         ceilings.extend(ceilings::measure(name, device, options.ceilings)?);
     }
-    let mut bench =
-        Bench { devices, options, ceilings, shares: BTreeMap::new(), rows: Vec::new(), begin };
+    let mut bench = Bench {
+        devices,
+        options,
+        ceilings,
+        shares: BTreeMap::new(),
+        rows: Vec::new(),
+        begin,
+        longest: 0.0,
+    };
     let wanted = all.iter().filter(|workload| options.wants(workload));
     // One of each family first, in case time runs out.
     let mut kinds = BTreeSet::new();
@@ -117,6 +141,9 @@ fn run_all(
     Ok(Report { machine: Machine::here(devices), ceilings, rows })
 }
 
+/// The note of a row for which no time was left.
+const OUT_OF_TIME: &str = "skipped (time is up)";
+
 struct Bench<'a> {
     devices: &'a [(String, Device)],
     options: &'a Options,
@@ -125,6 +152,8 @@ struct Bench<'a> {
     shares: BTreeMap<(usize, &'static str), f64>,
     rows: Vec<Row>,
     begin: Instant,
+    /// Seconds that the longest row took so far, preparation included.
+    longest: f64,
 }
 
 /// A workload prepared on a device.
@@ -179,14 +208,18 @@ impl<'a> Bench<'a> {
             self.measure(workload, &fitting, tell);
         } else {
             for device in fitting {
-                let why = "skipped (time is up)".to_owned();
-                self.finish(self.skipped(device, workload, why), tell);
+                self.finish(self.skipped(device, workload, OUT_OF_TIME.to_owned()), tell);
             }
         }
     }
 
     fn has_time(&self) -> bool {
         self.begin.elapsed().as_secs_f64() < self.options.total
+    }
+
+    /// Whether another row would end before the deadline, if it takes no longer than the longest.
+    fn has_room(&self) -> bool {
+        self.begin.elapsed().as_secs_f64() + self.longest < self.options.deadline
     }
 
     /// Predicted seconds for a row: the first run, the check, and some timed runs.
@@ -227,6 +260,12 @@ impl<'a> Bench<'a> {
     fn measure(&mut self, workload: &'a Workload, on: &[usize], tell: &mut dyn FnMut(Event<'_>)) {
         let mut turns = Vec::new();
         for &device in on {
+            if !self.has_room() {
+                let row = self.skipped(device, workload, OUT_OF_TIME.to_owned());
+                self.finish(row, tell);
+                continue;
+            }
+            let started = Instant::now();
             let (name, handle) = &self.devices[device];
             tell(Event::Workload(name, workload));
             let ready = workload.prepare(handle).and_then(|prepared| {
@@ -238,6 +277,8 @@ impl<'a> Bench<'a> {
                 Ok(turn) => turns.push(turn),
                 Err(error) => self.finish(self.failed(device, workload, &error), tell),
             }
+            let seconds = started.elapsed().as_secs_f64() + 2.0 * self.options.seconds;
+            self.longest = self.longest.max(seconds);
         }
         // In turn, so that other load on the machine affects all equally.
         const ROUNDS: usize = 4;
@@ -410,6 +451,16 @@ mod tests {
         assert_eq!(outcomes, [(Outcome::Measured, Some(true)), (Outcome::Wrong, Some(false))]);
         assert!(rows[1].note.starts_with("wrong: off by"), "{}", rows[1].note);
         assert!(rows[0].median_ms > Some(0.0) && rows[0].speedup == Some(1.0));
+        Ok(())
+    }
+
+    /// Past the deadline nothing starts, not even the first row of a family.
+    #[test]
+    fn no_row_starts_after_the_deadline() -> Result<(), Error> {
+        let late = Options { deadline: 0.0, ..options() };
+        let rows = rows_of(&[doubled("right", 2.0), doubled("again", 2.0)], &late)?;
+        let said: Vec<_> = rows.iter().map(|row| (row.outcome, row.note.as_str())).collect();
+        assert_eq!(said, [(Outcome::Skipped, OUT_OF_TIME); 2]);
         Ok(())
     }
 
