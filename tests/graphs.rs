@@ -25,9 +25,12 @@ fn call() -> impl Strategy<Value = Call> {
 
 fn apply<'g>(graph: &'g Graph, other: &'g Graph, known: &mut Vec<Tensor<'g>>, call: &Call) {
     let Call { method, operands, numbers, shape } = call;
-    let pick = |k: usize| match known.is_empty() {
-        true => graph.full([2, 3], DType::F32, 0.5),
-        false => known[operands[k] as usize % known.len()],
+    let pick = |k: usize| {
+        if known.is_empty() {
+            graph.full([2, 3], DType::F32, 0.5)
+        } else {
+            known[operands[k] as usize % known.len()]
+        }
     };
     let [a, b, c] = [0, 1, 2].map(pick);
     let [n, m, _] = *numbers;

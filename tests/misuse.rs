@@ -260,9 +260,10 @@ fn every_mistake_has_its_text() {
             Ok(()) => "no error".to_owned(),
             Err(error) => error.to_string(),
         };
-        let expected = match why.is_empty() {
-            true => format!("{what}, made at tests/misuse.rs:{line}"),
-            false => format!("{what}, made at tests/misuse.rs:{line} ({why})"),
+        let expected = if why.is_empty() {
+            format!("{what}, made at tests/misuse.rs:{line}")
+        } else {
+            format!("{what}, made at tests/misuse.rs:{line} ({why})")
         };
         if text != expected {
             wrong.push(format!("{line}: {text}"));

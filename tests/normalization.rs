@@ -108,10 +108,7 @@ fn batch_norm_may_be_applied_twice() -> Result<(), Error> {
                     let twice: Vec<f64> = channel.iter().map(|x| 2.0 * x + 1.0).collect();
                     let [a, b] = [channel, &twice].map(|of| moments(of)[index]);
                     let [a, b] = if index == 1 { [a * 1.2, b * 1.2] } else { [a, b] };
-                    match cumulative {
-                        true => (a + b) / 2.0,
-                        false => 0.9 * (0.9 * begin + 0.1 * a) + 0.1 * b,
-                    }
+                    if cumulative { (a + b) / 2.0 } else { 0.9 * (0.9 * begin + 0.1 * a) + 0.1 * b }
                 });
                 close(&variables.get(key)?.to_f64(), &expected);
             }

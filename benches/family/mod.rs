@@ -47,9 +47,10 @@ fn bench(
 ) -> Result<(), Error> {
     let prepared = workload.prepare(device)?;
     let (operations, bytes) = workload.takes(&prepared);
-    group.throughput(match operations > 4.0 * bytes {
-        true => Throughput::Elements(operations as u64),
-        false => Throughput::Bytes(bytes as u64),
+    group.throughput(if operations > 4.0 * bytes {
+        Throughput::Elements(operations as u64)
+    } else {
+        Throughput::Bytes(bytes as u64)
     });
     group.bench_function(&workload.name, |bencher| {
         bencher.iter(|| black_box(prepared.run().expect("what ran before runs again")));

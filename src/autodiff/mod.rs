@@ -61,10 +61,8 @@ pub fn vjp<'g>(y: Tensor<'g>, seed: Tensor<'g>, wrt: &[Tensor<'g>]) -> Vec<Optio
         }
         let leads_on = node.inputs.iter().any(|input| between[input.index()]);
         let operands: Vec<_> = node.inputs.iter().map(|&id| Tensor { graph, id }).collect();
-        let contributions = match leads_on {
-            true => node.op.vjp(&operands, Tensor { graph, id }, ct),
-            false => vec![],
-        };
+        let contributions =
+            if leads_on { node.op.vjp(&operands, Tensor { graph, id }, ct) } else { vec![] };
         for (operand, contribution) in operands.iter().zip(contributions) {
             let Some(contribution) = contribution.filter(|_| between[operand.id.index()]) else {
                 continue;

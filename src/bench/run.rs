@@ -196,9 +196,10 @@ impl<'a> Bench<'a> {
         let (fitting, slow): (Vec<_>, Vec<_>) = everywhere.partition(|&device| fits(self, device));
         for device in slow {
             let seconds = self.predicted(device, workload, cost);
-            let why = match seconds.is_finite() {
-                true => format!("skipped (predicted {seconds:.0} s)"),
-                false => "skipped (for hardware GPUs)".to_owned(),
+            let why = if seconds.is_finite() {
+                format!("skipped (predicted {seconds:.0} s)")
+            } else {
+                "skipped (for hardware GPUs)".to_owned()
             };
             self.finish(self.skipped(device, workload, why), tell);
         }
@@ -386,9 +387,10 @@ impl<'a> Bench<'a> {
                 | Error::Device(DeviceError::Limit { .. } | DeviceError::OutOfMemory { .. })
         );
         let row = self.skipped(device, workload, line);
-        match is_too_much {
-            true => Row { note: format!("skipped ({})", row.note), ..row },
-            false => Row { outcome: Outcome::Failed, ok: Some(false), ..row },
+        if is_too_much {
+            Row { note: format!("skipped ({})", row.note), ..row }
+        } else {
+            Row { outcome: Outcome::Failed, ok: Some(false), ..row }
         }
     }
 

@@ -78,9 +78,10 @@ impl Fold {
             && inner > 0
             && ((inner <= SHORT && outer > inner)
                 || slowness(&turned, &turned_space) < slowness(body, &space));
-        let (order, bytecode) = match columns {
-            false => (Order::Rows, Bytecode::new(body, &[value], &space, &[], false)),
-            true => (Order::Columns, Bytecode::new(&turned, &[value], &turned_space, &[], false)),
+        let (order, bytecode) = if columns {
+            (Order::Columns, Bytecode::new(&turned, &[value], &turned_space, &[], false))
+        } else {
+            (Order::Rows, Bytecode::new(body, &[value], &space, &[], false))
         };
         // Minimum number of results a job computes side by side.
         let side = match order {

@@ -212,10 +212,7 @@ pub(super) fn samples() -> Vec<Sample> {
                         .map(|(&at, &extent)| if extent == 1 { 0 } else { at })
                         .collect();
                     let mask = x[3].at(&place);
-                    match is_truth {
-                        true => (mask != 0.0).then_some(score),
-                        false => Some(score + mask),
-                    }
+                    if is_truth { (mask != 0.0).then_some(score) } else { Some(score + mask) }
                 })
             },
         )

@@ -9,9 +9,10 @@ impl<'g> Tensor<'g> {
     /// This tensor if it has floats; otherwise an error in the name of `function`.
     #[track_caller]
     pub(super) fn of_floats(self, function: &'static str) -> Tensor<'g> {
-        match self.failed() || self.dtype().is_float() {
-            true => self,
-            false => self.graph().refuse(function, &[self], OpError::DType(self.dtype())),
+        if self.failed() || self.dtype().is_float() {
+            self
+        } else {
+            self.graph().refuse(function, &[self], OpError::DType(self.dtype()))
         }
     }
 }

@@ -27,9 +27,8 @@ impl<'g> Tensor<'g> {
         };
         let count: f64 = axes.iter().map(|&axis| shape.dims()[axis] as f64).product();
         let axes: Vec<_> = axes.into_iter().map(|axis| axis as i32).collect();
-        let sum = |x: Tensor<'g>| match keepdims {
-            true => x.sum_keepdims(axes.as_slice()),
-            false => x.sum(axes.as_slice()),
+        let sum = |x: Tensor<'g>| {
+            if keepdims { x.sum_keepdims(axes.as_slice()) } else { x.sum(axes.as_slice()) }
         };
         if self.dtype() == DType::F16 {
             // The sum may overflow f16 even if the mean does not.

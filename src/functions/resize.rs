@@ -285,14 +285,15 @@ fn taps<'g>(x: Tensor<'g>, extent: usize, size: usize, between: Interpolation) -
     // It is at least -1, and integer division rounds toward 0.
     let low = (place + by) / by - 1;
     let share = (place - low * by).cast(x.dtype()) / f64::from(by);
-    let weights = match is_linear {
-        true => vec![(0, 1.0 - share), (1, share)],
-        false => vec![
+    let weights = if is_linear {
+        vec![(0, 1.0 - share), (1, share)]
+    } else {
+        vec![
             (-1, outer(share + 1.0)),
             (0, inner(share)),
             (1, inner(1.0 - share)),
             (2, outer(2.0 - share)),
-        ],
+        ]
     };
     let mut taps = Vec::with_capacity(weights.len());
     for (k, weight) in weights {
@@ -389,9 +390,12 @@ pub(super) fn samples() -> Vec<Sample> {
         let is_nearest = name == "grid_sample_nearest";
         let function = Function::new(
             name,
-            move |x| match is_nearest {
-                true => x[0].grid_sample_nearest(x[1], grid, beyond),
-                false => x[0].grid_sample(x[1], grid, beyond),
+            move |x| {
+                if is_nearest {
+                    x[0].grid_sample_nearest(x[1], grid, beyond)
+                } else {
+                    x[0].grid_sample(x[1], grid, beyond)
+                }
             },
             move |x| {
                 let [x, places] = x else { unreachable!("pictures and places") };

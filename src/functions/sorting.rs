@@ -68,9 +68,8 @@ pub(super) fn samples() -> Vec<Sample> {
             "sort",
             move |x| x[0].sort(1, descending),
             move |x| {
-                by_rows(x[0], 7, |row| match descending {
-                    true => sorted(row).into_iter().rev().collect(),
-                    false => sorted(row),
+                by_rows(x[0], 7, |row| {
+                    if descending { sorted(row).into_iter().rev().collect() } else { sorted(row) }
                 })
             },
         )

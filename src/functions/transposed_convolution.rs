@@ -38,14 +38,10 @@ impl<'g> Tensor<'g> {
         geometry: Geometry,
         output_padding: impl AsRef<[usize]>,
     ) -> Tensor<'g> {
-        let extents = match self.failed() || weight.failed() {
-            true => Ok(vec![]),
-            false => transposed_extents(
-                &self.shape(),
-                &weight.shape(),
-                &geometry,
-                output_padding.as_ref(),
-            ),
+        let extents = if self.failed() || weight.failed() {
+            Ok(vec![])
+        } else {
+            transposed_extents(&self.shape(), &weight.shape(), &geometry, output_padding.as_ref())
         };
         match extents {
             Ok(extents) => {

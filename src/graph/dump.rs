@@ -15,9 +15,10 @@ impl fmt::Display for Graph {
                 operands.join(", "),
                 node.meta
             );
-            match node.scope.is_empty() {
-                true => writeln!(f, "{line}")?,
-                false => writeln!(f, "{line:<60} in {}", node.scope)?,
+            if node.scope.is_empty() {
+                writeln!(f, "{line}")?
+            } else {
+                writeln!(f, "{line:<60} in {}", node.scope)?
             }
         }
         for effect in &inner.effects {

@@ -239,9 +239,8 @@ impl Graph {
             return self.failed();
         }
         let operands: Vec<Meta> = inputs.iter().map(|t| t.meta()).collect();
-        let meta = op.infer(&operands).and_then(|meta| match meta.shape.is_addressable() {
-            true => Ok(meta),
-            false => Err(OpError::TooLarge),
+        let meta = op.infer(&operands).and_then(|meta| {
+            if meta.shape.is_addressable() { Ok(meta) } else { Err(OpError::TooLarge) }
         });
         let ids: Vec<NodeId> = inputs.iter().map(|t| t.id).collect();
         let meta = meta.and_then(|meta| indices::refuse_constant(self, &op, &ids).map(|()| meta));
@@ -411,9 +410,10 @@ impl<'g> Tensor<'g> {
 
 impl std::fmt::Debug for Tensor<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self.failed() {
-            true => f.write_str("%failed"),
-            false => write!(f, "%{}: {}", self.id.0, self.meta()),
+        if self.failed() {
+            f.write_str("%failed")
+        } else {
+            write!(f, "%{}: {}", self.id.0, self.meta())
         }
     }
 }

@@ -36,9 +36,8 @@ fn converted(array: Array, dtype: DType) -> Result<Array, String> {
     }
     let is_rounded = array.dtype().is_float() && dtype.is_float();
     let values = array.to_f64();
-    let misfit = values.iter().find(|&&x| match is_rounded {
-        true => x.is_finite() && !dtype.round(x).is_finite(),
-        false => dtype.round(x) != x,
+    let misfit = values.iter().find(|&&x| {
+        if is_rounded { x.is_finite() && !dtype.round(x).is_finite() } else { dtype.round(x) != x }
     });
     match misfit {
         Some(x) => Err(format!("{x} does not fit {dtype}")),

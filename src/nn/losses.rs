@@ -65,9 +65,10 @@ impl<'g> CrossEntropy<'g> {
         let labels = self.classes(labels);
         let costs = self.costs(logits);
         let own = costs.take_along_axis(labels.1.unsqueeze(-1), -1).squeeze(-1);
-        let cost = match self.smoothing == 0.0 {
-            true => own,
-            false => own + (costs.mean(-1) - own) * constant(own, self.smoothing),
+        let cost = if self.smoothing == 0.0 {
+            own
+        } else {
+            own + (costs.mean(-1) - own) * constant(own, self.smoothing)
         };
         labels.0.map_or(cost, |is_ignored| is_ignored.select(0.0, cost))
     }
@@ -114,9 +115,10 @@ impl<'g> CrossEntropy<'g> {
     ) -> Tensor<'g> {
         let costs = self.costs(logits);
         let own = (costs * probabilities).sum(-1);
-        match self.smoothing == 0.0 {
-            true => own,
-            false => own + (costs.mean(-1) - own) * constant(own, self.smoothing),
+        if self.smoothing == 0.0 {
+            own
+        } else {
+            own + (costs.mean(-1) - own) * constant(own, self.smoothing)
         }
     }
 

@@ -130,9 +130,10 @@ impl Operation for ArgReduce {
             return Err(OpError::DType(x.dtype));
         }
         let shape = x.shape.without(&self.axes);
-        match x.shape.is_empty() && !shape.is_empty() {
-            true => Err(OpError::Empty),
-            false => Ok(Meta::new(shape, DType::U32)),
+        if x.shape.is_empty() && !shape.is_empty() {
+            Err(OpError::Empty)
+        } else {
+            Ok(Meta::new(shape, DType::U32))
         }
     }
 

@@ -73,9 +73,10 @@ impl Scalar for ToResult {
     }
 
     fn accuracy(&self, _: DType, result: DType) -> (Bound, &'static str) {
-        match result.is_float() {
-            true => (Bound::Ulp(1), "the nearest float"),
-            false => (Bound::Exact, "defined for every value"),
+        if result.is_float() {
+            (Bound::Ulp(1), "the nearest float")
+        } else {
+            (Bound::Exact, "defined for every value")
         }
     }
 }

@@ -131,10 +131,8 @@ impl Operation for Cumsum {
                 let index = x.shape().index(&c);
                 let with = sum + x.data[index];
                 let exact = if self.exclusive { sum } else { with };
-                y.data[index] = match dtype.is_float() {
-                    true => exact,
-                    false => dtype.from_word((exact as i64) as u32),
-                };
+                y.data[index] =
+                    if dtype.is_float() { exact } else { dtype.from_word((exact as i64) as u32) };
                 sum = with;
             }
         }
@@ -177,9 +175,10 @@ impl Operation for Cumsum {
         let compute = move |operands: &[&[u32]], start: usize, out: &mut [u32]| {
             let rows = operands[0][start..].chunks_exact(cols);
             for (x, y) in rows.zip(out.chunks_exact_mut(cols)) {
-                match is_float {
-                    true => op.scan(x, y, |a: f32, b: f32| a + b),
-                    false => op.scan(x, y, u32::wrapping_add),
+                if is_float {
+                    op.scan(x, y, |a: f32, b: f32| a + b)
+                } else {
+                    op.scan(x, y, u32::wrapping_add)
                 }
             }
         };

@@ -102,8 +102,9 @@ impl Operation for Full {
 #[track_caller]
 pub(crate) fn constant(x: Tensor<'_>, number: f64) -> Tensor<'_> {
     let high = f64::from(number as f32);
-    match high == number || !high.is_finite() {
-        true => x.full_like(number),
-        false => x.full_like(high) + (number - high),
+    if high == number || !high.is_finite() {
+        x.full_like(number)
+    } else {
+        x.full_like(high) + (number - high)
     }
 }

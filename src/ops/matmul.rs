@@ -280,9 +280,10 @@ impl<'g> Tensor<'g> {
         let Op::Transpose(Transpose { axes }) = &node.op else { return (self, false) };
         let rank = axes.len();
         let outer_stay = (0..rank - 2).all(|axis| axes[axis] == axis);
-        match outer_stay && axes[rank - 1] == rank - 2 {
-            true => (Tensor { graph: self.graph, id: node.inputs[0] }, true),
-            false => (self, false),
+        if outer_stay && axes[rank - 1] == rank - 2 {
+            (Tensor { graph: self.graph, id: node.inputs[0] }, true)
+        } else {
+            (self, false)
         }
     }
 }
@@ -354,13 +355,15 @@ impl Operation for Matmul {
         };
         // With A and B the multiplied matrices: ct Bᵀ and Aᵀ ct, each as it is stored.
         vec![
-            match self.transpose_a {
-                false => product(ct, false, b, !self.transpose_b),
-                true => product(b, self.transpose_b, ct, true),
+            if self.transpose_a {
+                product(b, self.transpose_b, ct, true)
+            } else {
+                product(ct, false, b, !self.transpose_b)
             },
-            match self.transpose_b {
-                false => product(a, !self.transpose_a, ct, false),
-                true => product(ct, true, a, self.transpose_a),
+            if self.transpose_b {
+                product(ct, true, a, self.transpose_a)
+            } else {
+                product(a, !self.transpose_a, ct, false)
             },
         ]
     }

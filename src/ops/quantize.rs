@@ -100,9 +100,10 @@ impl Scalar for QuantizeFn {
             Rescaled => {
                 let (x, ratio) = (x[0], normal(x[1]));
                 let (product, error) = (x * ratio, x.mul_add(ratio, -(x * ratio)));
-                match product - product.floor() == 0.5 && error != 0.0 {
-                    true => product + 0.5f64.copysign(error),
-                    false => product,
+                if product - product.floor() == 0.5 && error != 0.0 {
+                    product + 0.5f64.copysign(error)
+                } else {
+                    product
                 }
             }
         };
@@ -195,9 +196,10 @@ impl Operation for Quantize {
             _ => {}
         }
         // The builder broadcasts, so the shapes are equal.
-        match x.shape == other.shape {
-            true => Ok(Meta::new(&x.shape, DType::I32)),
-            false => Err(OpError::Broadcast),
+        if x.shape == other.shape {
+            Ok(Meta::new(&x.shape, DType::I32))
+        } else {
+            Err(OpError::Broadcast)
         }
     }
 

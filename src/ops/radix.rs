@@ -95,9 +95,10 @@ fn counts(operands: &[Meta]) -> Result<Meta, OpError> {
         return Err(OpError::Rank { least: 2 });
     }
     let [rows, cols] = extents(x);
-    match *order == Meta::new(&x.shape, DType::U32) {
-        true => Ok(Meta::new([rows, DIGITS, cols.div_ceil(BLOCK)], DType::U32)),
-        false => Err(OpError::Target(x.shape.clone())),
+    if *order == Meta::new(&x.shape, DType::U32) {
+        Ok(Meta::new([rows, DIGITS, cols.div_ceil(BLOCK)], DType::U32))
+    } else {
+        Err(OpError::Target(x.shape.clone()))
     }
 }
 
@@ -219,9 +220,10 @@ impl Operation for RadixScatter {
 
     fn infer(&self, operands: &[Meta]) -> Result<Meta, OpError> {
         let starts = counts(operands)?;
-        match operands[2] == starts {
-            true => Ok(operands[1].clone()),
-            false => Err(OpError::Target(starts.shape)),
+        if operands[2] == starts {
+            Ok(operands[1].clone())
+        } else {
+            Err(OpError::Target(starts.shape))
         }
     }
 

@@ -329,12 +329,11 @@ impl Operation for Reduce {
         for (mut c, &value) in x.shape().coordinates().zip(&x.data) {
             self.axes.iter().for_each(|&axis| c[axis] = 0);
             let y = &mut data[meta.shape.index(&c)];
-            *y = match dtype.is_float() {
-                true => self.function.combine(*y, value),
-                false => {
-                    let exact = self.function.combine_int(*y as i64, value as i64);
-                    dtype.from_word(exact as u32)
-                }
+            *y = if dtype.is_float() {
+                self.function.combine(*y, value)
+            } else {
+                let exact = self.function.combine_int(*y as i64, value as i64);
+                dtype.from_word(exact as u32)
             };
         }
         Array64 { meta, data }

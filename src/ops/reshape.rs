@@ -109,9 +109,10 @@ impl Operation for Reshape {
 
     fn infer(&self, operands: &[Meta]) -> Result<Meta, OpError> {
         let x = &operands[0];
-        match self.shape.checked_len() == x.shape.checked_len() {
-            true => Ok(Meta::new(&self.shape, x.dtype)),
-            false => Err(OpError::Target(self.shape.clone())),
+        if self.shape.checked_len() == x.shape.checked_len() {
+            Ok(Meta::new(&self.shape, x.dtype))
+        } else {
+            Err(OpError::Target(self.shape.clone()))
         }
     }
 

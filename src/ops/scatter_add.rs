@@ -360,9 +360,10 @@ impl Operation for ScatterAdd {
         };
         let shared = |axis, extent| ScatterAdd { axis, extent, indices: Indices::Shared };
         let per_line = |axis, extent| ScatterAdd { axis, extent, indices: Indices::PerLine };
-        let summed = |sample: Sample, count: usize| match count <= MOST_INDICES {
-            true => sample.bound(Bound::Terms(count as f64), "one rounding an update"),
-            false => {
+        let summed = |sample: Sample, count: usize| {
+            if count <= MOST_INDICES {
+                sample.bound(Bound::Terms(count as f64), "one rounding an update")
+            } else {
                 let (block, reason) = (segment::block(count), "blocks, their sums, and a rest");
                 sample.bound(Bound::Terms((2 * block + count / block + 2) as f64), reason)
             }

@@ -74,9 +74,10 @@ fn check(operands: &[Meta]) -> Result<(), OpError> {
     }
     let [rows, count, _] = extents(x);
     let expected = Meta::new([rows, count], DType::U32);
-    match *keys == expected && *order == expected {
-        true => Ok(()),
-        false => Err(OpError::Target(expected.shape)),
+    if *keys == expected && *order == expected {
+        Ok(())
+    } else {
+        Err(OpError::Target(expected.shape))
     }
 }
 
@@ -256,9 +257,10 @@ impl Operation for SegmentSum {
         let (x, tails) = (&operands[0], &operands[3]);
         let [rows, count, cols] = extents(x);
         let expected = Meta::new([rows, count.div_ceil(self.block), cols], x.dtype);
-        match *tails == expected {
-            true => Ok(Meta::new([rows, self.extent, cols], x.dtype)),
-            false => Err(OpError::Target(expected.shape)),
+        if *tails == expected {
+            Ok(Meta::new([rows, self.extent, cols], x.dtype))
+        } else {
+            Err(OpError::Target(expected.shape))
         }
     }
 
@@ -275,9 +277,10 @@ impl Operation for SegmentSum {
             }
             for c in 0..cols {
                 let at = y.shape().index(&[row, key as usize, c]);
-                y.data[at] += match is_in_tail {
-                    true => tails.at(&[row, number, c]),
-                    false => x.at(&[row, order.at(&[row, j]) as usize, c]),
+                y.data[at] += if is_in_tail {
+                    tails.at(&[row, number, c])
+                } else {
+                    x.at(&[row, order.at(&[row, j]) as usize, c])
                 };
             }
         }

@@ -57,10 +57,8 @@ impl Optimizer for Sgd {
         let lr = super::learning_rate(&mut cx, self.lr);
         let gradients = super::gradients(loss, params, self.longest);
         for ((path, param), gradient) in params.iter().zip(gradients) {
-            let mut direction = match self.decay == 0.0 {
-                true => gradient,
-                false => gradient + *param * self.decay,
-            };
+            let mut direction =
+                if self.decay == 0.0 { gradient } else { gradient + *param * self.decay };
             if self.momentum != 0.0 {
                 let moment = cx.child(path).variable("m", param.shape(), DType::F32, Init::Zeros);
                 direction = moment.moment(direction, self.momentum, 1.0);

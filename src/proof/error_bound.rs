@@ -138,9 +138,10 @@ pub(super) fn terms(
     let mut values: Vec<Approx> = Vec::with_capacity(body.terms.len());
     for (term, dtype) in &body.terms {
         let value = match term {
-            Term::Load { operand, index, guards } => Approx::exact(match holds(guards) {
-                true => load(*operand, index.at(point), *dtype),
-                false => dtype.from_word(0),
+            Term::Load { operand, index, guards } => Approx::exact(if holds(guards) {
+                load(*operand, index.at(point), *dtype)
+            } else {
+                dtype.from_word(0)
             })
             .rounded_to(*dtype),
             Term::Acc => acc.unwrap_or(Approx { value: 0.0, error: f64::INFINITY }),
@@ -173,9 +174,8 @@ pub(super) fn reduce(function: ReduceFn, dtype: DType, values: &[Approx]) -> App
         return Approx::exact(dtype.from_word(combined));
     }
     let is_nan = numbers().any(f64::is_nan);
-    let extremum = |pick: fn(f64, f64) -> f64, none| match is_nan {
-        true => f64::NAN,
-        false => numbers().fold(none, pick),
+    let extremum = |pick: fn(f64, f64) -> f64, none| {
+        if is_nan { f64::NAN } else { numbers().fold(none, pick) }
     };
     let worst = values.iter().map(|x| x.error).fold(0.0, f64::max);
     let (value, spread, magnitude) = match function {

@@ -261,10 +261,9 @@ impl<'a> Fuser<'a> {
             Class::Reduce { .. } | Class::Kernel | Class::Composite => return CHEAP + 1,
         };
         let inputs = &self.nodes[id.index()].inputs;
-        inputs.iter().fold(own, |sum, &input| match sum > CHEAP {
-            true => sum,
-            false => sum + self.weight(input),
-        })
+        inputs
+            .iter()
+            .fold(own, |sum, &input| if sum > CHEAP { sum } else { sum + self.weight(input) })
     }
 
     /// Whether recomputing a node per element would repeat arithmetic.

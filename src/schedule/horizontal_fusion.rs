@@ -152,12 +152,11 @@ impl<'a> Merger<'a> {
         for id in between {
             let operands = self.groups[id].iter().flat_map(|group| &group.operands);
             let mut producers = operands.filter_map(|operand| self.producer.get(operand));
-            match producers.any(|producer| behind.contains(producer)) {
-                true => {
-                    behind.insert(id);
-                    after.push(id);
-                }
-                false => before.push(id),
+            if producers.any(|producer| behind.contains(producer)) {
+                behind.insert(id);
+                after.push(id);
+            } else {
+                before.push(id)
             }
         }
         let moved: Vec<usize> = before.into_iter().chain([b]).chain(after).collect();

@@ -101,9 +101,10 @@ impl Fuser<'_> {
             Layout::Broadcast => {
                 let at = moved(index::broadcast(&at.coords, shape));
                 // A value that is computed once is not recomputed for every copy.
-                match shape.len() < node.meta.shape.len() && self.computes(input) {
-                    true => self.load(draft, input, at),
-                    false => self.value(draft, input, at),
+                if shape.len() < node.meta.shape.len() && self.computes(input) {
+                    self.load(draft, input, at)
+                } else {
+                    self.value(draft, input, at)
                 }
             }
             Layout::Slice { starts, steps } => {

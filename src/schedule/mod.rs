@@ -133,10 +133,7 @@ fn distinct(graph: &Graph, outputs: &[NodeId]) -> (Vec<NodeId>, Vec<Effect>) {
     let mut seen = BTreeSet::new();
     let mut own = |id: NodeId| {
         let source = matches!(graph.op(id), Op::Input(_) | Op::Variable(_));
-        match !source && seen.insert(id) {
-            true => id,
-            false => Tensor { graph, id }.alias().id,
-        }
+        if !source && seen.insert(id) { id } else { Tensor { graph, id }.alias().id }
     };
     let outputs = outputs.iter().map(|&id| own(id)).collect();
     let effects = graph.inner.borrow().effects.clone();

@@ -118,11 +118,10 @@ pub fn grad_check_module(layer: &dyn Module, x: &Array64) -> Result<Option<[Grad
     for (seed, (path, (id, declaration))) in declared.into_iter().enumerate() {
         let tensor = Tensor { graph: &graph, id };
         let is_param = params.iter().any(|(known, _)| *known == path);
-        let value = match is_param && declaration.meta.dtype.is_float() {
-            true => Domain::Range(-1.0, 1.0).fill(&declaration.meta, 400 + seed as u64),
-            false => {
-                Array64::from(&initial::values(declaration.init, &declaration.meta, 0, &path)?)
-            }
+        let value = if is_param && declaration.meta.dtype.is_float() {
+            Domain::Range(-1.0, 1.0).fill(&declaration.meta, 400 + seed as u64)
+        } else {
+            Array64::from(&initial::values(declaration.init, &declaration.meta, 0, &path)?)
         };
         point.push(Given { name: path, tensor, value, is_moved: is_param });
     }

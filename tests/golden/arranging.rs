@@ -18,9 +18,12 @@ fn windows(case: &Value) -> [Window; 2] {
 
 pub fn build<'g>(case: &Value, of: &[Tensor<'g>]) -> Tensor<'g> {
     let x = of[0];
-    let grid = || match flag(&case["corners"]) {
-        true => CoordinateTransform::AlignCorners,
-        false => CoordinateTransform::HalfPixel,
+    let grid = || {
+        if flag(&case["corners"]) {
+            CoordinateTransform::AlignCorners
+        } else {
+            CoordinateTransform::HalfPixel
+        }
     };
     let beyond = || match text(&case["beyond"]) {
         "edge" => PaddingMode::Edge,

@@ -190,11 +190,12 @@ fn the_list_of_operations_is_true() {
         let is_smooth = samples.iter().any(|sample| {
             sample.gradient == Gradient::Smooth && matches!(sample.grad_check(), Ok(Some(_)))
         });
-        let order = match is_smooth {
-            true => "2".to_owned(),
-            false => no_derivative(name)
+        let order = if is_smooth {
+            "2".to_owned()
+        } else {
+            no_derivative(name)
                 .unwrap_or_else(|| unreachable!("{name} has no derivative, and no reason"))
-                .to_owned(),
+                .to_owned()
         };
         let count = match cases.get(*name) {
             Some(count) => count.to_string(),

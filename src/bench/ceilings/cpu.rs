@@ -94,13 +94,14 @@ fn fma(device: &CpuDevice, seconds: f64) -> Found {
         let lanes: usize = results.iter().map(|(_, lanes)| lanes).sum();
         ((2 * CHAINS * lanes) as f64 * rounds as f64, time)
     });
-    match is_right {
-        true => Found::new(
+    if is_right {
+        Found::new(
             Limit::FmaF32,
             rate,
             format!("{CHAINS} chains of {} lanes a thread", results[0].1),
-        ),
-        false => Found::none(Limit::FmaF32, "the loop gave a wrong result"),
+        )
+    } else {
+        Found::none(Limit::FmaF32, "the loop gave a wrong result")
     }
 }
 
@@ -113,9 +114,10 @@ fn dot(device: &CpuDevice, seconds: f64) -> Found {
         is_right &= results.iter().all(|&right| right);
         (kernel.operations as f64 * rounds as f64 * results.len() as f64, time)
     });
-    match is_right {
-        true => Found::new(Limit::DotI8, rate, kernel.name),
-        false => Found::none(Limit::DotI8, "the loop gave a wrong result"),
+    if is_right {
+        Found::new(Limit::DotI8, rate, kernel.name)
+    } else {
+        Found::none(Limit::DotI8, "the loop gave a wrong result")
     }
 }
 

@@ -65,10 +65,7 @@ fn shortest(
     let (mut groups, mut times) = (1, 1);
     let begin = Instant::now();
     while bare.pass(kernel, groups, times)? < wanted(seconds) && times < 1 << 10 {
-        match groups < most_groups {
-            true => groups = (2 * groups).min(most_groups),
-            false => times *= 2,
-        }
+        if groups < most_groups { groups = (2 * groups).min(most_groups) } else { times *= 2 }
     }
     let mut shortest = f64::INFINITY;
     while shortest.is_infinite() || begin.elapsed().as_secs_f64() < seconds {
@@ -115,12 +112,11 @@ fn rate(
     groups: u32,
     times: u32,
 ) -> Found {
-    match is_right {
-        true => {
-            let all = operations * f64::from(groups) * f64::from(times);
-            Found::new(limit, all / seconds, format!("{groups} workgroups, {times} times"))
-        }
-        false => Found::none(limit, "the shader gave a wrong result"),
+    if is_right {
+        let all = operations * f64::from(groups) * f64::from(times);
+        Found::new(limit, all / seconds, format!("{groups} workgroups, {times} times"))
+    } else {
+        Found::none(limit, "the shader gave a wrong result")
     }
 }
 
@@ -214,9 +210,12 @@ fn memory(bare: &Bare, is_software: bool, seconds: f64) -> Result<Vec<Found>, Er
     let how = format!("{} MiB", bytes >> 20);
     Ok(rates
         .into_iter()
-        .map(|(limit, rate)| match is_right {
-            true => Found::new(limit, rate, how.as_str()),
-            false => Found::none(limit, "a shader gave a wrong result"),
+        .map(|(limit, rate)| {
+            if is_right {
+                Found::new(limit, rate, how.as_str())
+            } else {
+                Found::none(limit, "a shader gave a wrong result")
+            }
         })
         .collect())
 }

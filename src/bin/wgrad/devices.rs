@@ -28,9 +28,10 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     });
     let mut out = std::io::stdout().lock();
     for (index, adapter) in adapters.iter().enumerate() {
-        match args.json {
-            true => writeln!(out, "{}", object(index, adapter, best == Some(index)))?,
-            false => writeln!(out, "{}", text(index, adapter, best == Some(index)))?,
+        if args.json {
+            writeln!(out, "{}", object(index, adapter, best == Some(index)))?
+        } else {
+            writeln!(out, "{}", text(index, adapter, best == Some(index)))?
         }
     }
     let Device::Cpu(cpu) = Device::cpu() else { return Ok(()) };

@@ -70,9 +70,10 @@ pub fn run(args: &Args) -> Result<(), Failure> {
         // Stable: among equals the first class comes first.
         ranked.sort_by(|(_, a), (_, b)| b.total_cmp(a));
         ranked.truncate(args.top as usize);
-        match args.json {
-            true => writeln!(out, "{}", object(file, &ranked))?,
-            false => write!(out, "{}", text(file, &ranked))?,
+        if args.json {
+            writeln!(out, "{}", object(file, &ranked))?
+        } else {
+            write!(out, "{}", text(file, &ranked))?
         }
     }
     Ok(())

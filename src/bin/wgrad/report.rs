@@ -12,9 +12,10 @@ pub fn report(
     devices: &[Device],
     json: bool,
 ) -> Result<(), Failure> {
-    match json {
-        true => writeln!(out, "{}", object(diff, devices))?,
-        false => write!(out, "{}", text(diff, devices))?,
+    if json {
+        writeln!(out, "{}", object(diff, devices))?
+    } else {
+        write!(out, "{}", text(diff, devices))?
     }
     match diff.divergence {
         None => Ok(()),

@@ -152,9 +152,10 @@ impl Writer<'_> {
             && end > lowest
         {
             let last = end - 1;
-            let (start, is_needed) = match needed.contains(&last) {
-                true => (last, true),
-                false => (needed.range(..last).next_back().map_or(0, |&dim| dim + 1), false),
+            let (start, is_needed) = if needed.contains(&last) {
+                (last, true)
+            } else {
+                (needed.range(..last).next_back().map_or(0, |&dim| dim + 1), false)
             };
             let name = first + start;
             let outer: usize = dims[..start].iter().product();

@@ -64,9 +64,10 @@ const ENOUGH_INVOCATIONS: usize = 32 << 10;
 impl ReductionShape {
     fn new(outer: usize, inner: usize, strided: bool) -> Self {
         let by_rows = inner >= 32 && !strided;
-        let wanted = match by_rows {
-            true => (ENOUGH_WORKGROUPS / outer.max(1)).min(inner / 2048),
-            false => (ENOUGH_INVOCATIONS / outer.max(1)).min(inner / 64).min(1024),
+        let wanted = if by_rows {
+            (ENOUGH_WORKGROUPS / outer.max(1)).min(inner / 2048)
+        } else {
+            (ENOUGH_INVOCATIONS / outer.max(1)).min(inner / 64).min(1024)
         };
         let chunk = inner.div_ceil(wanted.max(1)).max(1);
         ReductionShape { outer, inner, by_rows, parts: inner.div_ceil(chunk).max(1), chunk }

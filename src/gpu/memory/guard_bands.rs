@@ -32,17 +32,19 @@ impl GpuDevice {
 
 /// Allocates memory for a result of `bytes` bytes.
 pub(crate) fn output(device: &GpuDevice, bytes: u64) -> Result<BufferSlice, Error> {
-    match device.is_guarded {
-        true => guarded(device, "guarded output", bytes),
-        false => Ok(BufferSlice::whole(device.storage("output", bytes)?)),
+    if device.is_guarded {
+        guarded(device, "guarded output", bytes)
+    } else {
+        Ok(BufferSlice::whole(device.storage("output", bytes)?))
     }
 }
 
 /// Allocates memory for slots of these sizes.
 pub(crate) fn slots(device: &GpuDevice, bytes: &[u64]) -> Result<Vec<BufferSlice>, Error> {
-    match device.is_guarded {
-        true => bytes.iter().map(|&bytes| guarded(device, "guarded slot", bytes)).collect(),
-        false => Ok(device.slots(bytes)?.into_iter().map(BufferSlice::whole).collect()),
+    if device.is_guarded {
+        bytes.iter().map(|&bytes| guarded(device, "guarded slot", bytes)).collect()
+    } else {
+        Ok(device.slots(bytes)?.into_iter().map(BufferSlice::whole).collect())
     }
 }
 

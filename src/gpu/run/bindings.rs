@@ -207,9 +207,10 @@ fn storage<'a>(
     region: Region,
 ) -> wgpu::BufferBinding<'a> {
     let (slice, offset) = storages.locate(region);
-    let size = match guard_bands::is_around(device, region.storage) {
-        true => slice.buffer.size() - offset,
-        false => bytes_of(region.len, region.dtype),
+    let size = if guard_bands::is_around(device, region.storage) {
+        slice.buffer.size() - offset
+    } else {
+        bytes_of(region.len, region.dtype)
     };
     wgpu::BufferBinding { buffer: &slice.buffer, offset, size: NonZeroU64::new(size) }
 }

@@ -168,9 +168,10 @@ impl Placer {
         for &(variable, first) in &arena.members {
             let part = part_of(&slice, arena, first);
             let claim = Arc::downgrade(&self.claim);
-            match is_there {
-                true => settle(device, plan, store, variable, part, claim),
-                false => move_to(device, plan, store, variable, part, claim)?,
+            if is_there {
+                settle(device, plan, store, variable, part, claim)
+            } else {
+                move_to(device, plan, store, variable, part, claim)?
             }
         }
         Ok(Some(slice))

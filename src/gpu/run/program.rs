@@ -270,9 +270,10 @@ impl Executable for GpuProgram {
         let watch = match &mut *watch {
             Some(watch) => watch,
             // Without dispatches, no timestamps are written.
-            none => none.insert(match self.has_dispatches() {
-                true => Timestamps::new(&self.device)?,
-                false => None,
+            none => none.insert(if self.has_dispatches() {
+                Timestamps::new(&self.device)?
+            } else {
+                None
             }),
         };
         let begin = Instant::now();

@@ -214,10 +214,7 @@ impl GpuDevice {
         let written = isolated.run(&program)?;
         let judge = |(case, written): (&Case, &Vec<Vec<u32>>)| {
             let verdict = case.judge(written);
-            match verdict.holds() {
-                true => Ok(()),
-                false => Err(verdict.to_string()),
-            }
+            if verdict.holds() { Ok(()) } else { Err(verdict.to_string()) }
         };
         Ok(cases.iter().zip(&written).map(judge).collect())
     }

@@ -191,9 +191,12 @@ fn decode(view: &TensorView<'_>) -> Result<Array, String> {
             (DType::I32, words.into_iter().collect::<Result<_, _>>()?)
         }
         Dtype::F64 => {
-            let fits = |x: f64| match x.is_finite() && !(x as f32).is_finite() {
-                true => Err(format!("{x:e} does not fit f32")),
-                false => Ok((x as f32).to_bits()),
+            let fits = |x: f64| {
+                if x.is_finite() && !(x as f32).is_finite() {
+                    Err(format!("{x:e} does not fit f32"))
+                } else {
+                    Ok((x as f32).to_bits())
+                }
             };
             let words = elements(bytes, |b| fits(f64::from_le_bytes(b)));
             (DType::F32, words.into_iter().collect::<Result<_, _>>()?)

@@ -76,9 +76,10 @@ fn block<'g>(cx: &mut Scope<'g>, x: Tensor<'g>, channels: usize, stride: usize) 
     let y = convolved(cx, ["conv1", "bn1"], x, [channels, 3, stride]).relu();
     let y = convolved(cx, ["conv2", "bn2"], y, [channels, 3, 1]);
     let same = stride == 1 && x.dim(1) == channels;
-    let around = match same {
-        true => x,
-        false => convolved(&mut cx.child("downsample"), ["0", "1"], x, [channels, 1, stride]),
+    let around = if same {
+        x
+    } else {
+        convolved(&mut cx.child("downsample"), ["0", "1"], x, [channels, 1, stride])
     };
     (y + around).relu()
 }

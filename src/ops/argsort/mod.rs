@@ -113,9 +113,10 @@ impl Operation for Argsort {
 
     fn infer(&self, operands: &[Meta]) -> Result<Meta, OpError> {
         let shape = &operands[0].shape;
-        match self.axis < shape.rank() {
-            true => Ok(Meta::new(shape, DType::U32)),
-            false => Err(AxisError::missing(self.axis, shape.rank()).into()),
+        if self.axis < shape.rank() {
+            Ok(Meta::new(shape, DType::U32))
+        } else {
+            Err(AxisError::missing(self.axis, shape.rank()).into())
         }
     }
 

@@ -107,9 +107,8 @@ impl Attention {
         if !q.dtype.is_float() {
             return Err(OpError::DType(q.dtype));
         }
-        let agree = |what, lhs, rhs| match lhs == rhs {
-            true => Ok(()),
-            false => Err(OpError::Extents { what, lhs, rhs }),
+        let agree = |what, lhs, rhs| {
+            if lhs == rhs { Ok(()) } else { Err(OpError::Extents { what, lhs, rhs }) }
         };
         agree("elements of queries and keys", d, width)?;
         agree("numbers of keys and values", s, values)?;

@@ -47,10 +47,7 @@ impl AttentionGrad {
         let [q, k, v, rows, mask, draw] = six(operands);
         let extents = self.of.extents([q, k, v, mask, draw])?;
         let expected = Meta::new([outer(q), &[extents.t, extents.e + 2]].concat(), DType::F32);
-        match *rows == expected {
-            true => Ok(extents),
-            false => Err(OpError::Target(expected.shape)),
-        }
+        if *rows == expected { Ok(extents) } else { Err(OpError::Target(expected.shape)) }
     }
 }
 

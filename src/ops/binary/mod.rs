@@ -239,9 +239,10 @@ impl Scalar for BinaryFn {
     }
 
     fn eval(&self, x: &[f64], dtype: DType, _: DType) -> f64 {
-        match dtype.is_float() {
-            true => BinaryFn::eval(*self, x[0], x[1]),
-            false => dtype.from_word(self.eval_int(x[0] as i64, x[1] as i64) as u32),
+        if dtype.is_float() {
+            BinaryFn::eval(*self, x[0], x[1])
+        } else {
+            dtype.from_word(self.eval_int(x[0] as i64, x[1] as i64) as u32)
         }
     }
 

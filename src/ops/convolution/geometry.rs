@@ -79,9 +79,8 @@ impl Geometry {
             let what = "spatial axes";
             return Err(OpError::Number { what, must: "1, 2 or 3", is: (rank - 2) as f64 });
         }
-        let agree = |what, lhs, rhs| match lhs == rhs {
-            true => Ok(()),
-            false => Err(OpError::Extents { what, lhs, rhs }),
+        let agree = |what, lhs, rhs| {
+            if lhs == rhs { Ok(()) } else { Err(OpError::Extents { what, lhs, rhs }) }
         };
         agree("number of axes of the input and of the geometry", x.rank(), rank)?;
         agree("number of axes of the weight and of the geometry", w.rank(), rank)?;

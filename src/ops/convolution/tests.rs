@@ -72,9 +72,10 @@ fn mistakes_are_named() {
     let reason = |x: &[usize], w: &[usize], geometry: Geometry, transposed: bool| {
         let graph = Graph::new();
         let [x, w] = [("x", x), ("w", w)].map(|(name, dims)| graph.input(name, dims, DType::F32));
-        match transposed {
-            true => x.transposed_convolution(w, geometry, [2]),
-            false => x.convolution(w, geometry),
+        if transposed {
+            x.transposed_convolution(w, geometry, [2])
+        } else {
+            x.convolution(w, geometry)
         };
         match graph.check() {
             Err(GraphError::Op { reason, .. }) => reason.to_string(),

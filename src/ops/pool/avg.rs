@@ -76,9 +76,10 @@ fn accuracy(terms: f64) -> (Bound, &'static str) {
 impl AvgPool {
     /// The definition: the divisor of window `c`.
     fn divisor(&self, x: &Shape, c: &[usize]) -> f64 {
-        let counted = match self.count_padding {
-            true => padded_cells(&self.windows, x, c),
-            false => cells(&self.windows, x, c).len(),
+        let counted = if self.count_padding {
+            padded_cells(&self.windows, x, c)
+        } else {
+            cells(&self.windows, x, c).len()
         };
         counted.max(1) as f64
     }

@@ -157,9 +157,10 @@ impl composite::Composite for GruCellGrad {
 
     fn infer(&self, operands: &[Meta]) -> Result<Meta, OpError> {
         infer(operands)?;
-        match operands[3] == operands[2] {
-            true => Ok(operands[self.by as usize].clone()),
-            false => Err(OpError::Target(operands[2].shape.clone())),
+        if operands[3] == operands[2] {
+            Ok(operands[self.by as usize].clone())
+        } else {
+            Err(OpError::Target(operands[2].shape.clone()))
         }
     }
 

@@ -57,8 +57,9 @@ pub fn run(args: &Args) -> Result<(), Failure> {
         };
         writeln!(out, "\n{} rows, {text}", rows.len())?;
     }
-    match args.fail_on_regression && worse > 0 {
-        true => Err(format!("{worse} rows became worse").into()),
-        false => Ok(()),
+    if args.fail_on_regression && worse > 0 {
+        Err(format!("{worse} rows became worse").into())
+    } else {
+        Ok(())
     }
 }

@@ -41,8 +41,9 @@ pub fn write(out: &mut dyn Write, report: &Report) -> io::Result<()> {
 
 /// Quotes a field as in RFC 4180.
 fn quoted(text: &str) -> String {
-    match text.contains([',', '"', '\n', '\r']) {
-        true => format!("\"{}\"", text.replace('"', "\"\"")),
-        false => text.to_owned(),
+    if text.contains([',', '"', '\n', '\r']) {
+        format!("\"{}\"", text.replace('"', "\"\""))
+    } else {
+        text.to_owned()
     }
 }

@@ -20,9 +20,10 @@ pub fn of(report: &Report, against: Option<f64>) -> String {
     let bad = report.rows.iter().filter(|r| matches!(r.outcome, Outcome::Wrong | Outcome::Failed));
     let bad: Vec<_> = bad.map(|row| format!("{} on {}", row.op, row.device)).collect();
     let measured = report.rows.iter().filter(|row| row.outcome == Outcome::Measured).count();
-    sentences.push(match bad.is_empty() {
-        true => format!("All {measured} rows that were measured are right."),
-        false => format!("NOT TO BE TRUSTED: {}.", bad.join(", ")),
+    sentences.push(if bad.is_empty() {
+        format!("All {measured} rows that were measured are right.")
+    } else {
+        format!("NOT TO BE TRUSTED: {}.", bad.join(", "))
     });
     sentences.join("\n")
 }

@@ -11,9 +11,10 @@ pub fn write(out: &mut dyn Write, report: &Report) -> io::Result<()> {
         machine.cpu, machine.threads, machine.system, machine.version
     )?;
     for device in &machine.devices {
-        let of_gpu = match device.driver.is_empty() {
-            true => String::new(),
-            false => format!(", {}, {}", device.kind, device.driver),
+        let of_gpu = if device.driver.is_empty() {
+            String::new()
+        } else {
+            format!(", {}, {}", device.kind, device.driver)
         };
         writeln!(out, "\n{}: {}{of_gpu}", device.device, device.name)?;
         for ceiling in report.ceilings.iter().filter(|ceiling| ceiling.device == device.device) {
