@@ -175,6 +175,22 @@ fn a_plan_says_what_it_needs() {
     assert_eq!((&plan["task"], plan["batch"].is_null()), (&"lstm_train_small".into(), true));
 }
 
+/// The shader of a step is the whole text that a driver gets: naga takes it.
+#[test]
+fn a_plan_prints_the_shaders_of_a_step() {
+    let output = wgrad(&["plan", "digits", "--shader", "0"]);
+    assert_eq!(output.status.code(), Some(0));
+    let text = String::from_utf8(output.stdout).expect("it prints text");
+    assert!(text.starts_with("// step 0, "), "{text}");
+    let module = naga::front::wgsl::parse_str(&text).expect("it is a shader");
+    assert!(module.entry_points.iter().any(|entry| entry.name == "main"));
+
+    let (code, stderr) = fails(&["plan", "digits", "--shader", "999"]);
+    assert_eq!(code, Some(1));
+    assert!(stderr.starts_with("error: step 999 does not exist: the program has "), "{stderr}");
+    assert_eq!(fails(&["plan", "digits", "--shader", "0", "--json"]).0, Some(2));
+}
+
 #[test]
 fn operations_are_verified() {
     let output = wgrad(&["verify", "--device", "cpu", "--ops", "relu,matmul", "--json"]);

@@ -111,6 +111,24 @@ impl Program {
     /// for: one compiled for the CPU shows its shaders without an adapter. Empty for the reference
     /// device, which has no plan.
     pub fn shaders(&self) -> Vec<gpu::Assembly> {
+        self.dispatches().into_iter().map(|(_, assembly)| assembly).collect()
+    }
+
+    /// The dispatches of one step of the [`plan`](Self::plan); none for a copy.
+    ///
+    /// # Errors
+    ///
+    /// [`RunError::NotPlanned`] for a program of the reference device; [`RunError::NoStep`].
+    pub fn shaders_of(&self, step: usize) -> Result<Vec<gpu::Assembly>, Error> {
+        let len = self.plan().ok_or(RunError::NotPlanned)?.len();
+        if step >= len {
+            return Err(RunError::NoStep { step, len }.into());
+        }
+        let dispatches = self.dispatches().into_iter().filter(|(number, _)| *number == step);
+        Ok(dispatches.map(|(_, assembly)| assembly).collect())
+    }
+
+    fn dispatches(&self) -> Vec<(usize, gpu::Assembly)> {
         self.plan.as_deref().map(gpu::assemble_plan).unwrap_or_default()
     }
 

@@ -11,6 +11,7 @@ use wgrad::{
     Array, Device, Program,
     bench::{SIZES, Workload, workloads},
     data::Dataset,
+    gpu::Assembly,
     optim::Adam,
     train::Trainer,
 };
@@ -22,6 +23,7 @@ use wgrad::{
   wgrad plan digits
   wgrad plan fashion-mnist --batch 256
   wgrad plan transformer_train          one of the rows of wgrad bench --list
+  wgrad plan digits --shader 3          the WGSL of step 3
   wgrad plan digits --json | jq .bytes")]
 pub struct Args {
     /// What to plan: digits, fashion-mnist, mnist, or images, which stands for ten classes of 64x64
@@ -31,6 +33,9 @@ pub struct Args {
     /// Images per step [default: 32; 64 for fashion-mnist and mnist].
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
     batch: Option<u32>,
+    /// Print the shaders of this step instead, as a GPU is given them.
+    #[arg(long, value_name = "STEP", conflicts_with = "json")]
+    shader: Option<usize>,
     /// Print one JSON object: the steps, the dispatches of a GPU, operations, and bytes of memory.
     #[arg(long)]
     json: bool,
@@ -74,6 +79,9 @@ pub fn run(args: &Args) -> Result<(), Failure> {
             (name.as_str(), None, workload.program(&Device::cpu())?)
         }
     };
+    if let Some(step) = args.shader {
+        return print_shaders(&program, step);
+    }
     let plan = program.plan().ok_or("the CPU device has no plan")?;
     if !args.json {
         return Ok(writeln!(std::io::stdout(), "{plan}")?);
@@ -87,6 +95,26 @@ pub fn run(args: &Args) -> Result<(), Failure> {
         "bytes": plan.peak_bytes(),
     });
     Ok(writeln!(std::io::stdout(), "{object}")?)
+}
+
+/// Prints the dispatches of a step. A line in front of each says what is not in its text.
+fn print_shaders(program: &Program, step: usize) -> Result<(), Failure> {
+    let shaders = program.shaders_of(step)?;
+    if shaders.is_empty() {
+        return Err(format!("step {step} dispatches no shader: it copies").into());
+    }
+    let mut out = std::io::stdout().lock();
+    for Assembly { label, shader, text, overrides, workgroups: [x, y, z], .. } in shaders {
+        let overrides: Vec<_> =
+            overrides.iter().map(|(name, value)| format!(", {name} = {value}")).collect();
+        writeln!(
+            out,
+            "// step {step}, {label}: shaders/{shader}.wgsl, {x} x {y} x {z} workgroups{}",
+            overrides.concat()
+        )?;
+        writeln!(out, "{text}")?;
+    }
+    Ok(())
 }
 
 /// One training step.

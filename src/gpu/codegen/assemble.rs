@@ -19,11 +19,15 @@ use crate::{
     },
 };
 
-/// Assembles every dispatch of a plan, as a GPU executes it.
-pub(crate) fn assemble_plan(plan: &Plan) -> Vec<Assembly> {
+/// Every dispatch of a plan, as a GPU executes it, with the number of its step.
+pub(crate) fn assemble_plan(plan: &Plan) -> Vec<(usize, Assembly)> {
     let bound = hazards::bindable(plan);
     let partials = bound.slots.len();
-    bound.steps.iter().flat_map(|step| assemble(step, partials, 0)).collect()
+    let steps = bound.numbers.iter().zip(&bound.steps);
+    let dispatches = steps.flat_map(|(&number, step)| {
+        assemble(step, partials, 0).into_iter().map(move |a| (number, a))
+    });
+    dispatches.collect()
 }
 
 /// Assembles the dispatches of a step; none for a copy, or if nothing is written. Slot `partials`
