@@ -3,8 +3,9 @@
 #![cfg(feature = "files")]
 #![expect(unsafe_code, reason = "an allocator that counts is one")]
 
+mod drawing;
+
 use flate2::{Compression, write::GzEncoder};
-use image::{Rgb, RgbImage};
 use std::{
     alloc::{GlobalAlloc, Layout, System},
     fs,
@@ -138,9 +139,8 @@ fn damaged_files_are_errors() -> Result<(), Error> {
 
     // A picture may claim what the limits of the reader allow, and no more.
     const CLAIMED: usize = 512 << 20;
-    let picture = RgbImage::from_fn(24, 16, |x, y| Rgb([x as u8 * 9, y as u8 * 9, 77]));
     for name in ["picture.png", "picture.jpg"] {
-        picture.save(file(name)).expect("it can be written");
+        drawing::save(&file(name), [24, 16], |x, y| [x as u8 * 9, y as u8 * 9, 77]);
         let good = fs::read(file(name)).expect("it is there");
         survives(name, &good, |path| pictures::read(path, [3, 8, 8]), |_| CLAIMED);
     }

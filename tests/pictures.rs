@@ -2,8 +2,9 @@
 
 #![cfg(feature = "cli")]
 
+mod drawing;
+
 use flate2::{Compression, write::GzEncoder};
-use image::{Rgb, RgbImage};
 use serde_json::Value;
 use std::{
     io::Write,
@@ -53,9 +54,9 @@ fn objects(lines: &str) -> Vec<Value> {
 fn picture(path: &Path, [red, blue]: [u8; 2], index: u32) {
     let pixel = |x: u32, y: u32| {
         let shade = ((x * 7 + y * 13 + index * 29) % 40) as u8;
-        Rgb([red.saturating_sub(shade), shade, blue.saturating_sub(shade)])
+        [red.saturating_sub(shade), shade, blue.saturating_sub(shade)]
     };
-    RgbImage::from_fn(20, 14, pixel).save(path).expect("it is written");
+    drawing::save(path, [20, 14], pixel);
 }
 
 /// Forty pictures of either class, and the directory for the model.
@@ -244,10 +245,10 @@ fn digits_are_predicted_from_pictures_too() {
     ];
     let pixel = |x: u32, y: u32| {
         let digit = char::from(rows[y as usize].as_bytes()[x as usize]).to_digit(16);
-        Rgb([digit.unwrap_or(0) as u8 * 16; 3])
+        [digit.unwrap_or(0) as u8 * 16; 3]
     };
     let (model, zero) = (out.join("model.safetensors"), out.join("zero.png"));
-    RgbImage::from_fn(8, 8, pixel).save(&zero).expect("it is written");
+    drawing::save(&zero, [8, 8], pixel);
     let shown = succeeds(&[
         "predict",
         text(&model),

@@ -1,5 +1,11 @@
 //! Image files (PNG, JPEG), and directories with one subdirectory per class.
 
+mod decode;
+#[cfg(test)]
+#[path = "../../tests/drawing/mod.rs"]
+mod drawing;
+mod resize;
+
 use super::{Dataset, refused};
 use crate::{
     array::Array,
@@ -7,17 +13,14 @@ use crate::{
     error::{Error, FileError},
     shape::Meta,
 };
-use image::{
-    DynamicImage, ImageDecoder, ImageError, ImageReader, Limits,
-    imageops::{FilterType, resize},
-};
+use decode::Picture;
 use std::{
     fs,
     path::{Path, PathBuf},
 };
 
 /// Maximum width and height of an image in pixels.
-const SIDE: u32 = 1 << 14;
+const SIDE: usize = 1 << 14;
 /// Maximum size of a decoded image in bytes.
 const BYTES: u64 = 1 << 29;
 /// File extensions of images.
@@ -84,47 +87,19 @@ pub fn load(directory: &Path, [rows, columns]: [usize; 2]) -> Result<Pictures, E
 /// [`FileError::Io`] if it cannot be read, or an extent is zero; [`FileError::Corrupt`] if it is
 /// damaged, neither PNG nor JPEG, or larger than 16,384 pixels per side or 512 MiB.
 pub fn read(path: &Path, [channels, rows, columns]: [usize; 3]) -> Result<Array, Error> {
-    let extent = |extent: usize| u32::try_from(extent).ok().filter(|&e| e > 0 && e <= SIDE);
-    let (Some(height), Some(width), 1 | 3) = (extent(rows), extent(columns), channels) else {
+    let possible = |extent| (1..=SIDE).contains(&extent);
+    if !(possible(rows) && possible(columns) && matches!(channels, 1 | 3)) {
         let message = format!("cannot become {channels} channels of {rows}x{columns} pixels");
         return Err(wrong(path, message));
-    };
-    let picture = decode(path)?;
-    let filter = FilterType::Triangle;
-    let pixels = match channels {
-        1 => resize(&picture.into_luma8(), width, height, filter).into_raw(),
-        _ => resize(&picture.into_rgb8(), width, height, filter).into_raw(),
-    };
+    }
+    let picture = Picture::read(path)?;
+    let image = if channels == 1 { picture.into_gray() } else { picture.into_rgb() };
+    let pixels = resize::stretch(image, channels, [rows, columns]);
     // Channels are the last axis of an image, and the first one here.
     let plane = |channel| pixels.iter().skip(channel).step_by(channels);
     let scaled: Vec<f32> =
         (0..channels).flat_map(plane).map(|&byte| f32::from(byte) / 255.0).collect();
     Array::new([channels, rows, columns], &scaled)
-}
-
-/// Decodes an image file, upright. Its size is checked before memory is allocated.
-fn decode(path: &Path) -> Result<DynamicImage, Error> {
-    let io = |error| refused(path, &error);
-    let failed = |error| match error {
-        ImageError::IoError(error) if error.kind() != std::io::ErrorKind::UnexpectedEof => {
-            refused(path, &error)
-        }
-        error => corrupt(path, error.to_string()),
-    };
-    let mut reader = ImageReader::open(path).map_err(io)?.with_guessed_format().map_err(io)?;
-    let mut limits = Limits::default();
-    (limits.max_image_width, limits.max_image_height) = (Some(SIDE), Some(SIDE));
-    limits.max_alloc = Some(BYTES);
-    reader.limits(limits);
-    let mut decoder = reader.into_decoder().map_err(failed)?;
-    let bytes = decoder.total_bytes();
-    if bytes > BYTES {
-        return Err(corrupt(path, format!("{bytes} bytes of pixels are more than {BYTES}")));
-    }
-    let orientation = decoder.orientation().map_err(failed)?;
-    let mut picture = DynamicImage::from_decoder(decoder).map_err(failed)?;
-    picture.apply_orientation(orientation);
-    Ok(picture)
 }
 
 /// The entries of a directory that are not hidden, in order of name.
@@ -163,7 +138,7 @@ fn corrupt(path: &Path, message: String) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use image::{GrayImage, Luma, Rgb, RgbImage};
+    use crate::data::pictures::drawing::save;
 
     /// A separate directory for each test, initially empty.
     fn directory(name: &str) -> PathBuf {
@@ -174,19 +149,18 @@ mod tests {
         directory
     }
 
-    fn save(folder: &Path, name: &str, color: [u8; 3]) {
+    fn save_one_color(folder: &Path, name: &str, color: [u8; 3]) {
         fs::create_dir_all(folder).expect("it can be made");
-        let picture = RgbImage::from_pixel(5, 3, Rgb(color));
-        picture.save(folder.join(name)).expect("it is written");
+        save(&folder.join(name), [5, 3], |_, _| color);
     }
 
     #[test]
     fn a_class_is_a_folder() -> Result<(), Error> {
         let directory = directory("classes");
-        save(&directory.join("warm"), "b.png", [255, 0, 0]);
-        save(&directory.join("cold"), "c.PNG", [0, 0, 255]);
-        save(&directory.join("cold"), "a.jpg", [0, 255, 0]);
-        save(&directory.join(".hidden"), "x.png", [0, 0, 0]);
+        save_one_color(&directory.join("warm"), "b.png", [255, 0, 0]);
+        save_one_color(&directory.join("cold"), "c.PNG", [0, 0, 255]);
+        save_one_color(&directory.join("cold"), "a.jpg", [0, 255, 0]);
+        save_one_color(&directory.join(".hidden"), "x.png", [0, 0, 0]);
         fs::write(directory.join("cold/notes.txt"), "no picture").expect("it is written");
         let pictures = load(&directory, [2, 4])?;
         assert_eq!(pictures.classes, ["cold", "warm"]);
@@ -205,11 +179,9 @@ mod tests {
     fn gray_is_one_channel() -> Result<(), Error> {
         let directory = directory("gray");
         let path = directory.join("ramp.png");
-        let ramp = GrayImage::from_fn(4, 2, |x, y| Luma([(4 * y + x) as u8 * 36]));
-        ramp.save(&path).expect("it is written");
+        save(&path, [4, 2], |x, y| [(4 * y + x) as u8 * 36]);
         let picture = read(&path, [1, 2, 4])?;
-        let expected: Vec<f64> =
-            ramp.as_raw().iter().map(|&byte| f64::from(f32::from(byte) / 255.0)).collect();
+        let expected: Vec<f64> = (0u8..8).map(|k| f64::from(f32::from(k * 36) / 255.0)).collect();
         assert_eq!(picture.to_f64(), expected);
         assert_eq!(read(&path, [3, 7, 5])?.shape().dims(), [3, 7, 5]);
         for size in [[2, 2, 4], [1, 0, 4], [1, 2, usize::MAX]] {
@@ -230,7 +202,7 @@ mod tests {
             text
         };
         assert!(text(&directory).contains("found 0"));
-        save(&directory.join("a"), "a.png", [1, 2, 3]);
+        save_one_color(&directory.join("a"), "a.png", [1, 2, 3]);
         assert!(text(&directory).contains("found 1"));
         fs::create_dir_all(directory.join("b")).expect("it can be made");
         assert!(text(&directory.join("b")).contains("found none"));
@@ -246,8 +218,8 @@ mod tests {
         // Headers that claim large images, with correct checksums: side, bits per channel.
         for (side, bits, expected) in [(SIDE + 1, 8, "limit"), (SIDE, 16, "bytes of pixels")] {
             let mut large = good.clone();
-            large[16..20].copy_from_slice(&side.to_be_bytes());
-            large[20..24].copy_from_slice(&side.to_be_bytes());
+            large[16..20].copy_from_slice(&(side as u32).to_be_bytes());
+            large[20..24].copy_from_slice(&(side as u32).to_be_bytes());
             large[24] = bits;
             let mut checksum = flate2::Crc::new();
             checksum.update(&large[12..29]);

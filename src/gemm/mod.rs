@@ -1,8 +1,10 @@
-//! Matrix products, using the `gemm` crate.
+//! Matrix products, using the `gemm` crate: only its f32 part, so that the other element types are
+//! not compiled.
 
 pub(crate) mod int8;
 
-use gemm::Parallelism;
+use gemm_common::Parallelism;
+use gemm_f32::gemm::f32::get_gemm_fn;
 
 /// Computes `out = a b`: row-major `[m, n]` from `[m, k]` and `[k, n]`, whose strides are the
 /// distances in elements between rows and between columns.
@@ -77,6 +79,8 @@ pub(crate) fn product_into(
     multiply([m, n, k], a, b, out, row, add);
 }
 
+/// The kernels are fastest if the columns of the result are contiguous, so a result with contiguous
+/// rows is computed as its transpose: `outᵀ = bᵀ aᵀ`.
 #[expect(unsafe_code, reason = "the gemm crate takes pointers; `product_into` checked the bounds")]
 fn multiply(
     [m, n, k]: [usize; 3],
@@ -88,24 +92,31 @@ fn multiply(
 ) {
     let [a_row, a_column] = a.strides.map(|stride| stride as isize);
     let [b_row, b_column] = b.strides.map(|stride| stride as isize);
+    let (a, b) = (a.data.as_ptr(), b.data.as_ptr());
+    let row = row as isize;
+    // The order of additions depends on the choice: it is the one that the `gemm` crate makes.
+    let transposed = row > 1;
+    let (m, n, columns, rows) = if transposed { (n, m, row, 1) } else { (m, n, 1, row) };
+    let left = if transposed { (b, b_row, b_column) } else { (a, a_column, a_row) };
+    let right = if transposed { (a, a_row, a_column) } else { (b, b_column, b_row) };
     // SAFETY: the greatest index into each matrix lies within its slice, and strides are not
     // negative, so every access is in bounds; `out` is exclusive, its rows do not overlap, and it
     // is initialized, so it may be read.
     unsafe {
-        gemm::gemm(
+        get_gemm_fn()(
             m,
             n,
             k,
             out.as_mut_ptr(),
-            1,
-            row as isize,
+            columns,
+            rows,
             add,
-            a.data.as_ptr(),
-            a_column,
-            a_row,
-            b.data.as_ptr(),
-            b_column,
-            b_row,
+            left.0,
+            left.1,
+            left.2,
+            right.0,
+            right.1,
+            right.2,
             if add { 1.0 } else { 0.0 },
             1.0,
             false,

@@ -1,7 +1,9 @@
 //! Writes a whole file of each kind for the targets to begin with, below `corpus`.
 
+#[path = "../../../tests/drawing/mod.rs"]
+mod drawing;
+
 use flate2::{Compression, write::GzEncoder};
-use image::{Rgb, RgbImage};
 use std::{error::Error, fs, io::Write, path::Path};
 use wgrad::{Array, Variables, io::safetensors};
 
@@ -23,9 +25,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     fs::write(corpus.join("idx/images.gz"), gzip.finish()?)?;
     fs::write(corpus.join("idx/labels"), [0, 0, 8, 1, 0, 0, 0, 3, 7, 0, 9])?;
 
-    let picture = RgbImage::from_fn(6, 4, |x, y| Rgb([x as u8 * 40, y as u8 * 60, 77]));
     for ending in ["png", "jpg"] {
-        picture.save(corpus.join(format!("pictures/picture.{ending}")))?;
+        let path = corpus.join(format!("pictures/picture.{ending}"));
+        drawing::save(&path, [6, 4], |x, y| [x as u8 * 40, y as u8 * 60, 77]);
     }
     Ok(())
 }

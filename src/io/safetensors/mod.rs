@@ -16,7 +16,6 @@ use crate::{
 use half::f16;
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use std::{
-    collections::HashMap,
     fs::File,
     io::Read,
     path::{Path, PathBuf},
@@ -58,8 +57,9 @@ pub(super) fn write(
     arrays: &[(String, Array)],
     note: Option<&str>,
 ) -> Result<(), Error> {
-    // A single entry: the order of several would be arbitrary.
-    let metadata = note.map(|note| HashMap::from([(NOTE.to_owned(), note.to_owned())]));
+    // A single entry: the order of several would be arbitrary. The type of the map depends on the
+    // features of the library.
+    let metadata = note.map(|note| [(NOTE.to_owned(), note.to_owned())].into_iter().collect());
     let bytes: Vec<Vec<u8>> = arrays.iter().map(|(_, array)| encode(array)).collect();
     let views = arrays.iter().zip(&bytes).map(|((name, array), bytes)| {
         let dims = array.shape().dims().to_vec();
