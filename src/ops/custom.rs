@@ -340,7 +340,7 @@ impl Operation for Custom {
         }
     }
 
-    /// This crate's operations have their own files; tests/custom.rs has samples.
+    /// This crate's operations have their own files; tests/suite/custom.rs has samples.
     fn samples() -> Vec<Sample> {
         vec![]
     }

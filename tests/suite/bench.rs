@@ -1,7 +1,5 @@
 //! The benchmark harness: every workload is right on every device, and its reports can be read back.
 
-#![cfg(feature = "cli")]
-
 use std::{
     collections::BTreeSet,
     path::Path,

@@ -1,7 +1,6 @@
 //! What the scheduler promises: how many dispatches, how much memory.
 
-mod model;
-
+use crate::model;
 use wgrad::{
     Array, DType, Device, Error, Graph, Init, Tensor, Variables, autodiff,
     data::digits,

@@ -1,7 +1,5 @@
 //! The command line as a process: exit codes, streams, files.
 
-#![cfg(feature = "cli")]
-
 use serde_json::Value;
 use std::{
     path::{Path, PathBuf},

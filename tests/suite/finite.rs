@@ -1,7 +1,6 @@
 //! Where NaN and infinity arise, and values that are watched.
 
-mod device;
-
+use crate::device;
 use wgrad::{
     Array, DType, Device, Error, Graph, Init, RunError, Variables,
     nn::{Mode, Scope},

@@ -5,8 +5,6 @@
 //! notices. Paths and values are frozen: a line may be added with `WGRAD_BLESS=1`, and a line that
 //! changes is a break that needs a reason.
 
-#![cfg(feature = "cli")]
-
 use sha2::{Digest, Sha256};
 use std::{fmt::Write as _, fs, path::Path};
 use wgrad::{

@@ -42,7 +42,7 @@ fn a_mistake_three_layers_deep_is_one_error_with_its_place() {
     let line = line_of("x.matmul(weight)");
     let expected = format!(
         "matmul: [32, 400] x [256, 10] in net/1:sequential/1:sequential/1:fixed, made at \
-         tests/faults.rs:{line} (inner extents differ: 400 and 256)"
+         tests/suite/faults.rs:{line} (inner extents differ: 400 and 256)"
     );
     assert_eq!(error.to_string(), expected);
     let Error::Graph(GraphError::Op { op: "matmul", operands, reason, .. }) = error else {
@@ -63,7 +63,7 @@ fn a_layer_of_the_library_names_the_line_that_made_it() {
     let error = graph.check().expect_err("one weight cannot have two shapes").to_string();
     let line = line_of("// the layer");
     assert!(error.contains("dense/weight: declared as [10, 3], and again as [10, 5]"), "{error}");
-    assert!(error.ends_with(&format!("in dense, made at tests/faults.rs:{line}")), "{error}");
+    assert!(error.ends_with(&format!("in dense, made at tests/suite/faults.rs:{line}")), "{error}");
 }
 
 #[test]
@@ -127,7 +127,7 @@ fn effects_are_checked() {
         graph.assign(v, v + 2.0);
     });
     assert!(
-        twice.starts_with("v: assigned twice in one graph, made at tests/faults.rs:"),
+        twice.starts_with("v: assigned twice in one graph, made at tests/suite/faults.rs:"),
         "{twice}"
     );
     let target = error(&|graph| {

@@ -1,7 +1,6 @@
 //! Layers of normalization against sums by hand, and what they remember.
 
-mod device;
-
+use crate::device;
 use wgrad::{
     Array, DType, Device, Error, Feed, Graph, Variables, autodiff,
     nn::{BatchNorm, GroupNorm, InstanceNorm, LayerNorm, Mode, Module, RmsNorm, Scope},

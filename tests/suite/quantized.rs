@@ -1,8 +1,6 @@
 //! Networks of bytes beside those of floats.
-#![cfg(feature = "files")]
 
-mod device;
-
+use crate::device;
 use wgrad::{
     Array, DType, Device, Error, Graph, Variables,
     data::{Dataset, digits},

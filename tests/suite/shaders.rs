@@ -5,8 +5,7 @@
 //! themselves keep the form that readers rely on.
 #![expect(clippy::panic, reason = "a gate that is not passed is a failed test")]
 
-mod model;
-
+use crate::model;
 use naga::{AddressSpace, Module, ShaderStage, StorageAccess, TypeInner, back, front, valid};
 use std::{
     collections::{BTreeMap, BTreeSet, HashSet},

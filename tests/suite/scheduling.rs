@@ -1,7 +1,6 @@
 //! Graphs that once were scheduled wrongly, or too slowly to be scheduled at all.
 
-mod device;
-
+use crate::device;
 use wgrad::{
     Array, DType, Device, Error, Graph, GraphError, Init, Program, Tensor, Variables, autodiff,
 };
@@ -153,5 +152,5 @@ fn derivatives_are_asked_of_the_graph_at_hand() {
     let seed = graph.input("seed", [7, 1], DType::F32);
     assert!(matches!(autodiff::vjp(a * a, seed, &[a])[..], [None]));
     let error = graph.check().expect_err("the seed is no cotangent").to_string();
-    assert!(error.starts_with("vjp: [3] x [7, 1], made at tests/scheduling.rs:"), "{error}");
+    assert!(error.starts_with("vjp: [3] x [7, 1], made at tests/suite/scheduling.rs:"), "{error}");
 }

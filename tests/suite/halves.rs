@@ -1,8 +1,7 @@
 //! f16: how numbers are rounded, where they lie, and training in them, on the CPU and on GPUs that
 //! have f16. Others say that they have not.
 
-mod device;
-
+use crate::device;
 use half::f16;
 use wgrad::{
     Array, CompileError, DType, Device, Error, Feed, Graph, Init, Program, Tensor, Variables,

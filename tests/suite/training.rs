@@ -1,8 +1,6 @@
 //! A network learns real digits: the same curve on every device, the same bits in every run.
 
-mod device;
-mod model;
-
+use crate::{device, model};
 use model::{BATCH, network};
 use wgrad::{
     Array, Device, Error, Outputs, Variables,

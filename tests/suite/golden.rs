@@ -4,22 +4,14 @@
 //! reference computes in f64 too, but constants in its graphs are rounded to f32; there they are
 //! rounded alike. What `judge` holds is of PyTorch's own Adam, without that.
 
-#![cfg(feature = "cli")]
-
-#[path = "golden/arranging.rs"]
 mod arranging;
-mod device;
-#[path = "golden/list.rs"]
 mod list;
-#[path = "golden/models.rs"]
 mod models;
-#[path = "golden/operations.rs"]
 mod operations;
-#[path = "golden/options.rs"]
 mod options;
-#[path = "golden/trajectories.rs"]
 mod trajectories;
 
+use crate::device;
 use serde_json::Value;
 use std::path::Path;
 use wgrad::{Array, DType, Error};

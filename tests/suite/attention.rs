@@ -1,7 +1,6 @@
 //! Attention as layers use it: what is dropped, hidden and shared stays within its kernels.
 
-mod device;
-
+use crate::device;
 use wgrad::{
     AttentionOptions, DType, Device, Error, Graph, Init, Variables, autodiff,
     nn::{Mode, Module, MultiHeadAttention, Scope},

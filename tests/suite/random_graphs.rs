@@ -3,8 +3,7 @@
 //!
 //! `WGRAD_RANDOM_GRAPHS=100000 cargo nextest run --release random_graphs` looks further.
 
-mod device;
-
+use crate::device;
 use proptest::{
     prelude::*,
     test_runner::{RngAlgorithm, TestError, TestRng, TestRunner},

@@ -1,7 +1,6 @@
 //! Every sample of every operation, on every device, against its definition in f64.
 
-mod device;
-
+use crate::device;
 use wgrad::{
     Array64, DType, Device, Error, Graph,
     testing::{Agreement, Subject, evaluate, samples},

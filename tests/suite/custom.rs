@@ -1,7 +1,6 @@
 //! Operations of another crate: this one.
 
-mod device;
-
+use crate::device;
 use wgrad::{
     Array, Array64, CompileError, DType, Device, Error, Graph, Meta, OpError, Tensor, Variables,
     autodiff,

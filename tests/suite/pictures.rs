@@ -1,9 +1,6 @@
 //! The command line on pictures: folders, model files, predictions.
 
-#![cfg(feature = "cli")]
-
-mod drawing;
-
+use crate::drawing;
 use flate2::{Compression, write::GzEncoder};
 use serde_json::Value;
 use std::{

@@ -261,9 +261,9 @@ fn every_mistake_has_its_text() {
             Err(error) => error.to_string(),
         };
         let expected = if why.is_empty() {
-            format!("{what}, made at tests/misuse.rs:{line}")
+            format!("{what}, made at tests/suite/misuse.rs:{line}")
         } else {
-            format!("{what}, made at tests/misuse.rs:{line} ({why})")
+            format!("{what}, made at tests/suite/misuse.rs:{line} ({why})")
         };
         if text != expected {
             wrong.push(format!("{line}: {text}"));

@@ -1,0 +1,40 @@
+//! The tests of the crate from outside, a subject a file. They are one program, so that the crate
+//! is linked once and not once a file; `tests/hostile.rs` is another, as it replaces the allocator.
+//!
+//! `test(gpu)` selects those that need a GPU: no module may have that in its name.
+
+mod attention;
+#[cfg(feature = "cli")]
+mod bench;
+#[cfg(feature = "cli")]
+mod cli;
+mod conformance;
+mod custom;
+mod device;
+mod diff;
+#[cfg(feature = "cli")]
+#[path = "../drawing/mod.rs"]
+mod drawing;
+mod faults;
+mod finite;
+#[cfg(feature = "cli")]
+mod golden;
+mod gradients;
+mod graphs;
+mod halves;
+mod indices;
+#[cfg(feature = "cli")]
+mod initial_values;
+mod layers;
+mod misuse;
+mod model;
+mod normalization;
+#[cfg(feature = "cli")]
+mod pictures;
+mod plans;
+#[cfg(feature = "files")]
+mod quantized;
+mod random_graphs;
+mod scheduling;
+mod shaders;
+mod training;
