@@ -37,10 +37,20 @@ install_mesa() {
     # Debian 12 itself has Mesa 22, which is old for a Vulkan driver.
     if (. /etc/os-release && [[ "${ID:-}" == debian && "${VERSION_ID:-}" == 12 ]]); then
         release=(-t bookworm-backports)
-        if ! grep -rqs bookworm-backports /etc/apt/sources.list /etc/apt/sources.list.d; then
-            say "adding bookworm-backports to the sources of apt"
-            echo 'deb http://deb.debian.org/debian bookworm-backports main' \
+        apt-get update -q
+        # URI, release and component of every source of this machine, in whatever format it is written.
+        local sources mirror
+        sources="$(apt-get indextargets --format '$(REPO_URI) $(RELEASE) $(COMPONENT)')"
+        mirror="$(awk '$2 == "bookworm" && $3 == "main" && !seen++ { print $1 }' <<<"$sources")"
+        if grep -q ' bookworm-backports main$' <<<"$sources"; then
+            :
+        elif [[ -n "$mirror" ]]; then
+            say "adding bookworm-backports of $mirror to the sources of apt"
+            echo "deb $mirror bookworm-backports main" \
                 >/etc/apt/sources.list.d/bookworm-backports.list
+        else
+            say "no source of apt has bookworm: Mesa comes from what there is"
+            release=()
         fi
     fi
     say "no Vulkan, Metal or DX12 driver answers: installing ${packages[*]} ${release[*]}"
