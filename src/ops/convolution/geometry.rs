@@ -228,6 +228,7 @@ impl Axis {
     const UNIT: Axis = Axis { extent: 1, window: 1, stride: 1, dilation: 1, low: 0, out: 1 };
 
     /// The element that a tap reads at a position.
+    #[inline]
     pub fn source(&self, position: usize, tap: usize) -> Option<usize> {
         let padded = position * self.stride + tap * self.dilation;
         padded.checked_sub(self.low).filter(|&source| source < self.extent)

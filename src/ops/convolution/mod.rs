@@ -91,22 +91,26 @@ impl Problem {
     fn each_term(&self, mut f: impl FnMut(usize, usize, usize)) {
         let Problem { batch, groups, inputs, outputs, axes } = *self;
         let [w, y] = [axes.map(|axis| axis.window), axes.map(|axis| axis.out)];
-        let x = axes.map(|axis| axis.extent);
-        let index = |at: [usize; 3], of: [usize; 3]| (at[0] * of[1] + at[1]) * of[2] + at[2];
+        let [pixels, taps, positions] = [self.pixels(), self.taps(), self.positions()];
         let leading = Shape::from([batch, groups, outputs, inputs]);
         for c in leading.coordinates() {
             let [image, group, output, input] = [c[0], c[1], c[2], c[3]];
             let x_channel = (image * groups + group) * inputs + input;
             let w_channel = (group * outputs + output) * inputs + input;
             let y_channel = (image * groups + group) * outputs + output;
-            for (t, k) in triples(y).flat_map(|t| triples(w).map(move |k| (t, k))) {
-                let source = [0, 1, 2].map(|a| axes[a].source(t[a], k[a]));
-                let [Some(depth), Some(row), Some(column)] = source else { continue };
-                f(
-                    x_channel * self.pixels() + index([depth, row, column], x),
-                    w_channel * self.taps() + index(k, w),
-                    y_channel * self.positions() + index(t, y),
-                );
+            // The innermost loop of every definition: in a build that is optimized less, a `map` over
+            // the axes takes longer than the rest.
+            for (position, [d, h, v]) in triples(y).enumerate() {
+                for (tap, [i, j, k]) in triples(w).enumerate() {
+                    let [planes, rows, columns] = &axes;
+                    let source = (planes.source(d, i), rows.source(h, j), columns.source(v, k));
+                    let (Some(plane), Some(row), Some(column)) = source else { continue };
+                    f(
+                        x_channel * pixels + (plane * rows.extent + row) * columns.extent + column,
+                        w_channel * taps + tap,
+                        y_channel * positions + position,
+                    );
+                }
             }
         }
     }
