@@ -13,16 +13,12 @@ use crate::{
     error::{Error, FileError},
     shape::Meta,
 };
-use decode::Picture;
+use decode::{Picture, SIDE};
 use std::{
     fs,
     path::{Path, PathBuf},
 };
 
-/// Maximum width and height of an image in pixels.
-const SIDE: usize = 1 << 14;
-/// Maximum size of a decoded image in bytes.
-const BYTES: u64 = 1 << 29;
 /// File extensions of images.
 const ENDINGS: [&str; 3] = ["png", "jpg", "jpeg"];
 
@@ -129,10 +125,6 @@ fn name(folder: &Path) -> Result<String, Error> {
 
 fn wrong(path: &Path, message: String) -> Error {
     FileError::Io { path: path.to_owned(), message }.into()
-}
-
-fn corrupt(path: &Path, message: String) -> Error {
-    FileError::Corrupt { path: path.to_owned(), message }.into()
 }
 
 #[cfg(test)]

@@ -1,8 +1,10 @@
 //! Decodes PNG and JPEG files. Only pixels and orientation are needed and color profiles are
 //! ignored, so this uses the decoders directly: an image library takes a minute to compile.
 
-use super::{BYTES, SIDE, corrupt};
-use crate::{data::refused, error::Error};
+use crate::{
+    data::refused,
+    error::{Error, FileError},
+};
 use std::{
     fs::File,
     io::{BufRead, BufReader, ErrorKind, Read, Seek},
@@ -14,6 +16,10 @@ use zune_jpeg::{
     zune_core::{bytestream::ZCursor, colorspace::ColorSpace, options::DecoderOptions},
 };
 
+/// Maximum width and height of an image in pixels.
+pub(super) const SIDE: usize = 1 << 14;
+/// Maximum size of a decoded image in bytes.
+const BYTES: u64 = 1 << 29;
 /// Luminance of red, green and blue, from the primaries of Rec. 709 and the white point D65.
 const LUMINANCE: [f32; 3] = [0.212_647_84, 0.715_179_2, 0.072_173_04];
 /// The signature of PNG files.
@@ -94,6 +100,10 @@ impl Picture {
         }
         Image { rows, columns, bytes }
     }
+}
+
+fn corrupt(path: &Path, message: String) -> Error {
+    FileError::Corrupt { path: path.to_owned(), message }.into()
 }
 
 /// Rounds a sample to one byte.
