@@ -34,8 +34,8 @@ fn made<'g>(cx: &mut Scope<'g>, count: usize) -> Tensor<'g> {
     generator().forward(&mut cx.child("generator"), noise)
 }
 
-fn scores<'g>(cx: &mut Scope<'g>, pictures: Tensor<'g>) -> Tensor<'g> {
-    Discriminator::new(32).forward(&mut cx.child("discriminator"), pictures)
+fn scores<'g>(cx: &mut Scope<'g>, images: Tensor<'g>) -> Tensor<'g> {
+    Discriminator::new(32).forward(&mut cx.child("discriminator"), images)
 }
 
 /// The parameters of one of the two networks.
@@ -68,21 +68,21 @@ fn judging(device: &Device) -> Result<Program, Error> {
 fn making(device: &Device) -> Result<Program, Error> {
     let graph = Graph::new();
     let mut cx = Scope::new(&graph, Mode::Train);
-    let pictures = made(&mut cx, BATCH);
-    let loss = generator_loss(scores(&mut cx, pictures));
+    let images = made(&mut cx, BATCH);
+    let loss = generator_loss(scores(&mut cx, images));
     let params = params(&cx, "generator");
     adam("making").update_params(&mut cx, loss, &params);
     graph.compile(device, &[loss])
 }
 
 /// Renders images side by side, as characters.
-fn drawn(pictures: &[f64], count: usize) -> String {
+fn drawn(images: &[f64], count: usize) -> String {
     const INK: &[u8] = b" .:-=+*#%@";
     let mut text = String::new();
     for row in 0..SIDE {
-        for picture in 0..count {
+        for image in 0..count {
             for column in 0..SIDE {
-                let value = pictures[(picture * SIDE + row) * SIDE + column].clamp(0.0, 0.999);
+                let value = images[(image * SIDE + row) * SIDE + column].clamp(0.0, 0.999);
                 let ink = INK[(value * INK.len() as f64) as usize] as char;
                 text.extend([ink, ink]);
             }
@@ -124,11 +124,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
 
     let graph = Graph::new();
-    let pictures = made(&mut Scope::new(&graph, Mode::Eval), 8);
-    let program = graph.compile(&device, &[pictures])?;
+    let images = made(&mut Scope::new(&graph, Mode::Eval), 8);
+    let program = graph.compile(&device, &[images])?;
     for _ in 0..2 {
-        let pictures = program.run(&variables, &[])?.read_blocking(0)?.to_f64();
-        println!("{}", drawn(&pictures, 8));
+        let images = program.run(&variables, &[])?.read_blocking(0)?.to_f64();
+        println!("{}", drawn(&images, 8));
     }
     Ok(())
 }

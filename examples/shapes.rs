@@ -5,7 +5,7 @@
 //! to learn the shape.
 //!
 //! ```sh
-//! cargo run --release --example shapes          # 1,500 pictures, 15 epochs
+//! cargo run --release --example shapes          # 1,500 images, 15 epochs
 //! cargo run --release --example shapes -- 120 2
 //! ```
 
@@ -26,8 +26,8 @@ const SHAPES: [&str; 3] = ["disc", "square", "cross"];
 fn draw(count: usize, seed: u64) -> Result<Dataset, Error> {
     let mut noise = Noise::new(seed);
     let (mut pixels, mut labels) = (Vec::new(), Vec::new());
-    for picture in 0..count {
-        let shape = picture % SHAPES.len();
+    for image in 0..count {
+        let shape = image % SHAPES.len();
         let [shown, behind] = [(); 2].map(|()| [(); 3].map(|()| noise.unit() as f32));
         let (x, y) = (5.0 + 6.0 * noise.unit(), 5.0 + 6.0 * noise.unit());
         let size = 2.5 + 1.5 * noise.unit();
@@ -51,7 +51,7 @@ fn main() -> Result<(), Error> {
     let number = |position, default| {
         std::env::args().nth(position).and_then(|text| text.parse().ok()).unwrap_or(default)
     };
-    let (pictures, epochs) = (number(1, 1500), number(2, 15));
+    let (images, epochs) = (number(1, 1500), number(2, 15));
     let network = Sequential::new()
         // Input: three channels, red, green and blue. Convolution: 8 filters detect edges.
         .add(Conv2d::new(8, [3, 3]).same())
@@ -67,7 +67,7 @@ fn main() -> Result<(), Error> {
         .add(Dense::new(32))
         .add(Activation::relu())
         .add(Dense::new(SHAPES.len()));
-    let (train, test) = (draw(pictures, 1)?, draw(150, 2)?);
+    let (train, test) = (draw(images, 1)?, draw(150, 2)?);
     let (adam, variables) = (Adam::new(3e-3), Variables::new(0));
     let report = Trainer::new(&network, &adam).epochs(epochs).batch(30).fit(
         &Device::best(),

@@ -15,7 +15,7 @@ use std::{
 };
 use wgrad::{
     Array, Error, FileError, Variables,
-    data::{idx, pictures},
+    data::{idx, images},
     io::safetensors,
     testing::Noise,
 };
@@ -137,12 +137,12 @@ fn damaged_files_are_errors() -> Result<(), Error> {
     let gzip = gzip.finish().expect("it fits in memory");
     survives("images.gz", &gzip, idx::images, |len| 4 * 1032 * len + FIXED);
 
-    // A picture may claim what the limits of the reader allow, and no more.
+    // A image may claim what the limits of the reader allow, and no more.
     const CLAIMED: usize = 512 << 20;
-    for name in ["picture.png", "picture.jpg"] {
+    for name in ["image.png", "image.jpg"] {
         drawing::save(&file(name), [24, 16], |x, y| [x as u8 * 9, y as u8 * 9, 77]);
         let good = fs::read(file(name)).expect("it is there");
-        survives(name, &good, |path| pictures::read(path, [3, 8, 8]), |_| CLAIMED);
+        survives(name, &good, |path| images::read(path, [3, 8, 8]), |_| CLAIMED);
     }
     Ok(())
 }

@@ -4,9 +4,9 @@
 pub mod digits;
 #[cfg(feature = "files")]
 pub mod idx;
-mod loader;
 #[cfg(feature = "files")]
-pub mod pictures;
+pub mod images;
+mod loader;
 #[cfg(feature = "files")]
 pub mod series;
 mod shuffle;

@@ -219,7 +219,7 @@ pub(super) fn samples() -> Vec<Sample> {
             "upfirdn2d",
             move |x| x[0].upfirdn2d(x[1], up, down, padding),
             move |x| {
-                let [x, filter] = x else { unreachable!("a picture and a filter") };
+                let [x, filter] = x else { unreachable!("a image and a filter") };
                 let ([h, w], [fh, fw]) =
                     ([2, 3].map(|k| x.shape().dims()[k]), [0, 1].map(|k| filter.shape().dims()[k]));
                 // Element of the upsampled and padded image.
@@ -321,7 +321,7 @@ pub(super) fn samples() -> Vec<Sample> {
                 }
                 let (first, mut total) = (c[0] % (n / 2), 0.0);
                 for k in 0..channels * h * w {
-                    let of = |picture: usize| x[0].data[picture * channels * h * w + k];
+                    let of = |image: usize| x[0].data[image * channels * h * w + k];
                     // The deviation of two numbers is half their distance.
                     let half = (of(first) - of(first + n / 2)) / 2.0;
                     total += (half * half + EPS).sqrt();

@@ -244,14 +244,14 @@ fn element<'g>(at: Tensor<'g>, extent: usize) -> (Tensor<'g>, Tensor<'g>) {
 /// Checks and returns the extents of images and a grid.
 fn sampled(x: Tensor<'_>, places: Tensor<'_>) -> Result<[usize; 6], OpError> {
     let &[n, channels, h, w] = x.shape().dims() else { return Err(OpError::Rank { least: 4 }) };
-    let &[pictures, rows, columns, 2] = places.shape().dims() else {
+    let &[images, rows, columns, 2] = places.shape().dims() else {
         return Err(OpError::Argument("a grid must be [n, rows, columns, 2]"));
     };
-    if pictures != n {
+    if images != n {
         return Err(OpError::Extents {
             what: "numbers of images and of grids",
             lhs: n,
-            rhs: pictures,
+            rhs: images,
         });
     }
     if places.dtype() != x.dtype() {
@@ -398,7 +398,7 @@ pub(super) fn samples() -> Vec<Sample> {
                 }
             },
             move |x| {
-                let [x, places] = x else { unreachable!("pictures and places") };
+                let [x, places] = x else { unreachable!("images and places") };
                 let [h, w] = [2, 3].map(|axis| x.shape().dims()[axis]);
                 let [rows, columns] = [1, 2].map(|axis| places.shape().dims()[axis]);
                 let meta = Meta::new(

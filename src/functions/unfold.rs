@@ -88,8 +88,8 @@ impl<'g> Tensor<'g> {
             Err(reason) => return self.graph().refuse("fold", &[self], reason),
         };
         let dims = [n, channels, sizes[0], sizes[1]];
-        let picture = self.graph().full(dims, self.dtype(), 0.0);
-        autodiff::vjp(picture.unfold(windows), self, &[picture])[0].unwrap_or(picture)
+        let image = self.graph().full(dims, self.dtype(), 0.0);
+        autodiff::vjp(image.unfold(windows), self, &[image])[0].unwrap_or(image)
     }
 
     /// The `p`-th root of the sum of `p`-th powers in each window.

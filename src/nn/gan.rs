@@ -74,7 +74,7 @@ pub fn r1_penalty<'g>(scores: Tensor<'g>, x: Tensor<'g>) -> Tensor<'g> {
 ///
 /// # Shapes
 ///
-/// `pictures` is `[n, channels, h, w]`, `noise` the same (standard normal), `styles` `[n, width]`;
+/// `images` is `[n, channels, h, w]`, `noise` the same (standard normal), `styles` `[n, width]`;
 /// the penalty is a scalar.
 ///
 /// # Source
@@ -83,13 +83,13 @@ pub fn r1_penalty<'g>(scores: Tensor<'g>, x: Tensor<'g>) -> Tensor<'g> {
 #[track_caller]
 pub fn path_length_penalty<'g>(
     cx: &mut Scope<'g>,
-    pictures: Tensor<'g>,
+    images: Tensor<'g>,
     noise: Tensor<'g>,
     styles: Tensor<'g>,
     decay: f64,
 ) -> Tensor<'g> {
-    let pixels = (pictures.dim(-1) * pictures.dim(-2)).max(1) as f64;
-    let moved = (pictures * noise).sum(..);
+    let pixels = (images.dim(-1) * images.dim(-2)).max(1) as f64;
+    let moved = (images * noise).sum(..);
     let moved = moved * constant(moved, pixels.sqrt().recip());
     let slope = autodiff::grad(moved, &[styles])[0];
     let lengths = slope.norm(-1);

@@ -22,6 +22,8 @@ mod golden;
 mod gradients;
 mod graphs;
 mod halves;
+#[cfg(feature = "cli")]
+mod images;
 mod indices;
 #[cfg(feature = "cli")]
 mod initial_values;
@@ -29,8 +31,6 @@ mod layers;
 mod misuse;
 mod model;
 mod normalization;
-#[cfg(feature = "cli")]
-mod pictures;
 mod plans;
 #[cfg(feature = "files")]
 mod quantized;

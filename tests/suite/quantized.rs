@@ -102,7 +102,7 @@ fn a_network_of_bytes_tells_what_that_of_floats_tells() -> Result<(), Error> {
     Ok(())
 }
 
-/// A bright picture in a batch changes what is seen in the others, unless scales are calibrated.
+/// A bright image in a batch changes what is seen in the others, unless scales are calibrated.
 #[test]
 fn calibrated_scales_keep_examples_apart() -> Result<(), Error> {
     let (train, held) = digits::load()?.split(0.2)?;

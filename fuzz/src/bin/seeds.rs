@@ -9,7 +9,7 @@ use wgrad::{Array, Variables, io::safetensors};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus");
-    for target in ["safetensors", "idx", "pictures"] {
+    for target in ["safetensors", "idx", "images"] {
         fs::create_dir_all(corpus.join(target))?;
     }
     let variables = Variables::new(0);
@@ -26,7 +26,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     fs::write(corpus.join("idx/labels"), [0, 0, 8, 1, 0, 0, 0, 3, 7, 0, 9])?;
 
     for ending in ["png", "jpg"] {
-        let path = corpus.join(format!("pictures/picture.{ending}"));
+        let path = corpus.join(format!("images/image.{ending}"));
         drawing::save(&path, [6, 4], |x, y| [x as u8 * 40, y as u8 * 60, 77]);
     }
     Ok(())

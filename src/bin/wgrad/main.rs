@@ -25,8 +25,8 @@ use std::process::ExitCode;
   wgrad devices                      what there is to compute on
   wgrad train digits                 train a network on handwritten digits
   wgrad train digits --device cpu    the same without a GPU
-  wgrad train images --data photos   train one on pictures, with a folder for each class
-  wgrad predict MODEL cat.jpg        what a trained network sees in a picture
+  wgrad train images --data photos   train one on images, with a folder for each class
+  wgrad predict MODEL cat.jpg        what a trained network sees in a image
   wgrad plan digits                  what one step of it computes, and where
   wgrad verify --device gpu          whether the GPU computes what the formulas say
   wgrad diff MODEL                   which step of a model goes wrong on the GPU

@@ -8,7 +8,7 @@ use std::{
 };
 use wgrad::{
     Array, DType, Device, Error, Graph, Program, Variables,
-    data::pictures,
+    data::images,
     io::safetensors,
     nn::{Mode, Module, Scope},
     train::MODEL,
@@ -57,8 +57,8 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     }
     let mut out = std::io::stdout().lock();
     for file in &args.files {
-        let picture = pictures::read(file, description.input)?;
-        let mut pixels = picture.to_vec::<f32>()?;
+        let image = images::read(file, description.input)?;
+        let mut pixels = image.to_vec::<f32>()?;
         if args.invert {
             pixels.iter_mut().for_each(|pixel| *pixel = 1.0 - *pixel);
         }

@@ -6,7 +6,7 @@ use crate::{
 };
 use clap::Args;
 use std::path::{Path, PathBuf};
-use wgrad::data::{Dataset, digits, idx, pictures};
+use wgrad::data::{Dataset, digits, idx, images};
 
 /// Installation path of the Debian package.
 const FASHION: &str = "/usr/share/datasets/fashion-mnist";
@@ -41,7 +41,7 @@ impl DataArgs {
     /// Reads the data of a task.
     pub fn load(&self, task: Task) -> Result<Sets, Failure> {
         if task != Task::Images && self.size.is_some() {
-            return Err(format!("--size: pictures of {} have one size only", task.name()).into());
+            return Err(format!("--size: images of {} have one size only", task.name()).into());
         }
         match (task, &self.data) {
             (Task::Digits, None) => {
@@ -54,24 +54,24 @@ impl DataArgs {
             }
             (Task::Mnist, Some(directory)) => published(task, directory),
             (Task::Mnist, None) => Err(format!("mnist: {MNIST}, and give its --data DIR").into()),
-            (Task::Images, Some(directory)) => self.pictures(directory),
+            (Task::Images, Some(directory)) => self.images(directory),
             (Task::Images, None) => Err("--data DIR is missing".into()),
         }
     }
 
     /// Loads a directory of images and holds out a fifth of each class.
-    fn pictures(&self, directory: &Path) -> Result<Sets, Failure> {
+    fn images(&self, directory: &Path) -> Result<Sets, Failure> {
         let task = Task::Images;
         let [channels, rows, columns] = match self.size {
             Some(side) => [3, side, side],
             None => Description::of(task).input,
         };
-        let set = pictures::load(directory, [rows, columns])?;
+        let set = images::load(directory, [rows, columns])?;
         let (train, test) = set.data.split(0.2)?;
         for (class, name) in (0u32..).zip(&set.classes) {
             if !test.targets().words().contains(&class) {
                 let folder = directory.join(name);
-                let message = "needs at least 3 pictures, of which one is held out";
+                let message = "needs at least 3 images, of which one is held out";
                 return Err(format!("{}: {message}", folder.display()).into());
             }
         }

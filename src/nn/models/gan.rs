@@ -108,7 +108,7 @@ impl Generator {
     }
 
     /// Synthesizes the image of each style.
-    pub fn pictures<'g>(&self, cx: &mut Scope<'g>, styles: Tensor<'g>) -> Tensor<'g> {
+    pub fn images<'g>(&self, cx: &mut Scope<'g>, styles: Tensor<'g>) -> Tensor<'g> {
         let _line = cx.at(self.line);
         if !is_side(self.size) {
             return cx.graph().refuse("generator", &[styles], no_side(self.size));
@@ -118,7 +118,7 @@ impl Generator {
         let normal = Init::Normal { mean: 0.0, std: 1.0 };
         let begin = cx.param("const", [self.channels, SMALLEST, SMALLEST], normal);
         let mut x = begin.broadcast_to([n, self.channels, SMALLEST, SMALLEST]);
-        let mut picture: Option<Tensor> = None;
+        let mut image: Option<Tensor> = None;
         let mut side = SMALLEST;
         while side <= self.size {
             let mut cx = cx.child(&format!("b{side}"));
@@ -129,10 +129,10 @@ impl Generator {
             let image_channels =
                 ModulatedConv2d::new(self.image_channels, 1).without_demodulation();
             let added = image_channels.forward(&mut cx.child("torgb"), x, styles);
-            picture = Some(picture.map_or(added, |picture| doubled(&cx, picture) + added));
+            image = Some(image.map_or(added, |image| doubled(&cx, image) + added));
             side *= 2;
         }
-        picture.unwrap_or(x)
+        image.unwrap_or(x)
     }
 
     /// A modulated convolution, noise, and an activation.
@@ -151,7 +151,7 @@ impl Module for Generator {
 
     fn forward<'g>(&self, cx: &mut Scope<'g>, x: Tensor<'g>) -> Tensor<'g> {
         let styles = self.styles(cx, x);
-        self.pictures(cx, styles)
+        self.images(cx, styles)
     }
 }
 

@@ -28,7 +28,7 @@ const PNG: &[u8] = b"\x89PNG\r\n\x1a\n";
 const JPEG: &[u8] = &[0xFF, 0xD8, 0xFF];
 
 /// The contents of a file.
-pub(super) struct Picture {
+pub(super) struct RawImage {
     rows: usize,
     columns: usize,
     /// Gray or RGB, each with or without alpha.
@@ -47,7 +47,7 @@ pub(super) struct Image {
     pub bytes: Vec<u8>,
 }
 
-impl Picture {
+impl RawImage {
     /// Reads a file. The size is checked before memory is allocated.
     pub fn read(path: &Path) -> Result<Self, Error> {
         let io = |error| refused(path, &error);
@@ -141,7 +141,7 @@ fn room(path: &Path, [rows, columns]: [usize; 2], pixel: usize) -> Result<Vec<u8
     Ok(room)
 }
 
-fn png(path: &Path, file: impl BufRead + Seek) -> Result<Picture, Error> {
+fn png(path: &Path, file: impl BufRead + Seek) -> Result<RawImage, Error> {
     let failed = |error| match error {
         png::DecodingError::IoError(error) if error.kind() != ErrorKind::UnexpectedEof => {
             refused(path, &error)
@@ -163,10 +163,10 @@ fn png(path: &Path, file: impl BufRead + Seek) -> Result<Picture, Error> {
     reader.next_frame(&mut bytes).map_err(failed)?;
     let exif = reader.info().exif_metadata.as_deref();
     let orientation = exif.and_then(orientation).unwrap_or(1);
-    Ok(Picture { rows, columns, channels, width, bytes, orientation })
+    Ok(RawImage { rows, columns, channels, width, bytes, orientation })
 }
 
-fn jpeg(path: &Path, content: &[u8]) -> Result<Picture, Error> {
+fn jpeg(path: &Path, content: &[u8]) -> Result<RawImage, Error> {
     let failed = |error: zune_jpeg::errors::DecodeErrors| corrupt(path, error.to_string());
     // `room` checks the sides.
     let options = DecoderOptions::default()
@@ -194,7 +194,7 @@ fn jpeg(path: &Path, content: &[u8]) -> Result<Picture, Error> {
         .map_err(failed)?;
     let exif = headers.exif().map(Vec::as_slice);
     let orientation = exif.and_then(orientation).unwrap_or(1);
-    Ok(Picture { rows, columns, channels, width: 1, bytes, orientation })
+    Ok(RawImage { rows, columns, channels, width: 1, bytes, orientation })
 }
 
 /// The orientation, 1 to 8, in the first directory of an Exif block.
@@ -231,13 +231,13 @@ mod tests {
     use png::{BitDepth, ColorType, Encoder, Info};
     use std::io::Cursor;
 
-    fn decoded(info: Info<'_>, samples: &[u8]) -> Picture {
+    fn decoded(info: Info<'_>, samples: &[u8]) -> RawImage {
         let mut file = Vec::new();
-        let encoder = Encoder::with_info(&mut file, info).expect("there is such a picture");
+        let encoder = Encoder::with_info(&mut file, info).expect("there is such a image");
         let mut writer = encoder.write_header().expect("memory takes it");
         writer.write_image_data(samples).expect("memory takes it");
         writer.finish().expect("memory takes it");
-        png(Path::new("a picture"), Cursor::new(file)).expect("it is whole")
+        png(Path::new("a image"), Cursor::new(file)).expect("it is whole")
     }
 
     #[test]
@@ -283,18 +283,18 @@ mod tests {
             (info.color_type, info.bit_depth) = (ColorType::Rgb, depth);
             info
         };
-        let picture = || decoded(info(BitDepth::Eight), &samples);
-        assert_eq!(picture().into_gray().bytes, [182, 177, 173, 169, 166, 164, 162, 161]);
-        assert_eq!(picture().into_rgb().bytes, samples);
+        let image = || decoded(info(BitDepth::Eight), &samples);
+        assert_eq!(image().into_gray().bytes, [182, 177, 173, 169, 166, 164, 162, 161]);
+        assert_eq!(image().into_rgb().bytes, samples);
         let pixel = |k: u16| [k * 8191, 65535 - k * 4099, k * k * 1303];
         let samples: Vec<u8> = (0..8).flat_map(pixel).flat_map(u16::to_be_bytes).collect();
-        let picture = || decoded(info(BitDepth::Sixteen), &samples);
-        assert_eq!(picture().into_gray().bytes, [182, 178, 175, 172, 170, 168, 168, 168]);
+        let image = || decoded(info(BitDepth::Sixteen), &samples);
+        assert_eq!(image().into_gray().bytes, [182, 178, 175, 172, 170, 168, 168, 168]);
         let rgb = [
             0, 255, 0, 32, 239, 5, 64, 223, 20, 96, 207, 46, 127, 191, 81, 159, 175, 127, 191, 159,
             183, 223, 143, 248,
         ];
-        assert_eq!(picture().into_rgb().bytes, rgb);
+        assert_eq!(image().into_rgb().bytes, rgb);
     }
 
     #[test]
@@ -306,8 +306,8 @@ mod tests {
         encoder.set_sampling_factor(jpeg_encoder::SamplingFactor::R_4_2_0);
         let samples: Vec<u8> = (0..6 * 50 * 4).map(|k| k as u8).collect();
         encoder.encode(&samples, 6, 50, jpeg_encoder::ColorType::Cmyk).expect("memory takes it");
-        match jpeg(Path::new("a picture"), &file) {
-            Ok(picture) => assert_eq!(picture.into_rgb().bytes.len(), 6 * 50 * 3),
+        match jpeg(Path::new("a image"), &file) {
+            Ok(image) => assert_eq!(image.into_rgb().bytes.len(), 6 * 50 * 3),
             Err(error) => assert!(error.to_string().ends_with("the decoder failed"), "{error}"),
         }
     }

@@ -2,7 +2,7 @@
 
 mod decode;
 #[cfg(test)]
-#[path = "../../tests/drawing/mod.rs"]
+#[path = "../../../tests/drawing/mod.rs"]
 mod drawing;
 mod resize;
 
@@ -13,7 +13,7 @@ use crate::{
     error::{Error, FileError},
     shape::Meta,
 };
-use decode::{Picture, SIDE};
+use decode::{RawImage, SIDE};
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -25,7 +25,7 @@ const ENDINGS: [&str; 3] = ["png", "jpg", "jpeg"];
 /// A directory of images.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct Pictures {
+pub struct ImageFolder {
     /// The images `[n, 3, rows, columns]`, and their classes.
     pub data: Dataset,
     /// The names of the classes, by index.
@@ -41,7 +41,7 @@ pub struct Pictures {
 ///
 /// [`FileError`], which names the file or directory; there must be at least two classes, and none
 /// may be empty.
-pub fn load(directory: &Path, [rows, columns]: [usize; 2]) -> Result<Pictures, Error> {
+pub fn load(directory: &Path, [rows, columns]: [usize; 2]) -> Result<ImageFolder, Error> {
     let folders: Vec<PathBuf> =
         entries(directory)?.into_iter().filter(|path| path.is_dir()).collect();
     if folders.len() < 2 {
@@ -52,24 +52,24 @@ pub fn load(directory: &Path, [rows, columns]: [usize; 2]) -> Result<Pictures, E
     let (mut words, mut labels, mut classes) = (Vec::new(), Vec::new(), Vec::new());
     for (class, folder) in (0u32..).zip(&folders) {
         let files: Vec<PathBuf> =
-            entries(folder)?.into_iter().filter(|path| is_picture(path)).collect();
+            entries(folder)?.into_iter().filter(|path| is_image(path)).collect();
         if files.is_empty() {
             let endings = ENDINGS.join(", ");
-            return Err(wrong(folder, format!("expected pictures ({endings}), found none")));
+            return Err(wrong(folder, format!("expected images ({endings}), found none")));
         }
         for file in &files {
-            let picture = read(file, [3, rows, columns])?;
-            words.try_reserve(picture.words().len()).map_err(|_| {
-                wrong(file, "with this picture they do not fit in memory any more".to_owned())
+            let image = read(file, [3, rows, columns])?;
+            words.try_reserve(image.words().len()).map_err(|_| {
+                wrong(file, "with this image they do not fit in memory any more".to_owned())
             })?;
-            words.extend(picture.words());
+            words.extend(image.words());
             labels.push(class);
         }
         classes.push(name(folder)?);
     }
     let images = Array::from_words(Meta::new([labels.len(), 3, rows, columns], DType::F32), words)?;
     let data = Dataset::new(images, Array::new([labels.len()], &labels)?)?;
-    Ok(Pictures { data, classes })
+    Ok(ImageFolder { data, classes })
 }
 
 /// Reads an image as `[channels, rows, columns]` in f32, scaled to `[0, 1]`: grayscale for one
@@ -88,8 +88,8 @@ pub fn read(path: &Path, [channels, rows, columns]: [usize; 3]) -> Result<Array,
         let message = format!("cannot become {channels} channels of {rows}x{columns} pixels");
         return Err(wrong(path, message));
     }
-    let picture = Picture::read(path)?;
-    let image = if channels == 1 { picture.into_gray() } else { picture.into_rgb() };
+    let image = RawImage::read(path)?;
+    let image = if channels == 1 { image.into_gray() } else { image.into_rgb() };
     let pixels = resize::stretch(image, channels, [rows, columns]);
     // Channels are the last axis of an image, and the first one here.
     let plane = |channel| pixels.iter().skip(channel).step_by(channels);
@@ -112,7 +112,7 @@ fn entries(directory: &Path) -> Result<Vec<PathBuf>, Error> {
     Ok(entries)
 }
 
-fn is_picture(path: &Path) -> bool {
+fn is_image(path: &Path) -> bool {
     let ending = path.extension().and_then(|ending| ending.to_str());
     ending.is_some_and(|ending| ENDINGS.iter().any(|known| known.eq_ignore_ascii_case(ending)))
 }
@@ -130,11 +130,11 @@ fn wrong(path: &Path, message: String) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::pictures::drawing::save;
+    use crate::data::images::drawing::save;
 
     /// A separate directory for each test, initially empty.
     fn directory(name: &str) -> PathBuf {
-        let name = format!("wgrad-pictures-{}-{name}", std::process::id());
+        let name = format!("wgrad-images-{}-{name}", std::process::id());
         let directory = std::env::temp_dir().join(name);
         let _ = fs::remove_dir_all(&directory);
         fs::create_dir_all(&directory).expect("it can be made");
@@ -153,12 +153,12 @@ mod tests {
         save_one_color(&directory.join("cold"), "c.PNG", [0, 0, 255]);
         save_one_color(&directory.join("cold"), "a.jpg", [0, 255, 0]);
         save_one_color(&directory.join(".hidden"), "x.png", [0, 0, 0]);
-        fs::write(directory.join("cold/notes.txt"), "no picture").expect("it is written");
-        let pictures = load(&directory, [2, 4])?;
-        assert_eq!(pictures.classes, ["cold", "warm"]);
-        assert_eq!(pictures.data.targets().words(), [0, 0, 1]);
-        assert_eq!(pictures.data.inputs().shape().dims(), [3, 3, 2, 4]);
-        let values = pictures.data.inputs().to_f64();
+        fs::write(directory.join("cold/notes.txt"), "no image").expect("it is written");
+        let images = load(&directory, [2, 4])?;
+        assert_eq!(images.classes, ["cold", "warm"]);
+        assert_eq!(images.data.targets().words(), [0, 0, 1]);
+        assert_eq!(images.data.inputs().shape().dims(), [3, 3, 2, 4]);
+        let values = images.data.inputs().to_f64();
         let channel = |image: usize, channel: usize| values[(3 * image + channel) * 8];
         assert!(channel(0, 1) > 0.95 && channel(0, 0) < 0.05, "a JPEG is not exact");
         assert_eq!([0, 1, 2].map(|c| channel(1, c)), [0.0, 0.0, 1.0]);
@@ -172,9 +172,9 @@ mod tests {
         let directory = directory("gray");
         let path = directory.join("ramp.png");
         save(&path, [4, 2], |x, y| [(4 * y + x) as u8 * 36]);
-        let picture = read(&path, [1, 2, 4])?;
+        let image = read(&path, [1, 2, 4])?;
         let expected: Vec<f64> = (0u8..8).map(|k| f64::from(f32::from(k * 36) / 255.0)).collect();
-        assert_eq!(picture.to_f64(), expected);
+        assert_eq!(image.to_f64(), expected);
         assert_eq!(read(&path, [3, 7, 5])?.shape().dims(), [3, 7, 5]);
         for size in [[2, 2, 4], [1, 0, 4], [1, 2, usize::MAX]] {
             assert!(read(&path, size).is_err(), "{size:?}");
@@ -199,7 +199,7 @@ mod tests {
         fs::create_dir_all(directory.join("b")).expect("it can be made");
         assert!(text(&directory.join("b")).contains("found none"));
         let file = directory.join("b/b.png");
-        fs::write(&file, "no picture at all").expect("it is written");
+        fs::write(&file, "no image at all").expect("it is written");
         text(&file);
         let good = fs::read(directory.join("a/a.png")).expect("it is there");
         for cut in [9, 30, good.len() / 2, good.len() - 20] {

