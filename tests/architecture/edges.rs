@@ -13,7 +13,7 @@ pub fn edges(sources: &Sources) -> Result<Edges, String> {
     let names = Names { modules: modules(sources)? };
     let mut edges = Edges::new();
     for (path, module) in &names.modules {
-        // What a file only re-exports it does not use.
+        // A name that a file only re-exports is not used by it.
         let imports = module.imports.iter().filter(|import| !import.is_public);
         let imports = imports.map(|import| (&import.path, import.line));
         let mentions = module.mentions.iter().map(|(mention, line)| (mention, *line));
@@ -62,7 +62,7 @@ impl Names {
         Some(Place::Module(module))
     }
 
-    /// What the first of the names is in the module `path`, seen from the module `from`.
+    /// Resolves the first of the names in the module `path`, seen from the module `from`.
     fn lookup(
         &self,
         from: &[String],

@@ -32,7 +32,7 @@ fn edges_of(user: &str) -> Edges {
     edges(&sources).expect("the examples are Rust")
 }
 
-/// What of it the user does.
+/// The part of it that the user sees.
 fn of_user(violations: Vec<String>) -> Vec<String> {
     violations.into_iter().filter(|line| line.contains("ops/user.rs")).collect()
 }
@@ -73,7 +73,7 @@ fn the_reader_sees_every_kind_of_path() {
         ("macro_rules! m { ($x:expr) => { $crate::gpu::memory::free($x) } }", memory),
         ("macro_rules! m { ($x:ident) => { $crate::gpu::memory::$x() } }", memory),
         ("#[derive(crate::gpu::Device)] struct S;", device),
-        // What is not only for tests.
+        // Items outside of tests.
         ("#[cfg(test)] mod tests { fn f() {} } use crate::gpu::Device;", device),
         ("#[cfg(any(test, unix))] use crate::gpu::Device;", device),
         ("struct S { #[cfg(test)] x: u32, y: crate::gpu::Device }", device),

@@ -1,6 +1,6 @@
 //! Data flows down the list of docs/architecture.md and never back up.
 //!
-//! What a file uses is read from its paths. Methods have none: where a call of one leads is not
+//! The uses of a file are read from its paths. Methods have none: the target of a method call is not
 //! seen, but its type is.
 
 mod edges;
