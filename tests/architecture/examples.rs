@@ -32,7 +32,7 @@ fn edges_of(user: &str) -> Edges {
     edges(&sources).expect("the examples are Rust")
 }
 
-/// The part of it that the user sees.
+/// Only those of the file `ops/user.rs`.
 fn of_user(violations: Vec<String>) -> Vec<String> {
     violations.into_iter().filter(|line| line.contains("ops/user.rs")).collect()
 }
