@@ -1,11 +1,13 @@
 //! The thread pool and the instruction set.
 
-#[cfg(feature = "threads")]
-use crate::error::DeviceError;
 use crate::error::Error;
 use pulp::{Arch, Simd, WithSimd};
-use rayon::prelude::*;
-use std::sync::{Arc, OnceLock};
+#[cfg(feature = "threads")]
+use {
+    crate::error::DeviceError,
+    rayon::prelude::*,
+    std::sync::{Arc, OnceLock},
+};
 
 /// The CPU. Clones share its threads.
 #[derive(Clone, Debug)]
