@@ -20,7 +20,7 @@ say() { echo "run.sh: $*"; }
 gpu_answers() {
     # Not in one pipe: a grep that has seen enough would break it.
     local listing
-    listing="$(cargo run --quiet --bin wgrad -- devices --json)" &&
+    listing="$("$wgrad" devices --json)" &&
         grep -qE '"backend":"(vulkan|metal|dx12)"' <<<"$listing"
 }
 
@@ -59,7 +59,10 @@ install_mesa() {
         "${release[@]}" "${packages[@]}"
 }
 
-cargo build --bin wgrad
+# The program is built with the tests: `cargo build` would compile wgpu a second time, since tests
+# enable more features of naga.
+wgrad="$(cargo test --no-run --message-format json-render-diagnostics |
+    sed -nE 's/.*"executable":"([^"]*[/\\]wgrad(\.exe)?)".*/\1/p')"
 if ! gpu_answers; then
     install_mesa
 fi
