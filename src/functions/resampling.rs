@@ -219,7 +219,7 @@ pub(super) fn samples() -> Vec<Sample> {
             "upfirdn2d",
             move |x| x[0].upfirdn2d(x[1], up, down, padding),
             move |x| {
-                let [x, filter] = x else { unreachable!("a image and a filter") };
+                let [x, filter] = x else { unreachable!("an image and a filter") };
                 let ([h, w], [fh, fw]) =
                     ([2, 3].map(|k| x.shape().dims()[k]), [0, 1].map(|k| filter.shape().dims()[k]));
                 // Element of the upsampled and padded image.

@@ -31,7 +31,7 @@ impl<'g> Tensor<'g> {
     ///
     /// # Gradient
     ///
-    /// Of the elements: the cotangent, at their original positions. Of the indices: none.
+    /// Elements get their cotangents at their original positions; indices have none.
     ///
     /// # Errors
     ///

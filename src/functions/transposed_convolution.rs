@@ -84,7 +84,7 @@ pub(super) fn samples() -> Vec<Sample> {
         "transposed_convolution",
         |x| x[0].transposed_convolution(x[1], Geometry::new(2).stride([2, 1]), [1, 0]),
         |x| {
-            let [x, w] = x else { unreachable!("a image and a weight") };
+            let [x, w] = x else { unreachable!("an image and a weight") };
             let mut y = Array64::from_fn(f32s(&[2, 4, 8, 5]), |_| 0.0);
             for c in x.shape().coordinates() {
                 for k in w.shape().coordinates().filter(|k| k[0] == c[1]) {

@@ -28,7 +28,7 @@ pub(crate) trait Composite: Clone + Into<Op> {
     /// Whether there is a kernel for these shapes.
     fn has_kernel(&self, operands: &[&Meta], result: &Meta) -> bool;
 
-    /// The kernel, if there is one.
+    /// The kernel; called only if [`has_kernel`](Self::has_kernel) holds.
     fn kernel(&self, operands: &[&Meta], result: &Meta) -> Option<Kernel>;
 
     /// The cost on these shapes.
@@ -70,7 +70,11 @@ impl<C: Composite> Operation for C {
     }
 
     fn kernel(&self, operands: &[&Meta], result: &Meta) -> Option<Kernel> {
-        Composite::kernel(self, operands, result)
+        if self.has_kernel(operands, result) {
+            Composite::kernel(self, operands, result)
+        } else {
+            None
+        }
     }
 
     fn cost(&self, operands: &[&Meta], result: &Meta) -> Cost {

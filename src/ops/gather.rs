@@ -136,7 +136,7 @@ impl<'g> Tensor<'g> {
     ///
     /// # Shapes
     ///
-    /// That of `indices`, which may differ from the tensor's along `axis` only; same as PyTorch's
+    /// The shape of `indices`, which may differ from the tensor's along `axis` only; same as PyTorch's
     /// `gather` and NumPy's `take_along_axis` for such shapes.
     ///
     /// # Gradient

@@ -1,4 +1,4 @@
-//! What a device runs for an operation with a kernel.
+//! Kernels: shaders and CPU loops of operations that have their own.
 
 use super::probe::Probe;
 use std::sync::Arc;

@@ -14,7 +14,7 @@ use modules::{Sources, path_of};
 use order::{Exception, Order};
 use std::{fs, path::Path};
 
-/// What may run up: from a file, to a file, and why. The list may only shrink.
+/// Uses that may run up: from a file, to a file, and the reason. The list may only shrink.
 const EXCEPTIONS: &[Exception] = &[];
 
 /// The row in which files may use one another: a graph holds operations, which are made of graphs.

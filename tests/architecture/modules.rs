@@ -211,7 +211,7 @@ fn is_for_tests(attribute: &[Token]) -> bool {
         }
 }
 
-/// What begins with one of these may have commas before it ends, in parameters and bounds.
+/// Items that start with one of these may have commas before they end, in parameters and bounds.
 const WITH_COMMAS: [&str; 11] =
     ["async", "const", "enum", "fn", "impl", "let", "struct", "trait", "type", "union", "unsafe"];
 

@@ -33,7 +33,7 @@ impl Order {
         })
     }
 
-    /// What uses what is further down, and exceptions that nothing needs.
+    /// Uses of files further down, and exceptions that nothing needs.
     pub fn upward(&self, edges: &Edges, exceptions: &[Exception]) -> Vec<String> {
         let mut unused: BTreeSet<(&str, &str)> =
             exceptions.iter().map(|&(from, to, _)| (from, to)).collect();

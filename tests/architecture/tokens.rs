@@ -9,7 +9,7 @@ pub enum Token {
     /// `::`, which is not two colons.
     Colons,
     Sign(char),
-    /// What stands in brackets, by the opening one; a space where there are none.
+    /// A group in brackets, by the opening one; a space if there are none.
     Group(char, Vec<Token>),
 }
 

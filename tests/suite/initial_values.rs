@@ -160,7 +160,7 @@ fn optimizers() -> Vec<(&'static str, Build)> {
     ]
 }
 
-/// What a fresh store of seed 7 holds for it, a line a variable: path, type, digest of its elements;
+/// The variables of a fresh store of seed 7, one per line: path, type, digest of its elements;
 /// then the names that a file of its weights has.
 fn described(name: &str, build: &Build) -> Result<String, Error> {
     let graph = Graph::new();

@@ -26,7 +26,7 @@ use std::process::ExitCode;
   wgrad train digits                 train a network on handwritten digits
   wgrad train digits --device cpu    the same without a GPU
   wgrad train images --data photos   train one on images, with a folder for each class
-  wgrad predict MODEL cat.jpg        what a trained network sees in a image
+  wgrad predict MODEL cat.jpg        what a trained network sees in an image
   wgrad plan digits                  what one step of it computes, and where
   wgrad verify --device gpu          whether the GPU computes what the formulas say
   wgrad diff MODEL                   which step of a model goes wrong on the GPU

@@ -26,7 +26,7 @@ use wgrad::{
   wgrad plan digits --shader 3          the WGSL of step 3
   wgrad plan digits --json | jq .bytes")]
 pub struct Args {
-    /// What to plan: digits, fashion-mnist, mnist, or images, which stands for ten classes of 64x64
+    /// The task to plan: digits, fashion-mnist, mnist, or images, which stands for ten classes of 64x64
     /// pixels; or the name of a row of `wgrad bench`.
     #[arg(value_name = "TASK", value_parser = subject)]
     subject: Subject,

@@ -233,11 +233,11 @@ mod tests {
 
     fn decoded(info: Info<'_>, samples: &[u8]) -> RawImage {
         let mut file = Vec::new();
-        let encoder = Encoder::with_info(&mut file, info).expect("there is such a image");
+        let encoder = Encoder::with_info(&mut file, info).expect("there is such an image");
         let mut writer = encoder.write_header().expect("memory takes it");
         writer.write_image_data(samples).expect("memory takes it");
         writer.finish().expect("memory takes it");
-        png(Path::new("a image"), Cursor::new(file)).expect("it is whole")
+        png(Path::new("an image"), Cursor::new(file)).expect("it is whole")
     }
 
     #[test]
@@ -306,7 +306,7 @@ mod tests {
         encoder.set_sampling_factor(jpeg_encoder::SamplingFactor::R_4_2_0);
         let samples: Vec<u8> = (0..6 * 50 * 4).map(|k| k as u8).collect();
         encoder.encode(&samples, 6, 50, jpeg_encoder::ColorType::Cmyk).expect("memory takes it");
-        match jpeg(Path::new("a image"), &file) {
+        match jpeg(Path::new("an image"), &file) {
             Ok(image) => assert_eq!(image.into_rgb().bytes.len(), 6 * 50 * 3),
             Err(error) => assert!(error.to_string().ends_with("the decoder failed"), "{error}"),
         }

@@ -45,7 +45,7 @@ fn sum(reads: Vec<Region>, writes: Vec<Region>) -> Step {
 }
 
 #[test]
-fn steps_within_one_buffer_take_a_detour() -> Result<(), Error> {
+fn hazards_within_one_buffer_go_through_a_scratch_slot() -> Result<(), Error> {
     let (input, output, slot) = (Storage::Input(0), Storage::Output(0), Storage::Slot(0));
     let plan = Plan {
         checks_finite: false,

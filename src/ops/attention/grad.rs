@@ -120,9 +120,6 @@ impl composite::Composite for AttentionGrad {
 
     fn kernel(&self, operands: &[&Meta], result: &Meta) -> Option<Kernel> {
         let extents = self.extents(operands).ok()?;
-        if !extents.is_served(result.dtype) {
-            return None;
-        }
         let by = self.by;
         let compute = move |operands: &[&[u32]], start: usize, out: &mut [u32]| {
             cpu::gradient(extents, by, operands, start, bytemuck::cast_slice_mut(out));

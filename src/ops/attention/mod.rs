@@ -228,9 +228,6 @@ impl composite::Composite for Attention {
 
     fn kernel(&self, operands: &[&Meta], result: &Meta) -> Option<Kernel> {
         let extents = self.extents(five(operands)).ok()?;
-        if !extents.is_served(result.dtype) {
-            return None;
-        }
         let compute = move |operands: &[&[u32]], start: usize, out: &mut [u32]| {
             cpu::attention(extents, operands, start, bytemuck::cast_slice_mut(out));
         };

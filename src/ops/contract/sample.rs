@@ -16,7 +16,7 @@ pub struct Sample {
     pub reason: &'static str,
     /// The expected derivative.
     pub gradient: Gradient,
-    /// What is special about the sample.
+    /// A remark that tells the sample from others of the operation.
     pub label: &'static str,
 }
 

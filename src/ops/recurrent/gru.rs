@@ -191,10 +191,7 @@ impl composite::Composite for GruCellGrad {
         result.dtype == DType::F32
     }
 
-    fn kernel(&self, operands: &[&Meta], result: &Meta) -> Option<Kernel> {
-        if result.dtype != DType::F32 {
-            return None;
-        }
+    fn kernel(&self, operands: &[&Meta], _: &Meta) -> Option<Kernel> {
         let (by, rows) = (self.by, rows_of(operands[2]));
         let each = if by == By::Hidden { 1 } else { GATES };
         let width = each * rows.cols as usize;

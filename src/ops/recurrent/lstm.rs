@@ -188,10 +188,7 @@ impl composite::Composite for LstmCellGrad {
         result.dtype == DType::F32
     }
 
-    fn kernel(&self, operands: &[&Meta], result: &Meta) -> Option<Kernel> {
-        if result.dtype != DType::F32 {
-            return None;
-        }
+    fn kernel(&self, operands: &[&Meta], _: &Meta) -> Option<Kernel> {
         let (by, rows) = (self.by, rows_of(operands[1]));
         let each = if by == By::Gates { GATES } else { 1 };
         let width = each * rows.cols as usize;
