@@ -20,16 +20,22 @@ pub(crate) trait Composite: Clone + Into<Op> {
     /// The cotangent of each operand; `None` to differentiate the expansion instead.
     fn vjp<'g>(
         &self,
-        operands: &[Tensor<'g>],
-        y: Tensor<'g>,
-        ct: Tensor<'g>,
-    ) -> Option<Vec<Option<Tensor<'g>>>>;
+        _operands: &[Tensor<'g>],
+        _y: Tensor<'g>,
+        _ct: Tensor<'g>,
+    ) -> Option<Vec<Option<Tensor<'g>>>> {
+        None
+    }
 
-    /// Whether there is a kernel for these shapes.
-    fn has_kernel(&self, operands: &[&Meta], result: &Meta) -> bool;
+    /// Whether there is a kernel for these shapes; given together with [`kernel`](Self::kernel).
+    fn has_kernel(&self, _operands: &[&Meta], _result: &Meta) -> bool {
+        false
+    }
 
     /// The kernel; called only if [`has_kernel`](Self::has_kernel) holds.
-    fn kernel(&self, operands: &[&Meta], result: &Meta) -> Option<Kernel>;
+    fn kernel(&self, _operands: &[&Meta], _result: &Meta) -> Option<Kernel> {
+        None
+    }
 
     /// The cost on these shapes.
     fn cost(&self, operands: &[&Meta], result: &Meta) -> Cost;

@@ -200,15 +200,6 @@ impl composite::Composite for CrossEntropyGrad {
         Ok(logits.clone())
     }
 
-    fn vjp<'g>(
-        &self,
-        _: &[Tensor<'g>],
-        _: Tensor<'g>,
-        _: Tensor<'g>,
-    ) -> Option<Vec<Option<Tensor<'g>>>> {
-        None
-    }
-
     fn expand<'g>(&self, operands: &[Tensor<'g>]) -> Tensor<'g> {
         let [logits, labels, ct] = *operands else { unreachable!("it has three operands") };
         let [hot, counted] = hot(logits, labels);

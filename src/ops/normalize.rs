@@ -300,15 +300,6 @@ impl composite::Composite for NormalizeGrad {
         if ct.shape == y.shape { Ok(y) } else { Err(OpError::Target(y.shape)) }
     }
 
-    fn vjp<'g>(
-        &self,
-        _: &[Tensor<'g>],
-        _: Tensor<'g>,
-        _: Tensor<'g>,
-    ) -> Option<Vec<Option<Tensor<'g>>>> {
-        None
-    }
-
     fn expand<'g>(&self, operands: &[Tensor<'g>]) -> Tensor<'g> {
         let [x, ct] = *operands else { unreachable!("it has two operands") };
         let axes = self.0.axes();

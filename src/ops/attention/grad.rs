@@ -83,15 +83,6 @@ impl composite::Composite for AttentionGrad {
         Ok(operands[self.by.operand()].clone())
     }
 
-    fn vjp<'g>(
-        &self,
-        _: &[Tensor<'g>],
-        _: Tensor<'g>,
-        _: Tensor<'g>,
-    ) -> Option<Vec<Option<Tensor<'g>>>> {
-        None
-    }
-
     fn expand<'g>(&self, operands: &[Tensor<'g>]) -> Tensor<'g> {
         let [q, k, v, rows, mask, draw] = six(operands);
         let dtype = q.dtype();

@@ -30,15 +30,6 @@ impl composite::Composite for AttentionLogs {
         Ok(Meta::new([outer(&operands[0]), &[extents.t]].concat(), DType::F32))
     }
 
-    fn vjp<'g>(
-        &self,
-        _: &[Tensor<'g>],
-        _: Tensor<'g>,
-        _: Tensor<'g>,
-    ) -> Option<Vec<Option<Tensor<'g>>>> {
-        None
-    }
-
     fn expand<'g>(&self, operands: &[Tensor<'g>]) -> Tensor<'g> {
         let &[q, k, mask] = operands else { unreachable!("three operands") };
         let [q, k] = [q, k].map(|x| x.cast(DType::F32));

@@ -113,14 +113,6 @@ impl composite::Composite for GruCell {
         n + z * (hidden - n)
     }
 
-    fn has_kernel(&self, _: &[&Meta], _: &Meta) -> bool {
-        false
-    }
-
-    fn kernel(&self, _: &[&Meta], _: &Meta) -> Option<Kernel> {
-        None
-    }
-
     fn cost(&self, operands: &[&Meta], result: &Meta) -> Cost {
         Cost::elementwise(10.0, operands, result)
     }
@@ -162,15 +154,6 @@ impl composite::Composite for GruCellGrad {
         } else {
             Err(OpError::Target(operands[2].shape.clone()))
         }
-    }
-
-    fn vjp<'g>(
-        &self,
-        _: &[Tensor<'g>],
-        _: Tensor<'g>,
-        _: Tensor<'g>,
-    ) -> Option<Vec<Option<Tensor<'g>>>> {
-        None
     }
 
     fn expand<'g>(&self, operands: &[Tensor<'g>]) -> Tensor<'g> {

@@ -105,14 +105,6 @@ impl composite::Composite for LstmCell {
         cell.graph.stack(&[o.sigmoid() * cell.tanh(), cell], 0)
     }
 
-    fn has_kernel(&self, _: &[&Meta], _: &Meta) -> bool {
-        false
-    }
-
-    fn kernel(&self, _: &[&Meta], _: &Meta) -> Option<Kernel> {
-        None
-    }
-
     fn cost(&self, operands: &[&Meta], result: &Meta) -> Cost {
         // Five functions, three products and a sum for two results.
         Cost::elementwise(4.5, operands, result)
@@ -153,15 +145,6 @@ impl composite::Composite for LstmCellGrad {
             return Err(OpError::Target(operands[1].shape.clone()));
         }
         Ok(operands[self.by as usize].clone())
-    }
-
-    fn vjp<'g>(
-        &self,
-        _: &[Tensor<'g>],
-        _: Tensor<'g>,
-        _: Tensor<'g>,
-    ) -> Option<Vec<Option<Tensor<'g>>>> {
-        None
     }
 
     fn expand<'g>(&self, operands: &[Tensor<'g>]) -> Tensor<'g> {
