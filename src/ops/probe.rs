@@ -13,13 +13,28 @@ use std::sync::{Arc, LazyLock};
 pub(crate) struct Probe {
     pub op: Op,
     pub operands: Vec<Meta>,
+    pub groups: Option<Groups>,
     pub free: Vec<Free>,
     seeds: Seeds,
     pub bound: Bound,
 }
 
+/// Equal problems of which the whole one consists: they lie one after another along an axis of the
+/// result and of every operand.
+#[derive(Clone, Debug)]
+pub(crate) struct Groups {
+    /// Number of problems.
+    pub count: usize,
+    /// The definition of one of them.
+    pub op: Op,
+    /// The axis of the result.
+    pub result: usize,
+    /// The axis of each operand.
+    pub operands: Vec<usize>,
+}
+
 /// An axis of the result along which elements depend only on operands at the same coordinate of
-/// these axes.
+/// these axes; within a group, if there are several.
 #[derive(Clone, Debug)]
 pub(crate) struct Free {
     pub result: usize,
@@ -31,7 +46,8 @@ impl Probe {
     pub fn new(op: impl Into<Op>, operands: &[&Meta], bound: Bound) -> Self {
         let operands: Vec<Meta> = operands.iter().map(|&meta| meta.clone()).collect();
         let domains = operands.iter().map(|meta| Domain::everyday(meta.dtype)).collect();
-        Probe { op: op.into(), operands, free: vec![], seeds: Seeds::Domains(domains), bound }
+        let seeds = Seeds::Domains(domains);
+        Probe { op: op.into(), operands, groups: None, free: vec![], seeds, bound }
     }
 
     /// Sets the values of operand `index`.
@@ -45,6 +61,19 @@ impl Probe {
     /// Sets the values of all operands, if they must be consistent with each other.
     pub fn operands(self, make: impl Fn() -> Vec<Array64> + Send + Sync + 'static) -> Self {
         Probe { seeds: Seeds::Made(Arc::new(make)), ..self }
+    }
+
+    /// Declares the problem as `count` problems, each defined by `op`, which lie one after another
+    /// along these axes of the result and of the operands.
+    pub fn in_groups<const N: usize>(
+        self,
+        count: usize,
+        op: impl Into<Op>,
+        result: usize,
+        operands: [usize; N],
+    ) -> Self {
+        let groups = Groups { count, op: op.into(), result, operands: operands.into() };
+        Probe { groups: Some(groups), ..self }
     }
 
     /// Declares an axis of the result as free, with the corresponding axes of the operands.

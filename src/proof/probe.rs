@@ -5,6 +5,7 @@ use crate::{
     array64::Array64,
     dtype::DType,
     ops::{
+        Op,
         contract::{Bound, Noise},
         probe::Probe,
     },
@@ -19,12 +20,19 @@ impl Probe {
         if result.shape.is_empty() {
             return vec![];
         }
-        let length = self.length(&result);
+        let length = self.length();
         let mut results = Vec::new();
-        for starts in self.starts(&result, &length) {
-            self.part(&result, &starts, &length, words, &mut results);
+        for start in self.starts(&length) {
+            self.part(&result, &start, &length, words, &mut results);
         }
         results
+    }
+
+    /// Work of computing the results.
+    #[cfg(test)]
+    pub(crate) fn total_work(&self) -> f64 {
+        let length = self.length();
+        self.work(&length) * self.starts(&length).len() as f64
     }
 
     /// Computes every result from the whole problem at once.
@@ -39,15 +47,15 @@ impl Probe {
     }
 
     /// The extent of a part along each free axis: at least one, extended as long as that is cheap.
-    fn length(&self, result: &Meta) -> Vec<usize> {
+    fn length(&self) -> Vec<usize> {
         const CHEAP: f64 = 3e5;
+        let extents = self.extents();
         let mut length = vec![1; self.free.len()];
         loop {
             let before = length.clone();
             for index in (0..length.len()).rev() {
-                let extent = result.shape.dims()[self.free[index].result];
                 let mut longer = length.clone();
-                longer[index] = (2 * length[index]).min(extent);
+                longer[index] = (2 * length[index]).min(extents[index]);
                 if self.work(&longer) <= CHEAP {
                     length = longer;
                 }
@@ -58,18 +66,43 @@ impl Probe {
         }
     }
 
+    /// The definition of a group.
+    fn definition(&self) -> &Op {
+        self.groups.as_ref().map_or(&self.op, |groups| &groups.op)
+    }
+
+    /// The extent of each free axis, within a group.
+    fn extents(&self) -> Vec<usize> {
+        let Ok(result) = self.definition().infer(&self.group()) else { return vec![] };
+        self.free.iter().map(|free| result.shape.dims()[free.result]).collect()
+    }
+
     /// Work of the definition on a part.
     fn work(&self, length: &[usize]) -> f64 {
         let operands = self.narrowed(length);
         let metas: Vec<&Meta> = operands.iter().collect();
-        let Ok(result) = self.op.infer(&operands) else { return f64::INFINITY };
-        let cost = self.op.cost(&metas, &result);
+        let op = self.definition();
+        let Ok(result) = op.infer(&operands) else { return f64::INFINITY };
+        let cost = op.cost(&metas, &result);
         cost.flops + cost.bytes
+    }
+
+    /// The operands of a group.
+    fn group(&self) -> Vec<Meta> {
+        let mut operands = self.operands.clone();
+        if let Some(groups) = &self.groups {
+            for (operand, &axis) in operands.iter_mut().zip(&groups.operands) {
+                let mut dims = operand.shape.dims().to_vec();
+                dims[axis] /= groups.count;
+                operand.shape = dims.into();
+            }
+        }
+        operands
     }
 
     /// The operands of a part.
     fn narrowed(&self, length: &[usize]) -> Vec<Meta> {
-        let mut operands = self.operands.clone();
+        let mut operands = self.group();
         for (free, &length) in self.free.iter().zip(length) {
             for (operand, axis) in operands.iter_mut().zip(&free.operands) {
                 if let Some(axis) = *axis {
@@ -82,27 +115,30 @@ impl Probe {
         operands
     }
 
-    /// Start coordinates of the parts: the first, the last, and some in between.
-    fn starts(&self, result: &Meta, length: &[usize]) -> BTreeSet<Vec<usize>> {
+    /// Where the parts start: the first, the last, and some in between.
+    fn starts(&self, length: &[usize]) -> BTreeSet<Start> {
         const BUDGET: f64 = 3e6;
         let count = (BUDGET / self.work(length).max(1.0)).clamp(2.0, 8.0) as usize;
-        let axes = self.free.iter().zip(length);
         let last: Vec<usize> =
-            axes.map(|(free, length)| result.shape.dims()[free.result] - length).collect();
-        let mut starts = BTreeSet::from([vec![0; last.len()], last.clone()]);
+            self.extents().iter().zip(length).map(|(extent, length)| extent - length).collect();
+        let groups = self.groups.as_ref().map_or(1, |groups| groups.count);
+        let last = Start { group: groups - 1, at: last };
+        let first = Start { group: 0, at: vec![0; last.at.len()] };
+        let mut starts = BTreeSet::from([first, last.clone()]);
         let mut noise = Noise::new(7);
         for _ in 2..count {
-            let between = |&last: &usize| (noise.unit() * (last + 1) as f64) as usize;
-            starts.insert(last.iter().map(between).collect());
+            let mut between = |last: usize| (noise.unit() * (last + 1) as f64) as usize;
+            let at = last.at.iter().map(|&last| between(last)).collect();
+            starts.insert(Start { group: between(last.group), at });
         }
         starts
     }
 
-    /// Computes the results of the part that starts at `starts`, by the definition.
+    /// Computes the results of the part that starts there, by the definition.
     fn part(
         &self,
         result: &Meta,
-        starts: &[usize],
+        start: &Start,
         length: &[usize],
         words: &[&[u32]],
         results: &mut Vec<(usize, Approx)>,
@@ -113,17 +149,18 @@ impl Probe {
             .enumerate()
             .map(|(operand, meta)| {
                 let shape = &self.operands[operand].shape;
-                let places = self.free.iter().zip(starts);
-                let places =
-                    places.filter_map(|(free, &start)| Some((free.operands[operand]?, start)));
-                let offset = offset(shape, places);
+                let places = self.free.iter().zip(&start.at);
+                let places = places.filter_map(|(free, &at)| Some((free.operands[operand]?, at)));
+                let group = self.groups.as_ref().map(|groups| groups.operands[operand]);
+                let offset = self.origin(shape, group, start) + offset(shape, places);
                 let indices = meta.shape.coordinates().map(|c| offset + shape.index(&c));
                 let dtype = meta.dtype;
                 let data = indices.map(|index| dtype.from_word(words[operand][index])).collect();
                 Array64 { meta, data }
             })
             .collect();
-        let exact = self.op.eval(&operands.iter().collect::<Vec<_>>());
+        let op = self.definition();
+        let exact = op.eval(&operands.iter().collect::<Vec<_>>());
         // These bounds hold for operands of magnitude up to 1, and grow with them.
         let scale = operands.iter().filter(|x| x.meta.dtype.is_float()).flat_map(|x| &x.data);
         let scale = scale.filter(|x| x.is_finite()).fold(1.0, |scale: f64, x| scale.max(x.abs()));
@@ -135,24 +172,39 @@ impl Probe {
         let magnitudes = match self.bound {
             Bound::Terms(_) => {
                 let magnitudes: Vec<_> = operands.iter().map(magnitude).collect();
-                self.op.eval(&magnitudes.iter().collect::<Vec<_>>()).data
+                op.eval(&magnitudes.iter().collect::<Vec<_>>()).data
             }
             _ => vec![0.0; exact.data.len()],
         };
-        let places = self.free.iter().zip(starts).map(|(free, &start)| (free.result, start));
-        let offset = offset(&result.shape, places);
+        let places = self.free.iter().zip(&start.at).map(|(free, &at)| (free.result, at));
+        let group = self.groups.as_ref().map(|groups| groups.result);
+        let offset = self.origin(&result.shape, group, start) + offset(&result.shape, places);
         let indices = exact.shape().coordinates().map(|c| offset + result.shape.index(&c));
         let values = exact.data.iter().zip(magnitudes);
         results.extend(indices.zip(values).map(|(index, (&value, magnitude))| {
             (index, Approx::bounded(value, result.dtype, 0.0, bound, magnitude))
         }));
     }
+
+    /// The row-major index at which the group of a part starts, if groups lie along this axis.
+    fn origin(&self, shape: &Shape, axis: Option<usize>, start: &Start) -> usize {
+        let (Some(axis), Some(groups)) = (axis, &self.groups) else { return 0 };
+        offset(shape, [(axis, start.group * (shape.dims()[axis] / groups.count))])
+    }
+}
+
+/// Where a part starts.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Start {
+    group: usize,
+    /// The coordinate along each free axis, within the group.
+    at: Vec<usize>,
 }
 
 /// The row-major index of a point that is 0 along all axes except the given ones.
-fn offset(shape: &Shape, places: impl Iterator<Item = (usize, usize)>) -> usize {
+fn offset(shape: &Shape, places: impl IntoIterator<Item = (usize, usize)>) -> usize {
     let mut coordinate = vec![0; shape.rank()];
-    places.for_each(|(axis, place)| coordinate[axis] = place);
+    places.into_iter().for_each(|(axis, place)| coordinate[axis] = place);
     shape.index(&coordinate)
 }
 

@@ -28,3 +28,28 @@ pub fn workloads(sizes: &[usize]) -> Vec<Workload> {
     .flatten()
     .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Device, error::Error, schedule::plan::StepKind};
+
+    /// A proof of a kernel costs little next to its work: 24 seconds of a benchmark went into the proof
+    /// of one convolution whose groups were computed all at once.
+    #[test]
+    fn proofs_of_large_kernels_are_cheap() -> Result<(), Error> {
+        let mut dear = Vec::new();
+        for workload in workloads(&SIZES) {
+            let program = workload.program(&Device::cpu())?;
+            for step in program.plan().iter().flat_map(|plan| &plan.steps) {
+                let StepKind::Kernel { kernel, .. } = &step.kind else { continue };
+                let work = kernel.probe.as_ref().map_or(0.0, |probe| probe.total_work());
+                if work > 3e8 {
+                    dear.push(format!("{}: {work:.1e} for {}", workload.name, step.label));
+                }
+            }
+        }
+        assert!(dear.is_empty(), "{}", dear.join("\n"));
+        Ok(())
+    }
+}

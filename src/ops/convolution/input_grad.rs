@@ -101,11 +101,12 @@ impl Operation for ConvolutionInputGrad {
             Some(_) => None,
             None => {
                 let bound = accuracy(problem.outputs * problem.taps()).0;
-                let probe = Probe::new(self.clone(), operands, bound).along(0, [None, Some(0)]);
-                let probe = match problem.groups {
-                    1 => probe.along(1, [Some(1), None]),
-                    _ => probe,
-                };
+                let geometry = self.geometry.clone().groups(1);
+                let of_group = ConvolutionInputGrad { geometry, extents: self.extents.clone() };
+                let probe = Probe::new(self.clone(), operands, bound)
+                    .in_groups(problem.groups, of_group, 1, [0, 1])
+                    .along(0, [None, Some(0)])
+                    .along(1, [Some(1), None]);
                 Some(shaders::input_grad(problem, probe))
             }
         }

@@ -145,15 +145,13 @@ impl Operation for ConvolutionI8 {
             return None;
         }
         let last = operands[0].shape.rank() - 1;
+        let of_group = ConvolutionI8 { geometry: self.geometry.clone().groups(1) };
         let probe = Probe::new(self.clone(), operands, Bound::Exact)
             .operand(0, Domain::Below(u32::MAX))
             .operand(1, Domain::Below(u32::MAX))
-            .along(0, [Some(0), None]);
-        // With groups, the channels of a part would have to be whole groups.
-        let probe = match problem.groups {
-            1 => probe.along(last, [None, Some(0)]),
-            _ => probe,
-        };
+            .in_groups(problem.groups, of_group, last, [last, 0])
+            .along(0, [Some(0), None])
+            .along(last, [None, Some(0)]);
         Some(shaders::convolution_i8(problem, probe))
     }
 

@@ -205,12 +205,11 @@ impl Operation for Convolution {
             Some(_) => None,
             None => {
                 let bound = accuracy(problem.terms()).0;
-                let probe = Probe::new(self.clone(), operands, bound).along(0, [Some(0), None]);
-                // With groups, the channels of a part would have to be whole groups.
-                let probe = match problem.groups {
-                    1 => probe.along(1, [None, Some(0)]),
-                    _ => probe,
-                };
+                let of_group = Convolution { geometry: self.geometry.clone().groups(1) };
+                let probe = Probe::new(self.clone(), operands, bound)
+                    .in_groups(problem.groups, of_group, 1, [1, 0])
+                    .along(0, [Some(0), None])
+                    .along(1, [None, Some(0)]);
                 Some(shaders::convolution(problem, probe))
             }
         }

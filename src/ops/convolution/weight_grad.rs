@@ -149,11 +149,12 @@ impl Operation for ConvolutionWeightGrad {
         match problem.is_product() {
             None if parts(&problem) == 1 => {
                 let bound = accuracy(problem.batch * problem.positions()).0;
-                let probe = Probe::new(self.clone(), operands, bound);
-                let probe = match problem.groups {
-                    1 => probe.along(0, [None, Some(1)]).along(1, [Some(1), None]),
-                    _ => probe,
-                };
+                let geometry = self.geometry.clone().groups(1);
+                let of_group = ConvolutionWeightGrad { geometry, window: self.window.clone() };
+                let probe = Probe::new(self.clone(), operands, bound)
+                    .in_groups(problem.groups, of_group, 0, [1, 1])
+                    .along(0, [None, Some(1)])
+                    .along(1, [Some(1), None]);
                 Some(shaders::weight_grad(problem, probe))
             }
             _ => None,
