@@ -2,7 +2,7 @@
 //! binds it.
 
 use super::{
-    ceilings::{self, Ceiling, Limit},
+    ceilings::{self, Ceiling, Limit, Load},
     check::Found,
     report::{Machine, Outcome, Report, Row},
     times::Times,
@@ -106,15 +106,18 @@ fn run_all(
     tell: &mut dyn FnMut(Event<'_>),
 ) -> Result<Report, Error> {
     let begin = Instant::now();
-    let mut ceilings = Vec::new();
+    let (mut ceilings, mut loads) = (Vec::new(), Vec::new());
     for (name, device) in devices {
         tell(Event::Ceilings(name));
-        ceilings.extend(ceilings::measure(name, device, options.ceilings)?);
+        let mut load = Load::of(device)?;
+        ceilings.extend(ceilings::measure(name, device, load.as_mut(), options.ceilings)?);
+        loads.push(load);
     }
     let mut bench = Bench {
         devices,
         options,
         ceilings,
+        loads,
         shares: BTreeMap::new(),
         rows: Vec::new(),
         begin,
@@ -148,6 +151,8 @@ struct Bench<'a> {
     devices: &'a [(String, Device)],
     options: &'a Options,
     ceilings: Vec<Ceiling>,
+    /// What raises the clocks of each device.
+    loads: Vec<Option<Load>>,
     /// The share of the ceiling that a family achieved on a device.
     shares: BTreeMap<(usize, &'static str), f64>,
     rows: Vec<Row>,
@@ -285,7 +290,7 @@ impl<'a> Bench<'a> {
         const ROUNDS: usize = 4;
         for _ in 0..ROUNDS {
             for turn in &mut turns {
-                turn.time(self.options.seconds / ROUNDS as f64);
+                turn.time(self.loads[turn.device].as_mut(), self.options.seconds / ROUNDS as f64);
             }
         }
         // The CPU first: it is the baseline for the others.
@@ -401,8 +406,12 @@ impl<'a> Bench<'a> {
 }
 
 impl Turn {
-    /// Runs for this many seconds, at least once, and at most a thousand times in total.
-    fn time(&mut self, seconds: f64) {
+    /// Runs for this many seconds, at least once, and at most a thousand times in total, after the
+    /// clocks are up.
+    fn time(&mut self, load: Option<&mut Load>, seconds: f64) {
+        if let Some(Err(error)) = load.map(Load::raise_clocks) {
+            self.failure = Some(error);
+        }
         let begin = Instant::now();
         while self.failure.is_none() && self.wall.len() < 1000 {
             match self.prepared.run() {

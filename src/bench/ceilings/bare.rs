@@ -182,7 +182,21 @@ impl Bare {
         if nanoseconds > 0.0 { Ok(Duration::from_secs_f64(nanoseconds * 1e-9)) } else { Ok(ours) }
     }
 
-    /// The same, timed by the host's clock from recording until completion is known.
+    /// Numbers of workgroups and of dispatches with which a pass takes this long.
+    pub fn sized(
+        &self,
+        kernel: &Kernel,
+        most_groups: u32,
+        wanted: Duration,
+    ) -> Result<(u32, u32), Error> {
+        let (mut groups, mut times) = (1, 1);
+        while self.pass(kernel, groups, times)? < wanted && times < 1 << 10 {
+            if groups < most_groups { groups = (2 * groups).min(most_groups) } else { times *= 2 }
+        }
+        Ok((groups, times))
+    }
+
+    /// Like [`pass`](Self::pass), timed by the host's clock from recording until completion is known.
     pub fn wall(&self, kernel: &Kernel, times: u32) -> Result<Duration, Error> {
         let begin = Instant::now();
         let mut encoder = self.device.create_command_encoder(&Default::default());

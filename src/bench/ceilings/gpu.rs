@@ -3,6 +3,8 @@
 use super::{
     Found, Limit,
     bare::{Bare, Kernel},
+    fma::{self, Elem, INVOCATIONS, MOST_GROUPS},
+    load::Load,
 };
 use crate::{error::Error, gpu::GpuDevice};
 use half::f16;
@@ -14,27 +16,32 @@ macro_rules! file {
     };
 }
 
-/// Workgroup size of the arithmetic and memory shaders.
-const INVOCATIONS: u32 = 256;
-
-pub(super) fn measure(gpu: &GpuDevice, seconds: f64) -> Result<Vec<Found>, Error> {
+pub(super) fn measure(
+    gpu: &GpuDevice,
+    mut load: Option<&mut Load>,
+    seconds: f64,
+) -> Result<Vec<Found>, Error> {
     let bare = Bare::open(gpu)?;
     let is_software = gpu.kind() == "software-gpu";
     let share = seconds / 9.0;
     let mut found = Vec::new();
-    let mut note = |limits: &[Limit], measured: Result<Vec<Found>, Error>| match measured {
-        Ok(measured) => found.extend(measured),
-        // The failure of one shader says nothing about the next.
-        Err(error) => found.extend(limits.iter().map(|&l| Found::none(l, one_line(&error)))),
+    let mut note = |limits: &[Limit], measure: &dyn Fn() -> Result<Vec<Found>, Error>| {
+        let ready = load.as_mut().map_or(Ok(()), |load| load.raise_clocks());
+        match ready.and_then(|()| measure()) {
+            Ok(measured) => found.extend(measured),
+            // The failure of one shader says nothing about the next.
+            Err(error) => found.extend(limits.iter().map(|&l| Found::none(l, one_line(&error)))),
+        }
     };
-    note(&[Limit::FmaF32], fma(&bare, Elem::F32, share));
-    note(&[Limit::FmaF16], fma(&bare, Elem::F16, share));
-    note(&[Limit::DotI8], dot(&bare, share));
-    note(&[Limit::MatrixF16], matrix(&bare, share));
-    let moved = memory(&bare, is_software, 3.0 * share);
-    note(&[Limit::Read, Limit::Write, Limit::Copy], moved);
-    note(&[Limit::Launch, Limit::Submit], launch(&bare, share));
-    note(&[Limit::Readback, Limit::Upload, Limit::Download], transfer(&bare, is_software, share));
+    note(&[Limit::FmaF32], &|| multiply_adds(&bare, Elem::F32, share));
+    note(&[Limit::FmaF16], &|| multiply_adds(&bare, Elem::F16, share));
+    note(&[Limit::DotI8], &|| dot(&bare, share));
+    note(&[Limit::MatrixF16], &|| matrix(&bare, share));
+    let moved = || memory(&bare, is_software, 3.0 * share);
+    note(&[Limit::Read, Limit::Write, Limit::Copy], &moved);
+    note(&[Limit::Launch, Limit::Submit], &|| launch(&bare, share));
+    let transferred = || transfer(&bare, is_software, share);
+    note(&[Limit::Readback, Limit::Upload, Limit::Download], &transferred);
     Ok(found)
 }
 
@@ -42,31 +49,20 @@ fn one_line(error: &Error) -> String {
     error.to_string().lines().map(str::trim).collect::<Vec<_>>().join(" ")
 }
 
-/// The element type of multiply-adds.
-#[derive(Clone, Copy, PartialEq)]
-enum Elem {
-    F32,
-    F16,
-}
-
 /// Target duration of a pass: long compared with the overhead of starting it.
 fn wanted(seconds: f64) -> Duration {
     Duration::from_secs_f64((seconds / 8.0).min(0.05))
 }
 
-/// The shortest of several passes, and the numbers of workgroups and dispatches, which are
-/// increased until a pass is long enough.
+/// The shortest of several passes, and its numbers of workgroups and dispatches.
 fn shortest(
     bare: &Bare,
     kernel: &Kernel,
     most_groups: u32,
     seconds: f64,
 ) -> Result<(f64, u32, u32), Error> {
-    let (mut groups, mut times) = (1, 1);
     let begin = Instant::now();
-    while bare.pass(kernel, groups, times)? < wanted(seconds) && times < 1 << 10 {
-        if groups < most_groups { groups = (2 * groups).min(most_groups) } else { times *= 2 }
-    }
+    let (groups, times) = bare.sized(kernel, most_groups, wanted(seconds))?;
     let mut shortest = f64::INFINITY;
     while shortest.is_infinite() || begin.elapsed().as_secs_f64() < seconds {
         shortest = shortest.min(bare.pass(kernel, groups, times)?.as_secs_f64());
@@ -74,26 +70,19 @@ fn shortest(
     Ok((shortest, groups, times))
 }
 
-/// Enough workgroups to fill any adapter, whose results fit in any buffer.
-const MOST_GROUPS: u32 = 1 << 14;
-
-fn fma(bare: &Bare, elem: Elem, seconds: f64) -> Result<Vec<Found>, Error> {
+fn multiply_adds(bare: &Bare, elem: Elem, seconds: f64) -> Result<Vec<Found>, Error> {
     let limit = if elem == Elem::F32 { Limit::FmaF32 } else { Limit::FmaF16 };
-    let text = match elem {
-        Elem::F32 => format!("{}\nalias Elem = f32;\n", file!("fma")),
-        Elem::F16 if !bare.has_f16 => return Ok(vec![Found::none(limit, "no f16 in shaders")]),
-        Elem::F16 => format!("enable f16; {}\nalias Elem = f16;\n", file!("fma")),
-    };
-    const ROUNDS: u32 = 500;
-    let y = bare.storage(4 * u64::from(INVOCATIONS * MOST_GROUPS))?;
-    let params = bare.uniform(&[ROUNDS, 1f32.to_bits()]);
-    let kernel = bare.kernel(text.into(), &[], 0, &[&params, &y])?;
+    if elem == Elem::F16 && !bare.has_f16 {
+        return Ok(vec![Found::none(limit, "no f16 in shaders")]);
+    }
+    let (kernel, y) = fma::kernel(bare, elem)?;
     let (seconds, groups, times) = shortest(bare, &kernel, MOST_GROUPS, seconds)?;
     // Eight chains of four, which start at 0 or 1 and consecutive offsets.
-    let sum = |start: u32| (4 * (0..8).map(|chain| start + chain + 4 * ROUNDS).sum::<u32>()) as f32;
+    let sum =
+        |start: u32| (4 * (0..8).map(|chain| start + chain + 4 * fma::ROUNDS).sum::<u32>()) as f32;
     let last = read_last(bare, &y, groups)?;
     let is_right = last.map(f32::from_bits) == [sum(0), sum(1)];
-    let operations = 2.0 * 32.0 * 4.0 * f64::from(ROUNDS) * f64::from(INVOCATIONS);
+    let operations = 2.0 * 32.0 * 4.0 * f64::from(fma::ROUNDS) * f64::from(INVOCATIONS);
     Ok(vec![rate(limit, is_right, operations, seconds, groups, times)])
 }
 

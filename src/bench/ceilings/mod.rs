@@ -7,24 +7,32 @@
 mod bare;
 mod cpu;
 mod dots;
+mod fma;
 mod gpu;
 mod limit;
+mod load;
 
 pub use limit::{Ceiling, Limit};
+pub(super) use load::Load;
 
 use crate::{device::Device, error::Error};
 use limit::Found;
 
 /// Measures all ceilings of this device, in about `seconds` seconds; none for the reference device,
-/// which is not built for speed.
+/// which is not built for speed. `load` raises its clocks.
 ///
 /// # Errors
 ///
 /// Any error of the device. A missing feature is not an error.
-pub fn measure(name: &str, device: &Device, seconds: f64) -> Result<Vec<Ceiling>, Error> {
+pub fn measure(
+    name: &str,
+    device: &Device,
+    load: Option<&mut Load>,
+    seconds: f64,
+) -> Result<Vec<Ceiling>, Error> {
     let found = match device {
         Device::Cpu(cpu) => cpu::measure(cpu, seconds),
-        Device::Gpu(gpu) => gpu::measure(gpu, seconds)?,
+        Device::Gpu(gpu) => gpu::measure(gpu, load, seconds)?,
         _ => Vec::new(),
     };
     let of_device =
