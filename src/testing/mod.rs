@@ -3,6 +3,8 @@
 mod compare;
 mod derivatives;
 mod gradients;
+#[cfg(test)]
+mod reordering;
 
 pub use crate::ops::contract::{
     Agreement, Bound, Domain, Function, Gradient, Noise, Sample, Subject,

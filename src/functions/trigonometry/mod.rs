@@ -123,13 +123,21 @@ impl<'g> Tensor<'g> {
         (is_small, (is_small.select(self, self.full_like(0.0)) * 0.5).tanh())
     }
 
-    /// `e^x / 2` and `e^-x / 2`, as squares: `e^x` overflows before its half does.
+    /// `e^x / 2` and `e^-x / 2`, as `e^(x - SHIFT) e^SHIFT / 2`: `e^x` overflows before its half
+    /// does, and a product such as `e^(x/2) (e^(x/2) / 2)` overflows as well where a compiler
+    /// reorders its factors, as NVIDIA's does.
     #[track_caller]
     fn half_exponentials(self) -> [Tensor<'g>; 2] {
-        let (up, down) = ((self * 0.5).exp(), (self * -0.5).exp());
-        [up * (up * 0.5), down * (down * 0.5)]
+        [self, -self].map(|x| (x - SHIFT).exp() * HALF_OF_SHIFT)
     }
 }
+
+/// The multiple of 2^-17 between 1/2 and 2 whose exponential is nearest to an f32: such a multiple
+/// is subtracted from any number above 1 without rounding, as long as the exponential is finite.
+const SHIFT: f64 = 138_551.0 / 131_072.0;
+
+/// `e^SHIFT / 2`, within 4e-14 of itself.
+const HALF_OF_SHIFT: f64 = 1.438_949_108_123_779_3;
 
 /// From here on `sqrt(a^2 + 1)` is `a` in f64, and up to here `a^2` is finite in f32.
 const LARGE: f64 = 1e15;
