@@ -1,7 +1,7 @@
 // cross_entropy.wgsl — y[r] = log(sum exp(x[r, :])) - x[r, label[r]], one workgroup per row.
 //
 // Op        ops::CrossEntropy
-// Lib       exp, log
+// Lib       exp, log, rows
 // Slot      fn epilogue(acc: Acc, index: u32) -> Out
 // Shape     x: [rows, cols], contiguous; labels, y: [rows]
 // Dispatch  one workgroup per row, the row index folded over (x, y) past 65535
@@ -19,14 +19,6 @@ struct Params {
 @group(0) @binding(2) var<storage, read> labels: array<u32>;
 @group(0) @binding(3) var<storage, read_write> y: array<Out>;
 
-/// Invocations per workgroup; a power of two, chosen by the host.
-override WG_SIZE: u32 = 256u;
-
-/// The smallest element; WGSL has no literal for infinity.
-const LEAST = -0x1.fffffep+127f;
-
-var<workgroup> partial: array<Acc, WG_SIZE>;
-
 @compute @workgroup_size(WG_SIZE)
 fn main(
     @builtin(workgroup_id) wid: vec3<u32>,
@@ -42,36 +34,21 @@ fn main(
     for (var i = lid.x; i < params.cols; i += WG_SIZE) {
         acc = max(acc, Acc(x[first + i]));
     }
-    partial[lid.x] = acc;
-    for (var stride = WG_SIZE / 2u; stride > 0u; stride /= 2u) {
-        workgroupBarrier(); // the upper half is written
-        if lid.x < stride {
-            partial[lid.x] = max(partial[lid.x], partial[lid.x + stride]);
-        }
-    }
-    workgroupBarrier(); // the maximum is written
-    let m = partial[0];
-    workgroupBarrier(); // the maximum has been read: partial may be overwritten
+    let m = max_over_lanes(acc, lid.x);
 
     // 2. The sum of the exponentials.
     acc = 0.0;
     for (var i = lid.x; i < params.cols; i += WG_SIZE) {
         acc += exponential(Acc(x[first + i]) - m);
     }
-    partial[lid.x] = acc;
-    for (var stride = WG_SIZE / 2u; stride > 0u; stride /= 2u) {
-        workgroupBarrier(); // the upper half is written
-        if lid.x < stride {
-            partial[lid.x] += partial[lid.x + stride];
-        }
-    }
+    let sum = sum_over_lanes(acc, lid.x);
 
     // 3. The loss.
     if lid.x == 0u {
         let label = labels[row];
         var loss = Acc(0.0);
         if label < params.cols {
-            loss = logarithm(partial[0]) - (Acc(x[first + label]) - m);
+            loss = logarithm(sum) - (Acc(x[first + label]) - m);
         }
         y[row] = epilogue(loss, row);
     }

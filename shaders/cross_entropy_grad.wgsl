@@ -1,7 +1,7 @@
 // cross_entropy_grad.wgsl — y[r, :] = ct[r] (softmax(x[r, :]) - hot[r, :]), one workgroup per row.
 //
 // Op        ops::CrossEntropyGrad
-// Lib       exp
+// Lib       exp, rows
 // Slot      fn epilogue(acc: Acc, index: u32) -> Out
 // Shape     x, y: [rows, cols], both contiguous; labels, ct: [rows]
 // Dispatch  one workgroup per row, the row index folded over (x, y) past 65535
@@ -20,14 +20,6 @@ struct Params {
 @group(0) @binding(3) var<storage, read> ct: array<Elem>;
 @group(0) @binding(4) var<storage, read_write> y: array<Out>;
 
-/// Invocations per workgroup; a power of two, chosen by the host.
-override WG_SIZE: u32 = 256u;
-
-/// The smallest element; WGSL has no literal for infinity.
-const LEAST = -0x1.fffffep+127f;
-
-var<workgroup> partial: array<Acc, WG_SIZE>;
-
 @compute @workgroup_size(WG_SIZE)
 fn main(
     @builtin(workgroup_id) wid: vec3<u32>,
@@ -43,31 +35,14 @@ fn main(
     for (var i = lid.x; i < params.cols; i += WG_SIZE) {
         acc = max(acc, Acc(x[first + i]));
     }
-    partial[lid.x] = acc;
-    for (var stride = WG_SIZE / 2u; stride > 0u; stride /= 2u) {
-        workgroupBarrier(); // the upper half is written
-        if lid.x < stride {
-            partial[lid.x] = max(partial[lid.x], partial[lid.x + stride]);
-        }
-    }
-    workgroupBarrier(); // the maximum is written
-    let m = partial[0];
-    workgroupBarrier(); // the maximum has been read: partial may be overwritten
+    let m = max_over_lanes(acc, lid.x);
 
     // 2. The sum of the exponentials.
     acc = 0.0;
     for (var i = lid.x; i < params.cols; i += WG_SIZE) {
         acc += exponential(Acc(x[first + i]) - m);
     }
-    partial[lid.x] = acc;
-    for (var stride = WG_SIZE / 2u; stride > 0u; stride /= 2u) {
-        workgroupBarrier(); // the upper half is written
-        if lid.x < stride {
-            partial[lid.x] += partial[lid.x + stride];
-        }
-    }
-    workgroupBarrier(); // the sum is written
-    let sum = partial[0];
+    let sum = sum_over_lanes(acc, lid.x);
 
     // 3. The differences.
     let label = labels[row];

@@ -1,7 +1,7 @@
 // log_softmax.wgsl — y[r, :] = log(softmax(x[r, :])), one workgroup per row.
 //
 // Op        ops::LogSoftmax along the last axis
-// Lib       exp, log
+// Lib       exp, log, rows
 // Slot      fn epilogue(acc: Acc, index: u32) -> Out
 // Shape     x, y: [rows, cols], both contiguous
 // Dispatch  one workgroup per row, the row index folded over (x, y) past 65535
@@ -16,14 +16,6 @@ struct Params {
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<Elem>;
 @group(0) @binding(2) var<storage, read_write> y: array<Out>;
-
-/// Invocations per workgroup; a power of two, chosen by the host.
-override WG_SIZE: u32 = 256u;
-
-/// The smallest element; WGSL has no literal for infinity.
-const LEAST = -0x1.fffffep+127f;
-
-var<workgroup> partial: array<Acc, WG_SIZE>;
 
 @compute @workgroup_size(WG_SIZE)
 fn main(
@@ -40,31 +32,14 @@ fn main(
     for (var i = lid.x; i < params.cols; i += WG_SIZE) {
         acc = max(acc, Acc(x[first + i]));
     }
-    partial[lid.x] = acc;
-    for (var stride = WG_SIZE / 2u; stride > 0u; stride /= 2u) {
-        workgroupBarrier(); // the upper half is written
-        if lid.x < stride {
-            partial[lid.x] = max(partial[lid.x], partial[lid.x + stride]);
-        }
-    }
-    workgroupBarrier(); // the maximum is written
-    let m = partial[0];
-    workgroupBarrier(); // the maximum has been read: partial may be overwritten
+    let m = max_over_lanes(acc, lid.x);
 
     // 2. The sum of the exponentials.
     acc = 0.0;
     for (var i = lid.x; i < params.cols; i += WG_SIZE) {
         acc += exponential(Acc(x[first + i]) - m);
     }
-    partial[lid.x] = acc;
-    for (var stride = WG_SIZE / 2u; stride > 0u; stride /= 2u) {
-        workgroupBarrier(); // the upper half is written
-        if lid.x < stride {
-            partial[lid.x] += partial[lid.x + stride];
-        }
-    }
-    workgroupBarrier(); // the sum is written
-    let log_sum = logarithm(partial[0]);
+    let log_sum = logarithm(sum_over_lanes(acc, lid.x));
 
     // 3. The differences.
     for (var i = lid.x; i < params.cols; i += WG_SIZE) {

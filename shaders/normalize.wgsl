@@ -1,6 +1,7 @@
 // normalize.wgsl — y[r, :] = (x[r, :] - m) / sqrt(v + eps), one workgroup per row.
 //
 // Op        ops::Normalize along the last axes
+// Lib       rows
 // Slot      fn epilogue(acc: Acc, index: u32) -> Out
 // Shape     x, y: [rows, cols], both contiguous
 // Dispatch  one workgroup per row, the row index folded over (x, y) past 65535
@@ -18,24 +19,8 @@ struct Params {
 @group(0) @binding(1) var<storage, read> x: array<Elem>;
 @group(0) @binding(2) var<storage, read_write> y: array<Out>;
 
-/// Invocations per workgroup; a power of two, chosen by the host.
-override WG_SIZE: u32 = 256u;
 /// Whether m is the mean of the row, or 0.
 override CENTERED: bool = true;
-
-var<workgroup> partial: array<Acc, WG_SIZE>;
-
-/// The sum over the workgroup.
-fn sum(own: Acc, lane: u32) -> Acc {
-    workgroupBarrier(); // the sum before has been read
-    partial[lane] = own;
-    for (var stride = WG_SIZE / 2u; stride > 0u; stride /= 2u) {
-        workgroupBarrier(); // the upper half is written
-        if lane < stride { partial[lane] += partial[lane + stride]; }
-    }
-    workgroupBarrier(); // the sum is written
-    return partial[0];
-}
 
 @compute @workgroup_size(WG_SIZE)
 fn main(
@@ -55,7 +40,7 @@ fn main(
         for (var i = lid.x; i < params.cols; i += WG_SIZE) {
             own += Acc(x[first + i]);
         }
-        m = sum(own, lid.x) / count;
+        m = sum_over_lanes(own, lid.x) / count;
     }
 
     // 2. The mean square of the differences.
@@ -64,7 +49,7 @@ fn main(
         let d = Acc(x[first + i]) - m;
         own += d * d;
     }
-    let scale = inverseSqrt(sum(own, lid.x) / count + params.eps);
+    let scale = inverseSqrt(sum_over_lanes(own, lid.x) / count + params.eps);
 
     // 3. The quotients.
     for (var i = lid.x; i < params.cols; i += WG_SIZE) {

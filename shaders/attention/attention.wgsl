@@ -1,7 +1,7 @@
 // attention.wgsl — y = softmax(q · kᵀ scale) · v for each head, 32 queries per workgroup.
 //
 // Op        ops::Attention
-// Lib       exp, mask, random
+// Lib       exp, mask, nan, random
 // Slot      fn epilogue(acc: Acc, index: u32) -> Out
 // Shape     q: [heads, t, d], k: [heads / group, s, d], v: [heads / group, s, e],
 //           y: [heads, t, e]; d and e at most 128;

@@ -1,7 +1,7 @@
 // attention_grad.wgsl — gradients of attention w.r.t. queries, keys or values, by 32 rows.
 //
 // Op        ops::AttentionGrad
-// Lib       exp, mask, random
+// Lib       exp, mask, nan, random
 // Slot      fn epilogue(acc: Acc, index: u32) -> Out
 // Shape     q: [heads, t, d], k: [heads / group, s, d], v: [heads / group, s, e]; rows: [heads, t,
 //           e + 2], for each query the cotangent, the logarithm of its softmax denominator, and

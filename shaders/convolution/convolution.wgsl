@@ -1,7 +1,7 @@
 // convolution.wgsl — y = x * w as an implicit product, one tile of 4 EDGE × 4 EDGE per workgroup.
 //
 // Op        ops::Convolution
-// Lib       divide, unravel
+// Lib       unravel
 // Slot      fn epilogue(acc: Acc, index: u32) -> Out
 // Shape     x: [batch, groups · inputs, ..x], w: [groups · outputs, inputs, ..window],
 //           y: [batch, groups · outputs, ..y]; for each group a product of [outputs, terms] and

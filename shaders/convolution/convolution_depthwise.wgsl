@@ -1,7 +1,7 @@
 // convolution_depthwise.wgsl — y = x * w for small groups, one element per invocation.
 //
 // Op        ops::Convolution, with so few outputs per group that most of a tile would be idle
-// Lib       divide, unravel
+// Lib       unravel
 // Slot      fn epilogue(acc: Acc, index: u32) -> Out
 // Shape     x: [batch, groups · inputs, ..x], w: [groups · outputs, inputs, ..window],
 //           y: [batch, groups · outputs, ..y]

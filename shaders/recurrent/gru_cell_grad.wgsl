@@ -1,7 +1,7 @@
 // gru_cell_grad.wgsl — gradient of a GRU step w.r.t. its pre-activations or its state.
 //
 // Op        ops::GruCellGrad
-// Lib       exp, nan, sigmoid, tanh
+// Lib       sigmoid, tanh
 // Slot      fn epilogue(acc: Acc, index: u32) -> Out
 // Shape     input, sums: [rows, 3 cols], in the order r, z, n; the others [rows, cols]; y has the
 //           shape of the operand differentiated

@@ -1,7 +1,7 @@
 // lstm_cell_grad.wgsl — gradient of an LSTM step w.r.t. its pre-activations or its cell.
 //
 // Op        ops::LstmCellGrad
-// Lib       exp, nan, sigmoid, tanh
+// Lib       sigmoid, tanh
 // Slot      fn epilogue(acc: Acc, index: u32) -> Out
 // Shape     gates: [rows, 4 cols], in the order i, f, g, o; the others [rows, cols]; y has the
 //           shape of gates or of cell

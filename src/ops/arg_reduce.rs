@@ -1,6 +1,6 @@
 //! Index of the maximum or minimum along axes.
 
-use super::kernel::{CpuKernel, Kernel, Shader, fold};
+use super::kernel::{CpuKernel, Kernel, Shader, fold, shader_file};
 use super::*;
 use crate::{
     dtype::DType,
@@ -188,8 +188,7 @@ impl Operation for ArgReduce {
         let largest = self.function == ArgFn::Max;
         let params = Params { rows: rows as u32, cols: cols as u32 };
         let shader = Shader {
-            name: "arg_reduce",
-            source: include_str!("../../shaders/arg_reduce.wgsl"),
+            file: shader_file!("arg_reduce", []),
             overrides: vec![
                 ("WG_SIZE", f64::from(params.cols.next_power_of_two().clamp(32, 256))),
                 ("LARGEST", f64::from(u8::from(largest))),

@@ -5,6 +5,7 @@ use super::{
     rows::{EXP_WORK, Rows, exp_sum, exponentials, row_max, row_sum},
     softmax::log_accuracy,
 };
+use crate::ops::kernel::shader_file;
 use crate::{dtype::DType, shape::Shape};
 use std::sync::Arc;
 
@@ -130,14 +131,14 @@ impl composite::Composite for CrossEntropy {
                 *y = loss.to_bits();
             }
         };
-        let source = include_str!("../../shaders/cross_entropy.wgsl");
+        let file = shader_file!("cross_entropy", ["exp", "log", "rows"]);
         let work = rows.cols as usize * (EXP_WORK + 2);
         // Some labels are not a class.
         let classes = Domain::Below(rows.cols + 1);
         let probe = Probe::new(CrossEntropy, operands, log_accuracy(rows.cols as usize).0)
             .along_all(0..operands[1].shape.rank())
             .operand(1, classes);
-        Some(rows.kernel("cross_entropy", source, 1, work.max(1), Arc::new(compute), probe))
+        Some(rows.kernel(file, 1, work.max(1), Arc::new(compute), probe))
     }
 
     fn cost(&self, operands: &[&Meta], result: &Meta) -> Cost {
@@ -232,18 +233,11 @@ impl composite::Composite for CrossEntropyGrad {
                 y[label] = hot;
             }
         };
-        let source = include_str!("../../shaders/cross_entropy_grad.wgsl");
+        let file = shader_file!("cross_entropy_grad", ["exp", "rows"]);
         let probe = Probe::new(CrossEntropyGrad, operands, grad_accuracy(cols).0)
             .along_all(0..operands[1].shape.rank())
             .operand(1, Domain::Below(rows.cols + 1));
-        Some(rows.kernel(
-            "cross_entropy_grad",
-            source,
-            cols,
-            EXP_WORK + 6,
-            Arc::new(compute),
-            probe,
-        ))
+        Some(rows.kernel(file, cols, EXP_WORK + 6, Arc::new(compute), probe))
     }
 
     fn cost(&self, operands: &[&Meta], result: &Meta) -> Cost {

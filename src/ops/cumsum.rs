@@ -2,7 +2,7 @@
 
 use super::*;
 use super::{
-    kernel::{CpuKernel, Kernel, Shader, fold},
+    kernel::{CpuKernel, Kernel, Shader, fold, shader_file},
     rows::Rows,
 };
 use crate::{
@@ -161,8 +161,7 @@ impl Operation for Cumsum {
         let rows = Rows::along(x, self.axis)?;
         let lanes = rows.cols.div_ceil(ITEMS).next_power_of_two().clamp(32, 256);
         let shader = Shader {
-            name: "cumsum",
-            source: include_str!("../../shaders/cumsum.wgsl"),
+            file: shader_file!("cumsum", []),
             overrides: vec![
                 ("WG_SIZE", f64::from(lanes)),
                 ("EXCLUSIVE", f64::from(u8::from(self.exclusive))),

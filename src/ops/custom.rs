@@ -160,15 +160,17 @@ impl Custom {
 
     /// Checks what a shader needs to be fused with its consumers, and to be bound.
     fn check(shader: &Shader, operands: usize) -> Result<(), OpError> {
-        let count = |what| shader.source.matches(what).count();
+        let count = |what| shader.file.source.matches(what).count();
         let wrong = if count("var<storage, read>") != operands {
             "the shader must declare each operand as var<storage, read>"
         } else if count("var<storage, read_write>") != 1 {
             "the shader must declare one result as var<storage, read_write>"
         } else if count("var<uniform>") != 1 {
             "the shader must declare its Params as var<uniform>"
-        } else if !shader.source.contains("epilogue(") {
+        } else if !shader.file.source.contains("epilogue(") {
             "the shader must store what epilogue(value, index) returns"
+        } else if !shader.file.imports.iter().all(|name| library::exists(name)) {
+            "the shader imports a fragment that shaders/lib has not"
         } else if shader.params.is_empty() || !shader.params.len().is_multiple_of(4) {
             "the shader's params must be some words"
         } else if shader.workgroups.contains(&0) {

@@ -2,7 +2,7 @@
 
 use super::*;
 use super::{
-    kernel::{CpuKernel, Kernel, Shader, fold},
+    kernel::{CpuKernel, Kernel, Shader, fold, shader_file},
     library::divisor,
     scatter_add::ScatterAdd,
 };
@@ -243,8 +243,7 @@ impl Operation for Gather {
             inner_shift,
         };
         let shader = Shader {
-            name: "gather",
-            source: include_str!("../../shaders/gather.wgsl"),
+            file: shader_file!("gather", ["divide"]),
             overrides: vec![("PER_LINE", f64::from(u8::from(of == Indices::PerLine)))],
             params: bytemuck::bytes_of(&params).to_vec(),
             workgroups: fold(result.shape.len().div_ceil(INVOCATIONS)),

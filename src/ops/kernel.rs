@@ -29,17 +29,14 @@ impl Kernel {
 /// `array<Out>`, and an entry point `main`. Operands and result are contiguous; booleans are words.
 /// It stores an element as `y[index] = epilogue(value, index)`, where `value` is an `Acc`:
 /// consumers of the result are fused there. The host appends `Elem`, `Acc`, `Out`, `epilogue`,
-/// and the fragments of `shaders/lib` listed in the header comment `// Lib name, name`. If the
-/// elements are f16, so are `Elem` and `Out`, but `Acc` is f32: loaded values are converted, as
+/// and the fragments of `shaders/lib` that the file imports. If the elements are f16, so are `Elem` and `Out`, but `Acc` is f32: loaded values are converted, as
 /// in `Acc(x[i])`, or `Wide(x[i])` if the type of the result differs from that of the elements.
 /// Every file of `shaders/` outside of `lib` is an example.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Shader {
-    /// The file name without extension.
-    pub name: &'static str,
-    /// The text of the file.
-    pub source: &'static str,
+    /// The file.
+    pub file: ShaderFile,
     /// Values of all its overrides.
     pub overrides: Vec<(&'static str, f64)>,
     /// Bytes of its `Params`.
@@ -48,13 +45,53 @@ pub struct Shader {
     pub workgroups: [u32; 3],
 }
 
+/// A WGSL file.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ShaderFile {
+    /// Its name without extension.
+    pub name: &'static str,
+    /// Its text.
+    pub source: &'static str,
+    /// The fragments of `shaders/lib` that it calls, by name.
+    pub imports: &'static [&'static str],
+}
+
+/// The file of `shaders/` at this path, without extension, with the fragments that it imports.
+macro_rules! shader_file {
+    ($path:literal, [$($import:literal),*]) => {
+        $crate::ops::kernel::ShaderFile {
+            name: $crate::ops::kernel::stem($path),
+            source: include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/shaders/", $path, ".wgsl")),
+            imports: &[$($import),*],
+        }
+    };
+}
+pub(crate) use shader_file;
+
+/// The last component of a path.
+pub(crate) fn stem(path: &'static str) -> &'static str {
+    path.rsplit_once('/').map_or(path, |(_, name)| name)
+}
+
 impl Shader {
     /// Creates a dispatch without overrides. `params` are the bytes of `Params`: a multiple of 4,
     /// at least 4. The grid has at least `groups` workgroups, numbered
     /// `workgroup_id.x + workgroup_id.y * num_workgroups.x`, and possibly more.
     pub fn new(name: &'static str, source: &'static str, params: &[u8], groups: usize) -> Self {
+        Shader::of(ShaderFile { name, source, imports: &[] }, params, groups)
+    }
+
+    /// Like [`new`](Self::new), for a file that may import fragments.
+    pub fn of(file: ShaderFile, params: &[u8], groups: usize) -> Self {
         let (overrides, params) = (Vec::new(), params.to_vec());
-        Shader { name, source, overrides, params, workgroups: fold(groups) }
+        Shader { file, overrides, params, workgroups: fold(groups) }
+    }
+
+    /// Declares the fragments of `shaders/lib` that the file calls, by name. One that does not exist
+    /// is refused when the operation is built.
+    pub fn importing(mut self, imports: &'static [&'static str]) -> Self {
+        self.file.imports = imports;
+        self
     }
 
     /// Sets the value of an override.

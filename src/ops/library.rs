@@ -18,12 +18,13 @@ macro_rules! fragments {
 }
 
 /// Every fragment; each comes after those it calls.
-static FRAGMENTS: [Fragment; 24] = fragments! {
+static FRAGMENTS: [Fragment; 25] = fragments! {
     "nan": [],
     "scale": [],
     "divide": [],
     "mask": [],
     "sort_key": [],
+    "rows": [],
     "unravel": ["divide"],
     "window": ["divide"],
     "wide": [],
@@ -44,6 +45,11 @@ static FRAGMENTS: [Fragment; 24] = fragments! {
     "half": ["nan"],
     "random": ["philox", "log", "sine"],
 };
+
+/// Whether there is a fragment of this name.
+pub(crate) fn exists(name: &str) -> bool {
+    FRAGMENTS.iter().any(|fragment| fragment.name == name)
+}
 
 /// The texts of these fragments and their dependencies, each once, in the order of the table.
 /// Unknown names are ignored; a test makes sure that there are none.

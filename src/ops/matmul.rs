@@ -2,7 +2,7 @@
 
 use super::*;
 use super::{
-    kernel::{CpuKernel, Kernel, Shader, fold},
+    kernel::{CpuKernel, Kernel, Shader, fold, shader_file},
     transpose::Transpose,
 };
 use crate::{
@@ -113,8 +113,7 @@ impl Product {
             b_col: self.b[1] as u32,
         };
         let shader = |edge: usize| Shader {
-            name: "matmul",
-            source: include_str!("../../shaders/matmul.wgsl"),
+            file: shader_file!("matmul", []),
             overrides: vec![("EDGE", edge as f64)],
             params: bytemuck::bytes_of(&params).to_vec(),
             workgroups: fold(tiles(4 * edge)),

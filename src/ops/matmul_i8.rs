@@ -1,6 +1,6 @@
 //! Matrix product of signed bytes.
 
-use super::kernel::{CpuKernel, Kernel, Shader, fold};
+use super::kernel::{CpuKernel, Kernel, Shader, fold, shader_file};
 use super::*;
 use crate::{
     dtype::DType,
@@ -152,8 +152,7 @@ impl Operation for MatmulI8 {
         let params =
             Params { batches: batches as u32, m: m as u32, n: n as u32, words: words as u32 };
         let shader = Shader {
-            name: "matmul_i8",
-            source: include_str!("../../shaders/matmul_i8.wgsl"),
+            file: shader_file!("matmul_i8", []),
             overrides: vec![("EDGE", EDGE as f64)],
             params: bytemuck::bytes_of(&params).to_vec(),
             workgroups: fold(batches * m.div_ceil(4 * EDGE) * n.div_ceil(4 * EDGE)),

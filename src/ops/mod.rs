@@ -56,7 +56,7 @@ pub use pool::Window;
 pub use convolution::Geometry;
 pub use cost::Cost;
 pub use custom::Custom;
-pub use kernel::{CpuKernel, Shader};
+pub use kernel::{CpuKernel, Shader, ShaderFile};
 pub(crate) use math::erf_f64;
 
 use self::{

@@ -4,7 +4,7 @@
 //! Scale and shift are separate products and sums, which the scheduler fuses into the same
 //! step.
 
-use super::kernel::{Compute, CpuKernel, Kernel, Shader, fold};
+use super::kernel::{Compute, CpuKernel, Kernel, Shader, ShaderFile, fold, shader_file};
 use super::{rows::row_sum, *};
 use crate::{
     dtype::DType,
@@ -129,7 +129,7 @@ impl Normalize {
     fn row_kernel(
         &self,
         [rows, cols]: [usize; 2],
-        (name, source): (&'static str, &'static str),
+        file: ShaderFile,
         work: usize,
         compute: Arc<Compute>,
         rank: usize,
@@ -137,8 +137,7 @@ impl Normalize {
     ) -> Kernel {
         let params = Params { rows: rows as u32, cols: cols as u32, eps: self.eps as f32 };
         let shader = Shader {
-            name,
-            source,
+            file,
             overrides: vec![
                 ("WG_SIZE", f64::from(params.cols.next_power_of_two().clamp(32, 256))),
                 ("CENTERED", f64::from(u8::from(self.centered))),
@@ -225,9 +224,9 @@ impl composite::Composite for Normalize {
                 y.iter_mut().zip(x).for_each(|(y, x)| *y = (x - mean) * scale);
             }
         };
-        let shader = ("normalize", include_str!("../../shaders/normalize.wgsl"));
+        let file = shader_file!("normalize", ["rows"]);
         let probe = Probe::new(self.clone(), operands, accuracy(cols).0);
-        Some(self.row_kernel(rows, shader, 8, Arc::new(compute), operands[0].shape.rank(), probe))
+        Some(self.row_kernel(rows, file, 8, Arc::new(compute), operands[0].shape.rank(), probe))
     }
 
     fn cost(&self, operands: &[&Meta], result: &Meta) -> Cost {
@@ -334,16 +333,9 @@ impl composite::Composite for NormalizeGrad {
                 }
             }
         };
-        let shader = ("normalize_grad", include_str!("../../shaders/normalize_grad.wgsl"));
+        let file = shader_file!("normalize_grad", []);
         let probe = Probe::new(self.clone(), operands, grad_accuracy(cols).0);
-        Some(self.0.row_kernel(
-            rows,
-            shader,
-            16,
-            Arc::new(compute),
-            operands[0].shape.rank(),
-            probe,
-        ))
+        Some(self.0.row_kernel(rows, file, 16, Arc::new(compute), operands[0].shape.rank(), probe))
     }
 
     fn cost(&self, operands: &[&Meta], result: &Meta) -> Cost {

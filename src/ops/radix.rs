@@ -8,7 +8,7 @@
 use super::*;
 use super::{
     argsort::{kind, sort_key},
-    kernel::{CpuKernel, Kernel, Shader, fold},
+    kernel::{CpuKernel, Kernel, Shader, ShaderFile, fold, shader_file},
 };
 use crate::dtype::DType;
 use std::sync::Arc;
@@ -62,7 +62,7 @@ impl Digit {
     }
 
     /// One workgroup per block.
-    fn shader(self, name: &'static str, source: &'static str, x: &Meta) -> Shader {
+    fn shader(self, file: ShaderFile, x: &Meta) -> Shader {
         let [rows, cols] = extents(x);
         let blocks = cols.div_ceil(BLOCK);
         let params = Params {
@@ -72,8 +72,7 @@ impl Digit {
             shift: self.shift,
         };
         Shader {
-            name,
-            source,
+            file,
             overrides: vec![
                 ("KIND", kind(x.dtype)),
                 ("DESCENDING", f64::from(u8::from(self.descending))),
@@ -158,8 +157,8 @@ impl Operation for RadixCount {
                 }
             }
         };
-        let source = include_str!("../../shaders/radix_count.wgsl");
-        let shader = digit.shader("radix_count", source, x);
+        let file = shader_file!("radix_count", ["sort_key"]);
+        let shader = digit.shader(file, x);
         let work = 4 * BLOCK / DIGITS;
         let cpu = CpuKernel { granule, work, compute: Arc::new(compute) };
         let probe = Probe::new(*self, operands, Bound::Exact)
@@ -270,8 +269,8 @@ impl Operation for RadixScatter {
                 }
             }
         };
-        let source = include_str!("../../shaders/radix_scatter.wgsl");
-        let shader = digit.shader("radix_scatter", source, x);
+        let file = shader_file!("radix_scatter", ["sort_key"]);
+        let shader = digit.shader(file, x);
         let cpu = CpuKernel { granule: cols.max(1), work: 8, compute: Arc::new(compute) };
         let x = x.clone();
         let probe = Probe::new(*self, operands, Bound::Exact)

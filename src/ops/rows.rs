@@ -1,7 +1,7 @@
 //! Shared code of kernels that process matrices row by row.
 
 use super::{
-    kernel::{Compute, CpuKernel, Kernel, Shader, fold},
+    kernel::{Compute, CpuKernel, Kernel, Shader, ShaderFile, fold},
     math,
     probe::Probe,
     reduce::ReduceFn,
@@ -38,16 +38,14 @@ impl Rows {
     /// A kernel with one workgroup per row.
     pub fn kernel(
         self,
-        name: &'static str,
-        source: &'static str,
+        file: ShaderFile,
         granule: usize,
         work: usize,
         compute: Arc<Compute>,
         probe: Probe,
     ) -> Kernel {
         let shader = Shader {
-            name,
-            source,
+            file,
             overrides: vec![("WG_SIZE", f64::from(self.cols.next_power_of_two().clamp(32, 256)))],
             params: bytemuck::bytes_of(&self).to_vec(),
             workgroups: fold(self.rows as usize),

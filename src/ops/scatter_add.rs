@@ -4,7 +4,7 @@ use super::*;
 use super::{
     argsort::Argsort,
     gather::{Gather, Indices, Lines},
-    kernel::{CpuKernel, Kernel, Shader, fold},
+    kernel::{CpuKernel, Kernel, Shader, fold, shader_file},
     reduce::ReduceFn::Sum,
     segment::{self, SegmentSum, SegmentTails},
 };
@@ -319,8 +319,7 @@ impl Operation for ScatterAdd {
         };
         let per_line = f64::from(u8::from(self.indices == Indices::PerLine));
         let shader = Shader {
-            name: "scatter_add",
-            source: include_str!("../../shaders/scatter_add.wgsl"),
+            file: shader_file!("scatter_add", []),
             overrides: vec![("PER_LINE", per_line)],
             params: bytemuck::bytes_of(&params).to_vec(),
             workgroups: fold(len.div_ceil(INVOCATIONS)),

@@ -11,7 +11,7 @@
 
 use super::*;
 use super::{
-    kernel::{CpuKernel, Kernel, Shader, fold},
+    kernel::{CpuKernel, Kernel, Shader, ShaderFile, fold, shader_file},
     reduce::ReduceFn::Sum,
 };
 use crate::dtype::DType::{self, F32};
@@ -84,7 +84,7 @@ fn check(operands: &[Meta]) -> Result<(), OpError> {
 /// The shader, and the loop over the lines of the result: `add` gets each line of `cols` zeroed
 /// words, with the index of its row and its index along the middle axis.
 fn kernel(
-    (name, source): (&'static str, &'static str),
+    file: ShaderFile,
     [x, result]: [&Meta; 2],
     block: usize,
     add: impl Fn(&[&[u32]], [usize; 2], &mut [u32]) + Send + Sync + 'static,
@@ -100,8 +100,7 @@ fn kernel(
         block: block as u32,
     };
     let shader = Shader {
-        name,
-        source,
+        file,
         overrides: vec![],
         params: bytemuck::bytes_of(&params).to_vec(),
         workgroups: fold(len.div_ceil(INVOCATIONS)),
@@ -181,7 +180,7 @@ impl Operation for SegmentTails {
     fn kernel(&self, operands: &[&Meta], result: &Meta) -> Option<Kernel> {
         let x = operands[0];
         let ([_, count, cols], block, dtype) = (extents(x), self.block, x.dtype);
-        let shader = ("segment_tails", include_str!("../../shaders/segment_tails.wgsl"));
+        let file = shader_file!("segment_tails", []);
         let seeded = x.clone();
         let probe = Probe::new(self.clone(), operands, accuracy(dtype, block))
             .operands(move || sorted(&seeded, count.max(1)))
@@ -196,7 +195,7 @@ impl Operation for SegmentTails {
                 Sum.combine_words(dtype, y, &operands[0][place * cols..][..cols]);
             }
         };
-        Some(kernel(shader, [x, result], block, add, probe))
+        Some(kernel(file, [x, result], block, add, probe))
     }
 
     fn cost(&self, operands: &[&Meta], result: &Meta) -> Cost {
@@ -303,7 +302,7 @@ impl Operation for SegmentSum {
         let x = operands[0];
         let ([_, count, cols], block, dtype) = (extents(x), self.block, x.dtype);
         let blocks = count.div_ceil(block);
-        let shader = ("segment_sum", include_str!("../../shaders/segment_sum.wgsl"));
+        let file = shader_file!("segment_sum", []);
         let (seeded, tails) = (x.clone(), SegmentTails { block });
         let bound = accuracy(dtype, 2 * block + blocks);
         let keys = self.extent + 1;
@@ -328,7 +327,7 @@ impl Operation for SegmentSum {
                 Sum.combine_words(dtype, y, &operands[0][place * cols..][..cols]);
             }
         };
-        Some(kernel(shader, [x, result], block, add, probe))
+        Some(kernel(file, [x, result], block, add, probe))
     }
 
     fn cost(&self, operands: &[&Meta], result: &Meta) -> Cost {

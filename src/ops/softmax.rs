@@ -2,6 +2,7 @@
 
 use super::rows::{EXP_WORK, Rows, exp_sum, exponentials, row_max, row_sum};
 use super::*;
+use crate::ops::kernel::shader_file;
 use crate::{
     dtype::DType,
     shape::{AxisError, resolve_axis},
@@ -146,10 +147,10 @@ impl composite::Composite for Softmax {
                 y.iter_mut().for_each(|y| *y /= sum);
             }
         };
-        let source = include_str!("../../shaders/softmax.wgsl");
+        let file = shader_file!("softmax", ["exp", "rows"]);
         let probe = Probe::new(self.clone(), operands, accuracy(cols).0)
             .along_all((0..operands[0].shape.rank()).filter(|&axis| axis != self.axis));
-        Some(rows.kernel("softmax", source, cols, EXP_WORK + 4, Arc::new(compute), probe))
+        Some(rows.kernel(file, cols, EXP_WORK + 4, Arc::new(compute), probe))
     }
 
     fn cost(&self, operands: &[&Meta], result: &Meta) -> Cost {
@@ -238,10 +239,10 @@ impl composite::Composite for LogSoftmax {
                 }
             }
         };
-        let source = include_str!("../../shaders/log_softmax.wgsl");
+        let file = shader_file!("log_softmax", ["exp", "log", "rows"]);
         let probe = Probe::new(self.clone(), operands, log_accuracy(cols).0)
             .along_all((0..operands[0].shape.rank()).filter(|&axis| axis != self.axis));
-        Some(rows.kernel("log_softmax", source, cols, EXP_WORK + 4, Arc::new(compute), probe))
+        Some(rows.kernel(file, cols, EXP_WORK + 4, Arc::new(compute), probe))
     }
 
     fn cost(&self, operands: &[&Meta], result: &Meta) -> Cost {

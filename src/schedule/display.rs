@@ -89,7 +89,7 @@ fn kind(step: &Step) -> String {
         }
         StepKind::Kernel { kernel, space, .. } => {
             let mark = if kernel.probe.is_none() { " (unverified)" } else { "" };
-            format!("{} {}{mark}", kernel.shaders[0].name, shape(space))
+            format!("{} {}{mark}", kernel.shaders[0].file.name, shape(space))
         }
         StepKind::Copy => "copy".to_owned(),
     }

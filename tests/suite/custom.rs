@@ -212,6 +212,43 @@ fn mistakes_are_told() {
     assert_eq!(text(&axis, &[2, 3]), format!("scaled_rows: [2, 3] {why}"));
     let why = "(the shader must declare each operand as var<storage, read>)";
     assert_eq!(text(&bare("fn main() {}"), &[2, 3]), format!("scaled_rows: [2, 3] {why}"));
+    let made = shader(SCALED_ROWS);
+    let importing = Custom::new("scaled_rows", matrix, move |x: &[&Meta], y: &Meta| {
+        made(x, y).importing(&["exp", "no_such_fragment"])
+    });
+    let why = "(the shader imports a fragment that shaders/lib has not)";
+    assert_eq!(text(&importing, &[2, 3]), format!("scaled_rows: [2, 3] {why}"));
+}
+
+/// A shader calls the fragments it imports, and those that they call.
+#[test]
+fn a_shader_imports_fragments() -> Result<(), Error> {
+    const EXPONENTIALS: &str = "
+struct Params { len: u32 }
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> x: array<Elem>;
+@group(0) @binding(2) var<storage, read_write> y: array<Out>;
+@compute @workgroup_size(8)
+fn main(@builtin(global_invocation_id) id: vec3<u32>) {
+    if id.x >= params.len { return; }
+    y[id.x] = epilogue(exponential(Acc(x[id.x])), id.x);
+}";
+    let Some(device) = device::gpu() else { return Ok(()) };
+    let op = Custom::new("exponentials", matrix, |_: &[&Meta], y: &Meta| {
+        let len = y.shape.len();
+        let params = (len as u32).to_le_bytes();
+        Shader::new("exponentials", EXPONENTIALS, &params, len.div_ceil(8)).importing(&["exp"])
+    });
+    let op = op.with_definition(Bound::Ulp(4), |x| x[0].data.iter().map(|x| x.exp()).collect());
+    let graph = Graph::new();
+    let y = graph.custom(&op, &[graph.input("x", [2, 3], DType::F32)]);
+    let program = graph.compile_pure(&device, &[y])?;
+    let x = Array::new([2, 3], &[0.0f32, 1.0, -1.0, 2.0, -2.0, 0.5])?;
+    let got = program.run(&Variables::new(0), &[("x", &x)])?.read_blocking(0)?.to_f64();
+    for (got, x) in got.iter().zip(x.to_f64()) {
+        assert!((got - x.exp()).abs() <= 4e-7 * x.exp(), "{got} for {x}");
+    }
+    Ok(())
 }
 
 /// A shader that the driver's compiler refuses is an error with its message.

@@ -220,21 +220,57 @@ fn no_shader_writes_infinity_or_nan() {
     }
 }
 
-/// Path and text of every file of a folder.
-fn files(folder: &str) -> Vec<(PathBuf, String)> {
+/// Path and text of every file of a folder, and of the folders in it.
+fn files(folder: impl AsRef<Path>) -> Vec<(PathBuf, String)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
     let entries = fs::read_dir(folder).expect("the folder is part of the crate");
     let paths = entries.map(|entry| entry.expect("it can be listed").path());
-    let mut files: Vec<_> = paths
-        .filter(|path| path.is_file())
-        .map(|path| (path.clone(), fs::read_to_string(path).expect("it is text")))
-        .collect();
-    files.sort();
-    files
+    let (folders, paths): (Vec<_>, Vec<_>) = paths.partition(|path| path.is_dir());
+    let read = |path: PathBuf| (path.clone(), fs::read_to_string(path).expect("it is text"));
+    let mut found: Vec<_> = paths.into_iter().map(read).collect();
+    found.extend(folders.into_iter().flat_map(files));
+    found.sort();
+    found
 }
 
-fn all_files() -> Vec<(PathBuf, String)> {
-    [files("shaders"), files("shaders/lib"), files("shaders/ceilings")].concat()
+/// The files of operations and of the schedule.
+fn kernel_files() -> Vec<(PathBuf, String)> {
+    let mut kernels = files("shaders");
+    let others = ["lib", "ceilings"].map(|folder| Path::new("shaders").join(folder));
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    kernels.retain(|(path, _)| !others.iter().any(|other| path.starts_with(root.join(other))));
+    kernels
+}
+
+/// What a text has in front of its opening parentheses, without comments: the functions that it
+/// calls, and after `fn` those that it declares.
+fn before_parentheses(text: &str) -> impl Iterator<Item = (bool, String)> {
+    let code: Vec<_> = text.lines().filter_map(|line| line.split("//").next()).collect();
+    let code = code.join("\n");
+    let is_of_word = |c: char| c.is_alphanumeric() || c == '_';
+    let parts: Vec<_> = code
+        .split('(')
+        .map(|before| {
+            let rest = before.trim_end_matches(is_of_word);
+            (rest.trim_end().ends_with("fn"), before[rest.len()..].to_owned())
+        })
+        .collect();
+    parts.into_iter()
+}
+
+/// The functions that a text declares.
+fn declared_in(text: &str) -> BTreeSet<String> {
+    before_parentheses(text).filter(|(is_declared, _)| *is_declared).map(|(_, name)| name).collect()
+}
+
+/// The fragments of which a text calls a function.
+fn fragments_called_in(text: &str) -> Vec<String> {
+    let called: BTreeSet<String> = before_parentheses(text).map(|(_, name)| name).collect();
+    let foreign: BTreeSet<String> = called.difference(&declared_in(text)).cloned().collect();
+    let called = files("shaders/lib")
+        .into_iter()
+        .filter(|(_, fragment)| !declared_in(fragment).is_disjoint(&foreign));
+    called.map(|(path, _)| path.file_stem().unwrap_or_default().display().to_string()).collect()
 }
 
 /// The shaders that measure ceilings are outside of every plan: they are given to the driver as they
@@ -285,7 +321,7 @@ fn shaders_of_ceilings_are_valid_and_translate() {
 /// of the compiler's messages.
 #[test]
 fn every_file_is_in_some_shader() {
-    for (path, text) in files("shaders") {
+    for (path, text) in kernel_files() {
         let is_of_it = |shader: &&Assembly| path.ends_with(format!("{}.wgsl", shader.shader));
         let of_it: Vec<_> = ASSEMBLIES.iter().filter(is_of_it).collect();
         assert!(!of_it.is_empty(), "{} is unused", path.display());
@@ -304,14 +340,14 @@ fn every_file_is_in_some_shader() {
 fn every_file_begins_with_its_header() {
     const KEYS: [&str; 8] =
         ["Op", "Lib", "Slot", "Shape", "Dispatch", "Memory", "Numerics", "Source"];
-    let fragments = files("shaders/lib");
-    for (path, text) in all_files() {
+    let (fragments, kernels) = (files("shaders/lib"), kernel_files());
+    for (path, text) in files("shaders") {
         let file = path.file_name().unwrap_or_default().display();
         let mut header = text.lines().take_while(|line| line.starts_with("//"));
         let purpose = header.next().and_then(|line| line.strip_prefix(&format!("// {file} — ")));
         assert!(purpose.is_some_and(|purpose| purpose.ends_with('.')), "{file}: no purpose");
         assert_eq!(header.next(), Some("//"), "{file}: its purpose is one line");
-        let mut keys = Vec::new();
+        let (mut keys, mut called) = (Vec::new(), Vec::new());
         for line in header {
             let (key, value) = line.split_at_checked("// Numerics  ".len()).unwrap_or_default();
             let is_continued = key.trim() == "//" && !keys.is_empty();
@@ -320,10 +356,12 @@ fn every_file_begins_with_its_header() {
             assert!(!value.is_empty() && !value.starts_with(' '), "{file}: {line}");
             assert!(!keys.iter().any(|key| known == Some(key)), "{file}: {line} again");
             keys.extend(known);
-            let called = value.split(", ").filter(|_| known == Some(&"Lib"));
-            for name in called.map(|name| format!("{name}.wgsl")) {
-                assert!(fragments.iter().any(|(path, _)| path.ends_with(&name)), "{file}: {line}");
+            if known == Some(&"Lib") {
+                called = value.split(", ").map(str::to_owned).collect();
             }
+        }
+        if kernels.iter().any(|(kernel, _)| *kernel == path) {
+            assert_eq!(called, fragments_called_in(&text), "{file}: Lib says what it calls");
         }
         let is_fragment = fragments.iter().any(|(fragment, _)| *fragment == path);
         let required: &[_] = if is_fragment { &["Numerics"] } else { &["Op", "Shape", "Dispatch"] };
@@ -333,7 +371,7 @@ fn every_file_begins_with_its_header() {
 
 #[test]
 fn every_barrier_says_what_it_protects() {
-    for (path, text) in all_files() {
+    for (path, text) in files("shaders") {
         for (number, line) in text.lines().enumerate() {
             let (code, comment) = line.split_once("//").unwrap_or((line, ""));
             let is_silent = code.contains("Barrier(") && comment.trim().is_empty();

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     dtype::DType,
-    ops::kernel::{Shader, fold},
+    ops::kernel::{Shader, fold, shader_file},
     schedule::{
         expr::{Body, TermId},
         plan::{Plan, Step, StepKind, Storage},
@@ -63,8 +63,7 @@ pub(crate) fn assemble(step: &Step, partials: usize, variant: usize) -> Vec<Asse
 fn map(step: &Step, space: &[usize], body: &Body, roots: &[TermId]) -> Assembly {
     let len = space.iter().product::<usize>();
     let shader = Shader {
-        name: "map",
-        source: include_str!("../../../shaders/map.wgsl"),
+        file: shader_file!("map", []),
         overrides: vec![],
         params: (len as u32).to_le_bytes().to_vec(),
         workgroups: fold(len.div_ceil(MAP_INVOCATIONS)),

@@ -16,7 +16,7 @@ use crate::{
     dtype::DType,
     gpu::elements::bytes_of,
     ops::{
-        kernel::{Shader, fold},
+        kernel::{Shader, fold, shader_file},
         reduce::ReduceFn,
     },
     schedule::{
@@ -96,16 +96,14 @@ impl ReductionShape {
         if self.by_rows {
             let size = self.chunk.div_ceil(4).next_power_of_two().clamp(32, 256);
             return Shader {
-                name: "reduce_rows",
-                source: include_str!("../../../shaders/reduce_rows.wgsl"),
+                file: shader_file!("reduce_rows", []),
                 overrides: vec![("WG_SIZE", size as f64)],
                 params,
                 workgroups: fold(results),
             };
         }
         Shader {
-            name: "reduce_serial",
-            source: include_str!("../../../shaders/reduce_serial.wgsl"),
+            file: shader_file!("reduce_serial", []),
             overrides: vec![],
             params,
             workgroups: fold(results.div_ceil(64)),

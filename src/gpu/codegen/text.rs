@@ -36,18 +36,14 @@ fn output_of(source: &'static str) -> &'static str {
 
 impl Text {
     pub fn new(shader: &Shader, label: String) -> Self {
-        let header = shader.source.lines().take_while(|line| line.starts_with("//"));
-        let lib = header
-            .filter_map(|line| line.strip_prefix("// Lib "))
-            .flat_map(|names| names.split(',').map(str::trim).filter(|name| !name.is_empty()));
         let uniform = Binding { group: 0, binding: 0, kind: BindingKind::Uniform, region: None };
         Text {
             label,
             declarations: String::new(),
             slot: SlotParams::default(),
-            lib: lib.collect(),
+            lib: shader.file.imports.iter().copied().collect(),
             bindings: vec![uniform],
-            output: output_of(shader.source),
+            output: output_of(shader.file.source),
         }
     }
 
@@ -149,7 +145,7 @@ impl Text {
         let mut regions = self.bindings.iter().filter_map(|binding| binding.region);
         let has_halves = regions.any(|region| region.dtype == DType::F16);
         let mut text = String::from(if has_halves { "enable f16; " } else { "" });
-        text += shader.source;
+        text += shader.file.source;
         text += "\n// ---- appended by the host ----\n";
         if !self.slot.is_empty() {
             text += &self.slot.declaration();
@@ -161,7 +157,7 @@ impl Text {
         self.bindings.sort_by_key(|binding| (binding.group, binding.binding));
         Assembly {
             label: self.label,
-            shader: shader.name,
+            shader: shader.file.name,
             text,
             overrides: shader.overrides,
             workgroups: shader.workgroups,

@@ -121,7 +121,7 @@ fn check_types(device: &GpuDevice, plan: &Plan) -> Result<(), Error> {
     for step in &plan.steps {
         if step.reads.iter().chain(&step.writes).any(half) || calculates_in_half(step) {
             return refuse(match &step.kind {
-                StepKind::Kernel { kernel, .. } => kernel.shaders[0].name,
+                StepKind::Kernel { kernel, .. } => kernel.shaders[0].file.name,
                 StepKind::Reduce { function, .. } => function.name(),
                 StepKind::Map { .. } => "map",
                 StepKind::Copy => "copy",

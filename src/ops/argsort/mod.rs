@@ -2,7 +2,7 @@
 
 use super::*;
 use super::{
-    kernel::{CpuKernel, Kernel, Shader, fold},
+    kernel::{CpuKernel, Kernel, Shader, fold, shader_file},
     radix::{self, RadixCount, RadixScatter},
     rows::Rows,
 };
@@ -179,8 +179,7 @@ impl Operation for Argsort {
         let rows = self.rows(x)?;
         let size = rows.cols.next_power_of_two();
         let shader = Shader {
-            name: "argsort",
-            source: include_str!("../../../shaders/argsort.wgsl"),
+            file: shader_file!("argsort/argsort", ["sort_key"]),
             overrides: vec![
                 ("WG_SIZE", f64::from((size / 2).clamp(32, 256))),
                 ("SIZE", f64::from(size)),

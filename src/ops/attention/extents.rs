@@ -154,12 +154,7 @@ impl Extents {
     }
 
     /// A shader with one workgroup for some rows of each head.
-    pub fn shader(
-        &self,
-        (name, source): (&'static str, &'static str),
-        heads: usize,
-        rows: usize,
-    ) -> Shader {
+    pub fn shader(&self, file: ShaderFile, heads: usize, rows: usize) -> Shader {
         let params = Params {
             heads: self.heads as u32,
             t: self.t as u32,
@@ -177,8 +172,7 @@ impl Extents {
         let overrides =
             vec![("WIDTH", self.d.max(self.e) as f64), ("MASK", f64::from(self.masking as u8))];
         Shader {
-            name,
-            source,
+            file,
             overrides,
             params: bytemuck::bytes_of(&params).to_vec(),
             workgroups: fold(heads * rows.div_ceil(ROWS)),

@@ -1,6 +1,7 @@
 //! The derivatives of attention.
 
 use super::*;
+use crate::ops::kernel::shader_file;
 
 /// The derivative of [`Attention`] w.r.t. one of its operands, from `(q, k, v, rows, mask, draw)`.
 /// For each query, `rows`, `[.., heads, t, e + 2]`, holds the cotangent, the logarithm of
@@ -127,8 +128,8 @@ impl composite::Composite for AttentionGrad {
             work: 6 * terms + terms * rows::EXP_WORK / width,
             compute: Arc::new(compute),
         };
-        let source = include_str!("../../../shaders/attention_grad.wgsl");
-        let shader = extents.shader(("attention_grad", source), heads, rows);
+        let file = shader_file!("attention/attention_grad", ["exp", "mask", "nan", "random"]);
+        let shader = extents.shader(file, heads, rows);
         let shader = shader.with_override("BY", by.operand() as f64);
         let mut probe = Probe::new(self.clone(), operands, samples::grad_accuracy(terms).0)
             .operand(3, samples::ROWS_OF_QUERIES);

@@ -1,6 +1,7 @@
 //! Logarithms of the softmax denominators of attention.
 
 use super::*;
+use crate::ops::kernel::shader_file;
 
 /// `ln sum exp(q k^T scale)` from `(q, k, mask)`, for each query: lets the derivatives of
 /// [`Attention`] recompute its weights without storing their matrix.
@@ -51,8 +52,8 @@ impl composite::Composite for AttentionLogs {
             work: extents.s * (2 * extents.d + rows::EXP_WORK),
             compute: Arc::new(compute),
         };
-        let source = include_str!("../../../shaders/attention_logs.wgsl");
-        let shader = extents.shader(("attention_logs", source), extents.heads, extents.t);
+        let file = shader_file!("attention/attention_logs", ["exp", "log", "mask"]);
+        let shader = extents.shader(file, extents.heads, extents.t);
         let mut probe = Probe::new(self.clone(), operands, samples::accuracy(extents.s).0);
         for (axis, axes) in extents.parts(operands, 2) {
             probe = probe.along_axes(axis, axes);

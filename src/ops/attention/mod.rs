@@ -13,7 +13,7 @@ pub use logs::AttentionLogs;
 use super::*;
 use super::{
     full::constant,
-    kernel::{CpuKernel, Kernel, Shader, fold},
+    kernel::{CpuKernel, Kernel, Shader, fold, shader_file},
     random::{Draw, Random, RandomFn},
 };
 use crate::dtype::DType;
@@ -236,8 +236,8 @@ impl composite::Composite for Attention {
             work: 4 * extents.s + extents.s * rows::EXP_WORK / extents.e,
             compute: Arc::new(compute),
         };
-        let source = include_str!("../../../shaders/attention.wgsl");
-        let shader = extents.shader(("attention", source), extents.heads, extents.t);
+        let file = shader_file!("attention/attention", ["exp", "mask", "nan", "random"]);
+        let shader = extents.shader(file, extents.heads, extents.t);
         let mut probe = Probe::new(self.clone(), operands, samples::accuracy(extents.s).0);
         for (axis, axes) in extents.parts(operands, 3) {
             probe = probe.along_axes(axis, axes);

@@ -6,7 +6,7 @@ use super::{
     int8_cpu,
 };
 use crate::ops::{
-    kernel::{CpuKernel, Kernel, Shader, fold},
+    kernel::{CpuKernel, Kernel, Shader, ShaderFile, fold, shader_file},
     library::divisor,
     probe::Probe,
 };
@@ -63,8 +63,7 @@ impl Problem {
 /// `products` of this many rows and columns: one shader with large tiles, which reads less, and
 /// one with small tiles, which keeps more of a device busy. Both sum in the same order.
 fn tiled(
-    name: &'static str,
-    source: &'static str,
+    file: ShaderFile,
     products: usize,
     rows: usize,
     columns: usize,
@@ -74,8 +73,7 @@ fn tiled(
     let large = rows > 32 && columns > 32 && tiles(64) >= 32;
     let edges: [usize; 2] = if large { [16, 8] } else { [8, 16] };
     let shader = |edge: usize| Shader {
-        name,
-        source,
+        file,
         overrides: vec![("EDGE", edge as f64)],
         params: params.clone(),
         workgroups: fold(tiles(4 * edge)),
@@ -106,8 +104,7 @@ pub(super) fn convolution(problem: Problem, probe: Probe) -> Kernel {
         let len = batch * channels * positions;
         let numbers = problem.rows([len, inputs, outputs, terms, channels, pixels]);
         vec![Shader {
-            name: "convolution_depthwise",
-            source: include_str!("../../../shaders/convolution_depthwise.wgsl"),
+            file: shader_file!("convolution/convolution_depthwise", ["unravel"]),
             overrides: vec![("WG_SIZE", INVOCATIONS as f64)],
             params: params(&[&numbers[..], &[(multipliers, 0), (shifts, 0)]].concat()),
             workgroups: fold(len.div_ceil(INVOCATIONS)),
@@ -117,9 +114,9 @@ pub(super) fn convolution(problem: Problem, probe: Probe) -> Kernel {
         let numbers = problem.rows([groups, inputs, outputs, terms, columns, positions]);
         let [of_window, window_shifts] = divisors(problem.window());
         let rest = [(multipliers, pixels), (shifts, 0), (of_window, 0), (window_shifts, 0)];
-        let source = include_str!("../../../shaders/convolution.wgsl");
+        let file = shader_file!("convolution/convolution", ["unravel"]);
         let params = params(&[&numbers[..], &rest].concat());
-        tiled("convolution", source, groups, outputs, columns, params)
+        tiled(file, groups, outputs, columns, params)
     };
     let unfolded = Unfolded::new(problem);
     let granule = positions * block(outputs, batch * groups);
@@ -138,9 +135,9 @@ pub(super) fn weight_grad(problem: Problem, probe: Probe) -> Kernel {
     let [multipliers, shifts] = divisors(problem.y());
     let [of_window, window_shifts] = divisors(problem.window());
     let rest = [(multipliers, pixels), (shifts, 0), (of_window, 0), (window_shifts, 0)];
-    let source = include_str!("../../../shaders/convolution_weight_grad.wgsl");
+    let file = shader_file!("convolution/convolution_weight_grad", ["unravel"]);
     let params = params(&[&numbers[..], &rest].concat());
-    let shaders = tiled("convolution_weight_grad", source, groups, outputs, columns, params);
+    let shaders = tiled(file, groups, outputs, columns, params);
     let unfolded = Unfolded::new(problem);
     let cpu = cpu(columns * block(outputs, groups), 2 * terms, move |[x, ct], start, out| {
         unfolded.weight_grad(x, ct, start / columns.max(1), out);
@@ -176,10 +173,10 @@ pub(super) fn input_grad(problem: Problem, probe: Probe) -> Kernel {
         (many_shifts, 0),
     ];
     let numbers = problem.rows([groups, inputs, outputs, columns, positions, pixels]);
-    let source = include_str!("../../../shaders/convolution_input_grad.wgsl");
+    let file = shader_file!("convolution/convolution_input_grad", ["unravel"]);
     let products = groups * phases.iter().product::<usize>();
     let params = params(&[&numbers[..], &rest].concat());
-    let shaders = tiled("convolution_input_grad", source, products, inputs, columns, params);
+    let shaders = tiled(file, products, inputs, columns, params);
     let unfolded = Unfolded::new(problem);
     let work = 2 * outputs * taps * positions / pixels.max(1);
     let cpu = cpu(pixels * block(inputs, batch * groups), work, move |[w, ct], start, out| {
@@ -204,8 +201,7 @@ pub(super) fn convolution_i8(problem: Problem, probe: Probe) -> Kernel {
         (window_shifts, 0),
     ];
     let shader = Shader {
-        name: "convolution_i8",
-        source: include_str!("../../../shaders/convolution_i8.wgsl"),
+        file: shader_file!("convolution/convolution_i8", ["divide", "unravel"]),
         overrides: vec![("EDGE", EDGE as f64)],
         params: params(&[&numbers[..], &rest].concat()),
         workgroups: fold(groups * rows.div_ceil(4 * EDGE) * outputs.div_ceil(4 * EDGE)),

@@ -2,6 +2,7 @@
 
 use super::{geometry::Geometry, *};
 use crate::dtype::DType::F32;
+use crate::ops::kernel::shader_file;
 use std::sync::Arc;
 
 /// The mean of each window of `x`.
@@ -142,9 +143,9 @@ impl Operation for AvgPool {
                 all.for_each_window(|index, window| y[index] /= Geometry::divisor(window));
             }
         };
-        let source = include_str!("../../../shaders/avg_pool.wgsl");
+        let file = shader_file!("pool/avg_pool", ["window"]);
         let probe = Probe::new(self.clone(), operands, accuracy(terms(&self.windows)).0);
-        Some(geometry.kernel("avg_pool", source, geometry.y, Arc::new(compute), probe))
+        Some(geometry.kernel(file, geometry.y, Arc::new(compute), probe))
     }
 
     fn cost(&self, operands: &[&Meta], result: &Meta) -> Cost {
@@ -232,9 +233,9 @@ impl Operation for AvgPoolGrad {
                 });
             }
         };
-        let source = include_str!("../../../shaders/avg_pool_grad.wgsl");
+        let file = shader_file!("pool/avg_pool_grad", ["window"]);
         let probe = Probe::new(self.clone(), operands, accuracy(terms(&self.windows)).0);
-        Some(geometry.kernel("avg_pool_grad", source, geometry.x, Arc::new(compute), probe))
+        Some(geometry.kernel(file, geometry.x, Arc::new(compute), probe))
     }
 
     fn cost(&self, operands: &[&Meta], result: &Meta) -> Cost {

@@ -128,8 +128,7 @@ impl Geometry {
     /// `compute` for its planes.
     pub fn kernel(
         &self,
-        name: &'static str,
-        source: &'static str,
+        file: ShaderFile,
         result: [usize; 3],
         compute: Arc<Compute>,
         probe: Probe,
@@ -161,8 +160,7 @@ impl Geometry {
         ];
         let overrides = OVERRIDES.into_iter().flatten().zip(values.into_iter().flatten());
         let shader = Shader {
-            name,
-            source,
+            file,
             overrides: overrides.map(|(name, value)| (name, value as f64)).collect(),
             params: bytemuck::bytes_of(&params).to_vec(),
             workgroups: fold(len.div_ceil(256)),

@@ -8,6 +8,7 @@ use super::{
     *,
 };
 use crate::dtype::DType::F32;
+use crate::ops::kernel::shader_file;
 use std::{hint::select_unpredictable, sync::Arc};
 
 /// The largest cell of each window of `x`.
@@ -144,9 +145,9 @@ impl Operation for MaxPool {
                 all.fold(x, y, f32::NEG_INFINITY, |a, b| if b > a || b.is_nan() { b } else { a });
             }
         };
-        let source = include_str!("../../../shaders/max_pool.wgsl");
+        let file = shader_file!("pool/max_pool", ["nan", "window"]);
         let probe = Probe::new(self.clone(), operands, Bound::Exact);
-        Some(geometry.kernel("max_pool", source, geometry.y, Arc::new(compute), probe))
+        Some(geometry.kernel(file, geometry.y, Arc::new(compute), probe))
     }
 
     fn cost(&self, operands: &[&Meta], result: &Meta) -> Cost {
@@ -261,9 +262,9 @@ impl Operation for MaxPoolGrad {
                 });
             }
         };
-        let source = include_str!("../../../shaders/max_pool_grad.wgsl");
+        let file = shader_file!("pool/max_pool_grad", ["nan", "window"]);
         let probe = Probe::new(self.clone(), operands, grad_accuracy(&self.windows).0);
-        Some(geometry.kernel("max_pool_grad", source, geometry.x, Arc::new(compute), probe))
+        Some(geometry.kernel(file, geometry.x, Arc::new(compute), probe))
     }
 
     fn cost(&self, operands: &[&Meta], result: &Meta) -> Cost {
@@ -354,9 +355,9 @@ impl Operation for MaxPoolSelect {
                 });
             }
         };
-        let source = include_str!("../../../shaders/max_pool_select.wgsl");
+        let file = shader_file!("pool/max_pool_select", ["nan", "window"]);
         let probe = Probe::new(self.clone(), operands, Bound::Exact);
-        Some(geometry.kernel("max_pool_select", source, geometry.y, Arc::new(compute), probe))
+        Some(geometry.kernel(file, geometry.y, Arc::new(compute), probe))
     }
 
     fn cost(&self, operands: &[&Meta], result: &Meta) -> Cost {

@@ -5,6 +5,7 @@ use super::{
     accuracy, infer_state, kernel, parts, rows_of, slices,
 };
 use crate::dtype::DType;
+use crate::ops::kernel::shader_file;
 
 /// The hidden state after a step, from the pre-activations of the gates due to the input and to the
 /// state, and the previous state: `r = sigmoid(x_r + s_r)`, `z = sigmoid(x_z + s_z)`,
@@ -190,10 +191,10 @@ impl composite::Composite for GruCellGrad {
                 }
             }
         };
-        let source = include_str!("../../../shaders/gru_cell_grad.wgsl");
+        let file = shader_file!("recurrent/gru_cell_grad", ["sigmoid", "tanh"]);
         let probe = Probe::new(self.clone(), operands, accuracy().0)
             .along_all(0..operands[2].shape.rank() - 1);
-        Some(kernel(("gru_cell_grad", source), by as u32, rows, each, compute, probe))
+        Some(kernel(file, by as u32, rows, each, compute, probe))
     }
 
     fn cost(&self, operands: &[&Meta], result: &Meta) -> Cost {

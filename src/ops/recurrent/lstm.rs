@@ -3,6 +3,7 @@
 use super::super::{rows::Rows, *};
 use super::{accuracy, infer_state, kernel, parts, rows_of, slices};
 use crate::dtype::DType;
+use crate::ops::kernel::shader_file;
 
 /// Hidden state and cell after a step, `[2, .., h]`, from the pre-activations of the gates and the
 /// previous cell: `c' = sigmoid(f) c + sigmoid(i) tanh(g)`, `h' = sigmoid(o) tanh(c')`.
@@ -185,10 +186,10 @@ impl composite::Composite for LstmCellGrad {
                 }
             }
         };
-        let source = include_str!("../../../shaders/lstm_cell_grad.wgsl");
+        let file = shader_file!("recurrent/lstm_cell_grad", ["sigmoid", "tanh"]);
         let probe = Probe::new(self.clone(), operands, accuracy().0)
             .along_all(0..operands[1].shape.rank() - 1);
-        Some(kernel(("lstm_cell_grad", source), by as u32, rows, each, compute, probe))
+        Some(kernel(file, by as u32, rows, each, compute, probe))
     }
 
     fn cost(&self, operands: &[&Meta], result: &Meta) -> Cost {

@@ -8,7 +8,7 @@ pub use lstm::{LstmCell, LstmCellGrad};
 
 use super::{
     contract::Bound,
-    kernel::{CpuKernel, Kernel, Shader},
+    kernel::{CpuKernel, Kernel, Shader, ShaderFile},
     probe::Probe,
     rows::{EXP_WORK, Rows},
 };
@@ -63,7 +63,7 @@ fn rows_of(state: &Meta) -> Rows {
 
 /// The kernel of a derivative: an invocation computes `each` results of one element of a state.
 fn kernel(
-    (name, source): (&'static str, &'static str),
+    file: ShaderFile,
     by: u32,
     rows: Rows,
     each: usize,
@@ -71,7 +71,7 @@ fn kernel(
     probe: Probe,
 ) -> Kernel {
     let elements = rows.rows as usize * rows.cols as usize;
-    let shader = Shader::new(name, source, bytemuck::bytes_of(&rows), elements.div_ceil(256))
+    let shader = Shader::of(file, bytemuck::bytes_of(&rows), elements.div_ceil(256))
         .with_override("BY", f64::from(by));
     let granule = (each * rows.cols as usize).max(1);
     // A handful of exponentials per element, shared by its results.
