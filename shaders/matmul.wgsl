@@ -1,6 +1,7 @@
 // matmul.wgsl — c = a · b for each batch, one tile of 4 EDGE × 4 EDGE elements per workgroup.
 //
 // Op        ops::Matmul, every combination of transposed operands
+// Lib       tile
 // Slot      fn epilogue(acc: Acc, index: u32) -> Out
 // Shape     a: [batches, m, k], b: [batches, k, n], each matrix with the strides of Params;
 //           c: [batches, m, n], row-major; any extents
@@ -29,15 +30,6 @@ struct Params {
 @group(0) @binding(1) var<storage, read> a: array<Elem>;
 @group(0) @binding(2) var<storage, read> b: array<Elem>;
 @group(0) @binding(3) var<storage, read_write> c: array<Out>;
-
-/// Edge of the square of invocations, and terms per step: each invocation loads one vec4 of
-/// either operand.
-override EDGE: u32 = 16u;
-
-// Element [p · (EDGE + 1) + q] holds rows (columns) 4q .. 4q + 3 of term p. The odd row length
-// keeps stores along p off one memory bank.
-var<workgroup> a_tile: array<vec4<Acc>, EDGE * (EDGE + 1u)>;
-var<workgroup> b_tile: array<vec4<Acc>, EDGE * (EDGE + 1u)>;
 
 /// Zero outside of the matrix, which adds nothing.
 fn a_at(first: u32, row: u32, term: u32) -> Acc {
@@ -91,42 +83,30 @@ fn main(
     let a_row = row0 + 4u * a_quad;
     let b_col = col0 + 4u * b_quad;
 
-    var acc0 = vec4<Acc>();
-    var acc1 = vec4<Acc>();
-    var acc2 = vec4<Acc>();
-    var acc3 = vec4<Acc>();
+    var sums = Sums();
     for (var k0 = 0u; k0 < params.k; k0 += EDGE) {
         let p = k0 + a_term;
-        a_tile[a_term * (EDGE + 1u) + a_quad] = vec4<Acc>(
+        put_rows(a_term, a_quad, vec4<Acc>(
             a_at(a0, a_row, p),
             a_at(a0, a_row + 1u, p),
             a_at(a0, a_row + 2u, p),
             a_at(a0, a_row + 3u, p),
-        );
+        ));
         let q = k0 + b_term;
-        b_tile[b_term * (EDGE + 1u) + b_quad] = vec4<Acc>(
+        put_columns(b_term, b_quad, vec4<Acc>(
             b_at(b0, q, b_col),
             b_at(b0, q, b_col + 1u),
             b_at(b0, q, b_col + 2u),
             b_at(b0, q, b_col + 3u),
-        );
-        workgroupBarrier(); // the tiles are complete
-        for (var i = 0u; i < EDGE; i += 1u) {
-            let rows = a_tile[i * (EDGE + 1u) + lid.y];
-            let cols = b_tile[i * (EDGE + 1u) + lid.x];
-            acc0 = fma(vec4<Acc>(rows.x), cols, acc0);
-            acc1 = fma(vec4<Acc>(rows.y), cols, acc1);
-            acc2 = fma(vec4<Acc>(rows.z), cols, acc2);
-            acc3 = fma(vec4<Acc>(rows.w), cols, acc3);
-        }
-        workgroupBarrier(); // the tiles may be overwritten
+        ));
+        sums = add_products(sums, lid);
     }
 
     let c0 = batch * params.m * params.n;
     let row = row0 + 4u * lid.y;
     let col = col0 + 4u * lid.x;
-    store(c0, row, col, acc0);
-    store(c0, row + 1u, col, acc1);
-    store(c0, row + 2u, col, acc2);
-    store(c0, row + 3u, col, acc3);
+    store(c0, row, col, sums.row0);
+    store(c0, row + 1u, col, sums.row1);
+    store(c0, row + 2u, col, sums.row2);
+    store(c0, row + 3u, col, sums.row3);
 }

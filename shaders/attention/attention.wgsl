@@ -1,7 +1,7 @@
 // attention.wgsl — y = softmax(q · kᵀ scale) · v for each head, 32 queries per workgroup.
 //
 // Op        ops::Attention
-// Lib       exp, mask, nan, random
+// Lib       attention, exp, nan, random
 // Slot      fn epilogue(acc: Acc, index: u32) -> Out
 // Shape     q: [heads, t, d], k: [heads / group, s, d], v: [heads / group, s, e],
 //           y: [heads, t, e]; d and e at most 128;
@@ -13,24 +13,6 @@
 // Numerics  one pass: the sums so far are rescaled when a larger score occurs; f32, 16 keys at a
 //           time in order
 // Source    Milakov & Gimelshein 2018 (online softmax); Dao et al. 2022, "FlashAttention"
-
-struct Params {
-    heads: u32,
-    t: u32,
-    s: u32,
-    d: u32,
-    e: u32,
-    causal: u32,
-    scale: f32,
-    group: u32, // heads of queries per head of keys and values
-    whole: u32, // heads of queries per batch of the mask
-    mask_batch: u32, // strides in the mask: of batches, heads, queries and keys
-    mask_head: u32,
-    mask_row: u32,
-    mask_key: u32,
-    stream: u32, // of random numbers
-    dropped: f32, // the share of weights to drop
-}
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> q: array<Elem>;
@@ -45,25 +27,11 @@ override WIDTH: u32 = 128u;
 /// The kind of mask: none (0), of booleans (1), or of numbers (2), as their bits.
 override MASK: u32 = 0u;
 
-/// Invocations per query, queries per workgroup, keys per tile.
-const LANES = 8u;
-const ROWS = 32u;
-const KEYS = 16u;
-
 /// Keys, then values, of one step.
-var<workgroup> tile: array<Acc, KEYS * WIDTH>;
+var<workgroup> tile: array<Acc, COLUMNS * WIDTH>;
 /// Scores, then weights, negative if dropped; rows are padded by one element to avoid bank
 /// conflicts.
-var<workgroup> weights: array<Acc, ROWS * (KEYS + 1u)>;
-
-/// A score after applying the mask.
-fn scored(score: Acc, head: u32, row: u32, key: u32) -> Acc {
-    if MASK == 0u { return score; }
-    let batch = head / params.whole;
-    let at = batch * params.mask_batch + (head - batch * params.whole) * params.mask_head
-        + row * params.mask_row + key * params.mask_key;
-    return masked(score, MASK, mask[at]);
-}
+var<workgroup> weights: array<Acc, ROWS * (COLUMNS + 1u)>;
 
 /// The dropout factor of a weight: 0, or the one that keeps the mean.
 fn kept(head: u32, row: u32, key: u32) -> Acc {
@@ -91,15 +59,15 @@ fn main(
     // Rows past the end use the last one, and store nothing.
     let query = (head * params.t + min(row, params.t - 1u)) * params.d;
     let lane = lid.x;
-    let mine = lid.y * (KEYS + 1u);
+    let mine = lid.y * (COLUMNS + 1u);
     let seen = select(params.s, min(params.s, first + ROWS), params.causal == 1u);
 
     var largest = Acc(HIDDEN);
     var sum = Acc(0);
     // Elements lane, lane + 8, .. of the result, four per vector.
     var acc = array<vec4<Acc>, 4>();
-    for (var k0 = 0u; k0 < seen; k0 += KEYS) {
-        for (var i = local; i < KEYS * params.d; i += LANES * ROWS) {
+    for (var k0 = 0u; k0 < seen; k0 += COLUMNS) {
+        for (var i = local; i < COLUMNS * params.d; i += LANES * ROWS) {
             let key = k0 + i / params.d;
             var element = Acc(0);
             if key < params.s {
@@ -108,7 +76,7 @@ fn main(
             tile[i] = element;
         }
         workgroupBarrier(); // the keys are complete
-        for (var j = lane; j < KEYS; j += LANES) {
+        for (var j = lane; j < COLUMNS; j += LANES) {
             var score = Acc(0);
             for (var i = 0u; i < params.d; i += 1u) {
                 score = fma(Acc(q[query + i]), tile[j * params.d + i], score);
@@ -121,7 +89,7 @@ fn main(
 
         // Keys of this tile that the row sees: the first ones, at least one unless all are hidden.
         let limit = select(params.s, min(params.s, row + 1u), params.causal == 1u);
-        let count = min(KEYS, max(limit, k0) - k0);
+        let count = min(COLUMNS, max(limit, k0) - k0);
         var larger = largest;
         for (var j = 0u; j < count; j += 1u) {
             larger = max(larger, weights[mine + j]);
@@ -129,7 +97,7 @@ fn main(
         let fade = exponential(largest - larger);
         largest = larger;
         workgroupBarrier(); // all have looked for the largest: scores may become weights
-        for (var j = lane; j < KEYS; j += LANES) {
+        for (var j = lane; j < COLUMNS; j += LANES) {
             var weight = Acc(0);
             if j < count && weights[mine + j] != HIDDEN {
                 weight = exponential(weights[mine + j] - larger);
@@ -137,7 +105,7 @@ fn main(
             }
             weights[mine + j] = weight;
         }
-        for (var i = local; i < KEYS * params.e; i += LANES * ROWS) {
+        for (var i = local; i < COLUMNS * params.e; i += LANES * ROWS) {
             let key = k0 + i / params.e;
             var element = Acc(0);
             if key < params.s {
@@ -156,7 +124,7 @@ fn main(
             for (var c = 0u; 32u * c < params.e; c += 1u) {
                 // Past the end of a row is the next, whose products are not stored.
                 let at = j * params.e + 32u * c + lane;
-                let last = KEYS * WIDTH - 1u;
+                let last = COLUMNS * WIDTH - 1u;
                 let values = vec4<Acc>(
                     tile[min(at, last)],
                     tile[min(at + 8u, last)],

@@ -1,7 +1,7 @@
 // attention_grad.wgsl — gradients of attention w.r.t. queries, keys or values, by 32 rows.
 //
 // Op        ops::AttentionGrad
-// Lib       exp, mask, nan, random
+// Lib       attention, exp, nan, random
 // Slot      fn epilogue(acc: Acc, index: u32) -> Out
 // Shape     q: [heads, t, d], k: [heads / group, s, d], v: [heads / group, s, e]; rows: [heads, t,
 //           e + 2], for each query the cotangent, the logarithm of its softmax denominator, and
@@ -14,24 +14,6 @@
 //           tiles and never stored
 // Numerics  f32, 16 terms at a time in order
 // Source    Dao et al. 2022, "FlashAttention", appendix B
-
-struct Params {
-    heads: u32,
-    t: u32,
-    s: u32,
-    d: u32,
-    e: u32,
-    causal: u32,
-    scale: f32,
-    group: u32, // heads of queries per head of keys and values
-    whole: u32, // heads of queries per batch of the mask
-    mask_batch: u32, // strides in the mask: of batches, heads, queries and keys
-    mask_head: u32,
-    mask_row: u32,
-    mask_key: u32,
-    stream: u32, // of random numbers
-    dropped: f32, // the share of weights to drop
-}
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> q: array<Elem>;
@@ -49,24 +31,10 @@ override BY: u32 = 0u;
 /// The kind of mask: none (0), of booleans (1), or of numbers (2), as their bits.
 override MASK: u32 = 0u;
 
-/// Invocations per row, rows per workgroup, columns per tile.
-const LANES = 8u;
-const ROWS = 32u;
-const OTHERS = 16u;
-
 /// The vectors of one step.
-var<workgroup> tile: array<Acc, OTHERS * WIDTH>;
+var<workgroup> tile: array<Acc, COLUMNS * WIDTH>;
 /// The weights of the vectors of a step.
-var<workgroup> weights: array<Acc, ROWS * (OTHERS + 1u)>;
-
-/// A score after applying the mask.
-fn scored(score: Acc, head: u32, row: u32, key: u32) -> Acc {
-    if MASK == 0u { return score; }
-    let batch = head / params.whole;
-    let at = batch * params.mask_batch + (head - batch * params.whole) * params.mask_head
-        + row * params.mask_row + key * params.mask_key;
-    return masked(score, MASK, mask[at]);
-}
+var<workgroup> weights: array<Acc, ROWS * (COLUMNS + 1u)>;
 
 /// The dropout factor of a weight: 0, or the one that keeps the mean.
 fn kept(head: u32, row: u32, key: u32) -> Acc {
@@ -109,10 +77,10 @@ fn main(
     // Rows past the end use the last one, and store nothing.
     let at = own * count + min(row, count - 1u);
     let lane = lid.x;
-    let mine = lid.y * (OTHERS + 1u);
+    let mine = lid.y * (COLUMNS + 1u);
     // Skip columns that none of the rows see, or are seen by.
     let causal = params.causal == 1u;
-    let begin = select(0u, first / OTHERS * OTHERS, causal && !by_query);
+    let begin = select(0u, first / COLUMNS * COLUMNS, causal && !by_query);
     let end = select(others, min(others, first + ROWS), causal && by_query);
     let width = select(params.d, params.e, BY == 2u);
 
@@ -122,10 +90,10 @@ fn main(
     for (var member = 0u; member < members; member += 1u) {
         let head = select(own * params.group + member, own, by_query);
         let beside = select(head, own / params.group, by_query) * others;
-        for (var o0 = begin; o0 < end; o0 += OTHERS) {
+        for (var o0 = begin; o0 < end; o0 += COLUMNS) {
             var steep = array<Acc, 2>();
             if BY != 2u {
-                for (var i = local; i < OTHERS * params.e; i += LANES * ROWS) {
+                for (var i = local; i < COLUMNS * params.e; i += LANES * ROWS) {
                     let other = o0 + i / params.e;
                     var element = Acc(0);
                     if other < others {
@@ -144,7 +112,7 @@ fn main(
                 }
                 workgroupBarrier(); // they have been read
             }
-            for (var i = local; i < OTHERS * params.d; i += LANES * ROWS) {
+            for (var i = local; i < COLUMNS * params.d; i += LANES * ROWS) {
                 let other = o0 + i / params.d;
                 var element = Acc(0);
                 if other < others {
@@ -184,7 +152,7 @@ fn main(
             }
             workgroupBarrier(); // the weights are complete, and the vectors of the scores have been read
             if BY == 2u {
-                for (var i = local; i < OTHERS * params.e; i += LANES * ROWS) {
+                for (var i = local; i < COLUMNS * params.e; i += LANES * ROWS) {
                     let other = o0 + i / params.e;
                     var element = Acc(0);
                     if other < others {
@@ -194,12 +162,12 @@ fn main(
                 }
                 workgroupBarrier(); // the cotangents are complete
             }
-            for (var j = 0u; j < OTHERS; j += 1u) {
+            for (var j = 0u; j < COLUMNS; j += 1u) {
                 let weight = weights[mine + j];
                 for (var c = 0u; 32u * c < width; c += 1u) {
                     // Past the end of a vector is the next, whose products are not stored.
                     let place = j * width + 32u * c + lane;
-                    let last = OTHERS * WIDTH - 1u;
+                    let last = COLUMNS * WIDTH - 1u;
                     let elements = vec4<Acc>(
                         tile[min(place, last)],
                         tile[min(place + 8u, last)],

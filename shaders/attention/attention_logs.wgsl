@@ -1,31 +1,13 @@
 // attention_logs.wgsl — y = ln sum exp(q · kᵀ scale) for each query, 32 queries per workgroup.
 //
 // Op        ops::AttentionLogs
-// Lib       exp, log, mask
+// Lib       attention, exp, log
 // Slot      fn epilogue(acc: Acc, index: u32) -> Out
 // Shape     q: [heads, t, d], k: [heads / group, s, d], y: [heads, t]; d at most 128;
 //           mask: with the strides in Params
 // Dispatch  heads · ceil(t / 32) workgroups of 8 × 32 invocations, folded over (x, y) past 65535
 // Memory    16 · WIDTH + 512 elements of workgroup memory
 // Numerics  one pass, as attention.wgsl, but with a separate sum per lane; added at the end
-
-struct Params {
-    heads: u32,
-    t: u32,
-    s: u32,
-    d: u32,
-    e: u32,
-    causal: u32,
-    scale: f32,
-    group: u32, // heads of queries per head of keys and values
-    whole: u32, // heads of queries per batch of the mask
-    mask_batch: u32, // strides in the mask: of batches, heads, queries and keys
-    mask_head: u32,
-    mask_row: u32,
-    mask_key: u32,
-    stream: u32, // of random numbers
-    dropped: f32, // the share of weights to drop
-}
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> q: array<Elem>;
@@ -38,23 +20,9 @@ override WIDTH: u32 = 128u;
 /// The kind of mask: none (0), of booleans (1), or of numbers (2), as their bits.
 override MASK: u32 = 0u;
 
-/// Invocations per query, queries per workgroup, keys per tile.
-const LANES = 8u;
-const ROWS = 32u;
-const KEYS = 16u;
-
-var<workgroup> tile: array<Acc, KEYS * WIDTH>;
+var<workgroup> tile: array<Acc, COLUMNS * WIDTH>;
 /// The largest score and the sum of each lane.
 var<workgroup> parts: array<vec2<Acc>, LANES * ROWS>;
-
-/// A score after applying the mask.
-fn scored(score: Acc, head: u32, row: u32, key: u32) -> Acc {
-    if MASK == 0u { return score; }
-    let batch = head / params.whole;
-    let at = batch * params.mask_batch + (head - batch * params.whole) * params.mask_head
-        + row * params.mask_row + key * params.mask_key;
-    return masked(score, MASK, mask[at]);
-}
 
 @compute @workgroup_size(LANES, ROWS)
 fn main(
@@ -77,8 +45,8 @@ fn main(
 
     var largest = Acc(HIDDEN);
     var sum = Acc(0);
-    for (var k0 = 0u; k0 < seen; k0 += KEYS) {
-        for (var i = local; i < KEYS * params.d; i += LANES * ROWS) {
+    for (var k0 = 0u; k0 < seen; k0 += COLUMNS) {
+        for (var i = local; i < COLUMNS * params.d; i += LANES * ROWS) {
             let key = k0 + i / params.d;
             var element = Acc(0);
             if key < params.s {
@@ -87,7 +55,7 @@ fn main(
             tile[i] = element;
         }
         workgroupBarrier(); // the keys are complete
-        for (var j = lid.x; j < KEYS && k0 + j < limit; j += LANES) {
+        for (var j = lid.x; j < COLUMNS && k0 + j < limit; j += LANES) {
             var score = Acc(0);
             for (var i = 0u; i < params.d; i += 1u) {
                 score = fma(Acc(q[query + i]), tile[j * params.d + i], score);

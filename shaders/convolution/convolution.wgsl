@@ -1,7 +1,7 @@
 // convolution.wgsl — y = x * w as an implicit product, one tile of 4 EDGE × 4 EDGE per workgroup.
 //
 // Op        ops::Convolution
-// Lib       unravel
+// Lib       tile, unravel
 // Slot      fn epilogue(acc: Acc, index: u32) -> Out
 // Shape     x: [batch, groups · inputs, ..x], w: [groups · outputs, inputs, ..window],
 //           y: [batch, groups · outputs, ..y]; for each group a product of [outputs, terms] and
@@ -38,15 +38,6 @@ struct Params {
 @group(0) @binding(1) var<storage, read> x: array<Elem>;
 @group(0) @binding(2) var<storage, read> w: array<Elem>;
 @group(0) @binding(3) var<storage, read_write> y: array<Out>;
-
-/// Edge of the square of invocations, and terms per step: each invocation loads one vec4 of
-/// either operand.
-override EDGE: u32 = 16u;
-
-// Element [p · (EDGE + 1) + q] holds rows (columns) 4q .. 4q + 3 of term p. The odd row length
-// keeps stores along p off one memory bank.
-var<workgroup> w_tile: array<vec4<Acc>, EDGE * (EDGE + 1u)>;
-var<workgroup> x_tile: array<vec4<Acc>, EDGE * (EDGE + 1u)>;
 
 /// A position of one image.
 struct Column {
@@ -118,53 +109,41 @@ fn main(
     let of2 = column(col + 2u, group);
     let of3 = column(col + 3u, group);
 
-    var acc0 = vec4<Acc>();
-    var acc1 = vec4<Acc>();
-    var acc2 = vec4<Acc>();
-    var acc3 = vec4<Acc>();
+    var sums = Sums();
     for (var k0 = 0u; k0 < params.terms; k0 += EDGE) {
         let p = k0 + lid.x;
-        w_tile[lid.x * (EDGE + 1u) + lid.y] = vec4<Acc>(
+        put_rows(lid.x, lid.y, vec4<Acc>(
             w_at(group, w_row, p),
             w_at(group, w_row + 1u, p),
             w_at(group, w_row + 2u, p),
             w_at(group, w_row + 3u, p),
-        );
+        ));
         let at =
             unravel(k0 + lid.y, params.window, params.window_multiplier, params.window_shift);
         let tap = at.xyz * params.dilation;
-        x_tile[lid.y * (EDGE + 1u) + lid.x] = vec4<Acc>(
+        put_columns(lid.y, lid.x, vec4<Acc>(
             x_at(of0, tap, at.w),
             x_at(of1, tap, at.w),
             x_at(of2, tap, at.w),
             x_at(of3, tap, at.w),
-        );
-        workgroupBarrier(); // the tiles are complete
-        for (var i = 0u; i < EDGE; i += 1u) {
-            let rows = w_tile[i * (EDGE + 1u) + lid.y];
-            let cols = x_tile[i * (EDGE + 1u) + lid.x];
-            acc0 = fma(vec4<Acc>(rows.x), cols, acc0);
-            acc1 = fma(vec4<Acc>(rows.y), cols, acc1);
-            acc2 = fma(vec4<Acc>(rows.z), cols, acc2);
-            acc3 = fma(vec4<Acc>(rows.w), cols, acc3);
-        }
-        workgroupBarrier(); // the tiles may be overwritten
+        ));
+        sums = add_products(sums, lid);
     }
 
-    store(w_row, col, of0.y, acc0.x);
-    store(w_row, col + 1u, of1.y, acc0.y);
-    store(w_row, col + 2u, of2.y, acc0.z);
-    store(w_row, col + 3u, of3.y, acc0.w);
-    store(w_row + 1u, col, of0.y, acc1.x);
-    store(w_row + 1u, col + 1u, of1.y, acc1.y);
-    store(w_row + 1u, col + 2u, of2.y, acc1.z);
-    store(w_row + 1u, col + 3u, of3.y, acc1.w);
-    store(w_row + 2u, col, of0.y, acc2.x);
-    store(w_row + 2u, col + 1u, of1.y, acc2.y);
-    store(w_row + 2u, col + 2u, of2.y, acc2.z);
-    store(w_row + 2u, col + 3u, of3.y, acc2.w);
-    store(w_row + 3u, col, of0.y, acc3.x);
-    store(w_row + 3u, col + 1u, of1.y, acc3.y);
-    store(w_row + 3u, col + 2u, of2.y, acc3.z);
-    store(w_row + 3u, col + 3u, of3.y, acc3.w);
+    store(w_row, col, of0.y, sums.row0.x);
+    store(w_row, col + 1u, of1.y, sums.row0.y);
+    store(w_row, col + 2u, of2.y, sums.row0.z);
+    store(w_row, col + 3u, of3.y, sums.row0.w);
+    store(w_row + 1u, col, of0.y, sums.row1.x);
+    store(w_row + 1u, col + 1u, of1.y, sums.row1.y);
+    store(w_row + 1u, col + 2u, of2.y, sums.row1.z);
+    store(w_row + 1u, col + 3u, of3.y, sums.row1.w);
+    store(w_row + 2u, col, of0.y, sums.row2.x);
+    store(w_row + 2u, col + 1u, of1.y, sums.row2.y);
+    store(w_row + 2u, col + 2u, of2.y, sums.row2.z);
+    store(w_row + 2u, col + 3u, of3.y, sums.row2.w);
+    store(w_row + 3u, col, of0.y, sums.row3.x);
+    store(w_row + 3u, col + 1u, of1.y, sums.row3.y);
+    store(w_row + 3u, col + 2u, of2.y, sums.row3.z);
+    store(w_row + 3u, col + 3u, of3.y, sums.row3.w);
 }

@@ -1,7 +1,7 @@
 // convolution_input_grad.wgsl — x = wᵀ * ct as implicit products, one tile per workgroup.
 //
 // Op        ops::ConvolutionInputGrad
-// Lib       unravel
+// Lib       tile, unravel
 // Slot      fn epilogue(acc: Acc, index: u32) -> Out
 // Shape     w: [groups · outputs, inputs, ..window], ct: [batch, groups · outputs, ..y],
 //           x: [batch, groups · inputs, ..x]. Pixels a stride apart meet the same taps: such a
@@ -45,15 +45,6 @@ struct Params {
 @group(0) @binding(1) var<storage, read> w: array<Elem>;
 @group(0) @binding(2) var<storage, read> ct: array<Elem>;
 @group(0) @binding(3) var<storage, read_write> x: array<Out>;
-
-/// Edge of the square of invocations, and terms per step: each invocation loads one vec4 of
-/// either operand.
-override EDGE: u32 = 16u;
-
-// Element [p · (EDGE + 1) + q] holds rows (columns) 4q .. 4q + 3 of term p. The odd row length
-// keeps stores along p off one memory bank.
-var<workgroup> w_tile: array<vec4<Acc>, EDGE * (EDGE + 1u)>;
-var<workgroup> ct_tile: array<vec4<Acc>, EDGE * (EDGE + 1u)>;
 
 /// The first tap that pixels of a phase meet along an axis, where `rest` is the remainder of their
 /// padded coordinates modulo the stride; the window's end if there is none.
@@ -161,10 +152,7 @@ fn main(
     let of2 = column(col + 2u, group, phase, nearest);
     let of3 = column(col + 3u, group, phase, nearest);
 
-    var acc0 = vec4<Acc>();
-    var acc1 = vec4<Acc>();
-    var acc2 = vec4<Acc>();
-    var acc3 = vec4<Acc>();
+    var sums = Sums();
     for (var k0 = 0u; k0 < terms; k0 += EDGE) {
         // Neighbors load neighboring pixels of ct. For w they load rows, so that both loads need
         // the same term; the elements in between are read from the cache in the next steps.
@@ -173,45 +161,36 @@ fn main(
         let tap = first + at.xyz * params.step;
         let of_w = (group * params.outputs + at.w) * params.inputs * params.taps
             + (tap.x * params.window.y + tap.y) * params.window.z + tap.z;
-        w_tile[lid.y * (EDGE + 1u) + lid.x] = vec4<Acc>(
+        put_rows(lid.y, lid.x, vec4<Acc>(
             w_at(of_w, load_row, p < terms),
             w_at(of_w, load_row + 1u, p < terms),
             w_at(of_w, load_row + 2u, p < terms),
             w_at(of_w, load_row + 3u, p < terms),
-        );
+        ));
         let back = at.xyz * params.back;
-        ct_tile[lid.y * (EDGE + 1u) + lid.x] = vec4<Acc>(
+        put_columns(lid.y, lid.x, vec4<Acc>(
             ct_at(of0, back, at.w),
             ct_at(of1, back, at.w),
             ct_at(of2, back, at.w),
             ct_at(of3, back, at.w),
-        );
-        workgroupBarrier(); // the tiles are complete
-        for (var i = 0u; i < EDGE; i += 1u) {
-            let rows = w_tile[i * (EDGE + 1u) + lid.y];
-            let cols = ct_tile[i * (EDGE + 1u) + lid.x];
-            acc0 = fma(vec4<Acc>(rows.x), cols, acc0);
-            acc1 = fma(vec4<Acc>(rows.y), cols, acc1);
-            acc2 = fma(vec4<Acc>(rows.z), cols, acc2);
-            acc3 = fma(vec4<Acc>(rows.w), cols, acc3);
-        }
-        workgroupBarrier(); // the tiles may be overwritten
+        ));
+        sums = add_products(sums, lid);
     }
 
-    store(row, of0, acc0.x);
-    store(row, of1, acc0.y);
-    store(row, of2, acc0.z);
-    store(row, of3, acc0.w);
-    store(row + 1u, of0, acc1.x);
-    store(row + 1u, of1, acc1.y);
-    store(row + 1u, of2, acc1.z);
-    store(row + 1u, of3, acc1.w);
-    store(row + 2u, of0, acc2.x);
-    store(row + 2u, of1, acc2.y);
-    store(row + 2u, of2, acc2.z);
-    store(row + 2u, of3, acc2.w);
-    store(row + 3u, of0, acc3.x);
-    store(row + 3u, of1, acc3.y);
-    store(row + 3u, of2, acc3.z);
-    store(row + 3u, of3, acc3.w);
+    store(row, of0, sums.row0.x);
+    store(row, of1, sums.row0.y);
+    store(row, of2, sums.row0.z);
+    store(row, of3, sums.row0.w);
+    store(row + 1u, of0, sums.row1.x);
+    store(row + 1u, of1, sums.row1.y);
+    store(row + 1u, of2, sums.row1.z);
+    store(row + 1u, of3, sums.row1.w);
+    store(row + 2u, of0, sums.row2.x);
+    store(row + 2u, of1, sums.row2.y);
+    store(row + 2u, of2, sums.row2.z);
+    store(row + 2u, of3, sums.row2.w);
+    store(row + 3u, of0, sums.row3.x);
+    store(row + 3u, of1, sums.row3.y);
+    store(row + 3u, of2, sums.row3.z);
+    store(row + 3u, of3, sums.row3.w);
 }

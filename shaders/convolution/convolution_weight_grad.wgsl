@@ -1,7 +1,7 @@
 // convolution_weight_grad.wgsl — w = ct * x as an implicit product, one tile per workgroup.
 //
 // Op        ops::ConvolutionWeightGrad
-// Lib       unravel
+// Lib       tile, unravel
 // Slot      fn epilogue(acc: Acc, index: u32) -> Out
 // Shape     x: [batch, groups · inputs, ..x], ct: [batch, groups · outputs, ..y],
 //           w: [groups · outputs, inputs, ..window]; for each group a product of [outputs, terms]
@@ -37,15 +37,6 @@ struct Params {
 @group(0) @binding(1) var<storage, read> x: array<Elem>;
 @group(0) @binding(2) var<storage, read> ct: array<Elem>;
 @group(0) @binding(3) var<storage, read_write> w: array<Out>;
-
-/// Edge of the square of invocations, and terms per step: each invocation loads one vec4 of
-/// either operand.
-override EDGE: u32 = 16u;
-
-// Element [p · (EDGE + 1) + q] holds rows (columns) 4q .. 4q + 3 of term p. The odd row length
-// keeps stores along p off one memory bank.
-var<workgroup> ct_tile: array<vec4<Acc>, EDGE * (EDGE + 1u)>;
-var<workgroup> x_tile: array<vec4<Acc>, EDGE * (EDGE + 1u)>;
 
 /// A tap of one channel.
 struct Column {
@@ -112,10 +103,7 @@ fn main(
     let of2 = column(x_col + 2u);
     let of3 = column(x_col + 3u);
 
-    var acc0 = vec4<Acc>();
-    var acc1 = vec4<Acc>();
-    var acc2 = vec4<Acc>();
-    var acc3 = vec4<Acc>();
+    var sums = Sums();
     for (var k0 = 0u; k0 < params.terms; k0 += EDGE) {
         let p = k0 + lid.x;
         let is_term = p < params.terms;
@@ -123,37 +111,28 @@ fn main(
         let channels = at.w * params.groups + group;
         let position = p - at.w * params.positions;
         let of_ct = channels * params.outputs * params.positions + position;
-        ct_tile[lid.x * (EDGE + 1u) + lid.y] = vec4<Acc>(
+        put_rows(lid.x, lid.y, vec4<Acc>(
             ct_at(of_ct, ct_row, is_term),
             ct_at(of_ct, ct_row + 1u, is_term),
             ct_at(of_ct, ct_row + 2u, is_term),
             ct_at(of_ct, ct_row + 3u, is_term),
-        );
+        ));
         let origin = at.xyz * params.stride - params.low;
         let of_x = channels * params.inputs * params.pixels;
-        x_tile[lid.x * (EDGE + 1u) + lid.y] = vec4<Acc>(
+        put_columns(lid.x, lid.y, vec4<Acc>(
             x_at(of0, origin, of_x, is_term),
             x_at(of1, origin, of_x, is_term),
             x_at(of2, origin, of_x, is_term),
             x_at(of3, origin, of_x, is_term),
-        );
-        workgroupBarrier(); // the tiles are complete
-        for (var i = 0u; i < EDGE; i += 1u) {
-            let rows = ct_tile[i * (EDGE + 1u) + lid.y];
-            let cols = x_tile[i * (EDGE + 1u) + lid.x];
-            acc0 = fma(vec4<Acc>(rows.x), cols, acc0);
-            acc1 = fma(vec4<Acc>(rows.y), cols, acc1);
-            acc2 = fma(vec4<Acc>(rows.z), cols, acc2);
-            acc3 = fma(vec4<Acc>(rows.w), cols, acc3);
-        }
-        workgroupBarrier(); // the tiles may be overwritten
+        ));
+        sums = add_products(sums, lid);
     }
 
     let first = group * params.outputs * params.columns;
     let row = row0 + 4u * lid.y;
     let col = col0 + 4u * lid.x;
-    store(first, row, col, acc0);
-    store(first, row + 1u, col, acc1);
-    store(first, row + 2u, col, acc2);
-    store(first, row + 3u, col, acc3);
+    store(first, row, col, sums.row0);
+    store(first, row + 1u, col, sums.row1);
+    store(first, row + 2u, col, sums.row2);
+    store(first, row + 3u, col, sums.row3);
 }

@@ -18,13 +18,15 @@ macro_rules! fragments {
 }
 
 /// Every fragment; each comes after those it calls.
-static FRAGMENTS: [Fragment; 25] = fragments! {
+static FRAGMENTS: [Fragment; 27] = fragments! {
     "nan": [],
     "scale": [],
     "divide": [],
     "mask": [],
     "sort_key": [],
     "rows": [],
+    "tile": [],
+    "attention": ["mask"],
     "unravel": ["divide"],
     "window": ["divide"],
     "wide": [],

@@ -113,7 +113,7 @@ impl Product {
             b_col: self.b[1] as u32,
         };
         let shader = |edge: usize| Shader {
-            file: shader_file!("matmul", []),
+            file: shader_file!("matmul", ["tile"]),
             overrides: vec![("EDGE", edge as f64)],
             params: bytemuck::bytes_of(&params).to_vec(),
             workgroups: fold(tiles(4 * edge)),

@@ -128,7 +128,7 @@ impl composite::Composite for AttentionGrad {
             work: 6 * terms + terms * rows::EXP_WORK / width,
             compute: Arc::new(compute),
         };
-        let file = shader_file!("attention/attention_grad", ["exp", "mask", "nan", "random"]);
+        let file = shader_file!("attention/attention_grad", ["attention", "exp", "nan", "random"]);
         let shader = extents.shader(file, heads, rows);
         let shader = shader.with_override("BY", by.operand() as f64);
         let mut probe = Probe::new(self.clone(), operands, samples::grad_accuracy(terms).0)

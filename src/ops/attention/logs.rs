@@ -52,7 +52,7 @@ impl composite::Composite for AttentionLogs {
             work: extents.s * (2 * extents.d + rows::EXP_WORK),
             compute: Arc::new(compute),
         };
-        let file = shader_file!("attention/attention_logs", ["exp", "log", "mask"]);
+        let file = shader_file!("attention/attention_logs", ["attention", "exp", "log"]);
         let shader = extents.shader(file, extents.heads, extents.t);
         let mut probe = Probe::new(self.clone(), operands, samples::accuracy(extents.s).0);
         for (axis, axes) in extents.parts(operands, 2) {

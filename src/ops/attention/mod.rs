@@ -236,7 +236,7 @@ impl composite::Composite for Attention {
             work: 4 * extents.s + extents.s * rows::EXP_WORK / extents.e,
             compute: Arc::new(compute),
         };
-        let file = shader_file!("attention/attention", ["exp", "mask", "nan", "random"]);
+        let file = shader_file!("attention/attention", ["attention", "exp", "nan", "random"]);
         let shader = extents.shader(file, extents.heads, extents.t);
         let mut probe = Probe::new(self.clone(), operands, samples::accuracy(extents.s).0);
         for (axis, axes) in extents.parts(operands, 3) {

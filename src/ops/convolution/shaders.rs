@@ -114,7 +114,7 @@ pub(super) fn convolution(problem: Problem, probe: Probe) -> Kernel {
         let numbers = problem.rows([groups, inputs, outputs, terms, columns, positions]);
         let [of_window, window_shifts] = divisors(problem.window());
         let rest = [(multipliers, pixels), (shifts, 0), (of_window, 0), (window_shifts, 0)];
-        let file = shader_file!("convolution/convolution", ["unravel"]);
+        let file = shader_file!("convolution/convolution", ["tile", "unravel"]);
         let params = params(&[&numbers[..], &rest].concat());
         tiled(file, groups, outputs, columns, params)
     };
@@ -135,7 +135,7 @@ pub(super) fn weight_grad(problem: Problem, probe: Probe) -> Kernel {
     let [multipliers, shifts] = divisors(problem.y());
     let [of_window, window_shifts] = divisors(problem.window());
     let rest = [(multipliers, pixels), (shifts, 0), (of_window, 0), (window_shifts, 0)];
-    let file = shader_file!("convolution/convolution_weight_grad", ["unravel"]);
+    let file = shader_file!("convolution/convolution_weight_grad", ["tile", "unravel"]);
     let params = params(&[&numbers[..], &rest].concat());
     let shaders = tiled(file, groups, outputs, columns, params);
     let unfolded = Unfolded::new(problem);
@@ -173,7 +173,7 @@ pub(super) fn input_grad(problem: Problem, probe: Probe) -> Kernel {
         (many_shifts, 0),
     ];
     let numbers = problem.rows([groups, inputs, outputs, columns, positions, pixels]);
-    let file = shader_file!("convolution/convolution_input_grad", ["unravel"]);
+    let file = shader_file!("convolution/convolution_input_grad", ["tile", "unravel"]);
     let products = groups * phases.iter().product::<usize>();
     let params = params(&[&numbers[..], &rest].concat());
     let shaders = tiled(file, products, inputs, columns, params);
