@@ -109,7 +109,7 @@ fn survives<T>(
     assert!(refused > COPIES / 4, "{name}: only {refused} of {COPIES} were refused");
 }
 
-/// What reading takes whatever the file: buffers, messages, tables of the decoders.
+/// Memory that reading takes for any file: buffers, messages, tables of the decoders.
 const FIXED: usize = 256 << 10;
 
 /// One test: the largest block is that of the process.

@@ -151,7 +151,7 @@ struct Bench<'a> {
     devices: &'a [(String, Device)],
     options: &'a Options,
     ceilings: Vec<Ceiling>,
-    /// What raises the clocks of each device.
+    /// The load that raises the clocks of each device.
     loads: Vec<Option<Load>>,
     /// The share of the ceiling that a family achieved on a device.
     shares: BTreeMap<(usize, &'static str), f64>,
@@ -340,12 +340,12 @@ impl<'a> Bench<'a> {
             speedup: own_speed.or_else(|| Some(of_cpu?.wall_ms? / (1e3 * wall.median()))),
             checked: found.agreement.compared,
             max_error: found.error.is_finite().then_some(found.error),
-            note: match found.is_right() {
-                true => String::new(),
-                false if found.agreement.compared == 0 => "nothing to check".to_owned(),
-                false => {
-                    format!("wrong: off by {:.1} times what is allowed", found.agreement.share)
-                }
+            note: if found.is_right() {
+                String::new()
+            } else if found.agreement.compared == 0 {
+                "nothing to check".to_owned()
+            } else {
+                format!("wrong: off by {:.1} times what is allowed", found.agreement.share)
             },
             ..self.skipped(*device, workload, String::new())
         }

@@ -81,7 +81,7 @@ pub(crate) fn divisor(d: u32) -> (u32, u32) {
 mod tests {
     use super::*;
 
-    /// What the shader computes.
+    /// The division as the shader computes it.
     fn divide(n: u32, (multiplier, shift): (u32, u32)) -> u32 {
         (((u64::from(n << 1) * u64::from(multiplier)) >> 32) as u32) >> shift
     }

@@ -1,5 +1,5 @@
-//! What happens to definitions if a compiler reorders the factors of a product, as NVIDIA's does:
-//! a product of three that is finite in one order and overflows in another is not portable.
+//! Definitions must survive a compiler that reorders the factors of a product, as NVIDIA's does: a
+//! product of three that is finite in one order and overflows in another is not portable.
 
 use super::{evaluate, samples};
 use crate::{

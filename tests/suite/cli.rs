@@ -210,7 +210,7 @@ fn operations_are_verified() {
     assert!(error.contains("there is no operation \"telepathy\""), "{error}");
 }
 
-/// What one process has proved the next one trusts.
+/// Kernels proved by one process are trusted by the next.
 #[test]
 fn proofs_are_kept() {
     let folder = directory("proofs");
@@ -284,7 +284,7 @@ fn a_step_is_kept_and_run_again() {
     }
 }
 
-/// Whatever is typed: an exit code of ours, one line that says what is wrong, and no panic.
+/// For any arguments: an exit code of ours, one line that says what is wrong, and no panic.
 #[test]
 fn no_command_line_panics() {
     const WORDS: [&str; 46] = [

@@ -41,7 +41,7 @@ fn all_samples_agree(device: &Device) {
     assert!(failures.is_empty(), "{count} of {}:\n{}", samples.len(), failures.join("\n"));
 }
 
-/// What a function is written in comes to its formula, in f64.
+/// The composition of a function equals its formula in f64.
 #[test]
 fn functions_are_what_their_formulas_say() -> Result<(), Error> {
     let mut wrong = Vec::new();

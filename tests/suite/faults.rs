@@ -1,4 +1,4 @@
-//! What goes wrong says what, where, and with which shapes.
+//! Errors say what went wrong, where, and with which shapes.
 
 use wgrad::{
     Array, DType, Device, Error, Graph, GraphError, Init, Meta, OpError, RunError, Tensor,

@@ -58,7 +58,7 @@ fn wrong_derivatives_are_noticed() -> Result<(), Error> {
     Ok(())
 }
 
-/// What differentiation sees of an operand that is a little wrong; its values are the same.
+/// An operand whose derivative is a little wrong, while its values are right.
 type Mutation = for<'g> fn(Tensor<'g>) -> Tensor<'g>;
 
 /// Zero, with the derivatives of `x`.

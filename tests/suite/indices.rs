@@ -50,7 +50,7 @@ fn a_constant_is_refused() {
     assert_eq!(reason, OpError::Index { index: 5, extent: 5 });
 }
 
-/// Of what a device computes the host knows nothing: an index out of range gives 0 there.
+/// The host cannot check indices that a device computes: one out of range gives 0 there.
 #[test]
 fn a_computed_index_is_none_of_the_hosts_business() -> Result<(), Error> {
     for device in [Device::Reference, Device::cpu()] {

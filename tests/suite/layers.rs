@@ -113,7 +113,7 @@ fn weight_normalization_keeps_the_weight_that_it_begins_with() -> Result<(), Err
     Ok(())
 }
 
-/// What a pooling took goes back to where it was.
+/// Max unpooling puts each maximum back where pooling found it.
 #[test]
 fn unpooling_goes_back() -> Result<(), Error> {
     let graph = Graph::new();

@@ -13,7 +13,7 @@ fn devices() -> Vec<Device> {
 /// Two rows of two channels of three positions.
 const IMAGES: [f32; 12] = [1., 2., 3., 10., 20., 30., 4., 5., 9., 40., 0., -10.];
 
-/// What a layer makes of them; effects are kept in training.
+/// The outputs of a layer; effects are kept in training.
 fn forward(
     layer: &dyn Module,
     mode: Mode,
@@ -87,7 +87,7 @@ fn batch_norm_follows_the_statistics_of_batches() -> Result<(), Error> {
     Ok(())
 }
 
-/// Of a layer that is applied twice in a graph, the second application follows the first.
+/// If a layer is applied twice in a graph, the second application sees the effects of the first.
 #[test]
 fn batch_norm_may_be_applied_twice() -> Result<(), Error> {
     let (_, channels) = parts();

@@ -1,4 +1,4 @@
-//! What the scheduler promises: how many dispatches, how much memory.
+//! Numbers of dispatches and bytes that the scheduler promises.
 
 use crate::model;
 use wgrad::{
@@ -47,7 +47,7 @@ fn a_training_step_takes_no_more_dispatches_than_it_did() -> Result<(), Error> {
     Ok(())
 }
 
-/// What was put together and is then needed in parts is never made.
+/// A concatenation of which only parts are needed is never materialized.
 #[test]
 fn slices_of_what_was_put_together_come_apart() -> Result<(), Error> {
     let of = |device: &Device| -> Result<(Vec<Vec<f64>>, String), Error> {

@@ -31,7 +31,7 @@ fn conv() -> QuantizedConv2d {
     QuantizedConv2d::new(8, [3, 3], Geometry::new(2).same())
 }
 
-/// Of floats, trained, whose layers have seen their inputs and are stored as bytes.
+/// A trained model in floats, whose layers are calibrated and then stored as bytes.
 fn trained(train: &Dataset, held: &Dataset) -> Result<(Sequential, Variables), Error> {
     let (variables, adam, cpu) = (Variables::new(1), Adam::new(3e-3), Device::cpu());
     let (of_images, of_features) = float_layers();

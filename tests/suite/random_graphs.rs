@@ -216,7 +216,7 @@ impl<'g> Growth<'g> {
     }
 }
 
-/// What a recipe gives on a device: two runs, for the effects.
+/// The results of a recipe on a device: two runs, for the effects.
 type Values = Vec<(String, Vec<f64>)>;
 
 struct Built<'a> {

@@ -26,7 +26,7 @@ fn a_long_chain_is_cut() -> Result<(), Error> {
     Ok(())
 }
 
-/// What is used twice must not be repeated by each of its uses, or 24 rolls cost 2^24 loads.
+/// A value that is used twice must not be computed again by each of its uses, or 24 rolls cost 2^24 loads.
 #[test]
 fn rolls_do_not_multiply() -> Result<(), Error> {
     let graph = Graph::new();

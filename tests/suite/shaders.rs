@@ -1,6 +1,6 @@
 //! Every shader, as it is given to a driver, goes through the gates; no adapter is needed.
 //!
-//! What is assembled for every sample of every operation and for training steps is validated,
+//! The text assembled for every sample of every operation and for training steps is validated,
 //! translated to what each kind of driver takes, and compared with what the host binds. The files
 //! themselves keep the form that readers rely on.
 #![expect(clippy::panic, reason = "a gate that is not passed is a failed test")]
@@ -242,8 +242,8 @@ fn kernel_files() -> Vec<(PathBuf, String)> {
     kernels
 }
 
-/// What a text has in front of its opening parentheses, without comments: the functions that it
-/// calls, and after `fn` those that it declares.
+/// The words before opening parentheses outside of comments: the functions that a text calls, and
+/// after `fn` those that it declares.
 fn before_parentheses(text: &str) -> impl Iterator<Item = (bool, String)> {
     let code: Vec<_> = text.lines().filter_map(|line| line.split("//").next()).collect();
     let code = code.join("\n");

@@ -31,7 +31,7 @@ use wgrad::{
   wgrad train images --data photos
   wgrad train digits --device cpu --json | tail -n 1 | jq .test_accuracy")]
 pub struct Args {
-    /// What to train on.
+    /// The data set to train on.
     task: Task,
     #[command(flatten)]
     data: DataArgs,

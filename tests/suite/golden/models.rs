@@ -95,7 +95,7 @@ fn deep(kind: &str) -> Recurrent {
     one.layers(2).bidirectional()
 }
 
-/// What a model makes of its inputs.
+/// The outputs of a model for its inputs.
 fn outputs<'g>(name: &str, cx: &mut Scope<'g>, inputs: &Value) -> Vec<Tensor<'g>> {
     let graph = cx.graph();
     let input = |key: &str| {
@@ -274,7 +274,7 @@ fn models_on_the_gpu_agree_with_pytorch() -> Result<(), Error> {
     device::gpu().map_or(Ok(()), |device| all_agree(&device, [1e-5, 1e-4], &some))
 }
 
-/// What is saved has the names, shapes and values of the file it came from.
+/// A saved model has the names, shapes and values of the file it was loaded from.
 #[test]
 fn parameters_go_back_to_pytorch() -> Result<(), Error> {
     for name in ["resnet_small", "transformer", "lstm_deep", "mlp"] {

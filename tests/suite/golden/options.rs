@@ -1,4 +1,4 @@
-//! What functions do with options.
+//! Functions with options that are not the defaults.
 
 use super::{axis, list, number, text};
 use serde_json::Value;

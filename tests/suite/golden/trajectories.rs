@@ -71,7 +71,7 @@ fn values(device: &Device, store: &Variables, of: &Value) -> Result<Vec<Vec<f64>
     results.values().iter().map(wgrad::Value::read_f64).collect()
 }
 
-/// What is admitted: of losses and weights, of the losses of PyTorch's own Adam, and of running
+/// Tolerances: of losses and weights, of the losses of PyTorch's own Adam, and of running
 /// statistics and what follows from them.
 struct Bounds {
     loss: f64,
@@ -160,7 +160,7 @@ fn the_reference_trains_as_pytorch_does() -> Result<(), Error> {
     all_follow(&Device::Reference, &bounds)
 }
 
-/// What is rounded to f32 in each of 100 steps grows.
+/// Rounding to f32 in each of 100 steps adds up.
 const F32: Bounds = Bounds { loss: 1e-3, weight: 1e-3, judge: 1e-3, state: 1e-3 };
 
 #[test]
