@@ -11,7 +11,7 @@
 struct Params {
     /// Number of elements of y.
     len: u32,
-    blocks: u32,
+    extent: u32, // of y along its middle axis: the number of blocks
     count: u32,
     cols: u32,
     /// Keys per block; the last one may be shorter.
@@ -34,8 +34,8 @@ fn main(
     if index >= params.len { return; }
     let line = index / params.cols;
     let c = index - line * params.cols;
-    let row = line / params.blocks;
-    let number = line - row * params.blocks;
+    let row = line / params.extent;
+    let number = line - row * params.extent;
 
     let first = row * params.count;
     let start = number * params.block;

@@ -2,6 +2,7 @@
 
 use super::kernel::{CpuKernel, Kernel, Shader, fold, shader_file};
 use super::*;
+use crate::ops::params::params;
 use crate::{
     dtype::DType,
     shape::{Axes, Shape},
@@ -54,14 +55,6 @@ impl ArgFn {
         }
         best as u32
     }
-}
-
-/// Mirrors `struct Params` of `shaders/arg_reduce.wgsl`.
-#[repr(C)]
-#[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
-struct Params {
-    rows: u32,
-    cols: u32,
 }
 
 impl<'g> Tensor<'g> {
@@ -186,14 +179,14 @@ impl Operation for ArgReduce {
         let rows = result.shape.len();
         let cols = x.shape.len().checked_div(rows).unwrap_or(0);
         let largest = self.function == ArgFn::Max;
-        let params = Params { rows: rows as u32, cols: cols as u32 };
+        let params = params! { rows, cols };
         let shader = Shader {
             file: shader_file!("arg_reduce", []),
             overrides: vec![
-                ("WG_SIZE", f64::from(params.cols.next_power_of_two().clamp(32, 256))),
+                ("WG_SIZE", cols.next_power_of_two().clamp(32, 256) as f64),
                 ("LARGEST", f64::from(u8::from(largest))),
             ],
-            params: bytemuck::bytes_of(&params).to_vec(),
+            params,
             workgroups: fold(rows),
         };
         let (function, dtype) = (self.function, x.dtype);

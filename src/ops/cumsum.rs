@@ -167,7 +167,7 @@ impl Operation for Cumsum {
                 ("EXCLUSIVE", f64::from(u8::from(self.exclusive))),
                 ("REVERSE", f64::from(u8::from(self.reverse))),
             ],
-            params: bytemuck::bytes_of(&rows).to_vec(),
+            params: rows.params(),
             workgroups: fold(rows.rows as usize),
         };
         let (op, cols, is_float) = (self.clone(), (rows.cols as usize).max(1), x.dtype.is_float());

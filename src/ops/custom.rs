@@ -171,7 +171,8 @@ impl Custom {
             "the shader must store what epilogue(value, index) returns"
         } else if !shader.file.imports.iter().all(|name| library::exists(name)) {
             "the shader imports a fragment that shaders/lib has not"
-        } else if shader.params.is_empty() || !shader.params.len().is_multiple_of(4) {
+        } else if shader.params.bytes().is_empty() || !shader.params.bytes().len().is_multiple_of(4)
+        {
             "the shader's params must be some words"
         } else if shader.workgroups.contains(&0) {
             "the shader's grid is empty"

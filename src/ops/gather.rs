@@ -6,6 +6,7 @@ use super::{
     library::divisor,
     scatter_add::ScatterAdd,
 };
+use crate::ops::params::params;
 use crate::{
     dtype::DType,
     shape::{AxisError, Shape, resolve_axis},
@@ -78,20 +79,6 @@ impl Indices {
             }
         }
     }
-}
-
-/// Mirrors `struct Params` of `shaders/gather.wgsl`.
-#[repr(C)]
-#[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
-struct Params {
-    len: u32,
-    extent: u32,
-    count: u32,
-    inner: u32,
-    count_multiplier: u32,
-    count_shift: u32,
-    inner_multiplier: u32,
-    inner_shift: u32,
 }
 
 /// Invocations per workgroup of `shaders/gather.wgsl`.
@@ -232,11 +219,11 @@ impl Operation for Gather {
         let Lines { extent, count, inner, .. } = lines;
         let [(count_multiplier, count_shift), (inner_multiplier, inner_shift)] =
             [count, inner].map(|extent| divisor(extent as u32));
-        let params = Params {
-            len: result.shape.len() as u32,
-            extent: extent as u32,
-            count: count as u32,
-            inner: inner as u32,
+        let params = params! {
+            len: result.shape.len(),
+            extent,
+            count,
+            inner,
             count_multiplier,
             count_shift,
             inner_multiplier,
@@ -245,7 +232,7 @@ impl Operation for Gather {
         let shader = Shader {
             file: shader_file!("gather", ["divide"]),
             overrides: vec![("PER_LINE", f64::from(u8::from(of == Indices::PerLine)))],
-            params: bytemuck::bytes_of(&params).to_vec(),
+            params,
             workgroups: fold(result.shape.len().div_ceil(INVOCATIONS)),
         };
         let granule = inner.max(1);

@@ -1,6 +1,6 @@
 //! Kernels: shaders and CPU loops of operations that have their own.
 
-use super::probe::Probe;
+use super::{params::Params, probe::Probe};
 use std::sync::Arc;
 
 /// The shaders and CPU loop of an operation. Operands and result are contiguous.
@@ -39,8 +39,8 @@ pub struct Shader {
     pub file: ShaderFile,
     /// Values of all its overrides.
     pub overrides: Vec<(&'static str, f64)>,
-    /// Bytes of its `Params`.
-    pub params: Vec<u8>,
+    /// The content of its `Params`.
+    pub params: Params,
     /// Extent of the grid; x is already folded into y if it exceeds 65,535.
     pub workgroups: [u32; 3],
 }
@@ -78,13 +78,13 @@ impl Shader {
     /// at least 4. The grid has at least `groups` workgroups, numbered
     /// `workgroup_id.x + workgroup_id.y * num_workgroups.x`, and possibly more.
     pub fn new(name: &'static str, source: &'static str, params: &[u8], groups: usize) -> Self {
-        Shader::of(ShaderFile { name, source, imports: &[] }, params, groups)
+        let file = ShaderFile { name, source, imports: &[] };
+        Shader::of(file, Params::from_bytes(params), groups)
     }
 
-    /// Like [`new`](Self::new), for a file that may import fragments.
-    pub fn of(file: ShaderFile, params: &[u8], groups: usize) -> Self {
-        let (overrides, params) = (Vec::new(), params.to_vec());
-        Shader { file, overrides, params, workgroups: fold(groups) }
+    /// Creates a dispatch of a file of this crate without overrides.
+    pub(crate) fn of(file: ShaderFile, params: Params, groups: usize) -> Self {
+        Shader { file, overrides: Vec::new(), params, workgroups: fold(groups) }
     }
 
     /// Declares the fragments of `shaders/lib` that the file calls, by name. One that does not exist

@@ -5,6 +5,7 @@ use super::{
     kernel::{CpuKernel, Kernel, Shader, fold, shader_file},
     transpose::Transpose,
 };
+use crate::ops::params::params;
 use crate::{
     gemm::{Matrix, product_into},
     shape::Shape,
@@ -35,22 +36,6 @@ struct Product {
     a: [usize; 2],
     /// The same for the second matrix.
     b: [usize; 2],
-}
-
-/// Mirrors `struct Params` of `shaders/matmul.wgsl`.
-#[repr(C)]
-#[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
-struct Params {
-    batches: u32,
-    m: u32,
-    n: u32,
-    k: u32,
-    a_batch: u32,
-    a_row: u32,
-    a_col: u32,
-    b_batch: u32,
-    b_row: u32,
-    b_col: u32,
 }
 
 /// Extents of the last two axes, swapped where the matrix is stored transposed.
@@ -100,22 +85,22 @@ impl Product {
         let tiles = |tile: usize| self.batches * self.m.div_ceil(tile) * self.n.div_ceil(tile);
         let large = self.m > 32 && self.n > 32 && tiles(64) >= 32;
         let edges: [usize; 2] = if large { [16, 8] } else { [8, 16] };
-        let params = Params {
-            batches: self.batches as u32,
-            m: self.m as u32,
-            n: self.n as u32,
-            k: self.k as u32,
-            a_batch: (self.m * self.k) as u32,
-            a_row: self.a[0] as u32,
-            a_col: self.a[1] as u32,
-            b_batch: (self.k * self.n) as u32,
-            b_row: self.b[0] as u32,
-            b_col: self.b[1] as u32,
+        let params = params! {
+            batches: self.batches,
+            m: self.m,
+            n: self.n,
+            k: self.k,
+            a_batch: self.m * self.k,
+            a_row: self.a[0],
+            a_col: self.a[1],
+            b_batch: self.k * self.n,
+            b_row: self.b[0],
+            b_col: self.b[1],
         };
         let shader = |edge: usize| Shader {
             file: shader_file!("matmul", ["tile"]),
             overrides: vec![("EDGE", edge as f64)],
-            params: bytemuck::bytes_of(&params).to_vec(),
+            params: params.clone(),
             workgroups: fold(tiles(4 * edge)),
         };
         edges.map(shader).into()

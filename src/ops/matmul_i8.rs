@@ -2,6 +2,7 @@
 
 use super::kernel::{CpuKernel, Kernel, Shader, fold, shader_file};
 use super::*;
+use crate::ops::params::params;
 use crate::{
     dtype::DType,
     gemm::int8::{Rows, products},
@@ -12,16 +13,6 @@ use std::sync::Arc;
 /// last axis, the first in the lowest bits; the sums are 32-bit integers, which wrap.
 #[derive(Clone, Debug, PartialEq)]
 pub struct MatmulI8;
-
-/// Mirrors `struct Params` of `shaders/matmul_i8.wgsl`.
-#[repr(C)]
-#[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
-struct Params {
-    batches: u32,
-    m: u32,
-    n: u32,
-    words: u32,
-}
 
 /// Edge of the square of invocations of a workgroup.
 const EDGE: usize = 8;
@@ -149,12 +140,11 @@ impl Operation for MatmulI8 {
         };
         let work = (2 * words).max(1);
         let cpu = CpuKernel { granule: n.max(1), work, compute: Arc::new(compute) };
-        let params =
-            Params { batches: batches as u32, m: m as u32, n: n as u32, words: words as u32 };
+        let params = params! { batches, m, n, words };
         let shader = Shader {
             file: shader_file!("matmul_i8", []),
             overrides: vec![("EDGE", EDGE as f64)],
-            params: bytemuck::bytes_of(&params).to_vec(),
+            params,
             workgroups: fold(batches * m.div_ceil(4 * EDGE) * n.div_ceil(4 * EDGE)),
         };
         let outer = operands[0].shape.rank() - 2;

@@ -32,6 +32,7 @@ pub(crate) mod matmul;
 pub(crate) mod matmul_i8;
 pub(crate) mod normalize;
 pub(crate) mod pad;
+pub(crate) mod params;
 pub(crate) mod pool;
 pub(crate) mod probe;
 pub(crate) mod quantize;
@@ -58,6 +59,7 @@ pub use cost::Cost;
 pub use custom::Custom;
 pub use kernel::{CpuKernel, Shader, ShaderFile};
 pub(crate) use math::erf_f64;
+pub use params::Params;
 
 use self::{
     contract::{Bound, Domain, Sample, with_halves},

@@ -6,6 +6,7 @@
 
 use super::kernel::{Compute, CpuKernel, Kernel, Shader, ShaderFile, fold, shader_file};
 use super::{rows::row_sum, *};
+use crate::ops::params::params;
 use crate::{
     dtype::DType,
     shape::{Axes, AxisError},
@@ -74,15 +75,6 @@ impl<'g> Tensor<'g> {
     }
 }
 
-/// Mirrors `struct Params` of `shaders/normalize.wgsl` and `shaders/normalize_grad.wgsl`.
-#[repr(C)]
-#[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
-struct Params {
-    rows: u32,
-    cols: u32,
-    eps: f32,
-}
-
 /// Values whose consecutive elements are far apart.
 const SPREAD: &[f64] = &[-1.0, 0.75, -0.5, 1.0, 0.25, -0.875, 0.625, -0.25, 0.875, 0.0, 0.5];
 
@@ -135,14 +127,14 @@ impl Normalize {
         rank: usize,
         probe: Probe,
     ) -> Kernel {
-        let params = Params { rows: rows as u32, cols: cols as u32, eps: self.eps as f32 };
+        let params = params! { rows, cols, eps: self.eps as f32 };
         let shader = Shader {
             file,
             overrides: vec![
-                ("WG_SIZE", f64::from(params.cols.next_power_of_two().clamp(32, 256))),
+                ("WG_SIZE", cols.next_power_of_two().clamp(32, 256) as f64),
                 ("CENTERED", f64::from(u8::from(self.centered))),
             ],
-            params: bytemuck::bytes_of(&params).to_vec(),
+            params,
             workgroups: fold(rows),
         };
         let cpu = CpuKernel { granule: cols.max(1), work, compute };

@@ -11,6 +11,7 @@ use super::{
     kernel::{CpuKernel, Kernel, Shader, ShaderFile, fold, shader_file},
 };
 use crate::dtype::DType;
+use crate::ops::params::params;
 use std::sync::Arc;
 
 /// The digit of the sort key to sort by.
@@ -39,16 +40,6 @@ const DIGITS: usize = 1 << DIGIT_BITS;
 /// Elements per block: eight for each of 128 invocations.
 const BLOCK: usize = 1024;
 
-/// Mirrors `struct Params` of `shaders/radix_count.wgsl` and `shaders/radix_scatter.wgsl`.
-#[repr(C)]
-#[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
-struct Params {
-    rows: u32,
-    cols: u32,
-    blocks: u32,
-    shift: u32,
-}
-
 impl Digit {
     fn of(self, word: u32, dtype: DType) -> usize {
         (sort_key(word, dtype, self.descending) >> self.shift) as usize % DIGITS
@@ -65,10 +56,10 @@ impl Digit {
     fn shader(self, file: ShaderFile, x: &Meta) -> Shader {
         let [rows, cols] = extents(x);
         let blocks = cols.div_ceil(BLOCK);
-        let params = Params {
-            rows: rows as u32,
-            cols: cols as u32,
-            blocks: blocks as u32,
+        let params = params! {
+            rows,
+            cols,
+            blocks,
             shift: self.shift,
         };
         Shader {
@@ -77,7 +68,7 @@ impl Digit {
                 ("KIND", kind(x.dtype)),
                 ("DESCENDING", f64::from(u8::from(self.descending))),
             ],
-            params: bytemuck::bytes_of(&params).to_vec(),
+            params,
             workgroups: fold(rows * blocks),
         }
     }

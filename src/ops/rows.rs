@@ -6,18 +6,23 @@ use super::{
     probe::Probe,
     reduce::ReduceFn,
 };
+use crate::ops::params::{Params, params};
 use crate::{dtype::DType, shape::Meta};
 use std::sync::Arc;
 
-/// Mirrors `struct Params` of the shaders with one workgroup per row.
-#[repr(C)]
-#[derive(Clone, Copy, Debug, bytemuck::Pod, bytemuck::Zeroable)]
+/// The extents of a matrix that is processed row by row.
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Rows {
     pub rows: u32,
     pub cols: u32,
 }
 
 impl Rows {
+    /// The `Params` of the shaders with one workgroup per row.
+    pub fn params(self) -> Params {
+        params! { rows: self.rows, cols: self.cols }
+    }
+
     /// The tensor as a matrix whose rows lie along the last axis that is not 1; `None` if `axis`
     /// is not that axis.
     pub fn along(x: &Meta, axis: usize) -> Option<Rows> {
@@ -47,7 +52,7 @@ impl Rows {
         let shader = Shader {
             file,
             overrides: vec![("WG_SIZE", f64::from(self.cols.next_power_of_two().clamp(32, 256)))],
-            params: bytemuck::bytes_of(&self).to_vec(),
+            params: self.params(),
             workgroups: fold(self.rows as usize),
         };
         let cpu = CpuKernel { granule: granule.max(1), work, compute };

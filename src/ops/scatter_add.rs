@@ -8,6 +8,7 @@ use super::{
     reduce::ReduceFn::Sum,
     segment::{self, SegmentSum, SegmentTails},
 };
+use crate::ops::params::params;
 use crate::{
     dtype::DType,
     shape::{Shape, resolve_axis},
@@ -21,16 +22,6 @@ pub struct ScatterAdd {
     /// Extent of the axis in the result.
     pub(crate) extent: usize,
     pub(crate) indices: Indices,
-}
-
-/// Mirrors `struct Params` of `shaders/scatter_add.wgsl`.
-#[repr(C)]
-#[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
-struct Params {
-    len: u32,
-    extent: u32,
-    count: u32,
-    inner: u32,
 }
 
 /// Invocations per workgroup of `shaders/scatter_add.wgsl`.
@@ -311,17 +302,17 @@ impl Operation for ScatterAdd {
         if !self.is_served(lines, len) {
             return None;
         }
-        let params = Params {
-            len: len as u32,
-            extent: extent as u32,
-            count: count as u32,
-            inner: inner as u32,
+        let params = params! {
+            len,
+            extent,
+            count,
+            inner,
         };
         let per_line = f64::from(u8::from(self.indices == Indices::PerLine));
         let shader = Shader {
             file: shader_file!("scatter_add", []),
             overrides: vec![("PER_LINE", per_line)],
-            params: bytemuck::bytes_of(&params).to_vec(),
+            params,
             workgroups: fold(len.div_ceil(INVOCATIONS)),
         };
         let (op, dtype, granule) = (self.clone(), result.dtype, inner.max(1));

@@ -15,6 +15,7 @@ use super::{
     reduce::ReduceFn::Sum,
 };
 use crate::dtype::DType::{self, F32};
+use crate::ops::params::params;
 use std::sync::Arc;
 
 /// `y[r, b, c] = sum of x[r, order[r, j], c]` over the last run of equal `keys[r, j]` in block
@@ -40,18 +41,6 @@ pub struct SegmentSum {
 /// Keys per block: about as many as there are blocks.
 pub(super) fn block(count: usize) -> usize {
     count.isqrt().next_power_of_two().max(64)
-}
-
-/// Mirrors `struct Params` of `shaders/segment_tails.wgsl` and `shaders/segment_sum.wgsl`.
-#[repr(C)]
-#[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
-struct Params {
-    /// Number of elements of the result, and the extent of its middle axis.
-    len: u32,
-    extent: u32,
-    count: u32,
-    cols: u32,
-    block: u32,
 }
 
 /// Invocations per workgroup of both shaders.
@@ -92,19 +81,15 @@ fn kernel(
 ) -> Kernel {
     let ([_, count, cols], [_, extent, _]) = (extents(x), extents(result));
     let len = result.shape.len();
-    let params = Params {
-        len: len as u32,
-        extent: extent as u32,
-        count: count as u32,
-        cols: cols as u32,
-        block: block as u32,
+    let params = params! {
+        len,
+        extent,
+        count,
+        cols,
+        block,
     };
-    let shader = Shader {
-        file,
-        overrides: vec![],
-        params: bytemuck::bytes_of(&params).to_vec(),
-        workgroups: fold(len.div_ceil(INVOCATIONS)),
-    };
+    let shader =
+        Shader { file, overrides: vec![], params, workgroups: fold(len.div_ceil(INVOCATIONS)) };
     let granule = cols.max(1);
     let compute = move |operands: &[&[u32]], start: usize, out: &mut [u32]| {
         out.fill(0);

@@ -34,7 +34,7 @@ static ASSEMBLIES: LazyLock<Vec<Assembly>> = LazyLock::new(|| {
             assembly.text.clone(),
             overrides.collect::<Vec<_>>(),
             bound(assembly),
-            [assembly.params.len(), assembly.slot_params.len()],
+            [assembly.params.bytes().len(), assembly.slot_params.len()],
         ))
     };
     programs.iter().flat_map(Program::shaders).filter(is_new).collect()
@@ -164,7 +164,7 @@ fn shaders_declare_what_the_host_binds() {
                 space => panic!("{label}: a binding in {space:?}\n{text}"),
             };
             if kind == BindingKind::Uniform {
-                let bytes = [&shader.params, &shader.slot_params][at.group as usize].len();
+                let bytes = [shader.params.bytes(), &shader.slot_params][at.group as usize].len();
                 let (end, span) = extent(&module, variable.ty);
                 assert_eq!(end, bytes, "{label}: bytes of {:?}\n{text}", variable.name);
                 // The host binds whole units of 16 bytes.
@@ -177,6 +177,23 @@ fn shaders_declare_what_the_host_binds() {
         let buffers = declared.iter().filter(|(.., kind)| *kind != BindingKind::Uniform).count();
         assert!(buffers <= 7, "{label}: {buffers} storage buffers; Metal has 8 and wgpu takes one");
     }
+}
+
+/// The host names the fields of `Params` as the file does, and puts them where the file reads them.
+#[test]
+fn params_are_those_of_the_file() {
+    let mut named = BTreeSet::new();
+    for shader in ASSEMBLIES.iter() {
+        let module = parse(shader);
+        let is_params = |ty: &naga::Type| ty.name.as_deref() == Some("Params");
+        let (_, params) = module.types.iter().find(|(_, ty)| is_params(ty)).expect("it has Params");
+        let TypeInner::Struct { members, .. } = &params.inner else { panic!("{params:?}") };
+        let of_file = members.iter().map(|m| (m.name.as_deref().unwrap_or(""), m.offset as usize));
+        let of_host = shader.params.fields().iter().copied();
+        assert!(of_file.eq(of_host), "{}: {members:?}, not {:?}", shader.label, shader.params);
+        named.insert(shader.shader);
+    }
+    assert_eq!(named.len(), kernel_files().len(), "{named:?}");
 }
 
 /// Where the last member of a structure ends, and its size with what is put behind that.

@@ -10,6 +10,7 @@ use super::{
     reduction,
     text::Text,
 };
+use crate::ops::params::params;
 use crate::{
     dtype::DType,
     ops::kernel::{Shader, fold, shader_file},
@@ -65,7 +66,7 @@ fn map(step: &Step, space: &[usize], body: &Body, roots: &[TermId]) -> Assembly 
     let shader = Shader {
         file: shader_file!("map", []),
         overrides: vec![],
-        params: (len as u32).to_le_bytes().to_vec(),
+        params: params! { len: len },
         workgroups: fold(len.div_ceil(MAP_INVOCATIONS)),
     };
     let mut text = Text::new(&shader, step.label.clone());

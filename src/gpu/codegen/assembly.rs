@@ -1,6 +1,6 @@
 //! Description of a dispatch: shader text, grid, uniforms and bindings.
 
-use crate::schedule::plan::Region;
+use crate::{ops::params::Params, schedule::plan::Region};
 
 /// One dispatch: a shader as passed to the driver, and everything bound to it.
 #[derive(Clone, Debug)]
@@ -17,7 +17,7 @@ pub struct Assembly {
     /// Number of workgroups along each dimension.
     pub workgroups: [u32; 3],
     /// Content of `Params`, group 0, binding 0.
-    pub params: Vec<u8>,
+    pub params: Params,
     /// Content of `SlotParams`, group 1, binding 0; empty if there is no such binding.
     pub slot_params: Vec<u8>,
     /// All bindings, ordered by group and binding.

@@ -12,6 +12,7 @@ use super::{
     operands::{Operands, storage_type, value_type},
     text::Text,
 };
+use crate::ops::params::params;
 use crate::{
     dtype::DType,
     gpu::elements::bytes_of,
@@ -46,16 +47,6 @@ struct ReductionShape {
     chunk: usize,
 }
 
-/// Mirrors `struct Params` of both shaders.
-#[repr(C)]
-#[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
-struct Params {
-    outer: u32,
-    inner: u32,
-    parts: u32,
-    chunk: u32,
-}
-
 /// Number of results from which splitting is not needed to fill the device.
 const ENOUGH_WORKGROUPS: usize = 1024;
 /// The same for `reduce_serial`.
@@ -85,13 +76,12 @@ impl ReductionShape {
     }
 
     fn shader(self) -> Shader {
-        let params = Params {
-            outer: self.outer as u32,
-            inner: self.inner as u32,
-            parts: self.parts as u32,
-            chunk: self.chunk as u32,
+        let params = params! {
+            outer: self.outer,
+            inner: self.inner,
+            parts: self.parts,
+            chunk: self.chunk,
         };
-        let params = bytemuck::bytes_of(&params).to_vec();
         let results = self.outer * self.parts;
         if self.by_rows {
             let size = self.chunk.div_ceil(4).next_power_of_two().clamp(32, 256);

@@ -127,7 +127,7 @@ pub(crate) fn key(assemblies: &[Assembly]) -> Key {
             overrides.flat_map(|(name, x)| [name.as_bytes().to_vec(), x.to_le_bytes().to_vec()]),
         );
         parts.push(assembly.workgroups.iter().flat_map(|n| n.to_le_bytes()).collect());
-        parts.push(assembly.params.clone());
+        parts.push(assembly.params.bytes().to_vec());
         parts.push(assembly.slot_params.clone());
     }
     hash(parts.iter().map(Vec::as_slice))

@@ -95,7 +95,7 @@ impl Uniforms {
     }
 
     fn push(&mut self, assembly: &Assembly) -> [Range<usize>; 2] {
-        [&assembly.params, &assembly.slot_params].map(|block| {
+        [assembly.params.bytes(), &assembly.slot_params].map(|block| {
             let start = self.bytes.len().next_multiple_of(self.alignment);
             // Some APIs access uniforms in units of 16 bytes.
             let end = start + block.len().next_multiple_of(16);

@@ -31,7 +31,7 @@ fn check(
                 _ => BindingKind::Read,
             };
             if kind == BindingKind::Uniform {
-                let bytes = [&shader.params, &shader.slot_params][at.group as usize].len();
+                let bytes = [shader.params.bytes(), &shader.slot_params][at.group as usize].len();
                 let size = module.types[variable.ty].inner.size(module.to_ctx());
                 assert_eq!(size as usize, bytes, "{text}");
             }

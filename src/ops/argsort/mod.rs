@@ -186,7 +186,7 @@ impl Operation for Argsort {
                 ("KIND", kind(x.dtype)),
                 ("DESCENDING", f64::from(u8::from(self.descending))),
             ],
-            params: bytemuck::bytes_of(&rows).to_vec(),
+            params: rows.params(),
             workgroups: fold(rows.rows as usize),
         };
         let (dtype, descending, cols) = (x.dtype, self.descending, rows.cols as usize);

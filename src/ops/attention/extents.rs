@@ -1,24 +1,7 @@
 //! Extents of attention: numbers of heads and vectors, and strides of a mask.
 
 use super::*;
-
-/// Mirrors `struct Params` of the attention shaders.
-#[repr(C)]
-#[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
-struct Params {
-    heads: u32,
-    t: u32,
-    s: u32,
-    d: u32,
-    e: u32,
-    causal: u32,
-    scale: f32,
-    group: u32,
-    whole: u32,
-    mask: [u32; 4],
-    stream: u32,
-    dropped: f32,
-}
+use crate::ops::params::params;
 
 /// How a mask applies to scores; the numbers are those of `shaders/lib/mask.wgsl`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -155,28 +138,27 @@ impl Extents {
 
     /// A shader with one workgroup for some rows of each head.
     pub fn shader(&self, file: ShaderFile, heads: usize, rows: usize) -> Shader {
-        let params = Params {
-            heads: self.heads as u32,
-            t: self.t as u32,
-            s: self.s as u32,
-            d: self.d as u32,
-            e: self.e as u32,
+        let [mask_batch, mask_head, mask_row, mask_key] = self.mask;
+        let params = params! {
+            heads: self.heads,
+            t: self.t,
+            s: self.s,
+            d: self.d,
+            e: self.e,
             causal: u32::from(self.causal),
             scale: self.scale,
-            group: self.group as u32,
-            whole: self.whole.max(1) as u32,
-            mask: self.mask.map(|distance| distance as u32),
+            group: self.group,
+            whole: self.whole.max(1),
+            mask_batch,
+            mask_head,
+            mask_row,
+            mask_key,
             stream: self.dropped.map_or(0, |dropped| dropped.stream),
             dropped: self.dropped.map_or(0.0, |dropped| dropped.share as f32),
         };
         let overrides =
             vec![("WIDTH", self.d.max(self.e) as f64), ("MASK", f64::from(self.masking as u8))];
-        Shader {
-            file,
-            overrides,
-            params: bytemuck::bytes_of(&params).to_vec(),
-            workgroups: fold(heads * rows.div_ceil(ROWS)),
-        }
+        Shader { file, overrides, params, workgroups: fold(heads * rows.div_ceil(ROWS)) }
     }
 
     /// Start of the mask of a query, and the stride of keys in it.

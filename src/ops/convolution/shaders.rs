@@ -3,11 +3,13 @@
 use super::{
     Problem,
     cpu::{Unfolded, block},
+    geometry::Axis,
     int8_cpu,
 };
 use crate::ops::{
     kernel::{CpuKernel, Kernel, Shader, ShaderFile, fold, shader_file},
     library::divisor,
+    params::{Params, params},
     probe::Probe,
 };
 use std::sync::Arc;
@@ -22,14 +24,6 @@ const INVOCATIONS: usize = 256;
 /// Numbers for depth, height and width.
 type Triple = [usize; 3];
 
-/// The bytes of a `Params` of vec3s, each followed by a scalar except for the last.
-fn params(rows: &[(Triple, usize)]) -> Vec<u8> {
-    let words = rows.iter().flat_map(|&([x, y, z], w)| [x, y, z, w].map(|number| number as u32));
-    let mut bytes: Vec<u8> = words.flat_map(u32::to_le_bytes).collect();
-    bytes.truncate(bytes.len().saturating_sub(4));
-    bytes
-}
-
 /// Multipliers and shifts that divide by these extents.
 fn divisors(extents: Triple) -> [Triple; 2] {
     let parts = extents.map(|extent| divisor(extent as u32));
@@ -37,26 +31,33 @@ fn divisors(extents: Triple) -> [Triple; 2] {
 }
 
 impl Problem {
-    /// The vectors that describe it in every shader, each followed by the given scalar.
-    fn rows(&self, behind: [usize; 6]) -> [(Triple, usize); 6] {
-        let axes = self.axes;
-        let rows = [
-            axes.map(|axis| axis.extent),
-            axes.map(|axis| axis.out),
-            axes.map(|axis| axis.window),
-            axes.map(|axis| axis.stride),
-            axes.map(|axis| axis.dilation),
-            axes.map(|axis| axis.low),
-        ];
-        std::array::from_fn(|k| (rows[k], behind[k]))
+    /// A number of each axis.
+    fn each(&self, number: impl Fn(&Axis) -> usize) -> Triple {
+        self.axes.each_ref().map(number)
+    }
+
+    fn x(&self) -> Triple {
+        self.each(|axis| axis.extent)
     }
 
     fn y(&self) -> Triple {
-        self.axes.map(|axis| axis.out)
+        self.each(|axis| axis.out)
     }
 
     fn window(&self) -> Triple {
-        self.axes.map(|axis| axis.window)
+        self.each(|axis| axis.window)
+    }
+
+    fn stride(&self) -> Triple {
+        self.each(|axis| axis.stride)
+    }
+
+    fn dilation(&self) -> Triple {
+        self.each(|axis| axis.dilation)
+    }
+
+    fn low(&self) -> Triple {
+        self.each(|axis| axis.low)
     }
 }
 
@@ -67,7 +68,7 @@ fn tiled(
     products: usize,
     rows: usize,
     columns: usize,
-    params: Vec<u8>,
+    params: Params,
 ) -> Vec<Shader> {
     let tiles = |tile: usize| products * rows.div_ceil(tile) * columns.div_ceil(tile);
     let large = rows > 32 && columns > 32 && tiles(64) >= 32;
@@ -98,24 +99,55 @@ fn cpu(
 pub(super) fn convolution(problem: Problem, probe: Probe) -> Kernel {
     let Problem { batch, groups, inputs, outputs, .. } = problem;
     let (pixels, positions, terms) = (problem.pixels(), problem.positions(), problem.terms());
-    let [multipliers, shifts] = divisors(problem.y());
+    let [y_multiplier, y_shift] = divisors(problem.y());
     let shaders = if outputs <= DEPTHWISE_OUTPUTS {
         let channels = groups * outputs;
         let len = batch * channels * positions;
-        let numbers = problem.rows([len, inputs, outputs, terms, channels, pixels]);
+        let params = params! {
+            x: problem.x(),
+            len,
+            y: problem.y(),
+            inputs,
+            window: problem.window(),
+            outputs,
+            stride: problem.stride(),
+            terms,
+            dilation: problem.dilation(),
+            channels,
+            low: problem.low(),
+            pixels,
+            y_multiplier,
+            y_shift,
+        };
         vec![Shader {
             file: shader_file!("convolution/convolution_depthwise", ["unravel"]),
             overrides: vec![("WG_SIZE", INVOCATIONS as f64)],
-            params: params(&[&numbers[..], &[(multipliers, 0), (shifts, 0)]].concat()),
+            params,
             workgroups: fold(len.div_ceil(INVOCATIONS)),
         }]
     } else {
         let columns = batch * positions;
-        let numbers = problem.rows([groups, inputs, outputs, terms, columns, positions]);
-        let [of_window, window_shifts] = divisors(problem.window());
-        let rest = [(multipliers, pixels), (shifts, 0), (of_window, 0), (window_shifts, 0)];
+        let [window_multiplier, window_shift] = divisors(problem.window());
+        let params = params! {
+            x: problem.x(),
+            groups,
+            y: problem.y(),
+            inputs,
+            window: problem.window(),
+            outputs,
+            stride: problem.stride(),
+            terms,
+            dilation: problem.dilation(),
+            columns,
+            low: problem.low(),
+            positions,
+            y_multiplier,
+            pixels,
+            y_shift,
+            window_multiplier,
+            window_shift,
+        };
         let file = shader_file!("convolution/convolution", ["tile", "unravel"]);
-        let params = params(&[&numbers[..], &rest].concat());
         tiled(file, groups, outputs, columns, params)
     };
     let unfolded = Unfolded::new(problem);
@@ -131,12 +163,28 @@ pub(super) fn weight_grad(problem: Problem, probe: Probe) -> Kernel {
     let Problem { batch, groups, inputs, outputs, .. } = problem;
     let (pixels, positions, columns) = (problem.pixels(), problem.positions(), problem.terms());
     let terms = batch * positions;
-    let numbers = problem.rows([groups, inputs, outputs, terms, columns, positions]);
-    let [multipliers, shifts] = divisors(problem.y());
-    let [of_window, window_shifts] = divisors(problem.window());
-    let rest = [(multipliers, pixels), (shifts, 0), (of_window, 0), (window_shifts, 0)];
+    let [y_multiplier, y_shift] = divisors(problem.y());
+    let [window_multiplier, window_shift] = divisors(problem.window());
+    let params = params! {
+        x: problem.x(),
+        groups,
+        y: problem.y(),
+        inputs,
+        window: problem.window(),
+        outputs,
+        stride: problem.stride(),
+        terms,
+        dilation: problem.dilation(),
+        columns,
+        low: problem.low(),
+        positions,
+        y_multiplier,
+        pixels,
+        y_shift,
+        window_multiplier,
+        window_shift,
+    };
     let file = shader_file!("convolution/convolution_weight_grad", ["tile", "unravel"]);
-    let params = params(&[&numbers[..], &rest].concat());
     let shaders = tiled(file, groups, outputs, columns, params);
     let unfolded = Unfolded::new(problem);
     let cpu = cpu(columns * block(outputs, groups), 2 * terms, move |[x, ct], start, out| {
@@ -153,29 +201,40 @@ pub(super) fn input_grad(problem: Problem, probe: Probe) -> Kernel {
     let phases = axes.map(|axis| axis.stride.min(axis.extent));
     let counts = axes.map(|axis| axis.extent.div_ceil(axis.stride));
     let shared = axes.map(|axis| gcd(axis.stride, axis.dilation));
-    let steps: Triple = std::array::from_fn(|k| axes[k].stride / shared[k]);
-    let backs: Triple = std::array::from_fn(|k| axes[k].dilation / shared[k]);
-    let few: Triple = std::array::from_fn(|k| axes[k].window / steps[k]);
+    let step: Triple = std::array::from_fn(|k| axes[k].stride / shared[k]);
+    let back: Triple = std::array::from_fn(|k| axes[k].dilation / shared[k]);
+    let few: Triple = std::array::from_fn(|k| axes[k].window / step[k]);
     let columns = batch * counts.iter().product::<usize>();
-    let [count_multipliers, count_shifts] = divisors(counts);
-    let [few_multipliers, few_shifts] = divisors(few);
-    let [many_multipliers, many_shifts] = divisors(few.map(|taps| taps + 1));
-    let rest = [
-        (phases, taps),
-        (counts, 0),
-        (count_multipliers, 0),
-        (count_shifts, 0),
-        (steps, 0),
-        (backs, 0),
-        (few_multipliers, 0),
-        (few_shifts, 0),
-        (many_multipliers, 0),
-        (many_shifts, 0),
-    ];
-    let numbers = problem.rows([groups, inputs, outputs, columns, positions, pixels]);
+    let [count_multiplier, count_shift] = divisors(counts);
+    let [few_multiplier, few_shift] = divisors(few);
+    let [many_multiplier, many_shift] = divisors(few.map(|taps| taps + 1));
+    let params = params! {
+        x: problem.x(),
+        groups,
+        y: problem.y(),
+        inputs,
+        window: problem.window(),
+        outputs,
+        stride: problem.stride(),
+        columns,
+        dilation: problem.dilation(),
+        positions,
+        low: problem.low(),
+        pixels,
+        phases,
+        taps,
+        counts,
+        count_multiplier,
+        count_shift,
+        step,
+        back,
+        few_multiplier,
+        few_shift,
+        many_multiplier,
+        many_shift,
+    };
     let file = shader_file!("convolution/convolution_input_grad", ["tile", "unravel"]);
     let products = groups * phases.iter().product::<usize>();
-    let params = params(&[&numbers[..], &rest].concat());
     let shaders = tiled(file, products, inputs, columns, params);
     let unfolded = Unfolded::new(problem);
     let work = 2 * outputs * taps * positions / pixels.max(1);
@@ -190,20 +249,34 @@ pub(super) fn convolution_i8(problem: Problem, probe: Probe) -> Kernel {
     const EDGE: usize = 8;
     let Problem { batch, groups, inputs: words, outputs, .. } = problem;
     let rows = batch * problem.positions();
-    let numbers = problem.rows([groups, words, outputs, problem.terms(), rows, problem.pixels()]);
-    let [multipliers, shifts] = divisors(problem.y());
-    let [of_window, window_shifts] = divisors(problem.window());
-    let (multiplier, shift) = divisor(words as u32);
-    let rest = [
-        (multipliers, multiplier as usize),
-        (shifts, shift as usize),
-        (of_window, 0),
-        (window_shifts, 0),
-    ];
+    let [y_multiplier, y_shift] = divisors(problem.y());
+    let [window_multiplier, window_shift] = divisors(problem.window());
+    let (word_multiplier, word_shift) = divisor(words as u32);
+    let (terms, pixels) = (problem.terms(), problem.pixels());
+    let params = params! {
+        x: problem.x(),
+        groups,
+        y: problem.y(),
+        words,
+        window: problem.window(),
+        outputs,
+        stride: problem.stride(),
+        terms,
+        dilation: problem.dilation(),
+        rows,
+        low: problem.low(),
+        pixels,
+        y_multiplier,
+        word_multiplier,
+        y_shift,
+        word_shift,
+        window_multiplier,
+        window_shift,
+    };
     let shader = Shader {
         file: shader_file!("convolution/convolution_i8", ["divide", "unravel"]),
         overrides: vec![("EDGE", EDGE as f64)],
-        params: params(&[&numbers[..], &rest].concat()),
+        params,
         workgroups: fold(groups * rows.div_ceil(4 * EDGE) * outputs.div_ceil(4 * EDGE)),
     };
     let channels = groups * outputs;

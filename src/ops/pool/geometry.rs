@@ -1,6 +1,7 @@
 //! Geometry of a pooling on devices: three axes, their windows, and iteration over them.
 
 use super::*;
+use crate::ops::params::params;
 use crate::ops::{
     kernel::{Compute, CpuKernel, Kernel, Shader, fold},
     library::divisor,
@@ -28,25 +29,6 @@ pub(super) struct Span {
     len: usize,
     /// Number of cells that count in a mean.
     counted: usize,
-}
-
-/// Mirrors `struct Params` of `shaders/lib/window.wgsl`.
-#[repr(C)]
-#[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
-struct Params {
-    x_dims: [u32; 3],
-    len: u32,
-    y_dims: [u32; 3],
-    x_plane: u32,
-    low: [u32; 3],
-    y_plane: u32,
-    counted_low: [u32; 3],
-    gap_1: u32,
-    counted_high: [u32; 3],
-    gap_2: u32,
-    multipliers: [u32; 3],
-    gap_3: u32,
-    shifts: [u32; 3],
 }
 
 /// Names of the overrides of `shaders/lib/window.wgsl`.
@@ -133,24 +115,20 @@ impl Geometry {
         compute: Arc<Compute>,
         probe: Probe,
     ) -> Kernel {
-        let words = |numbers: [usize; 3]| numbers.map(|number| number as u32);
         let plane = result.iter().product::<usize>();
         let len = self.planes * plane;
         let divisors = result.map(|extent| divisor(extent as u32));
         let counted = [0, 1, 2].map(|axis| self.counted(axis));
-        let params = Params {
-            x_dims: words(self.x),
-            len: len as u32,
-            y_dims: words(self.y),
-            x_plane: self.x_plane() as u32,
-            low: words(self.windows.map(|window| window.low)),
-            y_plane: self.y_plane() as u32,
-            counted_low: words(counted.map(|[low, _]| low)),
-            gap_1: 0,
-            counted_high: words(counted.map(|[_, high]| high)),
-            gap_2: 0,
+        let params = params! {
+            x_dims: self.x,
+            len,
+            y_dims: self.y,
+            x_plane: self.x_plane(),
+            low: self.windows.map(|window| window.low),
+            y_plane: self.y_plane(),
+            counted_low: counted.map(|[low, _]| low),
+            counted_high: counted.map(|[_, high]| high),
             multipliers: divisors.map(|(multiplier, _)| multiplier),
-            gap_3: 0,
             shifts: divisors.map(|(_, shift)| shift),
         };
         let values = [
@@ -162,7 +140,7 @@ impl Geometry {
         let shader = Shader {
             file,
             overrides: overrides.map(|(name, value)| (name, value as f64)).collect(),
-            params: bytemuck::bytes_of(&params).to_vec(),
+            params,
             workgroups: fold(len.div_ceil(256)),
         };
         let cells = self.y_plane() * self.windows.iter().map(|w| w.extent).product::<usize>();

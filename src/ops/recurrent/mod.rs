@@ -71,8 +71,8 @@ fn kernel(
     probe: Probe,
 ) -> Kernel {
     let elements = rows.rows as usize * rows.cols as usize;
-    let shader = Shader::of(file, bytemuck::bytes_of(&rows), elements.div_ceil(256))
-        .with_override("BY", f64::from(by));
+    let shader =
+        Shader::of(file, rows.params(), elements.div_ceil(256)).with_override("BY", f64::from(by));
     let granule = (each * rows.cols as usize).max(1);
     // A handful of exponentials per element, shared by its results.
     let work = 4 * EXP_WORK / each;
