@@ -124,11 +124,14 @@ fn run_all(
         longest: 0.0,
     };
     let wanted = all.iter().filter(|workload| options.wants(workload));
-    // One of each family first, in case time runs out.
+    // In case time runs out: one of each family first, then whole models, which say more than one
+    // more extent of a product.
     let mut kinds = BTreeSet::new();
     let (first, others): (Vec<_>, Vec<_>) =
         wanted.partition(|workload| kinds.insert(workload.family));
-    for workload in first.into_iter().chain(others) {
+    let (models, others): (Vec<_>, Vec<_>) =
+        others.into_iter().partition(|workload| workload.family == "model");
+    for workload in first.into_iter().chain(models).chain(others) {
         bench.workload(workload, tell);
     }
     let Bench { ceilings, mut rows, .. } = bench;
