@@ -42,7 +42,10 @@ impl Load {
         let bare = Bare::open(gpu)?;
         let fma = FmaLoop::new(&bare, PASS)?;
         let mut load = Load { bare, fma, shortest: Duration::MAX };
-        load.run(FIRST, |_, _| false)?;
+        let begin = Instant::now();
+        while begin.elapsed() < FIRST {
+            load.shortest = load.shortest.min(load.fma.pass(&load.bare)?);
+        }
         Ok(load)
     }
 
@@ -52,24 +55,26 @@ impl Load {
     ///
     /// Any error of the device.
     pub fn raise_clocks(&mut self) -> Result<(), Error> {
-        self.run(LATER, |pass, shortest| pass.as_secs_f64() < 1.03 * shortest.as_secs_f64())
+        let Load { bare, fma, shortest } = self;
+        settle(shortest, LATER, || fma.pass(bare))
     }
+}
 
-    /// Runs for this time, or until three passes in a row are as `enough` wants them, given the
-    /// duration of a pass and of the shortest.
-    fn run(
-        &mut self,
-        most: Duration,
-        enough: impl Fn(Duration, Duration) -> bool,
-    ) -> Result<(), Error> {
-        let (begin, mut in_a_row) = (Instant::now(), 0);
-        while in_a_row < 3 && begin.elapsed() < most {
-            let pass = self.fma.pass(&self.bare)?;
-            self.shortest = self.shortest.min(pass);
-            in_a_row = if enough(pass, self.shortest) { in_a_row + 1 } else { 0 };
-        }
-        Ok(())
+/// Repeats `pass` until three in a row take at most 3% longer than the shortest so far, or for
+/// this time at most.
+fn settle(
+    shortest: &mut Duration,
+    most: Duration,
+    mut pass: impl FnMut() -> Result<Duration, Error>,
+) -> Result<(), Error> {
+    let (begin, mut in_a_row) = (Instant::now(), 0);
+    while in_a_row < 3 && begin.elapsed() < most {
+        let took = pass()?;
+        *shortest = took.min(*shortest);
+        let is_short = took.as_secs_f64() <= 1.03 * shortest.as_secs_f64();
+        in_a_row = if is_short { in_a_row + 1 } else { 0 };
     }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -77,19 +82,31 @@ mod tests {
     use super::*;
     use crate::Selection;
 
+    /// Slow passes, and fast ones that slow ones follow, are not the end.
+    #[test]
+    fn clocks_are_up_after_three_short_passes_in_a_row() -> Result<(), Error> {
+        let passes = [600, 600, 600, 400, 100, 102, 250, 101, 100, 102, 100, 600];
+        let mut rest = passes.into_iter();
+        let mut shortest = Duration::from_millis(100);
+        let pass = || Ok(Duration::from_millis(rest.next().unwrap_or_default()));
+        settle(&mut shortest, Duration::MAX, pass)?;
+        assert_eq!(rest.len(), 2);
+        assert_eq!(shortest, Duration::from_millis(100));
+        Ok(())
+    }
+
     /// On whatever adapter answers; that clocks rise can be seen on hardware only.
     #[test]
-    fn passes_shrink_to_the_shortest() -> Result<(), Error> {
+    fn a_load_runs_on_a_gpu_alone() -> Result<(), Error> {
+        assert!(Load::of(&Device::cpu())?.is_none());
         let device = Device::select_blocking(&Selection::Gpu);
         let Ok(Device::Gpu(gpu)) = &device else {
             eprintln!("skipped: {device:?}");
             return Ok(());
         };
         let mut load = Load::open(gpu)?;
-        let first = load.shortest;
         load.raise_clocks()?;
-        assert!(Duration::ZERO < load.shortest && load.shortest <= first);
-        assert!(Load::of(&Device::cpu())?.is_none());
+        assert!(Duration::ZERO < load.shortest && load.shortest < Duration::MAX);
         Ok(())
     }
 }

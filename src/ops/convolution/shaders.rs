@@ -95,12 +95,38 @@ fn cpu(
     CpuKernel { granule: granule.max(1), work: work.max(1), compute: Arc::new(compute) }
 }
 
+/// The `Params` of the products with the unfolded input, which sum `terms` terms for each of
+/// `columns` columns.
+fn unfolded_params(problem: &Problem, terms: usize, columns: usize) -> Params {
+    let [y_multiplier, y_shift] = divisors(problem.y());
+    let [window_multiplier, window_shift] = divisors(problem.window());
+    params! {
+        x: problem.x(),
+        groups: problem.groups,
+        y: problem.y(),
+        inputs: problem.inputs,
+        window: problem.window(),
+        outputs: problem.outputs,
+        stride: problem.stride(),
+        terms,
+        dilation: problem.dilation(),
+        columns,
+        low: problem.low(),
+        positions: problem.positions(),
+        y_multiplier,
+        pixels: problem.pixels(),
+        y_shift,
+        window_multiplier,
+        window_shift,
+    }
+}
+
 /// The kernel of a convolution.
 pub(super) fn convolution(problem: Problem, probe: Probe) -> Kernel {
     let Problem { batch, groups, inputs, outputs, .. } = problem;
     let (pixels, positions, terms) = (problem.pixels(), problem.positions(), problem.terms());
-    let [y_multiplier, y_shift] = divisors(problem.y());
     let shaders = if outputs <= DEPTHWISE_OUTPUTS {
+        let [y_multiplier, y_shift] = divisors(problem.y());
         let channels = groups * outputs;
         let len = batch * channels * positions;
         let params = params! {
@@ -127,28 +153,8 @@ pub(super) fn convolution(problem: Problem, probe: Probe) -> Kernel {
         }]
     } else {
         let columns = batch * positions;
-        let [window_multiplier, window_shift] = divisors(problem.window());
-        let params = params! {
-            x: problem.x(),
-            groups,
-            y: problem.y(),
-            inputs,
-            window: problem.window(),
-            outputs,
-            stride: problem.stride(),
-            terms,
-            dilation: problem.dilation(),
-            columns,
-            low: problem.low(),
-            positions,
-            y_multiplier,
-            pixels,
-            y_shift,
-            window_multiplier,
-            window_shift,
-        };
         let file = shader_file!("convolution/convolution", ["tile", "unravel"]);
-        tiled(file, groups, outputs, columns, params)
+        tiled(file, groups, outputs, columns, unfolded_params(&problem, terms, columns))
     };
     let unfolded = Unfolded::new(problem);
     let granule = positions * block(outputs, batch * groups);
@@ -160,31 +166,11 @@ pub(super) fn convolution(problem: Problem, probe: Probe) -> Kernel {
 
 /// The kernel of the weight gradient.
 pub(super) fn weight_grad(problem: Problem, probe: Probe) -> Kernel {
-    let Problem { batch, groups, inputs, outputs, .. } = problem;
-    let (pixels, positions, columns) = (problem.pixels(), problem.positions(), problem.terms());
+    let Problem { batch, groups, outputs, .. } = problem;
+    let (positions, columns) = (problem.positions(), problem.terms());
     let terms = batch * positions;
-    let [y_multiplier, y_shift] = divisors(problem.y());
-    let [window_multiplier, window_shift] = divisors(problem.window());
-    let params = params! {
-        x: problem.x(),
-        groups,
-        y: problem.y(),
-        inputs,
-        window: problem.window(),
-        outputs,
-        stride: problem.stride(),
-        terms,
-        dilation: problem.dilation(),
-        columns,
-        low: problem.low(),
-        positions,
-        y_multiplier,
-        pixels,
-        y_shift,
-        window_multiplier,
-        window_shift,
-    };
     let file = shader_file!("convolution/convolution_weight_grad", ["tile", "unravel"]);
+    let params = unfolded_params(&problem, terms, columns);
     let shaders = tiled(file, groups, outputs, columns, params);
     let unfolded = Unfolded::new(problem);
     let cpu = cpu(columns * block(outputs, groups), 2 * terms, move |[x, ct], start, out| {
