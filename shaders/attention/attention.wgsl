@@ -1,13 +1,15 @@
-// attention.wgsl — y = softmax(q · kᵀ scale) · v for each head, 32 queries per workgroup.
+// attention.wgsl — output = softmax(q · kᵀ scale) · v and log_sum_exp = ln Σ exp(q · kᵀ scale).
 //
-// Op        ops::Attention
-// Lib       attention, exp, nan, random
-// Slot      fn epilogue(acc: Acc, index: u32) -> Out
+// Op        ops::Attention, ops::AttentionLogSumExp
+// Lib       attention, exp, log, nan, random
+// Slot      fn store_output(acc: Acc, index: u32)
+//           fn store_log_sum_exp(acc: f32, index: u32)
 // Shape     q: [heads, t, d], k: [heads / group, s, d], v: [heads / group, s, e],
-//           y: [heads, t, e]; d and e at most 128;
+//           output: [heads, t, e], log_sum_exp: [heads, t]; d and e at most 128;
 //           mask: with the strides in Params; draw: [heads, 4], two words of key, the counter
 //           and the index of the first weight
-// Dispatch  heads · ceil(t / 32) workgroups of 8 × 32 invocations, folded over (x, y) past 65535
+// Dispatch  heads · ceil(t / 32) workgroups of 8 × 32 invocations, 32 queries each, folded over
+//           (x, y) past 65535
 // Memory    16 · WIDTH + 544 elements of workgroup memory, 10.4 KiB for WIDTH = 128; for each head
 //           a workgroup reads its queries and all keys and values it sees
 // Numerics  one pass: the sums so far are rescaled when a larger score occurs; f32, 16 keys at a
@@ -20,7 +22,6 @@
 @group(0) @binding(3) var<storage, read> v: array<Elem>;
 @group(0) @binding(4) var<storage, read> mask: array<u32>;
 @group(0) @binding(5) var<storage, read> draw: array<u32>;
-@group(0) @binding(6) var<storage, read_write> y: array<Out>;
 
 /// The larger of d and e, at least 1.
 override WIDTH: u32 = 128u;
@@ -138,14 +139,17 @@ fn main(
     }
 
     if row >= params.t { return; }
-    // A query that sees no key gives NaN.
+    if lane == 0u {
+        store_log_sum_exp(largest + logarithm(sum), head * params.t + row);
+    }
+    // The output of a query that sees no key is NaN.
     let whole = select(sum * (1.0 - params.dropped), not_a_number(), sum == 0.0);
     for (var c = 0u; c < 4u; c += 1u) {
         for (var part = 0u; part < 4u; part += 1u) {
             let column = 32u * c + 8u * part + lane;
             if column < params.e {
                 let index = (head * params.t + row) * params.e + column;
-                y[index] = epilogue(acc[c][part] / whole, index);
+                store_output(acc[c][part] / whole, index);
             }
         }
     }

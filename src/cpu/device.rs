@@ -135,3 +135,26 @@ pub(crate) fn each<T: Send>(
     let _ = parallel;
     jobs.chunks_mut(width).enumerate().for_each(|(index, job)| f(index, job));
 }
+
+/// Like [`each`] for several results at once: each chunk has `widths[k]` elements of result `k`.
+pub(crate) fn each_of_all(
+    outs: &mut [&mut [u32]],
+    widths: &[usize],
+    parallel: bool,
+    f: impl Fn(usize, &mut [&mut [u32]]) + Sync,
+) {
+    if let ([out], &[width]) = (&mut *outs, widths) {
+        return each(out, width, parallel, |chunk, out| f(chunk, &mut [out]));
+    }
+    // The parts of all results for the first chunk, then those for the second, ...
+    let mut chunks: Vec<_> =
+        outs.iter_mut().zip(widths).map(|(out, &width)| out.chunks_mut(width)).collect();
+    let count = chunks.first().map_or(0, |chunks| chunks.len());
+    let mut parts = Vec::with_capacity(chunks.len() * count);
+    for _ in 0..count {
+        parts.extend(chunks.iter_mut().filter_map(Iterator::next));
+    }
+    if count > 0 {
+        each(&mut parts, widths.len(), parallel, f);
+    }
+}

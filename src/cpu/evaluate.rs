@@ -18,15 +18,22 @@ thread_local! {
 pub(super) struct Scratch {
     registers: Vec<Vec<u32>>,
     point: Vec<usize>,
-    /// Results before the epilogue.
+    /// Results of a reduction before the epilogue.
     pub acc: Vec<u32>,
+    /// Results of a kernel before their epilogues.
+    pub accs: Vec<Vec<u32>>,
     /// Partial results of parallel lanes, before they are combined.
     pub lanes: Vec<u32>,
 }
 
 impl Scratch {
-    const EMPTY: Scratch =
-        Scratch { registers: Vec::new(), point: Vec::new(), acc: Vec::new(), lanes: Vec::new() };
+    const EMPTY: Scratch = Scratch {
+        registers: Vec::new(),
+        point: Vec::new(),
+        acc: Vec::new(),
+        accs: Vec::new(),
+        lanes: Vec::new(),
+    };
 
     /// Calls `f` with the buffers of this thread.
     pub fn with<R>(f: impl FnOnce(&mut Scratch) -> R) -> R {

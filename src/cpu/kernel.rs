@@ -3,10 +3,14 @@
 use super::{
     SERIAL,
     bytecode::Bytecode,
-    device::each,
+    device::each_of_all,
     evaluate::{Chunk, Scratch, round_to_half},
 };
-use crate::{dtype::DType, ops::kernel::CpuKernel, schedule::plan::Epilogue};
+use crate::{
+    dtype::DType,
+    ops::kernel::CpuKernel,
+    schedule::plan::{Epilogue, KernelWrite},
+};
 use std::mem;
 
 /// Minimum operations per chunk.
@@ -49,20 +53,37 @@ impl Finish {
         out: &mut [u32],
         compute: impl FnOnce(&mut Scratch, &mut [u32]),
     ) {
-        let Some(bytecode) = &self.bytecode else {
-            compute(scratch, out);
-            if self.half {
-                round_to_half(out);
-            }
-            return;
-        };
         let mut acc = mem::take(&mut scratch.acc);
+        compute(scratch, self.target(&mut acc, out));
+        self.finish(scratch, operands, start, &acc, out);
+        scratch.acc = acc;
+    }
+
+    /// Where the results are computed: in `out` itself unless the epilogue continues them.
+    fn target<'a>(&self, acc: &'a mut Vec<u32>, out: &'a mut [u32]) -> &'a mut [u32] {
+        if self.bytecode.is_none() {
+            return out;
+        }
         if acc.len() < out.len() {
             acc.resize(out.len(), 0);
         }
-        compute(scratch, &mut acc[..out.len()]);
-        bytecode.run(scratch, Chunk { operands, acc: &acc, start }, &mut [out]);
-        scratch.acc = acc;
+        &mut acc[..out.len()]
+    }
+
+    /// Turns the results in [`target`](Self::target) into those of the epilogue.
+    fn finish(
+        &self,
+        scratch: &mut Scratch,
+        operands: &[&[u32]],
+        start: usize,
+        acc: &[u32],
+        out: &mut [u32],
+    ) {
+        match &self.bytecode {
+            Some(bytecode) => bytecode.run(scratch, Chunk { operands, acc, start }, &mut [out]),
+            None if self.half => round_to_half(out),
+            None => {}
+        }
     }
 }
 
@@ -72,33 +93,68 @@ pub(super) struct Loop {
     kernel: CpuKernel,
     /// Number of reads that belong to the kernel.
     operands: usize,
-    finish: Finish,
-    chunk: usize,
+    /// Number and epilogue of each result that is written.
+    writes: Vec<(usize, Finish)>,
+    /// Granules per chunk.
+    granules: usize,
     /// Whether it is worth running on several threads.
     pub parallel: bool,
 }
 
 impl Loop {
-    pub fn new(kernel: &CpuKernel, operands: usize, space: &[usize], finish: Finish) -> Self {
-        let len: usize = space.iter().product();
-        let granule = kernel.granule.max(1);
-        let work = kernel.work.max(1);
+    pub fn new(
+        kernel: &CpuKernel,
+        operands: usize,
+        writes: &[KernelWrite],
+        updated: &[Option<usize>],
+    ) -> Self {
+        let [granule, of_write] = [0, writes[0].result].map(|result| kernel.granules[result]);
+        let work = kernel.work;
+        // Elements of the first result, whether it is written or not.
+        let len = writes[0].space.iter().product::<usize>() / of_write * granule;
         let aim = (len.saturating_mul(work) / CHUNKS).max(LEAST_WORK) / work;
         let granules = (aim.min(MAX_CHUNK.max(GRANULES.saturating_mul(granule))) / granule).max(1);
-        let chunk = granules.saturating_mul(granule);
-        let parallel = len > chunk && len.saturating_mul(work) > SERIAL;
-        Loop { kernel: kernel.clone(), operands, finish, chunk, parallel }
+        let parallel = len > granules.saturating_mul(granule) && len.saturating_mul(work) > SERIAL;
+        let finish = |write: &KernelWrite| {
+            let dtype = write.epilogue.body.dtype(write.epilogue.root);
+            (write.result, Finish::new(&write.epilogue, dtype, &write.space, updated))
+        };
+        let writes = writes.iter().map(finish).collect();
+        Loop { kernel: kernel.clone(), operands, writes, granules, parallel }
+    }
+
+    /// Elements of a result per chunk.
+    fn width(&self, result: usize) -> usize {
+        self.granules.saturating_mul(self.kernel.granules[result])
     }
 
     pub fn run(&self, operands: &[&[u32]], mut outs: Vec<&mut [u32]>, parallel: bool) {
-        let Some(out) = outs.first_mut() else { return };
-        each(out, self.chunk, parallel, |chunk, out| {
-            let start = chunk * self.chunk;
-            Scratch::with(|scratch| {
-                self.finish.apply(scratch, operands, start, out, |_, acc| {
-                    (self.kernel.compute)(&operands[..self.operands], start, acc);
-                });
-            });
+        let widths: Vec<usize> =
+            self.writes.iter().map(|&(result, _)| self.width(result)).collect();
+        each_of_all(&mut outs, &widths, parallel, |chunk, outs| {
+            Scratch::with(|scratch| self.chunk(scratch, operands, chunk, outs));
         });
+    }
+
+    fn chunk(
+        &self,
+        scratch: &mut Scratch,
+        operands: &[&[u32]],
+        chunk: usize,
+        outs: &mut [&mut [u32]],
+    ) {
+        let mut accs = mem::take(&mut scratch.accs);
+        accs.resize_with(accs.len().max(self.writes.len()), Vec::new);
+        let mut results: Vec<&mut [u32]> = Vec::new();
+        results.resize_with(self.kernel.granules.len(), Default::default);
+        for (((result, finish), acc), out) in self.writes.iter().zip(&mut accs).zip(&mut *outs) {
+            results[*result] = finish.target(acc, out);
+        }
+        let first = chunk * self.granules;
+        (self.kernel.compute)(&operands[..self.operands], first, &mut results);
+        for (((result, finish), acc), out) in self.writes.iter().zip(&accs).zip(outs) {
+            finish.finish(scratch, operands, chunk * self.width(*result), acc, out);
+        }
+        scratch.accs = accs;
     }
 }

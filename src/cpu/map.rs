@@ -3,7 +3,7 @@
 use super::{
     CHUNK, SERIAL,
     bytecode::Bytecode,
-    device::each,
+    device::each_of_all,
     evaluate::{Chunk, Scratch},
 };
 use crate::schedule::expr::{Body, TermId};
@@ -24,22 +24,10 @@ impl Map {
     }
 
     pub fn run(&self, operands: &[&[u32]], mut outs: Vec<&mut [u32]>, parallel: bool) {
-        if let [out] = &mut outs[..] {
-            return each(out, CHUNK, parallel, |chunk, out| {
-                self.chunk(operands, chunk * CHUNK, &mut [out]);
-            });
-        }
-        let width = outs.len();
-        if width == 0 {
-            return;
-        }
-        // The parts of all results for the first chunk, then those for the second, ...
-        let mut chunks: Vec<_> = outs.into_iter().map(|out| out.chunks_mut(CHUNK)).collect();
-        let mut parts = Vec::with_capacity(width * chunks[0].len());
-        for _ in 0..chunks[0].len() {
-            parts.extend(chunks.iter_mut().filter_map(Iterator::next));
-        }
-        each(&mut parts, width, parallel, |chunk, outs| self.chunk(operands, chunk * CHUNK, outs));
+        let widths = vec![CHUNK; outs.len()];
+        each_of_all(&mut outs, &widths, parallel, |chunk, outs| {
+            self.chunk(operands, chunk * CHUNK, outs);
+        });
     }
 
     fn chunk(&self, operands: &[&[u32]], start: usize, outs: &mut [&mut [u32]]) {

@@ -202,11 +202,11 @@ impl Ready {
                 let finish = Finish::new(epilogue, dtype, outer, &updated);
                 Work::Reduce(Fold::new(*function, [outer, inner], body, *value, finish))
             }
-            StepKind::Kernel { kernel, operands, space, dtype: _, epilogue } => {
-                updated[..*operands].fill(None);
-                let dtype = epilogue.body.dtype(epilogue.root);
-                let finish = Finish::new(epilogue, dtype, space, &updated);
-                Work::Kernel(Loop::new(kernel.cpu.as_ref()?, *operands, space, finish))
+            StepKind::Kernel { kernel, operands, writes } => {
+                // An epilogue updates in place only what no other result reads.
+                let own = if writes.len() == 1 { *operands } else { updated.len() };
+                updated[..own].fill(None);
+                Work::Kernel(Loop::new(kernel.cpu.as_ref()?, *operands, writes, &updated))
             }
             StepKind::Copy => {
                 updated.fill(None);

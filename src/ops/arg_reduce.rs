@@ -7,7 +7,6 @@ use crate::{
     dtype::DType,
     shape::{Axes, Shape},
 };
-use std::sync::Arc;
 
 /// Row-major index, within the axes, of the first extremum along them; the axes are dropped.
 #[derive(Clone, Debug, PartialEq)]
@@ -202,7 +201,7 @@ impl Operation for ArgReduce {
                 };
             }
         };
-        let cpu = CpuKernel { granule: 1, work: cols.max(1), compute: Arc::new(compute) };
+        let cpu = CpuKernel::new(1, cols, compute);
         let probe =
             Probe::new(self.clone(), operands, Bound::Exact).along_all(0..result.shape.rank());
         Some(Kernel::new(vec![shader], cpu, probe))

@@ -7,7 +7,6 @@ use super::{
 };
 use crate::ops::kernel::shader_file;
 use crate::{dtype::DType, shape::Shape};
-use std::sync::Arc;
 
 /// `y[..] = log(sum_j exp(x[.., j])) - x[.., label]`, and 0 where the label is not a class.
 #[derive(Clone, Debug, PartialEq)]
@@ -138,7 +137,7 @@ impl composite::Composite for CrossEntropy {
         let probe = Probe::new(CrossEntropy, operands, log_accuracy(rows.cols as usize).0)
             .along_all(0..operands[1].shape.rank())
             .operand(1, classes);
-        Some(rows.kernel(file, 1, work.max(1), Arc::new(compute), probe))
+        Some(rows.kernel(file, 1, work.max(1), compute, probe))
     }
 
     fn cost(&self, operands: &[&Meta], result: &Meta) -> Cost {
@@ -237,7 +236,7 @@ impl composite::Composite for CrossEntropyGrad {
         let probe = Probe::new(CrossEntropyGrad, operands, grad_accuracy(cols).0)
             .along_all(0..operands[1].shape.rank())
             .operand(1, Domain::Below(rows.cols + 1));
-        Some(rows.kernel(file, cols, EXP_WORK + 6, Arc::new(compute), probe))
+        Some(rows.kernel(file, cols, EXP_WORK + 6, compute, probe))
     }
 
     fn cost(&self, operands: &[&Meta], result: &Meta) -> Cost {

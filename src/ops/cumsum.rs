@@ -9,7 +9,6 @@ use crate::{
     dtype::DType,
     shape::{AxisError, resolve_axis},
 };
-use std::sync::Arc;
 
 /// `y[i] = sum of x[j] over j <= i` along `axis`.
 #[derive(Clone, Debug, PartialEq)]
@@ -181,7 +180,7 @@ impl Operation for Cumsum {
                 }
             }
         };
-        let cpu = CpuKernel { granule: cols, work: 4, compute: Arc::new(compute) };
+        let cpu = CpuKernel::new(cols, 4, compute);
         let axes = (0..x.shape.rank()).filter(|&axis| axis != self.axis);
         let bound = accuracy(x.dtype, cols).0;
         let probe = Probe::new(self.clone(), operands, bound).along_all(axes);

@@ -1,6 +1,6 @@
 //! Custom operations of other crates: a shape rule, a shader, and optional extras.
 
-use super::kernel::{CpuKernel, Kernel, Shader};
+use super::kernel::{CpuKernel, Kernel, KernelResult, Shader};
 use super::*;
 use crate::{dtype::DType, graph::Graph};
 use std::sync::Arc;
@@ -329,10 +329,12 @@ impl Operation for Custom {
 
     fn kernel(&self, operands: &[&Meta], result: &Meta) -> Option<Kernel> {
         let cpu = self.0.cpu.as_ref().map(|cpu| cpu(operands, result));
+        let probe = self.probe(operands).map(Arc::new);
         Some(Kernel {
             shaders: vec![(self.0.shader)(operands, result)],
             cpu: cpu.or_else(|| self.defined_cpu(operands, result)),
-            probe: self.probe(operands).map(Arc::new),
+            results: vec![KernelResult { name: "", dtype: result.dtype, probe }],
+            result: 0,
         })
     }
 

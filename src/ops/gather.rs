@@ -11,7 +11,6 @@ use crate::{
     dtype::DType,
     shape::{AxisError, Shape, resolve_axis},
 };
-use std::sync::Arc;
 
 /// Elements along `axis` by index; 0 where the index is out of range.
 #[derive(Clone, Debug, PartialEq)]
@@ -254,7 +253,7 @@ impl Operation for Gather {
                 }
             }
         };
-        let cpu = CpuKernel { granule, work: 2, compute: Arc::new(compute) };
+        let cpu = CpuKernel::new(granule, 2, compute);
         let (axis, rank) = (self.axis, x.shape.rank());
         let added = result.shape.rank() + 1 - rank;
         let probe = Probe::new(self.clone(), operands, Bound::Exact)

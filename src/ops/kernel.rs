@@ -1,9 +1,10 @@
 //! Kernels: shaders and CPU loops of operations that have their own.
 
 use super::{params::Params, probe::Probe};
+use crate::dtype::DType;
 use std::sync::Arc;
 
-/// The shaders and CPU loop of an operation. Operands and result are contiguous.
+/// The shaders and CPU loop of an operation. Operands and results are contiguous.
 #[derive(Clone, Debug)]
 pub(crate) struct Kernel {
     /// For GPUs: one or several variants, in order of preference. They agree bit for bit, so any
@@ -11,14 +12,55 @@ pub(crate) struct Kernel {
     pub shaders: Vec<Shader>,
     /// For the CPU; `None` for a custom operation with neither loop nor definition.
     pub cpu: Option<CpuKernel>,
+    /// What one pass over the operands yields.
+    pub results: Vec<KernelResult>,
+    /// Which of them is the result of the operation; the others are those of its siblings,
+    /// operations on the same operands.
+    pub result: usize,
+}
+
+/// One result of a kernel.
+#[derive(Clone, Debug)]
+pub(crate) struct KernelResult {
+    /// Its name in the shader if there are several, which is then stored by `store_NAME`.
+    pub name: &'static str,
+    /// Its type.
+    pub dtype: DType,
     /// How it is verified; `None` for a custom operation without definition.
     pub probe: Option<Arc<Probe>>,
 }
 
 impl Kernel {
-    /// The kernel of an operation with a definition, which all operations of this crate have.
+    /// The kernel of an operation that has a definition and no siblings.
     pub fn new(shaders: Vec<Shader>, cpu: CpuKernel, probe: Probe) -> Self {
-        Kernel { shaders, cpu: Some(cpu), probe: Some(probe.into()) }
+        let dtype = probe.dtype();
+        let result = KernelResult { name: "", dtype, probe: Some(probe.into()) };
+        Kernel { shaders, cpu: Some(cpu), results: vec![result], result: 0 }
+    }
+
+    /// The kernel of several siblings, each with its name in the shader and its probe; `result` is
+    /// the one that is asked for.
+    pub fn with_siblings(
+        shaders: Vec<Shader>,
+        cpu: CpuKernel,
+        results: Vec<(&'static str, Probe)>,
+        result: usize,
+    ) -> Self {
+        let results = results.into_iter().map(|(name, probe)| {
+            let dtype = probe.dtype();
+            KernelResult { name, dtype, probe: Some(probe.into()) }
+        });
+        Kernel { shaders, cpu: Some(cpu), results: results.collect(), result }
+    }
+
+    /// Whether its results can be verified.
+    pub fn is_defined(&self) -> bool {
+        self.results.iter().all(|result| result.probe.is_some())
+    }
+
+    /// Whether both do the same work if their operands are the same, for whichever results.
+    pub fn is_sibling_of(&self, other: &Kernel) -> bool {
+        self.results.len() > 1 && self.shaders == other.shaders
     }
 }
 
@@ -29,9 +71,14 @@ impl Kernel {
 /// `array<Out>`, and an entry point `main`. Operands and result are contiguous; booleans are words.
 /// It stores an element as `y[index] = epilogue(value, index)`, where `value` is an `Acc`:
 /// consumers of the result are fused there. The host appends `Elem`, `Acc`, `Out`, `epilogue`,
-/// and the fragments of `shaders/lib` that the file imports. If the elements are f16, so are `Elem` and `Out`, but `Acc` is f32: loaded values are converted, as
-/// in `Acc(x[i])`, or `Wide(x[i])` if the type of the result differs from that of the elements.
-/// Every file of `shaders/` outside of `lib` is an example.
+/// and the fragments of `shaders/lib` that the file imports. If the elements are f16, so are `Elem`
+/// and `Out`, but `Acc` is f32: loaded values are converted, as in `Acc(x[i])`, or `Wide(x[i])` if
+/// the type of the result differs from that of the elements. Every file of `shaders/` outside of
+/// `lib` is an example.
+///
+/// A file with several results declares none of them and calls `store_NAME(value, index)` for each:
+/// the host appends these functions with the buffers they write, and an empty one for a result that
+/// nothing reads.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Shader {
@@ -101,16 +148,15 @@ impl Shader {
     }
 }
 
-/// A loop over elements of the result.
+/// A loop over elements of the results.
 #[derive(Clone)]
-#[non_exhaustive]
 pub struct CpuKernel {
-    /// Chunks of the result start and end at multiples of this many elements.
-    pub granule: usize,
-    /// Operations per element, which determine the size of chunks.
-    pub work: usize,
-    /// Computes elements `start..start + out.len()` of the result from the whole operands.
-    pub compute: Arc<Compute>,
+    /// Chunks of each result start and end at multiples of this many of its elements. All results
+    /// have the same number of granules.
+    pub(crate) granules: Vec<usize>,
+    /// Operations per element of the first result, which determine the size of chunks.
+    pub(crate) work: usize,
+    pub(crate) compute: Arc<Compute>,
 }
 
 impl CpuKernel {
@@ -122,16 +168,30 @@ impl CpuKernel {
         work: usize,
         compute: impl Fn(&[&[u32]], usize, &mut [u32]) + Send + Sync + 'static,
     ) -> Self {
-        CpuKernel { granule: granule.max(1), work: work.max(1), compute: Arc::new(compute) }
+        let granule = granule.max(1);
+        CpuKernel::with_siblings([granule], work, move |operands, first, outs| {
+            compute(operands, first * granule, outs[0]);
+        })
+    }
+
+    /// Creates a loop over several results. `compute` receives the words of the operands, the number
+    /// of the first granule, and some granules of every result; none of those that nothing reads.
+    pub(crate) fn with_siblings<const N: usize>(
+        granules: [usize; N],
+        work: usize,
+        compute: impl Fn(&[&[u32]], usize, &mut [&mut [u32]]) + Send + Sync + 'static,
+    ) -> Self {
+        let granules = granules.map(|granule| granule.max(1)).into();
+        CpuKernel { granules, work: work.max(1), compute: Arc::new(compute) }
     }
 }
 
 /// The type of [`CpuKernel::compute`].
-pub type Compute = dyn Fn(&[&[u32]], usize, &mut [u32]) + Send + Sync;
+type Compute = dyn Fn(&[&[u32]], usize, &mut [&mut [u32]]) + Send + Sync;
 
 impl std::fmt::Debug for CpuKernel {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "CpuKernel {{ granule: {}, work: {} }}", self.granule, self.work)
+        write!(f, "CpuKernel {{ granules: {:?}, work: {} }}", self.granules, self.work)
     }
 }
 

@@ -10,7 +10,6 @@ use crate::{
     gemm::{Matrix, product_into},
     shape::Shape,
 };
-use std::sync::Arc;
 
 /// `y[.., i, j] = sum_p a[.., i, p] b[.., p, j]`, where either matrix may be stored transposed.
 ///
@@ -366,11 +365,11 @@ impl Operation for Matmul {
             let [a, b] = [0, 1].map(|index| bytemuck::cast_slice(operands[index]));
             product.rows(a, b, start / product.n.max(1), bytemuck::cast_slice_mut(out));
         };
-        let cpu = CpuKernel {
-            granule: product.n.max(1) * self.least_rows(product.batches * product.m),
-            work: 2 * product.k.max(1),
-            compute: Arc::new(compute),
-        };
+        let cpu = CpuKernel::new(
+            product.n.max(1) * self.least_rows(product.batches * product.m),
+            2 * product.k.max(1),
+            compute,
+        );
         let batches = operands[0].shape.rank() - 2;
         let (a, b) =
             (batches + usize::from(self.transpose_a), batches + 1 - usize::from(self.transpose_b));

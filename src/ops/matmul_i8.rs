@@ -7,7 +7,6 @@ use crate::{
     dtype::DType,
     gemm::int8::{Rows, products},
 };
-use std::sync::Arc;
 
 /// `y[.., i, j] = sum_p a[.., i, p] b[.., j, p]` of signed bytes, packed four per word along the
 /// last axis, the first in the lowest bits; the sums are 32-bit integers, which wrap.
@@ -139,7 +138,7 @@ impl Operation for MatmulI8 {
             }
         };
         let work = (2 * words).max(1);
-        let cpu = CpuKernel { granule: n.max(1), work, compute: Arc::new(compute) };
+        let cpu = CpuKernel::new(n, work, compute);
         let params = params! { batches, m, n, words };
         let shader = Shader {
             file: shader_file!("matmul_i8", []),

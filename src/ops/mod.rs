@@ -212,7 +212,7 @@ operations! {
     softmax::Softmax,
     softmax::LogSoftmax,
     attention::Attention,
-    attention::AttentionLogs,
+    attention::AttentionLogSumExp,
     attention::AttentionGrad,
     cross_entropy::CrossEntropy,
     cross_entropy::CrossEntropyGrad,

@@ -95,6 +95,11 @@ impl Probe {
         self
     }
 
+    /// The type of the result.
+    pub(crate) fn dtype(&self) -> DType {
+        self.op.infer(&self.operands).map_or(DType::F32, |result| result.dtype)
+    }
+
     /// The words of each operand.
     pub(crate) fn words(&self) -> Vec<Vec<u32>> {
         self.seeds.words(&self.operands)

@@ -12,7 +12,6 @@ use super::{
 };
 use crate::dtype::DType;
 use crate::ops::params::params;
-use std::sync::Arc;
 
 /// The digit of the sort key to sort by.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -151,7 +150,7 @@ impl Operation for RadixCount {
         let file = shader_file!("radix_count", ["sort_key"]);
         let shader = digit.shader(file, x);
         let work = 4 * BLOCK / DIGITS;
-        let cpu = CpuKernel { granule, work, compute: Arc::new(compute) };
+        let cpu = CpuKernel::new(granule, work, compute);
         let probe = Probe::new(*self, operands, Bound::Exact)
             .along_all([0])
             .operand(1, Domain::Below(cols as u32));
@@ -262,7 +261,7 @@ impl Operation for RadixScatter {
         };
         let file = shader_file!("radix_scatter", ["sort_key"]);
         let shader = digit.shader(file, x);
-        let cpu = CpuKernel { granule: cols.max(1), work: 8, compute: Arc::new(compute) };
+        let cpu = CpuKernel::new(cols, 8, compute);
         let x = x.clone();
         let probe = Probe::new(*self, operands, Bound::Exact)
             .along_all([0])

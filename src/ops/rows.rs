@@ -1,14 +1,13 @@
 //! Shared code of kernels that process matrices row by row.
 
 use super::{
-    kernel::{Compute, CpuKernel, Kernel, Shader, ShaderFile, fold},
+    kernel::{CpuKernel, Kernel, Shader, ShaderFile, fold},
     math,
     probe::Probe,
     reduce::ReduceFn,
 };
 use crate::ops::params::{Params, params};
 use crate::{dtype::DType, shape::Meta};
-use std::sync::Arc;
 
 /// The extents of a matrix that is processed row by row.
 #[derive(Clone, Copy, Debug)]
@@ -46,7 +45,7 @@ impl Rows {
         file: ShaderFile,
         granule: usize,
         work: usize,
-        compute: Arc<Compute>,
+        compute: impl Fn(&[&[u32]], usize, &mut [u32]) + Send + Sync + 'static,
         probe: Probe,
     ) -> Kernel {
         let shader = Shader {
@@ -55,7 +54,7 @@ impl Rows {
             params: self.params(),
             workgroups: fold(self.rows as usize),
         };
-        let cpu = CpuKernel { granule: granule.max(1), work, compute };
+        let cpu = CpuKernel::new(granule, work, compute);
         Kernel::new(vec![shader], cpu, probe)
     }
 }

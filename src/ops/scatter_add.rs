@@ -13,7 +13,6 @@ use crate::{
     dtype::DType,
     shape::{Shape, resolve_axis},
 };
-use std::sync::Arc;
 
 /// Sums of the elements with the same index, at that position of `axis`.
 #[derive(Clone, Debug, PartialEq)]
@@ -321,7 +320,7 @@ impl Operation for ScatterAdd {
             op.add_rows(lines, dtype, operands, start / granule, out);
         };
         let work = 1 + count.div_ceil(extent.max(1));
-        let cpu = CpuKernel { granule, work, compute: Arc::new(compute) };
+        let cpu = CpuKernel::new(granule, work, compute);
         let (axis, rank) = (self.axis, result.shape.rank());
         let bound = if dtype.is_float() { Bound::Terms(count as f64) } else { Bound::Exact };
         let probe = Probe::new(self.clone(), operands, bound)

@@ -16,7 +16,6 @@ use super::{
 };
 use crate::dtype::DType::{self, F32};
 use crate::ops::params::params;
-use std::sync::Arc;
 
 /// `y[r, b, c] = sum of x[r, order[r, j], c]` over the last run of equal `keys[r, j]` in block
 /// `b`. Operands: `x`, `[rows, count, cols]`; sorted keys, and their original positions, both
@@ -98,7 +97,7 @@ fn kernel(
         }
     };
     let work = 1 + count.div_ceil(extent.max(1));
-    let cpu = CpuKernel { granule, work, compute: Arc::new(compute) };
+    let cpu = CpuKernel::new(granule, work, compute);
     let probe = probe.along_all([0]);
     Kernel::new(vec![shader], cpu, probe)
 }

@@ -7,7 +7,6 @@ use crate::{
     dtype::DType,
     shape::{AxisError, resolve_axis},
 };
-use std::sync::Arc;
 
 /// `y[i] = exp(x[i] - m) / sum_j exp(x[j] - m)`, with `m` the maximum along the axis.
 #[derive(Clone, Debug, PartialEq)]
@@ -150,7 +149,7 @@ impl composite::Composite for Softmax {
         let file = shader_file!("softmax", ["exp", "rows"]);
         let probe = Probe::new(self.clone(), operands, accuracy(cols).0)
             .along_all((0..operands[0].shape.rank()).filter(|&axis| axis != self.axis));
-        Some(rows.kernel(file, cols, EXP_WORK + 4, Arc::new(compute), probe))
+        Some(rows.kernel(file, cols, EXP_WORK + 4, compute, probe))
     }
 
     fn cost(&self, operands: &[&Meta], result: &Meta) -> Cost {
@@ -242,7 +241,7 @@ impl composite::Composite for LogSoftmax {
         let file = shader_file!("log_softmax", ["exp", "log", "rows"]);
         let probe = Probe::new(self.clone(), operands, log_accuracy(cols).0)
             .along_all((0..operands[0].shape.rank()).filter(|&axis| axis != self.axis));
-        Some(rows.kernel(file, cols, EXP_WORK + 4, Arc::new(compute), probe))
+        Some(rows.kernel(file, cols, EXP_WORK + 4, compute, probe))
     }
 
     fn cost(&self, operands: &[&Meta], result: &Meta) -> Cost {

@@ -12,7 +12,7 @@ use crate::{
     },
     schedule::{
         expr::{Body, Term, TermId},
-        plan::{Region, Step, StepKind},
+        plan::{Epilogue, KernelWrite, Region, Step, StepKind},
     },
 };
 use std::collections::BTreeSet;
@@ -56,8 +56,9 @@ impl Case {
 
     fn seeded(step: &Step, signs: Signs) -> Self {
         let mut case = Case { regions: vec![], words: vec![], results: vec![] };
-        if let StepKind::Kernel { kernel, operands, .. } = &step.kind {
-            let words = kernel.probe.as_ref().map(|probe| probe.words()).unwrap_or_default();
+        if let StepKind::Kernel { kernel, operands, writes } = &step.kind {
+            let probe = &kernel.results[writes[0].result].probe;
+            let words = probe.as_ref().map(|probe| probe.words()).unwrap_or_default();
             for (read, words) in step.reads[..*operands].iter().zip(words) {
                 case.add(*read, || words);
             }
@@ -142,18 +143,23 @@ impl Case {
                 };
                 points.into_iter().map(at).collect()
             }
-            StepKind::Kernel { kernel, operands, space, epilogue, .. } => {
+            StepKind::Kernel { kernel, operands, writes } => {
                 let words: Vec<&[u32]> =
                     step.reads[..*operands].iter().map(|&read| self.words_of(read)).collect();
-                // Without a definition there is nothing to compare with.
-                let results = kernel.probe.as_ref().map(|probe| probe.results(&words));
-                let accs = thinned(results.unwrap_or_default(), &epilogue.body);
-                let at = |(index, acc): (usize, Approx)| {
-                    let place = unravel(index, space);
-                    let value = error_bound::terms(&epilogue.body, &place, Some(acc), &load);
-                    result(0, index, (&epilogue.body, epilogue.root), value[epilogue.root])
+                let of_write = |(k, write): (usize, &KernelWrite)| {
+                    let Epilogue { body, root } = &write.epilogue;
+                    // Without a definition there is nothing to compare with.
+                    let probe = &kernel.results[write.result].probe;
+                    let results = probe.as_ref().map(|probe| probe.results(&words));
+                    let at = |(index, acc): (usize, Approx)| {
+                        let place = unravel(index, &write.space);
+                        let value = error_bound::terms(body, &place, Some(acc), &load);
+                        result(k, index, (body, *root), value[*root])
+                    };
+                    let accs = thinned(results.unwrap_or_default(), body);
+                    accs.into_iter().map(at).collect::<Vec<_>>()
                 };
-                accs.into_iter().map(at).collect()
+                writes.iter().enumerate().flat_map(of_write).collect()
             }
         }
     }

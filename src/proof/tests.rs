@@ -53,6 +53,29 @@ fn wrong_results_are_noticed() -> Result<(), Error> {
     Ok(())
 }
 
+/// A wrong element is noticed in whichever result of a kernel it is.
+#[test]
+fn each_of_several_results_is_judged() -> Result<(), Error> {
+    let graph = Graph::new();
+    let wanted = crate::schedule::siblings::tests::results(&graph);
+    let program = graph.compile_pure(&Device::cpu(), &wanted)?;
+    let steps = program.plan().map(|plan| plan.steps.clone()).unwrap_or_default();
+    let [step] = &steps[..] else { panic!("one pass writes both") };
+    let case = Case::new(step);
+    let mut right: Vec<Vec<u32>> = case.regions.iter().map(|region| vec![0; region.len]).collect();
+    for (region, index, dtype, value) in case.expected_values() {
+        right[region][index] = dtype.to_word(value);
+    }
+    assert!(case.judge(&right).holds());
+    for write in &step.writes {
+        let region = case.position(*write).expect("it is of the case");
+        let mut wrong = right.clone();
+        wrong[region][write.len / 2] ^= 1 << 20;
+        assert!(!case.judge(&wrong).holds(), "{write:?}");
+    }
+    Ok(())
+}
+
 /// Results of parts equal those of the whole problem.
 #[test]
 fn parts_agree_with_the_whole() -> Result<(), Error> {
@@ -60,7 +83,7 @@ fn parts_agree_with_the_whole() -> Result<(), Error> {
     for sample in samples() {
         for step in steps(&sample)? {
             let StepKind::Kernel { kernel, .. } = &step.kind else { continue };
-            let Some(probe) = &kernel.probe else { continue };
+            let Some(probe) = &kernel.results[kernel.result].probe else { continue };
             let words = probe.words();
             let words: Vec<&[u32]> = words.iter().map(Vec::as_slice).collect();
             let whole = probe.whole(&words);
@@ -107,7 +130,7 @@ fn large_problems_are_proved_on_small_parts() -> Result<(), Error> {
     let program = graph.compile_pure(&Device::cpu(), &[updates.scatter_add(indices, 0, 9000)])?;
     let steps = program.plan().map(|plan| plan.steps.clone()).unwrap_or_default();
     let kernels = steps.iter().filter_map(|step| match &step.kind {
-        StepKind::Kernel { kernel, .. } => kernel.probe.as_ref(),
+        StepKind::Kernel { kernel, .. } => kernel.results[kernel.result].probe.as_ref(),
         _ => None,
     });
     let mut proved = 0;

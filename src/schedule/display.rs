@@ -87,9 +87,10 @@ fn kind(step: &Step) -> String {
         StepKind::Reduce { function, outer, inner, .. } => {
             format!("{} {} of {}", function.name(), shape(outer), shape(inner))
         }
-        StepKind::Kernel { kernel, space, .. } => {
-            let mark = if kernel.probe.is_none() { " (unverified)" } else { "" };
-            format!("{} {}{mark}", kernel.shaders[0].file.name, shape(space))
+        StepKind::Kernel { kernel, writes, .. } => {
+            let mark = if kernel.is_defined() { "" } else { " (unverified)" };
+            let shapes: Vec<String> = writes.iter().map(|write| shape(&write.space)).collect();
+            format!("{} {}{mark}", kernel.shaders[0].file.name, shapes.join(" and "))
         }
         StepKind::Copy => "copy".to_owned(),
     }

@@ -6,7 +6,7 @@ use super::{
     expr::{Affine, Body, Term, TermId},
     group::{Group, GroupKind},
     index,
-    plan::Epilogue,
+    plan::{Epilogue, KernelWrite},
 };
 use crate::{
     graph::{Node, NodeId},
@@ -163,7 +163,8 @@ impl<'a> Fuser<'a> {
         draft.requests.extend(&own);
         draft.operands.splice(0..0, own);
         let (kernel, space, dtype) = (self.built(anchor), draft.space.clone(), node.meta.dtype);
-        GroupKind::Kernel { kernel, operands, space, dtype, epilogue }
+        let writes = vec![KernelWrite { result: kernel.result, space, dtype, epilogue }];
+        GroupKind::Kernel { kernel, operands, anchors: vec![anchor], writes }
     }
 
     /// The kernel of a node, built only once even if its group is attempted several times.

@@ -2,10 +2,9 @@
 
 use super::{
     expr::{Affine, Body, Term, TermId},
-    plan::Epilogue,
+    plan::{Epilogue, KernelWrite},
 };
 use crate::{
-    dtype::DType,
     graph::NodeId,
     ops::{kernel::Kernel, reduce::ReduceFn},
 };
@@ -13,7 +12,7 @@ use crate::{
 /// A step expressed in nodes.
 #[derive(Clone, Debug)]
 pub(super) struct Group {
-    /// Nodes it writes, in order; a single node except for maps.
+    /// Nodes it writes, in order; a single one except for maps and kernels.
     pub roots: Vec<NodeId>,
     /// Nodes it loads, in the order of `Term::Load::operand`.
     pub operands: Vec<NodeId>,
@@ -42,21 +41,24 @@ pub(super) enum GroupKind {
         kernel: Kernel,
         /// The first `operands` operands of the group belong to the kernel.
         operands: usize,
-        space: Vec<usize>,
-        dtype: DType,
-        epilogue: Epilogue,
+        /// The nodes that it computes: siblings.
+        anchors: Vec<NodeId>,
+        /// One per root.
+        writes: Vec<KernelWrite>,
     },
 }
 
 impl Group {
     /// The index of every load of `node`, and whether it is guarded.
     pub fn loads(&self, node: NodeId) -> Vec<(&Affine, bool)> {
-        let bodies: [Option<&Body>; 2] = match &self.kind {
-            GroupKind::Map { body, .. } => [Some(body), None],
-            GroupKind::Reduce { body, epilogue, .. } => [Some(body), Some(&epilogue.body)],
-            GroupKind::Kernel { epilogue, .. } => [Some(&epilogue.body), None],
+        let bodies: Vec<&Body> = match &self.kind {
+            GroupKind::Map { body, .. } => vec![body],
+            GroupKind::Reduce { body, epilogue, .. } => vec![body, &epilogue.body],
+            GroupKind::Kernel { writes, .. } => {
+                writes.iter().map(|write| &write.epilogue.body).collect()
+            }
         };
-        let terms = bodies.into_iter().flatten().flat_map(|body| &body.terms);
+        let terms = bodies.into_iter().flat_map(|body| &body.terms);
         terms
             .filter_map(|(term, _)| match term {
                 Term::Load { operand, index, guards } if self.operands[*operand] == node => {
@@ -68,7 +70,8 @@ impl Group {
     }
 
     /// Whether every read of `node` in the group is at the point being written, so that `node` may
-    /// be overwritten in place. Kernels and prologues also read at other points.
+    /// be overwritten in place. Kernels and prologues also read at other points, and an epilogue of
+    /// one result at points of its own.
     pub fn reads_in_place(&self, node: NodeId) -> bool {
         let at_point = |body: &Body, space: &[usize]| {
             body.terms.iter().all(|(term, _)| match term {
@@ -83,8 +86,12 @@ impl Group {
             GroupKind::Reduce { outer, body, epilogue, .. } => {
                 !self.loads_in(body, node) && at_point(&epilogue.body, outer)
             }
-            GroupKind::Kernel { operands, space, epilogue, .. } => {
-                !self.operands[..*operands].contains(&node) && at_point(&epilogue.body, space)
+            GroupKind::Kernel { operands, writes, .. } => {
+                let epilogues = match &writes[..] {
+                    [write] => at_point(&write.epilogue.body, &write.space),
+                    _ => writes.iter().all(|write| !self.loads_in(&write.epilogue.body, node)),
+                };
+                !self.operands[..*operands].contains(&node) && epilogues
             }
         }
     }

@@ -2,9 +2,10 @@
 //! live.
 //!
 //! Each stage has its own file: `fuse` walks from results to operands and decides what is stored,
-//! `inline` builds the terms of everything else; `merge` combines maps over the same space; `order`
+//! `inline` builds the terms of everything else; `siblings` joins kernels that are one pass over their
+//! operands; `horizontal_fusion` combines maps over the same space; `order`
 //! decides which variables are updated in place, and when; `arena` combines identical updates into
-//! one step; `slots` shares memory by liveness. A plan is independent of the device.
+//! one step; `memory_plan` shares memory by liveness. A plan is independent of the device.
 
 mod arena;
 mod display;
@@ -18,6 +19,7 @@ mod inline;
 mod memory_plan;
 mod order;
 pub(crate) mod plan;
+pub(crate) mod siblings;
 
 pub use plan::Plan;
 
@@ -32,7 +34,7 @@ use fuse::Fuser;
 use group::{Group, GroupKind};
 use horizontal_fusion::{Count, LiveOut};
 use index::Compaction;
-use plan::{Arena, Epilogue, Region, Step, StepKind, Storage};
+use plan::{Arena, Epilogue, KernelWrite, Region, Step, StepKind, Storage};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Builds the plan of a graph that is already fully expanded.
@@ -44,7 +46,7 @@ pub(crate) fn plan(graph: &Graph, outputs: &[NodeId]) -> Plan {
     let assigned: Vec<NodeId> = effects.iter().map(|effect| effect.variable).collect();
     let needed = graph.needed(&[roots.as_slice(), &assigned].concat());
     let inner = graph.inner.borrow();
-    let fused = Fuser::new(&inner.nodes, &needed, &roots).groups();
+    let fused = siblings::join(Fuser::new(&inner.nodes, &needed, &roots).groups());
     let mut ordered =
         order::order(horizontal_fusion::merge(fused.clone(), &live_out, Count::InPlace), &live_out);
     // An update planned in place may have had to become a copy, which needs more bindings.
@@ -264,13 +266,18 @@ impl Layout<'_> {
 
     /// The step of a group; `None` if its result is empty.
     fn step(&self, group: &Group) -> Option<Step> {
-        if self.meta(group.roots[0]).shape.is_empty() {
+        if group.roots.iter().all(|&root| self.meta(root).shape.is_empty()) {
             return None;
         }
         let reads = group.operands.iter().map(|&id| self.region(id)).collect();
         let writes = group.roots.iter().map(|&id| self.region(id)).collect();
         let kind = compacted(group.kind.clone());
-        Some(self.costed(&group.nodes, kind, reads, writes))
+        let siblings = match &group.kind {
+            GroupKind::Kernel { anchors, .. } => anchors.as_slice(),
+            GroupKind::Map { .. } | GroupKind::Reduce { .. } => &[],
+        };
+        let flops = self.flops(&group.nodes, siblings);
+        Some(self.labeled(&group.nodes, flops, kind, reads, writes))
     }
 
     /// The step of a batch, whose arenas start at number `first`.
@@ -302,23 +309,30 @@ impl Layout<'_> {
         };
         let nodes: Vec<NodeId> =
             batch.groups.iter().flat_map(|&k| groups[k].nodes.iter().copied()).collect();
-        self.costed(&nodes, kind, reads, writes)
+        self.labeled(&nodes, self.flops(&nodes, &[]), kind, reads, writes)
     }
 
-    fn costed(
-        &self,
-        nodes: &[NodeId],
-        kind: StepKind,
-        reads: Vec<Region>,
-        writes: Vec<Region>,
-    ) -> Step {
-        let cost = |id: &NodeId| {
+    /// Operations of some nodes. What siblings among them do together counts once.
+    fn flops(&self, nodes: &[NodeId], siblings: &[NodeId]) -> f64 {
+        let flops = |id: &NodeId| {
             let node = &self.nodes[id.index()];
             let operands: Vec<&Meta> = node.inputs.iter().map(|&id| self.meta(id)).collect();
             node.op.cost(&operands, &node.meta).flops
         };
+        let alone = nodes.iter().filter(|id| !siblings.contains(id)).map(flops).sum::<f64>();
+        alone + siblings.iter().map(flops).fold(0.0, f64::max)
+    }
+
+    fn labeled(
+        &self,
+        nodes: &[NodeId],
+        flops: f64,
+        kind: StepKind,
+        reads: Vec<Region>,
+        writes: Vec<Region>,
+    ) -> Step {
         let words: usize = reads.iter().chain(&writes).map(|region| region.len).sum();
-        let cost = Cost { flops: nodes.iter().map(cost).sum(), bytes: 4.0 * words as f64 };
+        let cost = Cost { flops, bytes: 4.0 * words as f64 };
         let mut names: Vec<(&str, usize)> = Vec::new();
         for id in nodes {
             let name = self.nodes[id.index()].op.name();
@@ -374,20 +388,15 @@ fn compacted(kind: GroupKind) -> StepKind {
             let (outer, inner) = (across.space, along.space);
             StepKind::Reduce { function, outer, inner, body, value, epilogue }
         }
-        GroupKind::Kernel {
-            kernel,
-            operands,
-            space,
-            dtype,
-            epilogue: Epilogue { mut body, root },
-        } => {
-            let compaction = {
+        GroupKind::Kernel { kernel, operands, anchors: _, mut writes } => {
+            for KernelWrite { space, epilogue: Epilogue { body, .. }, .. } in &mut writes {
                 let affines: Vec<Affine> = body.affines_mut().map(|a| a.clone()).collect();
-                Compaction::new(&space, 0..space.len(), &affines.iter().collect::<Vec<_>>())
-            };
-            apply(&mut body, &|affine| compaction.coefs(affine));
-            let epilogue = Epilogue { body, root };
-            StepKind::Kernel { kernel, operands, space: compaction.space, dtype, epilogue }
+                let affines: Vec<&Affine> = affines.iter().collect();
+                let compaction = Compaction::new(space, 0..space.len(), &affines);
+                apply(body, &|affine| compaction.coefs(affine));
+                *space = compaction.space;
+            }
+            StepKind::Kernel { kernel, operands, writes }
         }
     }
 }

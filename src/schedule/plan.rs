@@ -120,10 +120,11 @@ pub(crate) struct Step {
 }
 
 impl Step {
-    /// The shape of its results.
+    /// The shape of its results; of the first, where a kernel has several.
     pub fn shape(&self) -> Shape {
         match &self.kind {
-            StepKind::Map { space, .. } | StepKind::Kernel { space, .. } => space.as_slice().into(),
+            StepKind::Map { space, .. } => space.as_slice().into(),
+            StepKind::Kernel { writes, .. } => writes[0].space.as_slice().into(),
             StepKind::Reduce { outer, .. } => outer.as_slice().into(),
             StepKind::Copy => [self.writes[0].len].into(),
         }
@@ -168,17 +169,26 @@ pub(crate) enum StepKind {
     Kernel {
         /// The kernel.
         kernel: Kernel,
-        /// The first `operands` reads belong to the kernel, the rest to the epilogue.
+        /// The first `operands` reads belong to the kernel, the rest to the epilogues.
         operands: usize,
-        /// Extents of its result.
-        space: Vec<usize>,
-        /// Element type of its result.
-        dtype: DType,
-        /// Applied to the result; over `space`.
-        epilogue: Epilogue,
+        /// Its results that are written.
+        writes: Vec<KernelWrite>,
     },
     /// Copies the words of the only read to the only write.
     Copy,
+}
+
+/// A result of a kernel that a step writes.
+#[derive(Clone, Debug)]
+pub(crate) struct KernelWrite {
+    /// Index into the results of the kernel.
+    pub result: usize,
+    /// Its extents.
+    pub space: Vec<usize>,
+    /// Its element type, before the epilogue.
+    pub dtype: DType,
+    /// Applied to it; over `space`.
+    pub epilogue: Epilogue,
 }
 
 /// Elementwise operations fused onto the result of a kernel or reduction before it is written.

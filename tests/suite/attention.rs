@@ -49,6 +49,18 @@ fn scores_are_not_stored() -> Result<(), Error> {
     Ok(())
 }
 
+/// The pass that computes the output writes what the derivatives need of it; forward only, there is
+/// nothing else to write.
+#[test]
+fn derivatives_do_not_repeat_the_forward_pass() -> Result<(), Error> {
+    let plan = plan(4)?;
+    let steps = |kernel: &str| plan.lines().filter(|line| line.contains(kernel)).count();
+    assert_eq!(steps("  attention ["), 1, "{plan}");
+    assert_eq!(steps("attention [3072] and [768]"), 1, "{plan}");
+    assert_eq!(steps("  attention_grad ["), 3, "{plan}");
+    Ok(())
+}
+
 /// All devices drop the same weights, and the mean over many stays.
 #[test]
 fn dropped_weights_are_those_of_the_definition() -> Result<(), Error> {

@@ -134,11 +134,12 @@ fn a_wrong_derivative_of_any_operation_is_noticed() -> Result<(), Error> {
     }
     assert!(unnoticed.is_empty(), "{}:\n{}", unnoticed.len(), unnoticed.join("\n"));
     // Which cell is the largest is constant almost everywhere, and so is what a sign chooses; a
-    // derivative takes all operands of its family, and not each needs all.
+    // derivative or a sibling takes all operands of its family, and not each needs all.
     let constant = [
         ("max_pool_grad", 0),
         ("max_pool_select", 0),
         ("attention_value_grad", 2),
+        ("attention_log_sum_exp", 2),
         ("cosine_embedding", 2),
         ("grid_sample_nearest", 1),
         ("gru_cell_grad", 2),

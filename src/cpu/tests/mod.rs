@@ -14,11 +14,11 @@ use crate::{
         class::Pointwise,
         contract::Noise,
         cost::Cost,
-        kernel::{CpuKernel, Kernel, Shader},
+        kernel::{CpuKernel, Kernel, KernelResult, Shader},
     },
     schedule::{
         expr::{Affine, Body, Guard, Term, TermId},
-        plan::{Epilogue, Plan, Region, Step, StepKind, Storage},
+        plan::{Epilogue, KernelWrite, Plan, Region, Step, StepKind, Storage},
     },
     shape::Meta,
     value::Fed,
@@ -227,12 +227,22 @@ fn a_kernel_and_its_epilogue() -> Result<(), Error> {
     let input = [noise(len, 5), noise(width, 6)];
     let [x, y] = [floats(input[0].words()), floats(input[1].words())];
     for root in [acc, sum] {
-        let kind = StepKind::Kernel {
-            kernel: Kernel { shaders: vec![shader.clone()], cpu: Some(cpu.clone()), probe: None },
-            operands: 1,
+        let result = KernelResult { name: "", dtype: DType::F32, probe: None };
+        let write = KernelWrite {
+            result: 0,
             space: vec![rows, width],
             dtype: DType::F32,
             epilogue: Epilogue { body: body.clone(), root },
+        };
+        let kind = StepKind::Kernel {
+            kernel: Kernel {
+                shaders: vec![shader.clone()],
+                cpu: Some(cpu.clone()),
+                results: vec![result],
+                result: 0,
+            },
+            operands: 1,
+            writes: vec![write],
         };
         let reads = vec![region(Storage::Input(0), len), region(Storage::Input(1), width)];
         let step = step(kind, reads, vec![region(Storage::Output(0), len)]);
@@ -243,6 +253,73 @@ fn a_kernel_and_its_epilogue() -> Result<(), Error> {
                 sum += x[row * width + column];
                 let expected = if root == acc { sum } else { sum + y[column] };
                 assert_eq!(outs[0][row * width + column], expected.to_bits());
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Running sums of rows, and their totals: chunks of both belong to the same rows, whether both are
+/// written or one, as they are or through an epilogue.
+#[test]
+fn a_kernel_with_two_results() -> Result<(), Error> {
+    let (rows, width) = (700, 300);
+    let len = rows * width;
+    let compute = move |x: &[&[u32]], first: usize, outs: &mut [&mut [u32]]| {
+        let count = (outs[0].len() / width).max(outs[1].len());
+        for row in 0..count {
+            let mut sum = 0.0;
+            for column in 0..width {
+                sum += f32::from_bits(x[0][(first + row) * width + column]);
+                if let Some(y) = outs[0].get_mut(row * width + column) {
+                    *y = sum.to_bits();
+                }
+            }
+            if let Some(total) = outs[1].get_mut(row) {
+                *total = sum.to_bits();
+            }
+        }
+    };
+    let result = KernelResult { name: "", dtype: DType::F32, probe: None };
+    let kernel = Kernel {
+        shaders: vec![Shader::new("", "", &[], 1)],
+        cpu: Some(CpuKernel::with_siblings([width, 1], 300, compute)),
+        results: vec![result.clone(), result],
+        result: 0,
+    };
+    let mut body = Body::default();
+    let acc = body.push(Term::Acc, DType::F32);
+    let twice = body.push(Term::Apply(ADD, vec![acc, acc]), DType::F32);
+    let input = [noise(len, 5)];
+    let x = floats(input[0].words());
+    let mut expected = [vec![0.0; len], vec![0.0; rows]];
+    for row in 0..rows {
+        let mut sum = 0.0;
+        for column in 0..width {
+            sum += x[row * width + column];
+            expected[0][row * width + column] = sum;
+        }
+        expected[1][row] = sum;
+    }
+    let spaces = [vec![rows, width], vec![rows]];
+    for wanted in [&[0, 1][..], &[0], &[1]] {
+        for (root, factor) in [(acc, 1.0), (twice, 2.0)] {
+            let write = |&result: &usize| KernelWrite {
+                result,
+                space: spaces[result].clone(),
+                dtype: DType::F32,
+                epilogue: Epilogue { body: body.clone(), root },
+            };
+            let writes = wanted.iter().map(write).collect();
+            let kind = StepKind::Kernel { kernel: kernel.clone(), operands: 1, writes };
+            let lens: Vec<usize> = wanted.iter().map(|&k| expected[k].len()).collect();
+            let regions =
+                lens.iter().enumerate().map(|(k, &len)| region(Storage::Output(k), len)).collect();
+            let step = step(kind, vec![region(Storage::Input(0), len)], regions);
+            let outs = run(plan(&[len], &lens, vec![step]), &input)?;
+            for (out, &result) in outs.iter().zip(wanted) {
+                let scaled: Vec<f32> = expected[result].iter().map(|y| y * factor).collect();
+                assert!(floats(out) == scaled, "result {result} of {wanted:?}, {factor}");
             }
         }
     }

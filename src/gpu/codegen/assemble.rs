@@ -5,7 +5,7 @@
 //! bindings.
 
 use super::{
-    Assembly, BindingKind, hazards,
+    Assembly, hazards,
     operands::{Operands, storage_type, wide_type},
     reduction,
     text::Text,
@@ -45,17 +45,24 @@ pub(crate) fn assemble(step: &Step, partials: usize, variant: usize) -> Vec<Asse
                 reduction::Reduction { function: *function, outer, inner, body, value: *value };
             reduction.assemble(step, epilogue, Storage::Slot(partials))
         }
-        StepKind::Kernel { kernel, operands, space, dtype, epilogue } => {
+        StepKind::Kernel { kernel, operands, writes } => {
             let shader = kernel.shaders[variant].clone();
             let mut text = Text::new(&shader, step.label.clone());
+            let dtype = kernel.results[0].dtype;
             let first = step.reads.first().filter(|_| *operands > 0);
-            let elem = first.map_or(*dtype, |region| region.dtype);
+            let elem = first.map_or(dtype, |region| region.dtype);
             text.alias("Elem", storage_type(elem));
             text.alias("Wide", wide_type(elem));
-            text.alias("Acc", wide_type(*dtype));
-            text.own(&step.reads[..*operands], step.writes[0]);
-            let acc = if *dtype == DType::Bool { "(acc != 0u)" } else { "acc" };
-            text.epilogue(step, epilogue, space, acc);
+            text.alias("Acc", wide_type(dtype));
+            let own = &step.reads[..*operands];
+            if let [_] = kernel.results[..] {
+                text.own(own, step.writes[0]);
+                let acc = if dtype == DType::Bool { "(acc != 0u)" } else { "acc" };
+                text.epilogue(step, &writes[0].epilogue, &writes[0].space, acc);
+            } else {
+                text.own_reads(own);
+                text.stores(step, &kernel.results, writes);
+            }
             vec![text.finish(shader)]
         }
     }
@@ -81,14 +88,7 @@ fn map(step: &Step, space: &[usize], body: &Body, roots: &[TermId]) -> Assembly 
     text.declare(&format!("fn map(i: u32) {{\n{}{stores}}}", emitted.statements), &[]);
     text.slot_operands(&operands);
     for (n, (write, name)) in writes.iter().enumerate() {
-        let (binding, element) = (1 + operands.bound.len() + n, storage_type(write.dtype));
-        text.declare(
-            &format!(
-                "@group(1) @binding({binding}) var<storage, read_write> {name}: array<{element}>;"
-            ),
-            &[],
-        );
-        text.bind(1, binding, BindingKind::ReadWrite, *write);
+        text.slot_write(1 + operands.bound.len() + n, name, *write);
     }
     text.finish(shader)
 }

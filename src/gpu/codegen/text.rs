@@ -3,15 +3,18 @@
 use super::{
     Assembly, Binding, BindingKind,
     emit::{Emitted, Emitter},
-    operands::{Operands, storage_type},
+    operands::{Operands, storage_type, wide_type},
     slot_params::SlotParams,
 };
 use crate::{
     dtype::DType,
-    ops::{kernel::Shader, library::closure},
+    ops::{
+        kernel::{KernelResult, Shader},
+        library::closure,
+    },
     schedule::{
         expr::{Body, TermId},
-        plan::{Epilogue, Region, Step},
+        plan::{Epilogue, KernelWrite, Region, Step},
     },
 };
 use std::collections::BTreeSet;
@@ -71,13 +74,30 @@ impl Text {
         }
     }
 
-    /// Binds group 0: the buffers the file itself declares.
-    pub fn own(&mut self, reads: &[Region], write: Region) {
-        self.alias("Out", storage_type(write.dtype));
+    /// Binds the operands that the file itself declares, in group 0.
+    pub fn own_reads(&mut self, reads: &[Region]) {
         for (n, read) in reads.iter().enumerate() {
             self.bind(0, n + 1, BindingKind::Read, *read);
         }
+    }
+
+    /// Binds operands and result that the file itself declares, in group 0.
+    pub fn own(&mut self, reads: &[Region], write: Region) {
+        self.own_reads(reads);
+        self.alias("Out", storage_type(write.dtype));
         self.bind(0, reads.len() + 1, BindingKind::ReadWrite, write);
+    }
+
+    /// Declares a result in group 1.
+    pub fn slot_write(&mut self, binding: usize, name: &str, write: Region) {
+        let element = storage_type(write.dtype);
+        self.declare(
+            &format!(
+                "@group(1) @binding({binding}) var<storage, read_write> {name}: array<{element}>;"
+            ),
+            &[],
+        );
+        self.bind(1, binding, BindingKind::ReadWrite, write);
     }
 
     /// Binds a region.
@@ -115,6 +135,37 @@ impl Text {
         let operands = Operands::new(&[(&epilogue.body, &roots)], &step.reads, &writes);
         self.epilogue_of(epilogue, step.writes[0].dtype, space, acc, &operands);
         self.slot_operands(&operands);
+    }
+
+    /// Appends `store_NAME` for each result of a kernel that has several: it applies the epilogue and
+    /// writes the element, or does nothing if the step does not write the result.
+    pub fn stores(&mut self, step: &Step, results: &[KernelResult], writes: &[KernelWrite]) {
+        let names = || writes.iter().map(|write| results[write.result].name);
+        let regions: Vec<(Region, String)> =
+            step.writes.iter().copied().zip(names().map(str::to_owned)).collect();
+        let roots: Vec<[TermId; 1]> = writes.iter().map(|write| [write.epilogue.root]).collect();
+        let bodies: Vec<(&Body, &[TermId])> = writes
+            .iter()
+            .zip(&roots)
+            .map(|(write, root)| (&write.epilogue.body, root.as_slice()))
+            .collect();
+        let operands = Operands::new(&bodies, &step.reads, &regions);
+        self.slot_operands(&operands);
+        for (k, KernelResult { name, dtype, .. }) in results.iter().enumerate() {
+            let mut content = String::new();
+            if let Some(n) = writes.iter().position(|write| write.result == k) {
+                let KernelWrite { space, epilogue: Epilogue { body, root }, .. } = &writes[n];
+                let write = step.writes[n];
+                self.slot_write(1 + operands.bound.len() + n, name, write);
+                let (spaces, prefix) = ([("index", space.as_slice())], format!("{name}_"));
+                let acc = if *dtype == DType::Bool { "(acc != 0u)" } else { "acc" };
+                let emitted = self.emit(body, &[*root], &spaces, &operands, &prefix, acc);
+                let value = self.stored(&emitted.values[0], write.dtype);
+                content = format!("\n{}    {name}[index] = {value};\n", emitted.statements);
+            }
+            let acc = wide_type(*dtype);
+            self.declare(&format!("fn store_{name}(acc: {acc}, index: u32) {{{content}}}"), &[]);
+        }
     }
 
     /// Appends `epilogue`; `acc` is the expression of its input.

@@ -142,7 +142,9 @@ fn calculates_in_half(step: &Step) -> bool {
     match &step.kind {
         StepKind::Map { body, .. } => half(body),
         StepKind::Reduce { body, epilogue, .. } => half(body) || half(&epilogue.body),
-        StepKind::Kernel { dtype, epilogue, .. } => *dtype == DType::F16 || half(&epilogue.body),
+        StepKind::Kernel { writes, .. } => {
+            writes.iter().any(|write| write.dtype == DType::F16 || half(&write.epilogue.body))
+        }
         StepKind::Copy => false,
     }
 }

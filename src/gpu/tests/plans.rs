@@ -2,13 +2,14 @@
 
 use super::{device, ramp};
 use crate::{
-    DType, Error, Fed, Variables,
+    DType, Device, Error, Fed, Graph, Variables,
     backend::Executable,
     gpu::codegen::hazards,
     ops::{binary::BinaryFn, class::Pointwise, cost::Cost},
     schedule::{
         expr::{Affine, Body, Term},
         plan::{Plan, Region, Step, StepKind, Storage},
+        siblings::tests::{kernels, results},
     },
     shape::Meta,
 };
@@ -110,5 +111,18 @@ fn a_band_that_was_overwritten_is_reported() -> Result<(), Error> {
     let outcome = program.run(&mut Variables::new(0).lock(), &[Fed::Host(&x)]);
     let error = outcome.err().map(|error| error.to_string()).unwrap_or_default();
     assert!(error.contains("test wrote behind its result"), "{error}");
+    Ok(())
+}
+
+/// A kernel with several results writes those that are wanted, each with its epilogue.
+#[test]
+fn siblings_are_one_dispatch() -> Result<(), Error> {
+    let Some(device) = device() else { return Ok(()) };
+    let device = Device::Gpu(device.clone());
+    let graph = Graph::new();
+    let [output, logs] = results(&graph);
+    assert_eq!(kernels(&device, &[logs])?, [vec![1]]);
+    let wanted = [output + 1.0, logs * 2.0];
+    assert_eq!(kernels(&device, &wanted)?, [vec![0, 1]]);
     Ok(())
 }

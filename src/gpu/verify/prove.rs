@@ -268,7 +268,7 @@ fn blamed(error: Error) -> Result<String, Error> {
 
 /// Whether there is no reference for its results.
 fn is_undefined(step: &Step) -> bool {
-    matches!(&step.kind, StepKind::Kernel { kernel, .. } if kernel.probe.is_none())
+    matches!(&step.kind, StepKind::Kernel { kernel, .. } if !kernel.is_defined())
 }
 
 /// Number of variants of a step.

@@ -10,7 +10,7 @@ use crate::{
     dtype::DType,
     shape::{AxisError, resolve_axis},
 };
-use std::{cmp::Ordering, sync::Arc};
+use std::cmp::Ordering;
 
 /// Original indices of the elements sorted along `axis`; the sort is stable.
 #[derive(Clone, Debug, PartialEq)]
@@ -205,7 +205,7 @@ impl Operation for Argsort {
             }
         };
         let work = 4 * (1 + size.ilog2() as usize);
-        let cpu = CpuKernel { granule: cols.max(1), work, compute: Arc::new(compute) };
+        let cpu = CpuKernel::new(cols, work, compute);
         let axes = (0..x.shape.rank()).filter(|&axis| axis != self.axis);
         let probe = Probe::new(self.clone(), operands, Bound::Exact).along_all(axes);
         Some(Kernel::new(vec![shader], cpu, probe))

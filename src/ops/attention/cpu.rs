@@ -4,11 +4,14 @@ use super::{
     Dropped, Extents,
     extents::Masking,
     grad::By,
-    rows::{exp_sum, exponentials, row_max, row_sum},
+    rows::{exponentials, row_max, row_sum},
 };
 use crate::{
     gemm::{Matrix, product_into},
-    ops::random::{RandomFn, draw},
+    ops::{
+        math,
+        random::{RandomFn, draw},
+    },
 };
 
 /// Queries whose scores are held at once.
@@ -102,41 +105,39 @@ impl Block {
     }
 }
 
-/// Computes the results of some heads in `out`.
-pub(super) fn attention(x: Extents, operands: &[&[u32]], start: usize, out: &mut [f32]) {
-    let len = x.t * x.e;
+/// Computes output and log-sum-exp of some heads, from head `first` on; nothing of the one that is
+/// empty.
+pub(super) fn attention(
+    x: Extents,
+    operands: &[&[u32]],
+    first: usize,
+    [output, logs]: [&mut [f32]; 2],
+) {
     let mut scratch = vec![0.0; x.s];
-    for (index, out) in (start / len..).zip(out.chunks_exact_mut(len)) {
+    for number in 0..(output.len() / (x.t * x.e)).max(logs.len() / x.t) {
+        let index = first + number;
         let q = head(operands[0], index, x.t * x.d);
         let k = head(operands[1], index / x.group, x.s * x.d);
-        let v = head(operands[2], index / x.group, x.s * x.e);
         for mut block in Block::all(x, index, [q, k], operands[3]) {
             for (query, own, hidden) in block.rows(x) {
                 let exps = &mut scratch[..own.len()];
-                exponentials(own, row_max(own), exps);
+                let max = row_max(own);
+                exponentials(own, max, exps);
                 let sum = row_sum(exps);
+                if let Some(log) = logs.get_mut(number * x.t + query) {
+                    // Where the largest is an infinity, it cannot be subtracted, and is the result.
+                    *log = if max.is_infinite() { max } else { max + math::log(sum) };
+                }
                 own.iter_mut().zip(exps).for_each(|(weight, exp)| *weight = *exp / sum);
                 keep(x, index, query, operands[4], own);
                 hidden.fill(0.0);
             }
             let Block { first, count, seen, scores } = &block;
             let weights = rows(scores, *seen);
-            let out = &mut out[first * x.e..(first + count) * x.e];
-            product_into([*count, x.e, *seen], weights, rows(v, x.e), out, x.e, false);
-        }
-    }
-}
-
-/// Computes the logarithms of some heads in `out`.
-pub(super) fn logs(x: Extents, operands: &[&[u32]], start: usize, out: &mut [f32]) {
-    for (index, out) in (start / x.t..).zip(out.chunks_exact_mut(x.t)) {
-        let q = head(operands[0], index, x.t * x.d);
-        let k = head(operands[1], index / x.group, x.s * x.d);
-        for mut block in Block::all(x, index, [q, k], operands[2]) {
-            for (query, own, _) in block.rows(x) {
-                // An infinity cannot be subtracted.
-                let max = Some(row_max(own)).filter(|max| !max.is_infinite()).unwrap_or(0.0);
-                out[query] = max + crate::ops::math::log(exp_sum(own, max));
+            let rows_of = |query: usize| (number * x.t + query) * x.e;
+            if let Some(output) = output.get_mut(rows_of(*first)..rows_of(first + count)) {
+                let v = head(operands[2], index / x.group, x.s * x.e);
+                product_into([*count, x.e, *seen], weights, rows(v, x.e), output, x.e, false);
             }
         }
     }

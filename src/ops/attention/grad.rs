@@ -4,8 +4,8 @@ use super::*;
 use crate::ops::kernel::shader_file;
 
 /// The derivative of [`Attention`] w.r.t. one of its operands, from `(q, k, v, rows, mask, draw)`.
-/// For each query, `rows`, `[.., heads, t, e + 2]`, holds the cotangent, the logarithm of
-/// [`AttentionLogs`], and `along`, the sum of the cotangent times the result, all f32.
+/// For each query, `rows`, `[.., heads, t, e + 2]`, holds the cotangent, the
+/// [`AttentionLogSumExp`], and `along`, the sum of the cotangent times the result, all f32.
 ///
 /// With the weights `p = exp(q k^T scale + mask - logs)`, the dropout factors `m`, and
 /// `s = p (m ct v^T - along) scale`: `s k` w.r.t. the queries, `s^T q` w.r.t. the keys,
@@ -123,11 +123,7 @@ impl composite::Composite for AttentionGrad {
             By::Queries => (extents.heads, others),
             By::Keys | By::Values => (extents.heads / extents.group, others * extents.group),
         };
-        let cpu = CpuKernel {
-            granule: rows * width,
-            work: 6 * terms + terms * rows::EXP_WORK / width,
-            compute: Arc::new(compute),
-        };
+        let cpu = CpuKernel::new(rows * width, 6 * terms + terms * rows::EXP_WORK / width, compute);
         let file = shader_file!("attention/attention_grad", ["attention", "exp", "nan", "random"]);
         let shader = extents.shader(file, heads, rows);
         let shader = shader.with_override("BY", by.operand() as f64);

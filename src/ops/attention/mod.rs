@@ -1,24 +1,23 @@
-//! Scaled dot-product attention. The kernel never stores the
-//! matrix of all scores.
+//! Scaled dot-product attention. The kernel never stores the matrix of all scores.
 
 mod cpu;
 mod extents;
+mod forward;
 mod grad;
-mod logs;
+mod log_sum_exp;
 mod samples;
 
 pub use grad::AttentionGrad;
-pub use logs::AttentionLogs;
+pub use log_sum_exp::AttentionLogSumExp;
 
 use super::*;
 use super::{
     full::constant,
-    kernel::{CpuKernel, Kernel, Shader, fold, shader_file},
+    kernel::{CpuKernel, Kernel, Shader, ShaderFile, fold},
     random::{Draw, Random, RandomFn},
 };
 use crate::dtype::DType;
 use extents::{Extents, matrix, outer};
-use std::sync::Arc;
 
 /// `softmax(q k^T scale) v` from `(q, k, v, mask, draw)`, for each head.
 ///
@@ -189,8 +188,8 @@ impl composite::Composite for Attention {
         ct: Tensor<'g>,
     ) -> Option<Vec<Option<Tensor<'g>>>> {
         let [q, k, v, mask, draw] = five(operands);
-        let of_logs = Attention { dropped: None, ..self.clone() };
-        let logs = ct.graph.push(AttentionLogs(of_logs), &[q, k, mask]).unsqueeze(-1);
+        // The kernel that computed the result has it too.
+        let logs = ct.graph.push(AttentionLogSumExp(self.clone()), operands).unsqueeze(-1);
         let [q32, k32, v32, y, ct] = [q, k, v, y, ct].map(|x| x.cast(DType::F32));
         let along = (ct * y).sum_keepdims(-1);
         let rows = ct.graph.concat(&[ct, logs, along], -1);
@@ -226,28 +225,8 @@ impl composite::Composite for Attention {
         extents.is_ok_and(|extents| extents.is_served(result.dtype))
     }
 
-    fn kernel(&self, operands: &[&Meta], result: &Meta) -> Option<Kernel> {
-        let extents = self.extents(five(operands)).ok()?;
-        let compute = move |operands: &[&[u32]], start: usize, out: &mut [u32]| {
-            cpu::attention(extents, operands, start, bytemuck::cast_slice_mut(out));
-        };
-        let cpu = CpuKernel {
-            granule: extents.t * extents.e,
-            work: 4 * extents.s + extents.s * rows::EXP_WORK / extents.e,
-            compute: Arc::new(compute),
-        };
-        let file = shader_file!("attention/attention", ["attention", "exp", "nan", "random"]);
-        let shader = extents.shader(file, extents.heads, extents.t);
-        let mut probe = Probe::new(self.clone(), operands, samples::accuracy(extents.s).0);
-        for (axis, axes) in extents.parts(operands, 3) {
-            probe = probe.along_axes(axis, axes);
-        }
-        let rows = result.shape.rank() - 2;
-        if extents.is_anywhere() {
-            let of_mask = extents.mask_rows(operands[3]);
-            probe = probe.along(rows, [Some(rows), None, None, of_mask, None]);
-        }
-        Some(Kernel::new(vec![shader], cpu, probe))
+    fn kernel(&self, operands: &[&Meta], _: &Meta) -> Option<Kernel> {
+        forward::kernel(self, operands, forward::OUTPUT)
     }
 
     fn cost(&self, operands: &[&Meta], result: &Meta) -> Cost {

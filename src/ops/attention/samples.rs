@@ -107,6 +107,13 @@ impl Case {
         }
     }
 
+    /// Queries, keys, values, mask and random draw.
+    fn operands(&self) -> Vec<Meta> {
+        let [t, s, d, e] = self.sizes;
+        let [q, k] = [self.of(self.outer[1], &[t, d]), self.of(self.shared, &[s, d])];
+        vec![q, k, self.of(self.shared, &[s, e]), self.mask.clone(), self.draw()]
+    }
+
     /// A sample whose mask is operand `mask`.
     fn sample(&self, op: impl Into<Subject>, operands: Vec<Meta>, mask: usize) -> Sample {
         let sample = Sample::new(op, operands).named(self.label);
@@ -119,11 +126,8 @@ impl Case {
 
 pub(super) fn attention() -> Vec<Sample> {
     let of = |case: Case| {
-        let [t, s, d, e] = case.sizes;
-        let (bound, reason) = accuracy(s);
-        let [q, k] = [case.of(case.outer[1], &[t, d]), case.of(case.shared, &[s, d])];
-        let operands = vec![q, k, case.of(case.shared, &[s, e]), case.mask.clone(), case.draw()];
-        case.sample(case.op.clone(), operands, 3).bound(bound, reason)
+        let (bound, reason) = accuracy(case.sizes[1]);
+        case.sample(case.op.clone(), case.operands(), 3).bound(bound, reason)
     };
     let mut samples: Vec<Sample> = cases().into_iter().map(of).collect();
     // One of the queries sees no key.
@@ -142,15 +146,13 @@ pub(super) fn attention() -> Vec<Sample> {
     in_halves(samples, &[3])
 }
 
-pub(super) fn logs() -> Vec<Sample> {
+pub(super) fn log_sum_exp() -> Vec<Sample> {
     let of = |case: Case| {
-        let [t, s, d, _] = case.sizes;
-        let (bound, reason) = accuracy(s);
-        let op = AttentionLogs(Attention { dropped: None, ..case.op.clone() });
-        let [q, k] = [case.of(case.outer[1], &[t, d]), case.of(case.shared, &[s, d])];
-        case.sample(op, vec![q, k, case.mask.clone()], 2).bound(bound, reason)
+        let (bound, reason) = accuracy(case.sizes[1]);
+        let op = AttentionLogSumExp(case.op.clone());
+        case.sample(op, case.operands(), 3).bound(bound, reason)
     };
-    in_halves(cases().into_iter().map(of).collect(), &[2])
+    in_halves(cases().into_iter().map(of).collect(), &[3])
 }
 
 pub(super) fn grad() -> Vec<Sample> {

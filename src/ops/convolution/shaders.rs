@@ -12,7 +12,6 @@ use crate::ops::{
     params::{Params, params},
     probe::Probe,
 };
-use std::sync::Arc;
 
 /// Up to this many outputs per group, each element gets an invocation: most rows of a tile would be
 /// idle.
@@ -92,7 +91,7 @@ fn cpu(
         let operands = [0, 1].map(|index| bytemuck::cast_slice(operands[index]));
         compute(operands, start, bytemuck::cast_slice_mut(out));
     };
-    CpuKernel { granule: granule.max(1), work: work.max(1), compute: Arc::new(compute) }
+    CpuKernel::new(granule, work, compute)
 }
 
 /// The `Params` of the products with the unfolded input, which sum `terms` terms for each of
@@ -270,7 +269,7 @@ pub(super) fn convolution_i8(problem: Problem, probe: Probe) -> Kernel {
         int8_cpu::convolution(&problem, [operands[0], operands[1]], start / channels.max(1), out);
     };
     let work = (2 * problem.terms()).max(1);
-    let cpu = CpuKernel { granule: channels.max(1), work, compute: Arc::new(compute) };
+    let cpu = CpuKernel::new(channels, work, compute);
     Kernel::new(vec![shader], cpu, probe)
 }
 

@@ -3,7 +3,6 @@
 use super::{geometry::Geometry, *};
 use crate::dtype::DType::F32;
 use crate::ops::kernel::shader_file;
-use std::sync::Arc;
 
 /// The mean of each window of `x`.
 #[derive(Clone, Debug, PartialEq)]
@@ -145,7 +144,7 @@ impl Operation for AvgPool {
         };
         let file = shader_file!("pool/avg_pool", ["window"]);
         let probe = Probe::new(self.clone(), operands, accuracy(terms(&self.windows)).0);
-        Some(geometry.kernel(file, geometry.y, Arc::new(compute), probe))
+        Some(geometry.kernel(file, geometry.y, compute, probe))
     }
 
     fn cost(&self, operands: &[&Meta], result: &Meta) -> Cost {
@@ -235,7 +234,7 @@ impl Operation for AvgPoolGrad {
         };
         let file = shader_file!("pool/avg_pool_grad", ["window"]);
         let probe = Probe::new(self.clone(), operands, accuracy(terms(&self.windows)).0);
-        Some(geometry.kernel(file, geometry.x, Arc::new(compute), probe))
+        Some(geometry.kernel(file, geometry.x, compute, probe))
     }
 
     fn cost(&self, operands: &[&Meta], result: &Meta) -> Cost {

@@ -3,10 +3,9 @@
 use super::*;
 use crate::ops::params::params;
 use crate::ops::{
-    kernel::{Compute, CpuKernel, Kernel, Shader, fold},
+    kernel::{CpuKernel, Kernel, Shader, fold},
     library::divisor,
 };
-use std::sync::Arc;
 
 /// Three spatial axes; missing ones are added in front, with extent 1.
 #[derive(Clone, Debug)]
@@ -112,7 +111,7 @@ impl Geometry {
         &self,
         file: ShaderFile,
         result: [usize; 3],
-        compute: Arc<Compute>,
+        compute: impl Fn(&[&[u32]], usize, &mut [u32]) + Send + Sync + 'static,
         probe: Probe,
     ) -> Kernel {
         let plane = result.iter().product::<usize>();
@@ -145,7 +144,7 @@ impl Geometry {
         };
         let cells = self.y_plane() * self.windows.iter().map(|w| w.extent).product::<usize>();
         let work = (2 * cells).div_ceil(plane.max(1)).max(1);
-        let cpu = CpuKernel { granule: plane.max(1), work, compute };
+        let cpu = CpuKernel::new(plane, work, compute);
         let probe = probe.along_all([0, 1]);
         Kernel::new(vec![shader], cpu, probe)
     }

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::dtype::DType::F32;
 use crate::ops::kernel::shader_file;
-use std::{hint::select_unpredictable, sync::Arc};
+use std::hint::select_unpredictable;
 
 /// The largest cell of each window of `x`.
 #[derive(Clone, Debug, PartialEq)]
@@ -147,7 +147,7 @@ impl Operation for MaxPool {
         };
         let file = shader_file!("pool/max_pool", ["nan", "window"]);
         let probe = Probe::new(self.clone(), operands, Bound::Exact);
-        Some(geometry.kernel(file, geometry.y, Arc::new(compute), probe))
+        Some(geometry.kernel(file, geometry.y, compute, probe))
     }
 
     fn cost(&self, operands: &[&Meta], result: &Meta) -> Cost {
@@ -264,7 +264,7 @@ impl Operation for MaxPoolGrad {
         };
         let file = shader_file!("pool/max_pool_grad", ["nan", "window"]);
         let probe = Probe::new(self.clone(), operands, grad_accuracy(&self.windows).0);
-        Some(geometry.kernel(file, geometry.x, Arc::new(compute), probe))
+        Some(geometry.kernel(file, geometry.x, compute, probe))
     }
 
     fn cost(&self, operands: &[&Meta], result: &Meta) -> Cost {
@@ -357,7 +357,7 @@ impl Operation for MaxPoolSelect {
         };
         let file = shader_file!("pool/max_pool_select", ["nan", "window"]);
         let probe = Probe::new(self.clone(), operands, Bound::Exact);
-        Some(geometry.kernel(file, geometry.y, Arc::new(compute), probe))
+        Some(geometry.kernel(file, geometry.y, compute, probe))
     }
 
     fn cost(&self, operands: &[&Meta], result: &Meta) -> Cost {

@@ -17,7 +17,6 @@ use crate::{
     graph::Tensor,
     shape::{Meta, Shape},
 };
-use std::sync::Arc;
 
 /// The shape of a cell, if the pre-activations have `count` gates for each of its elements.
 fn infer_state(gates: &Meta, state: &Meta, count: usize) -> Result<Shape, OpError> {
@@ -76,7 +75,7 @@ fn kernel(
     let granule = (each * rows.cols as usize).max(1);
     // A handful of exponentials per element, shared by its results.
     let work = 4 * EXP_WORK / each;
-    let cpu = CpuKernel { granule, work, compute: Arc::new(compute) };
+    let cpu = CpuKernel::new(granule, work, compute);
     Kernel::new(vec![shader], cpu, probe)
 }
 
