@@ -8,7 +8,7 @@ use super::{
     placement::arrange,
     reduce::Fold,
     results::{CpuValue, Outputs},
-    storage::{Layout, Memory},
+    storage::{Memory, Offsets},
 };
 use crate::{
     backend::{Backend, Compiled, Executable, Results},
@@ -136,7 +136,7 @@ impl Executable for CpuProgram {
         });
         let inputs: Vec<&[u32]> = inputs.collect::<Result<_, _>>()?;
         let arranged = arrange(store, &self.plan, &self.claim)?;
-        let (layout, memories) = Layout::new(&self.plan, &arranged.placed);
+        let (offsets, memories) = Offsets::new(&self.plan, &arranged.placed);
         // The calling thread holds the locks: a pool thread may start another run while it waits
         // for its share of this one.
         let mut guards: Vec<_> = memories
@@ -150,7 +150,7 @@ impl Executable for CpuProgram {
             inputs: &inputs,
             memories: guards.iter_mut().map(|guard| &mut **guard).collect(),
             outputs: &mut outputs,
-            layout: &layout,
+            offsets: &offsets,
         };
         let threads = self.device.threads() > 1;
         let done = if threads && self.steps.iter().any(|step| step.work.is_parallel()) {

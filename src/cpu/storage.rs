@@ -24,18 +24,18 @@ pub(super) struct Memory<'a> {
     /// Results of the run.
     pub outputs: &'a mut [Vec<u32>],
     /// Location of variables and arenas in `memories`.
-    pub layout: &'a Layout,
+    pub offsets: &'a Offsets,
 }
 
 /// The memory and the first word of each variable and each arena of a plan.
 #[derive(Debug)]
-pub(super) struct Layout {
+pub(super) struct Offsets {
     variables: Vec<(usize, usize)>,
     arenas: Vec<(usize, usize)>,
 }
 
-impl Layout {
-    /// The layout of placed variables, with one [`Placed`] per memory.
+impl Offsets {
+    /// The offsets of placed variables, with one [`Placed`] per memory.
     pub fn new<'p>(plan: &Plan, placed: &'p [Placed]) -> (Self, Vec<&'p Placed>) {
         let mut memories: Vec<&Placed> = Vec::new();
         let variables: Vec<_> = placed
@@ -53,7 +53,7 @@ impl Layout {
             Some(&(variable, offset)) => (variables[variable].0, variables[variable].1 - offset),
             None => (usize::MAX, 0),
         });
-        (Layout { arenas: arenas.collect(), variables }, memories)
+        (Offsets { arenas: arenas.collect(), variables }, memories)
     }
 
     fn span(&self, region: &Region) -> (Home, Range<usize>) {
@@ -106,10 +106,10 @@ impl Memory<'_> {
         updated: &[bool],
         f: impl FnOnce(&[&[u32]], Vec<&mut [u32]>),
     ) {
-        let layout = self.layout;
+        let offsets = self.offsets;
         let mut targets: Vec<(Home, Range<usize>, usize)> = Vec::with_capacity(writes.len());
         for (write, region) in writes.iter().enumerate() {
-            let (home, range) = layout.span(region);
+            let (home, range) = offsets.span(region);
             targets.push((home, range, write));
         }
         targets.sort_by_key(|(home, range, _)| (*home, range.start, range.end));
@@ -121,7 +121,7 @@ impl Memory<'_> {
             .iter()
             .zip(updated)
             .map(|(region, &updated)| {
-                let (home, range) = layout.span(region);
+                let (home, range) = offsets.span(region);
                 (!updated && overlaps(home, &range)).then(|| self.words(home)[range].to_vec())
             })
             .collect();
@@ -152,7 +152,7 @@ impl Memory<'_> {
             .iter()
             .enumerate()
             .map(|(read, region)| {
-                let (home, range) = layout.span(region);
+                let (home, range) = offsets.span(region);
                 if updated[read] || range.is_empty() {
                     return &[][..];
                 }
@@ -195,13 +195,13 @@ mod tests {
     #[test]
     fn a_step_that_panics_loses_nothing() {
         let mut variable = vec![7; 64];
-        let layout = Layout { variables: vec![(0, 0)], arenas: vec![] };
+        let offsets = Offsets { variables: vec![(0, 0)], arenas: vec![] };
         let mut memory = Memory {
             slots: &mut [],
             inputs: &[],
             memories: vec![&mut variable],
             outputs: &mut [],
-            layout: &layout,
+            offsets: &offsets,
         };
         let region =
             Region { storage: Storage::Variable(0), offset: 0, len: 64, dtype: DType::F32 };

@@ -67,18 +67,19 @@ pub(crate) fn plan(graph: &Graph, outputs: &[NodeId]) -> Plan {
         .filter(|(_, (id, _))| needed[id.index()])
         .map(|(path, (id, declaration))| (path.clone(), *id, declaration.clone()))
         .collect();
-    let mut layout = Layout { nodes: &inner.nodes, storage_of: BTreeMap::new(), slots: vec![] };
+    let mut locations =
+        Locations { nodes: &inner.nodes, storage_of: BTreeMap::new(), slots: vec![] };
     for (k, (_, id)) in inputs.iter().enumerate() {
-        layout.storage_of.insert(*id, (Storage::Input(k), 0));
+        locations.storage_of.insert(*id, (Storage::Input(k), 0));
     }
     for (k, (_, id, _)) in variables.iter().enumerate() {
-        layout.storage_of.insert(*id, (Storage::Variable(k), 0));
+        locations.storage_of.insert(*id, (Storage::Variable(k), 0));
     }
     for (k, id) in outputs.iter().enumerate() {
-        layout.storage_of.insert(*id, (Storage::Output(k), 0));
+        locations.storage_of.insert(*id, (Storage::Output(k), 0));
     }
     for effect in effects.iter().filter(|effect| ordered.in_place.contains(&effect.value)) {
-        layout.storage_of.insert(effect.value, layout.storage_of[&effect.variable]);
+        locations.storage_of.insert(effect.value, locations.storage_of[&effect.variable]);
     }
     let variable_index = |id: NodeId| variables.iter().position(|(_, known, _)| *known == id);
     let mut arenas = Vec::new();
@@ -97,17 +98,17 @@ pub(crate) fn plan(graph: &Graph, outputs: &[NodeId]) -> Plan {
         })
         .collect();
     let schedule = schedule(&ordered.groups, &batches);
-    layout.assign_slots(&schedule, &ordered.groups, &batches, &live_out, &ordered.in_place);
+    locations.assign_slots(&schedule, &ordered.groups, &batches, &live_out, &ordered.in_place);
 
     let mut steps: Vec<Step> = schedule
         .iter()
         .filter_map(|item| match *item {
-            Item::Group(k) => layout.step(&ordered.groups[k]),
-            Item::Batch(k) => Some(layout.batch_step(&batches[k], &ordered.groups, firsts[k])),
+            Item::Group(k) => locations.step(&ordered.groups[k]),
+            Item::Batch(k) => Some(locations.batch_step(&batches[k], &ordered.groups, firsts[k])),
         })
         .collect();
     for effect in effects.iter().filter(|effect| !ordered.in_place.contains(&effect.value)) {
-        let [read, write] = [effect.value, effect.variable].map(|id| layout.region(id));
+        let [read, write] = [effect.value, effect.variable].map(|id| locations.region(id));
         steps.push(Step {
             label: "copy".to_owned(),
             kind: StepKind::Copy,
@@ -119,12 +120,12 @@ pub(crate) fn plan(graph: &Graph, outputs: &[NodeId]) -> Plan {
     }
     Plan {
         steps,
-        inputs: inputs.into_iter().map(|(name, id)| (name, layout.meta(id).clone())).collect(),
+        inputs: inputs.into_iter().map(|(name, id)| (name, locations.meta(id).clone())).collect(),
         assigned: variables.iter().map(|(_, id, _)| assigned.contains(id)).collect(),
-        outputs: outputs.iter().map(|&id| layout.meta(id).clone()).collect(),
+        outputs: outputs.iter().map(|&id| locations.meta(id).clone()).collect(),
         variables: variables.into_iter().map(|(path, _, d)| (path, d)).collect(),
         arenas,
-        slots: layout.slots,
+        slots: locations.slots,
         checks_finite: false,
     }
 }
@@ -186,13 +187,13 @@ fn arenas_of(
 }
 
 /// Memory location of every stored node.
-struct Layout<'a> {
+struct Locations<'a> {
     nodes: &'a [Node],
     storage_of: BTreeMap<NodeId, (Storage, usize)>,
     slots: Vec<usize>,
 }
 
-impl Layout<'_> {
+impl Locations<'_> {
     fn meta(&self, id: NodeId) -> &Meta {
         &self.nodes[id.index()].meta
     }

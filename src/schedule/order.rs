@@ -7,21 +7,13 @@ use std::{
     collections::{BTreeSet, BinaryHeap, HashMap},
 };
 
-/// Sorts `0..len` so that every edge `(before, after)` is respected, smallest numbers first; `None`
-/// if there is a cycle.
-pub(super) fn topological(
-    len: usize,
-    edges: impl IntoIterator<Item = (usize, usize)>,
-) -> Option<Vec<usize>> {
-    let mut after: Vec<BTreeSet<usize>> = vec![BTreeSet::new(); len];
-    let mut waits = vec![0; len];
-    for (first, second) in edges {
-        if first != second && after[first].insert(second) {
-            waits[second] += 1;
-        }
-    }
-    let mut ready: BinaryHeap<_> = (0..len).filter(|&k| waits[k] == 0).map(Reverse).collect();
-    let mut order = Vec::with_capacity(len);
+/// Sorts groups, given by what comes after each, smallest numbers first; `None` if there is a cycle.
+fn topological(after: &[Vec<usize>]) -> Option<Vec<usize>> {
+    let mut waits = vec![0; after.len()];
+    after.iter().flatten().for_each(|&next| waits[next] += 1);
+    let mut ready: BinaryHeap<_> =
+        (0..after.len()).filter(|&k| waits[k] == 0).map(Reverse).collect();
+    let mut order = Vec::with_capacity(after.len());
     while let Some(Reverse(k)) = ready.pop() {
         order.push(k);
         for &next in &after[k] {
@@ -31,7 +23,20 @@ pub(super) fn topological(
             }
         }
     }
-    (order.len() == len).then_some(order)
+    (order.len() == after.len()).then_some(order)
+}
+
+/// Whether a path along the edges leads from `start` to one of `ends`.
+fn reaches(after: &[Vec<usize>], start: usize, ends: &BTreeSet<usize>) -> bool {
+    let mut seen = BTreeSet::from([start]);
+    let mut next = vec![start];
+    while let Some(k) = next.pop() {
+        if k != start && ends.contains(&k) {
+            return true;
+        }
+        next.extend(after[k].iter().copied().filter(|&k| seen.insert(k)));
+    }
+    false
 }
 
 /// Groups in execution order, and the effects applied by writing the variable in place.
@@ -62,33 +67,32 @@ pub(super) fn order(groups: Vec<Group>, live_out: &LiveOut<'_>) -> Ordered {
         .enumerate()
         .flat_map(|(k, group)| group.roots.iter().map(move |root| (*root, k)))
         .collect();
-    let mut edges: Vec<(usize, usize)> = groups
-        .iter()
-        .enumerate()
-        .flat_map(|(k, group)| {
-            let producers = group.operands.iter().filter_map(|o| producer.get(o));
-            producers.map(|&p| (p, k)).collect::<Vec<_>>()
-        })
-        .collect();
+    let mut after: Vec<Vec<usize>> = vec![vec![]; groups.len()];
+    let mut readers: HashMap<NodeId, Vec<usize>> = HashMap::new();
+    for (k, group) in groups.iter().enumerate() {
+        for operand in &group.operands {
+            readers.entry(*operand).or_default().push(k);
+            if let Some(&producer) = producer.get(operand) {
+                after[producer].push(k);
+            }
+        }
+    }
     let mut in_place = BTreeSet::new();
     for effect in live_out.effects {
         let Some(&writer) = producer.get(&effect.value) else { continue };
         if !groups[writer].reads_in_place(effect.variable) {
             continue;
         }
-        let readers = groups
-            .iter()
-            .enumerate()
-            .filter(|(k, group)| *k != writer && group.operands.contains(&effect.variable));
-        let known = edges.len();
-        edges.extend(readers.map(|(reader, _)| (reader, writer)));
+        let readers = readers.get(&effect.variable).into_iter().flatten();
+        let readers: BTreeSet<usize> =
+            readers.copied().filter(|&reader| reader != writer).collect();
         // A reader of the old value may also need the new one: the value is then copied later.
-        match topological(groups.len(), edges.iter().copied()) {
-            Some(_) => drop(in_place.insert(effect.value)),
-            None => edges.truncate(known),
+        if !reaches(&after, writer, &readers) {
+            readers.iter().for_each(|&reader| after[reader].push(writer));
+            in_place.insert(effect.value);
         }
     }
-    let order = topological(groups.len(), edges).expect("checked with every edge");
+    let order = topological(&after).expect("no edge closed a cycle");
     let mut groups: Vec<_> = groups.into_iter().map(Some).collect();
     let groups = order.into_iter().filter_map(|k| groups[k].take()).collect();
     Ordered { groups, in_place }
