@@ -1,12 +1,15 @@
-//! Host overhead of a step: recording and submitting it, without waiting for the device.
+//! Host overhead: compiling a training step, and recording and submitting one without waiting for the
+//! device.
 //!
-//! The baseline is wgpu itself recording the same number of dispatches in one pass. Run with
-//! `cargo bench --bench host`; the device is the one that `--device gpu` selects.
+//! What is compiled is for the CPU, so that no driver takes part. The baseline of a submission is wgpu
+//! itself recording the same number of dispatches in one pass. Run with `cargo bench --bench host`; the
+//! device is the one that `--device gpu` selects.
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use std::time::{Duration, Instant};
 use wgrad::{
     Device, Error, Feed, Selection, Variables,
+    bench::workloads,
     data::digits,
     nn::{Activation, Dense, Sequential},
     optim::Adam,
@@ -29,6 +32,16 @@ fn timed(
         settle().expect("the device works");
     }
     total
+}
+
+/// Traces, differentiates and plans the training step of a ResNet-18.
+fn compile(criterion: &mut Criterion) {
+    let name = "resnet18_cifar_train";
+    let workload = workloads(&[]).into_iter().find(|workload| workload.name == name);
+    let workload = workload.expect("it is one of the models");
+    criterion.bench_function(&format!("compile {name}"), |bencher| {
+        bencher.iter(|| workload.program(&Device::cpu()).expect("it compiles"));
+    });
 }
 
 fn step(criterion: &mut Criterion) -> Result<(), Error> {
@@ -158,6 +171,7 @@ impl Raw {
 }
 
 fn host(criterion: &mut Criterion) {
+    compile(criterion);
     if let Err(error) = step(criterion) {
         eprintln!("nothing was measured: {error}");
     }
