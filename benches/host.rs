@@ -1,7 +1,7 @@
 //! Host overhead: compiling a training step, and recording and submitting one without waiting for the
 //! device.
 //!
-//! What is compiled is for the CPU, so that no driver takes part. The baseline of a submission is wgpu
+//! Programs are compiled for the CPU, so that no driver takes part. The baseline of a submission is wgpu
 //! itself recording the same number of dispatches in one pass. Run with `cargo bench --bench host`; the
 //! device is the one that `--device gpu` selects.
 

@@ -131,7 +131,7 @@ fn damaged_files_are_errors() -> Result<(), Error> {
     let mut labels = vec![0, 0, 8, 1, 0, 0, 0, 100];
     labels.extend([7; 100]);
     survives("labels", &labels, idx::labels, |len| 4 * len + FIXED);
-    // Of a compressed file what counts is what is in it, of which deflate has 1032 in a byte.
+    // The limit of a compressed file is its uncompressed size, up to 1032 times as much with deflate.
     let mut gzip = GzEncoder::new(Vec::new(), Compression::best());
     gzip.write_all(&images).expect("it fits in memory");
     let gzip = gzip.finish().expect("it fits in memory");

@@ -78,7 +78,7 @@ impl Kernel {
 ///
 /// A file with several results declares none of them and calls `store_NAME(value, index)` for each:
 /// the host appends these functions with the buffers they write, and an empty one for a result that
-/// nothing reads.
+/// is not read.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Shader {
@@ -175,7 +175,7 @@ impl CpuKernel {
     }
 
     /// Creates a loop over several results. `compute` receives the words of the operands, the number
-    /// of the first granule, and some granules of every result; none of those that nothing reads.
+    /// of the first granule, and some granules of every result; none of those that are not read.
     pub(crate) fn with_siblings<const N: usize>(
         granules: [usize; N],
         work: usize,

@@ -19,7 +19,7 @@ impl Token {
     }
 }
 
-/// `$crate` is `crate`; any other variable of a macro is a name that nobody knows.
+/// `$crate` is `crate`; any other variable of a macro is an unknown name.
 pub fn tokens(stream: TokenStream) -> Vec<Token> {
     let mut found = Vec::new();
     let mut trees = stream.into_iter().peekable();

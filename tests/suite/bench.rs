@@ -106,7 +106,7 @@ fn a_report_is_printed_kept_and_compared() {
 
     let page = std::fs::read_to_string(page).expect("it was written");
     assert!(page.contains("<svg") && page.contains("matmul_40"));
-    assert!(!page.contains("http") && !page.contains("<script"), "a page asks nobody for anything");
+    assert!(!page.contains("http") && !page.contains("<script"), "a page loads nothing");
 
     let output = bench(&[&args[..], &["--csv"]].concat());
     let lines: Vec<Vec<&str>> =
@@ -131,7 +131,7 @@ fn a_report_is_printed_kept_and_compared() {
     assert!(text(&output.stdout).contains("SLOWER"), "{}", text(&output.stdout));
     assert_eq!(bench(&["compare", &kept, &slower]).status.code(), Some(0));
 
-    // What is no report is said to be none.
+    // A file that is not a report is refused.
     std::fs::write(at("none.json"), "{\"rows\": 3}").expect("it can be written");
     let output = bench(&["compare", &kept, &at("none.json")]);
     assert_eq!(output.status.code(), Some(1));

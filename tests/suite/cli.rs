@@ -264,7 +264,7 @@ fn a_step_is_kept_and_run_again() {
     assert!(error.contains("step 5000 does not exist"), "{error}");
     let (_, error) = fails(&["verify", "--repro", &model]);
     assert!(error.contains("model.safetensors"), "{error}");
-    // What a file says of itself may be anything.
+    // The metadata of a file may claim anything.
     let content = std::fs::read(&kept).expect("it was written");
     for (from, to, why) in [
         ("rows\\\":8", "rows\\\":9", "not the operands of step 5"),

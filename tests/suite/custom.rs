@@ -165,7 +165,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
 }
 
 #[test]
-fn without_definition_the_gpu_says_that_nobody_knows() -> Result<(), Error> {
+fn without_definition_the_gpu_says_it_is_unverified() -> Result<(), Error> {
     let op = bare(SCALED_ROWS);
     let graph = Graph::new();
     let y = graph.custom(&op, &[graph.input("x", [4, 5], DType::F32)]).relu();

@@ -54,7 +54,7 @@ fn the_operation_that_makes_nan_is_named_on_cpu_and_gpu() -> Result<(), Error> {
         let place = found.place.expect("a graph asked for it");
         assert_eq!(place.scope, "net");
         assert_eq!(place.location.line(), line("// the logarithm"));
-        // What was wrong does not stay.
+        // A later run on good values is not affected.
         assert!(program.run(&variables, &[("x", &good)]).is_ok());
     }
     Ok(())

@@ -168,7 +168,7 @@ proptest! {
         for call in &calls {
             apply(&graph, &other, &mut known, call);
         }
-        // What could be built is consistent and can be shown, whatever failed beside it.
+        // The part that could be built is consistent and can be displayed.
         prop_assert_eq!(graph.verify(), Ok(()));
         prop_assert!(!graph.to_dot().is_empty());
         let _ = graph.to_string();

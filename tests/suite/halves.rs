@@ -27,7 +27,7 @@ fn between_halves() -> Vec<(f32, u16)> {
     const LARGEST: u16 = 0x7bff;
     let mut cases = Vec::new();
     for low in 0..=LARGEST {
-        // What would come after the largest one is 65536, whose bits are those of infinity.
+        // The bits after those of the largest one, which would be 65536, are infinity.
         let next = match low {
             LARGEST => 65_536.0,
             _ => f16::from_bits(low + 1).to_f32(),
@@ -246,7 +246,7 @@ fn training_in_halves_follows_the_reference_on_the_gpu_too() -> Result<(), Error
     Ok(())
 }
 
-/// Wherever it hides: what is stored depends on what was fused, and nobody could foresee it.
+/// Even where f16 occurs within a fused expression only: users cannot tell which values are stored.
 #[test]
 fn a_gpu_without_halves_says_so() -> Result<(), Error> {
     let Some(device) = device::gpu() else { return Ok(()) };
@@ -270,8 +270,8 @@ fn a_gpu_without_halves_says_so() -> Result<(), Error> {
     Ok(())
 }
 
-/// The largest half is 65504, so the square of 300 is infinite: whoever looks for that finds it, and a
-/// comparison step by step says that it is right.
+/// The largest half is 65504, so the square of 300 is infinite: the check for infinities finds it,
+/// and a comparison step by step says that it is right.
 #[test]
 fn an_overflow_is_found_on_the_gpu_too() -> Result<(), Error> {
     let x = Array::new([3], &[2.0, 300.0, 4.0].map(f16::from_f32))?;

@@ -332,7 +332,7 @@ fn agree(recipe: &Recipe, device: &Device) -> Result<(), TestCaseError> {
     Err(TestCaseError::fail(format!("{how}\n{}", behind(&graph, outputs))))
 }
 
-/// The same recipes in every run: a failure that comes and goes helps nobody.
+/// The same recipes in every run, so that failures are reproducible.
 fn all_agree(device: &Device, cases: u32, moves: std::ops::Range<usize>) {
     let asked = std::env::var("WGRAD_RANDOM_GRAPHS").ok().and_then(|text| text.parse().ok());
     let config = ProptestConfig {

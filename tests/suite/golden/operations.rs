@@ -224,7 +224,7 @@ fn check(case: &Value, device: &Device) -> Result<Vec<(String, f64)>, Error> {
     graph.check()?;
     assert_eq!(y.shape().dims(), integers(&case["y"]["shape"]), "shape of the result");
     let program = graph.compile_pure(device, &outputs)?;
-    // What is constant does not read everything, and what is not read cannot be fed.
+    // A constant result does not read every input, and an input that is not read cannot be fed.
     let is_read = |name: &str| program.inputs().iter().any(|(input, _)| input == name);
     let feeds: Vec<(&str, &dyn Feed)> = values
         .iter()
