@@ -1,7 +1,7 @@
 // attention.wgsl — output = softmax(q · kᵀ scale) · v and log_sum_exp = ln Σ exp(q · kᵀ scale).
 //
 // Op        ops::Attention, ops::AttentionLogSumExp
-// Lib       attention, exp, log, nan, random
+// Lib       attention, exp, log, nan
 // Slot      fn store_output(acc: Acc, index: u32)
 //           fn store_log_sum_exp(acc: f32, index: u32)
 // Shape     q: [heads, t, d], k: [heads / group, s, d], v: [heads / group, s, e],
@@ -33,15 +33,6 @@ var<workgroup> tile: array<Acc, COLUMNS * WIDTH>;
 /// Scores, then weights, negative if dropped; rows are padded by one element to avoid bank
 /// conflicts.
 var<workgroup> weights: array<Acc, ROWS * (COLUMNS + 1u)>;
-
-/// The dropout factor of a weight: 0, or the one that keeps the mean.
-fn kept(head: u32, row: u32, key: u32) -> Acc {
-    if params.dropped == 0.0 { return Acc(1); }
-    let words = vec2<u32>(draw[4u * head], draw[4u * head + 1u]);
-    let index = draw[4u * head + 3u] + row * params.s + key;
-    let number = random_uniform(words, draw[4u * head + 2u], params.stream, index);
-    return select(Acc(0), Acc(1.0 / (1.0 - params.dropped)), number >= params.dropped);
-}
 
 @compute @workgroup_size(LANES, ROWS)
 fn main(

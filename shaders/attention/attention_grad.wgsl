@@ -1,7 +1,7 @@
 // attention_grad.wgsl — gradients of attention w.r.t. queries, keys or values, by 32 rows.
 //
 // Op        ops::AttentionGrad
-// Lib       attention, exp, nan, random
+// Lib       attention, exp, nan
 // Slot      fn epilogue(acc: Acc, index: u32) -> Out
 // Shape     q: [heads, t, d], k: [heads / group, s, d], v: [heads / group, s, e]; rows: [heads, t,
 //           e + 2], for each query the cotangent, the logarithm of its softmax denominator, and
@@ -35,15 +35,6 @@ override MASK: u32 = 0u;
 var<workgroup> tile: array<Acc, COLUMNS * WIDTH>;
 /// The weights of the vectors of a step.
 var<workgroup> weights: array<Acc, ROWS * (COLUMNS + 1u)>;
-
-/// The dropout factor of a weight: 0, or the one that keeps the mean.
-fn kept(head: u32, row: u32, key: u32) -> Acc {
-    if params.dropped == 0.0 { return Acc(1); }
-    let words = vec2<u32>(draw[4u * head], draw[4u * head + 1u]);
-    let index = draw[4u * head + 3u] + row * params.s + key;
-    let number = random_uniform(words, draw[4u * head + 2u], params.stream, index);
-    return select(Acc(0), Acc(1.0 / (1.0 - params.dropped)), number >= params.dropped);
-}
 
 /// Rows are queries or keys, columns keys or queries. Each has a vector in the scores, and one
 /// in the derivatives w.r.t. the weights: keys their values, queries their cotangents.

@@ -1,6 +1,6 @@
-// attention.wgsl — what attention, its derivatives and its logarithms have in common.
+// attention.wgsl — what attention and its derivatives have in common.
 //
-// Lib       mask
+// Lib       mask, random
 // Numerics  f32
 
 struct Params {
@@ -33,4 +33,13 @@ fn scored(score: Acc, head: u32, row: u32, key: u32) -> Acc {
     let at = batch * params.mask_batch + (head - batch * params.whole) * params.mask_head
         + row * params.mask_row + key * params.mask_key;
     return masked(score, MASK, mask[at]);
+}
+
+/// The dropout factor of a weight: 0, or the one that keeps the mean.
+fn kept(head: u32, row: u32, key: u32) -> Acc {
+    if params.dropped == 0.0 { return Acc(1); }
+    let words = vec2<u32>(draw[4u * head], draw[4u * head + 1u]);
+    let index = draw[4u * head + 3u] + row * params.s + key;
+    let number = random_uniform(words, draw[4u * head + 2u], params.stream, index);
+    return select(Acc(0), Acc(1.0 / (1.0 - params.dropped)), number >= params.dropped);
 }

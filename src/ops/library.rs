@@ -26,7 +26,6 @@ static FRAGMENTS: [Fragment; 27] = fragments! {
     "sort_key": [],
     "rows": [],
     "tile": [],
-    "attention": ["mask"],
     "unravel": ["divide"],
     "window": ["divide"],
     "wide": [],
@@ -46,6 +45,7 @@ static FRAGMENTS: [Fragment; 27] = fragments! {
     "cast": ["nan"],
     "half": ["nan"],
     "random": ["philox", "log", "sine"],
+    "attention": ["mask", "random"],
 };
 
 /// Whether there is a fragment of this name.

@@ -124,7 +124,7 @@ impl composite::Composite for AttentionGrad {
             By::Keys | By::Values => (extents.heads / extents.group, others * extents.group),
         };
         let cpu = CpuKernel::new(rows * width, 6 * terms + terms * rows::EXP_WORK / width, compute);
-        let file = shader_file!("attention/attention_grad", ["attention", "exp", "nan", "random"]);
+        let file = shader_file!("attention/attention_grad", ["attention", "exp", "nan"]);
         let shader = extents.shader(file, heads, rows);
         let shader = shader.with_override("BY", by.operand() as f64);
         let mut probe = Probe::new(self.clone(), operands, samples::grad_accuracy(terms).0)
