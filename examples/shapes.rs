@@ -4,6 +4,9 @@
 //! another, at a random position in 16x16 pixels. Color carries no information, so the network has
 //! to learn the shape.
 //!
+//! What to learn from it: a network as a [`Sequential`] of layers, a [`Dataset`] of your own, and
+//! the [`Trainer`], which does the rest and reports what is confused with what.
+//!
 //! ```sh
 //! cargo run --release --example shapes          # 1,500 images, 15 epochs
 //! cargo run --release --example shapes -- 120 2
