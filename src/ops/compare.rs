@@ -6,7 +6,7 @@ use super::*;
 use super::{
     binary::Operand,
     class::Pointwise,
-    scalar::{Scalar, Wgsl},
+    scalar::{Scalar, Wgsl, functions},
 };
 use crate::dtype::DType;
 
@@ -14,39 +14,26 @@ use crate::dtype::DType;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Compare(pub(crate) CompareFn);
 
-/// The comparisons.
-#[derive(Clone, Copy, Debug, PartialEq)]
-#[non_exhaustive]
-pub enum CompareFn {
-    /// `a == b`
-    Equal,
-    /// `a != b`
-    NotEqual,
-    /// `a < b`
-    Less,
-    /// `a <= b`
-    LessEqual,
-    /// `a > b`
-    Greater,
-    /// `a >= b`
-    GreaterEqual,
+functions! {
+    /// The comparisons.
+    CompareFn {
+        /// `a == b`
+        Equal "equal",
+        /// `a != b`
+        NotEqual "not_equal",
+        /// `a < b`
+        Less "less",
+        /// `a <= b`
+        LessEqual "less_equal",
+        /// `a > b`
+        Greater "greater",
+        /// `a >= b`
+        GreaterEqual "greater_equal",
+    }
 }
 use CompareFn::*;
 
 impl CompareFn {
-    const ALL: [CompareFn; 6] = [Equal, NotEqual, Less, LessEqual, Greater, GreaterEqual];
-
-    fn name(self) -> &'static str {
-        match self {
-            Equal => "equal",
-            NotEqual => "not_equal",
-            Less => "less",
-            LessEqual => "less_equal",
-            Greater => "greater",
-            GreaterEqual => "greater_equal",
-        }
-    }
-
     fn symbol(self) -> &'static str {
         match self {
             Equal => "==",
@@ -122,16 +109,22 @@ macro_rules! builders {
 }
 builders! {
     /// `self == other`, element by element.
+    #[doc(alias = "eq")]
     equal Equal,
     /// `self != other`, element by element; true where either is NaN.
+    #[doc(alias = "ne")]
     not_equal NotEqual,
     /// `self < other`, element by element.
+    #[doc(alias = "lt")]
     less Less,
     /// `self <= other`, element by element.
+    #[doc(alias = "le")]
     less_equal LessEqual,
     /// `self > other`, element by element.
+    #[doc(alias = "gt")]
     greater Greater,
     /// `self >= other`, element by element.
+    #[doc(alias = "ge")]
     greater_equal GreaterEqual,
 }
 
@@ -204,7 +197,7 @@ impl Operation for Compare {
         const HARD: Domain =
             Domain::Values(&[0.0, f64::NAN, -0.0, 1.0, f64::INFINITY, -1.0, f64::NEG_INFINITY]);
         let mut samples = Vec::new();
-        for function in CompareFn::ALL {
+        for &function in CompareFn::ALL {
             let of = |dtype| {
                 let operand = Meta::new([7, 7], dtype);
                 Sample::new(Compare(function), [operand.clone(), operand])

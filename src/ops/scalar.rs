@@ -39,3 +39,24 @@ impl Wgsl {
         Wgsl { text: text.into(), lib }
     }
 }
+
+/// Declares the functions of a kind: the enum, the list of all, and the name of each in errors and
+/// dumps.
+macro_rules! functions {
+    ($(#[$attribute:meta])* $Kind:ident { $($(#[$doc:meta])* $Function:ident $name:literal,)* }) => {
+        $(#[$attribute])*
+        #[derive(Clone, Copy, Debug, PartialEq)]
+        #[non_exhaustive]
+        pub enum $Kind { $($(#[$doc])* $Function,)* }
+
+        impl $Kind {
+            const ALL: &[$Kind] = &[$($Kind::$Function),*];
+
+            /// Its name in errors and dumps.
+            pub fn name(self) -> &'static str {
+                match self { $($Kind::$Function => $name,)* }
+            }
+        }
+    };
+}
+pub(super) use functions;

@@ -9,7 +9,7 @@ mod samples;
 use super::*;
 use super::{
     class::Pointwise,
-    scalar::{Scalar, Wgsl},
+    scalar::{Scalar, Wgsl, functions},
 };
 use crate::dtype::DType;
 
@@ -17,65 +17,42 @@ use crate::dtype::DType;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Binary(pub(crate) BinaryFn);
 
-/// The functions. To add one, add a variant here and an arm in each table below.
-#[derive(Clone, Copy, Debug, PartialEq)]
-#[non_exhaustive]
-pub enum BinaryFn {
-    /// `a + b`
-    Add,
-    /// `a - b`
-    Sub,
-    /// `a b`
-    Mul,
-    /// `a / b`; for integers, truncated, and `a` where `b` is 0.
-    Div,
-    /// `a - b trunc(a / b)`; for integers, 0 where `b` is 0.
-    Rem,
-    /// `a` to the power of `b`, for floats; NaN where `a < 0` and `b` is not an integer.
-    Pow,
-    /// The larger one; NaN if either is.
-    Max,
-    /// The smaller one; NaN if either is.
-    Min,
-    /// Logical and of booleans; bitwise for integers.
-    And,
-    /// Logical or of booleans; bitwise for integers.
-    Or,
-    /// Exclusive or of booleans; bitwise for integers.
-    Xor,
-    /// `a` shifted left by `b` bits; 0 from 32 bits on.
-    Shl,
-    /// `a` shifted right by `b` bits, with sign extension.
-    Shr,
-    /// The angle of the point `(b, a)`, from -pi to pi.
-    Atan2,
+functions! {
+    /// The functions. To add one, add a line here and an arm in each table below.
+    BinaryFn {
+        /// `a + b`
+        Add "add",
+        /// `a - b`
+        Sub "sub",
+        /// `a b`
+        Mul "mul",
+        /// `a / b`; for integers, truncated, and `a` where `b` is 0.
+        Div "div",
+        /// `a - b trunc(a / b)`; for integers, 0 where `b` is 0.
+        Rem "rem",
+        /// `a` to the power of `b`, for floats; NaN where `a < 0` and `b` is not an integer.
+        Pow "pow",
+        /// The larger one; NaN if either is.
+        Max "maximum",
+        /// The smaller one; NaN if either is.
+        Min "minimum",
+        /// Logical and of booleans; bitwise for integers.
+        And "and",
+        /// Logical or of booleans; bitwise for integers.
+        Or "or",
+        /// Exclusive or of booleans; bitwise for integers.
+        Xor "xor",
+        /// `a` shifted left by `b` bits; 0 from 32 bits on.
+        Shl "shl",
+        /// `a` shifted right by `b` bits, with sign extension.
+        Shr "shr",
+        /// The angle of the point `(b, a)`, from -pi to pi.
+        Atan2 "atan2",
+    }
 }
 use BinaryFn::*;
 
 impl BinaryFn {
-    const ALL: [BinaryFn; 14] =
-        [Add, Sub, Mul, Div, Rem, Pow, Max, Min, And, Or, Xor, Shl, Shr, Atan2];
-
-    /// Its name in errors and dumps.
-    pub fn name(self) -> &'static str {
-        match self {
-            Add => "add",
-            Sub => "sub",
-            Mul => "mul",
-            Div => "div",
-            Rem => "rem",
-            Pow => "pow",
-            Max => "maximum",
-            Min => "minimum",
-            And => "and",
-            Or => "or",
-            Xor => "xor",
-            Shl => "shl",
-            Shr => "shr",
-            Atan2 => "atan2",
-        }
-    }
-
     fn accepts(self, dtype: DType) -> bool {
         match self {
             Add | Sub | Mul | Div | Rem | Max | Min => dtype != DType::Bool,
@@ -254,7 +231,8 @@ impl Scalar for BinaryFn {
             Pow => (Bound::Ulp(16), "the logarithm carries 8 extra bits"),
             Atan2 => (Bound::Ulp(5), "2 units, and WGSL allows 2.5 for a quotient"),
             Max | Min => (Bound::Exact, "one of the operands"),
-            _ => (Bound::Ulp(1), "correctly rounded but for flushed denormals"),
+            Add | Sub | Mul => (Bound::Ulp(1), "correctly rounded but for flushed denormals"),
+            And | Or | Xor | Shl | Shr => unreachable!("not defined on floats"),
         }
     }
 }
@@ -278,6 +256,7 @@ impl<'g> Tensor<'g> {
     /// # Gradient
     ///
     /// W.r.t. the exponent, where `self` is 0: 0 unless the exponent is negative.
+    #[doc(alias = "float_power")]
     #[track_caller]
     pub fn pow(self, exponent: impl Operand<'g>) -> Tensor<'g> {
         self.binary(Pow, exponent.tensor_like(self))
@@ -293,6 +272,7 @@ impl<'g> Tensor<'g> {
     /// # Gradient
     ///
     /// `x / (self^2 + x^2)` and `-self / (self^2 + x^2)`: NaN where both are 0, as in PyTorch.
+    #[doc(alias = "arctan2")]
     #[track_caller]
     pub fn atan2(self, x: impl Operand<'g>) -> Tensor<'g> {
         self.binary(Atan2, x.tensor_like(self))
@@ -321,18 +301,21 @@ impl<'g> Tensor<'g> {
     }
 
     /// Logical and of booleans, or bitwise of integers.
+    #[doc(alias("logical_and", "bitwise_and"))]
     #[track_caller]
     pub fn and(self, other: Tensor<'g>) -> Tensor<'g> {
         self.binary(And, other)
     }
 
     /// Logical or of booleans, or bitwise of integers.
+    #[doc(alias("logical_or", "bitwise_or"))]
     #[track_caller]
     pub fn or(self, other: Tensor<'g>) -> Tensor<'g> {
         self.binary(Or, other)
     }
 
     /// Exclusive or of booleans, or bitwise of integers.
+    #[doc(alias("logical_xor", "bitwise_xor"))]
     #[track_caller]
     pub fn xor(self, other: Tensor<'g>) -> Tensor<'g> {
         self.binary(Xor, other)

@@ -5,7 +5,7 @@ use super::{BinaryFn::*, *};
 /// Every function on everyday operands, at ties, and at the ends of its domain.
 pub(super) fn all() -> Vec<Sample> {
     let mut samples = Vec::new();
-    for function in BinaryFn::ALL {
+    for &function in BinaryFn::ALL {
         for dtype in DType::ALL.into_iter().filter(|&dtype| function.accepts(dtype)) {
             samples.push(everyday(function, dtype));
         }

@@ -5,7 +5,7 @@ mod samples;
 use super::*;
 use super::{
     class::Pointwise,
-    scalar::{Scalar, Wgsl},
+    scalar::{Scalar, Wgsl, functions},
 };
 use crate::dtype::DType;
 use std::f64::consts::FRAC_2_SQRT_PI;
@@ -14,82 +14,52 @@ use std::f64::consts::FRAC_2_SQRT_PI;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Unary(pub(crate) UnaryFn);
 
-/// The functions. To add one, add a variant here and an arm in each table below.
-#[derive(Clone, Copy, Debug, PartialEq)]
-#[non_exhaustive]
-pub enum UnaryFn {
-    /// `-x`
-    Neg,
-    /// `|x|`
-    Abs,
-    /// -1, 0 or 1; NaN for NaN.
-    Sign,
-    /// The largest integer that is not above `x`.
-    Floor,
-    /// The smallest integer that is not below `x`.
-    Ceil,
-    /// The nearest integer, ties to even.
-    Round,
-    /// `x` without its fraction.
-    Trunc,
-    /// `sqrt x`
-    Sqrt,
-    /// `e^x`
-    Exp,
-    /// `ln x`
-    Log,
-    /// `ln(1 + x)`
-    Log1p,
-    /// `sin x`
-    Sin,
-    /// `cos x`
-    Cos,
-    /// `tanh x`
-    Tanh,
-    /// `2 / sqrt(pi)` times the integral of `e^(-t^2)` from 0 to `x`
-    Erf,
-    /// `1 / (1 + e^-x)`
-    Sigmoid,
-    /// `max(x, 0)`; NaN for NaN.
-    Relu,
-    /// Logical not of booleans; bitwise for integers.
-    Not,
-    /// Whether `x` is NaN.
-    IsNan,
+functions! {
+    /// The functions. To add one, add a line here and an arm in each table below.
+    UnaryFn {
+        /// `-x`
+        Neg "neg",
+        /// `|x|`
+        Abs "abs",
+        /// -1, 0 or 1; NaN for NaN.
+        Sign "sign",
+        /// The largest integer that is not above `x`.
+        Floor "floor",
+        /// The smallest integer that is not below `x`.
+        Ceil "ceil",
+        /// The nearest integer, ties to even.
+        Round "round",
+        /// `x` without its fraction.
+        Trunc "trunc",
+        /// `sqrt x`
+        Sqrt "sqrt",
+        /// `e^x`
+        Exp "exp",
+        /// `ln x`
+        Log "log",
+        /// `ln(1 + x)`
+        Log1p "log1p",
+        /// `sin x`
+        Sin "sin",
+        /// `cos x`
+        Cos "cos",
+        /// `tanh x`
+        Tanh "tanh",
+        /// `2 / sqrt(pi)` times the integral of `e^(-t^2)` from 0 to `x`
+        Erf "erf",
+        /// `1 / (1 + e^-x)`
+        Sigmoid "sigmoid",
+        /// `max(x, 0)`; NaN for NaN.
+        Relu "relu",
+        /// Logical not of booleans; bitwise for integers.
+        Not "not",
+        /// Whether `x` is NaN.
+        IsNan "is_nan",
+    }
 }
 use UnaryFn::*;
 
 impl UnaryFn {
-    const ALL: &[UnaryFn] = &[
-        Neg, Abs, Sign, Floor, Ceil, Round, Trunc, Sqrt, Exp, Log, Log1p, Sin, Cos, Tanh, Erf,
-        Sigmoid, Relu, Not, IsNan,
-    ];
-
-    /// Its name in errors and dumps.
-    pub fn name(self) -> &'static str {
-        match self {
-            Neg => "neg",
-            Abs => "abs",
-            Sign => "sign",
-            Floor => "floor",
-            Ceil => "ceil",
-            Round => "round",
-            Trunc => "trunc",
-            Sqrt => "sqrt",
-            Exp => "exp",
-            Log => "log",
-            Log1p => "log1p",
-            Sin => "sin",
-            Cos => "cos",
-            Tanh => "tanh",
-            Erf => "erf",
-            Sigmoid => "sigmoid",
-            Relu => "relu",
-            Not => "not",
-            IsNan => "is_nan",
-        }
-    }
-
     fn accepts(self, dtype: DType) -> bool {
         match self {
             Neg | Abs | Sign => dtype != DType::Bool,
@@ -249,7 +219,9 @@ impl Scalar for UnaryFn {
             (_, Log1p | Erf) => (Bound::Ulp(3), "our polynomial, within 2 units"),
             (_, Sin | Cos) => (Bound::Ulp(3), "our polynomial, within 2 units"),
             (_, Tanh | Sigmoid) => (Bound::Ulp(4), "2 units, and WGSL allows 2.5 for a quotient"),
-            _ => (Bound::Exact, "no rounding"),
+            (_, Neg | Abs | Sign | Floor | Ceil | Round | Trunc | Relu | Not | IsNan) => {
+                (Bound::Exact, "no rounding")
+            }
         }
     }
 }
@@ -272,12 +244,14 @@ methods! {
     /// # Gradient
     ///
     /// 0 at 0.
+    #[doc(alias = "absolute")]
     abs Abs,
     /// -1, 0 or 1; NaN for NaN.
     ///
     /// # Gradient
     ///
     /// Zero everywhere.
+    #[doc(alias = "sgn")]
     sign Sign,
     /// The largest integer that is not above each element.
     ///
@@ -296,12 +270,14 @@ methods! {
     /// # Gradient
     ///
     /// Zero everywhere.
+    #[doc(alias = "rint")]
     round Round,
     /// Each element without its fraction.
     ///
     /// # Gradient
     ///
     /// Zero everywhere.
+    #[doc(alias = "fix")]
     trunc Trunc,
     /// The square root; NaN below 0.
     ///
@@ -316,6 +292,7 @@ methods! {
     /// Infinity from 88.73 on; below -87.3 devices may flush the result to 0.
     exp Exp,
     /// The natural logarithm: -infinity at 0, NaN below.
+    #[doc(alias = "ln")]
     log Log,
     /// `ln(1 + x)`, accurate for small `x`: -infinity at -1, NaN below.
     log1p Log1p,
@@ -328,6 +305,7 @@ methods! {
     /// The error function, `2 / sqrt(pi)` times the integral of `e^(-t^2)` from 0 to `x`.
     erf Erf,
     /// The logistic function `1 / (1 + e^-x)`.
+    #[doc(alias("expit", "logistic"))]
     sigmoid Sigmoid,
     /// The larger of each element and 0; NaN for NaN.
     ///
@@ -336,6 +314,7 @@ methods! {
     /// 0 at 0.
     relu Relu,
     /// Whether each float is NaN, as booleans.
+    #[doc(alias = "isnan")]
     is_nan IsNan,
 }
 
