@@ -126,7 +126,7 @@ fn every_method_of_a_tensor_has_samples() {
     assert!(names.len() > 100, "{} methods", names.len());
     let without = |name: &&String| !rows.contains(name.as_str()) && no_row(name).is_none();
     let silent: Vec<_> = names.iter().filter(without).collect();
-    assert!(silent.is_empty(), "no sample of {silent:?}");
+    assert!(silent.is_empty(), "no sample of {silent:?}: add some, or say why in no_row");
 }
 
 /// How many cases build a graph with each operation, derivatives included.
@@ -194,13 +194,15 @@ fn the_list_of_operations_is_true() {
             "2".to_owned()
         } else {
             no_derivative(name)
-                .unwrap_or_else(|| unreachable!("{name} has no derivative, and no reason"))
+                .unwrap_or_else(|| panic!("{name} has no derivative: say why in no_derivative"))
                 .to_owned()
         };
         let count = match cases.get(*name) {
             Some(count) => count.to_string(),
             None => no_case(name)
-                .unwrap_or_else(|| unreachable!("{name} has no case, and no reason"))
+                .unwrap_or_else(|| {
+                    panic!("{name} has no case: add one to tests/golden/, or say why in no_case")
+                })
                 .to_owned(),
         };
         table += &format!("| `{name}` | {types} | {} | {order} | {count} |\n", samples.len());
