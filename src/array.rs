@@ -8,6 +8,7 @@ use crate::{
 use half::f16;
 
 /// A host tensor: a shape and its elements in row-major order.
+#[doc(alias = "ndarray")]
 #[derive(Clone, Debug, PartialEq)]
 pub struct Array {
     meta: Meta,
@@ -51,6 +52,7 @@ impl Array {
     /// # Errors
     ///
     /// [`VariableError::Length`] unless the number of elements matches the shape.
+    #[doc(alias = "from_numpy")]
     pub fn new<T: Element>(shape: impl Into<Shape>, elements: &[T]) -> Result<Self, Error> {
         let words = elements.iter().map(|&x| x.to_word()).collect();
         Array::from_words(Meta::new(shape, T::DTYPE), words)
@@ -108,6 +110,7 @@ impl Array {
     /// # Errors
     ///
     /// [`VariableError::Mismatch`] if the tensor has another element type.
+    #[doc(alias("numpy", "tolist"))]
     pub fn to_vec<T: Element>(&self) -> Result<Vec<T>, Error> {
         if T::DTYPE != self.meta.dtype {
             return Err(VariableError::Mismatch {

@@ -9,6 +9,7 @@ use crate::{
 };
 
 /// A device that runs programs.
+#[doc(alias = "torch.device")]
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Device {
@@ -71,6 +72,7 @@ impl Device {
 
     /// The best hardware adapter, discrete before integrated; the CPU device if there is none.
     /// Software rasterizers are skipped: the CPU device is faster.
+    #[doc(alias = "is_available")]
     #[cfg(not(target_arch = "wasm32"))]
     pub fn best() -> Self {
         match pollster::block_on(gpu::open_best_hardware()) {

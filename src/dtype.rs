@@ -6,6 +6,7 @@ use half::f16;
 ///
 /// On a device every element occupies one 32-bit word, except for `F16`, which a GPU stores in 16
 /// bits. 64-bit integers exist only in files.
+#[doc(alias = "torch.dtype")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum DType {

@@ -9,10 +9,13 @@ use crate::dtype::DType;
 #[non_exhaustive]
 pub enum Init {
     /// 0 everywhere.
+    #[doc(alias = "zeros_")]
     Zeros,
     /// 1 everywhere.
+    #[doc(alias = "ones_")]
     Ones,
     /// This number everywhere.
+    #[doc(alias = "constant_")]
     Constant(f64),
     /// Uniform in `[low, high)`.
     Uniform {
@@ -29,12 +32,16 @@ pub enum Init {
         std: f64,
     },
     /// Normal with variance `2 / fan_in` (He et al. 2015): keeps the scale through ReLUs.
+    #[doc(alias("kaiming_normal_", "he_normal"))]
     HeNormal,
     /// Uniform with variance `2 / fan_in`.
+    #[doc(alias("kaiming_uniform_", "he_uniform"))]
     HeUniform,
     /// Normal with variance `2 / (fan_in + fan_out)` (Glorot & Bengio 2010): for tanh and sigmoid.
+    #[doc(alias("xavier_normal_", "glorot_normal"))]
     GlorotNormal,
     /// Uniform with variance `2 / (fan_in + fan_out)`.
+    #[doc(alias("xavier_uniform_", "glorot_uniform"))]
     GlorotUniform,
     /// The L2 norms of the rows of the sibling variable of this name: roots of the sums of squares
     /// over all its axes but the first.

@@ -81,6 +81,7 @@ pub fn vjp<'g>(y: Tensor<'g>, seed: Tensor<'g>, wrt: &[Tensor<'g>]) -> Vec<Optio
 ///
 /// Recorded in the graph of `loss`: [`GraphError::NotALoss`] unless it is a single float;
 /// [`GraphError::ForeignTensor`].
+#[doc(alias("autograd.grad", "backward", "GradientTape"))]
 #[track_caller]
 pub fn grad<'g>(loss: Tensor<'g>, wrt: &[Tensor<'g>]) -> Vec<Tensor<'g>> {
     if loss.failed() {

@@ -24,6 +24,7 @@ const PACKED: &[u8] = include_bytes!("../../data/digits.csv.gz");
 /// # Errors
 ///
 /// [`FileError::Corrupt`] if the crate was built from a damaged file.
+#[doc(alias = "load_digits")]
 pub fn load() -> Result<Dataset, Error> {
     // 1 MiB is four times the size; a damaged stream must not grow without bound.
     let mut text = String::new();

@@ -6,6 +6,7 @@ use super::shuffle::permutation;
 ///
 /// The order depends only on seed and epoch, so a run that is resumed at an epoch sees the same
 /// batches as an uninterrupted one.
+#[doc(alias = "DataLoader")]
 #[derive(Clone, Debug)]
 pub struct Loader {
     len: usize,

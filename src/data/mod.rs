@@ -23,6 +23,7 @@ use crate::{
 use std::collections::BTreeMap;
 
 /// Images and their classes.
+#[doc(alias = "TensorDataset")]
 #[derive(Clone, Debug, PartialEq)]
 pub struct Dataset {
     inputs: Array,
@@ -79,6 +80,7 @@ impl Dataset {
     /// # Errors
     ///
     /// [`VariableError::Length`] if an index is past the last image.
+    #[doc(alias = "Subset")]
     pub fn rows(&self, indices: &[usize]) -> Result<Dataset, Error> {
         Ok(Dataset { inputs: self.inputs.rows(indices)?, targets: self.targets.rows(indices)? })
     }
@@ -92,6 +94,7 @@ impl Dataset {
     /// # Errors
     ///
     /// None in practice: all indices are valid.
+    #[doc(alias("random_split", "train_test_split"))]
     pub fn split(&self, fraction: f64) -> Result<(Dataset, Dataset), Error> {
         let targets = self.targets.words();
         let mut held = vec![false; targets.len()];

@@ -40,6 +40,7 @@ impl<'g> Tensor<'g> {
     /// # Source
     ///
     /// Maas et al. 2013, "Rectifier Nonlinearities Improve Neural Network Acoustic Models".
+    #[doc(alias = "LeakyReLU")]
     #[track_caller]
     pub fn leaky_relu(self, slope: f64) -> Tensor<'g> {
         let x = self.of_floats("leaky_relu");
@@ -72,6 +73,7 @@ impl<'g> Tensor<'g> {
     /// # Source
     ///
     /// Clevert et al. 2015.
+    #[doc(alias = "ELU")]
     #[track_caller]
     pub fn elu(self, alpha: f64) -> Tensor<'g> {
         let x = self.of_floats("elu");
@@ -125,6 +127,7 @@ impl<'g> Tensor<'g> {
     /// # Source
     ///
     /// Hendrycks and Gimpel 2016.
+    #[doc(alias = "approximate")]
     #[track_caller]
     pub fn gelu_tanh(self) -> Tensor<'g> {
         let x = self.of_floats("gelu_tanh");
@@ -164,6 +167,7 @@ impl<'g> Tensor<'g> {
     /// # Source
     ///
     /// PyTorch's `hardsigmoid`.
+    #[doc(alias = "hardsigmoid")]
     #[track_caller]
     pub fn hard_sigmoid(self) -> Tensor<'g> {
         let x = self.of_floats("hard_sigmoid");
@@ -176,7 +180,7 @@ impl<'g> Tensor<'g> {
     /// # Source
     ///
     /// Howard et al. 2019.
-    #[doc(alias = "hardswish")]
+    #[doc(alias("hardswish", "hard_silu"))]
     #[track_caller]
     pub fn hard_swish(self) -> Tensor<'g> {
         let x = self.of_floats("hard_swish");
@@ -193,6 +197,7 @@ impl<'g> Tensor<'g> {
     /// # Source
     ///
     /// PyTorch's `hardtanh`.
+    #[doc(alias = "hardtanh")]
     #[track_caller]
     pub fn hard_tanh(self) -> Tensor<'g> {
         self.of_floats("hard_tanh").clip(-1.0, 1.0)
@@ -250,6 +255,7 @@ impl<'g> Tensor<'g> {
     /// # Source
     ///
     /// PyTorch's `tanhshrink`.
+    #[doc(alias = "tanhshrink")]
     #[track_caller]
     pub fn tanh_shrink(self) -> Tensor<'g> {
         let x = self.of_floats("tanh_shrink");
@@ -261,6 +267,7 @@ impl<'g> Tensor<'g> {
     /// # Source
     ///
     /// PyTorch's `softshrink`.
+    #[doc(alias = "softshrink")]
     #[track_caller]
     pub fn soft_shrink(self, width: f64) -> Tensor<'g> {
         let x = self.of_floats("soft_shrink");
@@ -274,6 +281,7 @@ impl<'g> Tensor<'g> {
     /// # Source
     ///
     /// PyTorch's `hardshrink`.
+    #[doc(alias = "hardshrink")]
     #[track_caller]
     pub fn hard_shrink(self, width: f64) -> Tensor<'g> {
         let x = self.of_floats("hard_shrink");
@@ -300,6 +308,7 @@ impl<'g> Tensor<'g> {
     /// # Source
     ///
     /// PyTorch's `logsigmoid`.
+    #[doc(alias = "logsigmoid")]
     #[track_caller]
     pub fn log_sigmoid(self) -> Tensor<'g> {
         -(-self.of_floats("log_sigmoid")).softplus()

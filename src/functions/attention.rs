@@ -64,8 +64,7 @@ impl<'g> Tensor<'g> {
     /// # Source
     ///
     /// Vaswani et al. 2017.
-    #[doc(alias = "scaled_dot_product_attention")]
-    #[doc(alias = "sdpa")]
+    #[doc(alias("scaled_dot_product_attention", "sdpa", "flash_attention"))]
     #[track_caller]
     pub fn attention(
         self,
@@ -137,6 +136,7 @@ impl<'g> Tensor<'g> {
     /// # Errors
     ///
     /// [`OpError::DType`] unless u32; [`OpError::Rank`] for scalars.
+    #[doc(alias = "key_padding_mask")]
     #[track_caller]
     pub fn key_padding(self, keys: usize) -> Tensor<'g> {
         if !self.failed() && self.dtype() != DType::U32 {

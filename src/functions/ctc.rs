@@ -36,7 +36,7 @@ impl<'g> Tensor<'g> {
     /// # Source
     ///
     /// Graves et al. 2006, "Connectionist Temporal Classification".
-    #[doc(alias = "ctc_loss")]
+    #[doc(alias("ctc_loss", "CTCLoss"))]
     #[track_caller]
     pub fn ctc(
         self,

@@ -67,6 +67,7 @@ impl Graph {
     /// # Source
     ///
     /// NumPy's and PyTorch's `einsum`.
+    #[doc(alias = "tensordot")]
     #[track_caller]
     pub fn einsum<'g>(&'g self, equation: &str, operands: &[Tensor<'g>]) -> Tensor<'g> {
         if let Some(&failed) = operands.iter().find(|x| x.failed()) {

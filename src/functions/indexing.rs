@@ -58,6 +58,7 @@ impl<'g> Tensor<'g> {
     /// # Source
     ///
     /// ONNX's `ScatterND`, with sums.
+    #[doc(alias = "index_put")]
     #[track_caller]
     pub fn scatter_nd(self, indices: Tensor<'g>, updates: Tensor<'g>) -> Tensor<'g> {
         let operands = [self, indices, updates];

@@ -84,8 +84,7 @@ impl<'g> Tensor<'g> {
     /// # Source
     ///
     /// PyTorch's `repeat_interleave`.
-    #[doc(alias = "repeat")]
-    #[doc(alias = "np.repeat")]
+    #[doc(alias("repeat", "np.repeat"))]
     #[track_caller]
     pub fn repeat_interleave(self, times: usize, axis: i32) -> Tensor<'g> {
         self.repeated("repeat_interleave", times, axis, |extent| [extent, times], |axis| axis + 1)
@@ -116,8 +115,7 @@ impl<'g> Tensor<'g> {
     /// # Source
     ///
     /// PyTorch's `tril` and `triu`.
-    #[doc(alias = "tril")]
-    #[doc(alias = "triu")]
+    #[doc(alias("tril", "triu"))]
     #[track_caller]
     pub fn triangle(self, side: Triangle, diagonal: i32) -> Tensor<'g> {
         if self.rank() < 2 {
@@ -215,7 +213,7 @@ impl<'g> Tensor<'g> {
     ///
     /// [`OpError::Argument`] unless there are four axes; [`OpError::Number`] for an `r` larger than
     /// any image, or 0; [`OpError::Indivisible`].
-    #[doc(alias = "pixel_shuffle")]
+    #[doc(alias("pixel_shuffle", "PixelShuffle"))]
     #[track_caller]
     pub fn depth_to_space(self, r: usize) -> Tensor<'g> {
         let shape = self.shape();
@@ -245,7 +243,7 @@ impl<'g> Tensor<'g> {
     /// # Source
     ///
     /// PyTorch's `pixel_unshuffle`.
-    #[doc(alias = "pixel_unshuffle")]
+    #[doc(alias("pixel_unshuffle", "PixelUnshuffle"))]
     #[track_caller]
     pub fn space_to_depth(self, r: usize) -> Tensor<'g> {
         let shape = self.shape();
@@ -275,6 +273,7 @@ impl<'g> Tensor<'g> {
     /// # Source
     ///
     /// PyTorch's `pad` with mode `reflect`.
+    #[doc(alias = "ReflectionPad2d")]
     #[track_caller]
     pub fn pad_reflect(self, axis: i32, (low, high): (usize, usize)) -> Tensor<'g> {
         let extent = self.dim(axis);
@@ -296,6 +295,7 @@ impl<'g> Tensor<'g> {
     /// # Source
     ///
     /// PyTorch's `pad` with mode `replicate`.
+    #[doc(alias = "ReplicationPad2d")]
     #[track_caller]
     pub fn pad_replicate(self, axis: i32, (low, high): (usize, usize)) -> Tensor<'g> {
         let extent = self.dim(axis);
@@ -318,6 +318,7 @@ impl<'g> Tensor<'g> {
     /// # Errors
     ///
     /// [`OpError::Extents`] unless they add up to that of the axis.
+    #[doc(alias = "chunk")]
     #[track_caller]
     pub fn split(self, axis: i32, extents: &[usize]) -> Vec<Tensor<'g>> {
         let total = extents.iter().fold(0usize, |sum, extent| sum.saturating_add(*extent));

@@ -14,7 +14,7 @@ use crate::{
 
 impl<'g> Tensor<'g> {
     /// `(x - target)^2`.
-    #[doc(alias = "mse_loss")]
+    #[doc(alias("mse_loss", "MSELoss", "MeanSquaredError"))]
     #[track_caller]
     pub fn squared_error(self, target: Tensor<'g>) -> Tensor<'g> {
         let error = self.of_floats("squared_error") - target;
@@ -22,7 +22,7 @@ impl<'g> Tensor<'g> {
     }
 
     /// `|x - target|`.
-    #[doc(alias = "l1_loss")]
+    #[doc(alias("l1_loss", "L1Loss", "MeanAbsoluteError"))]
     #[track_caller]
     pub fn absolute_error(self, target: Tensor<'g>) -> Tensor<'g> {
         (self.of_floats("absolute_error") - target).abs()
@@ -34,7 +34,7 @@ impl<'g> Tensor<'g> {
     /// # Source
     ///
     /// Huber 1964.
-    #[doc(alias = "huber_loss")]
+    #[doc(alias("huber_loss", "HuberLoss"))]
     #[track_caller]
     pub fn huber(self, target: Tensor<'g>, delta: f64) -> Tensor<'g> {
         let error = self.of_floats("huber") - target;
@@ -48,7 +48,7 @@ impl<'g> Tensor<'g> {
     /// # Source
     ///
     /// Girshick 2015, "Fast R-CNN"; `beta` as in PyTorch.
-    #[doc(alias = "smooth_l1_loss")]
+    #[doc(alias("smooth_l1_loss", "SmoothL1Loss"))]
     #[track_caller]
     pub fn smooth_l1(self, target: Tensor<'g>, beta: f64) -> Tensor<'g> {
         let error = self.of_floats("smooth_l1") - target;
@@ -67,9 +67,7 @@ impl<'g> Tensor<'g> {
     /// # Source
     ///
     /// PyTorch's `binary_cross_entropy_with_logits`.
-    #[doc(alias = "binary_cross_entropy")]
-    #[doc(alias = "bce")]
-    #[doc(alias = "BCEWithLogitsLoss")]
+    #[doc(alias("binary_cross_entropy", "bce", "BCEWithLogitsLoss", "BinaryCrossentropy"))]
     #[track_caller]
     pub fn binary_cross_entropy_with_logits(self, target: Tensor<'g>) -> Tensor<'g> {
         let x = self.of_floats("binary_cross_entropy_with_logits");
@@ -86,6 +84,7 @@ impl<'g> Tensor<'g> {
     /// # Source
     ///
     /// PyTorch's `pos_weight`.
+    #[doc(alias = "pos_weight")]
     #[track_caller]
     pub fn weighted_binary_cross_entropy_with_logits(
         self,
@@ -102,6 +101,7 @@ impl<'g> Tensor<'g> {
     /// # Source
     ///
     /// Kullback and Leibler 1951.
+    #[doc(alias("kl_div", "KLDivLoss"))]
     #[track_caller]
     pub fn kl_divergence(self, target: Tensor<'g>) -> Tensor<'g> {
         let x = self.of_floats("kl_divergence");
@@ -115,6 +115,7 @@ impl<'g> Tensor<'g> {
     /// # Source
     ///
     /// PyTorch's `kl_div` with `log_target`.
+    #[doc(alias = "log_target")]
     #[track_caller]
     pub fn kl_divergence_of_logarithms(self, target: Tensor<'g>) -> Tensor<'g> {
         target.exp() * (target - self.of_floats("kl_divergence_of_logarithms"))
@@ -125,6 +126,7 @@ impl<'g> Tensor<'g> {
     /// # Source
     ///
     /// Cortes and Vapnik 1995, "Support-Vector Networks".
+    #[doc(alias = "hinge_loss")]
     #[track_caller]
     pub fn hinge(self, target: Tensor<'g>) -> Tensor<'g> {
         (-(self.of_floats("hinge") * target) + 1.0).relu()
@@ -139,6 +141,7 @@ impl<'g> Tensor<'g> {
     /// # Source
     ///
     /// PyTorch's `nll_loss`.
+    #[doc(alias("nll_loss", "NLLLoss"))]
     #[track_caller]
     pub fn negative_log_likelihood(self, labels: Tensor<'g>) -> Tensor<'g> {
         let x = self.of_floats("negative_log_likelihood");
@@ -154,6 +157,7 @@ impl<'g> Tensor<'g> {
     /// # Source
     ///
     /// PyTorch's `cross_entropy` of probabilities.
+    #[doc(alias = "CategoricalCrossentropy")]
     #[track_caller]
     pub fn soft_cross_entropy(self, target: Tensor<'g>) -> Tensor<'g> {
         let x = self.of_floats("soft_cross_entropy");
@@ -199,6 +203,7 @@ impl<'g> Tensor<'g> {
     /// # Source
     ///
     /// PyTorch's `cosine_embedding_loss`.
+    #[doc(alias("cosine_embedding_loss", "CosineEmbeddingLoss"))]
     #[track_caller]
     pub fn cosine_embedding(
         self,
@@ -222,6 +227,7 @@ impl<'g> Tensor<'g> {
     /// # Source
     ///
     /// Balntas et al. 2016; the 1e-6 is PyTorch's.
+    #[doc(alias("triplet_margin_loss", "TripletMarginLoss"))]
     #[track_caller]
     pub fn triplet_margin(self, near: Tensor<'g>, far: Tensor<'g>, margin: f64) -> Tensor<'g> {
         let x = self.of_floats("triplet_margin");

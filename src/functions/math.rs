@@ -42,13 +42,14 @@ impl<'g> Tensor<'g> {
     /// # Errors
     ///
     /// [`OpError::Axis`]; [`OpError::DType`] for non-floats.
-    #[doc(alias = "reduce_mean")]
+    #[doc(alias("reduce_mean", "average"))]
     #[track_caller]
     pub fn mean(self, axes: impl Axes) -> Tensor<'g> {
         self.mean_of(axes, false)
     }
 
     /// Like [`Tensor::mean`], but keeps the axes with extent 1.
+    #[doc(alias = "keepdim")]
     #[track_caller]
     pub fn mean_keepdims(self, axes: impl Axes) -> Tensor<'g> {
         self.mean_of(axes, true)
@@ -78,8 +79,7 @@ impl<'g> Tensor<'g> {
     /// # Source
     ///
     /// PyTorch's `clamp`.
-    #[doc(alias = "clamp")]
-    #[doc(alias = "hardtanh")]
+    #[doc(alias("clamp", "hardtanh"))]
     #[track_caller]
     pub fn clip(self, low: f64, high: f64) -> Tensor<'g> {
         let x = self.of_floats("clip");
@@ -88,12 +88,14 @@ impl<'g> Tensor<'g> {
     }
 
     /// Whether each float is infinite, as booleans.
+    #[doc(alias = "isinf")]
     #[track_caller]
     pub fn is_inf(self) -> Tensor<'g> {
         self.of_floats("is_inf").abs().equal(f64::INFINITY)
     }
 
     /// Whether each float is finite, as booleans.
+    #[doc(alias = "isfinite")]
     #[track_caller]
     pub fn is_finite(self) -> Tensor<'g> {
         self.of_floats("is_finite").abs().less(f64::INFINITY)
@@ -108,7 +110,7 @@ impl<'g> Tensor<'g> {
     /// # Source
     ///
     /// PyTorch's `logsumexp`.
-    #[doc(alias = "logsumexp")]
+    #[doc(alias("logsumexp", "reduce_logsumexp"))]
     #[track_caller]
     pub fn log_sum_exp(self, axes: impl Axes) -> Tensor<'g> {
         let x = self.of_floats("log_sum_exp");
@@ -178,6 +180,7 @@ impl<'g> Tensor<'g> {
     /// # Source
     ///
     /// PyTorch's `linalg.vector_norm`.
+    #[doc(alias = "linalg.norm")]
     #[track_caller]
     pub fn norm(self, axes: impl Axes) -> Tensor<'g> {
         let x = self.of_floats("norm");
@@ -195,6 +198,7 @@ impl<'g> Tensor<'g> {
     /// # Source
     ///
     /// PyTorch's `linalg.vector_norm`.
+    #[doc(alias = "l1_norm")]
     #[track_caller]
     pub fn norm_l1(self, axes: impl Axes) -> Tensor<'g> {
         self.of_floats("norm_l1").abs().sum(axes)

@@ -38,8 +38,7 @@ impl<'g> Tensor<'g> {
     /// # Source
     ///
     /// PyTorch's `AdaptiveAvgPool2d`.
-    #[doc(alias = "adaptive_avg_pool2d")]
-    #[doc(alias = "global average pooling")]
+    #[doc(alias("adaptive_avg_pool2d", "global average pooling"))]
     #[track_caller]
     pub fn adaptive_avg_pool(self, outputs: &[usize]) -> Tensor<'g> {
         self.adaptive_pool(Pooling::Avg, outputs)

@@ -28,6 +28,7 @@ impl<'g> Tensor<'g> {
     /// # Source
     ///
     /// Su et al. 2021, arXiv:2104.09864, with the pairs of GPT-NeoX and Llama.
+    #[doc(alias = "RoPE")]
     #[track_caller]
     pub fn rotary(self, base: f64) -> Tensor<'g> {
         match self.of_floats("rotary").angles(base) {

@@ -31,6 +31,7 @@ impl<'g> Tensor<'g> {
     /// # Errors
     ///
     /// [`OpError::DType`] unless i32 and floats; [`OpError::Broadcast`].
+    #[doc(alias = "DequantizeLinear")]
     #[track_caller]
     pub fn dequantize(self, scale: Tensor<'g>) -> Tensor<'g> {
         if !self.failed() && self.dtype() != DType::I32 {

@@ -45,8 +45,7 @@ impl Graph {
     /// # Source
     ///
     /// PyTorch's `randperm`.
-    #[doc(alias = "randperm")]
-    #[doc(alias = "shuffle")]
+    #[doc(alias("randperm", "shuffle"))]
     #[track_caller]
     pub fn permutation(&self, n: usize) -> Tensor<'_> {
         self.random_bits([n]).argsort(0, false)

@@ -167,6 +167,7 @@ impl<'g> Tensor<'g> {
     /// # Source
     ///
     /// Karras et al. 2018, "Progressive Growing of GANs", arXiv:1710.10196.
+    #[doc(alias = "minibatch_stddev")]
     #[track_caller]
     pub fn minibatch_deviation(self, group: usize) -> Tensor<'g> {
         let x = self.of_floats("minibatch_deviation");

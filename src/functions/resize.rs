@@ -23,6 +23,7 @@ pub enum Interpolation {
 }
 
 /// Positions of the elements.
+#[doc(alias = "align_corners")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum CoordinateTransform {
     /// Centers of cells that fill the axis: `(i + 1/2) n / m - 1/2`.
@@ -32,6 +33,7 @@ pub enum CoordinateTransform {
 }
 
 /// Values outside of an image.
+#[doc(alias = "padding_mode")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum PaddingMode {
     /// Zeros.
@@ -57,8 +59,7 @@ impl<'g> Tensor<'g> {
     /// # Source
     ///
     /// PyTorch's `interpolate` of given sizes; Keys 1981 for the cubic.
-    #[doc(alias = "interpolate")]
-    #[doc(alias = "upsample")]
+    #[doc(alias("interpolate", "upsample", "UpSampling2D"))]
     #[track_caller]
     pub fn resize(self, sizes: &[usize], between: Interpolation) -> Tensor<'g> {
         let x = self.of_floats("resize");
@@ -126,8 +127,7 @@ impl<'g> Tensor<'g> {
     /// # Source
     ///
     /// Jaderberg et al. 2015, "Spatial Transformer Networks"; PyTorch's `grid_sample`.
-    #[doc(alias = "bilinear sampling")]
-    #[doc(alias = "warp")]
+    #[doc(alias("bilinear sampling", "warp"))]
     #[track_caller]
     pub fn grid_sample(
         self,

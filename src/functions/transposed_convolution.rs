@@ -29,8 +29,7 @@ impl<'g> Tensor<'g> {
     ///
     /// As for a convolution; [`OpError::Extents`] unless there is an output padding for each axis;
     /// [`OpError::Number`] unless it is below the stride; [`OpError::TooLarge`].
-    #[doc(alias = "conv_transpose2d")]
-    #[doc(alias = "deconvolution")]
+    #[doc(alias("conv_transpose2d", "deconvolution", "conv_transpose1d", "conv_transpose3d"))]
     #[track_caller]
     pub fn transposed_convolution(
         self,

@@ -105,6 +105,7 @@ impl<'g> Tensor<'g> {
     /// # Source
     ///
     /// PyTorch's `lp_pool2d`.
+    #[doc(alias = "lp_pool2d")]
     #[track_caller]
     pub fn lp_pool(self, windows: &[Window], p: f64) -> Tensor<'g> {
         let x = self.of_floats("lp_pool");
@@ -124,6 +125,7 @@ impl<'g> Tensor<'g> {
     /// # Source
     ///
     /// PyTorch's `max_pool2d` with `return_indices`.
+    #[doc(alias = "return_indices")]
     #[track_caller]
     pub fn max_pool_with_indices(self, windows: &[Window]) -> (Tensor<'g>, Tensor<'g>) {
         let (x, y) = (self.of_floats("max_pool"), self.max_pool(windows));
@@ -157,6 +159,7 @@ impl<'g> Tensor<'g> {
     /// # Source
     ///
     /// PyTorch's `max_unpool2d`.
+    #[doc(alias = "max_unpool2d")]
     #[track_caller]
     pub fn max_unpool(self, places: Tensor<'g>, sizes: &[usize]) -> Tensor<'g> {
         let x = self.of_floats("max_unpool");

@@ -30,6 +30,7 @@ impl fmt::Display for Graph {
 
 impl Graph {
     /// The graph in Graphviz `dot` format.
+    #[doc(alias = "plot_model")]
     pub fn to_dot(&self) -> String {
         let inner = self.inner.borrow();
         let mut dot = String::from("digraph {\n  node [shape=box, fontname=monospace]\n");

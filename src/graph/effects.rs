@@ -16,6 +16,7 @@ impl Graph {
     ///
     /// [`GraphError::NotAVariable`]; [`GraphError::AssignedTwice`]; [`GraphError::Op`] if
     /// shape or type differ.
+    #[doc(alias = "copy_")]
     #[track_caller]
     pub fn assign<'g>(&'g self, variable: Tensor<'g>, value: Tensor<'g>) {
         let place = self.place();
@@ -75,6 +76,7 @@ impl Graph {
     /// # Errors
     ///
     /// [`GraphError::WatchedTwice`] if the name is taken by another tensor.
+    #[doc(alias = "register_forward_hook")]
     #[track_caller]
     pub fn watch<'g>(&'g self, name: &str, tensor: Tensor<'g>) {
         let place = self.place();
@@ -107,6 +109,7 @@ impl Graph {
     /// debugging; in a browser, where readbacks cannot be awaited, only inputs and variables are
     /// checked. A step may fuse several operations, all of which are named; the reference device
     /// checks each operation separately, in f64.
+    #[doc(alias("set_detect_anomaly", "enable_check_numerics"))]
     pub fn check_finite(&self) {
         self.inner.borrow_mut().checks_finite = true;
     }

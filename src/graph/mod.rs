@@ -99,6 +99,7 @@ pub struct Graph {
 /// A copyable handle to a node, valid as long as its graph.
 ///
 /// On a tensor that failed, [`rank`](Tensor::rank) is 0 and [`dim`](Tensor::dim) is 1.
+#[doc(alias("rsub", "true_divide", "fmod", "logical_not"))]
 #[derive(Clone, Copy)]
 pub struct Tensor<'g> {
     pub(crate) graph: &'g Graph,
@@ -116,6 +117,7 @@ impl Graph {
     /// # Errors
     ///
     /// [`GraphError::Redeclared`] if the name has another shape or type.
+    #[doc(alias = "placeholder")]
     #[track_caller]
     pub fn input(&self, name: &str, shape: impl Into<Shape>, dtype: DType) -> Tensor<'_> {
         let meta = Meta::new(shape, dtype);
@@ -397,11 +399,13 @@ impl<'g> Tensor<'g> {
     }
 
     /// Number of axes.
+    #[doc(alias = "ndim")]
     pub fn rank(self) -> usize {
         self.shape().rank()
     }
 
     /// Extent of an axis, counted from the last if negative; 1 if there is no such axis.
+    #[doc(alias = "size")]
     pub fn dim(self, axis: i32) -> usize {
         let shape = self.shape();
         crate::shape::resolve_axis(axis, shape.rank()).map_or(1, |axis| shape.dims()[axis])

@@ -56,6 +56,7 @@ fn converted(array: Array, dtype: DType) -> Result<Array, String> {
 /// [`FileError::Corrupt`] if the file lacks one of them or contains additional ones, except
 /// counters of batch normalization, or if a value does not fit its type; otherwise same as
 /// [`safetensors::load`].
+#[doc(alias("load_state_dict", "load_weights"))]
 pub fn load(path: &Path, graph: &Graph, prefix: &str, variables: &Variables) -> Result<(), Error> {
     let corrupt = |message| Error::from(FileError::Corrupt { path: path.to_owned(), message });
     let mut file: BTreeMap<String, Array> = safetensors::read(path)?.into_iter().collect();
@@ -83,6 +84,7 @@ pub fn load(path: &Path, graph: &Graph, prefix: &str, variables: &Variables) -> 
 /// # Errors
 ///
 /// Same as [`safetensors::save`].
+#[doc(alias("state_dict", "save_weights"))]
 pub fn save(path: &Path, variables: &Variables, prefix: &str) -> Result<(), Error> {
     let named = variables.to_arrays_below(prefix)?.into_iter();
     let named = named.filter(|(path, _)| !random::owns(path));

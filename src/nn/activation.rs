@@ -20,6 +20,7 @@ impl Activation {
     }
 
     /// `max(x, 0)`.
+    #[doc(alias = "ReLU")]
     #[track_caller]
     pub fn relu() -> Self {
         Activation::new("relu", |x| x.relu())
@@ -38,12 +39,14 @@ impl Activation {
     }
 
     /// [`Tensor::gelu`].
+    #[doc(alias = "GELU")]
     #[track_caller]
     pub fn gelu() -> Self {
         Activation::new("gelu", |x| x.gelu())
     }
 
     /// [`Tensor::silu`], also called swish.
+    #[doc(alias("SiLU", "swish"))]
     #[track_caller]
     pub fn silu() -> Self {
         Activation::new("silu", |x| x.silu())
@@ -78,6 +81,7 @@ impl Module for Activation {
 /// # Source
 ///
 /// He et al. 2015; names and initialization as in PyTorch.
+#[doc(alias = "PReLU")]
 #[derive(Clone, Debug)]
 pub struct PRelu {
     by_channel: bool,

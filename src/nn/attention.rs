@@ -21,6 +21,7 @@ use std::panic::Location;
 /// # Source
 ///
 /// Vaswani et al. 2017; shared key-value heads: Ainslie et al. 2023, arXiv:2305.13245.
+#[doc(alias = "MultiheadAttention")]
 #[derive(Clone, Debug)]
 pub struct MultiHeadAttention {
     heads: usize,
@@ -42,11 +43,13 @@ impl MultiHeadAttention {
     }
 
     /// Masks out later positions.
+    #[doc(alias("is_causal", "use_causal_mask"))]
     pub fn causal(self) -> Self {
         MultiHeadAttention { causal: true, ..self }
     }
 
     /// Sets the number of key-value heads, each shared by the same number of query heads.
+    #[doc(alias = "GroupedQueryAttention")]
     pub fn key_value_heads(self, heads: usize) -> Self {
         MultiHeadAttention { shared: Some(heads), ..self }
     }

@@ -33,6 +33,7 @@ use std::panic::Location;
 /// # Source
 ///
 /// Ioffe & Szegedy 2015, "Batch Normalization", arXiv:1502.03167; momentum as in PyTorch.
+#[doc(alias("BatchNorm1d", "BatchNorm2d", "BatchNorm3d", "BatchNormalization"))]
 #[derive(Clone, Debug)]
 pub struct BatchNorm {
     eps: f64,
@@ -192,6 +193,7 @@ impl Module for BatchNorm {
 ///
 /// Ulyanov et al. 2016, "Instance Normalization", arXiv:1607.08022; running statistics as in
 /// PyTorch.
+#[doc(alias("InstanceNorm1d", "InstanceNorm2d", "InstanceNorm3d"))]
 #[derive(Clone, Debug)]
 pub struct InstanceNorm {
     eps: f64,
@@ -213,6 +215,7 @@ impl InstanceNorm {
     }
 
     /// Keeps running statistics with this weight of a batch; PyTorch's default is 0.1.
+    #[doc(alias = "track_running_stats")]
     pub fn running(self, momentum: f64) -> Self {
         InstanceNorm { momentum: Some(momentum), ..self }
     }

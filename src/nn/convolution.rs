@@ -29,10 +29,13 @@ pub struct Conv<const AXES: usize> {
 }
 
 /// A convolution of sequences, `[n, channels, length]`.
+#[doc(alias = "Conv1D")]
 pub type Conv1d = Conv<1>;
 /// A convolution of images, `[n, channels, height, width]`.
+#[doc(alias = "Conv2D")]
 pub type Conv2d = Conv<2>;
 /// A convolution of volumes, `[n, channels, depth, height, width]`.
+#[doc(alias = "Conv3D")]
 pub type Conv3d = Conv<3>;
 
 /// A transposed convolution, which spreads each element over a window: the adjoint of a
@@ -63,10 +66,13 @@ pub struct ConvTranspose<const AXES: usize> {
 }
 
 /// A transposed convolution of sequences, `[n, channels, length]`.
+#[doc(alias = "Conv1DTranspose")]
 pub type ConvTranspose1d = ConvTranspose<1>;
 /// A transposed convolution of images, `[n, channels, height, width]`.
+#[doc(alias = "Conv2DTranspose")]
 pub type ConvTranspose2d = ConvTranspose<2>;
 /// A transposed convolution of volumes, `[n, channels, depth, height, width]`.
+#[doc(alias = "Conv3DTranspose")]
 pub type ConvTranspose3d = ConvTranspose<3>;
 
 /// Fields common to both kinds.

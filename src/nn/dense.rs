@@ -10,6 +10,7 @@ use std::panic::Location;
 ///
 /// `x` is `[.., inputs]`, `weight` `[units, inputs]`, `bias` `[units]`, `y` `[.., units]`. The
 /// number of inputs is taken from the `x` it is traced on.
+#[doc(alias("Linear", "nn.Linear"))]
 #[derive(Clone, Debug)]
 pub struct Dense {
     units: usize,
@@ -34,6 +35,7 @@ impl Dense {
     }
 
     /// Omits the bias.
+    #[doc(alias = "use_bias")]
     pub fn without_bias(self) -> Self {
         Dense { bias: false, ..self }
     }
@@ -54,6 +56,7 @@ impl Dense {
     /// # Source
     ///
     /// Miyato et al. 2018, "Spectral Normalization for GANs", arXiv:1802.05957.
+    #[doc(alias = "SpectralNormalization")]
     pub fn spectral_norm(self) -> Self {
         Dense { weight: Weight::Spectral, ..self }
     }

@@ -37,6 +37,7 @@ impl Module for Flatten {
 }
 
 /// Splits the second axis: `[n, a b ..]` becomes `[n, a, b, ..]`.
+#[doc(alias = "Reshape")]
 #[derive(Clone, Debug)]
 pub struct Unflatten {
     dims: Vec<usize>,

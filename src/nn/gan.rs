@@ -42,6 +42,7 @@ fn score_gradients<'g>(scores: Tensor<'g>, of: Tensor<'g>) -> Tensor<'g> {
 /// # Source
 ///
 /// Gulrajani et al. 2017, "Improved Training of Wasserstein GANs", arXiv:1704.00028.
+#[doc(alias = "WGAN-GP")]
 #[track_caller]
 pub fn gradient_penalty<'g>(scores: Tensor<'g>, x: Tensor<'g>) -> Tensor<'g> {
     let off = score_gradients(scores, x).norm(1) - 1.0;

@@ -7,6 +7,7 @@ use crate::{dtype::DType, graph::Tensor, ops::full::constant};
 /// # Shapes
 ///
 /// `logits` is `[.., classes]` in floats, `labels` `[..]` in u32; the loss is a scalar.
+#[doc(alias = "SparseCategoricalCrossentropy")]
 #[track_caller]
 pub fn cross_entropy<'g>(logits: Tensor<'g>, labels: Tensor<'g>) -> Tensor<'g> {
     logits.cross_entropy(labels).mean(..)
@@ -21,6 +22,7 @@ pub fn cross_entropy<'g>(logits: Tensor<'g>, labels: Tensor<'g>) -> Tensor<'g> {
 /// # Source
 ///
 /// Label smoothing: Szegedy et al. 2015. The mean is defined as in PyTorch.
+#[doc(alias = "CrossEntropyLoss")]
 #[derive(Clone, Copy, Debug, Default)]
 pub struct CrossEntropy<'g> {
     smoothing: f64,
@@ -36,21 +38,25 @@ impl<'g> CrossEntropy<'g> {
     }
 
     /// Takes log probabilities instead of logits: PyTorch's `nll_loss`.
+    #[doc(alias("nll_loss", "NLLLoss"))]
     pub fn of_logarithms(self) -> Self {
         CrossEntropy { are_logarithms: true, ..self }
     }
 
     /// Sets the share of a row's cost that is spread over all classes.
+    #[doc(alias = "label_smoothing")]
     pub fn smoothing(self, smoothing: f64) -> Self {
         CrossEntropy { smoothing, ..self }
     }
 
     /// Sets the weight of each class, `[classes]`.
+    #[doc(alias = "class_weight")]
     pub fn weights(self, weights: Tensor<'g>) -> Self {
         CrossEntropy { weights: Some(weights), ..self }
     }
 
     /// Sets a label whose rows cost nothing and are not counted; it need not be a class.
+    #[doc(alias = "ignore_index")]
     pub fn ignoring(self, label: u32) -> Self {
         CrossEntropy { ignored: Some(label), ..self }
     }
@@ -60,6 +66,7 @@ impl<'g> CrossEntropy<'g> {
     /// # Shapes
     ///
     /// `logits` is `[.., classes]` in floats, `labels` `[..]` in u32; the result is `[..]`.
+    #[doc(alias = "reduction")]
     #[track_caller]
     pub fn each(&self, logits: Tensor<'g>, labels: Tensor<'g>) -> Tensor<'g> {
         let labels = self.classes(labels);
@@ -107,6 +114,7 @@ impl<'g> CrossEntropy<'g> {
     /// # Shapes
     ///
     /// Both `[.., classes]` in floats; the result is `[..]`.
+    #[doc(alias = "CategoricalCrossentropy")]
     #[track_caller]
     pub fn each_of_probabilities(
         &self,
@@ -144,6 +152,7 @@ impl<'g> CrossEntropy<'g> {
 }
 
 /// The mean over all elements of `(prediction - target)^2`.
+#[doc(alias("mse_loss", "MSELoss"))]
 #[track_caller]
 pub fn mean_squared_error<'g>(prediction: Tensor<'g>, target: Tensor<'g>) -> Tensor<'g> {
     let error = prediction - target;
@@ -155,6 +164,7 @@ pub fn mean_squared_error<'g>(prediction: Tensor<'g>, target: Tensor<'g>) -> Ten
 /// # Shapes
 ///
 /// `logits` is `[.., classes]`, `labels` `[..]` in u32. Among equal logits the first one wins.
+#[doc(alias = "SparseCategoricalAccuracy")]
 #[track_caller]
 pub fn accuracy<'g>(logits: Tensor<'g>, labels: Tensor<'g>) -> Tensor<'g> {
     logits.argmax(-1).equal(labels).cast(DType::F32).mean(..)

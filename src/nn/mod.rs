@@ -70,11 +70,13 @@ pub use transformer::TransformerLayer;
 use crate::graph::Tensor;
 
 /// A building block of a network.
+#[doc(alias("nn.Module", "Layer"))]
 pub trait Module {
     /// Its lower-case name within a container: `dense` in `net/2:dense/weight`.
     fn name(&self) -> &str;
 
     /// Appends its computation on `x` to the graph.
+    #[doc(alias = "call")]
     fn forward<'g>(&self, cx: &mut Scope<'g>, x: Tensor<'g>) -> Tensor<'g>;
 }
 

@@ -12,6 +12,7 @@ pub(super) const EPS: f64 = 1e-5;
 /// # Shapes
 ///
 /// The scale `weight` and the shift `bias` have the shape of the last axes.
+#[doc(alias = "LayerNormalization")]
 #[derive(Clone, Debug)]
 pub struct LayerNorm {
     axes: usize,
@@ -83,6 +84,7 @@ fn last(x: Tensor<'_>, axes: usize) -> Option<Vec<usize>> {
 /// # Shapes
 ///
 /// The scale `weight` has the shape of the last axes.
+#[doc(alias("RMSNorm", "RMSNormalization"))]
 #[derive(Clone, Debug)]
 pub struct RmsNorm {
     axes: usize,
@@ -147,6 +149,7 @@ impl Module for RmsNorm {
 /// # Shapes
 ///
 /// The scale `weight` and the shift `bias` are `[channels]`.
+#[doc(alias = "GroupNormalization")]
 #[derive(Clone, Debug)]
 pub struct GroupNorm {
     groups: usize,
@@ -214,6 +217,7 @@ pub(super) fn scaled<'g>(cx: &mut Scope<'g>, y: Tensor<'g>, affine: bool) -> Ten
 /// # Source
 ///
 /// Krizhevsky et al. 2012; defaults as in PyTorch.
+#[doc(alias = "LRN")]
 #[derive(Clone, Debug)]
 pub struct LocalResponseNorm {
     size: usize,

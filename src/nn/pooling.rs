@@ -12,10 +12,13 @@ pub struct MaxPool<const AXES: usize> {
 }
 
 /// [`MaxPool`] over `[n, channels, width]`.
+#[doc(alias = "MaxPooling1D")]
 pub type MaxPool1d = MaxPool<1>;
 /// [`MaxPool`] over `[n, channels, height, width]`.
+#[doc(alias = "MaxPooling2D")]
 pub type MaxPool2d = MaxPool<2>;
 /// [`MaxPool`] over `[n, channels, depth, height, width]`.
+#[doc(alias = "MaxPooling3D")]
 pub type MaxPool3d = MaxPool<3>;
 
 /// The mean of each window: see [`Tensor::avg_pool`].
@@ -27,10 +30,13 @@ pub struct AvgPool<const AXES: usize> {
 }
 
 /// [`AvgPool`] over `[n, channels, width]`.
+#[doc(alias = "AveragePooling1D")]
 pub type AvgPool1d = AvgPool<1>;
 /// [`AvgPool`] over `[n, channels, height, width]`.
+#[doc(alias = "AveragePooling2D")]
 pub type AvgPool2d = AvgPool<2>;
 /// [`AvgPool`] over `[n, channels, depth, height, width]`.
+#[doc(alias = "AveragePooling3D")]
 pub type AvgPool3d = AvgPool<3>;
 
 /// Builder methods common to all window poolings.
@@ -84,6 +90,7 @@ impl<const AXES: usize> MaxPool<AXES> {
 
 impl<const AXES: usize> AvgPool<AXES> {
     /// Excludes padding from the divisor; by default padding counts as zeros.
+    #[doc(alias = "count_include_pad")]
     pub fn without_padding(self) -> Self {
         AvgPool { count_padding: false, ..self }
     }
@@ -256,6 +263,7 @@ impl<const AXES: usize> Module for AdaptiveAvgPool<AXES> {
 /// # Errors
 ///
 /// [`OpError::DType`](crate::OpError::DType), recorded by the graph, unless of floats.
+#[doc(alias("GlobalAveragePooling1D", "GlobalAveragePooling2D", "GlobalAveragePooling3D"))]
 #[derive(Clone, Debug)]
 pub struct GlobalAvgPool {
     line: &'static Location<'static>,
@@ -270,6 +278,7 @@ pub struct GlobalAvgPool {
 /// # Errors
 ///
 /// [`OpError::Empty`](crate::OpError::Empty), recorded by the graph, over no elements.
+#[doc(alias("GlobalMaxPooling1D", "GlobalMaxPooling2D", "GlobalMaxPooling3D"))]
 #[derive(Clone, Debug)]
 pub struct GlobalMaxPool {
     line: &'static Location<'static>,

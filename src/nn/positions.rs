@@ -13,6 +13,7 @@ use std::panic::Location;
 /// # Errors
 ///
 /// Recorded by the graph: [`OpError::Range`] for a longer sequence; [`OpError::Rank`].
+#[doc(alias = "PositionEmbedding")]
 #[derive(Clone, Debug)]
 pub struct LearnedPositions {
     longest: usize,
@@ -64,6 +65,7 @@ impl Module for LearnedPositions {
 /// # Source
 ///
 /// Vaswani et al. 2017.
+#[doc(alias("SinePositionEncoding", "positional_encoding"))]
 #[derive(Clone, Debug)]
 pub struct SinusoidalPositions {
     line: &'static Location<'static>,

@@ -38,6 +38,7 @@ use std::panic::Location;
 ///
 /// Same as [`Dense`](super::Dense); `weight_bytes` is `[units, ceil(inputs / 4)]` in u32,
 /// `weight_scale` `[units]`.
+#[doc(alias = "quantized.Linear")]
 #[derive(Clone, Debug)]
 pub struct QuantizedDense {
     units: usize,

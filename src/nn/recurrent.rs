@@ -36,6 +36,7 @@ use std::panic::Location;
 /// # Source
 ///
 /// Elman 1990; Hochreiter & Schmidhuber 1997; Cho et al. 2014, arXiv:1406.1078.
+#[doc(alias = "RNN")]
 #[derive(Clone, Debug)]
 pub struct Recurrent {
     cell: Cell,
@@ -49,6 +50,7 @@ pub struct Recurrent {
 }
 
 /// Position of the reset gate of a GRU.
+#[doc(alias = "reset_after")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Reset {
     /// After the product with the weight: `r (W h + b)`, as in PyTorch and cuDNN.
@@ -88,6 +90,7 @@ impl Recurrent {
     }
 
     /// `h' = tanh(W x + b + U h + c)`
+    #[doc(alias = "SimpleRNN")]
     #[track_caller]
     pub fn elman(hidden: usize) -> Self {
         Recurrent::new(Cell::Elman, hidden)
@@ -102,12 +105,14 @@ impl Recurrent {
     }
 
     /// Long short-term memory (LSTM): see [`Tensor::lstm_cell`].
+    #[doc(alias = "LSTM")]
     #[track_caller]
     pub fn lstm(hidden: usize) -> Self {
         Recurrent::new(Cell::Lstm, hidden)
     }
 
     /// Gated recurrent unit (GRU): see [`Tensor::gru_cell`].
+    #[doc(alias = "GRU")]
     #[track_caller]
     pub fn gru(hidden: usize) -> Self {
         Recurrent::new(Cell::Gru(Reset::AfterProduct), hidden)
@@ -122,6 +127,7 @@ impl Recurrent {
     }
 
     /// Sets the number of layers, each of which reads the states of the previous one.
+    #[doc(alias = "num_layers")]
     pub fn layers(self, layers: usize) -> Self {
         Recurrent { layers, ..self }
     }
@@ -142,6 +148,7 @@ impl Recurrent {
     }
 
     /// As a [`Module`], returns only the last state of the last layer.
+    #[doc(alias = "return_sequences")]
     pub fn last(self) -> Self {
         Recurrent { last: true, ..self }
     }

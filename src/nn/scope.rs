@@ -12,14 +12,17 @@ use std::{cell::RefCell, panic::Location, rc::Rc, sync::Arc};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Mode {
     /// Training: dropout is active.
+    #[doc(alias("train", "training"))]
     Train,
     /// Everything else.
+    #[doc(alias("eval", "evaluate"))]
     Eval,
 }
 
 /// The context in which a module is traced.
 ///
 /// Nodes created in its graph carry the path of the most recently entered live scope.
+#[doc(alias("variable_scope", "name_scope"))]
 #[derive(Debug)]
 pub struct Scope<'g> {
     graph: &'g Graph,
@@ -94,6 +97,7 @@ impl<'g> Scope<'g> {
     /// Recorded by the graph: [`GraphError::Redeclared`](crate::GraphError::Redeclared) if the path
     /// already has another shape, [`GraphError::Reinitialized`](crate::GraphError::Reinitialized)
     /// if it has another `init`.
+    #[doc(alias("nn.Parameter", "add_weight"))]
     #[track_caller]
     pub fn param(&mut self, name: &str, shape: impl Into<Shape>, init: Init) -> Tensor<'g> {
         let param = self.variable(name, shape, DType::F32, init);
@@ -110,6 +114,7 @@ impl<'g> Scope<'g> {
     /// # Errors
     ///
     /// Same as [`Graph::variable`].
+    #[doc(alias = "register_buffer")]
     #[track_caller]
     pub fn variable(
         &mut self,
@@ -122,6 +127,7 @@ impl<'g> Scope<'g> {
     }
 
     /// The trainable variables declared so far, anywhere below the root, in that order.
+    #[doc(alias("parameters", "named_parameters", "trainable_weights"))]
     pub fn params(&self) -> Vec<(String, Tensor<'g>)> {
         self.shared.borrow().params.clone()
     }

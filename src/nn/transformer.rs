@@ -17,6 +17,7 @@ use std::panic::Location;
 /// # Source
 ///
 /// Vaswani et al. 2017; pre-normalization: Xiong et al. 2020, arXiv:2002.04745.
+#[doc(alias = "TransformerEncoderLayer")]
 #[derive(Clone, Debug)]
 pub struct TransformerLayer {
     attention: MultiHeadAttention,
@@ -42,6 +43,7 @@ impl TransformerLayer {
     }
 
     /// Uses post-normalization instead of pre-normalization.
+    #[doc(alias = "norm_first")]
     pub fn norm_behind(self) -> Self {
         TransformerLayer { norm_first: false, ..self }
     }
@@ -54,6 +56,7 @@ impl TransformerLayer {
 
     /// Applies the layer with a mask, broadcast to `[n, heads, t, t]`, that is false at keys hidden
     /// from a query.
+    #[doc(alias = "src_mask")]
     pub fn masked<'g>(&self, cx: &mut Scope<'g>, x: Tensor<'g>, mask: Tensor<'g>) -> Tensor<'g> {
         self.run(cx, x, Some(mask))
     }

@@ -26,7 +26,7 @@ impl<'g> Tensor<'g> {
     /// # Errors
     ///
     /// [`OpError::Target`] if the shape does not broadcast to that one.
-    #[doc(alias = "expand")]
+    #[doc(alias("expand", "expand_as"))]
     #[track_caller]
     pub fn broadcast_to(self, shape: impl Into<Shape>) -> Tensor<'g> {
         let shape = shape.into();

@@ -93,10 +93,7 @@ impl<'g> Tensor<'g> {
     /// # Gradient
     ///
     /// Between floats, the cotangent cast back; otherwise none.
-    #[doc(alias = "to")]
-    #[doc(alias = "astype")]
-    #[doc(alias = "float")]
-    #[doc(alias = "half")]
+    #[doc(alias("to", "astype", "float", "half", "type_as"))]
     #[track_caller]
     pub fn cast(self, to: DType) -> Tensor<'g> {
         if self.failed() || self.dtype() == to {

@@ -28,8 +28,7 @@ impl Graph {
     ///
     /// [`OpError::Argument`] if there is no tensor; [`OpError::Axis`]; [`OpError::DTypes`];
     /// [`OpError::Extents`] if other extents differ.
-    #[doc(alias = "cat")]
-    #[doc(alias = "concatenate")]
+    #[doc(alias("cat", "concatenate", "hstack"))]
     #[track_caller]
     pub fn concat<'g>(&'g self, tensors: &[Tensor<'g>], axis: i32) -> Tensor<'g> {
         let Some(&first) = tensors.first() else {

@@ -53,7 +53,7 @@ impl<'g> Tensor<'g> {
     /// # Source
     ///
     /// ONNX's `CumSum`.
-    #[doc(alias = "exclusive cumsum")]
+    #[doc(alias("exclusive cumsum", "exclusive_cumsum"))]
     #[track_caller]
     pub fn cumsum_from(self, axis: i32, exclusive: bool, reverse: bool) -> Tensor<'g> {
         match resolve_axis(axis, self.rank()) {

@@ -50,6 +50,7 @@ use std::sync::Arc;
 /// assert_eq!(slope.to_f64(), [6.0, -2.0]);
 /// # Ok::<(), wgrad::Error>(())
 /// ```
+#[doc(alias("custom_op", "custom_gradient", "autograd.Function"))]
 #[derive(Clone)]
 pub struct Custom(Arc<Parts>);
 

@@ -23,8 +23,7 @@ impl<'g> Tensor<'g> {
     /// # Errors
     ///
     /// [`OpError::Axis`].
-    #[doc(alias = "flipud")]
-    #[doc(alias = "reverse")]
+    #[doc(alias("flipud", "reverse", "fliplr"))]
     #[track_caller]
     pub fn flip(self, axes: impl Axes) -> Tensor<'g> {
         match axes.resolve(self.rank()) {

@@ -23,8 +23,7 @@ impl Graph {
     /// # Errors
     ///
     /// [`OpError::TooLarge`].
-    #[doc(alias = "zeros")]
-    #[doc(alias = "ones")]
+    #[doc(alias("zeros", "ones", "fill"))]
     #[track_caller]
     pub fn full(&self, shape: impl Into<Shape>, dtype: DType, value: f64) -> Tensor<'_> {
         let meta = Meta::new(shape, dtype);
@@ -34,8 +33,7 @@ impl Graph {
 
 impl<'g> Tensor<'g> {
     /// A tensor of the same shape and type whose elements are all `value`.
-    #[doc(alias = "zeros_like")]
-    #[doc(alias = "ones_like")]
+    #[doc(alias("zeros_like", "ones_like"))]
     #[track_caller]
     pub fn full_like(self, value: f64) -> Tensor<'g> {
         if self.failed() {

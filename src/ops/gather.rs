@@ -106,9 +106,7 @@ impl<'g> Tensor<'g> {
     /// # Source
     ///
     /// PyTorch's `index_select`.
-    #[doc(alias = "gather")]
-    #[doc(alias = "take")]
-    #[doc(alias = "embedding")]
+    #[doc(alias("gather", "take", "embedding"))]
     #[track_caller]
     pub fn index_select(self, indices: Tensor<'g>, axis: i32) -> Tensor<'g> {
         self.gather_by(Indices::Shared, indices, axis)
@@ -137,8 +135,7 @@ impl<'g> Tensor<'g> {
     /// # Source
     ///
     /// NumPy's `take_along_axis`, PyTorch's `gather`.
-    #[doc(alias = "torch.gather")]
-    #[doc(alias = "gather_elements")]
+    #[doc(alias("torch.gather", "gather_elements", "take_along_dim"))]
     #[track_caller]
     pub fn take_along_axis(self, indices: Tensor<'g>, axis: i32) -> Tensor<'g> {
         self.gather_by(Indices::PerLine, indices, axis)

@@ -199,9 +199,7 @@ impl<'g> Tensor<'g> {
     /// # Source
     ///
     /// NumPy's `matmul`.
-    #[doc(alias = "mm")]
-    #[doc(alias = "bmm")]
-    #[doc(alias = "dot")]
+    #[doc(alias("mm", "bmm", "dot", "mv", "addmm", "baddbmm"))]
     #[track_caller]
     pub fn matmul(self, other: Tensor<'g>) -> Tensor<'g> {
         let (a, b) = (self.shape(), other.shape());

@@ -38,6 +38,7 @@ impl<'g> Tensor<'g> {
     /// # Errors
     ///
     /// [`OpError::Rank`]; [`OpError::Extents`]; [`OpError::DType`] unless u32.
+    #[doc(alias("MatMulInteger", "int_mm"))]
     #[track_caller]
     pub fn matmul_i8(self, other: Tensor<'g>) -> Tensor<'g> {
         let (a, b) = (self.shape(), other.shape());

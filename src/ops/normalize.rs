@@ -40,6 +40,7 @@ impl<'g> Tensor<'g> {
     ///
     /// [`OpError::Axis`]; [`OpError::DType`] for non-floats;
     /// [`OpError::Number`] if `eps` is negative or NaN.
+    #[doc(alias = "standardize")]
     #[track_caller]
     pub fn normalize(self, axes: impl Axes, eps: f64) -> Tensor<'g> {
         self.normalize_as("normalize", axes, eps, true)

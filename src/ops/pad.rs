@@ -39,7 +39,7 @@ impl<'g> Tensor<'g> {
     /// # Errors
     ///
     /// [`OpError::Extents`] unless there is a pair for each axis; [`OpError::TooLarge`].
-    #[doc(alias = "constant_pad")]
+    #[doc(alias("constant_pad", "ZeroPad2d", "ZeroPadding2D"))]
     #[track_caller]
     pub fn pad(self, pads: &[(usize, usize)], value: f64) -> Tensor<'g> {
         if pads.len() == self.rank() && pads.iter().all(|&pad| pad == (0, 0)) {

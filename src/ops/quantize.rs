@@ -132,6 +132,7 @@ impl<'g> Tensor<'g> {
     /// # Errors
     ///
     /// [`OpError::DType`] for non-floats; [`OpError::DTypes`]; [`OpError::Broadcast`].
+    #[doc(alias("quantize_per_tensor", "QuantizeLinear"))]
     #[track_caller]
     pub fn quantize(self, scale: impl Operand<'g>) -> Tensor<'g> {
         self.rounded(scale.tensor_like(self), Multiples)

@@ -186,6 +186,7 @@ impl Graph {
     }
 
     /// Uniform 32-bit words, new in each run.
+    #[doc(alias = "randint")]
     #[track_caller]
     pub fn random_bits(&self, shape: impl Into<Shape>) -> Tensor<'_> {
         self.random(RandomFn::Bits, shape.into())
@@ -203,7 +204,7 @@ impl Graph {
     }
 
     /// Normal numbers with mean 0 and variance 1, new in each run.
-    #[doc(alias = "randn")]
+    #[doc(alias("randn", "standard_normal"))]
     #[track_caller]
     pub fn normal(&self, shape: impl Into<Shape>) -> Tensor<'_> {
         self.random(RandomFn::Normal, shape.into())

@@ -200,6 +200,7 @@ impl<'g> Tensor<'g> {
     }
 
     /// Like [`Tensor::sum`], but keeps the axes with extent 1.
+    #[doc(alias = "keepdim")]
     #[track_caller]
     pub fn sum_keepdims(self, axes: impl Axes) -> Tensor<'g> {
         self.reduce(Sum, axes, true)
@@ -222,6 +223,7 @@ impl<'g> Tensor<'g> {
     }
 
     /// Like [`Tensor::prod`], but keeps the axes with extent 1.
+    #[doc(alias = "keepdim")]
     #[track_caller]
     pub fn prod_keepdims(self, axes: impl Axes) -> Tensor<'g> {
         self.reduce(Prod, axes, true)
@@ -237,14 +239,14 @@ impl<'g> Tensor<'g> {
     ///
     /// [`OpError::Axis`]; [`OpError::Empty`] over no elements;
     /// [`OpError::DType`] for booleans.
-    #[doc(alias = "max")]
-    #[doc(alias = "reduce_max")]
+    #[doc(alias("max", "reduce_max"))]
     #[track_caller]
     pub fn amax(self, axes: impl Axes) -> Tensor<'g> {
         self.reduce(Max, axes, false)
     }
 
     /// Like [`Tensor::amax`], but keeps the axes with extent 1.
+    #[doc(alias = "keepdim")]
     #[track_caller]
     pub fn amax_keepdims(self, axes: impl Axes) -> Tensor<'g> {
         self.reduce(Max, axes, true)
@@ -260,14 +262,14 @@ impl<'g> Tensor<'g> {
     ///
     /// [`OpError::Axis`]; [`OpError::Empty`] over no elements;
     /// [`OpError::DType`] for booleans.
-    #[doc(alias = "min")]
-    #[doc(alias = "reduce_min")]
+    #[doc(alias("min", "reduce_min"))]
     #[track_caller]
     pub fn amin(self, axes: impl Axes) -> Tensor<'g> {
         self.reduce(Min, axes, false)
     }
 
     /// Like [`Tensor::amin`], but keeps the axes with extent 1.
+    #[doc(alias = "keepdim")]
     #[track_caller]
     pub fn amin_keepdims(self, axes: impl Axes) -> Tensor<'g> {
         self.reduce(Min, axes, true)

@@ -28,7 +28,7 @@ impl<'g> Tensor<'g> {
     /// # Errors
     ///
     /// [`OpError::Target`] if the numbers of elements differ.
-    #[doc(alias = "view")]
+    #[doc(alias("view", "view_as"))]
     #[track_caller]
     pub fn reshape(self, shape: impl Into<Shape>) -> Tensor<'g> {
         let shape = shape.into();
@@ -65,8 +65,7 @@ impl<'g> Tensor<'g> {
     /// # Errors
     ///
     /// [`OpError::Axis`].
-    #[doc(alias = "expand_dims")]
-    #[doc(alias = "newaxis")]
+    #[doc(alias("expand_dims", "newaxis"))]
     #[track_caller]
     pub fn unsqueeze(self, axis: i32) -> Tensor<'g> {
         let mut dims = self.shape().dims().to_vec();

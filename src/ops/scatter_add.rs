@@ -62,8 +62,7 @@ impl<'g> Tensor<'g> {
     /// # Source
     ///
     /// PyTorch's `index_add`.
-    #[doc(alias = "index_add")]
-    #[doc(alias = "segment_sum")]
+    #[doc(alias("index_add", "segment_sum", "unsorted_segment_sum"))]
     #[track_caller]
     pub fn scatter_add(self, indices: Tensor<'g>, axis: i32, extent: usize) -> Tensor<'g> {
         // The axis refers to the result.
@@ -97,6 +96,7 @@ impl<'g> Tensor<'g> {
     /// # Source
     ///
     /// PyTorch's `scatter_add`.
+    #[doc(alias("scatter_add", "scatter_reduce"))]
     #[track_caller]
     pub fn scatter_add_along_axis(
         self,

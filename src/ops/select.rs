@@ -46,8 +46,7 @@ impl<'g> Tensor<'g> {
     ///
     /// [`OpError::Broadcast`]; [`OpError::DTypes`] if `a` and `b` differ; [`OpError::DType`]
     /// unless this is a boolean.
-    #[doc(alias = "where")]
-    #[doc(alias = "torch.where")]
+    #[doc(alias("where", "torch.where", "np.where"))]
     #[track_caller]
     pub fn select(self, a: impl Operand<'g>, b: Tensor<'g>) -> Tensor<'g> {
         let a = a.tensor_like(b);

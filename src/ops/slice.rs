@@ -33,8 +33,7 @@ impl<'g> Tensor<'g> {
     /// # Errors
     ///
     /// [`OpError::Axis`]; [`OpError::Range`] if the range does not lie in the axis.
-    #[doc(alias = "narrow")]
-    #[doc(alias = "index")]
+    #[doc(alias("narrow", "index", "getitem"))]
     #[track_caller]
     pub fn slice(self, axis: i32, range: impl RangeBounds<usize>) -> Tensor<'g> {
         self.slice_step(axis, range, 1)
@@ -46,6 +45,7 @@ impl<'g> Tensor<'g> {
     ///
     /// [`OpError::Axis`]; [`OpError::Range`] if the range does not lie in the axis, or the
     /// step is 0.
+    #[doc(alias = "strided_slice")]
     #[track_caller]
     pub fn slice_step(self, axis: i32, range: impl RangeBounds<usize>, step: usize) -> Tensor<'g> {
         let shape = self.shape();

@@ -23,8 +23,7 @@ impl<'g> Tensor<'g> {
     ///
     /// [`OpError::Axis`], and [`OpError::Extents`] unless every
     /// axis is named.
-    #[doc(alias = "permute")]
-    #[doc(alias = "movedim")]
+    #[doc(alias("permute", "movedim", "moveaxis"))]
     #[track_caller]
     pub fn transpose(self, axes: impl AsRef<[usize]>) -> Tensor<'g> {
         self.graph.push(Transpose { axes: axes.as_ref().to_vec() }, &[self])
@@ -35,6 +34,7 @@ impl<'g> Tensor<'g> {
     /// # Errors
     ///
     /// [`OpError::Rank`] if there are fewer.
+    #[doc(alias = "mT")]
     #[track_caller]
     pub fn t(self) -> Tensor<'g> {
         match self.rank() {
@@ -48,8 +48,7 @@ impl<'g> Tensor<'g> {
     /// # Errors
     ///
     /// [`OpError::Axis`].
-    #[doc(alias = "transpose axes")]
-    #[doc(alias = "swapaxes")]
+    #[doc(alias("transpose", "transpose axes", "swapaxes", "swapdims"))]
     #[track_caller]
     pub fn swap_axes(self, a: i32, b: i32) -> Tensor<'g> {
         let rank = self.rank();

@@ -9,6 +9,7 @@ use crate::{dtype::DType, graph::Tensor, init::Init, nn::Scope};
 /// # Source
 ///
 /// Kingma & Ba, "Adam: A Method for Stochastic Optimization", 2015, algorithm 1.
+#[doc(alias = "AdamW")]
 #[derive(Clone, Debug, PartialEq)]
 pub struct Adam {
     name: String,
@@ -42,11 +43,13 @@ impl Adam {
     /// # Source
     ///
     /// Loshchilov & Hutter 2019, "Decoupled Weight Decay Regularization", arXiv:1711.05101.
+    #[doc(alias = "AdamW")]
     pub fn weight_decay(self, decay: f64) -> Self {
         Adam { decay, ..self }
     }
 
     /// Clips the global norm of the gradient to this value.
+    #[doc(alias("clip_grad_norm_", "global_clipnorm"))]
     pub fn clip_norm(self, longest: f64) -> Self {
         Adam { longest: Some(longest), ..self }
     }

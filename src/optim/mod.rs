@@ -20,6 +20,7 @@ use crate::{dtype::DType, graph::Tensor, init::Init, nn::Scope};
 const NAME: &str = "optim";
 
 /// A rule that updates parameters from the gradient of a loss.
+#[doc(alias = "torch.optim")]
 pub trait Optimizer {
     /// Appends one update of these parameters against the gradient of `loss` to the graph.
     ///
@@ -39,6 +40,7 @@ pub trait Optimizer {
     /// # Errors
     ///
     /// Same as [`update_params`](Self::update_params).
+    #[doc(alias("step", "minimize", "apply_gradients"))]
     fn update<'g>(&self, cx: &mut Scope<'g>, loss: Tensor<'g>) {
         let params = cx.params();
         self.update_params(cx, loss, &params);

@@ -8,6 +8,7 @@ use crate::{dtype::DType, graph::Tensor, init::Init, nn::Scope};
 /// # Source
 ///
 /// Momentum as in PyTorch, without dampening.
+#[doc(alias = "SGD")]
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sgd {
     name: String,
@@ -40,6 +41,7 @@ impl Sgd {
     }
 
     /// Clips the global norm of the gradient to this value.
+    #[doc(alias("clip_grad_norm_", "global_clipnorm"))]
     pub fn clip_norm(self, longest: f64) -> Self {
         Sgd { longest: Some(longest), ..self }
     }

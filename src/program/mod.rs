@@ -37,6 +37,7 @@ impl Graph {
     ///
     /// The first error of the graph; a [`CompileError`](crate::CompileError) if the device cannot
     /// run it.
+    #[doc(alias("torch.compile", "tf.function"))]
     pub fn compile(&self, device: &Device, outputs: &[Tensor<'_>]) -> Result<Program, Error> {
         Program::new(self, device, outputs, true)
     }
@@ -46,6 +47,7 @@ impl Graph {
     /// # Errors
     ///
     /// Same as [`compile`](Self::compile).
+    #[doc(alias("no_grad", "inference_mode"))]
     pub fn compile_pure(&self, device: &Device, outputs: &[Tensor<'_>]) -> Result<Program, Error> {
         Program::new(self, device, outputs, false)
     }
@@ -165,6 +167,7 @@ impl Program {
     /// [`VariableError`](crate::VariableError) if the variables do not match those of the store,
     /// and any fault the device has reported since the last run. [`RunError::NotFinite`] if the
     /// program checks for it: values already assigned to variables by earlier steps may remain.
+    #[doc(alias = "use_deterministic_algorithms")]
     pub fn run(
         &self,
         variables: &Variables,
@@ -182,6 +185,7 @@ impl Program {
     /// # Errors
     ///
     /// Same as [`run`](Self::run).
+    #[doc(alias = "cuda.Event")]
     #[cfg(not(target_arch = "wasm32"))]
     pub fn run_timed(
         &self,

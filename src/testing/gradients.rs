@@ -70,6 +70,7 @@ fn derivative(mut f: impl FnMut(f64) -> Result<f64, Error>) -> Result<f64, Error
 /// assert!(second.error() < GRAD_CHECK_BOUNDS[1], "{second:?}");
 /// # Ok::<(), wgrad::Error>(())
 /// ```
+#[doc(alias("gradcheck", "gradgradcheck"))]
 pub fn grad_check(
     values: &[Array64],
     build: impl for<'g> Fn(&'g Graph, &[Tensor<'g>]) -> Tensor<'g>,

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 /// Counts of predictions, by true class and predicted class.
+#[doc(alias = "confusion_matrix")]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Confusion {
     classes: usize,

@@ -26,6 +26,7 @@ use std::{collections::VecDeque, ops::ControlFlow, time::Instant};
 pub const MODEL: &str = "net";
 
 /// Trains a module that maps images to logits, with cross-entropy.
+#[doc(alias = "keras.Model")]
 #[derive(Clone)]
 pub struct Trainer<'a> {
     model: &'a dyn Module,
@@ -54,6 +55,7 @@ pub struct Epoch {
 }
 
 /// Result of a training run.
+#[doc(alias = "History")]
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Report {
@@ -83,6 +85,7 @@ impl<'a> Trainer<'a> {
     }
 
     /// Sets the number of images per step, at least one.
+    #[doc(alias = "batch_size")]
     pub fn batch(self, batch: usize) -> Self {
         Trainer { batch: batch.max(1), ..self }
     }
@@ -94,6 +97,7 @@ impl<'a> Trainer<'a> {
 
     /// Sets whether training stops at the first NaN or infinity: see [`Graph::check_finite`]. It is
     /// slow.
+    #[doc(alias = "TerminateOnNaN")]
     pub fn check_finite(self, check_finite: bool) -> Self {
         Trainer { check_finite, ..self }
     }
@@ -155,6 +159,7 @@ impl<'a> Trainer<'a> {
     /// # Errors
     ///
     /// An error in the model, and any error of the device.
+    #[doc(alias("EarlyStopping", "ModelCheckpoint", "callbacks"))]
     pub fn fit(
         &self,
         device: &Device,

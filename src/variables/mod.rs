@@ -25,6 +25,7 @@ use std::{
 /// every other call sees the values from before a run or from after it, never a mixture: a thread
 /// may save a snapshot while others train. Reading from a GPU waits for submitted work while
 /// holding the lock. Threads that must not wait for each other need separate stores.
+#[doc(alias = "state_dict")]
 #[derive(Debug, Default)]
 pub struct Variables {
     store: Mutex<Store>,
@@ -46,6 +47,7 @@ pub(crate) struct Entry {
 
 impl Variables {
     /// An empty store; missing variables are initialized from this seed.
+    #[doc(alias("manual_seed", "set_random_seed"))]
     pub fn new(seed: u64) -> Self {
         Variables { store: Mutex::new(Store { seed, entries: BTreeMap::new() }) }
     }
@@ -100,6 +102,7 @@ impl Variables {
     /// # Errors
     ///
     /// [`VariableError::Mismatch`] if the path has another shape or type.
+    #[doc(alias("lr_scheduler", "LearningRateScheduler"))]
     pub fn set(&self, path: &str, value: Array) -> Result<(), Error> {
         self.set_all([(path.to_owned(), value)])
     }
@@ -146,6 +149,7 @@ impl Variables {
     }
 
     /// Number of elements of all variables whose path starts with `prefix`.
+    #[doc(alias("numel", "count_params"))]
     pub fn count(&self, prefix: &str) -> usize {
         let store = self.lock();
         let chosen = store.entries.iter().filter(|(path, _)| path.starts_with(prefix));

@@ -12,6 +12,7 @@ mod conformance;
 mod custom;
 mod device;
 mod diff;
+mod documents;
 #[cfg(feature = "cli")]
 #[path = "../drawing/mod.rs"]
 mod drawing;

@@ -35,6 +35,7 @@ const MAX_BYTES: u64 = 1 << 30;
 /// [`FileError::Io`] if a file is missing; [`FileError::Corrupt`] if one is damaged or contains a
 /// label that is not below `classes`, if the numbers of labels and images differ, or if the images
 /// of the two sets differ in size.
+#[doc(alias("MNIST", "FashionMNIST"))]
 pub fn load(directory: &Path, classes: u32) -> Result<(Dataset, Dataset), Error> {
     let (train, test) = (part(directory, "train", classes)?, part(directory, "t10k", classes)?);
     let size = |set: &Dataset| set.inputs().shape().dims().get(1..).map(<[usize]>::to_vec);

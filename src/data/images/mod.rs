@@ -41,6 +41,7 @@ pub struct ImageFolder {
 ///
 /// [`FileError`], which names the file or directory; there must be at least two classes, and none
 /// may be empty.
+#[doc(alias = "image_dataset_from_directory")]
 pub fn load(directory: &Path, [rows, columns]: [usize; 2]) -> Result<ImageFolder, Error> {
     let folders: Vec<PathBuf> =
         entries(directory)?.into_iter().filter(|path| path.is_dir()).collect();

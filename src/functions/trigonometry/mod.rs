@@ -29,6 +29,7 @@ impl<'g> Tensor<'g> {
     /// # Gradient
     ///
     /// Infinite at -1 and 1.
+    #[doc(alias = "arcsin")]
     #[track_caller]
     pub fn asin(self) -> Tensor<'g> {
         let x = self.of_floats("asin");
@@ -43,6 +44,7 @@ impl<'g> Tensor<'g> {
     /// # Gradient
     ///
     /// -infinity at -1 and 1.
+    #[doc(alias = "arccos")]
     #[track_caller]
     pub fn acos(self) -> Tensor<'g> {
         let x = self.of_floats("acos");
@@ -51,6 +53,7 @@ impl<'g> Tensor<'g> {
     }
 
     /// The angle from -pi/2 to pi/2 whose tangent is `x`.
+    #[doc(alias = "arctan")]
     #[track_caller]
     pub fn atan(self) -> Tensor<'g> {
         self.of_floats("atan").atan2(1.0)
@@ -76,6 +79,7 @@ impl<'g> Tensor<'g> {
     }
 
     /// The number whose hyperbolic sine is `x`.
+    #[doc(alias = "arcsinh")]
     #[track_caller]
     pub fn asinh(self) -> Tensor<'g> {
         let x = self.of_floats("asinh");
@@ -96,6 +100,7 @@ impl<'g> Tensor<'g> {
     /// # Gradient
     ///
     /// Infinite at 1.
+    #[doc(alias = "arccosh")]
     #[track_caller]
     pub fn acosh(self) -> Tensor<'g> {
         let x = self.of_floats("acosh");
@@ -108,6 +113,7 @@ impl<'g> Tensor<'g> {
     /// # Gradient
     ///
     /// Infinite at -1 and 1.
+    #[doc(alias = "arctanh")]
     #[track_caller]
     pub fn atanh(self) -> Tensor<'g> {
         let x = self.of_floats("atanh");

@@ -33,6 +33,7 @@ pub type Noted = (Vec<(String, Array)>, Option<String>);
 ///
 /// [`FileError::Io`], in which case an existing file is unchanged; otherwise those of
 /// [`Variables::to_arrays_below`].
+#[doc(alias("save_file", "torch.save"))]
 pub fn save(path: &Path, variables: &Variables, prefix: &str) -> Result<(), Error> {
     write(path, &variables.to_arrays_below(prefix)?, None)
 }
@@ -78,6 +79,7 @@ pub(super) fn write(
 /// # Errors
 ///
 /// [`FileError`]; those of [`Variables::set_all`].
+#[doc(alias("load_file", "torch.load"))]
 pub fn load(path: &Path, variables: &Variables) -> Result<(), Error> {
     variables.set_all(read(path)?)
 }

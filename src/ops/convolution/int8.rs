@@ -37,6 +37,7 @@ impl<'g> Tensor<'g> {
     /// # Errors
     ///
     /// As for [`convolution`](Tensor::convolution); [`OpError::DType`] unless u32.
+    #[doc(alias("ConvInteger", "qconv2d"))]
     #[track_caller]
     pub fn convolution_i8(self, weight: Tensor<'g>, geometry: Geometry) -> Tensor<'g> {
         self.graph.push(ConvolutionI8 { geometry }, &[self, weight])

@@ -62,9 +62,7 @@ impl<'g> Tensor<'g> {
     /// channels; [`OpError::Window`] if it is larger than the padded input;
     /// [`OpError::Number`] for a stride, dilation, window or number of groups that is 0;
     /// [`OpError::DTypes`]; [`OpError::DType`] for non-floats.
-    #[doc(alias = "conv1d")]
-    #[doc(alias = "conv2d")]
-    #[doc(alias = "conv3d")]
+    #[doc(alias("conv1d", "conv2d", "conv3d"))]
     #[track_caller]
     pub fn convolution(self, weight: Tensor<'g>, geometry: Geometry) -> Tensor<'g> {
         self.graph.push(Convolution { geometry }, &[self, weight])

@@ -39,7 +39,7 @@ impl<'g> Tensor<'g> {
     /// # Source
     ///
     /// PyTorch's `avg_pool2d`.
-    #[doc(alias = "avg_pool2d")]
+    #[doc(alias("avg_pool2d", "avg_pool1d", "avg_pool3d"))]
     #[track_caller]
     pub fn avg_pool(self, windows: &[Window], count_padding: bool) -> Tensor<'g> {
         self.graph.push(AvgPool { windows: windows.to_vec(), count_padding }, &[self])

@@ -61,7 +61,7 @@ impl<'g> Tensor<'g> {
     /// # Source
     ///
     /// PyTorch's `max_pool2d`.
-    #[doc(alias = "max_pool2d")]
+    #[doc(alias("max_pool2d", "max_pool1d", "max_pool3d"))]
     #[track_caller]
     pub fn max_pool(self, windows: &[Window]) -> Tensor<'g> {
         self.graph.push(MaxPool { windows: windows.to_vec() }, &[self])

@@ -24,6 +24,7 @@ use crate::shape::Shape;
 /// # Source
 ///
 /// PyTorch's poolings, with asymmetric padding.
+#[doc(alias = "kernel_size")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Window {
     /// Number of cells.

@@ -61,6 +61,7 @@ impl<'g> Tensor<'g> {
     ///
     /// Cho et al. 2014, arXiv:1406.1078, with the reset gate applied after the product, as in
     /// cuDNN.
+    #[doc(alias = "GRUCell")]
     #[track_caller]
     pub fn gru_cell(self, sums: Tensor<'g>, hidden: Tensor<'g>) -> Tensor<'g> {
         self.graph.push(GruCell, &[self, sums, hidden])

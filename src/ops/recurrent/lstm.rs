@@ -57,6 +57,7 @@ impl<'g> Tensor<'g> {
     /// # Source
     ///
     /// Hochreiter & Schmidhuber 1997; the forget gate is from Gers et al. 2000.
+    #[doc(alias = "LSTMCell")]
     #[track_caller]
     pub fn lstm_cell(self, cell: Tensor<'g>) -> [Tensor<'g>; 2] {
         states(self.graph.push(LstmCell, &[self, cell]))
