@@ -28,14 +28,15 @@
 //!
 //! # Stages
 //!
-//! * [`ops`]: an operation is one file with its definition in f64, its derivative in operations of
-//!   the same set, its kernels, and the samples that every test runs it on.
+//! * [`ops`]: an operation is one file, or one folder, with its definition in f64, its derivative in
+//!   operations of the same set, its kernels, and the samples that every test runs it on.
 //! * [`autodiff`]: appends the derivative to the graph, where it can be differentiated again.
-//! * `rewrite`: the same values from fewer operations.
+//! * `rewrite`: the same values from operations that have kernels, and from fewer of them.
 //! * [`schedule`]: a [`Plan`](schedule::Plan) of which operations run together, in which order, and
 //!   where every value lives. It is made before anything runs, and it is independent of the device.
 //! * [`cpu`] and [`gpu`] lower the same plan; the reference device interprets the graph itself, in
 //!   f64, and defines the correct results.
+//! * A GPU proves every kernel against f64 before it may serve: see [`Verification`].
 //! * A [`Program`] borrows nothing. [`run`](Program::run) submits; [`read`](Value::read) waits.
 //!
 //! # State
@@ -104,7 +105,17 @@ pub use shape::{Axes, AxisError, Meta, Shape};
 pub use value::{Fed, Feed, Outputs, Value};
 pub use variables::Variables;
 
-/// Doctests of the README.
+/// The code in documents is compiled and run.
 #[cfg(doctest)]
-#[doc = include_str!("../README.md")]
-struct Readme;
+mod documents {
+    #[doc = include_str!("../README.md")]
+    struct Readme;
+    #[doc = include_str!("../docs/start.md")]
+    struct Start;
+    #[doc = include_str!("../docs/guide.md")]
+    struct Guide;
+    #[doc = include_str!("../docs/from-pytorch.md")]
+    struct FromPytorch;
+    #[doc = include_str!("../docs/convolution.md")]
+    struct Convolution;
+}

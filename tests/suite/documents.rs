@@ -1,4 +1,4 @@
-//! Documents point at what exists: names of PyTorch, NumPy and Keras.
+//! Documents point at what exists: files, chapters of the book, and names of PyTorch, NumPy and Keras.
 
 use std::{
     collections::BTreeSet,
@@ -24,6 +24,75 @@ fn files(folder: &Path, extension: &str) -> Vec<PathBuf> {
         false => vec![],
     };
     paths.flat_map(found).collect()
+}
+
+/// The links of a document to files, as they are resolved from its folder; not those in code.
+fn links(document: &Path) -> Vec<PathBuf> {
+    let folder = document.parent().expect("it is in a folder");
+    let text = text(document);
+    // Every other part is within fences.
+    let prose: Vec<&str> = text.split("```").step_by(2).collect();
+    let targets = prose.iter().flat_map(|prose| prose.split("](").skip(1));
+    let targets = targets.filter_map(|rest| rest.split([')', '#']).next());
+    let is_file = |target: &&str| !target.is_empty() && !target.contains("://");
+    targets.filter(is_file).map(|target| folder.join(target)).collect()
+}
+
+#[test]
+fn links_lead_to_files() {
+    let mut documents = files(&root().join("docs"), "md");
+    documents.extend(["README.md", "CONTRIBUTING.md"].map(|name| root().join(name)));
+    let mut count = 0;
+    let mut dead = vec![];
+    for document in documents {
+        for link in links(&document) {
+            count += 1;
+            if !link.exists() {
+                dead.push(format!("{}: {}", document.display(), link.display()));
+            }
+        }
+    }
+    assert!(count > 60, "only {count} links are seen");
+    assert!(dead.is_empty(), "{}", dead.join("\n"));
+}
+
+#[test]
+fn the_summary_of_the_book_lists_every_chapter_once() {
+    let summary = root().join("docs/SUMMARY.md");
+    let chapters = links(&summary);
+    let listed: BTreeSet<_> = chapters.iter().cloned().collect();
+    assert_eq!(listed.len(), chapters.len(), "a chapter is listed twice");
+    let mut documents: BTreeSet<_> = files(&root().join("docs"), "md").into_iter().collect();
+    assert!(documents.remove(&summary));
+    assert_eq!(listed, documents);
+}
+
+/// A title in the summary is that of the chapter.
+#[test]
+fn the_summary_names_decisions_by_their_titles() {
+    let summary = text(&root().join("docs/SUMMARY.md"));
+    let decisions = files(&root().join("docs/decisions"), "md");
+    for path in &decisions {
+        let title = text(path).lines().next().unwrap_or_default().replacen("# ", "", 1);
+        let name = path.file_name().expect("it is a file").to_string_lossy();
+        let link = format!("[{title}](decisions/{name})");
+        assert!(summary.contains(&link), "{link}");
+    }
+    assert!(decisions.len() >= 20);
+}
+
+/// Code in a document is compiled where `src/lib.rs` includes it.
+#[test]
+fn code_of_documents_is_tested() {
+    let library = text(&root().join("src/lib.rs"));
+    let documents = files(&root().join("docs"), "md").into_iter().chain([root().join("README.md")]);
+    let with_code: Vec<_> = documents.filter(|path| text(path).contains("```rust")).collect();
+    for path in &with_code {
+        let name = path.strip_prefix(root()).expect("it is in the tree");
+        let name = name.display().to_string().replace('\\', "/");
+        assert!(library.contains(&format!("include_str!(\"../{name}\")")), "{name}");
+    }
+    assert!(with_code.len() >= 5);
 }
 
 /// What is between backticks.
