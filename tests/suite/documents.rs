@@ -95,6 +95,26 @@ fn code_of_documents_is_tested() {
     assert!(with_code.len() >= 5);
 }
 
+/// Every line of the worked example is in the file that a line above it names.
+#[test]
+fn the_worked_example_is_in_the_tree() {
+    let text = text(&root().join("CONTRIBUTING.md"));
+    let example = text.split("### Worked example").nth(1).expect("there is one");
+    let code = example.split("```").nth(1).expect("there is code");
+    let mut file = String::new();
+    let mut count = 0;
+    for line in code.lines().skip(1) {
+        if let Some(path) = line.strip_prefix("// ") {
+            file = fs::read_to_string(root().join(path)).expect("it is a file");
+            continue;
+        }
+        let fragment = line.split("  //").next().unwrap_or_default().trim();
+        count += 1;
+        assert!(file.lines().any(|line| line.trim() == fragment), "{fragment}");
+    }
+    assert!(count > 8, "only {count} lines");
+}
+
 /// What is between backticks.
 fn spans(cell: &str) -> impl Iterator<Item = &str> {
     cell.split('`').skip(1).step_by(2)
