@@ -1,4 +1,5 @@
-//! Documents point at what exists: files, chapters of the book, and names of PyTorch, NumPy and Keras.
+//! Links and chapters of the documents exist, their code is tested, and rustdoc finds the names of PyTorch,
+//! NumPy and Keras.
 
 use std::{
     collections::BTreeSet,
@@ -143,7 +144,7 @@ fn aliases() -> BTreeSet<String> {
     aliases
 }
 
-/// Who knows another library's name for something finds ours by it.
+/// rustdoc's search finds our items by the names that other libraries use.
 #[test]
 fn names_of_other_libraries_are_found() {
     let aliases = aliases();
