@@ -189,6 +189,28 @@ fn a_plan_prints_the_shaders_of_a_step() {
     assert_eq!(fails(&["plan", "digits", "--shader", "0", "--json"]).0, Some(2));
 }
 
+/// What docs/convolution.md quotes of a plan and of a shader is what is printed.
+#[test]
+fn the_quoted_plan_is_the_printed_one() {
+    let chapter = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/convolution.md");
+    let chapter = std::fs::read_to_string(chapter).expect("it is a chapter of the book");
+    let mut count = 0;
+    for (fence, args) in [
+        ("```text\n", &["plan", "digits"][..]),
+        ("```wgsl\n", &["plan", "digits", "--shader", "1"]),
+    ] {
+        let output = wgrad(args);
+        let printed = String::from_utf8(output.stdout).expect("it prints text");
+        for block in chapter.split(fence).skip(1) {
+            for line in block.lines().take_while(|line| !line.starts_with("```")) {
+                assert!(printed.lines().any(|printed| printed == line), "{line}\n{printed}");
+                count += 1;
+            }
+        }
+    }
+    assert!(count > 12, "{count} lines");
+}
+
 #[test]
 fn operations_are_verified() {
     let output = wgrad(&["verify", "--device", "cpu", "--ops", "relu,matmul", "--json"]);

@@ -109,7 +109,7 @@ fn print_shaders(program: &Program, step: usize) -> Result<(), Failure> {
             overrides.iter().map(|(name, value)| format!(", {name} = {value}")).collect();
         writeln!(
             out,
-            "// step {step}, {label}: shaders/{shader}.wgsl, {x} x {y} x {z} workgroups{}",
+            "// step {step}, {label}: {shader}.wgsl, {x} x {y} x {z} workgroups{}",
             overrides.concat()
         )?;
         writeln!(out, "{text}")?;
