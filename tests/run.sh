@@ -53,16 +53,17 @@ install_mesa() {
             release=()
         fi
     fi
-    say "no Vulkan, Metal or DX12 driver answers: installing ${packages[*]} ${release[*]}"
+    # Bash up to 4.3, macOS's among them, takes an empty array for an unset one.
+    say "no Vulkan, Metal or DX12 driver answers: installing ${packages[*]} ${release[*]-}"
     apt-get update -q
     DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends \
-        "${release[@]}" "${packages[@]}"
+        ${release[@]+"${release[@]}"} "${packages[@]}"
 }
 
 # The program is built with the tests: `cargo build` would compile wgpu a second time, since tests
-# enable more features of naga.
+# enable more features of naga. In JSON a path of Windows has its backslashes twice.
 wgrad="$(cargo test --no-run --message-format json-render-diagnostics |
-    sed -nE 's/.*"executable":"([^"]*[/\\]wgrad(\.exe)?)".*/\1/p')"
+    sed -nE 's|\\\\|/|g; s|.*"executable":"([^"]*/wgrad(\.exe)?)".*|\1|p')"
 if ! gpu_answers; then
     install_mesa
 fi
