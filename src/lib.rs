@@ -46,6 +46,8 @@
 //! sees the value from before the run, and every effect becomes visible after it. Modules ([`nn`])
 //! are plain data that are traced into a graph through a [`Scope`](nn::Scope).
 #![deny(unsafe_code)]
+// On docs.rs, items say which feature they need.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod array;
 mod array64;
