@@ -207,7 +207,7 @@ impl GpuDevice {
             let step = with_variant(&steps[candidate.position], candidate.variant);
             isolated.add(number, step, case)?;
         }
-        let device = self.clone().with_guards();
+        let device = GpuDevice { is_guarded: true, ..self.clone() };
         let program = GpuProgram::new(&device, isolated.plan().into(), |steps, partials| {
             Ok(steps.iter().map(|step| device.assembled(step, partials, 0)).collect())
         })?;
