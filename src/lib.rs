@@ -48,6 +48,10 @@
 #![deny(unsafe_code)]
 // On docs.rs, items say which feature they need.
 #![cfg_attr(docsrs, feature(doc_cfg))]
+#![cfg_attr(
+    target_arch = "wasm32",
+    allow(dead_code, unused_imports, reason = "methods that wait for a device do not exist there")
+)]
 
 mod array;
 mod array64;
