@@ -1,7 +1,7 @@
 // convolution.wgsl — y = x * w as an implicit product, one tile of 4 EDGE × 4 EDGE per workgroup.
 //
 // Op        ops::Convolution
-// Lib       tile, unravel
+// Lib       tile, unfolded, unravel
 // Slot      fn epilogue(acc: Acc, index: u32) -> Out
 // Shape     x: [batch, groups · inputs, ..x], w: [groups · outputs, inputs, ..window],
 //           y: [batch, groups · outputs, ..y]; for each group a product of [outputs, terms] and
@@ -13,26 +13,6 @@
 // Numerics  f32, one fma per term in the order of channel and tap, whatever EDGE is
 // Source    Chetlur et al. 2014, "cuDNN: efficient primitives for deep learning" (tiles of the
 //           unfolded input are formed on chip); the tile is that of matmul.wgsl
-
-struct Params {
-    x: vec3<u32>, // extents: depth, height, width
-    groups: u32,
-    y: vec3<u32>,
-    inputs: u32, // channels of x per group
-    window: vec3<u32>,
-    outputs: u32, // channels of y per group
-    stride: vec3<u32>,
-    terms: u32,
-    dilation: vec3<u32>,
-    columns: u32, // batch · positions
-    low: vec3<u32>, // zeros before x
-    positions: u32, // elements of a channel of y
-    y_multiplier: vec3<u32>,
-    pixels: u32, // elements of a channel of x
-    y_shift: vec3<u32>,
-    window_multiplier: vec3<u32>,
-    window_shift: vec3<u32>,
-}
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<Elem>;
@@ -72,8 +52,7 @@ fn w_at(group: u32, row: u32, term: u32) -> Acc {
 fn x_at(c: Column, tap: vec3<u32>, channel: u32) -> Acc {
     let at = c.origin + tap;
     if channel < params.inputs && all(at < params.x) {
-        let pixel = (at.x * params.x.y + at.y) * params.x.z + at.z;
-        return Acc(x[c.x + channel * params.pixels + pixel]);
+        return Acc(x[c.x + channel * params.pixels + pixel(at)]);
     }
     return Acc(0);
 }

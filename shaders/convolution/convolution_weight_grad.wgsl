@@ -1,7 +1,7 @@
 // convolution_weight_grad.wgsl — w = ct * x as an implicit product, one tile per workgroup.
 //
 // Op        ops::ConvolutionWeightGrad
-// Lib       tile, unravel
+// Lib       tile, unfolded, unravel
 // Slot      fn epilogue(acc: Acc, index: u32) -> Out
 // Shape     x: [batch, groups · inputs, ..x], ct: [batch, groups · outputs, ..y],
 //           w: [groups · outputs, inputs, ..window]; for each group a product of [outputs, terms]
@@ -12,26 +12,6 @@
 // Numerics  f32, one fma per term in the order of image and position, whatever EDGE is; the host
 //           splits long sums by images, which become groups
 // Source    as convolution.wgsl
-
-struct Params {
-    x: vec3<u32>, // extents: depth, height, width
-    groups: u32,
-    y: vec3<u32>,
-    inputs: u32, // channels of x per group
-    window: vec3<u32>,
-    outputs: u32, // channels of y per group
-    stride: vec3<u32>,
-    terms: u32,
-    dilation: vec3<u32>,
-    columns: u32, // inputs · taps
-    low: vec3<u32>, // zeros before x
-    positions: u32, // elements of a channel of y
-    y_multiplier: vec3<u32>,
-    pixels: u32, // elements of a channel of x
-    y_shift: vec3<u32>,
-    window_multiplier: vec3<u32>,
-    window_shift: vec3<u32>,
-}
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<Elem>;
@@ -65,7 +45,7 @@ fn ct_at(first: u32, row: u32, is_term: bool) -> Acc {
 fn x_at(c: Column, origin: vec3<u32>, first: u32, is_term: bool) -> Acc {
     let at = origin + c.offset;
     if is_term && all(at < params.x) {
-        return Acc(x[first + c.channel + (at.x * params.x.y + at.y) * params.x.z + at.z]);
+        return Acc(x[first + c.channel + pixel(at)]);
     }
     return Acc(0);
 }

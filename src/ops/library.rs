@@ -18,7 +18,7 @@ macro_rules! fragments {
 }
 
 /// Every fragment; each comes after those it calls.
-static FRAGMENTS: [Fragment; 27] = fragments! {
+static FRAGMENTS: [Fragment; 28] = fragments! {
     "nan": [],
     "scale": [],
     "divide": [],
@@ -26,6 +26,7 @@ static FRAGMENTS: [Fragment; 27] = fragments! {
     "sort_key": [],
     "rows": [],
     "tile": [],
+    "unfolded": [],
     "unravel": ["divide"],
     "window": ["divide"],
     "wide": [],

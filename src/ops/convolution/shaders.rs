@@ -152,7 +152,7 @@ pub(super) fn convolution(problem: Problem, probe: Probe) -> Kernel {
         }]
     } else {
         let columns = batch * positions;
-        let file = shader_file!("convolution/convolution", ["tile", "unravel"]);
+        let file = shader_file!("convolution/convolution", ["tile", "unfolded", "unravel"]);
         tiled(file, groups, outputs, columns, unfolded_params(&problem, terms, columns))
     };
     let unfolded = Unfolded::new(problem);
@@ -168,7 +168,7 @@ pub(super) fn weight_grad(problem: Problem, probe: Probe) -> Kernel {
     let Problem { batch, groups, outputs, .. } = problem;
     let (positions, columns) = (problem.positions(), problem.terms());
     let terms = batch * positions;
-    let file = shader_file!("convolution/convolution_weight_grad", ["tile", "unravel"]);
+    let file = shader_file!("convolution/convolution_weight_grad", ["tile", "unfolded", "unravel"]);
     let params = unfolded_params(&problem, terms, columns);
     let shaders = tiled(file, groups, outputs, columns, params);
     let unfolded = Unfolded::new(problem);
