@@ -50,6 +50,16 @@ fn fails(args: &[&str]) -> (Option<i32>, String) {
     (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
 }
 
+/// In a container, say, where drivers look for Wayland and complain.
+#[test]
+fn without_a_session_nothing_is_printed_about_it() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_wgrad"));
+    let output = command.arg("devices").env_remove("XDG_RUNTIME_DIR").output();
+    let output = output.expect("the program starts");
+    assert!(output.status.success());
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+}
+
 #[test]
 fn wrong_usage_exits_with_2() {
     for args in [

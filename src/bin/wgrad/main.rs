@@ -48,7 +48,22 @@ enum Command {
     Bench(Box<bench::Args>),
 }
 
+/// Turns off Mesa's Vulkan layer that asks Wayland for the default device, where there is no session
+/// and it would print errors only. A user who chooses a device through it keeps it.
+#[cfg(target_os = "linux")]
+fn disable_device_select() {
+    let relevant = ["XDG_RUNTIME_DIR", "MESA_VK_DEVICE_SELECT", "DRI_PRIME"];
+    if relevant.iter().all(|name| std::env::var_os(name).is_none()) {
+        #[expect(unsafe_code, reason = "no other thread that could read the environment runs yet")]
+        unsafe {
+            std::env::set_var("NODEVICE_SELECT", "1");
+        }
+    }
+}
+
 fn main() -> ExitCode {
+    #[cfg(target_os = "linux")]
+    disable_device_select();
     // Errors in the arguments exit here, with code 2.
     let result = match Cli::parse().command {
         Command::Devices(args) => devices::run(&args),
