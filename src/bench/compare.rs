@@ -52,7 +52,7 @@ impl Comparison {
 }
 
 /// Minimum relative difference, regardless of noise.
-const LEAST: f64 = 0.05;
+const MIN_CHANGE: f64 = 0.05;
 
 /// Compares every row of either report.
 ///
@@ -114,7 +114,7 @@ fn judge(was: &Row, is: &Row, machine: f64) -> Change {
     };
     let (Some(was), Some(is)) = (quartiles(was), quartiles(is)) else { return Change::Same };
     let spread = |(q1, median, q3): (f64, f64, f64)| (q3 - q1) / median;
-    let least = 1.0 + LEAST.max(spread(was)).max(spread(is));
+    let least = 1.0 + MIN_CHANGE.max(spread(was)).max(spread(is));
     let slower = |a: (f64, f64, f64), b: (f64, f64, f64), machine: f64| {
         let ratio = b.1 / a.1;
         ratio > least && b.0 > a.2 && ratio / machine > least

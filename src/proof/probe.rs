@@ -48,7 +48,7 @@ impl Probe {
 
     /// The extent of a part along each free axis: at least one, extended as long as that is cheap.
     fn length(&self) -> Vec<usize> {
-        const CHEAP: f64 = 3e5;
+        const PART_WORK: f64 = 3e5;
         let extents = self.extents();
         let mut length = vec![1; self.free.len()];
         loop {
@@ -56,7 +56,7 @@ impl Probe {
             for index in (0..length.len()).rev() {
                 let mut longer = length.clone();
                 longer[index] = (2 * length[index]).min(extents[index]);
-                if self.work(&longer) <= CHEAP {
+                if self.work(&longer) <= PART_WORK {
                     length = longer;
                 }
             }
@@ -117,8 +117,8 @@ impl Probe {
 
     /// Where the parts start: the first, the last, and some in between.
     fn starts(&self, length: &[usize]) -> BTreeSet<Start> {
-        const BUDGET: f64 = 3e6;
-        let count = (BUDGET / self.work(length).max(1.0)).clamp(2.0, 8.0) as usize;
+        const TOTAL_WORK: f64 = 3e6;
+        let count = (TOTAL_WORK / self.work(length).max(1.0)).clamp(2.0, 8.0) as usize;
         let last: Vec<usize> =
             self.extents().iter().zip(length).map(|(extent, length)| extent - length).collect();
         let groups = self.groups.as_ref().map_or(1, |groups| groups.count);

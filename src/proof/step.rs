@@ -37,7 +37,7 @@ struct Expected {
 }
 
 /// Evaluations of terms a case may cost.
-const BUDGET: usize = 1 << 17;
+const MAX_TERMS: usize = 1 << 17;
 /// Maximum number of results compared.
 const MAX_RESULTS: usize = 512;
 
@@ -116,7 +116,7 @@ impl Case {
         match &step.kind {
             StepKind::Copy => vec![],
             StepKind::Map { space, body, roots } => {
-                let points = points(space, BUDGET / body.terms.len().max(1));
+                let points = points(space, MAX_TERMS / body.terms.len().max(1));
                 let at = |index: usize| {
                     let values = error_bound::terms(body, &unravel(index, space), None, &load);
                     let roots = roots.iter().enumerate();
@@ -128,7 +128,7 @@ impl Case {
             }
             StepKind::Reduce { function, outer, inner, body, value, epilogue } => {
                 let len: usize = inner.iter().product();
-                let points = points(outer, BUDGET / (len * body.terms.len()).max(1));
+                let points = points(outer, MAX_TERMS / (len * body.terms.len()).max(1));
                 let at = |index: usize| {
                     let place = unravel(index, outer);
                     let combined = (0..len)
@@ -222,7 +222,7 @@ fn points(space: &[usize], most: usize) -> BTreeSet<usize> {
 
 /// Thins out results evenly where the epilogue is too long to evaluate them all.
 fn thinned(results: Vec<(usize, Approx)>, epilogue: &Body) -> Vec<(usize, Approx)> {
-    let most = (BUDGET / epilogue.terms.len().max(1)).max(2);
+    let most = (MAX_TERMS / epilogue.terms.len().max(1)).max(2);
     let step = results.len().div_ceil(most).max(1);
     results.into_iter().step_by(step).collect()
 }

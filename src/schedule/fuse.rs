@@ -31,7 +31,7 @@ pub(super) const MAX_OPERATIONS: usize = 64;
 const MAX_DEPTH: usize = 48;
 
 /// Maximum number of light operations that each consumer recomputes instead of loading.
-const CHEAP: usize = 2;
+const MAX_RECOMPUTED: usize = 2;
 
 /// The walk over a graph, from its last node to its first.
 pub(super) struct Fuser<'a> {
@@ -227,7 +227,7 @@ impl<'a> Fuser<'a> {
             Class::Pointwise(_) | Class::Layout(_) => {
                 at.depth < draft.depth
                     && draft.nodes.len() < MAX_OPERATIONS
-                    && (self.uses[index] == 1 || self.weight(id) <= CHEAP)
+                    && (self.uses[index] == 1 || self.weight(id) <= MAX_RECOMPUTED)
             }
         }
     }
@@ -255,16 +255,17 @@ impl<'a> Fuser<'a> {
         let own = match &self.classes[id.index()] {
             Class::Source | Class::Full(_) | Class::Iota(_) => return 0,
             // Each operand would be recomputed together with everything it depends on.
-            Class::Layout(Layout::Concat { .. }) => return CHEAP + 1,
+            Class::Layout(Layout::Concat { .. }) => return MAX_RECOMPUTED + 1,
             Class::Layout(Layout::Pad { .. }) => 1,
             Class::Layout(_) => 0,
             Class::Pointwise(function) => weight_of(function),
-            Class::Reduce { .. } | Class::Kernel | Class::Composite => return CHEAP + 1,
+            Class::Reduce { .. } | Class::Kernel | Class::Composite => return MAX_RECOMPUTED + 1,
         };
         let inputs = &self.nodes[id.index()].inputs;
-        inputs
-            .iter()
-            .fold(own, |sum, &input| if sum > CHEAP { sum } else { sum + self.weight(input) })
+        inputs.iter().fold(
+            own,
+            |sum, &input| if sum > MAX_RECOMPUTED { sum } else { sum + self.weight(input) },
+        )
     }
 
     /// Whether recomputing a node per element would repeat arithmetic.

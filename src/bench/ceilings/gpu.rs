@@ -230,13 +230,13 @@ fn launch(bare: &Bare, seconds: f64) -> Result<Vec<Found>, Error> {
         let why = "dispatches did not follow one another";
         return Ok(vec![Found::none(Limit::Launch, why), Found::none(Limit::Submit, why)]);
     }
-    const MANY: u32 = 500;
+    const DISPATCHES: u32 = 500;
     let one = median(seconds / 2.0, || bare.wall(&kernel, 1))?;
-    let many = median(seconds / 2.0, || bare.wall(&kernel, 1 + MANY))?;
+    let many = median(seconds / 2.0, || bare.wall(&kernel, 1 + DISPATCHES))?;
     Ok(vec![
         Found::new(
             Limit::Launch,
-            ((many - one) / f64::from(MANY)).max(0.0),
+            ((many - one) / f64::from(DISPATCHES)).max(0.0),
             "dependent dispatches in one pass",
         ),
         Found::new(Limit::Submit, one, "one dispatch, recorded, submitted and waited for"),

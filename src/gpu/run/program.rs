@@ -128,13 +128,13 @@ impl GpuProgram {
     }
 
     /// Submits one run; the results may still be in flight when this returns. Waits if three runs
-    /// are already in flight. With `watch`, timestamps the start of the first and the end of the
+    /// are already in flight. With `timestamps`, writes the start of the first and the end of the
     /// last dispatch.
-    fn run_watched(
+    fn submit(
         &self,
         store: &mut Store,
         inputs: &[Fed<'_>],
-        watch: Option<&Timestamps>,
+        timestamps: Option<&Timestamps>,
     ) -> Result<Results, Error> {
         let device = &self.device;
         device.shared.faults.check()?;
@@ -171,12 +171,12 @@ impl GpuProgram {
                 relocations.iter().for_each(|relocation| relocation.begin(&mut encoder));
             }
             let (commands, tally) = (&self.recording.commands, &device.shared.tally);
-            record(&mut encoder, commands, tally, range.clone(), groups, &storages, watch);
+            record(&mut encoder, commands, tally, range.clone(), groups, &storages, timestamps);
             if index == last {
                 relocations.iter().for_each(|relocation| relocation.end(&mut encoder));
                 set.stage(&mut encoder);
-                if let Some(watch) = watch {
-                    watch.resolve(&mut encoder);
+                if let Some(timestamps) = timestamps {
+                    timestamps.resolve(&mut encoder);
                 }
             }
             let submission = submissions.submit(encoder);
@@ -257,7 +257,7 @@ impl Executable for GpuProgram {
 
     /// Submits the run; the results may still be in flight when this returns.
     fn run(&self, store: &mut Store, inputs: &[Fed<'_>]) -> Result<Results, Error> {
-        self.run_watched(store, inputs, None)
+        self.submit(store, inputs, None)
     }
 
     #[cfg(not(target_arch = "wasm32"))]
@@ -266,9 +266,9 @@ impl Executable for GpuProgram {
         store: &mut Store,
         inputs: &[Fed<'_>],
     ) -> Result<(Results, RunTime), Error> {
-        let mut watch = self.timestamps.lock().unwrap_or_else(PoisonError::into_inner);
-        let watch = match &mut *watch {
-            Some(watch) => watch,
+        let mut timestamps = self.timestamps.lock().unwrap_or_else(PoisonError::into_inner);
+        let timestamps = match &mut *timestamps {
+            Some(timestamps) => timestamps,
             // Without dispatches, no timestamps are written.
             none => none.insert(if self.has_dispatches() {
                 Timestamps::new(&self.device)?
@@ -277,14 +277,14 @@ impl Executable for GpuProgram {
             }),
         };
         let begin = Instant::now();
-        let results = self.run_watched(store, inputs, watch.as_ref())?;
+        let results = self.submit(store, inputs, timestamps.as_ref())?;
         let Some(submission) = self.lock().in_flight.back().cloned() else {
             return Ok((results, RunTime { wall: begin.elapsed(), device: None }));
         };
         self.device.wait(submission.clone())?;
         let wall = begin.elapsed();
-        let device = match watch {
-            Some(watch) => watch.read(&self.device, submission)?,
+        let device = match timestamps {
+            Some(timestamps) => timestamps.read(&self.device, submission)?,
             None => None,
         };
         Ok((results, RunTime { wall, device }))

@@ -15,7 +15,7 @@ pub(crate) fn record(
     range: Range<usize>,
     groups: &[Vec<wgpu::BindGroup>],
     storages: &StorageMap,
-    watch: Option<&Timestamps>,
+    timestamps: Option<&Timestamps>,
 ) {
     let is_dispatch = |index: &usize| matches!(commands[*index], Command::Dispatch(_));
     let first = (0..commands.len()).find(is_dispatch);
@@ -32,7 +32,8 @@ pub(crate) fn record(
         }
         let behind = (index..end).find(|next| !is_dispatch(next)).unwrap_or(end);
         let has = |one: Option<usize>| one.is_some_and(|one| (index..behind).contains(&one));
-        let timestamp_writes = watch.and_then(|watch| watch.writes(has(first), has(last)));
+        let timestamp_writes =
+            timestamps.and_then(|timestamps| timestamps.writes(has(first), has(last)));
         let descriptor = wgpu::ComputePassDescriptor { label: None, timestamp_writes };
         let mut pass = encoder.begin_compute_pass(&descriptor);
         while let Some(&index) = rest.peek()

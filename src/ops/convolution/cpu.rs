@@ -12,7 +12,7 @@ use std::{cell::Cell, ops::Range};
 const PANEL: usize = 1 << 16;
 
 /// Minimum number of positions of a panel, for a product to be worth calling.
-const LEAST: usize = 32;
+const MIN_PANEL_POSITIONS: usize = 32;
 
 /// Elements that a tap reads at neighboring positions, equally spaced in the input.
 #[derive(Clone, Copy, Debug)]
@@ -79,7 +79,7 @@ impl Unfolded {
     pub fn new(problem: Problem) -> Self {
         let positions = problem.positions();
         let rows = problem.terms().max(1);
-        let most = (PANEL / rows).max(LEAST);
+        let most = (PANEL / rows).max(MIN_PANEL_POSITIONS);
         let count = positions.div_ceil(most).max(1);
         let width = positions.div_ceil(count).next_multiple_of(16).min(positions);
         let step = problem.axes[2].stride;
