@@ -11,7 +11,7 @@
 //! cargo run --release --example characters -- kjv.txt 60       # seconds of training
 //! ```
 //!
-//! What to learn from it: state that outlives a run, in variables that [`Graph::assign`] updates;
+//! Concepts: state that outlives a run, in variables that [`Graph::assign`] updates;
 //! and three programs of one network, to train, to evaluate and to write, that share its weights.
 //!
 //! With `--expect 6` the example fails if the perplexity on the held-out text is larger.

@@ -5,7 +5,7 @@
 //! images are resampled by 2 with a filter, and the discriminator is regularized by a penalty on
 //! its gradient at real images, which requires a second derivative.
 //!
-//! What to learn from it: two networks and two optimizers in one store, each step training only the
+//! Concepts: two networks and two optimizers in one store, each step training only the
 //! parameters it is given, and a loss that contains a gradient.
 //!
 //! ```sh

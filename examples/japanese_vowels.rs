@@ -8,7 +8,7 @@
 //! cargo run --release --example japanese_vowels -- JapaneseVowels_TRAIN.ts JapaneseVowels_TEST.ts
 //! ```
 //!
-//! What to learn from it: sequences of unequal length in one batch, which the LSTM is told by a
+//! Concepts: sequences of unequal length in one batch, which the LSTM is told by a
 //! tensor of lengths, and a training loop by hand: one program to train, one to evaluate, one store.
 //!
 //! A number after the files sets the number of epochs. With `--expect 97` the example fails if less

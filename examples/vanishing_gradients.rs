@@ -5,7 +5,7 @@
 //! is at most a quarter, so its gradient shrinks from layer to layer in the backward pass; that of
 //! a ReLU is 1 where it is active.
 //!
-//! What to learn from it: a gradient is a tensor like any other. The training step asks
+//! Concepts: a gradient is a tensor like any other. The training step asks
 //! [`autodiff::grad`] for those it wants to see and makes their norms outputs of the program.
 //!
 //! ```sh

@@ -12,7 +12,7 @@ pub(crate) struct Kernel {
     pub shaders: Vec<Shader>,
     /// For the CPU; `None` for a custom operation with neither loop nor definition.
     pub cpu: Option<CpuKernel>,
-    /// What one pass over the operands yields.
+    /// The results of one pass over the operands.
     pub results: Vec<KernelResult>,
     /// Which of them is the result of the operation; the others are those of its siblings,
     /// operations on the same operands.

@@ -199,7 +199,7 @@ fn a_plan_prints_the_shaders_of_a_step() {
     assert_eq!(fails(&["plan", "digits", "--shader", "0", "--json"]).0, Some(2));
 }
 
-/// What docs/convolution.md quotes of a plan and of a shader is what is printed.
+/// The plan and the shader that docs/convolution.md quotes are those that are printed.
 #[test]
 fn the_quoted_plan_is_the_printed_one() {
     let chapter = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/convolution.md");

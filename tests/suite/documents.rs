@@ -116,7 +116,7 @@ fn the_worked_example_is_in_the_tree() {
     assert!(count > 8, "only {count} lines");
 }
 
-/// What is between backticks.
+/// The texts between backticks.
 fn spans(cell: &str) -> impl Iterator<Item = &str> {
     cell.split('`').skip(1).step_by(2)
 }
