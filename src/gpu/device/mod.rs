@@ -5,6 +5,8 @@ pub(crate) mod counters;
 pub(crate) mod faults;
 pub(crate) mod pipelines;
 pub(crate) mod proof_cache;
+#[cfg(feature = "files")]
+mod proof_log;
 mod verification;
 
 pub use adapter::{AdapterSummary, adapters, open_any, open_best_hardware, open_named};

@@ -1,13 +1,12 @@
 //! Cache of verification results for an adapter and driver, from this process and earlier ones.
 //!
-//! The file is a log with one line per step, appended immediately: processes may share it, and a
-//! truncated line is ignored. It is specific to this adapter, driver and version of the crate; any
-//! other combination has its own file.
+//! On disk it is a log ([`ProofLog`]), specific to this adapter, driver and version of the crate;
+//! any other combination has its own file.
 
+#[cfg(feature = "files")]
+use super::proof_log::ProofLog;
 use crate::gpu::codegen::Assembly;
 use std::collections::{HashMap, HashSet};
-#[cfg(feature = "files")]
-use std::{fs, io::Write, path::PathBuf};
 
 /// Identifies the dispatches of a step: text, overrides, grid and uniforms.
 pub(crate) type Key = u128;
@@ -21,6 +20,11 @@ pub(crate) enum Entry {
     Failed(String),
 }
 
+/// Version of what the file holds. In the first, kernels had failed that were only in hand when a
+/// device reported an error.
+#[cfg(feature = "files")]
+const VERSION: u32 = 2;
+
 /// The verification results of an adapter.
 #[derive(Debug, Default)]
 pub(crate) struct ProofCache {
@@ -28,7 +32,7 @@ pub(crate) struct ProofCache {
     /// Keys verified in this process.
     fresh: HashSet<Key>,
     #[cfg(feature = "files")]
-    file: Option<PathBuf>,
+    log: Option<ProofLog>,
 }
 
 impl ProofCache {
@@ -42,9 +46,8 @@ impl ProofCache {
         }
         #[cfg(feature = "files")]
         {
-            let mut proof_cache = ProofCache::default();
             let identity = format!(
-                "wgrad {}\n{} {:x}:{:x}\n{}\n{} {}\n",
+                "wgrad {} proofs {VERSION}\n{} {:x}:{:x}\n{}\n{} {}\n",
                 env!("CARGO_PKG_VERSION"),
                 adapter.name,
                 adapter.vendor,
@@ -54,12 +57,16 @@ impl ProofCache {
                 adapter.driver_info,
             );
             let name = format!("proofs-{:032x}.txt", hash([identity.as_bytes()]));
-            proof_cache.file = crate::cache::directory().map(|folder| folder.join(name));
-            let known = proof_cache.file.as_ref().and_then(|file| fs::read_to_string(file).ok());
-            proof_cache.entries =
-                known.iter().flat_map(|text| text.lines()).filter_map(parse).collect();
-            proof_cache
+            let folder = crate::cache::directory();
+            folder.map(|folder| ProofCache::at(folder.join(name))).unwrap_or_default()
         }
+    }
+
+    /// The cache with this file.
+    #[cfg(feature = "files")]
+    pub fn at(path: std::path::PathBuf) -> Self {
+        let (log, entries) = ProofLog::open(path);
+        ProofCache { entries, fresh: HashSet::new(), log: Some(log) }
     }
 
     /// Looks up a result; if `fresh`, only among those of this process.
@@ -70,51 +77,19 @@ impl ProofCache {
     /// Records a result; `label` is human-readable. Returns an error message if it cannot be
     /// written to disk.
     pub fn record(&mut self, key: Key, entry: Entry, label: &str) -> Result<(), String> {
-        let line = match &entry {
-            Entry::Proved => format!("{key:032x} proved {label}\n"),
-            Entry::Failed(what) => format!("{key:032x} failed {label}: {what}\n"),
-        };
         self.fresh.insert(key);
-        let known = self.entries.insert(key, entry.clone());
-        if known == Some(entry) {
+        if self.entries.insert(key, entry.clone()).as_ref() == Some(&entry) {
             return Ok(());
         }
-        self.append(&line)
-    }
-
-    #[cfg(feature = "files")]
-    fn append(&mut self, line: &str) -> Result<(), String> {
-        let Some(path) = self.file.take() else { return Ok(()) };
-        let append = || {
-            if let Some(folder) = path.parent() {
-                fs::create_dir_all(folder)?;
-            }
-            let mut file = fs::OpenOptions::new().create(true).append(true).open(&path)?;
-            file.write_all(line.as_bytes())
-        };
-        // On failure the file is abandoned, so that the error is reported only once.
-        append().map_err(|error| format!("{}: {error}", path.display()))?;
-        self.file = Some(path);
+        #[cfg(feature = "files")]
+        if let Some(log) = self.log.take() {
+            // On failure the file is abandoned, so that the error is reported only once.
+            log.append(key, &entry, label)?;
+            self.log = Some(log);
+        }
+        let _ = label;
         Ok(())
     }
-
-    #[cfg(not(feature = "files"))]
-    fn append(&mut self, _: &str) -> Result<(), String> {
-        Ok(())
-    }
-}
-
-/// Parses a line; `None` if it is invalid.
-#[cfg(feature = "files")]
-fn parse(line: &str) -> Option<(Key, Entry)> {
-    let (key, rest) = line.split_at_checked(32)?;
-    let key = Key::from_str_radix(key, 16).ok()?;
-    let entry = match rest.strip_prefix(' ')?.split_once(' ')? {
-        ("proved", _) => Entry::Proved,
-        ("failed", what) => Entry::Failed(what.to_owned()),
-        _ => return None,
-    };
-    Some((key, entry))
 }
 
 /// The key of the dispatches of a step.
@@ -135,7 +110,7 @@ pub(crate) fn key(assemblies: &[Assembly]) -> Key {
 
 /// 128-bit FNV-1a: it need not resist forgery, and must be the same in every process. Each part is
 /// followed by its length.
-fn hash<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> u128 {
+pub(super) fn hash<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> u128 {
     const PRIME: u128 = 0x0000_0000_0100_0000_0000_0000_0000_013B;
     const BASIS: u128 = 0x6C62_272E_07BB_0142_62B8_2175_6295_C58D;
     let step = |hash: u128, byte: &u8| (hash ^ u128::from(*byte)).wrapping_mul(PRIME);
@@ -145,7 +120,7 @@ fn hash<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> u128 {
     })
 }
 
-#[cfg(all(test, feature = "files"))]
+#[cfg(test)]
 mod tests {
     use super::*;
 
@@ -161,17 +136,5 @@ mod tests {
         }
         assert_eq!(hash([b"a".as_slice()]), expected);
         assert_ne!(hash([b"ab".as_slice(), b"c"]), hash([b"a".as_slice(), b"bc"]));
-    }
-
-    #[test]
-    fn torn_lines_prove_nothing() {
-        let line = format!("{:032x} proved matmul", 7u128);
-        assert_eq!(parse(&line), Some((7, Entry::Proved)));
-        for end in 0..line.len() - "matmul".len() {
-            assert_eq!(parse(&line[..end]), None, "{:?}", &line[..end]);
-        }
-        for text in ["", "proved", "é", "00000000000000000000000000000000 trusted x"] {
-            assert_eq!(parse(text), None);
-        }
     }
 }
