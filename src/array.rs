@@ -105,6 +105,11 @@ impl Array {
         &self.words
     }
 
+    /// Its elements, one word each, without a copy.
+    pub(crate) fn into_words(self) -> Vec<u32> {
+        self.words
+    }
+
     /// Returns the elements as a vector.
     ///
     /// # Errors

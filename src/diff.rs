@@ -304,7 +304,7 @@ impl Diff {
 /// Runs a single step on a device; returns the final content of the regions of a case.
 fn alone(step: &Step, case: &Case, device: &Device) -> Result<Vec<Vec<u32>>, Error> {
     let mut isolated = Isolated::default();
-    isolated.add(0, step.clone(), case)?;
+    isolated.add(0, step.clone(), case, case.words.clone())?;
     let plan = isolated.plan().into();
     // The results of its kernels are wanted, trusted or not.
     let device = device.clone().with_verification(Verification::Off);

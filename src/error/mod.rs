@@ -226,6 +226,19 @@ pub enum DeviceError {
         /// The driver's message.
         message: String,
     },
+    /// A kernel wrote outside its result, which guard bands show: a bug in this crate or in the
+    /// driver.
+    #[error("{step} wrote {side} its result: word {position} of the guard band is {word:#010x}")]
+    StrayWrite {
+        /// The operations of the step.
+        step: String,
+        /// `in front of` or `behind`.
+        side: &'static str,
+        /// Position in the band, which is 64 words long.
+        position: usize,
+        /// The word that was written.
+        word: u32,
+    },
     /// The driver rejected a command: a bug in this crate or in the driver.
     #[error("the device reported: {message}")]
     Reported {

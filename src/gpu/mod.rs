@@ -15,7 +15,8 @@
 //! * After the first run of a program, or [`prepare`](crate::Program::prepare), a run creates no
 //!   buffer, bind group or pipeline as long as the caller drops earlier results.
 //! * The submissions of a device are sequential, so programs share the memory of slots.
-//! * Device errors are recorded and returned by the next `run` or `read`; nothing panics.
+//! * An error of the device is returned by the `compile`, `run` or `read` that caused it, once; only
+//!   a lost device stays unusable. Nothing panics.
 
 mod backend;
 mod codegen;

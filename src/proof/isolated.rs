@@ -25,11 +25,17 @@ pub(crate) struct Isolated {
 }
 
 impl Isolated {
-    /// Adds a step. Regions it only reads become inputs, regions it only writes outputs, and
-    /// regions it updates in place variables.
-    pub fn add(&mut self, number: usize, mut step: Step, case: &Case) -> Result<(), Error> {
+    /// Adds a step, and the words of its case. Regions it only reads become inputs, regions it only
+    /// writes outputs, and regions it updates in place variables.
+    pub fn add(
+        &mut self,
+        number: usize,
+        mut step: Step,
+        case: &Case,
+        words: Vec<Vec<u32>>,
+    ) -> Result<(), Error> {
         let mut places = Vec::new();
-        for (k, region) in case.regions.iter().enumerate() {
+        for ((k, region), words) in case.regions.iter().enumerate().zip(words) {
             let is_it = |other: &Region| case.position(*other) == Some(k);
             let (is_read, is_written) =
                 (step.reads.iter().any(is_it), step.writes.iter().any(is_it));
@@ -42,11 +48,11 @@ impl Isolated {
                     Storage::Output(self.outputs.len() - 1)
                 }
                 (true, false) => {
-                    self.inputs.push((name, Array::from_words(meta, case.words[k].clone())?));
+                    self.inputs.push((name, Array::from_words(meta, words)?));
                     Storage::Input(self.inputs.len() - 1)
                 }
                 (true, true) => {
-                    self.variables.push((name, Array::from_words(meta, case.words[k].clone())?));
+                    self.variables.push((name, Array::from_words(meta, words)?));
                     Storage::Variable(self.variables.len() - 1)
                 }
             });
@@ -80,14 +86,17 @@ impl Isolated {
 
     /// Runs it as a program of a device. Returns the final content of each step's regions; empty
     /// for those it only reads.
-    pub fn run(&self, program: &dyn Executable) -> Result<Vec<Vec<Vec<u32>>>, Error> {
+    pub fn run(self, program: &dyn Executable) -> Result<Vec<Vec<Vec<u32>>>, Error> {
+        let paths: Vec<String> = self.variables.iter().map(|(path, _)| path.clone()).collect();
         let variables = Variables::new(0);
-        variables.set_all(self.variables.iter().cloned())?;
+        variables.set_all(self.variables)?;
         let inputs: Vec<Fed<'_>> = self.inputs.iter().map(|(_, a)| Fed::Host(a)).collect();
         let outputs = program.run(&mut variables.lock(), &inputs)?;
+        // The operands need not stay while the results are read.
+        drop(self.inputs);
         let words = |place: &Storage| match *place {
-            Storage::Output(k) => Ok(outputs[k].read_blocking(&self.outputs[k])?.words().to_vec()),
-            Storage::Variable(k) => Ok(variables.get(&self.variables[k].0)?.words().to_vec()),
+            Storage::Output(k) => Ok(outputs[k].read_blocking(&self.outputs[k])?.into_words()),
+            Storage::Variable(k) => Ok(variables.get(&paths[k])?.into_words()),
             _ => Ok(vec![]),
         };
         self.places.iter().map(|places| places.iter().map(words).collect()).collect()

@@ -164,6 +164,12 @@ impl Case {
         }
     }
 
+    /// Memory it takes, in bytes.
+    pub fn bytes(&self) -> usize {
+        let words: usize = self.words.iter().map(Vec::len).sum();
+        size_of::<u32>() * words + size_of::<Expected>() * self.results.len()
+    }
+
     /// Region, index, type and value of each result that is decided.
     #[cfg(test)]
     pub fn expected_values(&self) -> Vec<(usize, usize, DType, f64)> {

@@ -60,6 +60,14 @@ pub async fn open_any() -> Result<GpuDevice, Error> {
     open_first(sorted().await).await
 }
 
+/// Opens the best adapter as if it had at most this many bytes in a binding and in a buffer.
+#[cfg(test)]
+pub(crate) async fn open_any_within(binding: u64, buffer: u64) -> Result<GpuDevice, Error> {
+    let adapters = sorted().await;
+    let adapter = adapters.first().ok_or(DeviceError::NoAdapter)?;
+    GpuDevice::open_within(adapter, binding, buffer).await
+}
+
 /// Opens the adapter with this index, or the first whose name contains this text, ignoring case.
 ///
 /// # Errors

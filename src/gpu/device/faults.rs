@@ -1,12 +1,27 @@
-//! Asynchronous device errors, kept until the next check.
+//! Errors that wgpu reports, and who is told of them.
+//!
+//! A validation error or a lack of memory belongs to the operation that caused it: [`attempt`] opens
+//! error scopes around what an operation creates and submits, and returns what they catch. The
+//! device works on. Only the loss of the adapter is for ever.
+//!
+//! [`attempt`]: GpuDevice::attempt
 
+use super::GpuDevice;
 use crate::error::{DeviceError, Error};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, OnceLock, PoisonError},
+    thread::{self, ThreadId},
+};
 
-/// The first fault of a device. Later ones are usually its consequences.
+/// What a device has reported outside any scope.
 #[derive(Debug, Default)]
 pub(crate) struct Faults {
-    first: Mutex<Option<DeviceError>>,
+    lost: OnceLock<DeviceError>,
+    /// The first fault of each thread since that thread last asked. wgpu reports an error on the
+    /// thread whose call was wrong, so no thread is told of another one's. In a browser, where
+    /// errors arrive later, there is one thread.
+    unread: Mutex<HashMap<ThreadId, DeviceError>>,
 }
 
 impl Faults {
@@ -26,17 +41,41 @@ impl Faults {
         faults
     }
 
-    /// Records a fault unless there already is one.
+    /// Records a fault of this thread unless there already is one: later ones are usually its
+    /// consequences.
     pub fn record(&self, fault: DeviceError) {
-        self.first.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(fault);
+        if matches!(fault, DeviceError::Lost { .. }) {
+            self.lost.get_or_init(|| fault);
+        } else {
+            let mut unread = self.unread.lock().unwrap_or_else(PoisonError::into_inner);
+            unread.entry(thread::current().id()).or_insert(fault);
+        }
     }
 
-    /// Returns the first fault, if any. A device with a fault stays unusable.
+    /// Fails if the device is lost.
+    pub fn alive(&self) -> Result<(), Error> {
+        self.lost.get().map_or(Ok(()), |lost| Err(lost.clone().into()))
+    }
+
+    /// Fails if the device is lost, or with the fault of this thread, which is thereby forgotten.
     pub fn check(&self) -> Result<(), Error> {
-        match &*self.first.lock().unwrap_or_else(PoisonError::into_inner) {
-            Some(fault) => Err(fault.clone().into()),
-            None => Ok(()),
-        }
+        self.alive()?;
+        let mut unread = self.unread.lock().unwrap_or_else(PoisonError::into_inner);
+        unread.remove(&thread::current().id()).map_or(Ok(()), |fault| Err(fault.into()))
+    }
+}
+
+impl GpuDevice {
+    /// Runs an operation; an error that the device reports for any of its calls is the error of the
+    /// operation, and of no other.
+    pub(crate) fn attempt<T>(
+        &self,
+        operation: impl FnOnce() -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let outcome = scoped(&self.shared.device, operation);
+        // A loss explains everything else, and an error of the device that of the operation.
+        self.shared.faults.check()?;
+        outcome.map_err(|error| fault(error, None))?
     }
 }
 

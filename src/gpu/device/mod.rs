@@ -59,17 +59,32 @@ pub(crate) struct Shared {
     /// Number of further buffer allocations before an out-of-memory error, for tests.
     #[cfg(test)]
     pub allocations_left: std::sync::atomic::AtomicI64,
+    /// Bytes of all buffers created.
+    #[cfg(test)]
+    pub allocated: std::sync::atomic::AtomicU64,
+    /// Number of steps verified together, and the memory counted for them.
+    #[cfg(test)]
+    pub batches: Mutex<Vec<(usize, usize)>>,
 }
 
 impl GpuDevice {
     /// Opens an adapter with its full limits where kernels benefit from them.
     pub(crate) async fn open(adapter: &wgpu::Adapter) -> Result<Self, Error> {
+        GpuDevice::open_within(adapter, u64::MAX, u64::MAX).await
+    }
+
+    /// The same with at most this many bytes in a binding and in a buffer.
+    async fn open_within(
+        adapter: &wgpu::Adapter,
+        binding: u64,
+        buffer: u64,
+    ) -> Result<Self, Error> {
         let info = adapter.get_info();
         let own = adapter.limits();
         let mut limits = wgpu::Limits::default().or_worse_values_from(&own);
         limits.max_storage_buffers_per_shader_stage = own.max_storage_buffers_per_shader_stage;
-        limits.max_storage_buffer_binding_size = own.max_storage_buffer_binding_size;
-        limits.max_buffer_size = own.max_buffer_size;
+        limits.max_storage_buffer_binding_size = own.max_storage_buffer_binding_size.min(binding);
+        limits.max_buffer_size = own.max_buffer_size.min(buffer);
         limits.max_compute_workgroup_storage_size = own.max_compute_workgroup_storage_size;
         limits.max_compute_invocations_per_workgroup = own.max_compute_invocations_per_workgroup;
         limits.max_compute_workgroup_size_x = own.max_compute_workgroup_size_x;
@@ -114,6 +129,10 @@ impl GpuDevice {
             submitting: Mutex::default(),
             #[cfg(test)]
             allocations_left: i64::MAX.into(),
+            #[cfg(test)]
+            allocated: 0.into(),
+            #[cfg(test)]
+            batches: Mutex::default(),
         };
         Ok(GpuDevice {
             shared: Arc::new(shared),

@@ -46,6 +46,8 @@ impl GpuDevice {
         if self.shared.allocations_left.fetch_sub(1, std::sync::atomic::Ordering::Relaxed) <= 0 {
             return Err(DeviceError::OutOfMemory { bytes: Some(size) }.into());
         }
+        #[cfg(test)]
+        count(&self.shared.allocated, size);
         count(&self.shared.tally.buffers, 1);
         let descriptor =
             wgpu::BufferDescriptor { label: Some(label), size, usage, mapped_at_creation };
@@ -61,7 +63,18 @@ impl GpuDevice {
     /// Creates an immutable uniform buffer.
     pub(crate) fn uniforms(&self, bytes: &[u8]) -> Result<wgpu::Buffer, Error> {
         let size = bytes.len().next_multiple_of(16).max(16);
-        let buffer = self.create_buffer("uniforms", size as u64, BufferUsages::UNIFORM, true)?;
+        self.filled("uniforms", size as u64, BufferUsages::UNIFORM, bytes)
+    }
+
+    /// Creates a buffer that starts with these bytes.
+    pub(super) fn filled(
+        &self,
+        label: &str,
+        size: u64,
+        usage: BufferUsages,
+        bytes: &[u8],
+    ) -> Result<wgpu::Buffer, Error> {
+        let buffer = self.create_buffer(label, size, usage, true)?;
         let mapped = buffer.get_mapped_range_mut(..);
         let mut view = mapped.map_err(|error| self.map_failed(&error.to_string()))?;
         view.slice(..bytes.len()).copy_from_slice(bytes);
@@ -96,7 +109,7 @@ impl GpuDevice {
         Ok(slots.into_iter().flatten().collect())
     }
 
-    /// The reason why a buffer could not be mapped: the device's fault if there is one.
+    /// The reason why a buffer could not be mapped: the fault of the device if there is one.
     pub(crate) fn map_failed(&self, message: &str) -> Error {
         let message = format!("a buffer could not be mapped: {message}");
         self.shared.faults.check().err().unwrap_or(DeviceError::Reported { message }.into())

@@ -2,6 +2,9 @@
 //!
 //! A dispatch that reads uninitialized memory finds NaN, and one that writes outside its result is
 //! identified. Every step is submitted and checked separately, so this is slow.
+//!
+//! Bands never make a tensor too large: one that fills a binding is bound without the band behind
+//! it, and one that fills the largest buffer has none.
 
 use super::BufferSlice;
 use crate::{
@@ -9,20 +12,23 @@ use crate::{
     error::{DeviceError, Error},
     gpu::{
         device::{GpuDevice, Submissions},
-        elements::{ALIGNMENT, decode},
+        elements::{ALIGNMENT, bytes_of},
     },
-    schedule::plan::Storage,
+    schedule::plan::{Region, Storage},
 };
+use wgpu::{Buffer, BufferUsages, CommandEncoder};
 
 /// A quiet NaN, two f16 NaN, a large integer, and true: wrong in every type.
 pub(crate) const PATTERN: u32 = 0x7fc0_7ead;
 /// Bytes before and after a buffer.
 const BAND: u64 = ALIGNMENT;
+/// Size of the buffer from which memory is poisoned.
+const POISON: u64 = 1 << 20;
 
 impl GpuDevice {
     /// Enables guards: programs compiled for this handle surround their slots and results with
     /// bands, poison both before each run, and check the bands after each step. An overwritten band
-    /// is a [`DeviceError::Reported`] that names the step.
+    /// is a [`DeviceError::StrayWrite`] that names the step.
     #[cfg(not(target_arch = "wasm32"))]
     pub fn with_guards(mut self) -> GpuDevice {
         self.is_guarded = true;
@@ -48,23 +54,51 @@ pub(crate) fn slots(device: &GpuDevice, bytes: &[u64]) -> Result<Vec<BufferSlice
     }
 }
 
-/// Whether a region is bound up to the end of its buffer, including the band behind it. The bounds
-/// checks that wgpu adds to shaders would otherwise redirect an out-of-bounds write to the last
-/// element.
-pub(crate) fn is_around(device: &GpuDevice, storage: Storage) -> bool {
-    device.is_guarded && matches!(storage, Storage::Slot(_) | Storage::Output(_))
+/// Size in bytes of the binding of a region at this offset of its memory.
+///
+/// Guarded regions are bound up to the end of their buffer, including the band behind them. The
+/// bounds checks that wgpu adds to shaders would otherwise redirect an out-of-bounds write to the
+/// last element. Where the largest binding ends sooner, they do: of such a tensor only the values
+/// show a write behind it.
+pub(crate) fn binding_size(
+    device: &GpuDevice,
+    region: Region,
+    slice: &BufferSlice,
+    offset: u64,
+) -> u64 {
+    let bytes = bytes_of(region.len, region.dtype);
+    if device.is_guarded && matches!(region.storage, Storage::Slot(_) | Storage::Output(_)) {
+        let largest = device.shared.limits.max_storage_buffer_binding_size / 4 * 4;
+        (slice.buffer.size() - offset).min(largest).max(bytes)
+    } else {
+        bytes
+    }
 }
 
 fn guarded(device: &GpuDevice, label: &str, bytes: u64) -> Result<BufferSlice, Error> {
-    let buffer = device.storage(label, BAND + bytes + BAND)?;
-    Ok(BufferSlice { buffer, first: BAND })
+    let around = BAND + bytes + BAND;
+    if around > device.shared.limits.max_buffer_size {
+        return Ok(BufferSlice::whole(device.storage(label, bytes)?));
+    }
+    Ok(BufferSlice { buffer: device.storage(label, around)?, first: BAND })
 }
 
-/// Fills guarded memory with the pattern.
-pub(crate) fn poison(submissions: &Submissions<'_>, slices: &[BufferSlice]) {
-    for slice in slices {
-        let words = vec![PATTERN; (slice.buffer.size() / 4) as usize];
-        BufferSlice::whole(slice.buffer.clone()).write(submissions, DType::U32, &words);
+/// A buffer full of the pattern.
+pub(crate) fn poisoned(device: &GpuDevice) -> Result<Buffer, Error> {
+    let size = POISON.min(device.shared.limits.max_buffer_size / 4 * 4);
+    let words = vec![PATTERN; (size / 4) as usize];
+    device.filled("poison", size, BufferUsages::COPY_SRC, bytemuck::cast_slice(&words))
+}
+
+/// Records the copies that fill guarded memory from a poisoned buffer.
+pub(crate) fn poison(encoder: &mut CommandEncoder, poisoned: &Buffer, slices: &[BufferSlice]) {
+    for BufferSlice { buffer, .. } in slices {
+        let mut first = 0;
+        while first < buffer.size() {
+            let bytes = poisoned.size().min(buffer.size() - first);
+            encoder.copy_buffer_to_buffer(poisoned, 0, buffer, first, bytes);
+            first += bytes;
+        }
     }
 }
 
@@ -75,17 +109,21 @@ pub(crate) fn check(
     slice: &BufferSlice,
     step: &str,
 ) -> Result<(), Error> {
+    if slice.first == 0 {
+        return Ok(());
+    }
     for first in [0, slice.buffer.size() - BAND] {
         let band = BufferSlice { buffer: slice.buffer.clone(), first };
-        let bytes = device.read_between(submissions, &band, BAND)?;
-        let words = decode(&bytes, DType::U32, (BAND / 4) as usize);
+        let words = device.read_between(submissions, &band, (BAND / 4) as usize, DType::U32)?;
         if let Some(position) = words.iter().position(|&word| word != PATTERN) {
             let side = if first == 0 { "in front of" } else { "behind" };
-            let message = format!(
-                "{step} wrote {side} its result: word {position} of the guard band is {:#010x}",
-                words[position]
-            );
-            return Err(DeviceError::Reported { message }.into());
+            return Err(DeviceError::StrayWrite {
+                step: step.to_owned(),
+                side,
+                position,
+                word: words[position],
+            }
+            .into());
         }
     }
     Ok(())

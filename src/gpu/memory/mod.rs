@@ -10,4 +10,4 @@ mod uploads;
 pub(crate) use buffers::BufferSlice;
 pub(crate) use placed::Placed;
 pub(crate) use results::{GpuValue, OutputSet};
-pub(crate) use uploads::{IN_FLIGHT, Uploads};
+pub(crate) use uploads::Uploads;

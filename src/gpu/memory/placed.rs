@@ -4,10 +4,7 @@ use super::BufferSlice;
 use crate::{
     array::Array,
     dtype::DType,
-    gpu::{
-        device::GpuDevice,
-        elements::{bytes_of, decode},
-    },
+    gpu::device::GpuDevice,
     resident::{Read, Resident},
     shape::Meta,
 };
@@ -27,18 +24,20 @@ pub(crate) struct Placed {
 impl Resident for Placed {
     fn read<'a>(&'a self, meta: &'a Meta) -> Read<'a> {
         Box::pin(async {
-            let bytes = self.device.read(&self.slice, bytes_of(self.len, self.dtype)).await?;
-            Array::from_words(meta.clone(), decode(&bytes, self.dtype, self.len))
+            let words = self.device.read(&self.slice, self.len, self.dtype).await?;
+            Array::from_words(meta.clone(), words)
         })
     }
 
-    /// Takes effect after everything submitted so far, unless the device is lost.
+    /// Takes effect after everything submitted so far, unless the device is lost or has no memory
+    /// for it.
     fn write(&self, words: &[u32]) -> bool {
-        if self.device.shared.faults.check().is_err() {
-            return false;
-        }
-        self.slice.write(&self.device.submissions(), self.dtype, words);
-        true
+        let write = || {
+            self.device.shared.faults.alive()?;
+            self.slice.write(&self.device.submissions(), self.dtype, words);
+            Ok(())
+        };
+        self.device.attempt(write).is_ok()
     }
 
     fn as_any(&self) -> &dyn Any {

@@ -2,8 +2,12 @@
 
 use super::BufferSlice;
 use crate::{
+    dtype::DType,
     error::Error,
-    gpu::device::{GpuDevice, Submissions},
+    gpu::{
+        device::{GpuDevice, Submissions},
+        elements::{bytes_of, decode},
+    },
 };
 use futures_intrusive::channel::shared::oneshot_channel;
 use std::sync::PoisonError;
@@ -14,6 +18,9 @@ const MAX_IDLE: usize = 4;
 /// Maximum size of a kept buffer in bytes.
 const MAX_IDLE_BYTES: u64 = 64 << 20;
 
+/// The same while kernels are proved, whose results differ in size and are not read again.
+const MAX_IDLE_BYTES_GUARDED: u64 = 1 << 20;
+
 /// A copy in flight to the host.
 pub(crate) struct Pending {
     staging: wgpu::Buffer,
@@ -22,24 +29,30 @@ pub(crate) struct Pending {
 }
 
 impl GpuDevice {
-    /// Reads the bytes present once everything submitted so far has finished: a multiple of 4.
-    pub(crate) async fn read(&self, slice: &BufferSlice, bytes: u64) -> Result<Vec<u8>, Error> {
+    /// Reads the elements present once everything submitted so far has finished.
+    pub(crate) async fn read(
+        &self,
+        slice: &BufferSlice,
+        len: usize,
+        dtype: DType,
+    ) -> Result<Vec<u32>, Error> {
         self.shared.faults.check()?;
-        let pending = self.begin_read(&self.submissions(), slice, bytes)?;
-        self.finish_read(pending).await
+        let pending = self.begin_read(&self.submissions(), slice, bytes_of(len, dtype))?;
+        self.finish_read(pending, |bytes| decode(bytes, dtype, len)).await
     }
 
-    /// Reads bytes between two submissions of a run that is checked step by step, blocking; returns
-    /// none where blocking is impossible.
+    /// Reads elements between two submissions of a run that is checked step by step, blocking;
+    /// returns none where blocking is impossible.
     pub(crate) fn read_between(
         &self,
         submissions: &Submissions<'_>,
         slice: &BufferSlice,
-        bytes: u64,
-    ) -> Result<Vec<u8>, Error> {
-        let pending = self.begin_read(submissions, slice, bytes)?;
+        len: usize,
+        dtype: DType,
+    ) -> Result<Vec<u32>, Error> {
+        let pending = self.begin_read(submissions, slice, bytes_of(len, dtype))?;
         #[cfg(not(target_arch = "wasm32"))]
-        return pollster::block_on(self.finish_read(pending));
+        return pollster::block_on(self.finish_read(pending, |bytes| decode(bytes, dtype, len)));
         #[cfg(target_arch = "wasm32")]
         {
             drop(pending);
@@ -48,43 +61,55 @@ impl GpuDevice {
     }
 
     /// Submits a copy to a staging buffer.
-    pub(crate) fn begin_read(
+    fn begin_read(
         &self,
         submissions: &Submissions<'_>,
         slice: &BufferSlice,
         bytes: u64,
     ) -> Result<Pending, Error> {
-        let staging = self.take_staging(bytes)?;
-        let mut encoder = submissions.encoder();
-        encoder.copy_buffer_to_buffer(&slice.buffer, slice.first, &staging, 0, bytes);
-        let submission = submissions.submit(encoder);
-        Ok(Pending { staging, submission, bytes })
+        self.attempt(|| {
+            let staging = self.take_staging(bytes)?;
+            let mut encoder = submissions.encoder();
+            encoder.copy_buffer_to_buffer(&slice.buffer, slice.first, &staging, 0, bytes);
+            let submission = submissions.submit(encoder);
+            Ok(Pending { staging, submission, bytes })
+        })
     }
 
-    /// Waits for a copy.
-    pub(crate) async fn finish_read(&self, pending: Pending) -> Result<Vec<u8>, Error> {
+    /// Waits for a copy, and passes it to `read`.
+    async fn finish_read<R>(
+        &self,
+        pending: Pending,
+        read: impl FnOnce(&[u8]) -> R,
+    ) -> Result<R, Error> {
         let Pending { staging, submission, bytes } = pending;
-        let read = self.map_bytes(&staging, bytes, submission).await?;
+        let read = self.map_bytes(&staging, bytes, submission, read).await?;
+        let most = if self.is_guarded { MAX_IDLE_BYTES_GUARDED } else { MAX_IDLE_BYTES };
         let mut kept = self.shared.staging.lock().unwrap_or_else(PoisonError::into_inner);
-        if kept.len() < MAX_IDLE && staging.size() <= MAX_IDLE_BYTES {
+        if kept.len() < MAX_IDLE && staging.size() <= most {
             kept.push(staging);
         }
         Ok(read)
     }
 
-    /// Reads the first bytes of a buffer that `submission` copies to, and unmaps it again.
-    pub(crate) async fn map_bytes(
+    /// Passes the first bytes of a buffer that `submission` copies to to `read`, and unmaps the
+    /// buffer again.
+    pub(crate) async fn map_bytes<R>(
         &self,
         staging: &wgpu::Buffer,
         bytes: u64,
         submission: wgpu::SubmissionIndex,
-    ) -> Result<Vec<u8>, Error> {
+        read: impl FnOnce(&[u8]) -> R,
+    ) -> Result<R, Error> {
         let (sender, receiver) = oneshot_channel();
         let range = 0..bytes;
-        staging.map_async(wgpu::MapMode::Read, range.clone(), move |outcome| {
-            // The receiver is gone if the future was dropped.
-            let _ = sender.send(outcome);
-        });
+        self.attempt(|| {
+            staging.map_async(wgpu::MapMode::Read, range.clone(), move |outcome| {
+                // The receiver is gone if the future was dropped.
+                let _ = sender.send(outcome);
+            });
+            Ok(())
+        })?;
         // The callback runs in here, except in browsers, whose event loop calls it.
         self.wait(submission)?;
         match receiver.receive().await {
@@ -94,7 +119,7 @@ impl GpuDevice {
         }
         let view =
             staging.get_mapped_range(range).map_err(|error| self.map_failed(&error.to_string()))?;
-        let read = view.to_vec();
+        let read = read(&view);
         drop(view);
         staging.unmap();
         Ok(read)
@@ -109,6 +134,9 @@ impl GpuDevice {
         }
         drop(kept);
         let usage = BufferUsages::MAP_READ | BufferUsages::COPY_DST;
-        self.create_buffer("readback", bytes.next_power_of_two(), usage, false)
+        // Rounded up to serve more often, as far as a buffer may be.
+        let largest = self.shared.limits.max_buffer_size / 4 * 4;
+        let size = bytes.next_power_of_two().min(largest).max(bytes);
+        self.create_buffer("readback", size, usage, false)
     }
 }

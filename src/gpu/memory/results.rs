@@ -131,7 +131,8 @@ impl OutputSet {
         };
         let Some(staging) = &self.staging else { return Ok(vec![0; len]) };
         *state = State::Mapping(submission.clone());
-        let bytes = device.map_bytes(staging, self.staging_bytes, submission).await?;
+        let bytes =
+            device.map_bytes(staging, self.staging_bytes, submission, <[u8]>::to_vec).await?;
         let words = decode(&bytes[first as usize..], dtype, len);
         *state = State::Read(bytes);
         Ok(words)
@@ -183,10 +184,7 @@ impl GpuValue {
         match self.set.staged[self.index] {
             Some(first) => self.set.read_staged(&self.device, first, (len, dtype)).await,
             None if len == 0 => Ok(Vec::new()),
-            None => {
-                let bytes = self.device.read(self.slice(), bytes_of(len, dtype)).await?;
-                Ok(decode(&bytes, dtype, len))
-            }
+            None => self.device.read(self.slice(), len, dtype).await,
         }
     }
 }

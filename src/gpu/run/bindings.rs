@@ -5,7 +5,7 @@ use crate::{
     gpu::{
         codegen::Binding,
         device::{GpuDevice, counters::count},
-        elements::{bytes_of, first_of},
+        elements::first_of,
         memory::{BufferSlice, guard_bands},
     },
     schedule::plan::{Region, Storage},
@@ -120,6 +120,11 @@ impl Bindings {
         self.sets.retain(|set| !set.storages.changing().any(Trace::is_gone));
     }
 
+    /// Drops all bind groups: some of them may be what a device has refused.
+    pub fn clear(&mut self) {
+        self.sets.clear();
+    }
+
     /// The bind groups for this memory, created on first use.
     pub fn of(
         &mut self,
@@ -207,10 +212,6 @@ fn storage<'a>(
     region: Region,
 ) -> wgpu::BufferBinding<'a> {
     let (slice, offset) = storages.locate(region);
-    let size = if guard_bands::is_around(device, region.storage) {
-        slice.buffer.size() - offset
-    } else {
-        bytes_of(region.len, region.dtype)
-    };
+    let size = guard_bands::binding_size(device, region, slice, offset);
     wgpu::BufferBinding { buffer: &slice.buffer, offset, size: NonZeroU64::new(size) }
 }

@@ -5,7 +5,6 @@ use crate::{
     error::{Error, NotFinite, RunError},
     gpu::{
         device::{GpuDevice, Submissions},
-        elements::{bytes_of, decode},
         memory::{BufferSlice, guard_bands},
     },
     schedule::plan::{Plan, Region, Step, Storage},
@@ -23,9 +22,7 @@ pub(crate) fn check_finite(
     for write in step.writes.iter().filter(|write| write.len > 0 && write.dtype.is_float()) {
         let (slice, first) = storages.locate(*write);
         let slice = BufferSlice { buffer: slice.buffer.clone(), first };
-        let bytes = bytes_of(write.len, write.dtype);
-        let bytes = device.read_between(submissions, &slice, bytes)?;
-        let words = decode(&bytes, write.dtype, write.len);
+        let words = device.read_between(submissions, &slice, write.len, write.dtype)?;
         for (first, count) in elements_of(plan, *write) {
             let elements = words.get(first..first + count).unwrap_or_default();
             if let Some((index, value)) = NotFinite::among(write.dtype, elements) {

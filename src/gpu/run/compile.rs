@@ -41,7 +41,6 @@ pub(crate) fn compile(
     plan: &Plan,
     choose: impl FnOnce(&[Step], usize) -> Result<Vec<Vec<Assembly>>, Error>,
 ) -> Result<Recording, Error> {
-    device.shared.faults.check()?;
     check_types(device, plan)?;
     let bindable = hazards::bindable(plan);
     let partials = bindable.slots.len();
@@ -150,8 +149,9 @@ fn calculates_in_half(step: &Step) -> bool {
 }
 
 /// Checks that the bindings are within the limits of the device.
-fn check_bindings(device: &GpuDevice, assembly: &Assembly) -> Result<(), Error> {
-    let limit = device.shared.limits.max_storage_buffer_binding_size;
+pub(crate) fn check_bindings(device: &GpuDevice, assembly: &Assembly) -> Result<(), Error> {
+    let limits = &device.shared.limits;
+    let limit = limits.max_storage_buffer_binding_size.min(limits.max_buffer_size);
     for region in assembly.bindings.iter().filter_map(|binding| binding.region) {
         let bytes = bytes_of(region.len, region.dtype);
         if bytes > limit {

@@ -9,4 +9,5 @@ mod program;
 mod record;
 mod timestamps;
 
+pub(crate) use compile::check_bindings;
 pub(crate) use program::GpuProgram;

@@ -265,15 +265,20 @@ fn move_to(
 ) -> Result<(), Error> {
     let (path, declaration) = &plan.variables[variable];
     match on_device(device, store, path)? {
-        Some(old) => {
+        // The variable stays where it was unless the copy succeeds.
+        Some(old) => device.attempt(|| {
             let submissions = device.submissions();
             let mut encoder = submissions.encoder();
             copy(&mut encoder, &old.slice, &slice, size_of(declaration));
             submissions.submit(encoder);
-        }
+            Ok(())
+        })?,
         None => {
             let value = store.entry(path)?.read()?;
-            slice.write(&device.submissions(), declaration.meta.dtype, value.words());
+            device.attempt(|| {
+                slice.write(&device.submissions(), declaration.meta.dtype, value.words());
+                Ok(())
+            })?;
         }
     }
     settle(device, plan, store, variable, slice, claim);

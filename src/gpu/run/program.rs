@@ -16,7 +16,7 @@ use crate::{
     gpu::{
         codegen::Assembly,
         device::GpuDevice,
-        memory::{BufferSlice, GpuValue, IN_FLIGHT, OutputSet, Uploads, guard_bands},
+        memory::{BufferSlice, GpuValue, OutputSet, Uploads, guard_bands},
     },
     schedule::plan::{Plan, Step},
     shape::Meta,
@@ -37,6 +37,8 @@ pub(crate) struct GpuProgram {
     recording: Recording,
     uniforms: wgpu::Buffer,
     slots: Vec<BufferSlice>,
+    /// What memory is filled with before a run, on a guarded device.
+    poisoned: Option<wgpu::Buffer>,
     /// Created when a run is timed for the first time.
     timestamps: Mutex<Option<Option<Timestamps>>>,
     state: Mutex<State>,
@@ -65,22 +67,27 @@ impl GpuProgram {
         plan: Arc<Plan>,
         choose: impl FnOnce(&[Step], usize) -> Result<Vec<Vec<Assembly>>, Error>,
     ) -> Result<Self, Error> {
-        let recording = compile(device, &plan, choose)?;
-        let state = State {
-            placer: Placer::new(&plan, &recording.commands),
-            uploads: None,
-            outputs: Vec::new(),
-            bindings: Bindings::default(),
-            in_flight: VecDeque::new(),
-        };
-        Ok(GpuProgram {
-            slots: guard_bands::slots(device, &recording.slots)?,
-            uniforms: device.uniforms(&recording.uniforms)?,
-            device: device.clone(),
-            plan,
-            recording,
-            timestamps: Mutex::default(),
-            state: Mutex::new(state),
+        device.shared.faults.check()?;
+        device.attempt(|| {
+            let recording = compile(device, &plan, choose)?;
+            let state = State {
+                placer: Placer::new(&plan, &recording.commands),
+                uploads: None,
+                outputs: Vec::new(),
+                bindings: Bindings::default(),
+                in_flight: VecDeque::new(),
+            };
+            let poisoned = device.is_guarded.then(|| guard_bands::poisoned(device));
+            Ok(GpuProgram {
+                slots: guard_bands::slots(device, &recording.slots)?,
+                poisoned: poisoned.transpose()?,
+                uniforms: device.uniforms(&recording.uniforms)?,
+                device: device.clone(),
+                plan,
+                recording,
+                timestamps: Mutex::default(),
+                state: Mutex::new(state),
+            })
         })
     }
 
@@ -114,7 +121,7 @@ impl GpuProgram {
             Some(uploads) => uploads,
             none => none.insert(Uploads::new(&self.device, &self.plan.inputs)?),
         };
-        while state.outputs.len() < IN_FLIGHT {
+        while state.outputs.len() < self.device.in_flight() {
             state.outputs.push(Arc::new(OutputSet::new(&self.device, &self.plan.outputs)?));
         }
         let storages = StorageMap {
@@ -127,45 +134,65 @@ impl GpuProgram {
         Ok((storages, placement.relocations))
     }
 
-    /// Submits one run; the results may still be in flight when this returns. Waits if three runs
-    /// are already in flight. With `timestamps`, writes the start of the first and the end of the
-    /// last dispatch.
+    /// Submits one run; the results may still be in flight when this returns. Waits if as many runs
+    /// as may be are already in flight. With `timestamps`, writes the start of the first and the
+    /// end of the last dispatch.
     fn submit(
         &self,
         store: &mut Store,
         inputs: &[Fed<'_>],
         timestamps: Option<&Timestamps>,
     ) -> Result<Results, Error> {
-        let device = &self.device;
-        device.shared.faults.check()?;
+        self.alone(|state| self.record_and_submit(state, store, inputs, timestamps))
+    }
+
+    /// Runs an operation on the state; an error of the device is that of the operation, and leaves
+    /// nothing behind that would fail again.
+    fn alone<T>(&self, operation: impl FnOnce(&mut State) -> Result<T, Error>) -> Result<T, Error> {
+        self.device.shared.faults.check()?;
         let mut state = self.lock();
-        let (mut storages, relocations) = self.ready(&mut state, store)?;
+        let outcome = self.device.attempt(|| operation(&mut state));
+        if outcome.is_err() {
+            state.bindings.clear();
+        }
+        outcome
+    }
+
+    fn record_and_submit(
+        &self,
+        state: &mut State,
+        store: &mut Store,
+        inputs: &[Fed<'_>],
+        timestamps: Option<&Timestamps>,
+    ) -> Result<Results, Error> {
+        let device = &self.device;
+        let (mut storages, relocations) = self.ready(state, store)?;
         let from_host = self.feed(&mut storages, inputs)?;
         state.bindings.forget_the_dead();
         if state.bindings.is_empty() {
-            self.bind_all(&mut state, &storages);
+            self.bind_all(state, &storages);
         }
-        while state.in_flight.len() >= IN_FLIGHT
+        while state.in_flight.len() >= device.in_flight()
             && let Some(oldest) = state.in_flight.pop_front()
         {
             device.wait(oldest)?;
         }
-        let State { uploads, outputs, bindings, in_flight, .. } = &mut *state;
+        let State { uploads, outputs, bindings, in_flight, .. } = state;
         let set = self.free_set(outputs)?;
         storages.outputs.clone_from(&set.slices);
         let groups = bindings.of(device, &self.uniforms, &self.recording.commands, &storages);
 
         let submissions = device.submissions();
-        if device.is_guarded {
-            guard_bands::poison(&submissions, &storages.slots);
-            guard_bands::poison(&submissions, &storages.outputs);
-        }
         let mut frame = None;
         let last = self.recording.submissions.len() - 1;
         for (index, range) in self.recording.submissions.iter().enumerate() {
             let mut encoder = submissions.encoder();
             if let (0, Some(uploads)) = (index, &mut *uploads) {
                 frame = uploads.record(device, &submissions, &mut encoder, &from_host)?;
+            }
+            if let (0, Some(poisoned)) = (index, &self.poisoned) {
+                guard_bands::poison(&mut encoder, poisoned, &storages.slots);
+                guard_bands::poison(&mut encoder, poisoned, &storages.outputs);
             }
             if index == 0 {
                 relocations.iter().for_each(|relocation| relocation.begin(&mut encoder));
@@ -197,8 +224,6 @@ impl GpuProgram {
                 in_flight.push_back(submission);
             }
         }
-        drop(submissions);
-        device.shared.faults.check()?;
         Ok(GpuValue::all(device, &set))
     }
 
@@ -247,12 +272,12 @@ impl Executable for GpuProgram {
 
     /// After this a run creates no buffer, bind group or pipeline.
     fn prepare(&self, store: &mut Store) -> Result<(), Error> {
-        self.device.shared.faults.check()?;
-        let mut state = self.lock();
-        let (storages, _) = self.ready(&mut state, store)?;
-        state.bindings.forget_the_dead();
-        self.bind_all(&mut state, &storages);
-        self.device.shared.faults.check()
+        self.alone(|state| {
+            let (storages, _) = self.ready(state, store)?;
+            state.bindings.forget_the_dead();
+            self.bind_all(state, &storages);
+            Ok(())
+        })
     }
 
     /// Submits the run; the results may still be in flight when this returns.

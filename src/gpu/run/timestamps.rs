@@ -52,7 +52,8 @@ impl Timestamps {
         device: &GpuDevice,
         submission: wgpu::SubmissionIndex,
     ) -> Result<Option<Duration>, Error> {
-        let bytes = pollster::block_on(device.map_bytes(&self.staging, BYTES, submission))?;
+        let bytes =
+            pollster::block_on(device.map_bytes(&self.staging, BYTES, submission, <[u8]>::to_vec))?;
         let readings: Vec<u64> = bytemuck::pod_collect_to_vec(&bytes);
         let ticks = readings[1].saturating_sub(readings[0]);
         let time = Duration::from_secs_f64(ticks as f64 * self.nanoseconds * 1e-9);

@@ -2,13 +2,16 @@
 //!
 //! Without an adapter the tests print a message and pass, unless `REQUIRE_GPU=1` forbids that.
 
+mod batches;
 mod failures;
+mod faults;
+mod limits;
 mod placement;
 mod plans;
 mod proofs;
 mod shaders;
 
-use super::GpuDevice;
+use super::{GpuDevice, Verification};
 use crate::{Array, DType, Device, Error, Feed, Graph, Init, Tensor, Variables};
 use std::sync::OnceLock;
 
@@ -31,6 +34,25 @@ fn device() -> Option<&'static GpuDevice> {
 fn own_device() -> Option<GpuDevice> {
     device()?;
     Some(pollster::block_on(super::open_any()).expect("it opened before"))
+}
+
+/// Gives a device a proof cache of its own, which is empty, and returns its file.
+#[cfg(feature = "files")]
+fn own_proofs(gpu: &GpuDevice, name: &str) -> std::path::PathBuf {
+    let name = format!("wgrad-proofs-{}-{name}.txt", std::process::id());
+    let path = std::env::temp_dir().join(name);
+    let _ = std::fs::remove_file(&path);
+    *gpu.shared.proof_cache.lock().expect("nothing panics") =
+        super::device::proof_cache::ProofCache::at(path.clone());
+    path
+}
+
+/// What is in such a file: kernels that were proved, and kernels that failed.
+#[cfg(feature = "files")]
+fn verdicts(path: &std::path::Path) -> (usize, usize) {
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    let count = |verdict: &str| text.lines().filter(|line| line.contains(verdict)).count();
+    (count(" proved "), count(" failed "))
 }
 
 fn ramp(len: usize) -> Array {

@@ -73,17 +73,16 @@ fn without_a_right_variant_there_is_no_program() -> Result<(), Error> {
     Ok(())
 }
 
-/// Reads of uninitialized memory, writes outside a result, and text that does not compile.
+/// Reads of uninitialized memory and writes outside a result.
 #[test]
 fn other_mistakes_show_too() -> Result<(), Error> {
     type Case = (fn(&mut Assembly), &'static str);
-    let cases: [Case; 3] = [
+    let cases: [Case; 2] = [
         (|assembly| assembly.workgroups[0] -= 1, "is NaN instead of"),
         (
             |assembly| assembly.text = assembly.text.replace("y0[i] =", "y0[i + 1u] ="),
             "wrote behind its result",
         ),
-        (|assembly| assembly.text.push_str("fn broken() {"), "expected"),
     ];
     for (sabotage, what) in cases {
         let Some(device) = sabotaged(sabotage) else { return Ok(()) };

@@ -1,22 +1,20 @@
 //! Verifies every dispatch of a program on the device it will run on, before it is chosen.
 //!
-//! The verification of a program is another program: the same steps with the same shaders, grids
-//! and uniforms, each on its own seeded operands, between guard bands. The results are compared
-//! with [`Case`], so verification costs about as much as one run. A shader that fails is
-//! quarantined, with a message on standard error, and the step's next variant is tried; if none is
-//! left, compilation fails.
+//! A shader with a wrong result, or one that writes outside its result, is quarantined, with a
+//! message on standard error, and the step's next variant is tried; if none is left, compilation
+//! fails. So it does with a shader that the driver refuses, but that may be a matter of the moment
+//! and is kept nowhere. Any other error is one of the compilation, and says nothing of a kernel.
 
 use crate::{
-    error::{CompileError, DeviceError, Error},
+    error::{CompileError, Error},
     gpu::{
         codegen::{Assembly, assemble},
         device::{
             GpuDevice, Proofs, Verification,
             proof_cache::{self, Entry, Key},
         },
-        run::GpuProgram,
+        run::check_bindings,
     },
-    proof::{Case, Isolated},
     schedule::plan::{Step, StepKind},
 };
 use std::{
@@ -25,16 +23,13 @@ use std::{
     time::Instant,
 };
 
-/// Maximum memory for the verifications of one submission, in words.
-const BATCH_WORDS: usize = 64 << 20;
-
 /// A step and one of its variants.
-struct Candidate {
+pub(super) struct Candidate {
     /// Index among the steps of the program.
-    position: usize,
-    variant: usize,
-    assemblies: Vec<Assembly>,
-    key: Key,
+    pub position: usize,
+    pub variant: usize,
+    pub assemblies: Vec<Assembly>,
+    pub key: Key,
 }
 
 impl GpuDevice {
@@ -49,7 +44,7 @@ impl GpuDevice {
         self.shared.proofs.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn note(&self, note: impl FnOnce(&mut Proofs)) {
+    pub(super) fn note(&self, note: impl FnOnce(&mut Proofs)) {
         note(&mut self.shared.proofs.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
@@ -57,78 +52,28 @@ impl GpuDevice {
     ///
     /// # Errors
     ///
-    /// [`CompileError::NoTrustedKernel`]; any fault the device reports.
+    /// [`CompileError::NoTrustedKernel`], or [`CompileError::Shader`] if the last variant of a step
+    /// does not compile; [`CompileError::BindingTooLarge`]; any fault the device reports.
     pub(crate) fn trusted(
         &self,
         steps: &[Step],
         partials: usize,
     ) -> Result<Vec<Vec<Assembly>>, Error> {
-        let candidate = |position: usize, variant: usize| {
-            let assemblies = self.assembled(&steps[position], partials, variant);
-            Candidate { position, variant, key: proof_cache::key(&assemblies), assemblies }
-        };
-        let mut chosen: Vec<Candidate> =
-            (0..steps.len()).map(|position| candidate(position, 0)).collect();
-        if cfg!(target_arch = "wasm32") || self.verification == Verification::Off {
-            let dispatched = chosen.iter().filter(|c| !c.assemblies.is_empty()).count();
-            self.note(|proofs| proofs.unproved += dispatched as u64);
-            return Ok(chosen.into_iter().map(|candidate| candidate.assemblies).collect());
-        }
-        let started = Instant::now();
-        let mut counted = BTreeSet::new();
+        let mut choice = Choice::new(self, steps, partials);
+        let is_proving = !cfg!(target_arch = "wasm32") && self.verification != Verification::Off;
         loop {
-            let mut pending: BTreeMap<Key, usize> = BTreeMap::new();
-            for position in 0..chosen.len() {
-                let Candidate { key, variant, .. } = chosen[position];
-                if chosen[position].assemblies.is_empty() {
-                    continue;
-                }
-                if is_undefined(&steps[position]) {
-                    if counted.insert(key) {
-                        self.mark_undefined(&steps[position]);
-                    }
-                    continue;
-                }
-                match self.entry(key) {
-                    None => {
-                        pending.entry(key).or_insert(position);
-                    }
-                    Some(Entry::Proved) => {
-                        if counted.insert(key) {
-                            self.note(|proofs| proofs.known += 1);
-                        }
-                    }
-                    Some(Entry::Failed(what)) => {
-                        let step = &steps[position];
-                        if counted.insert(key) {
-                            self.quarantine(step, &chosen[position].assemblies, &what);
-                        }
-                        if variant + 1 == variants(step) {
-                            return Err(self.untrusted(step, what));
-                        }
-                        chosen[position] = candidate(position, variant + 1);
-                        // It may be unverified too.
-                        pending.entry(chosen[position].key).or_insert(position);
-                    }
-                }
+            if is_proving {
+                choice.prove()?;
             }
-            pending.retain(|key, _| self.entry(*key).is_none());
-            if pending.is_empty() && chosen.iter().all(|c| self.is_trusted(steps, c)) {
+            if choice.compile()? {
                 break;
             }
-            let unproved: Vec<&Candidate> =
-                pending.values().map(|&position| &chosen[position]).collect();
-            counted.extend(unproved.iter().map(|candidate| candidate.key));
-            self.prove(steps, &unproved)?;
         }
-        self.note(|proofs| proofs.seconds += started.elapsed().as_secs_f64());
-        Ok(chosen.into_iter().map(|candidate| candidate.assemblies).collect())
-    }
-
-    fn is_trusted(&self, steps: &[Step], candidate: &Candidate) -> bool {
-        candidate.assemblies.is_empty()
-            || is_undefined(&steps[candidate.position])
-            || self.entry(candidate.key) == Some(Entry::Proved)
+        if !is_proving {
+            let dispatched = choice.chosen.iter().filter(|c| !c.assemblies.is_empty()).count();
+            self.note(|proofs| proofs.unproved += dispatched as u64);
+        }
+        Ok(choice.chosen.into_iter().map(|candidate| candidate.assemblies).collect())
     }
 
     fn entry(&self, key: Key) -> Option<Entry> {
@@ -136,7 +81,7 @@ impl GpuDevice {
         proof_cache.entry(key, self.verification == Verification::Full).cloned()
     }
 
-    fn assembled(&self, step: &Step, partials: usize, variant: usize) -> Vec<Assembly> {
+    pub(super) fn assembled(&self, step: &Step, partials: usize, variant: usize) -> Vec<Assembly> {
         #[cfg_attr(not(test), expect(unused_mut, reason = "tests break shaders here"))]
         let mut assemblies = assemble(step, partials, variant);
         #[cfg(test)]
@@ -146,81 +91,8 @@ impl GpuDevice {
         assemblies
     }
 
-    /// Verifies candidates, as many at a time as fit in memory, and records the outcomes.
-    fn prove(&self, steps: &[Step], candidates: &[&Candidate]) -> Result<(), Error> {
-        let mut rest = candidates;
-        while !rest.is_empty() {
-            let mut words = 0;
-            let fitting = rest.iter().take_while(|candidate| {
-                let step = &steps[candidate.position];
-                words += step.reads.iter().chain(&step.writes).map(|r| r.len).sum::<usize>();
-                words <= BATCH_WORDS
-            });
-            let (batch, others) = rest.split_at(fitting.count().max(1));
-            self.prove_batch(steps, batch)?;
-            rest = others;
-        }
-        Ok(())
-    }
-
-    /// Verifies a batch in one program; if that fails to compile or run, each in a program of its
-    /// own.
-    fn prove_batch(&self, steps: &[Step], batch: &[&Candidate]) -> Result<(), Error> {
-        let verdicts = match (self.verdicts(steps, batch), batch) {
-            (Ok(verdicts), _) => verdicts,
-            (Err(error), [_]) => vec![Err(blamed(error)?)],
-            (Err(error), _) => {
-                blamed(error)?;
-                return batch.iter().try_for_each(|one| self.prove_batch(steps, &[one]));
-            }
-        };
-        for (candidate, verdict) in batch.iter().zip(verdicts) {
-            let step = &steps[candidate.position];
-            let entry = match verdict {
-                Ok(()) => {
-                    self.note(|proofs| proofs.proved += 1);
-                    Entry::Proved
-                }
-                Err(what) => {
-                    self.quarantine(step, &candidate.assemblies, &what);
-                    Entry::Failed(what)
-                }
-            };
-            let mut proof_cache =
-                self.shared.proof_cache.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Err(why) = proof_cache.record(candidate.key, entry, &step.label) {
-                eprintln!("wgrad: proofs are not kept for other processes: {why}");
-            }
-        }
-        Ok(())
-    }
-
-    /// Runs candidates on their cases; returns what is wrong with each, if anything.
-    fn verdicts(
-        &self,
-        steps: &[Step],
-        batch: &[&Candidate],
-    ) -> Result<Vec<Result<(), String>>, Error> {
-        let cases: Vec<Case> = batch.iter().map(|c| Case::new(&steps[c.position])).collect();
-        let mut isolated = Isolated::default();
-        for (number, (candidate, case)) in batch.iter().zip(&cases).enumerate() {
-            let step = with_variant(&steps[candidate.position], candidate.variant);
-            isolated.add(number, step, case)?;
-        }
-        let device = GpuDevice { is_guarded: true, ..self.clone() };
-        let program = GpuProgram::new(&device, isolated.plan().into(), |steps, partials| {
-            Ok(steps.iter().map(|step| device.assembled(step, partials, 0)).collect())
-        })?;
-        let written = isolated.run(&program)?;
-        let judge = |(case, written): (&Case, &Vec<Vec<u32>>)| {
-            let verdict = case.judge(written);
-            if verdict.holds() { Ok(()) } else { Err(verdict.to_string()) }
-        };
-        Ok(cases.iter().zip(&written).map(judge).collect())
-    }
-
     /// Reports that a shader is not used.
-    fn quarantine(&self, step: &Step, assemblies: &[Assembly], what: &str) {
+    pub(super) fn quarantine(&self, step: &Step, assemblies: &[Assembly], what: &str) {
         let shader = assemblies.first().map_or("", |assembly| assembly.shader);
         let overrides: Vec<String> = assemblies
             .iter()
@@ -255,14 +127,142 @@ impl GpuDevice {
     }
 }
 
-/// The fault of a shader as a single line, as stored in the proof cache; passes on any other error.
-fn blamed(error: Error) -> Result<String, Error> {
-    match error {
-        Error::Compile(CompileError::Shader { message, .. })
-        | Error::Device(DeviceError::Reported { message }) => {
-            Ok(message.split_whitespace().collect::<Vec<_>>().join(" "))
+/// The variants of a program's steps, while they are chosen.
+struct Choice<'a> {
+    device: &'a GpuDevice,
+    steps: &'a [Step],
+    partials: usize,
+    /// By step.
+    chosen: Vec<Candidate>,
+    /// What the driver does not compile, and why.
+    refused: BTreeMap<Key, Error>,
+    /// What is in the statistics.
+    counted: BTreeSet<Key>,
+}
+
+impl<'a> Choice<'a> {
+    fn new(device: &'a GpuDevice, steps: &'a [Step], partials: usize) -> Self {
+        let (refused, counted) = (BTreeMap::new(), BTreeSet::new());
+        let mut choice = Choice { device, steps, partials, chosen: vec![], refused, counted };
+        choice.chosen = (0..steps.len()).map(|position| choice.candidate(position, 0)).collect();
+        choice
+    }
+
+    fn candidate(&self, position: usize, variant: usize) -> Candidate {
+        let assemblies = self.device.assembled(&self.steps[position], self.partials, variant);
+        Candidate { position, variant, key: proof_cache::key(&assemblies), assemblies }
+    }
+
+    /// Goes on to the next variant of a step; `error` is why this one is not used.
+    fn give_up(&mut self, position: usize, error: Error) -> Result<(), Error> {
+        let next = self.chosen[position].variant + 1;
+        if next == variants(&self.steps[position]) {
+            return Err(error);
         }
-        error => Err(error),
+        self.chosen[position] = self.candidate(position, next);
+        Ok(())
+    }
+
+    /// Verifies candidates until one of each step has passed.
+    fn prove(&mut self) -> Result<(), Error> {
+        let started = Instant::now();
+        loop {
+            let pending = self.pending()?;
+            if pending.is_empty() {
+                break;
+            }
+            let mut compiled = Vec::new();
+            for position in pending {
+                if self.is_compiled(position)? {
+                    compiled.push(position);
+                    self.counted.insert(self.chosen[position].key);
+                }
+            }
+            let compiled: Vec<&Candidate> = compiled.iter().map(|&p| &self.chosen[p]).collect();
+            self.device.prove(self.steps, &compiled)?;
+        }
+        self.device.note(|proofs| proofs.seconds += started.elapsed().as_secs_f64());
+        Ok(())
+    }
+
+    /// Gives up what has failed; returns the steps whose candidates are to be verified, one of each
+    /// key.
+    fn pending(&mut self) -> Result<Vec<usize>, Error> {
+        let mut pending: BTreeMap<Key, usize> = BTreeMap::new();
+        for (position, step) in self.steps.iter().enumerate() {
+            loop {
+                let key = self.chosen[position].key;
+                if self.chosen[position].assemblies.is_empty() {
+                    break;
+                }
+                if let Some(error) = self.refused.get(&key).cloned() {
+                    self.give_up(position, error)?;
+                    continue;
+                }
+                if is_undefined(step) {
+                    if self.counted.insert(key) {
+                        self.device.mark_undefined(step);
+                    }
+                    break;
+                }
+                match self.device.entry(key) {
+                    None => {
+                        pending.entry(key).or_insert(position);
+                        break;
+                    }
+                    Some(Entry::Proved) => {
+                        if self.counted.insert(key) {
+                            self.device.note(|proofs| proofs.known += 1);
+                        }
+                        break;
+                    }
+                    Some(Entry::Failed(what)) => {
+                        if self.counted.insert(key) {
+                            self.device.quarantine(step, &self.chosen[position].assemblies, &what);
+                        }
+                        self.give_up(position, self.device.untrusted(step, what))?;
+                    }
+                }
+            }
+        }
+        Ok(pending.into_values().collect())
+    }
+
+    /// Compiles the shaders of all candidates; where that fails the next variant takes their place,
+    /// and the answer is no.
+    fn compile(&mut self) -> Result<bool, Error> {
+        let mut all = true;
+        for position in 0..self.chosen.len() {
+            if !self.is_compiled(position)? {
+                let error = self.refused[&self.chosen[position].key].clone();
+                self.give_up(position, error)?;
+                all = false;
+            }
+        }
+        Ok(all)
+    }
+
+    /// Compiles the shaders of a candidate, which is marked as refused if that fails.
+    fn is_compiled(&mut self, position: usize) -> Result<bool, Error> {
+        let Candidate { assemblies, key, .. } = &self.chosen[position];
+        if self.refused.contains_key(key) {
+            return Ok(false);
+        }
+        let compile = |assembly: &Assembly| {
+            check_bindings(self.device, assembly)?;
+            self.device.pipeline(assembly).map(drop)
+        };
+        match assemblies.iter().try_for_each(compile) {
+            Ok(()) => Ok(true),
+            Err(error @ Error::Compile(CompileError::Shader { .. })) => {
+                let what = error.to_string();
+                let what = what.split_whitespace().collect::<Vec<_>>().join(" ");
+                self.device.quarantine(&self.steps[position], assemblies, &what);
+                self.refused.insert(*key, error);
+                Ok(false)
+            }
+            Err(error) => Err(error),
+        }
     }
 }
 
@@ -277,13 +277,4 @@ fn variants(step: &Step) -> usize {
         StepKind::Kernel { kernel, .. } => kernel.shaders.len(),
         _ => 1,
     }
-}
-
-/// The step with only this variant.
-fn with_variant(step: &Step, variant: usize) -> Step {
-    let mut step = step.clone();
-    if let StepKind::Kernel { kernel, .. } = &mut step.kind {
-        kernel.shaders = vec![kernel.shaders[variant].clone()];
-    }
-    step
 }
