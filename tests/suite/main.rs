@@ -38,4 +38,5 @@ mod quantized;
 mod random_graphs;
 mod scheduling;
 mod shaders;
+mod special_values;
 mod training;

@@ -3,7 +3,7 @@
 //! The text depends on the structure of an expression, not on its extents: those are passed in
 //! [`SlotParams`], so that different shapes share a pipeline.
 
-use super::{operands::Operands, slot_params::SlotParams};
+use super::{folding::Hidden, operands::Operands, slot_params::SlotParams};
 use crate::{
     dtype::DType,
     ops::library::divisor,
@@ -42,6 +42,8 @@ impl Emitter<'_> {
         let live = body.live(roots);
         let mut writer = Writer {
             emitter: self,
+            hidden: Hidden::of(body, &live),
+            zero: None,
             text: String::new(),
             coordinates: HashMap::new(),
             indices: HashMap::new(),
@@ -63,6 +65,9 @@ impl Emitter<'_> {
 
 struct Writer<'a> {
     emitter: Emitter<'a>,
+    hidden: Hidden,
+    /// The expression of a 0 that no compiler knows.
+    zero: Option<String>,
     text: String,
     /// Name of each dimension's coordinate, an i32.
     coordinates: HashMap<usize, String>,
@@ -260,6 +265,13 @@ impl Writer<'_> {
         if names.is_empty() { "true".to_owned() } else { names.join(" && ") }
     }
 
+    /// A float in a way that a compiler cannot see through.
+    fn hide(&mut self, value: &str) -> String {
+        let Emitter { slot, prefix, .. } = &mut self.emitter;
+        let zero = self.zero.get_or_insert_with(|| slot.u32(format!("{prefix}zero"), 0));
+        format!("bitcast<f32>(bitcast<u32>({value}) ^ {zero})")
+    }
+
     /// Emits a term; returns its name.
     fn term(
         &mut self,
@@ -286,7 +298,11 @@ impl Writer<'_> {
             Term::Acc => return self.emitter.acc.to_owned(),
             Term::Const(word) => {
                 let field = format!("{}{name}", self.emitter.prefix);
-                constant(*word, dtype, field, self.emitter.slot)
+                if self.hidden.term(id) {
+                    from_field(*word, field, self.emitter.slot)
+                } else {
+                    constant(*word, dtype, field, self.emitter.slot)
+                }
             }
             Term::Coord(affine) => {
                 let index = self.index(affine);
@@ -299,11 +315,16 @@ impl Writer<'_> {
             }
             Term::Inside(guards) => self.all(guards),
             Term::Apply(function, operands) => {
-                let names: Vec<&str> = operands.iter().map(|&id| values[id].as_str()).collect();
+                let names = operands.iter().enumerate().map(|(position, &operand)| {
+                    let name = &values[operand];
+                    if self.hidden.operand(id, position) { self.hide(name) } else { name.clone() }
+                });
+                let names: Vec<String> = names.collect();
                 let of = operands.last().map_or(dtype, |&id| body.dtype(id));
+                let names: Vec<&str> = names.iter().map(String::as_str).collect();
                 let wgsl = function.scalar().wgsl(&names, of, dtype);
                 self.emitter.lib.extend(wgsl.lib);
-                wgsl.text
+                if self.hidden.term(id) { self.hide(&wgsl.text) } else { wgsl.text }
             }
         };
         self.line(&format!("let {name} = {value};"));
@@ -320,6 +341,11 @@ fn zero(dtype: DType) -> &'static str {
     }
 }
 
+/// A float as an expression that tells a compiler nothing of its value.
+fn from_field(word: u32, field: String, slot: &mut SlotParams) -> String {
+    format!("bitcast<f32>({})", slot.u32(field, word))
+}
+
 /// A word as an expression of exactly that value.
 ///
 /// WGSL has no literals for infinities and NaN, and compilers disagree about denormals: their bits
@@ -334,7 +360,7 @@ pub(crate) fn constant(word: u32, dtype: DType, field: String, slot: &mut SlotPa
         DType::F32 | DType::F16 => {
             let x = f32::from_bits(word);
             if x != 0.0 && !x.is_normal() {
-                return format!("bitcast<f32>({})", slot.u32(field, word));
+                return from_field(word, field, slot);
             }
             let decimal = format!("{x:?}");
             let is_exact = decimal.parse() == Ok(f64::from(x));

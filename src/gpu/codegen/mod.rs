@@ -3,6 +3,7 @@
 mod assemble;
 mod assembly;
 mod emit;
+mod folding;
 pub(crate) mod hazards;
 mod operands;
 pub(crate) mod reduction;

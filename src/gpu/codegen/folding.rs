@@ -1,0 +1,147 @@
+//! Values that are hidden from a shader compiler, which may otherwise compute as if there were
+//! neither NaN nor infinity.
+//!
+//! WGSL allows that, and Mesa's drivers do it: `x - x` and `x * 0` become 0, `(x + y) - x` becomes
+//! `y`, and a truth value times `x` a choice between `x` and 0. A bitcast alone hides nothing, for
+//! compilers see through it. What they cannot know is a uniform: a constant is read from one, and a
+//! value goes through an exclusive or with one that is 0.
+
+use crate::{
+    dtype::DType,
+    ops::{binary::BinaryFn, class::Pointwise, unary::UnaryFn},
+    schedule::expr::{Body, Term, TermId},
+};
+use std::collections::{BTreeSet, HashMap};
+
+/// What an emitter hides.
+#[derive(Debug, Default)]
+pub(super) struct Hidden {
+    /// Terms whose value is hidden from everything that uses it.
+    terms: BTreeSet<TermId>,
+    /// Terms and the position of the operand that is hidden from them.
+    operands: HashMap<TermId, usize>,
+}
+
+impl Hidden {
+    /// Finds what a compiler might fold in these terms.
+    pub fn of(body: &Body, live: &[bool]) -> Self {
+        let same = same_values(body);
+        let mut hidden = Hidden::default();
+        for (id, (term, dtype)) in body.terms.iter().enumerate() {
+            let Some((function, [a, b])) = arithmetic(term, *dtype).filter(|_| live[id]) else {
+                continue;
+            };
+            hidden
+                .terms
+                .extend([a, b].into_iter().filter(|&x| is_zero(body, x) || is_mask(body, x)));
+            let [parts_a, parts_b] = [a, b].map(|x| Parts::of(body, &same, x));
+            let cancels = match function {
+                BinaryFn::Mul => parts_a.has_quotient || parts_b.has_quotient,
+                _ => true,
+            };
+            if cancels && !parts_a.terms.is_disjoint(&parts_b.terms) {
+                // A product stays in sight: it may be fused with the sum.
+                hidden.operands.insert(id, usize::from(is_product(body, a)));
+            }
+        }
+        hidden
+    }
+
+    /// Whether the value of a term is hidden wherever it is used.
+    pub fn term(&self, id: TermId) -> bool {
+        self.terms.contains(&id)
+    }
+
+    /// Whether an operand is hidden from a term.
+    pub fn operand(&self, id: TermId, position: usize) -> bool {
+        self.operands.get(&id) == Some(&position)
+    }
+}
+
+/// The function and the operands of a term that computes with two floats.
+fn arithmetic(term: &Term, dtype: DType) -> Option<(BinaryFn, [TermId; 2])> {
+    use BinaryFn::{Add, Div, Mul, Sub};
+    match (term, dtype.is_float()) {
+        (Term::Apply(Pointwise::Binary(function @ (Add | Sub | Mul | Div)), operands), true) => {
+            Some((*function, [operands[0], operands[1]]))
+        }
+        _ => None,
+    }
+}
+
+fn is_zero(body: &Body, id: TermId) -> bool {
+    matches!(body.terms[id].0, Term::Const(word) if f32::from_bits(word) == 0.0)
+}
+
+/// Whether a float can only be one of two constants.
+fn is_mask(body: &Body, id: TermId) -> bool {
+    let is_constant = |id: &TermId| matches!(body.terms[*id].0, Term::Const(_));
+    match &body.terms[id].0 {
+        Term::Apply(Pointwise::Cast, operands) => body.dtype(operands[0]) == DType::Bool,
+        Term::Apply(Pointwise::Select, operands) => operands[1..].iter().all(is_constant),
+        _ => false,
+    }
+}
+
+fn is_product(body: &Body, id: TermId) -> bool {
+    matches!(body.terms[id].0, Term::Apply(Pointwise::Binary(BinaryFn::Mul), _))
+}
+
+/// For each term the first one of the same value; sums and products commute.
+fn same_values(body: &Body) -> Vec<TermId> {
+    let mut first = HashMap::new();
+    let mut same: Vec<TermId> = Vec::with_capacity(body.terms.len());
+    for (id, (term, _)) in body.terms.iter().enumerate() {
+        same.push(match term {
+            Term::Apply(function, operands) => {
+                let mut operands: Vec<TermId> = operands.iter().map(|&x| same[x]).collect();
+                use BinaryFn::{Add, Mul};
+                if let Pointwise::Binary(Add | Mul) = function {
+                    operands.sort_unstable();
+                }
+                *first.entry((format!("{function:?}"), operands)).or_insert(id)
+            }
+            _ => id,
+        });
+    }
+    same
+}
+
+/// What a value is made of by arithmetic, as far as compilers look.
+#[derive(Default)]
+struct Parts {
+    terms: BTreeSet<TermId>,
+    has_quotient: bool,
+}
+
+/// Operations that compilers look through in one rule, with room to spare.
+const DEPTH: usize = 4;
+
+impl Parts {
+    fn of(body: &Body, same: &[TermId], id: TermId) -> Self {
+        let mut parts = Parts::default();
+        parts.add(body, same, id, DEPTH);
+        parts
+    }
+
+    fn add(&mut self, body: &Body, same: &[TermId], id: TermId, depth: usize) {
+        let (term, dtype) = &body.terms[id];
+        if let Term::Const(_) = term {
+            return;
+        }
+        self.terms.insert(same[id]);
+        if depth == 0 {
+            return;
+        }
+        match (arithmetic(term, *dtype), term) {
+            (Some((function, operands)), _) => {
+                self.has_quotient |= function == BinaryFn::Div;
+                operands.into_iter().for_each(|x| self.add(body, same, x, depth - 1));
+            }
+            (None, Term::Apply(Pointwise::Unary(UnaryFn::Neg) | Pointwise::Cast, operands)) => {
+                self.add(body, same, operands[0], depth - 1);
+            }
+            _ => {}
+        }
+    }
+}
