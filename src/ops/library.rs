@@ -18,7 +18,7 @@ macro_rules! fragments {
 }
 
 /// Every fragment; each comes after those it calls.
-static FRAGMENTS: [Fragment; 28] = fragments! {
+static FRAGMENTS: [Fragment; 29] = fragments! {
     "nan": [],
     "scale": [],
     "divide": [],
@@ -43,6 +43,7 @@ static FRAGMENTS: [Fragment; 28] = fragments! {
     "remainder": ["nan"],
     "arctangent": ["nan"],
     "shift": [],
+    "integer_divide": [],
     "cast": ["nan"],
     "half": ["nan"],
     "random": ["philox", "log", "sine"],

@@ -1,6 +1,8 @@
 //! Elementwise functions of two tensors: `y[i] = f(a[i], b[i])`.
 //!
-//! Operands broadcast as in NumPy and have one element type. Integers wrap. `a << b` and `a >> b`
+//! Operands broadcast as in NumPy and have one element type. Integers wrap: the least one divided by
+//! -1 is itself. A quotient of integers is truncated, and a remainder has the sign of `a`; where `b`
+//! is 0 the quotient is `a` and the remainder 0. `a << b` and `a >> b`
 //! shift by any number of bits: by 32 or more, or by a negative number, nothing is left, except
 //! the sign in a right shift.
 
@@ -26,9 +28,9 @@ functions! {
         Sub "sub",
         /// `a b`
         Mul "mul",
-        /// `a / b`; for integers, truncated, and `a` where `b` is 0.
+        /// `a / b`; for integers, truncated, and `a` where `b` is 0, as in WGSL.
         Div "div",
-        /// `a - b trunc(a / b)`; for integers, 0 where `b` is 0.
+        /// `a - b trunc(a / b)`, with the sign of `a`; for integers, 0 where `b` is 0, as in WGSL.
         Rem "rem",
         /// `a` to the power of `b`, for floats; NaN where `a < 0` and `b` is not an integer.
         Pow "pow",
@@ -117,8 +119,9 @@ impl BinaryFn {
                 // 0 to the power of b: the derivative w.r.t. b is 0 for b >= 0, not 0 * ln 0. For b
                 // < 0, the power is infinite, and so is its derivative.
                 let flat = a.equal(zero).and(b.greater_equal(zero));
-                let by_exponent = flat.select(zero, y * a.log());
-                let by_base = b.equal(zero).select(zero, b * a.pow(b - 1.0));
+                let by_exponent = y * flat.select(a.full_like(1.0), a).log();
+                // The power to 0 is 1, and so are those that its derivatives are made of.
+                let by_base = b * a.pow(b.equal(zero).select(zero, b - 1.0));
                 [Some(ct * by_base), Some(ct * by_exponent)]
             }
             Max | Min => {
@@ -148,9 +151,12 @@ impl Scalar for BinaryFn {
             (Add, _) => infix("+"),
             (Sub, _) => infix("-"),
             (Mul, _) => infix("*"),
+            (Div, DType::I32) => call("divide_i32", &["integer_divide"]),
+            (Div, DType::U32) => call("divide_u32", &["integer_divide"]),
             (Div, _) => infix("/"),
-            (Rem, _) if dtype.is_float() => call("remainder", &["remainder"]),
-            (Rem, _) => infix("%"),
+            (Rem, DType::I32) => call("remainder_i32", &["integer_divide"]),
+            (Rem, DType::U32) => call("remainder_u32", &["integer_divide"]),
+            (Rem, _) => call("remainder", &["remainder"]),
             (Pow, _) => call("power", &["power"]),
             (Max, _) if dtype.is_float() => call("max_or_nan", &["nan"]),
             (Min, _) if dtype.is_float() => call("min_or_nan", &["nan"]),

@@ -27,7 +27,7 @@ pub(super) fn all() -> Vec<Sample> {
             .named("NaN");
         samples.push(sample);
     }
-    samples.extend(shifts());
+    samples.extend(ends());
     samples.extend(angles());
     samples
 }
@@ -55,14 +55,15 @@ fn everyday(function: BinaryFn, dtype: DType) -> Sample {
     }
 }
 
-/// Extreme words shifted by numbers of bits that processors take modulo 32.
-fn shifts() -> impl Iterator<Item = Sample> {
+/// Extreme words shifted by numbers of bits that processors take modulo 32, and divided by what has
+/// no quotient or one that wraps.
+fn ends() -> impl Iterator<Item = Sample> {
     let of = |(function, dtype, words)| {
         let operand = Meta::new([4, 7], dtype);
         let places = if dtype == DType::I32 {
-            Domain::Values(&[0.0, 1.0, 31.0, 32.0, 33.0, -1.0, -2_147_483_648.0])
+            Domain::Values(&[0.0, 3.0, 31.0, 32.0, -3.0, -1.0, -2_147_483_648.0])
         } else {
-            Domain::Values(&[0.0, 1.0, 31.0, 32.0, 33.0, 64.0, 4_294_967_295.0])
+            Domain::Values(&[0.0, 3.0, 31.0, 32.0, 33.0, 64.0, 4_294_967_295.0])
         };
         // Periods of 4 and 7: every pair occurs once.
         Sample::new(Binary(function), [operand.clone(), operand])
@@ -71,9 +72,9 @@ fn shifts() -> impl Iterator<Item = Sample> {
             .bound(Bound::Exact, "integers are exact")
             .named("ends")
     };
-    const SIGNED: &[f64] = &[-2_147_483_648.0, -5.0, 1.0, 2_147_483_647.0];
+    const SIGNED: &[f64] = &[-2_147_483_648.0, -7.0, 1.0, 2_147_483_647.0];
     const UNSIGNED: &[f64] = &[4_294_967_295.0, 5.0, 2_147_483_648.0, 0.0];
-    [Shl, Shr]
+    [Shl, Shr, Div, Rem]
         .into_iter()
         .flat_map(|function| [(function, DType::I32, SIGNED), (function, DType::U32, UNSIGNED)])
         .map(of)

@@ -3,6 +3,7 @@
 //! An element must be of the kind of the reference's: NaN, an infinity of this sign, or finite.
 
 mod foldable;
+mod integers;
 
 use wgrad::{Array64, DType, Error, Feed, Graph, Program, Tensor, Variables, testing::evaluate};
 
