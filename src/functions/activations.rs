@@ -65,7 +65,9 @@ impl<'g> Tensor<'g> {
         } else {
             dims[0] = slope.dim(0);
         }
-        x.greater(0.0).select(x, x * slope.reshape(dims))
+        let is_positive = x.greater(0.0);
+        // As for `elu`: the slope's cotangent is a product with what is not selected.
+        is_positive.select(x, is_positive.select(0.0, x) * slope.reshape(dims))
     }
 
     /// `x` above 0, otherwise `alpha (e^x - 1)`.
@@ -184,8 +186,10 @@ impl<'g> Tensor<'g> {
     #[track_caller]
     pub fn hard_swish(self) -> Tensor<'g> {
         let x = self.of_floats("hard_swish");
-        let inner = x.greater_equal(3.0).select(x, x * (x + 3.0) / 6.0);
-        x.less_equal(-3.0).select(0.0, inner)
+        let (is_high, is_low) = (x.greater_equal(3.0), x.less_equal(-3.0));
+        // An infinity outside would make the slope NaN: 0 times infinity.
+        let inner = is_high.or(is_low).select(0.0, x);
+        is_low.select(0.0, is_high.select(x, inner * (inner + 3.0) / 6.0))
     }
 
     /// `x` clipped to -1 and 1.
@@ -272,8 +276,8 @@ impl<'g> Tensor<'g> {
     pub fn soft_shrink(self, width: f64) -> Tensor<'g> {
         let x = self.of_floats("soft_shrink");
         let width = constant(x, width);
-        let low = x.less(-width).select(x + width, x.full_like(0.0));
-        x.greater(width).select(x - width, low)
+        let nearer = x.less(0.0).select(x + width, x - width);
+        x.abs().less_equal(width).select(0.0, nearer)
     }
 
     /// `x`, but 0 within `width` of 0.
@@ -285,7 +289,7 @@ impl<'g> Tensor<'g> {
     #[track_caller]
     pub fn hard_shrink(self, width: f64) -> Tensor<'g> {
         let x = self.of_floats("hard_shrink");
-        x.abs().greater(constant(x, width)).select(x, x.full_like(0.0))
+        x.abs().less_equal(constant(x, width)).select(0.0, x)
     }
 
     /// `x` above `threshold`, otherwise `value`.
@@ -300,7 +304,7 @@ impl<'g> Tensor<'g> {
     #[track_caller]
     pub fn threshold(self, threshold: f64, value: f64) -> Tensor<'g> {
         let x = self.of_floats("threshold");
-        x.greater(constant(x, threshold)).select(x, constant(x, value))
+        x.less_equal(constant(x, threshold)).select(constant(x, value), x)
     }
 
     /// `ln sigmoid(x)`, without overflow.

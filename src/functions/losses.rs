@@ -39,11 +39,14 @@ impl<'g> Tensor<'g> {
     pub fn huber(self, target: Tensor<'g>, delta: f64) -> Tensor<'g> {
         let error = self.of_floats("huber") - target;
         let (size, delta) = (error.abs(), constant(error, delta));
-        let far = delta * (size - delta * 0.5);
-        size.less(delta).select(error * error * 0.5, far)
+        let is_far = size.greater_equal(delta);
+        // An infinite error would make the slope NaN: 0 times infinity.
+        let near = is_far.select(0.0, error);
+        is_far.select(delta * (size - delta * 0.5), near * near * 0.5)
     }
 
-    /// [`huber`](Self::huber) divided by `beta`: the absolute error, smoothed below `beta`.
+    /// [`huber`](Self::huber) divided by `beta`: the absolute error, smoothed below `beta`. With a
+    /// `beta` of 0 it is [`absolute_error`](Self::absolute_error).
     ///
     /// # Source
     ///
@@ -52,8 +55,14 @@ impl<'g> Tensor<'g> {
     #[track_caller]
     pub fn smooth_l1(self, target: Tensor<'g>, beta: f64) -> Tensor<'g> {
         let error = self.of_floats("smooth_l1") - target;
+        if beta == 0.0 {
+            return error.abs();
+        }
         let (size, beta) = (error.abs(), constant(error, beta));
-        size.less(beta).select(error * error * 0.5 / beta, size - beta * 0.5)
+        let is_far = size.greater_equal(beta);
+        // As for `huber`.
+        let near = is_far.select(0.0, error);
+        is_far.select(size - beta * 0.5, near * near * 0.5 / beta)
     }
 
     /// Binary cross-entropy of logits: `-target ln p - (1 - target) ln(1 - p)` with `p` their

@@ -21,12 +21,14 @@ import torch
 import functions
 import models
 import operations
+import special
 import trajectories
 from common import write
 
 if __name__ == "__main__":
     operations.every()
     functions.every()
+    special.every()
     write("operations.json", operations.CASES)
     write("trajectories.json", trajectories.every())
     write("models.json", models.every())
