@@ -58,9 +58,10 @@ fn main(
                 let first = channel + (depth * params.x.y + row) * params.x.z;
                 for (var v = 0u; v < params.window.z; v += 1u) {
                     let column = origin.z + v * params.dilation.z;
-                    if is_inside && column < params.x.z {
-                        acc = fma(Acc(w[tap]), Acc(x[first + column]), acc);
-                    }
+                    // Padding is a factor like any other.
+                    var element = Acc(0);
+                    if is_inside && column < params.x.z { element = Acc(x[first + column]); }
+                    acc = fma(Acc(w[tap]), element, acc);
                     tap += 1u;
                 }
             }

@@ -10,7 +10,8 @@
 // Dispatch  phases · groups · ceil(inputs / 4 EDGE) · ceil(columns / 4 EDGE) workgroups of EDGE²
 //           invocations, numbered row-major and folded over (x, y) past 65535
 // Memory    2 · EDGE · (EDGE + 1) · 16 bytes of workgroup memory, 8.5 KiB for EDGE = 16
-// Numerics  f32, one fma per term in the order of output and tap, whatever EDGE is
+// Numerics  f32, one fma per term in the order of output and tap, whatever EDGE is; a weight is
+//           not multiplied where it meets no position, since 0 times infinity is NaN
 // Source    Shi et al. 2016, "Is the deconvolution layer the same as a convolutional layer?"
 //           (phases); the rest as convolution.wgsl
 
@@ -78,22 +79,36 @@ fn column(number: u32, group: u32, phase: vec3<u32>, nearest: vec3<u32>) -> Colu
     );
 }
 
+/// Set when a weight of the tile is infinite or NaN; then each product is looked at.
+var<workgroup> is_wild: atomic<u32>;
+
 /// Zero outside of the matrices, which adds nothing.
 fn w_at(first: u32, row: u32, is_term: bool) -> Acc {
     if is_term && row < params.inputs {
-        return Acc(w[first + row * params.taps]);
+        let weight = Acc(w[first + row * params.taps]);
+        if (bitcast<u32>(weight) & 0x7f800000u) == 0x7f800000u { atomicStore(&is_wild, 1u); }
+        return weight;
     }
     return Acc(0);
 }
 
-/// Negative numbers wrap, and so lie past every extent.
+/// Whether a pixel meets a position at a tap; negative numbers wrap, and so lie past every extent.
+fn meets(c: Column, back: vec3<u32>, channel: u32) -> bool {
+    return c.exists && channel < params.outputs && all(c.position - back < params.y);
+}
+
 fn ct_at(c: Column, back: vec3<u32>, channel: u32) -> Acc {
-    let at = c.position - back;
-    if c.exists && channel < params.outputs && all(at < params.y) {
+    if meets(c, back, channel) {
+        let at = c.position - back;
         let position = (at.x * params.y.y + at.y) * params.y.z + at.z;
         return Acc(ct[c.ct + channel * params.positions + position]);
     }
     return Acc(0);
+}
+
+/// Adds products where they exist.
+fn add_met(weight: Acc, columns: vec4<Acc>, sums: vec4<Acc>, met: vec4<bool>) -> vec4<Acc> {
+    return select(sums, fma(vec4<Acc>(weight), columns, sums), met);
 }
 
 fn store(row: u32, c: Column, acc: Acc) {
@@ -175,6 +190,33 @@ fn main(
             ct_at(of3, back, at.w),
         ));
         sums = add_products(sums, lid);
+    }
+    // Rare, and the same for the whole workgroup, whose last store was before the last barrier.
+    if atomicLoad(&is_wild) != 0u {
+        sums = Sums();
+        for (var p = 0u; p < terms; p += 1u) {
+            let at = unravel(p, taps, multipliers, shifts);
+            let tap = first + at.xyz * params.step;
+            let of_w = (group * params.outputs + at.w) * params.inputs * params.taps
+                + (tap.x * params.window.y + tap.y) * params.window.z + tap.z;
+            let back = at.xyz * params.back;
+            let columns = vec4<Acc>(
+                ct_at(of0, back, at.w),
+                ct_at(of1, back, at.w),
+                ct_at(of2, back, at.w),
+                ct_at(of3, back, at.w),
+            );
+            let met = vec4<bool>(
+                meets(of0, back, at.w),
+                meets(of1, back, at.w),
+                meets(of2, back, at.w),
+                meets(of3, back, at.w),
+            );
+            sums.row0 = add_met(w_at(of_w, row, true), columns, sums.row0, met);
+            sums.row1 = add_met(w_at(of_w, row + 1u, true), columns, sums.row1, met);
+            sums.row2 = add_met(w_at(of_w, row + 2u, true), columns, sums.row2, met);
+            sums.row3 = add_met(w_at(of_w, row + 3u, true), columns, sums.row3, met);
+        }
     }
 
     store(row, of0, sums.row0.x);

@@ -20,7 +20,8 @@ const EPS: f64 = 1e-8;
 impl<'g> Tensor<'g> {
     /// Inserts `up - 1` zeros after each element of the last two axes, pads them (or crops them, if
     /// the padding is negative), convolves with a filter, and takes each `down`-th element: the
-    /// resampling of StyleGAN2, `upfirdn2d`. The filter is flipped, as in signal processing.
+    /// resampling of StyleGAN2, `upfirdn2d`. The filter is flipped, as in signal processing. The zeros
+    /// are multiplied: what is not finite in the filter gives NaN where it meets them.
     ///
     /// # Shapes
     ///

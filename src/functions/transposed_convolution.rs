@@ -17,7 +17,8 @@ impl<'g> Tensor<'g> {
     /// Transposed convolution: the adjoint of [`convolution`](Tensor::convolution) with the same
     /// weight and geometry, which spreads each element over a window.
     ///
-    /// `y[n, c', t stride + k dilation - low] += w[o, c, k] x[n, o, t]`, for all of them.
+    /// `y[n, c', t stride + k dilation - low] += w[o, c, k] x[n, o, t]`, for all of them that there
+    /// are; gaps of the stride are not multiplied.
     ///
     /// # Shapes
     ///

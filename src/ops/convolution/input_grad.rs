@@ -2,7 +2,8 @@
 
 use super::*;
 
-/// `x[n, c', t stride + k dilation - low] += w[o, c, k] ct[n, o, t]`, for all `o`, `k` and `t`.
+/// `x[n, c', t stride + k dilation - low] += w[o, c, k] ct[n, o, t]`, for all `o`, `k` and `t` for
+/// which there is such an element. Nothing is multiplied with the gaps that a stride leaves.
 ///
 /// Operands: the weight of a [`Convolution`] and a cotangent of its result.
 #[derive(Clone, Debug, PartialEq)]
@@ -56,7 +57,11 @@ impl Operation for ConvolutionInputGrad {
         let meta = meta.unwrap_or_else(|_| unreachable!("checked when the node was built"));
         let mut data = vec![0.0; meta.shape.len()];
         let problem = self.problem(w.shape(), ct.shape());
-        problem.each_term(|at_x, at_w, at_y| data[at_x] += w.data[at_w] * ct.data[at_y]);
+        problem.each_term(|at_x, at_w, at_y| {
+            // What falls on padding is dropped.
+            let Some(at_x) = at_x else { return };
+            data[at_x] += w.data[at_w] * ct.data[at_y];
+        });
         Array64 { meta, data }
     }
 

@@ -54,7 +54,9 @@ impl<'g> Tensor<'g> {
     ///
     /// # Numerics
     ///
-    /// f32 accumulation. At the borders weights are multiplied by zeros, so infinite ones give NaN.
+    /// f32 accumulation. Padding is zeros, which are multiplied: an infinite weight that meets one
+    /// gives NaN. So does, in the gradient of the weight, an infinite cotangent. The gradient of the
+    /// input sums over elements that meet, and nothing else.
     ///
     /// # Errors
     ///
@@ -85,8 +87,8 @@ fn check_shape(is: &Shape, implied: &Shape) -> Result<(), OpError> {
 
 impl Problem {
     /// Calls `f` with the indices into `x`, `w` and `y` of each product of three:
-    /// the definition of all three operations.
-    fn each_term(&self, mut f: impl FnMut(usize, usize, usize)) {
+    /// the definition of all three operations. Without an index into `x`, it is padding.
+    fn each_term(&self, mut f: impl FnMut(Option<usize>, usize, usize)) {
         let Problem { batch, groups, inputs, outputs, axes } = *self;
         let [w, y] = [axes.map(|axis| axis.window), axes.map(|axis| axis.out)];
         let [pixels, taps, positions] = [self.pixels(), self.taps(), self.positions()];
@@ -102,16 +104,23 @@ impl Problem {
                 for (tap, [i, j, k]) in triples(w).enumerate() {
                     let [planes, rows, columns] = &axes;
                     let source = (planes.source(d, i), rows.source(h, j), columns.source(v, k));
-                    let (Some(plane), Some(row), Some(column)) = source else { continue };
-                    f(
-                        x_channel * pixels + (plane * rows.extent + row) * columns.extent + column,
-                        w_channel * taps + tap,
-                        y_channel * positions + position,
-                    );
+                    let pixel = match source {
+                        (Some(plane), Some(row), Some(column)) => {
+                            let pixel = (plane * rows.extent + row) * columns.extent + column;
+                            Some(x_channel * pixels + pixel)
+                        }
+                        _ => None,
+                    };
+                    f(pixel, w_channel * taps + tap, y_channel * positions + position);
                 }
             }
         }
     }
+}
+
+/// An element of an input, or the zero of its padding.
+fn or_zero(x: &Array64, index: Option<usize>) -> f64 {
+    index.map_or(0.0, |index| x.data[index])
 }
 
 /// All coordinates of a box, in row-major order.
@@ -157,7 +166,7 @@ impl Operation for Convolution {
         let meta = meta.unwrap_or_else(|_| unreachable!("checked when the node was built"));
         let mut data = vec![0.0; meta.shape.len()];
         let problem = self.problem(x.shape(), w.shape());
-        problem.each_term(|at_x, at_w, at_y| data[at_y] += x.data[at_x] * w.data[at_w]);
+        problem.each_term(|at_x, at_w, at_y| data[at_y] += or_zero(x, at_x) * w.data[at_w]);
         Array64 { meta, data }
     }
 

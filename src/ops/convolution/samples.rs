@@ -4,6 +4,7 @@ use super::*;
 use crate::dtype::DType::F32;
 
 /// A convolution: shapes of its input and weight, and the geometry.
+#[derive(Clone)]
 struct Case {
     label: &'static str,
     x: &'static [usize],
@@ -12,6 +13,41 @@ struct Case {
     /// Whether its gradients are checked, which takes a thousand evaluations in f64.
     small: bool,
 }
+
+/// Few of them not finite, so that some meet padding and gaps, and most results are numbers.
+const NOT_FINITE: Domain = Domain::Values(&[
+    0.5,
+    -1.0,
+    0.25,
+    1.5,
+    -0.75,
+    f64::INFINITY,
+    1.25,
+    -0.5,
+    0.75,
+    -1.5,
+    1.0,
+    -0.25,
+    0.5,
+    1.75,
+    -1.25,
+    f64::NEG_INFINITY,
+    0.75,
+    -0.5,
+    0.25,
+    f64::NAN,
+    -1.0,
+    0.5,
+    1.5,
+    -0.25,
+    1.0,
+    0.75,
+    -1.75,
+    0.5,
+    -0.5,
+    1.25,
+    0.25,
+]);
 
 fn cases() -> Vec<Case> {
     let case = |label, x, w, geometry| Case { label, x, w, geometry, small: true };
@@ -101,7 +137,21 @@ fn of(make: impl Fn(&Case, [Meta; 3], &Problem) -> Sample) -> Vec<Sample> {
         let sample = make(&case, [x, w, y], &problem).named(case.label);
         if case.small { sample } else { sample.without_gradient() }
     };
-    let samples = cases().into_iter().map(sample).collect();
+    let mut samples: Vec<Sample> = cases().into_iter().map(sample).collect();
+    // Either operand; what is not finite meets padding, gaps and the ends of tiles.
+    let hurt =
+        ["asymmetric padding", "stride 2, odd extents", "dilation 2", "depthwise", "one axis"];
+    let hurt =
+        hurt.iter().chain(&["three axes", "two groups", "few outputs", "nothing but padding"]);
+    for label in hurt {
+        for case in cases().into_iter().filter(|case| case.label == *label) {
+            for operand in [0, 1] {
+                let sample =
+                    sample(Case { small: false, ..case.clone() }).operand(operand, NOT_FINITE);
+                samples.push(sample.named("not finite"));
+            }
+        }
+    }
     let labels = ["", "stride 2, odd extents", "depthwise", "two groups", "one axis", "three axes"];
     with_halves(samples, &[&labels[..], &["large tiles"]].concat())
 }

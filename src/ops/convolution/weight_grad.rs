@@ -2,7 +2,8 @@
 
 use super::*;
 
-/// `w[o, c, k] = sum_{n, t} ct[n, o, t] x[n, c', t stride + k dilation - low]`.
+/// `w[o, c, k] = sum_{n, t} ct[n, o, t] x[n, c', t stride + k dilation - low]`, where elements
+/// outside of `x` are 0, and are multiplied.
 ///
 /// Operands: the input of a [`Convolution`] and a cotangent of its result.
 #[derive(Clone, Debug, PartialEq)]
@@ -84,7 +85,7 @@ impl Operation for ConvolutionWeightGrad {
         let meta = meta.unwrap_or_else(|_| unreachable!("checked when the node was built"));
         let mut data = vec![0.0; meta.shape.len()];
         let problem = self.problem(x.shape(), ct.shape());
-        problem.each_term(|at_x, at_w, at_y| data[at_w] += x.data[at_x] * ct.data[at_y]);
+        problem.each_term(|at_x, at_w, at_y| data[at_w] += or_zero(x, at_x) * ct.data[at_y]);
         Array64 { meta, data }
     }
 

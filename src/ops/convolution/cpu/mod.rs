@@ -4,6 +4,8 @@
 //! channel of a group reads: `[channels taps, positions]` (im2col, Chellapilla et al. 2006). With
 //! it a convolution is a product of matrices, and so are both of its gradients.
 
+mod depthwise;
+
 use super::Problem;
 use crate::gemm::{Matrix, product_into};
 use std::{cell::Cell, ops::Range};
@@ -32,6 +34,16 @@ struct Strip {
     positions: Range<usize>,
     /// Elements within the input; everything else in the panel is 0.
     runs: Vec<Run>,
+    /// Everything else, if there is no panel.
+    gaps: Vec<Gap>,
+}
+
+/// Neighboring positions at which a tap reads padding.
+#[derive(Clone, Debug)]
+struct Gap {
+    tap: usize,
+    /// Counted from the first of the strip.
+    positions: Range<usize>,
 }
 
 /// A convolution with its index arithmetic precomputed.
@@ -99,12 +111,13 @@ impl Unfolded {
 
     fn strip(&self, positions: Range<usize>) -> Strip {
         let [depth, height, width] = self.problem.axes;
-        let mut runs = Vec::new();
+        let (mut runs, mut gaps) = (Vec::new(), Vec::new());
         let taps = (0..depth.window)
             .flat_map(|d| (0..height.window).map(move |h| (d, h)))
             .flat_map(|(d, h)| (0..width.window).map(move |w| (d, h, w)));
         for (tap, (d, h, w)) in taps.enumerate() {
             let mut at = positions.start;
+            let mut covered = 0;
             while at < positions.end {
                 let (row, first) = (at / width.out, at % width.out);
                 let end = width.out.min(first + positions.end - at);
@@ -117,19 +130,25 @@ impl Unfolded {
                 {
                     let len = (from..end).take_while(inside).count();
                     let source = (plane * height.extent + line) * width.extent + column;
-                    let panel = tap * positions.len() + at - positions.start + from - first;
-                    runs.push(Run { source, tap, panel, len });
+                    let start = at - positions.start + from - first;
+                    runs.push(Run { source, tap, panel: tap * positions.len() + start, len });
+                    gaps.push(Gap { tap, positions: covered..start });
+                    covered = start + len;
                 }
                 at += end - first;
             }
+            gaps.push(Gap { tap, positions: covered..positions.len() });
         }
-        Strip { positions, runs }
+        let is_needed = self.is_depthwise();
+        gaps.retain(|gap| is_needed && !gap.positions.is_empty());
+        Strip { positions, runs, gaps }
     }
 
     /// Copies channels of `x` into their rows of the panel, the rest of which stays 0.
     fn unfold(&self, strip: &Strip, x: &[f32], panel: &mut [f32]) {
         let rows = self.problem.taps() * strip.positions.len();
-        let channels = x.chunks_exact(self.problem.pixels());
+        // Without pixels there is nothing but padding.
+        let channels = x.chunks_exact(self.problem.pixels().max(1));
         pulp::Arch::new().dispatch(|| {
             for (x, panel) in channels.zip(panel.chunks_exact_mut(rows)) {
                 for run in &strip.runs {
@@ -175,7 +194,7 @@ impl Unfolded {
         let Problem { groups, inputs, outputs, .. } = self.problem;
         let (positions, pixels) = (self.problem.positions(), self.problem.pixels());
         let terms = self.problem.terms();
-        if terms == 0 || positions == 0 || pixels == 0 {
+        if terms == 0 || positions == 0 {
             return out.fill(0.0);
         }
         if self.is_depthwise() {
@@ -271,7 +290,7 @@ impl Unfolded {
         let (positions, pixels) = (self.problem.positions(), self.problem.pixels());
         let terms = self.problem.terms();
         out.fill(0.0);
-        if terms == 0 || positions == 0 || pixels == 0 {
+        if terms == 0 || positions == 0 {
             return;
         }
         for (row, count, out) in spans(first, outputs, terms, out) {
@@ -329,65 +348,6 @@ impl Unfolded {
     fn is_depthwise(&self) -> bool {
         self.problem.inputs == 1 && !self.problem.is_pointwise()
     }
-
-    /// All runs; there is a single strip if nothing is unfolded.
-    fn runs(&self) -> &[Run] {
-        self.strips.first().map_or(&[], |strip| &strip.runs)
-    }
-
-    fn depthwise_forward(&self, x: &[f32], w: &[f32], out: &mut [f32]) {
-        out.fill(0.0);
-        let positions = self.problem.positions();
-        pulp::Arch::new().dispatch(|| {
-            for run in self.runs() {
-                let (w, x) = (w[run.tap], &x[run.source..]);
-                let out = &mut out[run.panel - run.tap * positions..][..run.len];
-                if self.step == 1 {
-                    add_scaled(out, w, &x[..run.len]);
-                } else {
-                    out.iter_mut().zip(x.iter().step_by(self.step)).for_each(|(y, x)| *y += w * x);
-                }
-            }
-        });
-    }
-
-    fn depthwise_input_grad(&self, w: &[f32], ct: &[f32], x: &mut [f32]) {
-        let positions = self.problem.positions();
-        pulp::Arch::new().dispatch(|| {
-            for run in self.runs() {
-                let (w, x) = (w[run.tap], &mut x[run.source..]);
-                let ct = &ct[run.panel - run.tap * positions..][..run.len];
-                if self.step == 1 {
-                    add_scaled(&mut x[..run.len], w, ct);
-                } else {
-                    x.iter_mut().step_by(self.step).zip(ct).for_each(|(x, ct)| *x += w * ct);
-                }
-            }
-        });
-    }
-
-    /// Accumulates rows of the weight of one input, over all images.
-    fn depthwise_weight_grad<'a>(
-        &self,
-        images: impl Iterator<Item = (&'a [f32], &'a [f32])>,
-        out: &mut [f32],
-    ) {
-        let (positions, taps) = (self.problem.positions(), self.problem.taps());
-        pulp::Arch::new().dispatch(|| {
-            for (x, ct) in images {
-                for (w, ct) in out.chunks_exact_mut(taps).zip(ct.chunks_exact(positions)) {
-                    for run in self.runs() {
-                        let x = &x[run.source..];
-                        let ct = &ct[run.panel - run.tap * positions..][..run.len];
-                        w[run.tap] += match self.step {
-                            1 => dot(&x[..run.len], ct),
-                            step => x.iter().step_by(step).zip(ct).map(|(x, ct)| x * ct).sum(),
-                        };
-                    }
-                }
-            }
-        });
-    }
 }
 
 /// Splits rows `first..` of `len` elements at the boundaries of groups of `of` rows: the first row
@@ -409,29 +369,6 @@ fn spans(
         row += count;
         Some((row - count, count, piece))
     })
-}
-
-/// The dot product, with eight partial sums.
-#[inline(always)]
-fn dot(a: &[f32], b: &[f32]) -> f32 {
-    let mut lanes = [0.0; 8];
-    let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<8>(), b.as_chunks::<8>());
-    for (a, b) in a.iter().zip(b) {
-        (0..8).for_each(|lane| lanes[lane] += a[lane] * b[lane]);
-    }
-    let rest = a_rest.iter().zip(b_rest);
-    lanes.iter_mut().zip(rest).for_each(|(lane, (a, b))| *lane += a * b);
-    lanes.iter().sum()
-}
-
-/// `y += a x`, in blocks: a run is shorter than the unrolled body of an auto-vectorized loop.
-#[inline(always)]
-fn add_scaled(y: &mut [f32], a: f32, x: &[f32]) {
-    let ((y, y_rest), (x, x_rest)) = (y.as_chunks_mut::<8>(), x.as_chunks::<8>());
-    for (y, x) in y.iter_mut().zip(x) {
-        (0..8).for_each(|lane| y[lane] += a * x[lane]);
-    }
-    y_rest.iter_mut().zip(x_rest).for_each(|(y, x)| *y += a * x);
 }
 
 /// Copies a run, typically a dozen elements, in blocks of which the last two may overlap: cheaper
