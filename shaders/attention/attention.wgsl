@@ -1,7 +1,7 @@
 // attention.wgsl — output = softmax(q · kᵀ scale) · v and log_sum_exp = ln Σ exp(q · kᵀ scale).
 //
 // Op        ops::Attention, ops::AttentionLogSumExp
-// Lib       attention, exp, log, nan
+// Lib       attention, exp, log, mask, nan
 // Slot      fn store_output(acc: Acc, index: u32)
 //           fn store_log_sum_exp(acc: f32, index: u32)
 // Shape     q: [heads, t, d], k: [heads / group, s, d], v: [heads / group, s, e],
@@ -13,7 +13,7 @@
 // Memory    16 · WIDTH + 544 elements of workgroup memory, 10.4 KiB for WIDTH = 128; for each head
 //           a workgroup reads its queries and all keys and values it sees
 // Numerics  one pass: the sums so far are rescaled when a larger score occurs; f32, 16 keys at a
-//           time in order
+//           time in order; a query that sees no key gives 0, and negative infinity
 // Source    Milakov & Gimelshein 2018 (online softmax); Dao et al. 2022, "FlashAttention"
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -84,14 +84,14 @@ fn main(
         let count = min(COLUMNS, max(limit, k0) - k0);
         var larger = largest;
         for (var j = 0u; j < count; j += 1u) {
-            larger = max(larger, weights[mine + j]);
+            larger = max_or_nan(larger, weights[mine + j]);
         }
         let fade = exponential(largest - larger);
         largest = larger;
         workgroupBarrier(); // all have looked for the largest: scores may become weights
         for (var j = lane; j < COLUMNS; j += LANES) {
             var weight = Acc(0);
-            if j < count && weights[mine + j] != HIDDEN {
+            if j < count && !is_hidden(weights[mine + j]) {
                 weight = exponential(weights[mine + j] - larger);
                 weight = select(weight, -weight, kept(head, row, k0 + j) == 0.0);
             }
@@ -131,10 +131,12 @@ fn main(
 
     if row >= params.t { return; }
     if lane == 0u {
-        store_log_sum_exp(largest + logarithm(sum), head * params.t + row);
+        // An infinity cannot be subtracted from itself, and is the result.
+        let log = select(largest + logarithm(sum), largest, largest == infinity());
+        store_log_sum_exp(log, head * params.t + row);
     }
-    // The output of a query that sees no key is NaN.
-    let whole = select(sum * (1.0 - params.dropped), not_a_number(), sum == 0.0);
+    // The weights of a query that sees no key are 0.
+    let whole = select(sum * (1.0 - params.dropped), 1.0, sum == 0.0);
     for (var c = 0u; c < 4u; c += 1u) {
         for (var part = 0u; part < 4u; part += 1u) {
             let column = 32u * c + 8u * part + lane;

@@ -1,7 +1,7 @@
 // attention_grad.wgsl — gradients of attention w.r.t. queries, keys or values, by 32 rows.
 //
 // Op        ops::AttentionGrad
-// Lib       attention, exp, nan
+// Lib       attention, exp
 // Slot      fn epilogue(acc: Acc, index: u32) -> Out
 // Shape     q: [heads, t, d], k: [heads / group, s, d], v: [heads / group, s, e]; rows: [heads, t,
 //           e + 2], for each query the cotangent, the logarithm of its softmax denominator, and
@@ -12,7 +12,7 @@
 //           past 65535
 // Memory    16 · WIDTH + 544 elements of workgroup memory; the score matrix is recomputed by
 //           tiles and never stored
-// Numerics  f32, 16 terms at a time in order
+// Numerics  f32, 16 terms at a time in order; a query that sees no key contributes nothing
 // Source    Dao et al. 2022, "FlashAttention", appendix B
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -126,16 +126,15 @@ fn main(
                     score = scored(score * params.scale, head, query, key);
                     let behind = (head * params.t + query) * (params.e + 2u) + params.e;
                     let log = rows[behind];
-                    if score == HIDDEN {
-                        // The softmax of a query that sees no key is undefined.
-                        weight = select(0.0, not_a_number(), log < HIDDEN);
-                    } else {
+                    // Where a query sees no key, this is negative infinity, and weights are 0.
+                    if bitcast<u32>(log) != 0xff800000u {
                         weight = exponential(score - log);
                         let share = kept(head, query, key);
                         if BY == 2u {
-                            weight *= share;
+                            weight = select(weight * share, 0.0, share == 0.0);
                         } else {
-                            weight *= (share * steep[j] - rows[behind + 1u]) * params.scale;
+                            let slope = select(share * steep[j], 0.0, share == 0.0);
+                            weight *= (slope - rows[behind + 1u]) * params.scale;
                         }
                     }
                 }

@@ -30,7 +30,7 @@ use crate::{
 #[derive(Clone, Copy, Debug, Default)]
 pub struct AttentionOptions<'g> {
     /// Broadcast to `[.., t, s]`: a boolean mask hides a key from a query where it is false; a
-    /// float mask is added to the scores, and negative infinity hides.
+    /// float mask is added to the scores, and negative infinity hides, whatever the score.
     pub mask: Option<Tensor<'g>>,
     /// Whether the query at position `i` sees only the keys up to position `i`.
     pub causal: bool,
@@ -54,7 +54,13 @@ impl<'g> Tensor<'g> {
     /// # Numerics
     ///
     /// The matrix of all scores is not stored, unless vectors are wider than 128 or a float mask is
-    /// differentiated. A query that sees no key gives NaN, as in PyTorch.
+    /// differentiated.
+    ///
+    /// A query that sees no key gives 0, as in PyTorch since 2.5, and has no derivative; a
+    /// [`softmax`](Tensor::softmax) of nothing but negative infinities is NaN, as it is there. It
+    /// does not matter what a key or a value holds, be it NaN, that a mask hides from all queries.
+    /// What one query sees and another does not should be finite: where it is not, the other may get
+    /// NaN, as from every weight of 0.
     ///
     /// # Errors
     ///
@@ -100,6 +106,11 @@ impl<'g> Tensor<'g> {
             let mask = (0..missing).fold(mask, |mask, _| mask.unsqueeze(0));
             if mask.dtype().is_float() { mask.cast(DType::F32) } else { mask }
         });
+        // The 0 that weighs a hidden key would be multiplied by what it holds.
+        let [keys, values] = [keys, values].map(|x| {
+            let seen = seen(aligned, q, x, causal);
+            seen.map_or(x, |seen| seen.select(x, x.full_like(0.0)))
+        });
         // Any tensor is a placeholder for an unused operand.
         let operands = [q, keys, values, aligned.unwrap_or(q), draw.unwrap_or(q)];
         if op.fits(operands) {
@@ -109,7 +120,7 @@ impl<'g> Tensor<'g> {
             DType::Bool => mask,
             _ => mask.cast(q.dtype()),
         });
-        let weights = op.scores(q, keys, mask).softmax(-1);
+        let weights = op.weights(q, keys, mask);
         let weights = match draw {
             // Heads that are broadcast have no random numbers of their own.
             Some(_)
@@ -150,6 +161,61 @@ impl<'g> Tensor<'g> {
     }
 }
 
+/// Which keys any query sees, broadcast to `x`, the vectors `[.., s, width]` of the keys or their
+/// values. `None` if that is all of them, or if the mask does not fit them.
+#[track_caller]
+fn seen<'g>(
+    mask: Option<Tensor<'g>>,
+    q: Tensor<'g>,
+    x: Tensor<'g>,
+    causal: bool,
+) -> Option<Tensor<'g>> {
+    if [Some(q), Some(x), mask].into_iter().flatten().any(|x| x.failed() || x.rank() != q.rank()) {
+        return None;
+    }
+    let rank = q.rank().checked_sub(2)?;
+    let (t, s, graph) = (q.dim(-2), x.dim(-2), q.graph());
+    let Some(mask) = mask else {
+        let column = |extent: usize| [&vec![1; rank][..], &[extent, 1]].concat();
+        return (causal && s > t).then(|| graph.iota(column(s), -2, DType::U32).less(t as u32));
+    };
+    if mask.dim(-1) != s || mask.shape().is_empty() {
+        return None;
+    }
+    let mut sees = match mask.dtype() {
+        DType::Bool => mask,
+        _ => !mask.detach().equal(f64::NEG_INFINITY),
+    };
+    if causal {
+        // A mask of one row is that of the last query, which sees the most.
+        let first = if mask.dim(-2) == 1 { t.saturating_sub(1) as u32 } else { 0 };
+        let row = graph.iota(mask.shape(), -2, DType::U32) + first;
+        sees = sees.and(graph.iota(mask.shape(), -1, DType::U32).less_equal(row));
+    }
+    sees = any(sees, -2);
+    // Over the batches and the heads that share a key.
+    for axis in 0..rank {
+        let (all, own) = (sees.dim(axis as i32), x.dim(axis as i32));
+        if all == own || all == 1 {
+            continue;
+        }
+        if own == 0 || all % own != 0 || (own > 1 && axis + 1 != rank) {
+            return None;
+        }
+        let shape = sees.shape();
+        let (before, behind) = (&shape.dims()[..axis], &shape.dims()[axis + 1..]);
+        let apart = sees.reshape([before, &[own, all / own], behind].concat());
+        sees = any(apart, axis as i32 + 1).squeeze(axis as i32 + 1);
+    }
+    Some(sees.swap_axes(-1, -2))
+}
+
+/// Whether any truth value along an axis holds; the axis is kept.
+#[track_caller]
+fn any(x: Tensor<'_>, axis: i32) -> Tensor<'_> {
+    if x.dim(axis) == 1 { x } else { x.cast(DType::F32).amax_keepdims(axis).greater(0.0) }
+}
+
 /// The formula, for heads `[h, t, d]` of queries, `[g, s, d]` of keys and `[g, s, e]` of values;
 /// `seen` maps a score at head, query and key, and returns `None` if it is hidden.
 fn definition(
@@ -168,9 +234,14 @@ fn definition(
             seen(fit, [c[0], c[1], j]).map_or(0.0, f64::exp)
         };
         let all: f64 = (0..s).map(weight).sum();
+        // A query that sees no key gives 0.
+        let all = if all == 0.0 { 1.0 } else { all };
         (0..s).map(|j| weight(j) / all * v.at(&[of_keys, j, c[2]])).sum()
     })
 }
+
+/// Hides a key in a mask of numbers.
+const N: f64 = f64::NEG_INFINITY;
 
 /// Samples of attention, defined by its formula.
 pub(super) fn samples() -> Vec<Sample> {
@@ -221,6 +292,11 @@ pub(super) fn samples() -> Vec<Sample> {
         let some = Domain::Values(&[1.0, 0.0, 1.0, 1.0, 0.0]);
         bounded(if is_truth { sample.operand(3, some) } else { sample })
     };
+    // Of three queries, the second sees no key; of five keys, no query sees the fourth.
+    let blind = |values: &'static [f64], dtype| {
+        let sample = with_mask(of(&[3, 5], dtype), [2, 2]).operand(3, Domain::Values(values));
+        sample.named("a query sees nothing")
+    };
     let padding = Function::new(
         "key_padding",
         |x| x[0].key_padding(5),
@@ -239,6 +315,9 @@ pub(super) fn samples() -> Vec<Sample> {
         with_mask(of(&[5], DType::Bool), [2, 1]).named("truth of keys, shared heads"),
         with_mask(of(&[2, 1, 5], DType::F32), [2, 2]).named("numbers"),
         with_mask(of(&[4, 1, 5], DType::F32), [4, 2]).named("numbers, shared heads"),
+        blind(&[1., 0., 1., 0., 1., 0., 0., 0., 0., 0., 0., 1., 1., 0., 0.], DType::Bool),
+        blind(&[0.5, N, -1., N, 0., N, N, N, N, N, N, 1., -0.25, N, N], DType::F32)
+            .without_gradient(),
         Sample::new(padding, [of(&[4], DType::U32)])
             .operand(0, Domain::Values(&[0.0, 5.0, 2.0, 7.0]))
             .bound(Bound::Exact, "comparisons")

@@ -71,7 +71,9 @@ impl MultiHeadAttention {
 
     /// Attends with queries from `x`, `[n, t, d]`, to `memory`, `[n, s, d]`; `mask` broadcasts to
     /// `[n, heads, t, s]`: a boolean mask is false at keys hidden from a query, a float mask is
-    /// added to the scores.
+    /// added to the scores. A query that sees no key attends to nothing, and its vector in front of
+    /// `out_proj` is 0. Every row of `x` and `memory` is projected, hidden or not, so all must be
+    /// finite.
     pub fn attend<'g>(
         &self,
         cx: &mut Scope<'g>,

@@ -19,6 +19,7 @@ Layouts and names of parameters are PyTorch's on both sides.
 import torch
 
 import functions
+import hidden
 import models
 import operations
 import special
@@ -29,6 +30,7 @@ if __name__ == "__main__":
     operations.every()
     functions.every()
     special.every()
+    hidden.every()
     write("operations.json", operations.CASES)
     write("trajectories.json", trajectories.every())
     write("models.json", models.every())

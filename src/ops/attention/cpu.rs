@@ -38,15 +38,18 @@ fn hide(x: Extents, head: usize, query: usize, mask: &[u32], scores: &mut [f32])
     for (key, score) in scores.iter_mut().enumerate() {
         let word = mask[first + key * step];
         match x.masking {
-            Masking::Numbers => *score += f32::from_bits(word),
+            Masking::Numbers if f32::from_bits(word) != f32::NEG_INFINITY => {
+                *score += f32::from_bits(word);
+            }
+            Masking::Numbers => *score = f32::NEG_INFINITY,
             _ if word == 0 => *score = f32::NEG_INFINITY,
             _ => {}
         }
     }
 }
 
-/// Multiplies values that belong to the weights of a query by 0 where those are dropped, and by the
-/// factor that keeps the mean elsewhere.
+/// Replaces values that belong to the weights of a query by 0 where those are dropped, and multiplies
+/// them by the factor that keeps the mean elsewhere.
 fn keep(x: Extents, head: usize, query: usize, drawn: &[u32], weights: &mut [f32]) {
     let Some(Dropped { share, stream }) = x.dropped else { return };
     let (least, factor) = (share as f32, (1.0 / (1.0 - share)) as f32);
@@ -55,7 +58,7 @@ fn keep(x: Extents, head: usize, query: usize, drawn: &[u32], weights: &mut [f32
     for (key, weight) in (0..).zip(weights) {
         let index = first.wrapping_add(key);
         let bits = draw(RandomFn::Uniform, [words[0], words[1]], words[2], stream, index);
-        *weight *= if f32::from_bits(bits) >= least { factor } else { 0.0 };
+        *weight = if f32::from_bits(bits) >= least { *weight * factor } else { 0.0 };
     }
 }
 
@@ -128,8 +131,12 @@ pub(super) fn attention(
                     // Where the largest is an infinity, it cannot be subtracted, and is the result.
                     *log = if max.is_infinite() { max } else { max + math::log(sum) };
                 }
-                own.iter_mut().zip(exps).for_each(|(weight, exp)| *weight = *exp / sum);
-                keep(x, index, query, operands[4], own);
+                if max == f32::NEG_INFINITY {
+                    own.fill(0.0); // it sees no key
+                } else {
+                    own.iter_mut().zip(exps).for_each(|(weight, exp)| *weight = *exp / sum);
+                    keep(x, index, query, operands[4], own);
+                }
                 hidden.fill(0.0);
             }
             let Block { first, count, seen, scores } = &block;
@@ -177,6 +184,11 @@ fn of_head(x: Extents, by: By, operands: &[&[u32]], index: usize, out: &mut [f32
         }
         for (query, own, hidden) in block.rows(x) {
             let [log, along] = [0, 1].map(|k| of_rows[query * width + x.e + k]);
+            hidden.fill(0.0);
+            if log == f32::NEG_INFINITY {
+                own.fill(0.0); // it sees no key
+                continue;
+            }
             let exps = &mut scratch[..own.len()];
             exponentials(own, log, exps);
             match by {
@@ -192,7 +204,6 @@ fn of_head(x: Extents, by: By, operands: &[&[u32]], index: usize, out: &mut [f32
                     }
                 }
             }
-            hidden.fill(0.0);
         }
         let weights = &block.scores;
         match by {

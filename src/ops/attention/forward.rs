@@ -18,7 +18,7 @@ pub(super) fn kernel(of: &Attention, operands: &[&Meta], result: usize) -> Optio
         let outs = [output, logs].map(|out| bytemuck::cast_slice_mut(out));
         cpu::attention(extents, operands, first, outs);
     });
-    let file = shader_file!("attention/attention", ["attention", "exp", "log", "nan"]);
+    let file = shader_file!("attention/attention", ["attention", "exp", "log", "mask", "nan"]);
     let shader = extents.shader(file, extents.heads, extents.t);
     let probe = |op: Op| {
         let mut probe = Probe::new(op, operands, samples::accuracy(extents.s).0);

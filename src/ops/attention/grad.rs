@@ -91,13 +91,14 @@ impl composite::Composite for AttentionGrad {
         let e = v.dim(-1);
         let part = |range| rows.slice(-1, range);
         let (ct, logs, along) = (part(0..e), part(e..e + 1), part(e + 1..e + 2));
-        let weights = (self.of.scores(q, k, self.of.mask(mask)) - logs).exp();
+        let weights = weights_from(self.of.scores(q, k, self.of.mask(mask)), logs);
         if self.by == By::Values {
             let weights = self.of.kept(weights, draw);
             return gathered(weights.swap_axes(-1, -2).matmul(ct), v).cast(dtype);
         }
         let slopes = self.of.kept(ct.matmul(serving(v, q).swap_axes(-1, -2)), draw);
         let steep = self.of.scaled(weights * (slopes - along), q.dim(-1));
+        let steep = logs.equal(f64::NEG_INFINITY).select(0.0, steep);
         let grad = match self.by {
             By::Queries => steep.matmul(serving(k, q)),
             _ => gathered(steep.swap_axes(-1, -2).matmul(q), k),
@@ -124,7 +125,7 @@ impl composite::Composite for AttentionGrad {
             By::Keys | By::Values => (extents.heads / extents.group, others * extents.group),
         };
         let cpu = CpuKernel::new(rows * width, 6 * terms + terms * rows::EXP_WORK / width, compute);
-        let file = shader_file!("attention/attention_grad", ["attention", "exp", "nan"]);
+        let file = shader_file!("attention/attention_grad", ["attention", "exp"]);
         let shader = extents.shader(file, heads, rows);
         let shader = shader.with_override("BY", by.operand() as f64);
         let mut probe = Probe::new(self.clone(), operands, samples::grad_accuracy(terms).0)

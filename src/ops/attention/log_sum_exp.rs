@@ -4,7 +4,7 @@ use super::*;
 
 /// `ln sum exp(q k^T scale)` over the keys that each query sees, from the operands of [`Attention`],
 /// whose kernel computes it on the way: lets the derivatives recompute the weights without storing
-/// their matrix. Values and dropout have no part in it.
+/// their matrix. Values and dropout have no part in it. Negative infinity where a query sees no key.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AttentionLogSumExp(pub(crate) Attention);
 
@@ -27,7 +27,13 @@ impl composite::Composite for AttentionLogSumExp {
     fn expand<'g>(&self, operands: &[Tensor<'g>]) -> Tensor<'g> {
         let [q, k, _, mask, _] = five(operands);
         let [q, k] = [q, k].map(|x| x.cast(DType::F32));
-        self.0.scores(q, k, self.0.mask(mask)).log_sum_exp(-1)
+        let scores = self.0.scores(q, k, self.0.mask(mask));
+        let outer = &scores.shape().dims()[..scores.rank().saturating_sub(1)].to_vec();
+        let Some(is_blind) = is_blind(scores) else {
+            return scores.graph.full(outer.as_slice(), DType::F32, f64::NEG_INFINITY);
+        };
+        let some = is_blind.select(0.0, scores).log_sum_exp(-1);
+        is_blind.squeeze(-1).select(f64::NEG_INFINITY, some)
     }
 
     fn has_kernel(&self, operands: &[&Meta], result: &Meta) -> bool {

@@ -84,20 +84,40 @@ impl Attention {
         mask: Option<Tensor<'g>>,
     ) -> Tensor<'g> {
         let k = serving(k, q);
-        let mut scores = self.scaled(q, q.dim(-1)).matmul(k.swap_axes(-1, -2));
+        let scores = self.scaled(q, q.dim(-1)).matmul(k.swap_axes(-1, -2));
         let hidden = scores.full_like(f64::NEG_INFINITY);
-        if self.causal {
-            let row = q.graph.iota(scores.shape(), -2, DType::U32);
-            let column = q.graph.iota(scores.shape(), -1, DType::U32);
-            scores = column.less_equal(row).select(scores, hidden);
-        }
-        match mask {
+        let scores = match mask {
             Some(mask) if mask.failed() || mask.dtype() == DType::Bool => {
                 mask.broadcast_to(scores.shape()).select(scores, hidden)
             }
-            Some(mask) => scores + mask.broadcast_to(scores.shape()),
+            Some(mask) => {
+                let mask = mask.broadcast_to(scores.shape());
+                // Also if the score is NaN.
+                mask.equal(f64::NEG_INFINITY).select(hidden, scores + mask)
+            }
             None => scores,
+        };
+        if !self.causal {
+            return scores;
         }
+        let row = q.graph.iota(scores.shape(), -2, DType::U32);
+        let column = q.graph.iota(scores.shape(), -1, DType::U32);
+        column.less_equal(row).select(scores, hidden)
+    }
+
+    /// The weights of all keys for all queries, before any is dropped: those of a query that sees no
+    /// key are 0, and have no derivative.
+    #[track_caller]
+    pub(crate) fn weights<'g>(
+        &self,
+        q: Tensor<'g>,
+        k: Tensor<'g>,
+        mask: Option<Tensor<'g>>,
+    ) -> Tensor<'g> {
+        let scores = self.scores(q, k, mask);
+        let Some(is_blind) = is_blind(scores) else { return scores.softmax(-1) };
+        // The branch that is not taken is finite, or its derivative of 0 becomes NaN.
+        is_blind.select(0.0, is_blind.select(0.0, scores).softmax(-1))
     }
 
     /// Multiplies `x`, of the shape of the scores, by 0 where weights are dropped, and by the
@@ -133,6 +153,23 @@ pub(crate) fn serving<'g>(x: Tensor<'g>, q: Tensor<'g>) -> Tensor<'g> {
         }
         _ => x,
     }
+}
+
+/// Whether a query sees no key, `[.., t, 1]`: all its scores are negative infinity. `None` if there
+/// are no keys at all, and so no scores.
+#[track_caller]
+pub(crate) fn is_blind(scores: Tensor<'_>) -> Option<Tensor<'_>> {
+    let any = scores.failed() || scores.dim(-1) > 0;
+    any.then(|| scores.detach().amax_keepdims(-1).equal(f64::NEG_INFINITY))
+}
+
+/// The weights with these scores, given the logarithms of the sums of their exponentials: negative
+/// infinity where a query sees no key.
+#[track_caller]
+fn weights_from<'g>(scores: Tensor<'g>, logs: Tensor<'g>) -> Tensor<'g> {
+    let is_blind = logs.equal(f64::NEG_INFINITY);
+    let away = scores - is_blind.select(0.0, logs);
+    is_blind.select(f64::NEG_INFINITY, away).exp()
 }
 
 /// The sum along broadcast axes, so that it has the shape of `like`.
@@ -201,7 +238,7 @@ impl composite::Composite for Attention {
             .into();
         // The gradient of an additive mask has the size of the scores.
         let of_mask = self.mask(mask).filter(|mask| mask.dtype().is_float()).map(|mask| {
-            let weights = (self.scores(q32, k32, Some(mask)) - logs).exp();
+            let weights = weights_from(self.scores(q32, k32, Some(mask)), logs);
             let slopes = ct.matmul(serving(v32, q32).swap_axes(-1, -2));
             let slopes = self.kept(slopes, draw);
             // Not computed from the result, which may have been rounded to f16.
@@ -216,7 +253,7 @@ impl composite::Composite for Attention {
         let [q, k, v, mask, draw] = five(operands);
         let dtype = q.dtype();
         let [q, k, v] = [q, k, v].map(|x| x.cast(DType::F32));
-        let weights = self.scores(q, k, self.mask(mask)).softmax(-1);
+        let weights = self.weights(q, k, self.mask(mask));
         self.kept(weights, draw).matmul(serving(v, q)).cast(dtype)
     }
 

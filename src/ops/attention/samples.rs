@@ -26,6 +26,8 @@ struct Case {
     sizes: [usize; 4],
     op: Attention,
     mask: Meta,
+    /// Values of the mask, if some query sees no key.
+    blind: Option<Domain>,
     label: &'static str,
 }
 
@@ -42,9 +44,14 @@ fn cases() -> Vec<Case> {
         sizes,
         op: op.clone(),
         mask: nothing(),
+        blind: None,
         label,
     };
     let with = |case: Case, dims: &[usize], dtype| Case { mask: Meta::new(dims, dtype), ..case };
+    let blind = |case: Case, dims: &[usize], dtype, values| Case {
+        blind: Some(Domain::Values(values)),
+        ..with(case, dims, dtype)
+    };
     vec![
         case([1, 2], [3, 5, 4, 3], &plain, ""),
         case([1, 1], [1, 1, 1, 1], &plain, "one"),
@@ -74,13 +81,50 @@ fn cases() -> Vec<Case> {
         with(
             Case {
                 shared: 1,
-                ..case([1, 2], [7, 7, 3, 2], &Attention { masked: true, dropped, ..causal }, "all")
+                ..case(
+                    [1, 2],
+                    [7, 7, 3, 2],
+                    &Attention { masked: true, dropped, ..causal.clone() },
+                    "all",
+                )
             },
             &[1, 2, 7, 7],
             DType::F32,
         ),
+        blind(
+            case([1, 2], BLIND, &masked, "a query sees nothing"),
+            &[1, 1, 3, 5],
+            DType::Bool,
+            &[1., 0., 1., 1., 0., 0., 0., 0., 0., 0., 0., 1., 1., 1., 1.],
+        ),
+        blind(
+            case([2, 2], BLIND, &masked, "numbers, a query sees nothing"),
+            &[1, 2, 3, 5],
+            DType::F32,
+            &[0.5, N, -1., 2., N, N, N, N, N, N, N, 1., -0.25, 0., 0.75],
+        ),
+        blind(
+            Case {
+                shared: 1,
+                ..case([1, 2], BLIND, &Attention { masked: true, dropped, ..causal }, "blind, all")
+            },
+            &[1, 1, 3, 5],
+            DType::Bool,
+            &[1., 1., 1., 1., 1., 0., 0., 1., 1., 1., 0., 1., 1., 0., 0.],
+        ),
     ]
 }
+
+/// The sizes of cases in which the second query sees no key.
+const BLIND: [usize; 4] = [3, 5, 4, 2];
+
+/// Hides a key in a mask of numbers.
+const N: f64 = f64::NEG_INFINITY;
+
+/// [`ROWS_OF_QUERIES`] for two values per row, where the logarithm of the second query of three is
+/// negative infinity.
+const ROWS_OF_BLIND: Domain =
+    Domain::Values(&[1.5, 2.5, 2.0, 1.25, 1.0, 3.0, N, 0.0, 2.25, 1.75, 1.5, 2.75]);
 
 /// Booleans, some of them true in every row of a mask of 5 or 18; the first of 35 rows starts with
 /// true.
@@ -117,8 +161,9 @@ impl Case {
     /// A sample whose mask is operand `mask`.
     fn sample(&self, op: impl Into<Subject>, operands: Vec<Meta>, mask: usize) -> Sample {
         let sample = Sample::new(op, operands).named(self.label);
-        match self.mask.dtype {
-            DType::Bool => sample.operand(mask, SEEN),
+        match (&self.blind, self.mask.dtype) {
+            (Some(values), _) => sample.operand(mask, values.clone()),
+            (None, DType::Bool) => sample.operand(mask, SEEN),
             _ => sample,
         }
     }
@@ -127,22 +172,15 @@ impl Case {
 pub(super) fn attention() -> Vec<Sample> {
     let of = |case: Case| {
         let (bound, reason) = accuracy(case.sizes[1]);
-        case.sample(case.op.clone(), case.operands(), 3).bound(bound, reason)
+        let sample = case.sample(case.op.clone(), case.operands(), 3).bound(bound, reason);
+        // Differences of a mask have no place at infinity.
+        if case.blind.is_some() && case.mask.dtype == DType::F32 {
+            sample.without_gradient()
+        } else {
+            sample
+        }
     };
-    let mut samples: Vec<Sample> = cases().into_iter().map(of).collect();
-    // One of the queries sees no key.
-    let op = Attention { causal: false, scale: None, masked: true, dropped: None };
-    let matrix = f32s(&[3, 2]);
-    let operands =
-        [matrix.clone(), matrix.clone(), matrix, Meta::new([3, 3], DType::Bool), nothing()];
-    let (bound, reason) = accuracy(3);
-    samples.push(
-        Sample::new(op, operands)
-            .operand(3, Domain::Values(&[0.0, 1.0, 1.0, 0.0, 0.0, 0.0, 1.0, 1.0, 1.0]))
-            .bound(bound, reason)
-            .without_gradient()
-            .named("nothing is seen"),
-    );
+    let samples = cases().into_iter().map(of).collect();
     in_halves(samples, &[3])
 }
 
@@ -150,7 +188,8 @@ pub(super) fn log_sum_exp() -> Vec<Sample> {
     let of = |case: Case| {
         let (bound, reason) = accuracy(case.sizes[1]);
         let op = AttentionLogSumExp(case.op.clone());
-        case.sample(op, case.operands(), 3).bound(bound, reason)
+        let sample = case.sample(op, case.operands(), 3).bound(bound, reason);
+        if case.blind.is_some() { sample.without_gradient() } else { sample }
     };
     in_halves(cases().into_iter().map(of).collect(), &[3])
 }
@@ -164,9 +203,14 @@ pub(super) fn grad() -> Vec<Sample> {
         let rows = case.of(case.outer[1], &[t, e + 2]);
         let v = case.of(case.shared, &[s, e]);
         let operands = vec![q, k, v, rows, case.mask.clone(), case.draw()];
-        case.sample(AttentionGrad { of: case.op.clone(), by }, operands, 4)
+        let sample = case
+            .sample(AttentionGrad { of: case.op.clone(), by }, operands, 4)
             .operand(3, ROWS_OF_QUERIES)
-            .bound(bound, reason)
+            .bound(bound, reason);
+        match case.blind {
+            Some(_) => sample.operand(3, ROWS_OF_BLIND).without_gradient(),
+            None => sample,
+        }
     };
     let all = By::ALL.iter().flat_map(|&by| cases().into_iter().map(move |case| of(by, case)));
     in_halves(all.collect(), &[3, 4])
@@ -174,8 +218,15 @@ pub(super) fn grad() -> Vec<Sample> {
 
 /// Adds f16 versions of some samples, except for operands that are always f32.
 fn in_halves(samples: Vec<Sample>, wide: &[usize]) -> Vec<Sample> {
-    const LABELS: [&str; 6] =
-        ["", "past a tile", "causal", "too wide", "a mask of heads", "shared heads"];
+    const LABELS: [&str; 7] = [
+        "",
+        "past a tile",
+        "causal",
+        "too wide",
+        "a mask of heads",
+        "shared heads",
+        "a query sees nothing",
+    ];
     let of_floats = samples.len();
     let mut all = with_halves(samples, &LABELS);
     for sample in &mut all[of_floats..] {
