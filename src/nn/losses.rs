@@ -55,7 +55,8 @@ impl<'g> CrossEntropy<'g> {
         CrossEntropy { weights: Some(weights), ..self }
     }
 
-    /// Sets a label whose rows cost nothing and are not counted; it need not be a class.
+    /// Sets a label whose rows cost nothing and are not counted; it need not be a class. Their
+    /// derivatives are 0, whatever their logits, even NaN.
     #[doc(alias = "ignore_index")]
     pub fn ignoring(self, label: u32) -> Self {
         CrossEntropy { ignored: Some(label), ..self }
@@ -70,6 +71,10 @@ impl<'g> CrossEntropy<'g> {
     #[track_caller]
     pub fn each(&self, logits: Tensor<'g>, labels: Tensor<'g>) -> Tensor<'g> {
         let labels = self.classes(labels);
+        // Before the logarithm: its derivative of 0 would meet what an ignored row holds.
+        let logits = labels.0.map_or(logits, |is_ignored| {
+            is_ignored.unsqueeze(-1).select(logits.full_like(0.0), logits)
+        });
         let costs = self.costs(logits);
         let own = costs.take_along_axis(labels.1.unsqueeze(-1), -1).squeeze(-1);
         let cost = if self.smoothing == 0.0 {

@@ -157,7 +157,8 @@ impl Recurrent {
     /// layer at all steps, `[n, steps, hidden]`, and the final states of all layers.
     ///
     /// With `lengths`, `[n]` of u32, each sequence ends after that many steps: past the end its
-    /// state is kept and its outputs are zeros; in reverse it starts at its end.
+    /// state is kept and its outputs are zeros; in reverse it starts at its end. What `x` holds past
+    /// the end does not matter, be it NaN, and gets a derivative of 0.
     pub fn run<'g>(
         &self,
         cx: &mut Scope<'g>,
@@ -177,6 +178,11 @@ impl Recurrent {
         let directions = if self.bidirectional { 2 } else { 1 };
         // Time-major in memory, so that each step is contiguous.
         let mut x = x.transpose([1, 0, 2]);
+        if let Some(lengths) = lengths {
+            // Before any product, in which a derivative of 0 would meet what the padding holds.
+            let step = graph.iota([x.dim(0), 1, 1], 0, DType::U32);
+            x = step.less(lengths.unsqueeze(-1)).select(x, x.full_like(0.0));
+        }
         let (mut hidden, mut cells) = (Vec::new(), Vec::new());
         for layer in 0..self.layers {
             if layer > 0 {

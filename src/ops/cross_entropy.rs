@@ -79,6 +79,11 @@ fn hot<'g>(logits: Tensor<'g>, labels: Tensor<'g>) -> [Tensor<'g>; 2] {
     [classes.equal(labels.unsqueeze(-1)), counted]
 }
 
+/// The logits of the rows that count, and zeros: a derivative of 0 would meet what the others hold.
+fn of_counted<'g>(logits: Tensor<'g>, counted: Tensor<'g>) -> Tensor<'g> {
+    counted.unsqueeze(-1).select(logits, logits.full_like(0.0))
+}
+
 impl std::fmt::Display for CrossEntropy {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("cross_entropy")
@@ -108,7 +113,7 @@ impl composite::Composite for CrossEntropy {
     fn expand<'g>(&self, operands: &[Tensor<'g>]) -> Tensor<'g> {
         let [logits, labels] = *operands else { unreachable!("it has two operands") };
         let [hot, counted] = hot(logits, labels);
-        let z = logits.less_its_max(logits.rank() - 1);
+        let z = of_counted(logits, counted).less_its_max(logits.rank() - 1);
         let picked = hot.select(z, z.full_like(0.0)).sum(-1);
         let loss = z.exp().sum(-1).log() - picked;
         counted.select(loss, loss.full_like(0.0))
@@ -203,6 +208,7 @@ impl composite::Composite for CrossEntropyGrad {
     fn expand<'g>(&self, operands: &[Tensor<'g>]) -> Tensor<'g> {
         let [logits, labels, ct] = *operands else { unreachable!("it has three operands") };
         let [hot, counted] = hot(logits, labels);
+        let logits = of_counted(logits, counted);
         let ct = counted.select(ct, ct.full_like(0.0)).unsqueeze(-1);
         let onehot = hot.select(1.0, logits.full_like(0.0));
         (logits.softmax(-1) - onehot) * ct

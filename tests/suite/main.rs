@@ -32,6 +32,7 @@ mod layers;
 mod misuse;
 mod model;
 mod normalization;
+mod padding;
 mod plans;
 #[cfg(feature = "files")]
 mod quantized;
