@@ -40,4 +40,5 @@ mod random_graphs;
 mod scheduling;
 mod shaders;
 mod special_values;
+mod spreading;
 mod training;
