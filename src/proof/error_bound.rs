@@ -35,6 +35,12 @@ impl Approx {
         Approx { value, error: 0.0 }
     }
 
+    /// An element in memory, which a device may take for 0 if it is denormal.
+    fn loaded(value: f64) -> Self {
+        let is_denormal = value != 0.0 && value.abs() < SMALL;
+        Approx { value, error: if is_denormal { SMALL } else { 0.0 } }
+    }
+
     /// A result of this type with the error `spread` inherited from its operands plus what `bound`
     /// allows; `magnitude` is the magnitude that [`Bound::Terms`] refers to.
     pub fn bounded(value: f64, dtype: DType, spread: f64, bound: Bound, magnitude: f64) -> Self {
@@ -138,12 +144,13 @@ pub(super) fn terms(
     let mut values: Vec<Approx> = Vec::with_capacity(body.terms.len());
     for (term, dtype) in &body.terms {
         let value = match term {
-            Term::Load { operand, index, guards } => Approx::exact(if holds(guards) {
-                load(*operand, index.at(point), *dtype)
-            } else {
-                dtype.from_word(0)
-            })
-            .rounded_to(*dtype),
+            Term::Load { operand, index, guards } if holds(guards) => {
+                let value = load(*operand, index.at(point), *dtype);
+                let element =
+                    if dtype.is_float() { Approx::loaded(value) } else { Approx::exact(value) };
+                element.rounded_to(*dtype)
+            }
+            Term::Load { .. } => Approx::exact(dtype.from_word(0)),
             Term::Acc => acc.unwrap_or(Approx { value: 0.0, error: f64::INFINITY }),
             Term::Const(word) => Approx::exact(dtype.from_word(*word)),
             Term::Coord(index) => Approx::exact(dtype.from_word(index.at(point) as u32)),

@@ -12,6 +12,9 @@
 //! of its problem that can be computed separately ([`Probe`](crate::ops::probe::Probe)), by the
 //! definition of its operation.
 //!
+//! A second case of the step has NaN, infinities, zeros and the like among its operands
+//! ([`Case::special`]). There the definition often is NaN or infinite, and so must the result be.
+//!
 //! This proves that a device computes what the plan says. That the plan matches the graph does not
 //! depend on the device: tests compare both with the reference.
 
@@ -19,6 +22,7 @@ mod error_bound;
 mod isolated;
 mod probe;
 mod seeds;
+mod special;
 mod step;
 #[cfg(test)]
 mod tests;

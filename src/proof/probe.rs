@@ -14,15 +14,15 @@ use crate::{
 use std::collections::BTreeSet;
 
 impl Probe {
-    /// Computes some of the results, by row-major index.
-    pub(super) fn results(&self, words: &[&[u32]]) -> Vec<(usize, Approx)> {
+    /// Computes some of the results, by row-major index: those of at most `parts` parts.
+    pub(super) fn results(&self, words: &[&[u32]], parts: usize) -> Vec<(usize, Approx)> {
         let Ok(result) = self.op.infer(&self.operands) else { return vec![] };
         if result.shape.is_empty() {
             return vec![];
         }
         let length = self.length();
         let mut results = Vec::new();
-        for start in self.starts(&length) {
+        for start in self.starts(&length, parts) {
             self.part(&result, &start, &length, words, &mut results);
         }
         results
@@ -32,7 +32,7 @@ impl Probe {
     #[cfg(test)]
     pub(crate) fn total_work(&self) -> f64 {
         let length = self.length();
-        self.work(&length) * self.starts(&length).len() as f64
+        self.work(&length) * self.starts(&length, 8).len() as f64
     }
 
     /// Computes every result from the whole problem at once.
@@ -116,9 +116,9 @@ impl Probe {
     }
 
     /// Where the parts start: the first, the last, and some in between.
-    fn starts(&self, length: &[usize]) -> BTreeSet<Start> {
+    fn starts(&self, length: &[usize], most: usize) -> BTreeSet<Start> {
         const TOTAL_WORK: f64 = 3e6;
-        let count = (TOTAL_WORK / self.work(length).max(1.0)).clamp(2.0, 8.0) as usize;
+        let count = (TOTAL_WORK / self.work(length).max(1.0)).clamp(2.0, most as f64) as usize;
         let last: Vec<usize> =
             self.extents().iter().zip(length).map(|(extent, length)| extent - length).collect();
         let groups = self.groups.as_ref().map_or(1, |groups| groups.count);

@@ -3,6 +3,7 @@
 use super::{
     error_bound::{self, Approx},
     seeds::{self, Signs},
+    special,
 };
 use crate::{
     dtype::DType,
@@ -25,6 +26,7 @@ pub(crate) struct Case {
     /// The words of each region before the step; empty if it is only written.
     pub words: Vec<Vec<u32>>,
     results: Vec<Expected>,
+    signs: Signs,
 }
 
 /// One expected result.
@@ -36,8 +38,18 @@ struct Expected {
     value: Approx,
 }
 
-/// Evaluations of terms a case may cost.
-const MAX_TERMS: usize = 1 << 17;
+/// What the results of a case may cost.
+#[derive(Clone, Copy)]
+struct Effort {
+    /// Evaluations of terms.
+    terms: usize,
+    /// Parts of a kernel's problem.
+    parts: usize,
+}
+
+const EVERYDAY: Effort = Effort { terms: 1 << 17, parts: 8 };
+/// The first and the last part of a problem have the special values.
+const SPECIAL: Effort = Effort { terms: 1 << 15, parts: 2 };
 /// Maximum number of results compared.
 const MAX_RESULTS: usize = 512;
 
@@ -55,7 +67,24 @@ impl Case {
     }
 
     fn seeded(step: &Step, signs: Signs) -> Self {
-        let mut case = Case { regions: vec![], words: vec![], results: vec![] };
+        let mut case = Case::on_seeds(step, signs);
+        case.results = case.expected(step, EVERYDAY);
+        case
+    }
+
+    /// The same step on the same operands with NaN, infinities and the like among them.
+    pub fn special(&self, step: &Step) -> Self {
+        let mut case = Case::on_seeds(step, self.signs);
+        for (region, words) in case.regions.iter().zip(&mut case.words) {
+            special::scatter(step, *region, words);
+        }
+        case.results = case.expected(step, SPECIAL);
+        case
+    }
+
+    /// A case without results.
+    fn on_seeds(step: &Step, signs: Signs) -> Self {
+        let mut case = Case { regions: vec![], words: vec![], results: vec![], signs };
         if let StepKind::Kernel { kernel, operands, writes } = &step.kind {
             let probe = &kernel.results[writes[0].result].probe;
             let words = probe.as_ref().map(|probe| probe.words()).unwrap_or_default();
@@ -69,16 +98,16 @@ impl Case {
         for write in &step.writes {
             case.add(*write, Vec::new);
         }
-        case.results = case.expected(step);
         case
     }
 
     /// Creates the case of a step on the current words of its regions.
     pub fn at(step: &Step, words: impl Fn(Region) -> Vec<u32>) -> Self {
-        let mut case = Case { regions: vec![], words: vec![], results: vec![] };
+        let signs = Signs::Both;
+        let mut case = Case { regions: vec![], words: vec![], results: vec![], signs };
         step.reads.iter().for_each(|read| _ = case.add(*read, || words(*read)));
         step.writes.iter().for_each(|write| _ = case.add(*write, Vec::new));
-        case.results = case.expected(step);
+        case.results = case.expected(step, EVERYDAY);
         case
     }
 
@@ -100,7 +129,7 @@ impl Case {
         self.position(region).map_or(&[], |position| &self.words[position])
     }
 
-    fn expected(&self, step: &Step) -> Vec<Expected> {
+    fn expected(&self, step: &Step, effort: Effort) -> Vec<Expected> {
         let load = |operand: usize, index: i64, dtype: DType| {
             let words = self.words_of(step.reads[operand]);
             let word = usize::try_from(index).ok().and_then(|index| words.get(index));
@@ -116,7 +145,7 @@ impl Case {
         match &step.kind {
             StepKind::Copy => vec![],
             StepKind::Map { space, body, roots } => {
-                let points = points(space, MAX_TERMS / body.terms.len().max(1));
+                let points = points(space, effort.terms / body.terms.len().max(1));
                 let at = |index: usize| {
                     let values = error_bound::terms(body, &unravel(index, space), None, &load);
                     let roots = roots.iter().enumerate();
@@ -128,7 +157,7 @@ impl Case {
             }
             StepKind::Reduce { function, outer, inner, body, value, epilogue } => {
                 let len: usize = inner.iter().product();
-                let points = points(outer, MAX_TERMS / (len * body.terms.len()).max(1));
+                let points = points(outer, effort.terms / (len * body.terms.len()).max(1));
                 let at = |index: usize| {
                     let place = unravel(index, outer);
                     let combined = (0..len)
@@ -150,13 +179,13 @@ impl Case {
                     let Epilogue { body, root } = &write.epilogue;
                     // Without a definition there is nothing to compare with.
                     let probe = &kernel.results[write.result].probe;
-                    let results = probe.as_ref().map(|probe| probe.results(&words));
+                    let results = probe.as_ref().map(|probe| probe.results(&words, effort.parts));
                     let at = |(index, acc): (usize, Approx)| {
                         let place = unravel(index, &write.space);
                         let value = error_bound::terms(body, &place, Some(acc), &load);
                         result(k, index, (body, *root), value[*root])
                     };
-                    let accs = thinned(results.unwrap_or_default(), body);
+                    let accs = thinned(results.unwrap_or_default(), body, effort.terms);
                     accs.into_iter().map(at).collect::<Vec<_>>()
                 };
                 writes.iter().enumerate().flat_map(of_write).collect()
@@ -227,8 +256,8 @@ fn points(space: &[usize], most: usize) -> BTreeSet<usize> {
 }
 
 /// Thins out results evenly where the epilogue is too long to evaluate them all.
-fn thinned(results: Vec<(usize, Approx)>, epilogue: &Body) -> Vec<(usize, Approx)> {
-    let most = (MAX_TERMS / epilogue.terms.len().max(1)).max(2);
+fn thinned(results: Vec<(usize, Approx)>, epilogue: &Body, terms: usize) -> Vec<(usize, Approx)> {
+    let most = (terms / epilogue.terms.len().max(1)).max(2);
     let step = results.len().div_ceil(most).max(1);
     results.into_iter().step_by(step).collect()
 }

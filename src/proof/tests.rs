@@ -87,7 +87,7 @@ fn parts_agree_with_the_whole() -> Result<(), Error> {
             let words = probe.words();
             let words: Vec<&[u32]> = words.iter().map(Vec::as_slice).collect();
             let whole = probe.whole(&words);
-            for (index, part) in probe.results(&words) {
+            for (index, part) in probe.results(&words, 8) {
                 let (part, whole) = (part.value, whole[index]);
                 let near = (part - whole).abs() <= 1e-12 * whole.abs().max(1.0);
                 let alike = part == whole || (part.is_nan() && whole.is_nan());
@@ -136,7 +136,7 @@ fn large_problems_are_proved_on_small_parts() -> Result<(), Error> {
     let mut proved = 0;
     for probe in kernels {
         let words = probe.words();
-        let results = probe.results(&words.iter().map(Vec::as_slice).collect::<Vec<_>>());
+        let results = probe.results(&words.iter().map(Vec::as_slice).collect::<Vec<_>>(), 8);
         assert!(results.len() <= 100_000, "{} results of {probe:?}", results.len());
         proved += 1;
     }

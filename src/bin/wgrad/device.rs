@@ -66,6 +66,7 @@ pub fn proofs(device: &Device) -> Value {
         "proved": proofs.proved,
         "known": proofs.known,
         "unproved": proofs.unproved,
+        "finite_only": proofs.finite_only,
         "quarantined": proofs.quarantined,
         "seconds": proofs.seconds,
     })

@@ -16,6 +16,9 @@ pub(crate) type Key = u128;
 pub(crate) enum Entry {
     /// Their results were correct.
     Proved,
+    /// Their results were correct but for those of NaN, infinities and other special values, with a
+    /// description of one of these.
+    Finite(String),
     /// They failed, with a description of the wrong result.
     Failed(String),
 }

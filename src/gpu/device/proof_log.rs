@@ -129,9 +129,12 @@ impl<'a> Content<'a> {
 /// A line, with its end.
 fn line(key: Key, entry: &Entry, label: &str) -> String {
     let plain = |text: &str| text.replace(char::is_control, " ");
+    let described =
+        |verdict, what: &str| format!("{key:032x} {verdict} {}\t{}", plain(label), plain(what));
     let rest = match entry {
         Entry::Proved => format!("{key:032x} proved {}", plain(label)),
-        Entry::Failed(what) => format!("{key:032x} failed {}\t{}", plain(label), plain(what)),
+        Entry::Finite(what) => described("finite", what),
+        Entry::Failed(what) => described("failed", what),
     };
     format!("{:016x} {rest}\n", check_sum(&rest))
 }
@@ -146,6 +149,7 @@ fn parse(line: &[u8]) -> Option<(Key, Entry)> {
     let key = Key::from_str_radix(key, 16).ok()?;
     let entry = match rest.split_once(' ')? {
         ("proved", _) => Entry::Proved,
+        ("finite", rest) => Entry::Finite(rest.split_once('\t')?.1.to_owned()),
         ("failed", rest) => Entry::Failed(rest.split_once('\t')?.1.to_owned()),
         _ => return None,
     };

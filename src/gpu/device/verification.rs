@@ -29,6 +29,9 @@ pub struct Proofs {
     pub undefined: Vec<String>,
     /// Time spent on verification.
     pub seconds: f64,
+    /// Descriptions of kernels that are used although their results of NaN, infinities or other
+    /// special values were wrong, because no other one is right. All others were correct.
+    pub finite_only: Vec<String>,
     /// Descriptions of kernels that failed.
     pub quarantined: Vec<String>,
 }

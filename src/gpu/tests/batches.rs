@@ -48,10 +48,11 @@ fn memory_of_a_batch_is_what_is_counted() -> Result<(), Error> {
     graph.compile(&Device::Gpu(gpu.clone()), &[x * 1.25, y])?;
     let counted: usize = batches(&gpu).iter().map(|(_, bytes)| bytes).sum();
     let allocated = gpu.shared.allocated.load(Relaxed) as usize;
-    // A third is host memory. Beside it there are the words that memory is poisoned with, uniforms,
-    // guard bands and their readbacks.
+    // A third is host memory, and of the rest a fifth is allocated again for the second run, after
+    // the first. Beside it there are the words that memory is poisoned with, uniforms, guard bands
+    // and their readbacks.
     let others = (1 << 20) + (64 << 10);
-    assert!(allocated <= counted / 3 * 2 + others, "{allocated} of {counted}");
+    assert!(allocated <= counted / 5 * 4 + others, "{allocated} of {counted}");
     assert!(counted <= 2 * allocated, "{allocated} of {counted}");
     Ok(())
 }

@@ -95,6 +95,62 @@ fn other_mistakes_show_too() -> Result<(), Error> {
     Ok(())
 }
 
+/// Swallows NaN in every map and epilogue.
+fn without_nan(assembly: &mut Assembly) {
+    let stored = |line: &str| match line.split_once(" = v") {
+        Some((place, value)) if place.trim_start().starts_with("y0[") => {
+            let value = value.trim_end_matches(';');
+            format!("{place} = select(v{value}, 0.0, is_nan_here(v{value}));\n")
+        }
+        _ => format!("{line}\n"),
+    };
+    let text: String = assembly.text.lines().map(stored).collect();
+    let is_nan = "fn is_nan_here(x: f32) -> bool { return (bitcast<u32>(x) & 0x7fffffffu) > 0x7f800000u; }\n";
+    assembly.text = text + is_nan;
+}
+
+/// A kernel that is wrong only on NaN serves where there is no other, and that is said once.
+#[test]
+fn what_is_right_on_finite_values_has_to_do() -> Result<(), Error> {
+    let Some(device) = sabotaged(without_nan) else { return Ok(()) };
+    for _ in 0..2 {
+        let graph = Graph::new();
+        let x = graph.input("x", [100], DType::F32);
+        let program = graph.compile(&Device::Gpu(device.clone()), &[x * 2.0 + 1.0])?;
+        let ones = Array::new([100], &[1f32; 100])?;
+        let y = program.run(&Variables::new(0), &[("x", &ones)])?.read_blocking(0)?;
+        assert_eq!(y.to_f64(), [3.0; 100]);
+    }
+    let proofs = device.proofs();
+    let [notice] = &proofs.finite_only[..] else { panic!("one map swallows NaN: {proofs:?}") };
+    assert!(notice.starts_with("map.wgsl for ") && notice.contains("instead of NaN"), "{notice}");
+    assert!(notice.contains(" is right only on finite values on "), "{notice}");
+    assert!(proofs.quarantined.is_empty(), "{proofs:?}");
+    Ok(())
+}
+
+/// A variant that is wrong only on NaN gives way to one that is right.
+#[test]
+fn a_variant_that_swallows_nan_gives_way() -> Result<(), Error> {
+    let broken = |assembly: &mut Assembly| {
+        if assembly.overrides == [("EDGE", 8.0)] {
+            let right = "fn epilogue(acc: Acc, index: u32) -> Out {\n";
+            let wrong = "fn epilogue(exact: Acc, index: u32) -> Out {\n    let acc = \
+                         select(exact, 0.0, (bitcast<u32>(exact) & 0x7fffffffu) > 0x7f800000u);\n";
+            assert!(assembly.text.contains(right), "{}", assembly.text);
+            assembly.text = assembly.text.replace(right, wrong);
+        }
+    };
+    let Some(device) = sabotaged(broken) else { return Ok(()) };
+    let (got, expected) = product(&device)?;
+    assert_eq!(got.to_f64(), expected);
+    let proofs = device.proofs();
+    let [notice] = &proofs.quarantined[..] else { panic!("one variant is broken: {proofs:?}") };
+    assert!(notice.starts_with("matmul.wgsl of EDGE 8 for matmul"), "{notice}");
+    assert!(proofs.finite_only.is_empty(), "{proofs:?}");
+    Ok(())
+}
+
 /// f16 truncated instead of rounded is off by up to one unit, and only half a unit is allowed.
 #[test]
 fn halves_that_are_not_rounded_show() -> Result<(), Error> {

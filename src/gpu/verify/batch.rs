@@ -12,6 +12,7 @@ use crate::{
         device::{GpuDevice, proof_cache::Entry},
         run::GpuProgram,
     },
+    ops::contract::Agreement,
     proof::{Case, Isolated},
     schedule::plan::{Step, StepKind},
 };
@@ -78,25 +79,29 @@ impl GpuDevice {
         }
     }
 
-    /// Runs candidates on their cases and judges each.
+    /// Runs candidates on their cases and judges each: first on everyday operands, then on special
+    /// ones.
     fn verdicts(&self, steps: &[Step], mut batch: Batch<'_>) -> Result<Vec<Entry>, Error> {
-        let mut isolated = Isolated::default();
-        for (number, (candidate, case)) in batch.candidates.iter().zip(&mut batch.cases).enumerate()
-        {
-            let step = with_variant(&steps[candidate.position], candidate.variant);
-            let words = mem::take(&mut case.words);
-            isolated.add(number, step, case, words)?;
-        }
+        let alone = isolated(steps, &mut batch)?;
         let device = GpuDevice { is_guarded: true, ..self.clone() };
-        let program = GpuProgram::new(&device, isolated.plan().into(), |steps, partials| {
+        let program = GpuProgram::new(&device, alone.plan().into(), |steps, partials| {
             Ok(steps.iter().map(|step| device.assembled(step, partials, 0)).collect())
         })?;
-        let written = isolated.run(&program)?;
-        let judge = |(case, written): (&Case, &Vec<Vec<u32>>)| {
-            let verdict = case.judge(written);
-            if verdict.holds() { Entry::Proved } else { Entry::Failed(verdict.to_string()) }
+        let judged = |cases: &[Case], written: Vec<Vec<Vec<u32>>>| -> Vec<Agreement> {
+            cases.iter().zip(&written).map(|(case, written)| case.judge(written)).collect()
         };
-        Ok(batch.cases.iter().zip(&written).map(judge).collect())
+        let everyday = judged(&batch.cases, alone.run(&program)?);
+        for (candidate, case) in batch.candidates.iter().zip(&mut batch.cases) {
+            *case = case.special(&steps[candidate.position]);
+        }
+        let written = isolated(steps, &mut batch)?.run(&program)?;
+        let special = judged(&batch.cases, written);
+        let entry = |(everyday, special): (Agreement, Agreement)| match () {
+            () if !everyday.holds() => Entry::Failed(everyday.to_string()),
+            () if !special.holds() => Entry::Finite(special.to_string()),
+            () => Entry::Proved,
+        };
+        Ok(everyday.into_iter().zip(special).map(entry).collect())
     }
 
     /// Records what came out.
@@ -104,6 +109,8 @@ impl GpuDevice {
         let step = &steps[candidate.position];
         match &entry {
             Entry::Proved => self.note(|proofs| proofs.proved += 1),
+            // Whether it is used depends on the other variants.
+            Entry::Finite(_) => self.note(|proofs| proofs.proved += 1),
             Entry::Failed(what) => self.quarantine(step, &candidate.assemblies, what),
         }
         let mut proof_cache =
@@ -112,6 +119,17 @@ impl GpuDevice {
             eprintln!("wgrad: proofs are not kept for other processes: {why}");
         }
     }
+}
+
+/// The steps of a batch with the operands of its cases, which are taken from them.
+fn isolated(steps: &[Step], batch: &mut Batch<'_>) -> Result<Isolated, Error> {
+    let mut isolated = Isolated::default();
+    for (number, (candidate, case)) in batch.candidates.iter().zip(&mut batch.cases).enumerate() {
+        let step = with_variant(&steps[candidate.position], candidate.variant);
+        let words = mem::take(&mut case.words);
+        isolated.add(number, step, case, words)?;
+    }
+    Ok(isolated)
 }
 
 /// Memory in which operands of a step go to the device and its results come back, in bytes: each in

@@ -2,8 +2,11 @@
 //!
 //! A shader with a wrong result, or one that writes outside its result, is quarantined, with a
 //! message on standard error, and the step's next variant is tried; if none is left, compilation
-//! fails. So it does with a shader that the driver refuses, but that may be a matter of the moment
-//! and is kept nowhere. Any other error is one of the compilation, and says nothing of a kernel.
+//! fails. One that is wrong only on special values, such as NaN, serves if no variant is right, with
+//! a message too: some compilers assume that there are none, and everything would fail there.
+//!
+//! A shader that the driver refuses gives way as well, but that may be a matter of the moment and is
+//! kept nowhere. Any other error is one of the compilation, and says nothing of a kernel.
 
 use crate::{
     error::{CompileError, Error},
@@ -93,6 +96,24 @@ impl GpuDevice {
 
     /// Reports that a shader is not used.
     pub(super) fn quarantine(&self, step: &Step, assemblies: &[Assembly], what: &str) {
+        let notice = self.notice(step, assemblies, "is not used", what);
+        eprintln!("wgrad: {notice}");
+        self.note(|proofs| proofs.quarantined.push(notice));
+    }
+
+    /// Reports, once, that a shader is used for want of one that is right on special values too.
+    fn settle(&self, step: &Step, assemblies: &[Assembly], what: &str) {
+        let notice = self.notice(step, assemblies, "is right only on finite values", what);
+        self.note(|proofs| {
+            if !proofs.finite_only.contains(&notice) {
+                eprintln!("wgrad: {notice}");
+                proofs.finite_only.push(notice);
+            }
+        });
+    }
+
+    /// What the user is told about a shader.
+    fn notice(&self, step: &Step, assemblies: &[Assembly], verdict: &str, what: &str) -> String {
         let shader = assemblies.first().map_or("", |assembly| assembly.shader);
         let overrides: Vec<String> = assemblies
             .iter()
@@ -104,10 +125,7 @@ impl GpuDevice {
         } else {
             format!(" of {}", overrides.join(", "))
         };
-        let notice =
-            format!("{shader}.wgsl{of} for {} is not used on {}: {what}", step.label, self.name());
-        eprintln!("wgrad: {notice}");
-        self.note(|proofs| proofs.quarantined.push(notice));
+        format!("{shader}.wgsl{of} for {} {verdict} on {}: {what}", step.label, self.name())
     }
 
     /// Reports, once per step, that its results cannot be checked.
@@ -134,6 +152,10 @@ struct Choice<'a> {
     partials: usize,
     /// By step.
     chosen: Vec<Candidate>,
+    /// Variants of steps that are wrong only on special values, and how.
+    finite: BTreeMap<usize, (usize, String)>,
+    /// Steps for which such a variant is used.
+    settled: BTreeSet<usize>,
     /// What the driver does not compile, and why.
     refused: BTreeMap<Key, Error>,
     /// What is in the statistics.
@@ -143,7 +165,9 @@ struct Choice<'a> {
 impl<'a> Choice<'a> {
     fn new(device: &'a GpuDevice, steps: &'a [Step], partials: usize) -> Self {
         let (refused, counted) = (BTreeMap::new(), BTreeSet::new());
-        let mut choice = Choice { device, steps, partials, chosen: vec![], refused, counted };
+        let (finite, settled) = (BTreeMap::new(), BTreeSet::new());
+        let mut choice =
+            Choice { device, steps, partials, chosen: vec![], finite, settled, refused, counted };
         choice.chosen = (0..steps.len()).map(|position| choice.candidate(position, 0)).collect();
         choice
     }
@@ -155,11 +179,19 @@ impl<'a> Choice<'a> {
 
     /// Goes on to the next variant of a step; `error` is why this one is not used.
     fn give_up(&mut self, position: usize, error: Error) -> Result<(), Error> {
-        let next = self.chosen[position].variant + 1;
-        if next == variants(&self.steps[position]) {
+        if self.settled.contains(&position) {
             return Err(error);
         }
-        self.chosen[position] = self.candidate(position, next);
+        let next = self.chosen[position].variant + 1;
+        if next < variants(&self.steps[position]) {
+            self.chosen[position] = self.candidate(position, next);
+            return Ok(());
+        }
+        // None is right; one may be on finite values.
+        let Some((variant, what)) = self.finite.remove(&position) else { return Err(error) };
+        self.chosen[position] = self.candidate(position, variant);
+        self.settled.insert(position);
+        self.device.settle(&self.steps[position], &self.chosen[position].assemblies, &what);
         Ok(())
     }
 
@@ -192,7 +224,7 @@ impl<'a> Choice<'a> {
         for (position, step) in self.steps.iter().enumerate() {
             loop {
                 let key = self.chosen[position].key;
-                if self.chosen[position].assemblies.is_empty() {
+                if self.chosen[position].assemblies.is_empty() || self.settled.contains(&position) {
                     break;
                 }
                 if let Some(error) = self.refused.get(&key).cloned() {
@@ -211,10 +243,22 @@ impl<'a> Choice<'a> {
                         break;
                     }
                     Some(Entry::Proved) => {
+                        if let Some((variant, what)) = self.finite.remove(&position) {
+                            let other = self.candidate(position, variant);
+                            self.device.quarantine(step, &other.assemblies, &what);
+                        }
                         if self.counted.insert(key) {
                             self.device.note(|proofs| proofs.known += 1);
                         }
                         break;
+                    }
+                    Some(Entry::Finite(what)) => {
+                        if self.counted.insert(key) {
+                            self.device.note(|proofs| proofs.known += 1);
+                        }
+                        let variant = self.chosen[position].variant;
+                        self.finite.entry(position).or_insert((variant, what.clone()));
+                        self.give_up(position, self.device.untrusted(step, what))?;
                     }
                     Some(Entry::Failed(what)) => {
                         if self.counted.insert(key) {
