@@ -2,7 +2,8 @@
 
 use crate::{
     dtype::DType,
-    error::{DeviceError, Error, VariableError},
+    error::{Error, VariableError},
+    memory,
     shape::{Meta, Shape},
 };
 use half::f16;
@@ -51,10 +52,11 @@ impl Array {
     ///
     /// # Errors
     ///
-    /// [`VariableError::Length`] unless the number of elements matches the shape.
+    /// [`VariableError::Length`] unless the number of elements matches the shape;
+    /// [`DeviceError::OutOfMemory`](crate::DeviceError::OutOfMemory).
     #[doc(alias = "from_numpy")]
     pub fn new<T: Element>(shape: impl Into<Shape>, elements: &[T]) -> Result<Self, Error> {
-        let words = elements.iter().map(|&x| x.to_word()).collect();
+        let words = memory::collected(elements.iter().map(|&x| x.to_word()))?;
         Array::from_words(Meta::new(shape, T::DTYPE), words)
     }
 
@@ -79,10 +81,30 @@ impl Array {
     ///
     /// # Errors
     ///
-    /// [`VariableError::Length`] unless the number of values matches the shape.
+    /// [`VariableError::Length`] unless the number of values matches the shape;
+    /// [`DeviceError::OutOfMemory`](crate::DeviceError::OutOfMemory).
     pub fn from_f64(meta: Meta, values: &[f64]) -> Result<Self, Error> {
-        let words = values.iter().map(|&x| meta.dtype.to_word(x)).collect();
+        let words = memory::collected(values.iter().map(|&x| meta.dtype.to_word(x)))?;
         Array::from_words(meta, words)
+    }
+
+    /// Creates a tensor from the value at each row-major index, rounded to the element type.
+    ///
+    /// # Errors
+    ///
+    /// [`DeviceError::OutOfMemory`](crate::DeviceError::OutOfMemory).
+    pub(crate) fn from_values(meta: &Meta, value: impl Fn(usize) -> f64) -> Result<Self, Error> {
+        let words = (0..meta.shape.len()).map(|index| meta.dtype.to_word(value(index)));
+        Ok(Array { meta: meta.clone(), words: memory::collected(words)? })
+    }
+
+    /// A copy.
+    ///
+    /// # Errors
+    ///
+    /// [`DeviceError::OutOfMemory`](crate::DeviceError::OutOfMemory).
+    pub(crate) fn try_clone(&self) -> Result<Self, Error> {
+        Ok(Array { meta: self.meta.clone(), words: memory::copied(&self.words)? })
     }
 
     /// Its shape and element type.
@@ -114,7 +136,8 @@ impl Array {
     ///
     /// # Errors
     ///
-    /// [`VariableError::Mismatch`] if the tensor has another element type.
+    /// [`VariableError::Mismatch`] if the tensor has another element type;
+    /// [`DeviceError::OutOfMemory`](crate::DeviceError::OutOfMemory).
     #[doc(alias("numpy", "tolist"))]
     pub fn to_vec<T: Element>(&self) -> Result<Vec<T>, Error> {
         if T::DTYPE != self.meta.dtype {
@@ -125,7 +148,7 @@ impl Array {
             }
             .into());
         }
-        Ok(self.words.iter().map(|&word| T::from_word(word)).collect())
+        Ok(memory::collected(self.words.iter().map(|&word| T::from_word(word)))?)
     }
 
     /// Returns the elements as f64, whatever their type.
@@ -146,7 +169,8 @@ impl Array {
     /// # Errors
     ///
     /// [`VariableError::Length`] for a scalar or an index past the last row;
-    /// [`DeviceError::OutOfMemory`] if the result does not fit in memory.
+    /// [`DeviceError::OutOfMemory`](crate::DeviceError::OutOfMemory) if the result does not fit in
+    /// memory.
     pub fn rows(&self, indices: &[usize]) -> Result<Array, Error> {
         let missing = || VariableError::Length {
             len: indices.iter().max().map_or(0, |&row| row.saturating_add(1)),
@@ -159,10 +183,7 @@ impl Array {
         // Saturates only if there are no rows to take.
         let stride = Shape::from(inner).len();
         let len = indices.len().saturating_mul(stride);
-        let mut words = Vec::new();
-        words.try_reserve_exact(len).map_err(|_| DeviceError::OutOfMemory {
-            bytes: Some((len as u64).saturating_mul(4)),
-        })?;
+        let mut words = memory::room(len)?;
         for &row in indices {
             words.extend_from_slice(&self.words[row * stride..][..stride]);
         }

@@ -4,6 +4,7 @@ use crate::{
     array::Array,
     dtype::DType,
     error::Error,
+    memory,
     shape::{Meta, Shape},
 };
 
@@ -43,9 +44,30 @@ impl Array64 {
     ///
     /// # Errors
     ///
-    /// None in practice: the lengths agree.
+    /// [`DeviceError::OutOfMemory`](crate::DeviceError::OutOfMemory).
     pub fn to_array(&self) -> Result<Array, Error> {
         Array::from_f64(self.meta.clone(), &self.data)
+    }
+}
+
+impl Array64 {
+    /// The same tensor in f64.
+    ///
+    /// # Errors
+    ///
+    /// [`DeviceError::OutOfMemory`](crate::DeviceError::OutOfMemory).
+    pub(crate) fn of(array: &Array) -> Result<Self, Error> {
+        let values = array.words().iter().map(|&word| array.dtype().from_word(word));
+        Ok(Array64 { meta: array.meta().clone(), data: memory::collected(values)? })
+    }
+
+    /// A copy.
+    ///
+    /// # Errors
+    ///
+    /// [`DeviceError::OutOfMemory`](crate::DeviceError::OutOfMemory).
+    pub(crate) fn try_clone(&self) -> Result<Self, Error> {
+        Ok(Array64 { meta: self.meta.clone(), data: memory::copied(&self.data)? })
     }
 }
 

@@ -7,9 +7,14 @@ use crate::{
     array64::Array64,
     error::Error,
     graph::{Graph, Node, NodeId},
-    ops::Op,
+    memory,
+    ops::{Op, class::Class},
+    shape::Meta,
 };
-use std::{collections::HashMap, rc::Rc};
+use std::{
+    collections::{BTreeSet, HashMap},
+    rc::Rc,
+};
 
 /// Evaluates all nodes that `wanted` depends on.
 ///
@@ -23,12 +28,24 @@ pub fn evaluate(
 }
 
 /// Like [`evaluate`], but passes every value to `look`, which may stop the evaluation.
+///
+/// # Errors
+///
+/// [`DeviceError::OutOfMemory`](crate::DeviceError::OutOfMemory) before anything is evaluated, if
+/// there is not enough memory for the whole; those of `source` and `look`.
 pub(crate) fn interpret(
     nodes: &[Node],
     wanted: &[NodeId],
-    mut source: impl FnMut(&Op) -> Result<Array64, Error>,
+    source: impl FnMut(&Op) -> Result<Array64, Error>,
     look: impl Fn(&Node, &Array64) -> Result<(), Error>,
 ) -> Result<Vec<Rc<Array64>>, Error> {
+    let last_use = last_use(nodes, wanted);
+    memory::reserve(peak(nodes, &last_use))?;
+    walk(nodes, wanted, &last_use, source, look)
+}
+
+/// The last node that uses each value: 0 if none does, `usize::MAX` if it is wanted.
+fn last_use(nodes: &[Node], wanted: &[NodeId]) -> Vec<usize> {
     let mut last_use = vec![0; nodes.len()];
     for &id in wanted {
         last_use[id.index()] = usize::MAX;
@@ -40,6 +57,16 @@ pub(crate) fn interpret(
             }
         }
     }
+    last_use
+}
+
+fn walk(
+    nodes: &[Node],
+    wanted: &[NodeId],
+    last_use: &[usize],
+    mut source: impl FnMut(&Op) -> Result<Array64, Error>,
+    look: impl Fn(&Node, &Array64) -> Result<(), Error>,
+) -> Result<Vec<Rc<Array64>>, Error> {
     let mut values: HashMap<NodeId, Rc<Array64>> = HashMap::new();
     for (index, node) in nodes.iter().enumerate() {
         if last_use[index] == 0 {
@@ -63,22 +90,71 @@ pub(crate) fn interpret(
     Ok(wanted.iter().map(|id| values[id].clone()).collect())
 }
 
-/// Evaluates an operation that is defined by its expansion.
-pub(crate) fn expanded(op: &Op, operands: &[&Array64]) -> Array64 {
+/// Bytes below which the memory of an operation is not worth a closer look.
+const SMALL: usize = 1 << 20;
+
+/// Bytes that [`walk`] takes at its worst moment.
+fn peak(nodes: &[Node], last_use: &[usize]) -> usize {
+    let bytes = |node: &Node| node.meta.shape.len().saturating_mul(size_of::<f64>());
+    let (mut live, mut peak) = (0usize, 0usize);
+    for (index, node) in nodes.iter().enumerate().filter(|(index, _)| last_use[*index] > 0) {
+        let result = bytes(node);
+        let operands = node.inputs.iter().map(|id| bytes(&nodes[id.index()]));
+        let all = operands.fold(result, usize::saturating_add);
+        let inside = match &node.op {
+            Op::Input(_) | Op::Variable(_) => 0,
+            op if all >= SMALL => {
+                let metas: Vec<&Meta> =
+                    node.inputs.iter().map(|id| &nodes[id.index()].meta).collect();
+                if matches!(op.class(&metas, &node.meta), Class::Composite) {
+                    let (graph, y) = expansion(op, &metas);
+                    let nodes = &graph.inner.borrow().nodes;
+                    self::peak(nodes, &self::last_use(nodes, &[y]))
+                } else {
+                    // Definitions convert or sort their operands; those of rows with a kernel take a
+                    // few intermediate results.
+                    all.saturating_mul(2)
+                }
+            }
+            _ => 0,
+        };
+        live = live.saturating_add(result);
+        peak = peak.max(live.saturating_add(inside));
+        for id in node.inputs.iter().collect::<BTreeSet<_>>() {
+            if last_use[id.index()] == index {
+                live -= bytes(&nodes[id.index()]);
+            }
+        }
+    }
+    peak
+}
+
+/// The graph of an operation that is defined by its expansion, and the result in it.
+fn expansion(op: &Op, operands: &[&Meta]) -> (Graph, NodeId) {
     let graph = Graph::new();
     let inputs: Vec<_> = operands
         .iter()
         .enumerate()
-        .map(|(k, operand)| graph.input(&k.to_string(), operand.shape(), operand.meta.dtype))
+        .map(|(k, meta)| graph.input(&k.to_string(), &meta.shape, meta.dtype))
         .collect();
-    let y = op.expand(&inputs).expect("an expandable operation has an expansion");
-    let values = evaluate(&graph, &[y.id], |op| match op {
+    let y = op.expand(&inputs).expect("an expandable operation has an expansion").id;
+    (graph, y)
+}
+
+/// Evaluates an operation that is defined by its expansion.
+pub(crate) fn expanded(op: &Op, operands: &[&Array64]) -> Array64 {
+    let metas: Vec<&Meta> = operands.iter().map(|operand| &operand.meta).collect();
+    let (graph, y) = expansion(op, &metas);
+    let source = |op: &Op| match op {
         Op::Input(input) => {
             let index: usize = input.name.parse().expect("inputs are numbered above");
             Ok(operands[index].clone())
         }
         _ => unreachable!("an expansion reads its operands only"),
-    });
+    };
+    let nodes = &graph.inner.borrow().nodes;
+    // The memory was asked for by whoever evaluates the operation.
+    let values = walk(nodes, &[y], &last_use(nodes, &[y]), source, |_, _| Ok(()));
     let value = values.expect("the operands are at hand").remove(0);
     Rc::unwrap_or_clone(value)
 }

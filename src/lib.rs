@@ -75,6 +75,7 @@ mod graph;
 mod init;
 mod interpret;
 pub mod io;
+mod memory;
 pub mod nn;
 pub mod ops;
 pub mod optim;

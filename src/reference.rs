@@ -15,7 +15,7 @@ use crate::{
     value::Fed,
     variables::Store,
 };
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, rc::Rc, sync::Arc};
 
 /// Rejects NaN and infinity.
 fn finite(node: &Node, value: &Array64) -> Result<(), Error> {
@@ -120,9 +120,9 @@ impl Executable for ReferenceProgram {
         let mut given = BTreeMap::new();
         for ((name, _), fed) in self.inputs.iter().zip(inputs) {
             let value = match fed {
-                Fed::Host(array) => Array64::from(*array),
+                Fed::Host(array) => Array64::of(array)?,
                 Fed::Device(value) => match value.data.is::<Array64>() {
-                    Some(array) => array.clone(),
+                    Some(array) => array.try_clone()?,
                     None => return Err(RunError::ForeignValue { name: name.clone() }.into()),
                 },
             };
@@ -132,20 +132,24 @@ impl Executable for ReferenceProgram {
             if self.checks_finite { finite(node, value) } else { Ok(()) }
         };
         let source = |op: &Op| match op {
-            Op::Input(input) => Ok(given[input.name.as_str()].clone()),
+            Op::Input(input) => given[input.name.as_str()].try_clone(),
             Op::Variable(variable) => match store.entry(&variable.path)?.data.is::<Array64>() {
-                Some(array) => Ok(array.clone()),
-                None => Ok(Array64::from(&store.get(&variable.path)?)),
+                Some(array) => array.try_clone(),
+                None => Array64::of(&store.get(&variable.path)?),
             },
             _ => unreachable!("only sources are asked for"),
         };
         let values = interpret(&self.nodes, &self.wanted(), source, look)?;
-        let (outputs, updates) = values.split_at(self.outputs.len());
+        let owned = values
+            .into_iter()
+            .map(|value| Rc::try_unwrap(value).or_else(|shared| shared.try_clone()));
+        let mut outputs = owned.collect::<Result<Vec<Array64>, Error>>()?;
+        let updates = outputs.split_off(self.outputs.len());
         for (effect, value) in self.effects.iter().zip(updates) {
             if let Op::Variable(variable) = &self.nodes[effect.variable.index()].op {
-                store.place(&variable.path, value.as_ref().clone());
+                store.place(&variable.path, value);
             }
         }
-        Ok(outputs.iter().map(|value| Arc::new(value.as_ref().clone()) as _).collect())
+        Ok(outputs.into_iter().map(|value| Arc::new(value) as _).collect())
     }
 }

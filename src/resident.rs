@@ -53,7 +53,7 @@ impl dyn Resident {
 
 impl Resident for Array {
     fn read<'a>(&'a self, _: &'a Meta) -> Read<'a> {
-        Box::pin(async { Ok(self.clone()) })
+        Box::pin(async { self.try_clone() })
     }
 
     fn write(&self, _: &[u32]) -> bool {

@@ -4,6 +4,7 @@ use crate::{
     array::Array,
     array64::Array64,
     error::{Error, RunError},
+    memory,
     resident::Resident,
     shape::Meta,
 };
@@ -93,8 +94,8 @@ impl Value {
     #[cfg(not(target_arch = "wasm32"))]
     pub fn read_f64(&self) -> Result<Vec<f64>, Error> {
         match self.data.is::<Array64>() {
-            Some(exact) => Ok(exact.data.clone()),
-            None => Ok(self.read_blocking()?.to_f64()),
+            Some(exact) => Ok(memory::copied(&exact.data)?),
+            None => Ok(Array64::of(&self.read_blocking()?)?.data),
         }
     }
 }

@@ -8,6 +8,8 @@ use super::{
 };
 use crate::{
     dtype::DType,
+    error::DeviceError,
+    memory::reserve,
     ops::kernel::CpuKernel,
     schedule::plan::{Epilogue, KernelWrite},
 };
@@ -97,6 +99,8 @@ pub(super) struct Loop {
     writes: Vec<(usize, Finish)>,
     /// Granules per chunk.
     granules: usize,
+    /// Memory for results that epilogues continue, per thread and in bytes.
+    scratch: usize,
     /// Whether it is worth running on several threads.
     pub parallel: bool,
 }
@@ -119,8 +123,17 @@ impl Loop {
             let dtype = write.epilogue.body.dtype(write.epilogue.root);
             (write.result, Finish::new(&write.epilogue, dtype, &write.space, updated))
         };
-        let writes = writes.iter().map(finish).collect();
-        Loop { kernel: kernel.clone(), operands, writes, granules, parallel }
+        let writes: Vec<(usize, Finish)> = writes.iter().map(finish).collect();
+        let continued = writes.iter().filter(|(_, finish)| finish.bytecode.is_some());
+        let width = |result: usize| granules.saturating_mul(kernel.granules[result]).min(len);
+        let scratch = continued.map(|&(result, _)| width(result).saturating_mul(4));
+        let scratch = scratch.fold(0, usize::saturating_add);
+        Loop { kernel: kernel.clone(), operands, writes, granules, scratch, parallel }
+    }
+
+    /// Fails if there is no memory for running on so many threads.
+    pub fn reserve(&self, threads: usize) -> Result<(), DeviceError> {
+        reserve(self.scratch.saturating_mul(threads))
     }
 
     /// Elements of a result per chunk.

@@ -2,7 +2,8 @@
 
 use crate::{
     array::Array,
-    error::Error,
+    error::{DeviceError, Error},
+    memory::{copied, zeroed},
     resident::{Read, Resident},
     schedule::plan::{Arena, Plan},
     shape::Meta,
@@ -29,7 +30,7 @@ pub(crate) struct Placed {
 
 impl Resident for Placed {
     fn read<'a>(&'a self, meta: &'a Meta) -> Read<'a> {
-        Box::pin(async { Array::from_words(meta.clone(), self.words()) })
+        Box::pin(async { Array::from_words(meta.clone(), self.words()?) })
     }
 
     fn write(&self, words: &[u32]) -> bool {
@@ -44,9 +45,9 @@ impl Resident for Placed {
 
 impl Placed {
     /// Copies the words out.
-    fn words(&self) -> Vec<u32> {
+    fn words(&self) -> Result<Vec<u32>, DeviceError> {
         let memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
-        memory[self.offset..][..self.len].to_vec()
+        copied(&memory[self.offset..][..self.len])
     }
 
     /// Replaces the words.
@@ -75,7 +76,8 @@ impl Arranged {
     /// Copies the temporary values back to the variables.
     pub fn settle(&self) {
         for (stand_in, stored) in &self.visits {
-            stored.replace(&stand_in.words());
+            let memory = stand_in.memory.lock().unwrap_or_else(PoisonError::into_inner);
+            stored.replace(&memory[stand_in.offset..][..stand_in.len]);
         }
     }
 }
@@ -110,7 +112,7 @@ pub(super) fn arrange(store: &mut Store, plan: &Plan, claim: &Arc<()>) -> Result
         if let Some(placed) = entry.data.is::<Placed>() {
             return Ok(placed.clone());
         }
-        let placed = Placed::new(entry.read()?.words().to_vec());
+        let placed = Placed::new(entry.read()?.into_words());
         store.place(path, placed.clone());
         Ok(placed)
     });
@@ -128,7 +130,7 @@ pub(super) fn arrange(store: &mut Store, plan: &Plan, claim: &Arc<()>) -> Result
 
 /// Allocates memory for an arena and copies the values of its members into it.
 fn gathered(store: &Store, plan: &Plan, arena: &Arena) -> Result<Arc<Mutex<Vec<u32>>>, Error> {
-    let mut words = vec![0; arena.words];
+    let mut words = zeroed(arena.words)?;
     for &(variable, offset) in &arena.members {
         let value = store.get(&plan.variables[variable].0)?;
         words[offset..][..value.words().len()].copy_from_slice(value.words());

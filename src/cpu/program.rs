@@ -12,8 +12,9 @@ use super::{
 };
 use crate::{
     backend::{Backend, Compiled, Executable, Results},
-    error::{CompileError, Error, NotFinite, RunError},
+    error::{CompileError, DeviceError, Error, NotFinite, RunError},
     graph::{Graph, NodeId},
+    memory,
     schedule::{
         expr::{Body, Term},
         plan::{Plan, Region, Step, StepKind},
@@ -77,25 +78,36 @@ impl CpuProgram {
         Ok(CpuProgram { device, plan, steps, idle, outputs, claim })
     }
 
-    fn steps(&self, memory: &mut Memory<'_>, threads: bool) -> Result<(), RunError> {
+    fn steps(&self, memory: &mut Memory<'_>, threads: bool) -> Result<(), Error> {
         for (number, (step, ready)) in self.plan.steps.iter().zip(&self.steps).enumerate() {
             let parallel = threads && ready.work.is_parallel();
-            memory.borrow(&step.reads, &step.writes, &ready.updated, |reads, writes| match &ready
-                .work
-            {
-                Work::Map(map) => map.run(reads, writes, parallel),
-                Work::Reduce(fold) => fold.run(reads, writes, parallel),
-                Work::Kernel(kernel) => kernel.run(reads, writes, parallel),
-                Work::Copy => copy(reads, writes, threads),
-            });
+            if let Work::Kernel(kernel) = &ready.work {
+                kernel.reserve(if parallel { self.device.threads() } else { 1 })?;
+            }
+            memory.borrow(
+                &step.reads,
+                &step.writes,
+                &ready.updated,
+                |reads, writes| match &ready.work {
+                    Work::Map(map) => map.run(reads, writes, parallel),
+                    Work::Reduce(fold) => fold.run(reads, writes, parallel),
+                    Work::Kernel(kernel) => kernel.run(reads, writes, parallel),
+                    Work::Copy => copy(reads, writes, threads),
+                },
+            )?;
             if self.plan.checks_finite {
                 let mut found = None;
-                memory.borrow(&step.writes, &[], &vec![false; step.writes.len()], |written, _| {
-                    let mut written = written.iter().zip(&step.writes);
-                    found = written.find_map(|(words, w)| NotFinite::among(w.dtype, words));
-                });
+                memory.borrow(
+                    &step.writes,
+                    &[],
+                    &vec![false; step.writes.len()],
+                    |written, _| {
+                        let mut written = written.iter().zip(&step.writes);
+                        found = written.find_map(|(words, w)| NotFinite::among(w.dtype, words));
+                    },
+                )?;
                 if let Some(found) = found {
-                    return Err(step.not_finite(number, found).into());
+                    return Err(RunError::from(step.not_finite(number, found)).into());
                 }
             }
         }
@@ -103,9 +115,10 @@ impl CpuProgram {
     }
 
     /// Takes a set of slots for one run: two threads may run a program at once.
-    fn take_slots(&self) -> Vec<Vec<u32>> {
+    fn take_slots(&self) -> Result<Vec<Vec<u32>>, DeviceError> {
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        idle.unwrap_or_else(|| self.plan.slots.iter().map(|&words| vec![0; words]).collect())
+        let new = || self.plan.slots.iter().map(|&words| memory::zeroed(words)).collect();
+        idle.map_or_else(new, Ok)
     }
 
     fn give_back(&self, slots: Vec<Vec<u32>>) {
@@ -121,7 +134,7 @@ impl Executable for CpuProgram {
     /// Also allocates the slots.
     fn prepare(&self, store: &mut Store) -> Result<(), Error> {
         arrange(store, &self.plan, &self.claim)?;
-        let slots = self.take_slots();
+        let slots = self.take_slots()?;
         self.give_back(slots);
         Ok(())
     }
@@ -143,8 +156,14 @@ impl Executable for CpuProgram {
             .iter()
             .map(|placed| placed.memory.lock().unwrap_or_else(PoisonError::into_inner))
             .collect();
-        let mut slots = self.take_slots();
-        let mut outputs = self.outputs.take(&self.plan.outputs);
+        let mut slots = self.take_slots()?;
+        let mut outputs = match self.outputs.take(&self.plan.outputs) {
+            Ok(outputs) => outputs,
+            Err(error) => {
+                self.give_back(slots);
+                return Err(error.into());
+            }
+        };
         let mut memory = Memory {
             slots: &mut slots,
             inputs: &inputs,

@@ -3,6 +3,8 @@
 
 use crate::{
     array::Array,
+    error::DeviceError,
+    memory,
     resident::{Read, Resident},
     shape::Meta,
 };
@@ -23,7 +25,7 @@ pub(crate) struct CpuValue(pub Arc<Vec<u32>>);
 
 impl Resident for CpuValue {
     fn read<'a>(&'a self, meta: &'a Meta) -> Read<'a> {
-        Box::pin(async { Array::from_words(meta.clone(), self.0.as_ref().clone()) })
+        Box::pin(async { Array::from_words(meta.clone(), memory::copied(&self.0)?) })
     }
 
     fn write(&self, _: &[u32]) -> bool {
@@ -44,7 +46,7 @@ impl Outputs {
     }
 
     /// A vector for each output, with arbitrary previous content.
-    pub fn take(&self, outputs: &[Meta]) -> Vec<Vec<u32>> {
+    pub fn take(&self, outputs: &[Meta]) -> Result<Vec<Vec<u32>>, DeviceError> {
         let outputs = self.handed_out.iter().zip(outputs);
         outputs
             .map(|(handed_out, meta)| {
@@ -52,7 +54,7 @@ impl Outputs {
                 let free = handed_out.iter().position(|words| Arc::strong_count(words) == 1);
                 let words =
                     free.and_then(|free| Arc::try_unwrap(handed_out.swap_remove(free)).ok());
-                words.unwrap_or_else(|| vec![0; meta.shape.len()])
+                words.map_or_else(|| memory::zeroed(meta.shape.len()), Ok)
             })
             .collect()
     }
@@ -83,7 +85,7 @@ mod tests {
         let outputs = [Meta::new([4], DType::F32)];
         let results = Outputs::new(&outputs);
         let run = |fill: u32| {
-            let mut words = results.take(&outputs);
+            let mut words = results.take(&outputs).expect("there is memory");
             words[0].fill(fill);
             results.hand_out(words).remove(0)
         };

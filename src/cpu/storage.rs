@@ -1,7 +1,11 @@
 //! All memory of a run, and how a step borrows it: what it writes exclusively, the rest shared.
 
 use super::placement::Placed;
-use crate::schedule::plan::{Plan, Region, Storage};
+use crate::{
+    error::DeviceError,
+    memory::copied,
+    schedule::plan::{Plan, Region, Storage},
+};
 use std::{mem, ops::Range, sync::Arc};
 
 /// One of the vectors of a run.
@@ -105,7 +109,7 @@ impl Memory<'_> {
         writes: &[Region],
         updated: &[bool],
         f: impl FnOnce(&[&[u32]], Vec<&mut [u32]>),
-    ) {
+    ) -> Result<(), DeviceError> {
         let offsets = self.offsets;
         let mut targets: Vec<(Home, Range<usize>, usize)> = Vec::with_capacity(writes.len());
         for (write, region) in writes.iter().enumerate() {
@@ -117,14 +121,15 @@ impl Memory<'_> {
             let meets = |other: &Range<usize>| range.start < other.end && other.start < range.end;
             targets.iter().any(|(target, other, _)| *target == home && meets(other))
         };
-        let copies: Vec<Option<Vec<u32>>> = reads
+        let copies = reads
             .iter()
             .zip(updated)
             .map(|(region, &updated)| {
                 let (home, range) = offsets.span(region);
-                (!updated && overlaps(home, &range)).then(|| self.words(home)[range].to_vec())
+                let is_copied = !updated && overlaps(home, &range);
+                is_copied.then(|| copied(&self.words(home)[range])).transpose()
             })
-            .collect();
+            .collect::<Result<Vec<_>, _>>()?;
 
         let mut loan = Loan { memory: self, taken: Vec::with_capacity(writes.len()) };
         for &(home, ..) in &targets {
@@ -169,6 +174,7 @@ impl Memory<'_> {
             })
             .collect();
         f(&views, outs.into_iter().map(|(_, out)| out).collect());
+        Ok(())
     }
 }
 

@@ -20,12 +20,10 @@ use crate::{
 pub(crate) fn values(init: Init, meta: &Meta, seed: u64, path: &str) -> Result<Array, Error> {
     let key = key(seed, path);
     let (fan_in, fan_out) = fans(&meta.shape);
-    let constant = |value| vec![value; meta.shape.len()];
-    let draw = |function, scale: f64, shift: f64| -> Vec<f64> {
+    let constant = |value| Array::from_values(meta, |_| value);
+    let draw = |function, scale: f64, shift: f64| {
         let value = |index: usize| random::draw(function, key, 0, 0, index as u32);
-        (0..meta.shape.len())
-            .map(|index| f64::from(f32::from_bits(value(index))) * scale + shift)
-            .collect()
+        Array::from_values(meta, |index| f64::from(f32::from_bits(value(index))) * scale + shift)
     };
     let normal = |variance: f64| draw(RandomFn::Normal, variance.sqrt(), 0.0);
     // A uniform distribution of half-width w has variance w^2 / 3.
@@ -33,7 +31,7 @@ pub(crate) fn values(init: Init, meta: &Meta, seed: u64, path: &str) -> Result<A
         let width = (3.0 * variance).sqrt();
         draw(RandomFn::Uniform, 2.0 * width, -width)
     };
-    let values = match init {
+    match init {
         Init::Zeros => constant(0.0),
         Init::Ones => constant(1.0),
         Init::Constant(value) => constant(value),
@@ -43,14 +41,11 @@ pub(crate) fn values(init: Init, meta: &Meta, seed: u64, path: &str) -> Result<A
         Init::HeUniform => uniform(2.0 / fan_in),
         Init::GlorotNormal => normal(2.0 / (fan_in + fan_out)),
         Init::GlorotUniform => uniform(2.0 / (fan_in + fan_out)),
-        Init::RowLengths(name) => {
-            return Err(VariableError::Missing(beside(path, name)).into());
+        Init::RowLengths(name) => Err(VariableError::Missing(beside(path, name)).into()),
+        Init::Seed => {
+            Array::from_values(meta, |word| f64::from((seed >> (32 * (word % 2))) as u32))
         }
-        Init::Seed => (0..meta.shape.len())
-            .map(|word| f64::from((seed >> (32 * (word % 2))) as u32))
-            .collect(),
-    };
-    Array::from_f64(meta.clone(), &values)
+    }
 }
 
 /// The path of the variable with this name in the same scope.
@@ -67,12 +62,13 @@ pub(crate) fn beside(path: &str, name: &str) -> String {
 ///
 /// Same as [`Array::from_f64`], if there is not one length per row.
 pub(crate) fn row_lengths(meta: &Meta, of: &Array) -> Result<Array, Error> {
-    let (rows, values) = (of.shape().dims().first().copied().unwrap_or(1), of.to_f64());
-    let columns = values.len() / rows.max(1);
-    let length = |row: &[f64]| row.iter().map(|x| x * x).sum::<f64>().sqrt();
+    let (rows, words) = (of.shape().dims().first().copied().unwrap_or(1), of.words());
+    let columns = words.len() / rows.max(1);
+    let value = |&word: &u32| of.dtype().from_word(word);
+    let length = |row: &[u32]| row.iter().map(value).map(|x| x * x).sum::<f64>().sqrt();
     let lengths: Vec<f64> = match columns {
         0 => vec![0.0; rows],
-        _ => values.chunks(columns).map(length).collect(),
+        _ => words.chunks(columns).map(length).collect(),
     };
     Array::from_f64(meta.clone(), &lengths)
 }

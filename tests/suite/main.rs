@@ -29,6 +29,8 @@ mod indices;
 #[cfg(feature = "cli")]
 mod initial_values;
 mod layers;
+#[cfg(target_os = "linux")]
+mod memory;
 mod misuse;
 mod model;
 mod normalization;

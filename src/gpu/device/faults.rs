@@ -1,12 +1,9 @@
 //! Errors that wgpu reports, and who is told of them.
 //!
-//! A validation error or a lack of memory belongs to the operation that caused it: [`attempt`] opens
-//! error scopes around what an operation creates and submits, and returns what they catch. The
-//! device works on. Only the loss of the adapter is for ever.
-//!
-//! [`attempt`]: GpuDevice::attempt
+//! A validation error or a lack of memory belongs to the operation that caused it: error scopes
+//! around what it creates and submits catch it, and the device works on. Only the loss of the
+//! adapter is for ever.
 
-use super::GpuDevice;
 use crate::error::{DeviceError, Error};
 use std::{
     collections::HashMap,
@@ -62,20 +59,6 @@ impl Faults {
         self.alive()?;
         let mut unread = self.unread.lock().unwrap_or_else(PoisonError::into_inner);
         unread.remove(&thread::current().id()).map_or(Ok(()), |fault| Err(fault.into()))
-    }
-}
-
-impl GpuDevice {
-    /// Runs an operation; an error that the device reports for any of its calls is the error of the
-    /// operation, and of no other.
-    pub(crate) fn attempt<T>(
-        &self,
-        operation: impl FnOnce() -> Result<T, Error>,
-    ) -> Result<T, Error> {
-        let outcome = scoped(&self.shared.device, operation);
-        // A loss explains everything else, and an error of the device that of the operation.
-        self.shared.faults.check()?;
-        outcome.map_err(|error| fault(error, None))?
     }
 }
 

@@ -5,8 +5,10 @@ pub(crate) mod counters;
 pub(crate) mod faults;
 pub(crate) mod pipelines;
 pub(crate) mod proof_cache;
+mod proof_entry;
 #[cfg(feature = "files")]
 mod proof_log;
+mod software;
 mod verification;
 
 pub use adapter::{AdapterSummary, adapters, open_any, open_best_hardware, open_named};
@@ -20,7 +22,7 @@ use crate::{
     ops::kernel::MAX_GROUPS,
 };
 use counters::{Tally, count};
-use faults::Faults;
+use faults::{Faults, fault, scoped};
 use pipelines::{Pipeline, Pipelines};
 use proof_cache::ProofCache;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -80,6 +82,7 @@ impl GpuDevice {
         buffer: u64,
     ) -> Result<Self, Error> {
         let info = adapter.get_info();
+        software::check_memory(&info)?;
         let own = adapter.limits();
         let mut limits = wgpu::Limits::default().or_worse_values_from(&own);
         limits.max_storage_buffers_per_shader_stage = own.max_storage_buffers_per_shader_stage;
@@ -101,7 +104,7 @@ impl GpuDevice {
             required_features: adapter.features() & wanted,
             required_limits: limits,
             experimental_features: wgpu::ExperimentalFeatures::disabled(),
-            memory_hints: wgpu::MemoryHints::Performance,
+            memory_hints: software::hints(&info),
             trace: wgpu::Trace::Off,
         };
         let opened = adapter.request_device(&descriptor).await;
@@ -214,6 +217,23 @@ impl GpuDevice {
         Arc::ptr_eq(&self.shared, &other.shared)
     }
 
+    /// Runs an operation; an error that the device reports for any of its calls is the error of the
+    /// operation, and of no other.
+    pub(crate) fn attempt<T>(
+        &self,
+        operation: impl FnOnce() -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let outcome = scoped(&self.shared.device, operation);
+        // A loss explains everything else, and an error of the device that of the operation.
+        self.shared.faults.check()?;
+        outcome.map_err(|error| fault(error, None))?
+    }
+
+    /// Fails if a driver that is software would not find this much memory, and some for its work.
+    pub(crate) fn leave_room(&self, bytes: u64) -> Result<(), Error> {
+        software::leave_room(&self.shared.info, bytes)
+    }
+
     /// Waits for a submission; in a browser the event loop does that.
     pub(crate) fn wait(&self, submission: wgpu::SubmissionIndex) -> Result<(), Error> {
         if cfg!(target_arch = "wasm32") {
@@ -237,6 +257,7 @@ impl GpuDevice {
         let Shared { pipelines, tally, device, .. } = &*self.shared;
         let mut pipelines = pipelines.lock().unwrap_or_else(PoisonError::into_inner);
         pipelines.of(assembly, || {
+            self.leave_room(0)?;
             count(&tally.pipelines, 1);
             pipelines::compile(device, assembly)
         })

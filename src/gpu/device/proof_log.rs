@@ -8,7 +8,7 @@
 //! Appending and rewriting take a lock, on a file of its own because the log itself is replaced.
 //! Where a file system has no locks, logs are only appended to.
 
-use super::proof_cache::{Entry, Key, hash};
+use super::proof_entry::{Entry, Key, hash};
 use std::{
     collections::{HashMap, HashSet},
     fs::{self, File, OpenOptions},

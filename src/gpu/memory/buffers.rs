@@ -46,6 +46,7 @@ impl GpuDevice {
         if self.shared.allocations_left.fetch_sub(1, std::sync::atomic::Ordering::Relaxed) <= 0 {
             return Err(DeviceError::OutOfMemory { bytes: Some(size) }.into());
         }
+        self.leave_room(size)?;
         #[cfg(test)]
         count(&self.shared.allocated, size);
         count(&self.shared.tally.buffers, 1);

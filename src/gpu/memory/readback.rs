@@ -8,6 +8,7 @@ use crate::{
         device::{GpuDevice, Submissions},
         elements::{bytes_of, decode},
     },
+    memory,
 };
 use futures_intrusive::channel::shared::oneshot_channel;
 use std::sync::PoisonError;
@@ -37,6 +38,7 @@ impl GpuDevice {
         dtype: DType,
     ) -> Result<Vec<u32>, Error> {
         self.shared.faults.check()?;
+        memory::reserve(len.saturating_mul(size_of::<u32>()))?;
         let pending = self.begin_read(&self.submissions(), slice, bytes_of(len, dtype))?;
         self.finish_read(pending, |bytes| decode(bytes, dtype, len)).await
     }

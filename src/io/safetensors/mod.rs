@@ -9,7 +9,8 @@ use super::write::{failed, write_atomically};
 use crate::{
     array::Array,
     dtype::DType,
-    error::{Error, FileError},
+    error::{DeviceError, Error, FileError},
+    memory,
     shape::Meta,
     variables::Variables,
 };
@@ -61,7 +62,8 @@ pub(super) fn write(
     // A single entry: the order of several would be arbitrary. The type of the map depends on the
     // features of the library.
     let metadata = note.map(|note| [(NOTE.to_owned(), note.to_owned())].into_iter().collect());
-    let bytes: Vec<Vec<u8>> = arrays.iter().map(|(_, array)| encode(array)).collect();
+    let bytes = arrays.iter().map(|(_, array)| encode(array)).collect::<Result<Vec<_>, _>>()?;
+    memory::reserve(bytes.iter().map(Vec::len).sum())?;
     let views = arrays.iter().zip(&bytes).map(|((name, array), bytes)| {
         let dims = array.shape().dims().to_vec();
         Ok((name.as_str(), TensorView::new(file_type(array.dtype()), dims, bytes)?))
@@ -161,35 +163,44 @@ fn file_type(dtype: DType) -> Dtype {
     }
 }
 
-fn encode(array: &Array) -> Vec<u8> {
+fn encode(array: &Array) -> Result<Vec<u8>, DeviceError> {
     let words = array.words().iter();
+    let width = match array.dtype() {
+        DType::Bool => 1,
+        DType::F16 => 2,
+        _ => 4,
+    };
+    let mut bytes = memory::room(width * words.len())?;
     match array.dtype() {
-        DType::F32 | DType::I32 | DType::U32 => words.flat_map(|word| word.to_le_bytes()).collect(),
-        DType::F16 => words
-            .flat_map(|&word| f16::from_f32(f32::from_bits(word)).to_bits().to_le_bytes())
-            .collect(),
-        DType::Bool => words.map(|&word| u8::from(word != 0)).collect(),
+        DType::F32 | DType::I32 | DType::U32 => {
+            bytes.extend(words.flat_map(|word| word.to_le_bytes()));
+        }
+        DType::F16 => bytes.extend(
+            words.flat_map(|&word| f16::from_f32(f32::from_bits(word)).to_bits().to_le_bytes()),
+        ),
+        DType::Bool => bytes.extend(words.map(|&word| u8::from(word != 0))),
     }
+    Ok(bytes)
 }
 
 /// Decodes a tensor, or returns the reason for failure.
 fn decode(view: &TensorView<'_>) -> Result<Array, String> {
     let bytes = view.data();
     let (dtype, words) = match view.dtype() {
-        Dtype::F32 => (DType::F32, elements(bytes, u32::from_le_bytes)),
-        Dtype::I32 => (DType::I32, elements(bytes, u32::from_le_bytes)),
-        Dtype::U32 => (DType::U32, elements(bytes, u32::from_le_bytes)),
-        Dtype::F16 => (DType::F16, elements(bytes, |b| f16::from_le_bytes(b).to_f32().to_bits())),
-        Dtype::BF16 => (DType::F32, elements(bytes, |b| u32::from(u16::from_le_bytes(b)) << 16)),
+        Dtype::F32 => (DType::F32, elements(bytes, u32::from_le_bytes)?),
+        Dtype::I32 => (DType::I32, elements(bytes, u32::from_le_bytes)?),
+        Dtype::U32 => (DType::U32, elements(bytes, u32::from_le_bytes)?),
+        Dtype::F16 => (DType::F16, elements(bytes, |b| f16::from_le_bytes(b).to_f32().to_bits())?),
+        Dtype::BF16 => (DType::F32, elements(bytes, |b| u32::from(u16::from_le_bytes(b)) << 16)?),
         Dtype::BOOL => {
             if let Some(byte) = bytes.iter().find(|&&byte| byte > 1) {
                 return Err(format!("{byte} is no truth value"));
             }
-            (DType::Bool, elements(bytes, |[byte]| u32::from(byte)))
+            (DType::Bool, elements(bytes, |[byte]| u32::from(byte))?)
         }
         Dtype::I64 => {
             let fits = |x: i64| i32::try_from(x).map_err(|_| format!("{x} does not fit i32"));
-            let words = elements(bytes, |b| fits(i64::from_le_bytes(b)).map(|x| x as u32));
+            let words = elements(bytes, |b| fits(i64::from_le_bytes(b)).map(|x| x as u32))?;
             (DType::I32, words.into_iter().collect::<Result<_, _>>()?)
         }
         Dtype::F64 => {
@@ -200,7 +211,7 @@ fn decode(view: &TensorView<'_>) -> Result<Array, String> {
                     Ok((x as f32).to_bits())
                 }
             };
-            let words = elements(bytes, |b| fits(f64::from_le_bytes(b)));
+            let words = elements(bytes, |b| fits(f64::from_le_bytes(b)))?;
             (DType::F32, words.into_iter().collect::<Result<_, _>>()?)
         }
         other => return Err(format!("elements of type {other:?} are not supported")),
@@ -218,8 +229,12 @@ fn decode(view: &TensorView<'_>) -> Result<Array, String> {
 }
 
 /// Converts every `N` bytes to an element.
-fn elements<const N: usize, T>(bytes: &[u8], element: impl Fn([u8; N]) -> T) -> Vec<T> {
-    bytes.as_chunks().0.iter().map(|&chunk| element(chunk)).collect()
+fn elements<const N: usize, T>(
+    bytes: &[u8],
+    element: impl Fn([u8; N]) -> T,
+) -> Result<Vec<T>, String> {
+    let elements = bytes.as_chunks().0.iter().map(|&chunk| element(chunk));
+    memory::collected(elements).map_err(|error| error.to_string())
 }
 
 fn corrupt(path: &Path, message: String) -> Error {
