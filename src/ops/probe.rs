@@ -17,6 +17,8 @@ pub(crate) struct Probe {
     pub free: Vec<Free>,
     seeds: Seeds,
     pub bound: Bound,
+    /// Whether NaN and infinities among the operands have their place in the results.
+    pub has_special_values: bool,
 }
 
 /// Equal problems of which the whole one consists: they lie one after another along an axis of the
@@ -47,7 +49,14 @@ impl Probe {
         let operands: Vec<Meta> = operands.iter().map(|&meta| meta.clone()).collect();
         let domains = operands.iter().map(|meta| Domain::everyday(meta.dtype)).collect();
         let seeds = Seeds::Domains(domains);
-        Probe { op: op.into(), operands, groups: None, free: vec![], seeds, bound }
+        let (groups, free, has_special_values) = (None, vec![], true);
+        Probe { op: op.into(), operands, groups, free, seeds, bound, has_special_values }
+    }
+
+    /// Declares that a kernel may leave out products with 0, so that NaN and infinities are not
+    /// always in the results where the definition has them.
+    pub fn finite_if(self, is_finite: bool) -> Self {
+        Probe { has_special_values: !is_finite, ..self }
     }
 
     /// Sets the values of operand `index`.
@@ -58,9 +67,10 @@ impl Probe {
         self
     }
 
-    /// Sets the values of all operands, if they must be consistent with each other.
+    /// Sets the values of all operands, if they must be consistent with each other; none of them is
+    /// replaced by a special one.
     pub fn operands(self, make: impl Fn() -> Vec<Array64> + Send + Sync + 'static) -> Self {
-        Probe { seeds: Seeds::Made(Arc::new(make)), ..self }
+        Probe { seeds: Seeds::Made(Arc::new(make)), has_special_values: false, ..self }
     }
 
     /// Declares the problem as `count` problems, each defined by `op`, which lie one after another

@@ -52,10 +52,12 @@ pub(super) fn scatter(step: &Step, region: Region, words: &mut [u32]) {
         StepKind::Kernel { operands, .. } => read < *operands,
     };
     if is_combined {
-        // Integers that a kernel reads may be indices, and it states which there are.
-        let is_kernel = matches!(step.kind, StepKind::Kernel { .. });
-        if is_kernel && !region.dtype.is_float() {
-            return;
+        if let StepKind::Kernel { kernel, .. } = &step.kind {
+            let mut probes = kernel.results.iter().filter_map(|result| result.probe.as_ref());
+            // Integers may be indices, and it states which there are.
+            if !region.dtype.is_float() || !probes.all(|probe| probe.has_special_values) {
+                return;
+            }
         }
         // No two operands of a kernel at the same place, where one would hide the other.
         let place = [0, words.len() - 1, words.len() / 2][read % 3];

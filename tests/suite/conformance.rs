@@ -37,6 +37,11 @@ fn all_samples_agree(device: &Device) {
     if refused > 0 {
         eprintln!("{refused} samples are of f16, which {} has not", device.name());
     }
+    if let Device::Gpu(gpu) = device {
+        let proofs = gpu.proofs();
+        let mistrusted = [proofs.quarantined, proofs.finite_only].concat();
+        assert!(mistrusted.is_empty(), "{}", mistrusted.join("\n"));
+    }
     let count = failures.len();
     assert!(failures.is_empty(), "{count} of {}:\n{}", samples.len(), failures.join("\n"));
 }

@@ -42,5 +42,4 @@ mod random_graphs;
 mod scheduling;
 mod shaders;
 mod special_values;
-mod spreading;
 mod training;

@@ -21,7 +21,9 @@ pub(super) fn kernel(of: &Attention, operands: &[&Meta], result: usize) -> Optio
     let file = shader_file!("attention/attention", ["attention", "exp", "log", "mask", "nan"]);
     let shader = extents.shader(file, extents.heads, extents.t);
     let probe = |op: Op| {
-        let mut probe = Probe::new(op, operands, samples::accuracy(extents.s).0);
+        // Tiles of keys that are hidden from all of a tile's queries are left out.
+        let mut probe =
+            Probe::new(op, operands, samples::accuracy(extents.s).0).finite_if(extents.causal);
         for (axis, axes) in extents.parts(operands, 3) {
             probe = probe.along_axes(axis, axes);
         }

@@ -129,7 +129,8 @@ impl composite::Composite for AttentionGrad {
         let shader = extents.shader(file, heads, rows);
         let shader = shader.with_override("BY", by.operand() as f64);
         let mut probe = Probe::new(self.clone(), operands, samples::grad_accuracy(terms).0)
-            .operand(3, samples::ROWS_OF_QUERIES);
+            .operand(3, samples::ROWS_OF_QUERIES)
+            .finite_if(extents.causal);
         for (axis, axes) in extents.parts(operands, 4) {
             probe = probe.along_axes(axis, axes);
         }

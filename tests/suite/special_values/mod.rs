@@ -2,8 +2,10 @@
 //!
 //! An element must be of the kind of the reference's: NaN, an infinity of this sign, or finite.
 
+mod derivatives;
 mod foldable;
 mod integers;
+mod results;
 
 use wgrad::{Array64, DType, Error, Feed, Graph, Program, Tensor, Variables, testing::evaluate};
 

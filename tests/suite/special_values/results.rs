@@ -14,7 +14,7 @@ const SPECIALS: [f64; 3] = [f64::NAN, f64::INFINITY, f64::NEG_INFINITY];
 const MANY: usize = 20_000;
 
 /// Why a sample is not tried.
-fn skipped(sample: &Sample) -> Option<&'static str> {
+pub(super) fn skipped(sample: &Sample) -> Option<&'static str> {
     let (name, about) = (sample.subject.name(), sample.to_string());
     let is_causal = about.contains("causal") || about.contains("blind, all");
     Some(match (name, sample.label) {
