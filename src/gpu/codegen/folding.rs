@@ -2,7 +2,7 @@
 //! neither NaN nor infinity.
 //!
 //! WGSL allows that, and Mesa's drivers do it: `x - x` and `x * 0` become 0, `(x + y) - x` becomes
-//! `y`, and a truth value times `x` a choice between `x` and 0. A bitcast alone hides nothing, for
+//! `y`, `x + y < x` becomes `y < 0`, and a truth value times `x` a choice between `x` and 0. A bitcast alone hides nothing, for
 //! compilers see through it. What they cannot know is a uniform: a constant is read from one, and a
 //! value goes through an exclusive or with one that is 0.
 
@@ -28,15 +28,21 @@ impl Hidden {
         let same = same_values(body);
         let mut hidden = Hidden::default();
         for (id, (term, dtype)) in body.terms.iter().enumerate() {
-            let Some((function, [a, b])) = arithmetic(term, *dtype).filter(|_| live[id]) else {
-                continue;
+            let (function, [a, b]) = match (arithmetic(term, *dtype), term) {
+                _ if !live[id] => continue,
+                (Some((function, operands)), _) => (Some(function), operands),
+                (None, Term::Apply(Pointwise::Compare(_), x)) if body.dtype(x[0]).is_float() => {
+                    (None, [x[0], x[1]])
+                }
+                _ => continue,
             };
-            hidden
-                .terms
-                .extend([a, b].into_iter().filter(|&x| is_zero(body, x) || is_mask(body, x)));
+            if function.is_some() {
+                let is_known = |&x: &TermId| is_zero(body, x) || is_mask(body, x);
+                hidden.terms.extend([a, b].into_iter().filter(is_known));
+            }
             let [parts_a, parts_b] = [a, b].map(|x| Parts::of(body, &same, x));
             let cancels = match function {
-                BinaryFn::Mul => parts_a.has_quotient || parts_b.has_quotient,
+                Some(BinaryFn::Mul) => parts_a.has_quotient || parts_b.has_quotient,
                 _ => true,
             };
             if cancels && !parts_a.terms.is_disjoint(&parts_b.terms) {

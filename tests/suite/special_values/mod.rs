@@ -7,7 +7,10 @@ mod foldable;
 mod integers;
 mod results;
 
-use wgrad::{Array64, DType, Error, Feed, Graph, Program, Tensor, Variables, testing::evaluate};
+use wgrad::{
+    Array64, DType, Device, Error, Feed, Graph, Meta, Program, Tensor, Variables,
+    testing::{Sample, evaluate},
+};
 
 /// Tensors of a graph, and the names of the inputs they are made of.
 struct Case<'g> {
@@ -49,4 +52,12 @@ fn is_alike(got: f64, expected: f64, dtype: DType) -> bool {
         () if dtype.is_float() => got.is_finite(),
         () => true,
     }
+}
+
+/// Whether a sample is of f16, which the device has not.
+fn is_refused(sample: &Sample, device: &Device) -> bool {
+    let is_half = |meta: &Meta| meta.dtype == DType::F16;
+    let has_halves = sample.operands.iter().any(|(meta, _)| is_half(meta))
+        || sample.expected().is_ok_and(|(y, _)| is_half(&y.meta));
+    has_halves && matches!(device, Device::Gpu(gpu) if !gpu.has(DType::F16))
 }

@@ -1,10 +1,11 @@
 //! NaN and infinities in one element of one operand: every device gives them where the definition
 //! in f64 does, and its other elements are as close as ever.
 
+use super::is_refused;
 use crate::device;
 use std::collections::BTreeMap;
 use wgrad::{
-    Array, Array64, DType, Device, Error, Feed, Graph, Variables,
+    Array, Array64, Device, Error, Feed, Graph, Variables,
     testing::{Bound, Sample, compare, evaluate, samples},
 };
 
@@ -56,10 +57,6 @@ fn spoiled(sample: &Sample) -> Vec<(String, Vec<Array64>)> {
     all
 }
 
-fn is_of_halves(sample: &Sample) -> bool {
-    sample.operands.iter().any(|(meta, _)| meta.dtype == DType::F16)
-}
-
 /// What is wrong on a device, and the number of comparisons.
 fn failures(sample: &Sample, device: &Device) -> Result<(Vec<String>, usize), Error> {
     let graph = Graph::new();
@@ -99,7 +96,7 @@ fn all_agree(device: &Device) -> Result<(), Error> {
             *untried.entry(reason).or_default() += 1;
             continue;
         }
-        if is_of_halves(&sample) && matches!(device, Device::Gpu(gpu) if !gpu.has(DType::F16)) {
+        if is_refused(&sample, device) {
             *untried.entry("of f16, which the adapter has not").or_default() += 1;
             continue;
         }
