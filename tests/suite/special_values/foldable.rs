@@ -2,7 +2,9 @@
 
 use super::{Case, is_alike};
 use crate::device;
-use wgrad::{Array64, DType, Device, Error, Graph, Meta, Tensor};
+use wgrad::{
+    Array, Array64, DType, Device, Error, Feed, Graph, Meta, Tensor, Variables, nn::CrossEntropy,
+};
 
 /// Expressions that a compiler folds, reorders or makes choices of if it assumes that there is
 /// neither NaN nor infinity; Mesa's rules were the start of the list.
@@ -139,4 +141,38 @@ fn the_cpu_folds_nothing_away() -> Result<(), Error> {
 #[test]
 fn the_gpu_folds_nothing_away() -> Result<(), Error> {
     device::gpu().map_or(Ok(()), |device| folds(&device))
+}
+
+/// The mean of no numbers is 0 / 0, wherever the 0 comes from.
+#[test]
+fn means_of_nothing_are_nan_on_cpu_and_gpu() -> Result<(), Error> {
+    let devices = [Device::Reference, Device::cpu()].into_iter().chain(device::gpu());
+    for device in devices {
+        let graph = Graph::new();
+        let nothing = graph.input("nothing", [0, 3], DType::F32);
+        let no_labels = graph.input("no labels", [0], DType::U32);
+        let x = graph.input("x", [2, 3], DType::F32);
+        let labels = graph.input("labels", [2], DType::U32);
+        let wanted = [
+            nothing.mean(..),
+            CrossEntropy::new().mean(nothing, no_labels),
+            CrossEntropy::new().ignoring(1).mean(x, labels),
+            (x.sum(..) * 0.0) / (x.sum(..) * 0.0),
+        ];
+        let program = graph.compile_pure(&device, &wanted)?;
+        let empty = Array::new([0, 3], &[0f32; 0])?;
+        let no_labels = Array::new([0], &[0u32; 0])?;
+        let x = Array::new([2, 3], &[0.5f32; 6])?;
+        let labels = Array::new([2], &[1u32; 2])?;
+        let inputs: [(&str, &dyn Feed); 4] =
+            [("nothing", &empty), ("no labels", &no_labels), ("x", &x), ("labels", &labels)];
+        let taken = |name: &str| program.inputs().iter().any(|(known, _)| known == name);
+        let inputs: Vec<_> = inputs.into_iter().filter(|(name, _)| taken(name)).collect();
+        let results = program.run(&Variables::new(0), &inputs)?;
+        for k in 0..wanted.len() {
+            let y = results.read_blocking(k)?.to_f64();
+            assert!(y[0].is_nan(), "mean {k} is {y:?} on {}", device.name());
+        }
+    }
+    Ok(())
 }
