@@ -59,8 +59,8 @@ impl<'g> Tensor<'g> {
     /// A query that sees no key gives 0, as in PyTorch since 2.5, and has no derivative; a
     /// [`softmax`](Tensor::softmax) of nothing but negative infinities is NaN, as it is there. It
     /// does not matter what a key or a value holds, be it NaN, that a mask hides from all queries.
-    /// What one query sees and another does not should be finite: where it is not, the other may get
-    /// NaN, as from every weight of 0.
+    /// Keys and values that are hidden from only some queries should be finite: if one is not, those
+    /// queries may get NaN, since a weight of 0 times infinity is NaN.
     ///
     /// # Errors
     ///

@@ -13,7 +13,7 @@ use crate::{
 };
 use std::collections::{BTreeSet, HashMap};
 
-/// What an emitter hides.
+/// The values that an emitter hides.
 #[derive(Debug, Default)]
 pub(super) struct Hidden {
     /// Terms whose value is hidden from everything that uses it.
@@ -113,7 +113,7 @@ fn same_values(body: &Body) -> Vec<TermId> {
     same
 }
 
-/// What a value is made of by arithmetic, as far as compilers look.
+/// The terms that a value is computed from by arithmetic, to the depth that compilers look.
 #[derive(Default)]
 struct Parts {
     terms: BTreeSet<TermId>,

@@ -11,7 +11,7 @@ use std::{
     thread::{self, ThreadId},
 };
 
-/// What a device has reported outside any scope.
+/// Errors that a device has reported outside any error scope.
 #[derive(Debug, Default)]
 pub(crate) struct Faults {
     lost: OnceLock<DeviceError>,

@@ -1,4 +1,4 @@
-//! What is known of the dispatches of a step, and the key that identifies them.
+//! The verdict on the dispatches of a step, and the key that identifies them.
 
 use crate::gpu::codegen::Assembly;
 

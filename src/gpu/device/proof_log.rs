@@ -90,7 +90,7 @@ impl ProofLog {
     }
 }
 
-/// What a log says.
+/// The parsed content of a log.
 struct Content<'a> {
     entries: HashMap<Key, Entry>,
     /// The lines of the entries, in the order of the log.

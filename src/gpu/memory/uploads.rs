@@ -41,7 +41,7 @@ pub(crate) struct Uploads {
     next: usize,
 }
 
-/// What feeds one run.
+/// The upload buffers of one run.
 #[derive(Debug)]
 struct Frame {
     staging: Vec<Staging>,

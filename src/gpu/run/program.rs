@@ -37,7 +37,7 @@ pub(crate) struct GpuProgram {
     recording: Recording,
     uniforms: wgpu::Buffer,
     slots: Vec<BufferSlice>,
-    /// What memory is filled with before a run, on a guarded device.
+    /// The pattern that fills memory before a run, on a guarded device.
     poisoned: Option<wgpu::Buffer>,
     /// Created when a run is timed for the first time.
     timestamps: Mutex<Option<Option<Timestamps>>>,

@@ -35,7 +35,7 @@ fn steps_share_a_batch_while_it_is_small() -> Result<(), Error> {
     Ok(())
 }
 
-/// What is counted for a step is what it takes: buffers once, not once for each run in flight.
+/// The memory counted for a step is the memory it takes: each buffer once, not once per run in flight.
 #[test]
 fn memory_of_a_batch_is_what_is_counted() -> Result<(), Error> {
     let Some(gpu) = own_device() else { return Ok(()) };

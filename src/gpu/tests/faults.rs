@@ -103,7 +103,7 @@ fn a_device_survives_every_fault_but_its_loss() -> Result<(), Error> {
     assert!(matches!(error, Error::Compile(CompileError::Shader { .. })), "{error}");
     recovers(6)?;
 
-    // What no scope has caught is reported once.
+    // An error that no scope caught is reported once.
     gpu.shared.faults.record(DeviceError::Reported { message: "a test".to_owned() });
     let error = healthy.run(&Variables::new(0), &[("x", &x)]).expect_err("it is reported");
     assert!(is_reported(&error), "{error}");
@@ -144,7 +144,7 @@ fn a_refused_variant_is_not_a_wrong_one() -> Result<(), Error> {
     Ok(())
 }
 
-/// What went wrong on one thread is not told to another.
+/// An error of one thread is not reported to another.
 #[test]
 fn threads_have_their_own_faults() -> Result<(), Error> {
     let Some(gpu) = own_device() else { return Ok(()) };
