@@ -1,6 +1,6 @@
 //! Activation functions.
 
-use super::definition::elementwise;
+use super::{definition::elementwise, precision::in_f32};
 use crate::{
     array64::Array64,
     dtype::DType,
@@ -145,8 +145,7 @@ impl<'g> Tensor<'g> {
     #[doc(alias = "swish")]
     #[track_caller]
     pub fn silu(self) -> Tensor<'g> {
-        let x = self.of_floats("silu");
-        x * x.sigmoid()
+        in_f32("silu", [self], |[x]| x * x.sigmoid())
     }
 
     /// `x tanh(ln(1 + e^x))`.

@@ -16,6 +16,7 @@ mod normalization;
 mod optimizers;
 mod pooling;
 mod positions;
+pub(crate) mod precision;
 mod quantize;
 mod random;
 mod recurrent;

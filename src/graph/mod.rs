@@ -5,9 +5,12 @@
 //! graph keeps the first error, and everything computed from a failed tensor is inert, so a
 //! model reads like math and its first error is reported where it was made.
 
+mod attribution;
 mod dump;
 mod effects;
 pub(crate) mod indices;
+
+pub use attribution::Attribution;
 
 use crate::{
     dtype::DType,

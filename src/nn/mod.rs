@@ -41,6 +41,7 @@ mod sequential;
 mod transformer;
 mod weight;
 
+pub use crate::graph::Attribution;
 pub use activation::{Activation, PRelu};
 pub use attention::MultiHeadAttention;
 pub use batch_norm::{BatchNorm, InstanceNorm};
@@ -63,7 +64,7 @@ pub use pooling::{
 pub use positions::{LearnedPositions, SinusoidalPositions};
 pub use quantized::{Calibrating, QuantizedConv2d, QuantizedDense};
 pub use recurrent::{Recurrent, Reset, State};
-pub use scope::{Attribution, Mode, Scope};
+pub use scope::{Mode, Scope};
 pub use sequential::Sequential;
 pub use transformer::TransformerLayer;
 

@@ -2,7 +2,7 @@
 
 use crate::{
     dtype::DType,
-    graph::{Graph, Tensor},
+    graph::{Attribution, Graph, Tensor},
     init::Init,
     shape::Shape,
 };
@@ -150,7 +150,7 @@ impl<'g> Scope<'g> {
     /// nothing to the user.
     #[must_use = "the attribution ends where this is dropped"]
     pub fn at(&self, line: &'static Location<'static>) -> Attribution<'g> {
-        Attribution { graph: self.graph, outer: self.graph.attribute(Some(line)) }
+        Attribution::new(self.graph, line)
     }
 
     fn join(&self, name: &str) -> String {
@@ -164,18 +164,5 @@ impl Drop for Scope<'_> {
         all.alive.retain(|(number, _)| *number != self.number);
         let last = all.alive.last().map(|(_, path)| path.clone());
         self.graph.enter(last.or_else(|| all.outer.clone()));
-    }
-}
-
-/// While it is alive, nodes are attributed to the line given to [`Scope::at`].
-#[derive(Debug)]
-pub struct Attribution<'g> {
-    graph: &'g Graph,
-    outer: Option<&'static Location<'static>>,
-}
-
-impl Drop for Attribution<'_> {
-    fn drop(&mut self) {
-        self.graph.attribute(self.outer);
     }
 }
