@@ -22,8 +22,8 @@ pub(super) struct Bytecode {
     pub varying: Vec<Instruction>,
     /// Number of registers used.
     pub registers: usize,
-    /// The roots.
-    pub roots: Vec<Root>,
+    /// Where the value of each root is; `None` if its instruction has already written it.
+    pub roots: Vec<Option<Source>>,
 }
 
 /// An operation and the destination of its result.
@@ -68,15 +68,6 @@ pub(super) enum Target {
     Register(usize),
     /// Directly to the output of this root.
     Write(usize),
-}
-
-/// A requested value.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Root {
-    /// Its location; `None` if its instruction has already written it.
-    pub source: Option<Source>,
-    /// Whether it is rounded to f16 when stored.
-    pub half: bool,
 }
 
 impl Bytecode {
@@ -148,8 +139,7 @@ impl Bytecode {
         bytecode.allocate(body, roots, pending, &uses, &mut places, direct);
         let root = |(write, &id): (usize, &TermId)| {
             let written = |code: &Instruction| code.target == Target::Write(write);
-            let source = if bytecode.varying.iter().any(written) { None } else { places[id] };
-            Root { source, half: body.dtype(id) == DType::F16 }
+            if bytecode.varying.iter().any(written) { None } else { places[id] }
         };
         bytecode.roots = roots.iter().enumerate().map(root).collect();
         bytecode
@@ -204,7 +194,7 @@ impl Bytecode {
 
     /// Number of loops over a block.
     pub fn work(&self) -> usize {
-        self.varying.len() + self.roots.iter().filter(|root| root.source.is_some()).count()
+        self.varying.len() + self.roots.iter().flatten().count()
     }
 }
 

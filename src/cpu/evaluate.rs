@@ -2,9 +2,8 @@
 
 use super::{
     BLOCK,
-    bytecode::{Bytecode, Code, MAX_ARGUMENTS, Root, Source, Target},
+    bytecode::{Bytecode, Code, MAX_ARGUMENTS, Source, Target},
 };
-use half::{f16, slice::HalfFloatSliceExt};
 use std::{cell::Cell, mem};
 
 thread_local! {
@@ -65,11 +64,8 @@ impl Bytecode {
             self.block(scratch, chunk, at, count, outs);
             for (root, out) in self.roots.iter().zip(outs.iter_mut()) {
                 let out = &mut out[at..at + count];
-                if let Some(source) = root.source {
+                if let Some(source) = *root {
                     out.copy_from_slice(resolve(&scratch.registers, chunk, source, at, count));
-                }
-                if root.half {
-                    round_to_half(out);
                 }
             }
         }
@@ -128,9 +124,7 @@ impl Bytecode {
         count: usize,
     ) -> &'a [u32] {
         match self.roots[..] {
-            [Root { source: Some(source), .. }] => {
-                resolve(&scratch.registers, chunk, source, at, count)
-            }
+            [Some(source)] => resolve(&scratch.registers, chunk, source, at, count),
             _ => unreachable!("a bytecode whose blocks are looked at has one root, not written"),
         }
     }
@@ -183,16 +177,5 @@ fn resolve<'a>(
             &chunk.operands[operand][offset + chunk.start + at..][..count]
         }
         Source::Acc => &chunk.acc[at..][..count],
-    }
-}
-
-/// Rounds f32 words to the nearest f16 value, ties to even.
-pub(super) fn round_to_half(words: &mut [u32]) {
-    let mut halves = [f16::ZERO; BLOCK];
-    for words in words.chunks_mut(BLOCK) {
-        let halves = &mut halves[..words.len()];
-        let floats = bytemuck::cast_slice_mut::<u32, f32>(words);
-        halves.convert_from_f32_slice(floats);
-        halves.convert_to_f32_slice(floats);
     }
 }

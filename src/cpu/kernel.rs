@@ -4,10 +4,9 @@ use super::{
     SERIAL,
     bytecode::Bytecode,
     device::each_of_all,
-    evaluate::{Chunk, Scratch, round_to_half},
+    evaluate::{Chunk, Scratch},
 };
 use crate::{
-    dtype::DType,
     error::DeviceError,
     memory::reserve,
     ops::kernel::CpuKernel,
@@ -30,19 +29,13 @@ const GRANULES: usize = 16;
 pub(super) struct Finish {
     /// `None` if results are written unchanged.
     bytecode: Option<Bytecode>,
-    half: bool,
 }
 
 impl Finish {
-    /// Compiles the epilogue over `space` for results of type `dtype`.
-    pub fn new(
-        epilogue: &Epilogue,
-        dtype: DType,
-        space: &[usize],
-        updated: &[Option<usize>],
-    ) -> Self {
+    /// Compiles the epilogue over `space`.
+    pub fn new(epilogue: &Epilogue, space: &[usize], updated: &[Option<usize>]) -> Self {
         let bytecode = || Bytecode::new(&epilogue.body, &[epilogue.root], space, updated, true);
-        Finish { bytecode: (!epilogue.is_identity()).then(bytecode), half: dtype == DType::F16 }
+        Finish { bytecode: (!epilogue.is_identity()).then(bytecode) }
     }
 
     /// Lets `compute` fill the results for the chunk that starts at `start`, and writes the output
@@ -81,10 +74,8 @@ impl Finish {
         acc: &[u32],
         out: &mut [u32],
     ) {
-        match &self.bytecode {
-            Some(bytecode) => bytecode.run(scratch, Chunk { operands, acc, start }, &mut [out]),
-            None if self.half => round_to_half(out),
-            None => {}
+        if let Some(bytecode) = &self.bytecode {
+            bytecode.run(scratch, Chunk { operands, acc, start }, &mut [out]);
         }
     }
 }
@@ -120,8 +111,7 @@ impl Loop {
         let granules = (aim.min(MAX_CHUNK.max(GRANULES.saturating_mul(granule))) / granule).max(1);
         let parallel = len > granules.saturating_mul(granule) && len.saturating_mul(work) > SERIAL;
         let finish = |write: &KernelWrite| {
-            let dtype = write.epilogue.body.dtype(write.epilogue.root);
-            (write.result, Finish::new(&write.epilogue, dtype, &write.space, updated))
+            (write.result, Finish::new(&write.epilogue, &write.space, updated))
         };
         let writes: Vec<(usize, Finish)> = writes.iter().map(finish).collect();
         let continued = writes.iter().filter(|(_, finish)| finish.bytecode.is_some());

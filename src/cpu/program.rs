@@ -212,14 +212,14 @@ impl Ready {
             StepKind::Map { space, body, roots } => {
                 Work::Map(Map::new(space, body, roots, &updated))
             }
-            StepKind::Reduce { function, outer, inner, body, value, epilogue } => {
+            StepKind::Reduce { function, outer, inner, adjacent, body, value, epilogue } => {
                 // Only the epilogue reads at the same point it writes.
                 for operand in loads(body) {
                     updated[operand] = None;
                 }
-                let dtype = epilogue.body.dtype(epilogue.root);
-                let finish = Finish::new(epilogue, dtype, outer, &updated);
-                Work::Reduce(Fold::new(*function, [outer, inner], body, *value, finish))
+                let finish = Finish::new(epilogue, outer, &updated);
+                let by_columns = *adjacent > 1;
+                Work::Reduce(Fold::new(*function, [outer, inner], by_columns, body, *value, finish))
             }
             StepKind::Kernel { kernel, operands, writes } => {
                 // An epilogue updates in place only what no other result reads.

@@ -5,13 +5,12 @@ use super::{
     bytecode::Bytecode,
     device::each,
     evaluate::{Chunk, Scratch},
-    index::Indexed,
     kernel::Finish,
 };
 use crate::{
     dtype::DType,
     ops::reduce::ReduceFn,
-    schedule::expr::{Affine, Body, Term, TermId},
+    schedule::expr::{Body, TermId},
 };
 use std::{mem, ops::Range};
 
@@ -53,9 +52,11 @@ enum Order {
 }
 
 impl Fold {
+    /// Compiles a reduction; `by_columns` if its results lie side by side in the operand.
     pub fn new(
         function: ReduceFn,
         [outer, inner]: [&[usize]; 2],
+        by_columns: bool,
         body: &Body,
         value: TermId,
         finish: Finish,
@@ -67,17 +68,7 @@ impl Fold {
             affine.coefs.rotate_left(outer.len());
         }
         let [outer, inner] = [outer, inner].map(|dims| dims.iter().product::<usize>());
-        let slowness = |body: &Body, space: &[usize]| -> usize {
-            let loads = body.terms.iter().filter_map(|(term, _)| match term {
-                Term::Load { index, .. } => Some(stride(index, space)),
-                _ => None,
-            });
-            loads.map(|stride| [0, 1, 8][stride.unsigned_abs().min(2) as usize]).sum()
-        };
-        let columns = outer > 0
-            && inner > 0
-            && ((inner <= SHORT && outer > inner)
-                || slowness(&turned, &turned_space) < slowness(body, &space));
+        let columns = outer > 0 && inner > 0 && ((inner <= SHORT && outer > inner) || by_columns);
         let (order, bytecode) = if columns {
             (Order::Columns, Bytecode::new(&turned, &[value], &turned_space, &[], false))
         } else {
@@ -235,9 +226,4 @@ impl Fold {
         self.bytecode.block(scratch, chunk, 0, count, &mut []);
         self.bytecode.value(scratch, chunk, 0, count)
     }
-}
-
-/// The distance in memory between consecutive points.
-fn stride(index: &Affine, space: &[usize]) -> i64 {
-    if space.contains(&0) { 0 } else { Indexed::new(index, &[], space).stride() }
 }

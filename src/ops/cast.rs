@@ -6,6 +6,7 @@ use super::{
     scalar::{Scalar, Wgsl},
 };
 use crate::dtype::DType;
+use half::{f16, slice::HalfFloatSliceExt};
 
 /// Converts each element.
 #[derive(Clone, Debug, PartialEq)]
@@ -40,12 +41,12 @@ impl Scalar for ToResult {
 
     fn cpu(&self, x: &[&[u32]], dtype: DType, result: DType, out: &mut [u32]) {
         use math::words1;
-        let rounded = |x: f32| half::f16::from_f32(x).to_f32().to_bits();
+        let rounded = |x: f32| f16::from_f32(x).to_f32().to_bits();
         match (dtype, result) {
             (DType::F32 | DType::F16, DType::F32) | (DType::F16, DType::F16) => {
                 out.copy_from_slice(x[0]);
             }
-            (DType::F32, DType::F16) => words1(x, out, |x| rounded(f32::from_bits(x))),
+            (DType::F32, DType::F16) => round_to_half(x[0], out),
             (DType::F32 | DType::F16, DType::I32) => {
                 words1(x, out, |x| (f32::from_bits(x) as i32) as u32);
             }
@@ -78,6 +79,16 @@ impl Scalar for ToResult {
         } else {
             (Bound::Exact, "defined for every value")
         }
+    }
+}
+
+/// Rounds f32 words to the nearest f16 value, ties to even, with the processor's instructions.
+fn round_to_half(x: &[u32], out: &mut [u32]) {
+    let mut halves = [f16::ZERO; 64];
+    for (x, out) in x.chunks(halves.len()).zip(out.chunks_mut(halves.len())) {
+        let halves = &mut halves[..x.len()];
+        halves.convert_from_f32_slice(bytemuck::cast_slice(x));
+        halves.convert_to_f32_slice(bytemuck::cast_slice_mut(out));
     }
 }
 

@@ -58,6 +58,19 @@ pub enum Pointwise {
 }
 
 impl Pointwise {
+    /// Whether the function of halves is exactly a half, and needs no rounding.
+    pub(crate) fn keeps_halves(&self) -> bool {
+        use UnaryFn::{Abs, Ceil, Floor, Neg, Relu, Round, Sign, Trunc};
+        match self {
+            Pointwise::Unary(Abs | Ceil | Floor | Neg | Relu | Round | Sign | Trunc)
+            | Pointwise::Binary(BinaryFn::Max | BinaryFn::Min | BinaryFn::Rem)
+            | Pointwise::Select
+            // It is the rounding.
+            | Pointwise::Cast => true,
+            _ => false,
+        }
+    }
+
     /// The implementation for each device.
     pub(crate) fn scalar(&self) -> &dyn Scalar {
         match self {

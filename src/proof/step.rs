@@ -7,12 +7,9 @@ use super::{
 };
 use crate::{
     dtype::DType,
-    ops::{
-        class::Pointwise,
-        contract::{Agreement, Noise},
-    },
+    ops::contract::{Agreement, Noise},
     schedule::{
-        expr::{Body, Term, TermId},
+        expr::Body,
         plan::{Epilogue, KernelWrite, Region, Step, StepKind},
     },
 };
@@ -135,12 +132,9 @@ impl Case {
             let word = usize::try_from(index).ok().and_then(|index| words.get(index));
             dtype.from_word(word.copied().unwrap_or_default())
         };
-        let result = |write: usize, index: usize, (body, root): (&Body, TermId), value: Approx| {
+        let result = |write: usize, index: usize, value: Approx| {
             let region = self.position(step.writes[write]).unwrap_or_default();
-            let dtype = step.writes[write].dtype;
-            // A value that is already rounded is not rounded again.
-            let value = if is_rounded(body, root) { value } else { value.rounded_to(dtype) };
-            Expected { region, index, dtype, value }
+            Expected { region, index, dtype: step.writes[write].dtype, value }
         };
         match &step.kind {
             StepKind::Copy => vec![],
@@ -149,13 +143,11 @@ impl Case {
                 let at = |index: usize| {
                     let values = error_bound::terms(body, &unravel(index, space), None, &load);
                     let roots = roots.iter().enumerate();
-                    roots
-                        .map(|(k, &root)| result(k, index, (body, root), values[root]))
-                        .collect::<Vec<_>>()
+                    roots.map(|(k, &root)| result(k, index, values[root])).collect::<Vec<_>>()
                 };
                 points.into_iter().flat_map(at).collect()
             }
-            StepKind::Reduce { function, outer, inner, body, value, epilogue } => {
+            StepKind::Reduce { function, outer, inner, body, value, epilogue, .. } => {
                 let len: usize = inner.iter().product();
                 let points = points(outer, effort.terms / (len * body.terms.len()).max(1));
                 let at = |index: usize| {
@@ -168,7 +160,7 @@ impl Case {
                         .collect::<Vec<_>>();
                     let acc = error_bound::reduce(*function, body.dtype(*value), &combined);
                     let value = error_bound::terms(&epilogue.body, &place, Some(acc), &load);
-                    result(0, index, (&epilogue.body, epilogue.root), value[epilogue.root])
+                    result(0, index, value[epilogue.root])
                 };
                 points.into_iter().map(at).collect()
             }
@@ -183,7 +175,7 @@ impl Case {
                     let at = |(index, acc): (usize, Approx)| {
                         let place = unravel(index, &write.space);
                         let value = error_bound::terms(body, &place, Some(acc), &load);
-                        result(k, index, (body, *root), value[*root])
+                        result(k, index, value[*root])
                     };
                     let accs = thinned(results.unwrap_or_default(), body, effort.terms);
                     accs.into_iter().map(at).collect::<Vec<_>>()
@@ -218,12 +210,6 @@ impl Case {
         }
         agreement
     }
-}
-
-/// Whether a term is exactly representable in its type on any device: a load, a constant or a cast.
-fn is_rounded(body: &Body, id: TermId) -> bool {
-    use Term::{Apply, Const, Load};
-    matches!(body.terms[id].0, Load { .. } | Const(_) | Apply(Pointwise::Cast, _))
 }
 
 impl Expected {

@@ -13,6 +13,7 @@ use crate::{
         full::Full,
         matmul::Matmul,
         pad::Pad,
+        reduce::Reduce,
         reshape::Reshape,
         slice::Slice,
         transpose::Transpose,
@@ -25,6 +26,7 @@ pub(super) fn rule<'g>(node: &Node, x: &[Tensor<'g>], graph: &'g Graph) -> Tenso
     constant(node, x, graph)
         .or_else(|| layout(node, x, graph))
         .or_else(|| arithmetic(node, x))
+        .or_else(|| reduction(node, x, graph))
         .or_else(|| product(node, x, graph))
         .unwrap_or_else(|| keep(node, x, graph))
 }
@@ -169,6 +171,17 @@ fn arithmetic<'g>(node: &Node, x: &[Tensor<'g>]) -> Option<Tensor<'g>> {
         },
         _ => None,
     }
+}
+
+/// Reduces a transposed operand where it lies: its order in memory decides the order of summation.
+fn reduction<'g>(node: &Node, x: &[Tensor<'g>], graph: &'g Graph) -> Option<Tensor<'g>> {
+    let (Op::Reduce(Reduce { function, axes }), &[x]) = (&node.op, x) else { return None };
+    let Node { op: Op::Transpose(transpose), inputs, .. } = graph.node(x.id) else { return None };
+    let mut axes: Vec<usize> = axes.iter().map(|&axis| transpose.axes[axis]).collect();
+    axes.sort_unstable();
+    let operand = Tensor { graph, id: inputs[0] };
+    let reduced = graph.push(Reduce { function: *function, axes }, &[operand]);
+    Some(graph.push(transpose, &[reduced]))
 }
 
 /// Folds a transposed operand of a matrix product into a flag of the product.

@@ -112,6 +112,15 @@ pub(crate) enum Term {
 }
 
 impl Term {
+    /// Whether its value is exactly a half if its type is f16.
+    fn is_half(&self) -> bool {
+        match self {
+            Term::Load { .. } | Term::Const(_) => true,
+            Term::Apply(function, _) => function.keeps_halves(),
+            Term::Acc | Term::Coord(_) | Term::Inside(_) => false,
+        }
+    }
+
     /// Its affine functions.
     pub fn affines(&self) -> Vec<&Affine> {
         match self {
@@ -140,6 +149,16 @@ impl Body {
             self.terms.push((term, dtype));
             self.terms.len() - 1
         })
+    }
+
+    /// Appends the value of a node of this type: what is calculated in f32 and is a half is rounded
+    /// at once, so that a term of f16 always is a half, stored or not.
+    pub fn push_node(&mut self, term: Term, dtype: DType) -> TermId {
+        if dtype != DType::F16 || term.is_half() {
+            return self.push(term, dtype);
+        }
+        let calculated = self.push(term, DType::F32);
+        self.push(Term::Apply(Pointwise::Cast, vec![calculated]), dtype)
     }
 
     /// Type of a term.

@@ -106,7 +106,7 @@ impl<'a> Fuser<'a> {
             Class::Reduce { .. } | Class::Kernel => {
                 draft.anchor = Some((target, at.coords));
                 draft.nodes.push(target);
-                draft.body.push(Term::Acc, meta.dtype)
+                draft.body.push_node(Term::Acc, meta.dtype)
             }
             _ if target != root && self.is_loaded(target) => self.load(&mut draft, target, at),
             _ => self.compute(&mut draft, target, at),
@@ -122,8 +122,16 @@ impl<'a> Fuser<'a> {
                         let outer = std::mem::take(&mut draft.space);
                         let (inner, body, value) =
                             self.prologue(&mut draft, anchor, &outer, coords, axes);
-                        let function = *function;
-                        GroupKind::Reduce { function, outer, inner, body, value, epilogue }
+                        let (function, adjacent) = (*function, self.adjacent(anchor, axes));
+                        GroupKind::Reduce {
+                            function,
+                            outer,
+                            inner,
+                            adjacent,
+                            body,
+                            value,
+                            epilogue,
+                        }
                     }
                     _ => unreachable!("anchors are kernels and reductions"),
                 }
@@ -198,6 +206,15 @@ impl<'a> Fuser<'a> {
         let at = At { coords, exclusive: false, ..At::root(&[]) };
         let value = self.value(draft, operand, at);
         (inner, std::mem::take(&mut draft.body), value)
+    }
+
+    /// Results of a reduction that lie side by side in its operand: the extents behind the last
+    /// axis that is reduced.
+    fn adjacent(&self, anchor: NodeId, axes: &[usize]) -> usize {
+        let operand = self.nodes[anchor.index()].inputs[0];
+        let dims = self.nodes[operand.index()].meta.shape.dims();
+        let last = axes.iter().rev().find(|&&axis| dims[axis] > 1);
+        last.map_or(1, |&last| dims[last + 1..].iter().product())
     }
 
     pub(super) fn may_anchor(&self, draft: &Draft, id: NodeId, at: &At) -> bool {

@@ -33,6 +33,8 @@ pub(super) enum GroupKind {
         function: ReduceFn,
         outer: Vec<usize>,
         inner: Vec<usize>,
+        /// As in the plan.
+        adjacent: usize,
         body: Body,
         value: TermId,
         epilogue: Epilogue,

@@ -23,7 +23,7 @@ impl Fuser<'_> {
         let term = if self.may_anchor(draft, id, &at) {
             draft.anchor = Some((id, at.coords));
             draft.nodes.push(id);
-            draft.body.push(Term::Acc, self.nodes[id.index()].meta.dtype)
+            draft.body.push_node(Term::Acc, self.nodes[id.index()].meta.dtype)
         } else if self.inlines(draft, id, &at) {
             self.compute(draft, id, at)
         } else {
@@ -63,7 +63,7 @@ impl Fuser<'_> {
                     .iter()
                     .map(|&input| self.value(draft, input, next.clone()))
                     .collect();
-                draft.body.push(Term::Apply(*function, operands), dtype)
+                draft.body.push_node(Term::Apply(*function, operands), dtype)
             }
             Class::Layout(layout) => self.relocate(draft, node, layout, next),
             // A root that is a source is simply loaded.

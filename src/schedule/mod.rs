@@ -368,7 +368,7 @@ fn compacted(kind: GroupKind) -> StepKind {
             apply(&mut body, &|affine| compaction.coefs(affine));
             StepKind::Map { space: compaction.space, body, roots: terms }
         }
-        GroupKind::Reduce { function, outer, inner, mut body, value, mut epilogue } => {
+        GroupKind::Reduce { function, outer, inner, adjacent, mut body, value, mut epilogue } => {
             let whole = [outer.as_slice(), &inner].concat();
             let in_body: Vec<Affine> = body.affines_mut().map(|a| a.clone()).collect();
             let mut everywhere = in_body.clone();
@@ -387,7 +387,7 @@ fn compacted(kind: GroupKind) -> StepKind {
             apply(&mut body, &|affine| [across.coefs(affine), along.coefs(affine)].concat());
             apply(&mut epilogue.body, &|affine| across.coefs(affine));
             let (outer, inner) = (across.space, along.space);
-            StepKind::Reduce { function, outer, inner, body, value, epilogue }
+            StepKind::Reduce { function, outer, inner, adjacent, body, value, epilogue }
         }
         GroupKind::Kernel { kernel, operands, anchors: _, mut writes } => {
             for KernelWrite { space, epilogue: Epilogue { body, .. }, .. } in &mut writes {

@@ -158,6 +158,9 @@ pub(crate) enum StepKind {
         outer: Vec<usize>,
         /// Extents of the reduced dimensions.
         inner: Vec<usize>,
+        /// Results side by side: the extents behind the last axis that is reduced. The order of
+        /// summation follows from it and from the extents, not from what is fused.
+        adjacent: usize,
         /// Expression over the outer, then the inner dimensions.
         body: Body,
         /// The term that is reduced.

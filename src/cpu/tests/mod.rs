@@ -171,12 +171,12 @@ fn a_long_chain_reuses_registers() -> Result<(), Error> {
 }
 
 #[test]
-fn f16_is_rounded_when_stored() -> Result<(), Error> {
+fn f16_is_rounded_where_it_is_calculated() -> Result<(), Error> {
     let len = 3_000;
     let mut body = Body::default();
     let load = Term::Load { operand: 0, index: affine(0, &[1]), guards: vec![] };
     let x = body.push(load, DType::F16);
-    let y = body.push(Term::Apply(MUL, vec![x, x]), DType::F16);
+    let y = body.push_node(Term::Apply(MUL, vec![x, x]), DType::F16);
     let reads = vec![region(Storage::Input(0), len)];
     let step = step(map(&[len], body, &[y]), reads, vec![region(Storage::Output(0), len)]);
     let input = noise(len, 4);

@@ -20,6 +20,7 @@ fn reduce(function: ReduceFn, dims: &[usize], axes: &[usize]) -> Result<(), Erro
     let (outer, inner) = (extents(&outer_axes), extents(axes));
     let results: usize = outer.iter().product();
     let terms: usize = inner.iter().product();
+    let adjacent = axes.last().map_or(1, |&last| dims[last + 1..].iter().product());
     for (value, epilogue) in
         [(x, Epilogue { body: end.clone(), root: acc }), (value, Epilogue { body: end, root })]
     {
@@ -28,6 +29,7 @@ fn reduce(function: ReduceFn, dims: &[usize], axes: &[usize]) -> Result<(), Erro
             function,
             outer: outer.clone(),
             inner: inner.clone(),
+            adjacent,
             body: body.clone(),
             value,
             epilogue,

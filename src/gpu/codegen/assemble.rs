@@ -8,7 +8,7 @@ use super::{
     Assembly, hazards,
     operands::{Operands, storage_type, wide_type},
     reduction,
-    text::Text,
+    text::{Text, stored},
 };
 use crate::ops::params::params;
 use crate::{
@@ -40,9 +40,9 @@ pub(crate) fn assemble(step: &Step, partials: usize, variant: usize) -> Vec<Asse
     match &step.kind {
         StepKind::Copy => Vec::new(),
         StepKind::Map { space, body, roots } => vec![map(step, space, body, roots)],
-        StepKind::Reduce { function, outer, inner, body, value, epilogue } => {
-            let reduction =
-                reduction::Reduction { function: *function, outer, inner, body, value: *value };
+        StepKind::Reduce { function, outer, inner, adjacent, body, value, epilogue } => {
+            let (function, adjacent, value) = (*function, *adjacent, *value);
+            let reduction = reduction::Reduction { function, outer, inner, adjacent, body, value };
             reduction.assemble(step, epilogue, Storage::Slot(partials))
         }
         StepKind::Kernel { kernel, operands, writes } => {
@@ -83,7 +83,7 @@ fn map(step: &Step, space: &[usize], body: &Body, roots: &[TermId]) -> Assembly 
     let emitted = text.emit(body, roots, &[("i", space)], &operands, "", "");
     let mut stores = String::new();
     for ((write, name), value) in writes.iter().zip(&emitted.values) {
-        stores += &format!("    {name}[i] = {};\n", text.stored(value, write.dtype));
+        stores += &format!("    {name}[i] = {};\n", stored(value, write.dtype));
     }
     text.declare(&format!("fn map(i: u32) {{\n{}{stores}}}", emitted.statements), &[]);
     text.slot_operands(&operands);

@@ -1,7 +1,7 @@
 //! Reductions: which shader, and whether in one stage or two.
 //!
-//! The choice depends only on the shape and the strides of the operands, so results are bitwise
-//! identical on every run and on every device with the same rounding. Numerics classes:
+//! The choice depends only on the shape and the axes, not on what is fused, so results are bitwise
+//! identical on every run, in every program, and on every device with the same rounding. Numerics classes:
 //! * `reduce_rows`: four strided sums per invocation, then a tree over the workgroup;
 //! * `reduce_serial`: sums of 64 adjacent elements, added in order;
 //! * either split into `parts` chunks, combined by `reduce_rows`.
@@ -31,6 +31,7 @@ pub(crate) struct Reduction<'a> {
     pub function: ReduceFn,
     pub outer: &'a [usize],
     pub inner: &'a [usize],
+    pub adjacent: usize,
     pub body: &'a Body,
     pub value: TermId,
 }
@@ -47,14 +48,16 @@ struct ReductionShape {
     chunk: usize,
 }
 
+/// Results side by side from which one invocation a result loads coalesced.
+const COALESCED: usize = 16;
 /// Number of results from which splitting is not needed to fill the device.
 const ENOUGH_WORKGROUPS: usize = 1024;
 /// The same for `reduce_serial`.
 const ENOUGH_INVOCATIONS: usize = 32 << 10;
 
 impl ReductionShape {
-    fn new(outer: usize, inner: usize, strided: bool) -> Self {
-        let by_rows = inner >= 32 && !strided;
+    fn new(outer: usize, inner: usize, adjacent: usize) -> Self {
+        let by_rows = inner >= 32 && adjacent < COALESCED;
         let wanted = if by_rows {
             (ENOUGH_WORKGROUPS / outer.max(1)).min(inner / 2048)
         } else {
@@ -102,29 +105,11 @@ impl ReductionShape {
 }
 
 impl Reduction<'_> {
-    /// Whether adjacent points of the outer space are closer in memory than adjacent points of the
-    /// inner one, and there are enough of them for coalesced loads.
-    fn is_strided(&self) -> bool {
-        let last = |dims: &[usize]| dims.iter().rposition(|&extent| extent > 1);
-        let (Some(outer), Some(inner)) = (last(self.outer), last(self.inner)) else { return false };
-        let inner = self.outer.len() + inner;
-        let live = self.body.live(&[self.value]);
-        let mut terms = self.body.terms.iter().zip(live).filter(|(_, live)| *live);
-        self.outer[outer] >= 16
-            && terms.any(|((term, _), _)| match term {
-                Term::Load { index, .. } => {
-                    let (near, far) = (index.coefs[outer].abs(), index.coefs[inner].abs());
-                    0 < near && near < far
-                }
-                _ => false,
-            })
-    }
-
     /// Assembles its dispatches: one, or two with `partials` between them.
     pub fn assemble(&self, step: &Step, epilogue: &Epilogue, partials: Storage) -> Vec<Assembly> {
         let outer: usize = self.outer.iter().product();
         let inner: usize = self.inner.iter().product();
-        let shape = ReductionShape::new(outer, inner, self.is_strided());
+        let shape = ReductionShape::new(outer, inner, self.adjacent);
         let label = step.label.clone();
         if shape.parts == 1 {
             return vec![self.stage(shape, label, &step.reads, step.writes[0], Some(epilogue))];
@@ -153,6 +138,7 @@ impl Reduction<'_> {
             function: self.function,
             outer: &outer_dims,
             inner: &inner_dims,
+            adjacent: 1,
             body: &body,
             value: 0,
         };

@@ -31,6 +31,16 @@ pub(crate) struct Text {
     output: &'static str,
 }
 
+/// The expression that stores a value of this type. One of f16 was rounded where it was calculated:
+/// a conversion might truncate instead.
+pub(crate) fn stored(value: &str, dtype: DType) -> String {
+    match dtype {
+        DType::Bool => format!("select(0u, 1u, {value})"),
+        DType::F16 => format!("f16({value})"),
+        _ => value.to_owned(),
+    }
+}
+
 /// The name of the variable that a file writes.
 fn output_of(source: &'static str) -> &'static str {
     let declared = source.split_once("read_write> ").and_then(|(_, rest)| rest.split_once(':'));
@@ -59,19 +69,6 @@ impl Text {
         self.declarations += text;
         self.declarations.push('\n');
         self.lib.extend(lib);
-    }
-
-    /// The expression that stores a value.
-    pub fn stored(&mut self, value: &str, dtype: DType) -> String {
-        match dtype {
-            DType::Bool => format!("select(0u, 1u, {value})"),
-            // Rounded explicitly: a conversion may truncate instead.
-            DType::F16 => {
-                self.lib.insert("half");
-                format!("f16(round_to_half({value}))")
-            }
-            _ => value.to_owned(),
-        }
     }
 
     /// Binds the operands that the file itself declares, in group 0.
@@ -160,7 +157,7 @@ impl Text {
                 let (spaces, prefix) = ([("index", space.as_slice())], format!("{name}_"));
                 let acc = if *dtype == DType::Bool { "(acc != 0u)" } else { "acc" };
                 let emitted = self.emit(body, &[*root], &spaces, &operands, &prefix, acc);
-                let value = self.stored(&emitted.values[0], write.dtype);
+                let value = stored(&emitted.values[0], write.dtype);
                 content = format!("\n{}    {name}[index] = {value};\n", emitted.statements);
             }
             let acc = wide_type(*dtype);
@@ -180,7 +177,7 @@ impl Text {
         let spaces = [("index", space)];
         let emitted =
             self.emit(&epilogue.body, &[epilogue.root], &spaces, operands, "epilogue_", acc);
-        let (statements, value) = (emitted.statements, self.stored(&emitted.values[0], dtype));
+        let (statements, value) = (emitted.statements, stored(&emitted.values[0], dtype));
         self.declarations += &format!(
             "fn epilogue(acc: Acc, index: u32) -> Out {{\n{statements}    return {value};\n}}\n"
         );
