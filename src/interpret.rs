@@ -6,7 +6,7 @@
 use crate::{
     array64::Array64,
     error::Error,
-    graph::{Graph, Node, NodeId},
+    graph::{Graph, Node, NodeId, Tensor},
     memory,
     ops::{Op, class::Class},
     shape::Meta,
@@ -16,7 +16,7 @@ use std::{
     rc::Rc,
 };
 
-/// Evaluates all nodes that `wanted` depends on.
+/// Evaluates all nodes that `wanted` depends on. Nothing is rounded, halves neither.
 ///
 /// `source` returns the value of each input and variable.
 pub fn evaluate(
@@ -24,24 +24,24 @@ pub fn evaluate(
     wanted: &[NodeId],
     source: impl FnMut(&Op) -> Result<Array64, Error>,
 ) -> Result<Vec<Rc<Array64>>, Error> {
-    interpret(&graph.inner.borrow().nodes, wanted, source, |_, _| Ok(()))
+    interpret(&graph.inner.borrow().nodes, wanted, source, |_, value| Ok(value))
 }
 
-/// Like [`evaluate`], but passes every value to `look`, which may stop the evaluation.
+/// Like [`evaluate`], but every value is what `settle` makes of it, which may stop the evaluation.
 ///
 /// # Errors
 ///
 /// [`DeviceError::OutOfMemory`](crate::DeviceError::OutOfMemory) before anything is evaluated, if
-/// there is not enough memory for the whole; those of `source` and `look`.
+/// there is not enough memory for the whole; those of `source` and `settle`.
 pub(crate) fn interpret(
     nodes: &[Node],
     wanted: &[NodeId],
     source: impl FnMut(&Op) -> Result<Array64, Error>,
-    look: impl Fn(&Node, &Array64) -> Result<(), Error>,
+    settle: impl Fn(&Node, Array64) -> Result<Array64, Error>,
 ) -> Result<Vec<Rc<Array64>>, Error> {
     let last_use = last_use(nodes, wanted);
     memory::reserve(peak(nodes, &last_use))?;
-    walk(nodes, wanted, &last_use, source, look)
+    walk(nodes, wanted, &last_use, source, settle)
 }
 
 /// The last node that uses each value: 0 if none does, `usize::MAX` if it is wanted.
@@ -65,7 +65,7 @@ fn walk(
     wanted: &[NodeId],
     last_use: &[usize],
     mut source: impl FnMut(&Op) -> Result<Array64, Error>,
-    look: impl Fn(&Node, &Array64) -> Result<(), Error>,
+    settle: impl Fn(&Node, Array64) -> Result<Array64, Error>,
 ) -> Result<Vec<Rc<Array64>>, Error> {
     let mut values: HashMap<NodeId, Rc<Array64>> = HashMap::new();
     for (index, node) in nodes.iter().enumerate() {
@@ -79,13 +79,12 @@ fn walk(
                 op.eval(&operands.iter().map(Rc::as_ref).collect::<Vec<_>>())
             }
         };
-        look(node, &value)?;
         for id in &node.inputs {
             if last_use[id.index()] == index {
                 values.remove(id);
             }
         }
-        values.insert(NodeId(index as u32), Rc::new(value));
+        values.insert(NodeId(index as u32), Rc::new(settle(node, value)?));
     }
     Ok(wanted.iter().map(|id| values[id].clone()).collect())
 }
@@ -137,7 +136,10 @@ fn expansion(op: &Op, operands: &[&Meta]) -> (Graph, NodeId) {
         .enumerate()
         .map(|(k, meta)| graph.input(&k.to_string(), &meta.shape, meta.dtype))
         .collect();
-    let y = op.expand(&inputs).expect("an expandable operation has an expansion").id;
+    let result = op.infer(&operands.iter().map(|&meta| meta.clone()).collect::<Vec<_>>());
+    let wide: Vec<_> = inputs.into_iter().map(Tensor::widened).collect();
+    let y = op.expand(&wide).expect("an expandable operation has an expansion");
+    let y = result.map_or(y, |meta| y.cast(meta.dtype)).id;
     (graph, y)
 }
 
@@ -154,7 +156,7 @@ pub(crate) fn expanded(op: &Op, operands: &[&Array64]) -> Array64 {
     };
     let nodes = &graph.inner.borrow().nodes;
     // The memory was asked for by whoever evaluates the operation.
-    let values = walk(nodes, &[y], &last_use(nodes, &[y]), source, |_, _| Ok(()));
+    let values = walk(nodes, &[y], &last_use(nodes, &[y]), source, |_, value| Ok(value));
     let value = values.expect("the operands are at hand").remove(0);
     Rc::unwrap_or_clone(value)
 }

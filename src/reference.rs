@@ -1,11 +1,13 @@
 //! The reference device: an f64 interpreter of the graph, the definition of every result.
 //!
 //! It evaluates the graph as built, before any rewriting or scheduling, with the plain loops of
-//! each operation's file. It is never optimized, and never a fallback.
+//! each operation's file. It is never optimized, and never a fallback. It rounds nothing but halves,
+//! each node once: what becomes infinite there is part of the definition.
 
 use crate::{
     array64::Array64,
     backend::{Backend, Compiled, Executable, Results},
+    dtype::DType,
     error::{CompileError, Error, NotFinite, RunError},
     graph::{Declaration, Effect, Graph, Node, NodeId},
     interpret::interpret,
@@ -16,6 +18,14 @@ use crate::{
     variables::Store,
 };
 use std::{collections::BTreeMap, rc::Rc, sync::Arc};
+
+/// Rounds halves.
+fn rounded(node: &Node, mut value: Array64) -> Array64 {
+    if node.meta.dtype == DType::F16 {
+        value.data.iter_mut().for_each(|x| *x = DType::F16.round(*x));
+    }
+    value
+}
 
 /// Rejects NaN and infinity.
 fn finite(node: &Node, value: &Array64) -> Result<(), Error> {
@@ -128,8 +138,12 @@ impl Executable for ReferenceProgram {
             };
             given.insert(name.as_str(), value);
         }
-        let look = |node: &Node, value: &Array64| {
-            if self.checks_finite { finite(node, value) } else { Ok(()) }
+        let settle = |node: &Node, value: Array64| {
+            let value = rounded(node, value);
+            if self.checks_finite {
+                finite(node, &value)?;
+            }
+            Ok(value)
         };
         let source = |op: &Op| match op {
             Op::Input(input) => given[input.name.as_str()].try_clone(),
@@ -139,7 +153,7 @@ impl Executable for ReferenceProgram {
             },
             _ => unreachable!("only sources are asked for"),
         };
-        let values = interpret(&self.nodes, &self.wanted(), source, look)?;
+        let values = interpret(&self.nodes, &self.wanted(), source, settle)?;
         let owned = values
             .into_iter()
             .map(|value| Rc::try_unwrap(value).or_else(|shared| shared.try_clone()));

@@ -5,7 +5,7 @@ use crate::{
     ops::{Op, pad::Pad},
 };
 
-/// Sums the cotangents of one tensor, first to last. Adjacent pieces padded with zeros, which
+/// Sums the cotangents of one tensor, first to last, halves in f32. Adjacent pieces padded with zeros, which
 /// gradients of disjoint slices are, get concatenated instead of added. There must be at least
 /// one cotangent.
 pub(super) fn accumulate<'g>(parts: &[Tensor<'g>]) -> Tensor<'g> {
@@ -17,7 +17,9 @@ pub(super) fn accumulate<'g>(parts: &[Tensor<'g>]) -> Tensor<'g> {
         }
     }
     pieces.sort_by_key(|piece| (piece.axis, piece.start));
-    let adjoin = |a: &Piece<'g>, b: &Piece<'g>| a.axis == b.axis && a.end == b.start;
+    let adjoin = |a: &Piece<'g>, b: &Piece<'g>| {
+        a.axis == b.axis && a.end == b.start && a.inner.dtype() == b.inner.dtype()
+    };
     for run in pieces.chunk_by(adjoin) {
         let (first, last) = (&run[0], &run[run.len() - 1]);
         if let [only] = run {
@@ -30,7 +32,13 @@ pub(super) fn accumulate<'g>(parts: &[Tensor<'g>]) -> Tensor<'g> {
         let inner: Vec<_> = run.iter().map(|piece| piece.inner).collect();
         rest.push(first.padded.graph.concat(&inner, axis as i32).pad(&pads, 0.0));
     }
-    rest.into_iter().reduce(|sum, part| sum + part).unwrap_or(parts[0])
+    match rest[..] {
+        [only] => only,
+        _ => {
+            let sum = rest.into_iter().map(Tensor::widened).reduce(|sum, part| sum + part);
+            sum.unwrap_or(parts[0])
+        }
+    }
 }
 
 /// A tensor that is zero outside of one range of an axis.

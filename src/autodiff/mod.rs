@@ -6,9 +6,11 @@
 mod accumulate;
 
 use crate::{
+    dtype::DType,
     error::{GraphError, OpError},
-    graph::{NodeId, Tensor},
-    ops::Op,
+    graph::{Node, NodeId, Tensor},
+    ops::{Op, class::Class},
+    shape::Meta,
 };
 use accumulate::accumulate;
 use std::collections::BTreeMap;
@@ -57,12 +59,11 @@ pub fn vjp<'g>(y: Tensor<'g>, seed: Tensor<'g>, wrt: &[Tensor<'g>]) -> Vec<Optio
         let line = graph.attribute(Some(node.location));
         let ct = accumulate(&parts);
         if wrt.iter().any(|x| x.id == id) {
-            wanted.insert(id, ct);
+            wanted.insert(id, ct.cast(node.meta.dtype));
         }
         let leads_on = node.inputs.iter().any(|input| between[input.index()]);
         let operands: Vec<_> = node.inputs.iter().map(|&id| Tensor { graph, id }).collect();
-        let contributions =
-            if leads_on { node.op.vjp(&operands, Tensor { graph, id }, ct) } else { vec![] };
+        let contributions = if leads_on { contributions(&node, &operands, id, ct) } else { vec![] };
         for (operand, contribution) in operands.iter().zip(contributions) {
             let Some(contribution) = contribution.filter(|_| between[operand.id.index()]) else {
                 continue;
@@ -73,6 +74,31 @@ pub fn vjp<'g>(y: Tensor<'g>, seed: Tensor<'g>, wrt: &[Tensor<'g>]) -> Vec<Optio
         graph.enter(scope);
     }
     wrt.iter().map(|x| wanted.get(&x.id).copied()).collect()
+}
+
+/// What a node contributes to the cotangents of its operands, given its own. Contributions to halves
+/// may be f32: they are added up in f32, and the sum is rounded once.
+fn contributions<'g>(
+    node: &Node,
+    operands: &[Tensor<'g>],
+    id: NodeId,
+    ct: Tensor<'g>,
+) -> Vec<Option<Tensor<'g>>> {
+    let y = Tensor { graph: ct.graph, id };
+    let metas: Vec<Meta> = operands.iter().map(|operand| operand.meta()).collect();
+    if node.meta.dtype != DType::F16 && metas.iter().all(|meta| meta.dtype != DType::F16) {
+        return node.op.vjp(operands, y, ct);
+    }
+    match node.op.class(&metas.iter().collect::<Vec<_>>(), &node.meta) {
+        // Nothing is calculated on the way.
+        Class::Layout(_) => node.op.vjp(operands, y, ct),
+        // Their derivatives take several steps.
+        Class::Pointwise(_) | Class::Reduce { .. } => {
+            let operands: Vec<_> = operands.iter().map(|operand| operand.widened()).collect();
+            node.op.vjp(&operands, y.widened(), ct.cast(node.meta.dtype).widened())
+        }
+        _ => node.op.vjp(operands, y, ct.cast(node.meta.dtype)),
+    }
 }
 
 /// Derivatives of a single float w.r.t. each of `wrt`; zeros where it does not depend on it.
@@ -113,8 +139,8 @@ pub(crate) fn through_expansion<'g>(
     ct: Tensor<'g>,
 ) -> Vec<Option<Tensor<'g>>> {
     let aliases: Vec<_> = operands.iter().map(|operand| operand.alias()).collect();
-    match op.expand(&aliases) {
-        Some(y) => vjp(y, ct, &aliases),
+    match op.expand(&aliases.iter().map(|alias| alias.widened()).collect::<Vec<_>>()) {
+        Some(y) => vjp(y, ct.cast(y.dtype()), &aliases),
         None => vec![None; operands.len()],
     }
 }

@@ -36,10 +36,3 @@ pub(crate) fn in_f32<'g, const N: usize>(
     let y = body(operands.map(Tensor::widened));
     if y.dtype() == DType::F32 { y.cast(dtype) } else { y }
 }
-
-impl<'g> Tensor<'g> {
-    /// The same numbers in f32 if they are halves.
-    pub(crate) fn widened(self) -> Tensor<'g> {
-        if self.dtype() == DType::F16 { self.cast(DType::F32) } else { self }
-    }
-}

@@ -112,6 +112,12 @@ impl<'g> Tensor<'g> {
         }
         self.graph.push(Cast { to }, &[self])
     }
+
+    /// The same numbers in f32 if they are halves.
+    #[track_caller]
+    pub(crate) fn widened(self) -> Tensor<'g> {
+        if self.dtype() == DType::F16 { self.cast(DType::F32) } else { self }
+    }
 }
 
 impl std::fmt::Display for Cast {

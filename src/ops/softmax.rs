@@ -118,6 +118,7 @@ impl composite::Composite for Softmax {
         y: Tensor<'g>,
         ct: Tensor<'g>,
     ) -> Option<Vec<Option<Tensor<'g>>>> {
+        let [y, ct] = [y, ct].map(Tensor::widened);
         Some(vec![Some(y * (ct - (ct * y).sum_keepdims(self.axis as i32)))])
     }
 
@@ -209,6 +210,7 @@ impl composite::Composite for LogSoftmax {
         y: Tensor<'g>,
         ct: Tensor<'g>,
     ) -> Option<Vec<Option<Tensor<'g>>>> {
+        let [y, ct] = [y, ct].map(Tensor::widened);
         Some(vec![Some(ct - y.exp() * ct.sum_keepdims(self.axis as i32))])
     }
 

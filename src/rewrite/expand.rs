@@ -28,8 +28,7 @@ pub(super) fn rule<'g>(node: &Node, x: &[Tensor<'g>], graph: &'g Graph) -> Tenso
     }
     if metas.iter().any(|meta| meta.dtype == DType::F16) {
         // In f32, so that intermediates are not rounded to f16, just as in a kernel.
-        let wide = |x: &Tensor<'g>| if x.dtype() == DType::F16 { x.cast(DType::F32) } else { *x };
-        let wide: Vec<Tensor> = x.iter().map(wide).collect();
+        let wide: Vec<Tensor> = x.iter().map(|x| x.widened()).collect();
         return graph.push(node.op.clone(), &wide).cast(node.meta.dtype);
     }
     node.op.expand(x).unwrap_or_else(|| keep(node, x, graph))

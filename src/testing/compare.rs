@@ -116,7 +116,7 @@ impl Sample {
     }
 }
 
-/// Evaluates nodes of a graph in f64, given its inputs by name and its variables by path. Variables
+/// Evaluates nodes of a graph in f64, halves unrounded as well, given its inputs by name and its variables by path. Variables
 /// that are not given have their initial values in a store with seed 0.
 ///
 /// # Errors

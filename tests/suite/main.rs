@@ -34,6 +34,7 @@ mod memory;
 mod misuse;
 mod model;
 mod normalization;
+mod outputs;
 mod padding;
 mod plans;
 #[cfg(feature = "files")]
