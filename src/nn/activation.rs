@@ -1,7 +1,7 @@
 //! Activations as modules.
 
 use super::{Module, Scope};
-use crate::{error::OpError, graph::Tensor, init::Init};
+use crate::{error::OpError, functions::precision::in_f32, graph::Tensor, init::Init};
 use std::panic::Location;
 
 /// An activation function as a module.
@@ -120,6 +120,6 @@ impl Module for PRelu {
         }
         let slopes = if self.by_channel { x.dim(1) } else { 1 };
         let weight = cx.param("weight", [slopes], Init::Constant(0.25));
-        x.prelu(weight)
+        in_f32("prelu", [x], |[x]| x.prelu(weight))
     }
 }

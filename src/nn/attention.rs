@@ -1,7 +1,12 @@
 //! Multi-head attention.
 
 use super::{Dense, Mode, Module, Scope};
-use crate::{error::OpError, functions::AttentionOptions, graph::Tensor, init::Init};
+use crate::{
+    error::OpError,
+    functions::{AttentionOptions, precision::in_f32},
+    graph::Tensor,
+    init::Init,
+};
 use std::panic::Location;
 
 /// Multi-head attention: each head attends with its own slice of every vector.
@@ -102,11 +107,13 @@ impl MultiHeadAttention {
         }
         let narrow = width / self.heads * shared;
         let rows = width + 2 * narrow;
-        let weight = cx.param("in_proj_weight", [rows, width], Init::GlorotUniform);
+        let weight = cx.param("in_proj_weight", [rows, width], Init::GlorotUniform).rounded_for(x);
         let bias = self.bias.then(|| cx.param("in_proj_bias", [rows], Init::Zeros));
         let project = |x: Tensor<'g>, rows: std::ops::Range<usize>| {
-            let y = x.matmul(weight.slice(0, rows.clone()).swap_axes(0, 1));
-            bias.map_or(y, |bias| y + bias.slice(0, rows))
+            in_f32("attention", [x], |[x]| {
+                let y = x.matmul(weight.slice(0, rows.clone()).swap_axes(0, 1));
+                bias.map_or(y, |bias| y + bias.slice(0, rows))
+            })
         };
         let [q, k, v] = if x.id == memory.id {
             let all = project(x, 0..rows);

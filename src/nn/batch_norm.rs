@@ -4,7 +4,9 @@ use super::{
     Mode, Module, Scope,
     normalization::{EPS, by_channel, scale_and_shift, scaled},
 };
-use crate::{dtype::DType, error::OpError, graph::Tensor, init::Init};
+use crate::{
+    dtype::DType, error::OpError, functions::precision::in_f32, graph::Tensor, init::Init,
+};
 use std::panic::Location;
 
 /// Batch normalization over `[n, channels, ..]`, then a scale and a shift per channel.
@@ -94,12 +96,14 @@ impl<'g> Running<'g> {
     /// Normalizes `x` with the running statistics instead of its own.
     fn normalized(&self, cx: &mut Scope<'g>, x: Tensor<'g>, eps: f64, affine: bool) -> Tensor<'g> {
         let [mean, var] = [self.mean, self.var].map(|v| v.reshape(by_channel(x)));
-        let deviation = (var + eps).sqrt();
-        if !affine {
-            return (x - mean) / deviation;
-        }
-        let [scale, shift] = scale_and_shift(cx, x);
-        (x - mean) * (scale / deviation) + shift
+        in_f32("normalize", [x], |[x]| {
+            let deviation = (var + eps).sqrt();
+            if !affine {
+                return (x - mean) / deviation;
+            }
+            let [scale, shift] = scale_and_shift(cx, x);
+            (x - mean) * (scale / deviation) + shift
+        })
     }
 
     /// Updates them toward those of a batch.
@@ -167,10 +171,12 @@ impl Module for BatchNorm {
             return graph.refuse("batch_norm", &[x], OpError::Empty);
         }
         let axes: Vec<i32> = (0..shape.rank() as i32).filter(|&axis| axis != 1).collect();
-        let y = x.normalize(axes.as_slice(), self.eps);
-        let [mean, var] = statistics(x, &axes);
-        running.follow(mean, var * unbiased(shape.len() / channels), share);
-        scaled(cx, y, self.affine)
+        in_f32("batch_norm", [x], |[x]| {
+            let y = x.normalize(axes.as_slice(), self.eps);
+            let [mean, var] = statistics(x, &axes);
+            running.follow(mean, var * unbiased(shape.len() / channels), share);
+            scaled(cx, y, self.affine)
+        })
     }
 }
 
@@ -254,9 +260,11 @@ impl Module for InstanceNorm {
             }
             let axes: Vec<i32> = (2..shape.rank() as i32).collect();
             let count = shape.dims().iter().skip(2).product();
-            let [mean, var] = statistics(x, &axes).map(|each| each.mean_keepdims(0));
+            let [mean, var] = statistics(x.widened(), &axes).map(|each| each.mean_keepdims(0));
             running.follow(mean, var * unbiased(count), Share::Fixed(momentum));
         }
-        scaled(cx, x.group_norm(x.dim(1), self.eps), self.affine)
+        in_f32("instance_norm", [x], |[x]| {
+            scaled(cx, x.group_norm(x.dim(1), self.eps), self.affine)
+        })
     }
 }

@@ -1,7 +1,7 @@
 //! Convolutional layers with one, two or three spatial axes.
 
 use super::{Module, Scope, weight::Weight};
-use crate::{graph::Tensor, init::Init, ops::Geometry};
+use crate::{functions::precision::in_f32, graph::Tensor, init::Init, ops::Geometry};
 use std::panic::Location;
 
 /// A convolution: `y = w * x + b`, without flipping the window.
@@ -231,8 +231,10 @@ impl<const AXES: usize> Module for Conv<AXES> {
 
     fn forward<'g>(&self, cx: &mut Scope<'g>, x: Tensor<'g>) -> Tensor<'g> {
         let _line = cx.at(self.layer.line);
-        let weight = self.layer.weight(cx, [self.layer.channels, x.dim(1)], 0);
-        self.layer.biased(cx, x.convolution(weight, self.layer.geometry.clone()))
+        let weight = self.layer.weight(cx, [self.layer.channels, x.dim(1)], 0).rounded_for(x);
+        in_f32("convolution", [x], |[x]| {
+            self.layer.biased(cx, x.convolution(weight, self.layer.geometry.clone()))
+        })
     }
 }
 
@@ -245,11 +247,13 @@ impl<const AXES: usize> Module for ConvTranspose<AXES> {
     fn forward<'g>(&self, cx: &mut Scope<'g>, x: Tensor<'g>) -> Tensor<'g> {
         let layer = &self.layer;
         let _line = cx.at(layer.line);
-        let weight = layer.weight(cx, [x.dim(1), layer.channels], 1);
+        let weight = layer.weight(cx, [x.dim(1), layer.channels], 1).rounded_for(x);
         let whole =
             if layer.same { layer.stride.map(|stride| stride.max(1) - 1) } else { [0; AXES] };
         let padding = self.output_padding.unwrap_or(whole);
-        layer.biased(cx, x.transposed_convolution(weight, layer.geometry.clone(), padding))
+        in_f32("transposed_convolution", [x], |[x]| {
+            layer.biased(cx, x.transposed_convolution(weight, layer.geometry.clone(), padding))
+        })
     }
 }
 

@@ -1,7 +1,7 @@
 //! The fully connected layer.
 
 use super::{Module, Scope, weight::Weight};
-use crate::{graph::Tensor, init::Init};
+use crate::{functions::precision::in_f32, graph::Tensor, init::Init};
 use std::panic::Location;
 
 /// A fully connected layer: `y = x W^T + b` along the last axis.
@@ -69,9 +69,11 @@ impl Dense {
         bias: Init,
     ) -> Tensor<'g> {
         let _line = cx.at(self.line);
-        let weight = self.weight.of(cx, &[self.units, x.dim(-1)], 0, self.init);
-        let y = x.matmul(weight.swap_axes(-1, -2));
-        if self.bias { y + cx.param("bias", [self.units], bias) } else { y }
+        let weight = self.weight.of(cx, &[self.units, x.dim(-1)], 0, self.init).rounded_for(x);
+        in_f32("dense", [x], |[x]| {
+            let y = x.matmul(weight.swap_axes(-1, -2));
+            if self.bias { y + cx.param("bias", [self.units], bias) } else { y }
+        })
     }
 }
 

@@ -1,7 +1,7 @@
 //! Dropout.
 
 use super::{Mode, Module, Scope};
-use crate::{error::OpError, graph::Tensor};
+use crate::{error::OpError, functions::precision::in_f32, graph::Tensor};
 use std::panic::Location;
 
 /// Inverted dropout: in training, every element becomes 0 with probability `p` and is divided by
@@ -50,6 +50,6 @@ impl Module for Dropout {
         }
         let draw = cx.uniform(x.shape());
         let keep = draw.greater_equal(draw.full_like(self.p));
-        keep.select(x * (1.0 / (1.0 - self.p)), x.full_like(0.0))
+        in_f32("dropout", [x], |[x]| keep.select(x * (1.0 / (1.0 - self.p)), x.full_like(0.0)))
     }
 }

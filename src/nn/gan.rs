@@ -3,7 +3,9 @@
 //! The penalties contain derivatives, so their gradients are second-order derivatives.
 
 use super::Scope;
-use crate::{DType, autodiff, graph::Tensor, init::Init, ops::full::constant};
+use crate::{
+    DType, autodiff, functions::precision::in_f32, graph::Tensor, init::Init, ops::full::constant,
+};
 
 /// The discriminator loss: `mean softplus(-real) + mean softplus(fake)`, given its scores of real
 /// and generated images.
@@ -13,7 +15,9 @@ use crate::{DType, autodiff, graph::Tensor, init::Init, ops::full::constant};
 /// Goodfellow et al. 2014, "Generative Adversarial Networks", arXiv:1406.2661.
 #[track_caller]
 pub fn discriminator_loss<'g>(real: Tensor<'g>, fake: Tensor<'g>) -> Tensor<'g> {
-    (-real).softplus().mean(..) + fake.softplus().mean(..)
+    in_f32("discriminator_loss", [real, fake], |[real, fake]| {
+        (-real).softplus().mean(..) + fake.softplus().mean(..)
+    })
 }
 
 /// The generator loss for making generated images pass as real: `mean softplus(-fake)`.
@@ -23,12 +27,12 @@ pub fn discriminator_loss<'g>(real: Tensor<'g>, fake: Tensor<'g>) -> Tensor<'g> 
 /// Same as [`discriminator_loss`], in the non-saturating form.
 #[track_caller]
 pub fn generator_loss(fake: Tensor<'_>) -> Tensor<'_> {
-    (-fake).softplus().mean(..)
+    in_f32("generator_loss", [fake], |[fake]| (-fake).softplus().mean(..))
 }
 
-/// The gradient of each score with respect to its example, flattened: `[n, elements]`.
+/// The gradient of each score, in f32, with respect to its example, flattened: `[n, elements]`.
 fn score_gradients<'g>(scores: Tensor<'g>, of: Tensor<'g>) -> Tensor<'g> {
-    let slopes = autodiff::grad(scores.sum(..), &[of])[0];
+    let slopes = autodiff::grad(scores.sum(..), &[of])[0].widened();
     slopes.reshape([of.dim(0), of.shape().len() / of.dim(0).max(1)])
 }
 
@@ -45,8 +49,10 @@ fn score_gradients<'g>(scores: Tensor<'g>, of: Tensor<'g>) -> Tensor<'g> {
 #[doc(alias = "WGAN-GP")]
 #[track_caller]
 pub fn gradient_penalty<'g>(scores: Tensor<'g>, x: Tensor<'g>) -> Tensor<'g> {
-    let off = score_gradients(scores, x).norm(1) - 1.0;
-    (off * off).mean(..)
+    in_f32("gradient_penalty", [scores], |[scores]| {
+        let off = score_gradients(scores, x).norm(1) - 1.0;
+        (off * off).mean(..)
+    })
 }
 
 /// The R1 penalty `mean |d score / d x|^2` at real images; half of it, times a strength, is added
@@ -62,8 +68,10 @@ pub fn gradient_penalty<'g>(scores: Tensor<'g>, x: Tensor<'g>) -> Tensor<'g> {
 /// arXiv:1801.04406.
 #[track_caller]
 pub fn r1_penalty<'g>(scores: Tensor<'g>, x: Tensor<'g>) -> Tensor<'g> {
-    let slopes = score_gradients(scores, x);
-    (slopes * slopes).sum(1).mean(..)
+    in_f32("r1_penalty", [scores], |[scores]| {
+        let slopes = score_gradients(scores, x);
+        (slopes * slopes).sum(1).mean(..)
+    })
 }
 
 /// Path length regularization: makes a step of fixed size in style space change the images by a
@@ -90,13 +98,15 @@ pub fn path_length_penalty<'g>(
     decay: f64,
 ) -> Tensor<'g> {
     let pixels = (images.dim(-1) * images.dim(-2)).max(1) as f64;
-    let moved = (images * noise).sum(..);
-    let moved = moved * constant(moved, pixels.sqrt().recip());
-    let slope = autodiff::grad(moved, &[styles])[0];
-    let lengths = slope.norm(-1);
-    let before = cx.variable("path_length", [], DType::F32, Init::Zeros);
-    let mean = before + (lengths.mean(..) - before) * decay;
-    cx.graph().assign(before, mean);
-    let off = lengths - mean;
-    (off * off).mean(..)
+    in_f32("path_length_penalty", [images, noise], |[images, noise]| {
+        let moved = (images * noise).sum(..);
+        let moved = moved * constant(moved, pixels.sqrt().recip());
+        let slope = autodiff::grad(moved, &[styles])[0].widened();
+        let lengths = slope.norm(-1);
+        let before = cx.variable("path_length", [], DType::F32, Init::Zeros);
+        let mean = before + (lengths.mean(..) - before) * decay;
+        cx.graph().assign(before, mean);
+        let off = lengths - mean;
+        (off * off).mean(..)
+    })
 }

@@ -1,7 +1,7 @@
 //! The convolutional layer of style-based generators.
 
 use super::{Dense, Scope};
-use crate::{graph::Tensor, init::Init, ops::Geometry};
+use crate::{functions::precision::in_f32, graph::Tensor, init::Init, ops::Geometry};
 use std::panic::Location;
 
 /// A style-modulated convolution: see [`Tensor::modulated_convolution`]. The style of each example
@@ -51,7 +51,7 @@ impl ModulatedConv2d {
         let affine = Dense::new(x.dim(1)).init(Init::GlorotNormal);
         let styles = affine.forward_from(&mut cx.child("affine"), style, Init::Ones);
         let dims = [self.channels, x.dim(1), self.window, self.window];
-        let weight = cx.param("weight", dims, Init::HeNormal);
+        let weight = cx.param("weight", dims, Init::HeNormal).cast(x.dtype());
         let y = if self.doubles {
             let geometry = Geometry::new(2).stride([2, 2]);
             let y = x.modulated_transposed_convolution(weight, styles, geometry, self.demodulate);
@@ -63,6 +63,7 @@ impl ModulatedConv2d {
         } else {
             x.modulated_convolution(weight, styles, Geometry::new(2).same(), self.demodulate)
         };
-        y + cx.param("bias", [self.channels], Init::Zeros).reshape([self.channels, 1, 1])
+        let bias = cx.param("bias", [self.channels], Init::Zeros);
+        in_f32("modulated_convolution", [y], |[y]| y + bias.reshape([self.channels, 1, 1]))
     }
 }

@@ -1,7 +1,7 @@
 //! Normalization layers without running statistics.
 
 use super::{Module, Scope};
-use crate::{error::OpError, graph::Tensor, init::Init};
+use crate::{error::OpError, functions::precision::in_f32, graph::Tensor, init::Init};
 use std::panic::Location;
 
 /// Added to variances, as in PyTorch.
@@ -68,7 +68,7 @@ impl Module for LayerNorm {
         }
         let scale = cx.param("weight", dims.as_slice(), Init::Ones);
         let shift = cx.param("bias", dims.as_slice(), Init::Zeros);
-        x.layer_norm(scale, shift, self.eps)
+        in_f32("layer_norm", [x], |[x]| x.layer_norm(scale, shift, self.eps))
     }
 }
 
@@ -139,7 +139,7 @@ impl Module for RmsNorm {
             return x.normalize_rms(axes.as_slice(), self.eps);
         }
         let scale = cx.param("weight", dims, Init::Ones);
-        x.rms_norm(scale, self.eps)
+        in_f32("rms_norm", [x], |[x]| x.rms_norm(scale, self.eps))
     }
 }
 
@@ -183,7 +183,9 @@ impl Module for GroupNorm {
 
     fn forward<'g>(&self, cx: &mut Scope<'g>, x: Tensor<'g>) -> Tensor<'g> {
         let _line = cx.at(self.line);
-        scaled(cx, x.group_norm(self.groups, self.eps), self.affine)
+        in_f32("group_norm", [x], |[x]| {
+            scaled(cx, x.group_norm(self.groups, self.eps), self.affine)
+        })
     }
 }
 

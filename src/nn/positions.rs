@@ -1,7 +1,7 @@
 //! Position encodings.
 
 use super::{Module, Scope};
-use crate::{error::OpError, graph::Tensor, init::Init};
+use crate::{error::OpError, functions::precision::in_f32, graph::Tensor, init::Init};
 use std::panic::Location;
 
 /// Adds a learned vector per position: `y[.., p, :] = x[.., p, :] + W[p, :]`.
@@ -47,7 +47,7 @@ impl Module for LearnedPositions {
             return cx.graph().refuse("positions", &[x], OpError::Rank { least: 2 });
         }
         let weight = cx.param("weight", [self.longest, x.dim(-1)], self.init);
-        x + weight.slice(0, ..x.dim(-2))
+        in_f32("positions", [x], |[x]| x + weight.slice(0, ..x.dim(-2)))
     }
 }
 
@@ -98,6 +98,6 @@ impl Module for SinusoidalPositions {
             Err(reason) => return cx.graph().refuse("positions", &[x], reason),
         };
         let waves = cx.graph().stack(&[angles.sin(), angles.cos()], -1);
-        x + waves.reshape([x.dim(-2), x.dim(-1)])
+        in_f32("positions", [x], |[x]| x + waves.reshape([x.dim(-2), x.dim(-1)]))
     }
 }

@@ -1,7 +1,9 @@
 //! Int8 layers for inference with networks trained in floating point.
 
 use super::{Module, Scope};
-use crate::{DType, error::OpError, graph::Tensor, init::Init, ops::Geometry};
+use crate::{
+    DType, error::OpError, functions::precision::in_f32, graph::Tensor, init::Init, ops::Geometry,
+};
 use std::panic::Location;
 
 /// A [`Dense`](super::Dense) layer with an int8 weight: each row has its own scale, the input one
@@ -80,7 +82,7 @@ impl<M: Module> Module for Calibrating<M> {
 
     fn forward<'g>(&self, cx: &mut Scope<'g>, x: Tensor<'g>) -> Tensor<'g> {
         let most = input_most(cx);
-        cx.graph().assign(most, most.maximum(x.abs().amax(..)));
+        cx.graph().assign(most, most.maximum(x.abs().amax(..).widened()));
         self.0.forward(cx, x)
     }
 }
@@ -143,10 +145,12 @@ impl Module for QuantizedDense {
 
     fn forward<'g>(&self, cx: &mut Scope<'g>, x: Tensor<'g>) -> Tensor<'g> {
         let _line = cx.at(self.line);
-        let scale = input_scale(cx, x, self.calibrated);
-        let [bytes, scales] = weight(cx, &[self.units, x.dim(-1).div_ceil(4)]);
-        let sums = x.quantize(scale).pack_i8().matmul_i8(bytes);
-        biased(cx, sums, scales, scale)
+        in_f32("dense", [x], |[x]| {
+            let scale = input_scale(cx, x, self.calibrated);
+            let [bytes, scales] = weight(cx, &[self.units, x.dim(-1).div_ceil(4)]);
+            let sums = x.quantize(scale).pack_i8().matmul_i8(bytes);
+            biased(cx, sums, scales, scale)
+        })
     }
 }
 
@@ -199,15 +203,17 @@ impl Module for QuantizedConv2d {
         if by == 0 || number % by != 0 {
             return refuse(OpError::Indivisible { what: "channels", number, by });
         }
-        let scale = input_scale(cx, x, self.calibrated);
-        let [n, rows, columns] = [0, 2, 3].map(|axis| x.dim(axis));
-        let last = x.quantize(scale).transpose([0, 2, 3, 1]);
-        // Each group is packed into its own words.
-        let seen = number / by;
-        let bytes = last.reshape([n, rows, columns, by, seen]).pack_i8();
-        let bytes = bytes.reshape([n, rows, columns, by * seen.div_ceil(4)]);
-        let [weight, scales] = self.weight(cx, seen);
-        let sums = bytes.convolution_i8(weight, self.geometry.clone());
-        biased(cx, sums, scales, scale).transpose([0, 3, 1, 2])
+        in_f32("convolution_i8", [x], |[x]| {
+            let scale = input_scale(cx, x, self.calibrated);
+            let [n, rows, columns] = [0, 2, 3].map(|axis| x.dim(axis));
+            let last = x.quantize(scale).transpose([0, 2, 3, 1]);
+            // Each group is packed into its own words.
+            let seen = number / by;
+            let bytes = last.reshape([n, rows, columns, by, seen]).pack_i8();
+            let bytes = bytes.reshape([n, rows, columns, by * seen.div_ceil(4)]);
+            let [weight, scales] = self.weight(cx, seen);
+            let sums = bytes.convolution_i8(weight, self.geometry.clone());
+            biased(cx, sums, scales, scale).transpose([0, 3, 1, 2])
+        })
     }
 }

@@ -1,7 +1,9 @@
 //! Recurrent layers.
 
 use super::{Dropout, Module, Scope};
-use crate::{dtype::DType, error::OpError, graph::Tensor, init::Init};
+use crate::{
+    dtype::DType, error::OpError, functions::precision::in_f32, graph::Tensor, init::Init,
+};
 use std::panic::Location;
 
 /// A recurrent network over sequences: Elman, LSTM, or GRU; with several layers, in one direction
@@ -191,11 +193,11 @@ impl Recurrent {
             let mut outputs = Vec::new();
             for direction in 0..directions {
                 let index = layer * directions + direction;
-                let zeros = || graph.full([x.dim(1), self.hidden], DType::F32, 0.0);
+                let zeros = || graph.full([x.dim(1), self.hidden], x.dtype(), 0.0);
                 let part = |all: Tensor<'g>| all.slice(0, index..index + 1).squeeze(0);
                 let hidden_before = begin.map_or_else(zeros, |state| part(state.hidden));
                 let cell_before = begin.and_then(|state| state.cell).map_or_else(zeros, part);
-                let weights = self.weights(cx, x.dim(-1), layer, direction == 1);
+                let weights = self.weights(cx, x, layer, direction == 1);
                 let mut steps: Vec<usize> = (0..x.dim(0)).collect();
                 if direction == 1 {
                     steps.reverse();
@@ -219,7 +221,7 @@ impl Recurrent {
     fn weights<'g>(
         &self,
         cx: &mut Scope<'g>,
-        inputs: usize,
+        x: Tensor<'g>,
         layer: usize,
         reverse: bool,
     ) -> Weights<'g> {
@@ -234,8 +236,8 @@ impl Recurrent {
         let suffix = if reverse { "_reverse" } else { "" };
         let mut param =
             |name: &str, dims: &[usize]| cx.param(&format!("{name}_l{layer}{suffix}"), dims, init);
-        let input = param("weight_ih", &[rows, inputs]);
-        let state = param("weight_hh", &[rows, self.hidden]);
+        let input = param("weight_ih", &[rows, x.dim(-1)]).rounded_for(x);
+        let state = param("weight_hh", &[rows, self.hidden]).rounded_for(x);
         let bias = self.bias.then(|| [param("bias_ih", &[rows]), param("bias_hh", &[rows])]);
         Weights { input, state, bias }
     }
@@ -250,8 +252,10 @@ impl Recurrent {
         lengths: Option<Tensor<'g>>,
     ) -> (Vec<Tensor<'g>>, [Tensor<'g>; 2]) {
         // The contributions of the inputs, for all steps at once.
-        let inputs = x.matmul(weights.input.swap_axes(0, 1));
-        let inputs = weights.bias.map_or(inputs, |[bias, _]| inputs + bias);
+        let inputs = in_f32("recurrent", [x], |[x]| {
+            let y = x.matmul(weights.input.swap_axes(0, 1));
+            weights.bias.map_or(y, |[bias, _]| y + bias)
+        });
         let mut state = begin;
         let mut outputs = Vec::with_capacity(steps.len());
         for &step in steps {
@@ -275,8 +279,18 @@ impl Recurrent {
         (outputs, state)
     }
 
-    /// Hidden state and cell state after a step.
+    /// Hidden state and cell state after a step, calculated in f32 and of the type of the input.
     fn step<'g>(
+        &self,
+        weights: &Weights<'g>,
+        input: Tensor<'g>,
+        state: [Tensor<'g>; 2],
+    ) -> [Tensor<'g>; 2] {
+        let next = self.step_in_f32(weights, input.widened(), state.map(Tensor::widened));
+        next.map(|next| next.cast(input.dtype()))
+    }
+
+    fn step_in_f32<'g>(
         &self,
         weights: &Weights<'g>,
         input: Tensor<'g>,

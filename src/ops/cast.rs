@@ -113,6 +113,13 @@ impl<'g> Tensor<'g> {
         self.graph.push(Cast { to }, &[self])
     }
 
+    /// The same numbers in f32, rounded to f16 first if `x` is f16: as operands of a product with
+    /// halves, which a kernel then reads as such.
+    #[track_caller]
+    pub(crate) fn rounded_for(self, x: Tensor<'g>) -> Tensor<'g> {
+        if x.dtype() == DType::F16 { self.cast(DType::F16).widened() } else { self }
+    }
+
     /// The same numbers in f32 if they are halves.
     #[track_caller]
     pub(crate) fn widened(self) -> Tensor<'g> {

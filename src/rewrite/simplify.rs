@@ -3,11 +3,13 @@
 use super::pass::keep;
 use crate::{
     array64::Array64,
+    dtype::DType,
     graph::{Graph, Node, Tensor},
     ops::{
         Op,
         binary::{Binary, BinaryFn},
         broadcast::Broadcast,
+        cast::Cast,
         class::{Class, Layout},
         concat::Concat,
         full::Full,
@@ -24,6 +26,7 @@ use crate::{
 
 pub(super) fn rule<'g>(node: &Node, x: &[Tensor<'g>], graph: &'g Graph) -> Tensor<'g> {
     constant(node, x, graph)
+        .or_else(|| widened(node, x))
         .or_else(|| layout(node, x, graph))
         .or_else(|| arithmetic(node, x))
         .or_else(|| reduction(node, x, graph))
@@ -66,6 +69,16 @@ fn constant<'g>(node: &Node, x: &[Tensor<'g>], graph: &'g Graph) -> Option<Tenso
         ) => Some(full(words[0])),
         _ => None,
     }
+}
+
+/// Undoes the widening of halves.
+fn widened<'g>(node: &Node, x: &[Tensor<'g>]) -> Option<Tensor<'g>> {
+    let (Op::Cast(Cast { to: DType::F16 }), &[x]) = (&node.op, x) else { return None };
+    let Node { op: Op::Cast(Cast { to: DType::F32 }), inputs, .. } = x.graph.node(x.id) else {
+        return None;
+    };
+    let half = Tensor { graph: x.graph, id: inputs[0] };
+    (half.dtype() == DType::F16).then_some(half)
 }
 
 /// Removes layout changes that do nothing, and combines two of the same kind.

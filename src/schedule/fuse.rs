@@ -9,8 +9,10 @@ use super::{
     plan::{Epilogue, KernelWrite},
 };
 use crate::{
+    dtype::DType,
     graph::{Node, NodeId},
     ops::{
+        Op,
         binary::BinaryFn,
         class::{Class, Layout, Pointwise},
         kernel::Kernel,
@@ -161,7 +163,7 @@ impl<'a> Fuser<'a> {
     /// epilogue.
     fn kernel(&self, draft: &mut Draft, anchor: NodeId, mut epilogue: Epilogue) -> GroupKind {
         let node = &self.nodes[anchor.index()];
-        let own: Vec<NodeId> = node.inputs.iter().map(|&id| self.unreshaped(id)).collect();
+        let own: Vec<NodeId> = self.kernel_operands(node);
         let operands = own.len();
         for (term, _) in &mut epilogue.body.terms {
             if let Term::Load { operand, .. } = term {
@@ -178,8 +180,45 @@ impl<'a> Fuser<'a> {
     /// The kernel of a node, built only once even if its group is attempted several times.
     fn built(&self, anchor: NodeId) -> Kernel {
         let (node, kernel) = (&self.nodes[anchor.index()], &self.kernels[anchor.index()]);
-        let build = || node.op.kernel(&operands_of(self.nodes, node), &node.meta);
+        let build = || {
+            let halves = self.halves(node).map(|_| halved(self.nodes, node));
+            let operands = match &halves {
+                Some(halves) => halves.iter().collect(),
+                None => operands_of(self.nodes, node),
+            };
+            node.op.kernel(&operands, &node.meta)
+        };
         kernel.get_or_init(|| build().expect("an operation of this class has a kernel")).clone()
+    }
+
+    /// The nodes that a kernel reads.
+    fn kernel_operands(&self, node: &Node) -> Vec<NodeId> {
+        self.halves(node)
+            .unwrap_or_else(|| node.inputs.iter().map(|&id| self.unreshaped(id)).collect())
+    }
+
+    /// The operands of a kernel whose f32 are all widened halves: it reads those itself, since it
+    /// calculates in f32 either way, and no copies of them are stored.
+    fn halves(&self, node: &Node) -> Option<Vec<NodeId>> {
+        let mut found = false;
+        let operands = node.inputs.iter().map(|&id| {
+            let id = self.unreshaped(id);
+            let Node { op, inputs, meta, .. } = &self.nodes[id.index()];
+            if meta.dtype != DType::F32 {
+                return Some(id);
+            }
+            let half = inputs.first().filter(|_| matches!(op, Op::Cast(_)))?;
+            found = true;
+            let is_half = self.nodes[half.index()].meta.dtype == DType::F16;
+            is_half.then(|| self.unreshaped(*half))
+        });
+        let operands: Vec<NodeId> = operands.collect::<Option<_>>()?;
+        if !found || matches!(node.op, Op::Custom(_)) {
+            return None;
+        }
+        let halved = halved(self.nodes, node);
+        let class = node.op.class(&halved.iter().collect::<Vec<_>>(), &node.meta);
+        matches!(class, Class::Kernel).then_some(operands)
     }
 
     /// The input of a reduction: the inner extents, the expression, and the term that is reduced.
@@ -302,6 +341,15 @@ impl<'a> Fuser<'a> {
 /// Shapes and types of a node's operands.
 fn operands_of<'a>(nodes: &'a [Node], node: &Node) -> Vec<&'a Meta> {
     node.inputs.iter().map(|id| &nodes[id.index()].meta).collect()
+}
+
+/// The same with f16 in the place of f32.
+fn halved(nodes: &[Node], node: &Node) -> Vec<Meta> {
+    let halved = |meta: &Meta| match meta.dtype {
+        DType::F32 => Meta::new(&meta.shape, DType::F16),
+        _ => meta.clone(),
+    };
+    operands_of(nodes, node).into_iter().map(halved).collect()
 }
 
 /// The cost of a function in light operations.

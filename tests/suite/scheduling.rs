@@ -2,7 +2,8 @@
 
 use crate::device;
 use wgrad::{
-    Array, DType, Device, Error, Graph, GraphError, Init, Program, Tensor, Variables, autodiff,
+    Array, DType, Device, Error, Graph, GraphError, Init, Meta, Program, Tensor, Variables,
+    autodiff,
 };
 
 fn plan(program: &Program) -> String {
@@ -153,4 +154,37 @@ fn derivatives_are_asked_of_the_graph_at_hand() {
     assert!(matches!(autodiff::vjp(a * a, seed, &[a])[..], [None]));
     let error = graph.check().expect_err("the seed is no cotangent").to_string();
     assert!(error.starts_with("vjp: [3] x [7, 1], made at tests/suite/scheduling.rs:"), "{error}");
+}
+
+/// Kernels calculate in f32 whatever they read: halves are not copied to f32 for them.
+#[test]
+fn a_kernel_reads_widened_halves_itself() -> Result<(), Error> {
+    let graph = Graph::new();
+    let x = graph.input("x", [5, 16], DType::F16);
+    let w = graph.variable("w", [16, 4], DType::F32, Init::GlorotUniform);
+    let wide = x.cast(DType::F32);
+    let y = wide.matmul(w.cast(DType::F16).cast(DType::F32)).tanh();
+    let numbers: Vec<f64> = (0..80).map(|k| f64::from(k * 37 % 41) / 20.0 - 1.0).collect();
+    let input = Array::from_f64(Meta::new([5, 16], DType::F16), &numbers)?;
+    let of = |wanted: &[Tensor]| {
+        let program = graph.compile(&Device::cpu(), wanted)?;
+        let outputs = program.run(&Variables::new(7), &[("x", &input)])?;
+        Ok::<_, Error>((program, outputs.read_blocking(0)?))
+    };
+    let (program, alone) = of(&[y])?;
+    // The weight is rounded in one step, and multiplied in the other.
+    assert_eq!(program.plan().map(|plan| plan.len()), Some(2), "{}", plan(&program));
+    let product = program.shaders().into_iter().find(|shader| shader.label.contains("matmul"));
+    let text = product.map(|shader| shader.text).unwrap_or_default();
+    assert!(text.contains("alias Elem = f16;") && text.contains("alias Out = f32;"), "{text}");
+    let (_, beside) = of(&[y, wide])?;
+    assert_eq!(alone.words(), beside.words());
+    // So do derivatives of a layer, whose result is rounded.
+    let layer = wide.matmul(w.cast(DType::F16).cast(DType::F32)).cast(DType::F16);
+    let program = of(&autodiff::grad(layer.tanh().cast(DType::F32).sum(..), &[x, w]))?.0;
+    let shaders = program.shaders();
+    let products = shaders.iter().filter(|shader| shader.label.contains("matmul"));
+    let reads: Vec<bool> = products.map(|s| s.text.contains("alias Elem = f16;")).collect();
+    assert_eq!(reads, [true; 3], "{}", plan(&program));
+    Ok(())
 }

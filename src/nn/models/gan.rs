@@ -1,8 +1,8 @@
 //! A style-based image generator, and its discriminator.
 
 use crate::{
-    DType,
     error::OpError,
+    functions::precision::in_f32,
     graph::Tensor,
     init::Init,
     nn::{Conv2d, Dense, ModulatedConv2d, Module, Scope},
@@ -59,25 +59,25 @@ const SLOPE: f64 = 0.2;
 const SMALLEST: usize = 4;
 
 /// The filter of StyleGAN2, `[1, 3, 3, 1]` along both axes, which sums to `gain`.
-fn filter<'g>(cx: &Scope<'g>, gain: f64) -> Tensor<'g> {
-    let tap = |weight: f64| cx.graph().full([1], DType::F32, weight * gain.sqrt() / 8.0);
-    let taps = cx.graph().concat(&[1.0, 3.0, 3.0, 1.0].map(tap), 0);
+fn filter<'g>(x: Tensor<'g>, gain: f64) -> Tensor<'g> {
+    let tap = |weight: f64| x.graph().full([1], x.dtype(), weight * gain.sqrt() / 8.0);
+    let taps = x.graph().concat(&[1.0, 3.0, 3.0, 1.0].map(tap), 0);
     taps.outer(taps)
 }
 
 /// Upsamples by 2 along both axes.
-fn doubled<'g>(cx: &Scope<'g>, x: Tensor<'g>) -> Tensor<'g> {
-    x.upfirdn2d(filter(cx, 4.0), 2, 1, [(2, 1), (2, 1)])
+fn doubled(x: Tensor<'_>) -> Tensor<'_> {
+    x.upfirdn2d(filter(x, 4.0), 2, 1, [(2, 1), (2, 1)])
 }
 
 /// Downsamples by 2 along both axes.
-fn halved<'g>(cx: &Scope<'g>, x: Tensor<'g>) -> Tensor<'g> {
-    x.upfirdn2d(filter(cx, 1.0), 1, 2, [(1, 1), (1, 1)])
+fn halved(x: Tensor<'_>) -> Tensor<'_> {
+    x.upfirdn2d(filter(x, 1.0), 1, 2, [(1, 1), (1, 1)])
 }
 
 /// The activation, scaled to preserve the variance of a normal distribution.
 fn activated(x: Tensor<'_>) -> Tensor<'_> {
-    x.leaky_relu(SLOPE) * SQRT_2
+    in_f32("leaky_relu", [x], |[x]| x.leaky_relu(SLOPE) * SQRT_2)
 }
 
 /// Whether this side length is reached from 4x4 by doubling.
@@ -117,19 +117,20 @@ impl Generator {
         let n = styles.dim(0);
         let normal = Init::Normal { mean: 0.0, std: 1.0 };
         let begin = cx.param("const", [self.channels, SMALLEST, SMALLEST], normal);
+        let begin = begin.cast(styles.dtype());
         let mut x = begin.broadcast_to([n, self.channels, SMALLEST, SMALLEST]);
         let mut image: Option<Tensor> = None;
         let mut side = SMALLEST;
         while side <= self.size {
             let mut cx = cx.child(&format!("b{side}"));
             if side > SMALLEST {
-                x = self.styled(&mut cx.child("conv0"), doubled(&cx, x), styles);
+                x = self.styled(&mut cx.child("conv0"), doubled(x), styles);
             }
             x = self.styled(&mut cx.child("conv1"), x, styles);
             let image_channels =
                 ModulatedConv2d::new(self.image_channels, 1).without_demodulation();
             let added = image_channels.forward(&mut cx.child("torgb"), x, styles);
-            image = Some(image.map_or(added, |image| doubled(&cx, image) + added));
+            image = Some(image.map_or(added, |image| doubled(image) + added));
             side *= 2;
         }
         image.unwrap_or(x)
@@ -140,7 +141,7 @@ impl Generator {
         let y = ModulatedConv2d::new(self.channels, 3).forward(cx, x, styles);
         let strength = cx.param("noise_strength", [], Init::Zeros);
         let noise = cx.normal([y.dim(0), 1, y.dim(2), y.dim(3)]);
-        activated(y + noise * strength)
+        in_f32("noise", [y], |[y]| activated(y + noise * strength))
     }
 }
 
@@ -186,8 +187,8 @@ impl Module for Discriminator {
         while side > SMALLEST {
             let mut cx = cx.child(&format!("b{side}"));
             let inner = activated(conv(3).forward(&mut cx.child("conv0"), y));
-            let inner = activated(conv(3).forward(&mut cx.child("conv1"), halved(&cx, inner)));
-            let skip = conv(1).without_bias().forward(&mut cx.child("skip"), halved(&cx, y));
+            let inner = activated(conv(3).forward(&mut cx.child("conv1"), halved(inner)));
+            let skip = conv(1).without_bias().forward(&mut cx.child("skip"), halved(y));
             y = (inner + skip) / SQRT_2;
             side /= 2;
         }
