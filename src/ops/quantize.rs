@@ -134,8 +134,10 @@ impl<'g> Tensor<'g> {
     /// [`OpError::DType`] for non-floats; [`OpError::DTypes`]; [`OpError::Broadcast`].
     #[doc(alias("quantize_per_tensor", "QuantizeLinear"))]
     #[track_caller]
-    pub fn quantize(self, scale: impl Operand<'g>) -> Tensor<'g> {
-        self.rounded(scale.tensor_like(self), Multiples)
+    pub fn quantize<T: Operand<'g>>(self, scale: T) -> Tensor<'g> {
+        // A number may not be a half.
+        let x = if T::IS_NUMBER { self.widened() } else { self };
+        x.rounded(scale.tensor_like(x), Multiples)
     }
 
     /// Requantizes sums of products of bytes to bytes for the next layer: `round(x ratio)`, ties to

@@ -76,13 +76,12 @@ fn slopes_of_layers_agree_with_differences() -> Result<(), Error> {
     Ok(())
 }
 
+/// Numbers by name.
+type Named = Vec<(String, Vec<f64>)>;
+
 /// What a layer gives in training, its derivatives by its operand and its parameters, and what it
 /// gives in evaluation after that step.
-fn traced(
-    device: &Device,
-    layer: &dyn Module,
-    x: &Array,
-) -> Result<(DType, Vec<(String, Vec<f64>)>), Error> {
+fn traced(device: &Device, layer: &dyn Module, x: &Array) -> Result<(DType, Named), Error> {
     let store = Variables::new(3);
     let (mut results, mut dtype) = (Vec::new(), x.dtype());
     for mode in [Mode::Train, Mode::Eval] {

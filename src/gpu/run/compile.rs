@@ -106,8 +106,8 @@ impl Uniforms {
     }
 }
 
-/// Rejects plans that need f16 on a device without it: which values are stored depends on fusion,
-/// so computing in f16 counts even if none is stored.
+/// Rejects plans with f16 on a device without it, even if no half is stored: whether one is depends
+/// on fusion.
 fn check_types(device: &GpuDevice, plan: &Plan) -> Result<(), Error> {
     if device.has(DType::F16) {
         return Ok(());

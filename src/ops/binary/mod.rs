@@ -253,6 +253,20 @@ impl<'g> Tensor<'g> {
         }
     }
 
+    /// Applies the function to a tensor or a number. A number is not rounded to f16: the function
+    /// of it and of halves is calculated in f32, and rounded.
+    #[track_caller]
+    fn binary_with<T: Operand<'g>>(self, function: BinaryFn, other: T) -> Tensor<'g> {
+        let x = if T::IS_NUMBER { self.widened() } else { self };
+        x.binary(function, other.tensor_like(x)).narrowed_to(self)
+    }
+
+    /// The result of a function of `x`, as a half if `x` is.
+    #[track_caller]
+    fn narrowed_to(self, x: Tensor<'g>) -> Tensor<'g> {
+        if x.dtype() == DType::F16 { self.cast(DType::F16) } else { self }
+    }
+
     /// `self` to the power of `exponent`, for floats.
     ///
     /// # Numerics
@@ -265,7 +279,7 @@ impl<'g> Tensor<'g> {
     #[doc(alias = "float_power")]
     #[track_caller]
     pub fn pow(self, exponent: impl Operand<'g>) -> Tensor<'g> {
-        self.binary(Pow, exponent.tensor_like(self))
+        self.binary_with(Pow, exponent)
     }
 
     /// The angle of the point `(x, self)` from -pi to pi: the arc tangent of `self / x`, in the
@@ -281,7 +295,7 @@ impl<'g> Tensor<'g> {
     #[doc(alias = "arctan2")]
     #[track_caller]
     pub fn atan2(self, x: impl Operand<'g>) -> Tensor<'g> {
-        self.binary(Atan2, x.tensor_like(self))
+        self.binary_with(Atan2, x)
     }
 
     /// The larger of each pair; NaN if either is.
@@ -292,7 +306,7 @@ impl<'g> Tensor<'g> {
     #[doc(alias = "elementwise max")]
     #[track_caller]
     pub fn maximum(self, other: impl Operand<'g>) -> Tensor<'g> {
-        self.binary(Max, other.tensor_like(self))
+        self.binary_with(Max, other)
     }
 
     /// The smaller of each pair; NaN if either is.
@@ -303,7 +317,7 @@ impl<'g> Tensor<'g> {
     #[doc(alias = "elementwise min")]
     #[track_caller]
     pub fn minimum(self, other: impl Operand<'g>) -> Tensor<'g> {
-        self.binary(Min, other.tensor_like(self))
+        self.binary_with(Min, other)
     }
 
     /// Logical and of booleans, or bitwise of integers.
@@ -328,13 +342,19 @@ impl<'g> Tensor<'g> {
     }
 }
 
-/// A tensor, or a number that converts to the element type of the other operand.
+/// A tensor, or a number that converts to the element type of the other operand; in arithmetic with
+/// halves it stays f32, and the result is rounded.
 pub trait Operand<'g> {
+    /// Whether it is a number.
+    const IS_NUMBER: bool;
+
     /// Converts to a tensor that matches `other`.
     fn tensor_like(self, other: Tensor<'g>) -> Tensor<'g>;
 }
 
 impl<'g> Operand<'g> for Tensor<'g> {
+    const IS_NUMBER: bool = false;
+
     fn tensor_like(self, _: Tensor<'g>) -> Tensor<'g> {
         self
     }
@@ -343,6 +363,8 @@ impl<'g> Operand<'g> for Tensor<'g> {
 macro_rules! numbers {
     ($($Number:ty)*) => {$(
         impl<'g> Operand<'g> for $Number {
+            const IS_NUMBER: bool = true;
+
             #[track_caller]
             fn tensor_like(self, other: Tensor<'g>) -> Tensor<'g> {
                 other.full_like(f64::from(self))
@@ -358,7 +380,7 @@ macro_rules! operators {
             type Output = Tensor<'g>;
             #[track_caller]
             fn $method(self, other: T) -> Tensor<'g> {
-                self.binary($function, other.tensor_like(self))
+                self.binary_with($function, other)
             }
         }
         operators!(@numbers $Trait $method $function: f64 f32 i32 u32);
@@ -368,7 +390,8 @@ macro_rules! operators {
             type Output = Tensor<'g>;
             #[track_caller]
             fn $method(self, other: Tensor<'g>) -> Tensor<'g> {
-                self.tensor_like(other).binary($function, other)
+                let x = other.widened();
+                self.tensor_like(x).binary($function, x).narrowed_to(other)
             }
         }
     )*};
