@@ -6,8 +6,8 @@
 // Shape     x, y: [rows, cols], both contiguous
 // Dispatch  one workgroup per row, the row index folded over (x, y) past 65535
 // Memory    4 bytes per invocation; a row is read three times, the last two from the cache
-// Numerics  v is the mean of (x - m)^2, after m is known: no cancellation; f32 sums, strided over
-//           invocations, then by halves
+// Numerics  m is the mean of differences from x[r, 0], and v that of (x - m)^2, after m is known: no
+//           cancellation; f32 sums, strided over invocations, then by halves
 
 struct Params {
     rows: u32,
@@ -33,12 +33,14 @@ fn main(
     let first = row * params.cols;
     let count = Acc(params.cols);
 
-    // 1. The mean.
+    // 1. The mean, less the first element.
+    var origin = Acc(0.0);
     var m = Acc(0.0);
     if CENTERED {
+        origin = Acc(x[first]);
         var own = Acc(0.0);
         for (var i = lid.x; i < params.cols; i += WG_SIZE) {
-            own += Acc(x[first + i]);
+            own += Acc(x[first + i]) - origin;
         }
         m = sum_over_lanes(own, lid.x) / count;
     }
@@ -46,7 +48,7 @@ fn main(
     // 2. The mean square of the differences.
     var own = Acc(0.0);
     for (var i = lid.x; i < params.cols; i += WG_SIZE) {
-        let d = Acc(x[first + i]) - m;
+        let d = (Acc(x[first + i]) - origin) - m;
         own += d * d;
     }
     let scale = inverseSqrt(sum_over_lanes(own, lid.x) / count + params.eps);
@@ -54,6 +56,6 @@ fn main(
     // 3. The quotients.
     for (var i = lid.x; i < params.cols; i += WG_SIZE) {
         let index = first + i;
-        y[index] = epilogue((Acc(x[index]) - m) * scale, index);
+        y[index] = epilogue(((Acc(x[index]) - origin) - m) * scale, index);
     }
 }

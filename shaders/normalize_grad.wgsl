@@ -49,12 +49,14 @@ fn main(
     let first = row * params.cols;
     let count = Acc(params.cols);
 
-    // 1. The means of x and of ct.
+    // 1. The means of x, less its first element, and of ct.
+    var origin = Acc(0.0);
     var means = vec2<Acc>();
     if CENTERED {
+        origin = Acc(x[first]);
         var own = vec2<Acc>();
         for (var i = lid.x; i < params.cols; i += WG_SIZE) {
-            own += vec2<Acc>(Acc(x[first + i]), Acc(ct[first + i]));
+            own += vec2<Acc>(Acc(x[first + i]) - origin, Acc(ct[first + i]));
         }
         means = sum(own, lid.x) / count;
     }
@@ -62,7 +64,7 @@ fn main(
     // 2. With d = x - m, the means of d^2 and of ct d.
     var own = vec2<Acc>();
     for (var i = lid.x; i < params.cols; i += WG_SIZE) {
-        let d = Acc(x[first + i]) - means.x;
+        let d = (Acc(x[first + i]) - origin) - means.x;
         own += d * vec2<Acc>(d, Acc(ct[first + i]));
     }
     let moments = sum(own, lid.x) / count;
@@ -71,7 +73,7 @@ fn main(
     // 3. The three terms; y is d times the scale.
     for (var i = lid.x; i < params.cols; i += WG_SIZE) {
         let index = first + i;
-        let y = (Acc(x[index]) - means.x) * scale;
+        let y = ((Acc(x[index]) - origin) - means.x) * scale;
         let acc = scale * (Acc(ct[index]) - means.y - y * (scale * moments.y));
         dx[index] = epilogue(acc, index);
     }

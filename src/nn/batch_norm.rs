@@ -6,6 +6,7 @@ use super::{
 };
 use crate::{
     dtype::DType, error::OpError, functions::precision::in_f32, graph::Tensor, init::Init,
+    ops::normalize::deviations,
 };
 use std::panic::Location;
 
@@ -128,8 +129,7 @@ enum Share<'g> {
 /// Mean and biased variance along axes, which are kept with extent 1: the same formulas as in
 /// `normalize`, so that they are computed only once.
 fn statistics<'g>(x: Tensor<'g>, axes: &[i32]) -> [Tensor<'g>; 2] {
-    let mean = x.mean_keepdims(axes);
-    let d = x - mean;
+    let [d, mean] = deviations(x, axes);
     [mean, (d * d).mean_keepdims(axes)]
 }
 

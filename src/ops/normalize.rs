@@ -32,6 +32,11 @@ impl<'g> Tensor<'g> {
     ///
     /// `(x - m) / sqrt(v + eps)` with `m` the mean along the axes and `v` the mean of `(x - m)^2`.
     ///
+    /// # Numerics
+    ///
+    /// `m` is the mean of differences from the first element, so that little is lost where the mean
+    /// is far from 0.
+    ///
     /// # Gradient
     ///
     /// `(ct - mean ct - y mean (ct y)) / sqrt(v + eps)`
@@ -75,8 +80,36 @@ impl<'g> Tensor<'g> {
     }
 }
 
+/// The deviations from the mean along axes, and the mean, which keeps the axes with extent 1.
+///
+/// The mean is that of the differences from the first element: rounded to their size, not to that of
+/// the elements. What is subtracted on the way cancels in every derivative.
+#[track_caller]
+pub(crate) fn deviations<'g>(x: Tensor<'g>, axes: &[i32]) -> [Tensor<'g>; 2] {
+    let is_empty = axes.iter().any(|&axis| x.dim(axis) == 0);
+    if is_empty || axes.is_empty() {
+        let mean = x.mean_keepdims(axes);
+        return [x - mean, mean];
+    }
+    let first = axes.iter().fold(x, |first, &axis| first.slice(axis, 0..1)).detach();
+    let differences = x - first;
+    let mean = differences.mean_keepdims(axes);
+    [differences - mean, first + mean]
+}
+
 /// Values whose consecutive elements are far apart.
 const SPREAD: &[f64] = &[-1.0, 0.75, -0.5, 1.0, 0.25, -0.875, 0.625, -0.25, 0.875, 0.0, 0.5];
+
+/// f32 of 10,000 and a few units in the last place, 2^-10, more.
+const NEAR_TEN_THOUSAND: &[f64] = &[
+    10_000.0 + 3.0 / 1024.0,
+    10_000.0,
+    10_000.0 + 14.0 / 1024.0,
+    10_000.0 + 1.0 / 1024.0,
+    10_000.0 + 9.0 / 1024.0,
+    10_000.0 - 6.0 / 1024.0,
+    10_000.0 + 11.0 / 1024.0,
+];
 
 /// Error bound for rows of `cols` elements, and its justification.
 fn accuracy(cols: usize) -> (Bound, &'static str) {
@@ -99,7 +132,7 @@ impl Normalize {
     /// `x - m`, and `sqrt(v + eps)`.
     fn parts<'g>(&self, x: Tensor<'g>) -> [Tensor<'g>; 2] {
         let axes = self.axes();
-        let d = if self.centered { x - x.mean_keepdims(axes.as_slice()) } else { x };
+        let d = if self.centered { deviations(x, &axes)[0] } else { x };
         [d, ((d * d).mean_keepdims(axes.as_slice()) + self.eps).sqrt()]
     }
 
@@ -148,17 +181,36 @@ impl Normalize {
         Kernel::new(vec![shader], cpu, probe)
     }
 
-    /// The mean of a row, or 0.
-    fn mean(&self, row: &[f32]) -> f32 {
-        if self.centered { row_sum(row) / row.len() as f32 } else { 0.0 }
+    /// The mean of a row, or 0; `scratch` is as long as the row.
+    fn center(&self, x: &[f32], scratch: &mut [f32]) -> Center {
+        let Some(&first) = x.first().filter(|_| self.centered) else { return Center::default() };
+        for (difference, x) in scratch.iter_mut().zip(x) {
+            *difference = x - first;
+        }
+        Center { first, mean: row_sum(scratch) / x.len() as f32 }
     }
 
-    /// `1 / sqrt(v + eps)` of a row with mean `m`; `scratch` is as long as the row.
-    fn scale(&self, x: &[f32], mean: f32, scratch: &mut [f32]) -> f32 {
-        for (square, x) in scratch.iter_mut().zip(x) {
-            *square = (x - mean) * (x - mean);
+    /// `1 / sqrt(v + eps)` of a row; `scratch` is as long as the row.
+    fn scale(&self, x: &[f32], center: Center, scratch: &mut [f32]) -> f32 {
+        for (square, &x) in scratch.iter_mut().zip(x) {
+            let d = center.deviation(x);
+            *square = d * d;
         }
         1.0 / (row_sum(scratch) / x.len() as f32 + self.eps as f32).sqrt()
+    }
+}
+
+/// The mean of a row, as its first element and the mean of the differences from it.
+#[derive(Clone, Copy, Default)]
+struct Center {
+    first: f32,
+    mean: f32,
+}
+
+impl Center {
+    #[inline(always)]
+    fn deviation(self, x: f32) -> f32 {
+        (x - self.first) - self.mean
     }
 }
 
@@ -211,9 +263,9 @@ impl composite::Composite for Normalize {
             let out: &mut [f32] = bytemuck::cast_slice_mut(out);
             let rows = x.chunks_exact(cols).skip(start / cols);
             for (y, x) in out.chunks_exact_mut(cols).zip(rows) {
-                let mean = op.mean(x);
-                let scale = op.scale(x, mean, y);
-                y.iter_mut().zip(x).for_each(|(y, x)| *y = (x - mean) * scale);
+                let center = op.center(x, y);
+                let scale = op.scale(x, center, y);
+                y.iter_mut().zip(x).for_each(|(y, &x)| *y = center.deviation(x) * scale);
             }
         };
         let file = shader_file!("normalize", ["rows"]);
@@ -254,12 +306,19 @@ impl composite::Composite for Normalize {
         samples.extend([
             of(&[2, 257], &[1], true)
                 .operand(0, Domain::Range(1000.0, 1001.0))
-                .bound(Bound::Abs(1e-3), "the mean is rounded to 2^-14, the deviation is 0.3")
                 .without_gradient()
                 .named("far from 0"),
+            of(&[3, 16], &[1], true)
+                .operand(0, Domain::Values(NEAR_TEN_THOUSAND))
+                .without_gradient()
+                .named("apart by a few units in the last place"),
+            of(&[9, 2], &[0], true)
+                .operand(0, Domain::Values(NEAR_TEN_THOUSAND))
+                .without_gradient()
+                .named("columns apart by a few units in the last place"),
             of(&[2, 7], &[1], true)
                 .operand(0, Domain::Values(&[3.0]))
-                .bound(Bound::Abs(3e-4), "the mean is rounded to 2^-22, over sqrt(eps) = 0.003")
+                .bound(Bound::Exact, "no element differs from the first")
                 .without_gradient()
                 .named("all alike"),
             of(&[65_537, 3], &[1], false)
@@ -313,9 +372,10 @@ impl composite::Composite for NormalizeGrad {
             let out: &mut [f32] = bytemuck::cast_slice_mut(out);
             let rows = x.chunks_exact(cols).zip(ct.chunks_exact(cols)).skip(start / cols);
             for (dx, (x, ct)) in out.chunks_exact_mut(cols).zip(rows) {
-                let (mean, mean_ct) = (op.mean(x), op.mean(ct));
-                let scale = op.scale(x, mean, dx);
-                let y = |x: f32| (x - mean) * scale;
+                let mean_ct = if op.centered { row_sum(ct) / cols as f32 } else { 0.0 };
+                let center = op.center(x, dx);
+                let scale = op.scale(x, center, dx);
+                let y = |x: f32| center.deviation(x) * scale;
                 for ((product, &x), ct) in dx.iter_mut().zip(x).zip(ct) {
                     *product = ct * y(x);
                 }
