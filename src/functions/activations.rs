@@ -28,7 +28,7 @@ impl<'g> Tensor<'g> {
     /// Krizhevsky 2010, "Convolutional Deep Belief Networks on CIFAR-10".
     #[track_caller]
     pub fn relu6(self) -> Tensor<'g> {
-        self.of_floats("relu6").clip(0.0, 6.0)
+        in_f32("relu6", [self], |[x]| x.clip(0.0, 6.0))
     }
 
     /// `x` above 0, otherwise `slope x`.
@@ -43,8 +43,7 @@ impl<'g> Tensor<'g> {
     #[doc(alias = "LeakyReLU")]
     #[track_caller]
     pub fn leaky_relu(self, slope: f64) -> Tensor<'g> {
-        let x = self.of_floats("leaky_relu");
-        x.greater(0.0).select(x, x * constant(x, slope))
+        in_f32("leaky_relu", [self], |[x]| x.greater(0.0).select(x, x * constant(x, slope)))
     }
 
     /// `x` above 0, otherwise `slope x`, with a learned slope per channel.
@@ -58,16 +57,17 @@ impl<'g> Tensor<'g> {
     /// He et al. 2015.
     #[track_caller]
     pub fn prelu(self, slope: Tensor<'g>) -> Tensor<'g> {
-        let x = self.of_floats("prelu");
-        let mut dims = vec![1; x.rank().max(1)];
+        let mut dims = vec![1; self.rank().max(1)];
         if let Some(channels) = dims.get_mut(1) {
             *channels = slope.dim(0);
         } else {
             dims[0] = slope.dim(0);
         }
-        let is_positive = x.greater(0.0);
-        // As for `elu`: the slope's cotangent is a product with what is not selected.
-        is_positive.select(x, is_positive.select(0.0, x) * slope.reshape(dims))
+        in_f32("prelu", [self, slope], |[x, slope]| {
+            let is_positive = x.greater(0.0);
+            // As for `elu`: the slope's cotangent is a product with what is not selected.
+            is_positive.select(x, is_positive.select(0.0, x) * slope.reshape(dims))
+        })
     }
 
     /// `x` above 0, otherwise `alpha (e^x - 1)`.
@@ -78,11 +78,12 @@ impl<'g> Tensor<'g> {
     #[doc(alias = "ELU")]
     #[track_caller]
     pub fn elu(self, alpha: f64) -> Tensor<'g> {
-        let x = self.of_floats("elu");
-        let is_positive = x.greater(0.0);
-        // The unselected branch must be finite, or its zero cotangent becomes NaN.
-        let negative = is_positive.select(0.0, x).expm1();
-        is_positive.select(x, negative * constant(x, alpha))
+        in_f32("elu", [self], |[x]| {
+            let is_positive = x.greater(0.0);
+            // The unselected branch must be finite, or its zero cotangent becomes NaN.
+            let negative = is_positive.select(0.0, x).expm1();
+            is_positive.select(x, negative * constant(x, alpha))
+        })
     }
 
     /// [`elu`](Self::elu), scaled so that activations keep mean 0 and variance 1.
@@ -92,9 +93,10 @@ impl<'g> Tensor<'g> {
     /// Klambauer et al. 2017.
     #[track_caller]
     pub fn selu(self) -> Tensor<'g> {
-        let x = self.of_floats("selu");
-        let (alpha, scale) = SELU;
-        x.elu(alpha) * constant(x, scale)
+        in_f32("selu", [self], |[x]| {
+            let (alpha, scale) = SELU;
+            x.elu(alpha) * constant(x, scale)
+        })
     }
 
     /// `x` above 0, otherwise `alpha (e^(x / alpha) - 1)`: smooth for every `alpha`.
@@ -104,11 +106,12 @@ impl<'g> Tensor<'g> {
     /// Barron 2017.
     #[track_caller]
     pub fn celu(self, alpha: f64) -> Tensor<'g> {
-        let x = self.of_floats("celu");
-        let (alpha, is_positive) = (constant(x, alpha), x.greater(0.0));
-        // As for `elu`.
-        let negative = is_positive.select(0.0, x) / alpha;
-        is_positive.select(x, negative.expm1() * alpha)
+        in_f32("celu", [self], |[x]| {
+            let (alpha, is_positive) = (constant(x, alpha), x.greater(0.0));
+            // As for `elu`.
+            let negative = is_positive.select(0.0, x) / alpha;
+            is_positive.select(x, negative.expm1() * alpha)
+        })
     }
 
     /// `x Phi(x)`, where `Phi` is the cumulative distribution function of the standard normal:
@@ -119,8 +122,9 @@ impl<'g> Tensor<'g> {
     /// Hendrycks and Gimpel 2016.
     #[track_caller]
     pub fn gelu(self) -> Tensor<'g> {
-        let x = self.of_floats("gelu");
-        x * 0.5 * ((x * constant(x, std::f64::consts::FRAC_1_SQRT_2)).erf() + 1.0)
+        in_f32("gelu", [self], |[x]| {
+            x * 0.5 * ((x * constant(x, std::f64::consts::FRAC_1_SQRT_2)).erf() + 1.0)
+        })
     }
 
     /// Older tanh approximation of [`gelu`](Self::gelu):
@@ -132,9 +136,10 @@ impl<'g> Tensor<'g> {
     #[doc(alias = "approximate")]
     #[track_caller]
     pub fn gelu_tanh(self) -> Tensor<'g> {
-        let x = self.of_floats("gelu_tanh");
-        let inner = x + x * x * x * constant(x, GELU_CUBE);
-        x * 0.5 * ((inner * constant(x, gelu_slope())).tanh() + 1.0)
+        in_f32("gelu_tanh", [self], |[x]| {
+            let inner = x + x * x * x * constant(x, GELU_CUBE);
+            x * 0.5 * ((inner * constant(x, gelu_slope())).tanh() + 1.0)
+        })
     }
 
     /// `x sigmoid(x)`, also called swish.
@@ -155,8 +160,7 @@ impl<'g> Tensor<'g> {
     /// Misra 2019.
     #[track_caller]
     pub fn mish(self) -> Tensor<'g> {
-        let x = self.of_floats("mish");
-        x * x.softplus().tanh()
+        in_f32("mish", [self], |[x]| x * x.softplus().tanh())
     }
 
     /// `x / 6 + 1 / 2` from -3 to 3, 0 below and 1 above.
@@ -171,9 +175,10 @@ impl<'g> Tensor<'g> {
     #[doc(alias = "hardsigmoid")]
     #[track_caller]
     pub fn hard_sigmoid(self) -> Tensor<'g> {
-        let x = self.of_floats("hard_sigmoid");
-        let inner = x.greater_equal(3.0).select(1.0, x / 6.0 + 0.5);
-        x.less_equal(-3.0).select(0.0, inner)
+        in_f32("hard_sigmoid", [self], |[x]| {
+            let inner = x.greater_equal(3.0).select(1.0, x / 6.0 + 0.5);
+            x.less_equal(-3.0).select(0.0, inner)
+        })
     }
 
     /// `x (x + 3) / 6` from -3 to 3, 0 below and `x` above.
@@ -184,11 +189,12 @@ impl<'g> Tensor<'g> {
     #[doc(alias("hardswish", "hard_silu"))]
     #[track_caller]
     pub fn hard_swish(self) -> Tensor<'g> {
-        let x = self.of_floats("hard_swish");
-        let (is_high, is_low) = (x.greater_equal(3.0), x.less_equal(-3.0));
-        // An infinity outside would make the slope NaN: 0 times infinity.
-        let inner = is_high.or(is_low).select(0.0, x);
-        is_low.select(0.0, is_high.select(x, inner * (inner + 3.0) / 6.0))
+        in_f32("hard_swish", [self], |[x]| {
+            let (is_high, is_low) = (x.greater_equal(3.0), x.less_equal(-3.0));
+            // An infinity outside would make the slope NaN: 0 times infinity.
+            let inner = is_high.or(is_low).select(0.0, x);
+            is_low.select(0.0, is_high.select(x, inner * (inner + 3.0) / 6.0))
+        })
     }
 
     /// `x` clipped to -1 and 1.
@@ -203,7 +209,7 @@ impl<'g> Tensor<'g> {
     #[doc(alias = "hardtanh")]
     #[track_caller]
     pub fn hard_tanh(self) -> Tensor<'g> {
-        self.of_floats("hard_tanh").clip(-1.0, 1.0)
+        in_f32("hard_tanh", [self], |[x]| x.clip(-1.0, 1.0))
     }
 
     /// `ln(1 + e^x)`; `x` itself above 20, where both are equal after rounding.
@@ -228,18 +234,19 @@ impl<'g> Tensor<'g> {
     /// PyTorch's `softplus`.
     #[track_caller]
     pub fn softplus_with(self, beta: f64, threshold: f64) -> Tensor<'g> {
-        let x = self.of_floats("softplus");
         if beta == 0.0 || !beta.is_finite() {
             let reason =
                 crate::OpError::Number { what: "beta", must: "finite and nonzero", is: beta };
-            return x.graph().refuse("softplus", &[x], reason);
+            return self.graph().refuse("softplus", &[self], reason);
         }
-        let scale = constant(x, beta);
-        let inner = x * scale;
-        let is_large = inner.greater(constant(x, threshold));
-        // As for `elu`.
-        let small = is_large.select(0.0, inner);
-        is_large.select(x, small.exp().log1p() / scale)
+        in_f32("softplus", [self], |[x]| {
+            let scale = constant(x, beta);
+            let inner = x * scale;
+            let is_large = inner.greater(constant(x, threshold));
+            // As for `elu`.
+            let small = is_large.select(0.0, inner);
+            is_large.select(x, small.exp().log1p() / scale)
+        })
     }
 
     /// `x / (1 + |x|)`.
@@ -249,8 +256,7 @@ impl<'g> Tensor<'g> {
     /// PyTorch's `softsign`.
     #[track_caller]
     pub fn softsign(self) -> Tensor<'g> {
-        let x = self.of_floats("softsign");
-        x / (x.abs() + 1.0)
+        in_f32("softsign", [self], |[x]| x / (x.abs() + 1.0))
     }
 
     /// `x - tanh x`.
@@ -261,8 +267,7 @@ impl<'g> Tensor<'g> {
     #[doc(alias = "tanhshrink")]
     #[track_caller]
     pub fn tanh_shrink(self) -> Tensor<'g> {
-        let x = self.of_floats("tanh_shrink");
-        x - x.tanh()
+        in_f32("tanh_shrink", [self], |[x]| x - x.tanh())
     }
 
     /// `x` shrunk toward 0 by `width`, and 0 within `width` of it.
@@ -273,10 +278,11 @@ impl<'g> Tensor<'g> {
     #[doc(alias = "softshrink")]
     #[track_caller]
     pub fn soft_shrink(self, width: f64) -> Tensor<'g> {
-        let x = self.of_floats("soft_shrink");
-        let width = constant(x, width);
-        let nearer = x.less(0.0).select(x + width, x - width);
-        x.abs().less_equal(width).select(0.0, nearer)
+        in_f32("soft_shrink", [self], |[x]| {
+            let width = constant(x, width);
+            let nearer = x.less(0.0).select(x + width, x - width);
+            x.abs().less_equal(width).select(0.0, nearer)
+        })
     }
 
     /// `x`, but 0 within `width` of 0.
@@ -287,8 +293,7 @@ impl<'g> Tensor<'g> {
     #[doc(alias = "hardshrink")]
     #[track_caller]
     pub fn hard_shrink(self, width: f64) -> Tensor<'g> {
-        let x = self.of_floats("hard_shrink");
-        x.abs().less_equal(constant(x, width)).select(0.0, x)
+        in_f32("hard_shrink", [self], |[x]| x.abs().less_equal(constant(x, width)).select(0.0, x))
     }
 
     /// `x` above `threshold`, otherwise `value`.
@@ -302,8 +307,9 @@ impl<'g> Tensor<'g> {
     /// PyTorch's `threshold`.
     #[track_caller]
     pub fn threshold(self, threshold: f64, value: f64) -> Tensor<'g> {
-        let x = self.of_floats("threshold");
-        x.less_equal(constant(x, threshold)).select(constant(x, value), x)
+        in_f32("threshold", [self], |[x]| {
+            x.less_equal(constant(x, threshold)).select(constant(x, value), x)
+        })
     }
 
     /// `ln sigmoid(x)`, without overflow.
@@ -314,7 +320,7 @@ impl<'g> Tensor<'g> {
     #[doc(alias = "logsigmoid")]
     #[track_caller]
     pub fn log_sigmoid(self) -> Tensor<'g> {
-        -(-self.of_floats("log_sigmoid")).softplus()
+        in_f32("log_sigmoid", [self], |[x]| -(-x).softplus())
     }
 
     /// The first half of an axis, times the sigmoid of the second half.
@@ -329,14 +335,15 @@ impl<'g> Tensor<'g> {
     /// Dauphin et al. 2016.
     #[track_caller]
     pub fn glu(self, axis: i32) -> Tensor<'g> {
-        let x = self.of_floats("glu");
-        let extent = x.dim(axis);
-        if !extent.is_multiple_of(2) && crate::shape::resolve_axis(axis, x.rank()).is_ok() {
+        let extent = self.dim(axis);
+        if !extent.is_multiple_of(2) && crate::shape::resolve_axis(axis, self.rank()).is_ok() {
             let what = "elements along the axis";
             let reason = crate::OpError::Indivisible { what, number: extent, by: 2 };
-            return x.graph().refuse("glu", &[x], reason);
+            return self.graph().refuse("glu", &[self], reason);
         }
-        x.slice(axis, ..extent / 2) * x.slice(axis, extent / 2..).sigmoid()
+        in_f32("glu", [self], |[x]| {
+            x.slice(axis, ..extent / 2) * x.slice(axis, extent / 2..).sigmoid()
+        })
     }
 }
 
@@ -410,7 +417,7 @@ pub(super) fn samples() -> Vec<Sample> {
         |x| x[0].glu(1),
         |x| {
             let half = x[0].shape().dims()[1] / 2;
-            let meta = Meta::new([x[0].shape().dims()[0], half], DType::F32);
+            let meta = Meta::new([x[0].shape().dims()[0], half], x[0].meta.dtype);
             Array64::from_fn(meta, |c| {
                 let gate = x[0].at(&[c[0], c[1] + half]);
                 x[0].at(&c) / (1.0 + (-gate).exp())

@@ -34,7 +34,7 @@ pub(super) fn of_rows(
 ) -> Function {
     Function::new(name, build, move |x| {
         let rows = x[0].shape().dims()[0];
-        Array64::from_fn(Meta::new([rows], DType::F32), |c| {
+        Array64::from_fn(Meta::new([rows], x[0].meta.dtype), |c| {
             let row = |x: &&Array64| {
                 let cols = x.data.len() / rows;
                 x.data[c[0] * cols..(c[0] + 1) * cols].to_vec()

@@ -1,6 +1,9 @@
 //! Indexing by the coordinates of several axes.
 
-use super::definition::{f32s, u32s};
+use super::{
+    definition::{f32s, u32s},
+    precision::rounded_once,
+};
 use crate::{
     array64::Array64,
     dtype::DType,
@@ -72,7 +75,9 @@ impl<'g> Tensor<'g> {
             return self.graph().refuse("scatter_nd", &operands, OpError::Target(expected.into()));
         }
         let (flat, extent) = self.places(indices, axes);
-        self + updates.scatter_add(flat, 0, extent).reshape(shape)
+        rounded_once("scatter_nd", &[self, updates], |wide| {
+            wide[0] + wide[1].scatter_add(flat, 0, extent).reshape(shape)
+        })
     }
 
     /// Row-major indices over the first axes, one past the end if a coordinate is out of range; and
@@ -109,13 +114,17 @@ pub(super) fn samples() -> Vec<Sample> {
     let take = Function::new(
         "take_along_axis",
         |x| x[0].take_along_axis(x[1], 1),
-        |x| Array64::from_fn(f32s(&[3, 4]), |c| x[0].at(&[c[0], x[1].at(&c) as usize])),
+        |x| {
+            Array64::from_fn(Meta::new([3, 4], x[0].meta.dtype), |c| {
+                x[0].at(&[c[0], x[1].at(&c) as usize])
+            })
+        },
     );
     let scatter = Function::new(
         "scatter_add_along_axis",
         |x| x[0].scatter_add_along_axis(x[1], 1, 5),
         |x| {
-            Array64::from_fn(f32s(&[3, 5]), |c| {
+            Array64::from_fn(Meta::new([3, 5], x[0].meta.dtype), |c| {
                 let here = (0..4).filter(|&k| x[1].at(&[c[0], k]) as usize == c[1]);
                 here.map(|k| x[0].at(&[c[0], k])).sum()
             })
@@ -130,7 +139,7 @@ pub(super) fn samples() -> Vec<Sample> {
         "gather_nd",
         |x| x[0].gather_nd(x[1]),
         move |x| {
-            Array64::from_fn(Meta::new([5, 2], DType::F32), |c| {
+            Array64::from_fn(Meta::new([5, 2], x[0].meta.dtype), |c| {
                 place(x[1], c[0]).map_or(0.0, |[row, column]| x[0].at(&[row, column, c[1]]))
             })
         },

@@ -1,6 +1,9 @@
 //! Elementary functions, statistics, and cumulative products.
 
-use super::definition::{by_rows, elementwise, f32s, of_rows};
+use super::{
+    definition::{by_rows, elementwise, of_rows},
+    precision::{in_f32, rounded_once},
+};
 use crate::{
     array64::Array64,
     dtype::DType,
@@ -18,23 +21,15 @@ impl<'g> Tensor<'g> {
     fn mean_of(self, axes: impl Axes, keepdims: bool) -> Tensor<'g> {
         let shape = self.shape();
         let axes = match axes.resolve(shape.rank()) {
-            Ok(_) if !self.dtype().is_float() => Err(OpError::DType(self.dtype())),
-            axes => axes.map_err(OpError::from),
-        };
-        let axes: Vec<_> = match axes {
             Ok(axes) => axes,
             Err(reason) => return self.graph().refuse("mean", &[self], reason),
         };
         let count: f64 = axes.iter().map(|&axis| shape.dims()[axis] as f64).product();
         let axes: Vec<_> = axes.into_iter().map(|axis| axis as i32).collect();
-        let sum = |x: Tensor<'g>| {
-            if keepdims { x.sum_keepdims(axes.as_slice()) } else { x.sum(axes.as_slice()) }
-        };
-        if self.dtype() == DType::F16 {
-            // The sum may overflow f16 even if the mean does not.
-            return (sum(self.cast(DType::F32)) / count).cast(DType::F16);
-        }
-        sum(self) / count
+        in_f32("mean", [self], |[x]| {
+            let axes = axes.as_slice();
+            (if keepdims { x.sum_keepdims(axes) } else { x.sum(axes) }) / count
+        })
     }
 
     /// Mean of floats along `axes`, which are dropped; 0/0 over no elements.
@@ -62,12 +57,13 @@ impl<'g> Tensor<'g> {
     /// PyTorch's `expm1`.
     #[track_caller]
     pub fn expm1(self) -> Tensor<'g> {
-        let x = self.of_floats("expm1");
-        let is_small = x.abs().less(0.5);
-        // With t = tanh(x / 2) it is 2 t / (1 - t), which has no cancellation. The unselected
-        // branch must be finite, or its zero cotangent becomes NaN.
-        let t = (is_small.select(x, x.full_like(0.0)) * 0.5).tanh();
-        is_small.select(t * 2.0 / (1.0 - t), x.exp() - 1.0)
+        in_f32("expm1", [self], |[x]| {
+            let is_small = x.abs().less(0.5);
+            // With t = tanh(x / 2) it is 2 t / (1 - t), which has no cancellation. The unselected
+            // branch must be finite, or its zero cotangent becomes NaN.
+            let t = (is_small.select(x, x.full_like(0.0)) * 0.5).tanh();
+            is_small.select(t * 2.0 / (1.0 - t), x.exp() - 1.0)
+        })
     }
 
     /// `x` clipped to the range from `low` to `high`.
@@ -82,9 +78,10 @@ impl<'g> Tensor<'g> {
     #[doc(alias("clamp", "hardtanh"))]
     #[track_caller]
     pub fn clip(self, low: f64, high: f64) -> Tensor<'g> {
-        let x = self.of_floats("clip");
-        let (low, high) = (constant(x, low), constant(x, high));
-        x.less_equal(low).select(low, x.greater_equal(high).select(high, x))
+        in_f32("clip", [self], |[x]| {
+            let (low, high) = (constant(x, low), constant(x, high));
+            x.less_equal(low).select(low, x.greater_equal(high).select(high, x))
+        })
     }
 
     /// Whether each float is infinite, as booleans.
@@ -113,15 +110,16 @@ impl<'g> Tensor<'g> {
     #[doc(alias("logsumexp", "reduce_logsumexp"))]
     #[track_caller]
     pub fn log_sum_exp(self, axes: impl Axes) -> Tensor<'g> {
-        let x = self.of_floats("log_sum_exp");
-        let axes = match axes.resolve(x.rank()) {
+        let axes = match axes.resolve(self.rank()) {
             Ok(axes) => axes.into_iter().map(|axis| axis as i32).collect::<Vec<_>>(),
-            Err(reason) => return x.graph().refuse("log_sum_exp", &[x], reason),
+            Err(reason) => return self.graph().refuse("log_sum_exp", &[self], reason),
         };
-        let max = x.amax_keepdims(axes.as_slice()).detach();
-        // An infinity cannot be subtracted.
-        let max = max.is_inf().select(0.0, max);
-        ((x - max).exp().sum_keepdims(axes.as_slice()).log() + max).squeeze(axes.as_slice())
+        in_f32("log_sum_exp", [self], |[x]| {
+            let max = x.amax_keepdims(axes.as_slice()).detach();
+            // An infinity cannot be subtracted.
+            let max = max.is_inf().select(0.0, max);
+            ((x - max).exp().sum_keepdims(axes.as_slice()).log() + max).squeeze(axes.as_slice())
+        })
     }
 
     /// Variance along axes; the sum of squares is divided by the number of elements minus
@@ -137,19 +135,32 @@ impl<'g> Tensor<'g> {
     #[doc(alias = "var")]
     #[track_caller]
     pub fn variance(self, axes: impl Axes, correction: usize) -> Tensor<'g> {
-        let x = self.of_floats("variance");
-        let axes = match axes.resolve(x.rank()) {
+        self.of_variance("variance", axes, correction, |variance| variance)
+    }
+
+    /// A function of the variance.
+    #[track_caller]
+    fn of_variance(
+        self,
+        function: &'static str,
+        axes: impl Axes,
+        correction: usize,
+        of: impl FnOnce(Tensor<'g>) -> Tensor<'g>,
+    ) -> Tensor<'g> {
+        let shape = self.shape();
+        let axes = match axes.resolve(shape.rank()) {
             Ok(axes) => axes,
-            Err(reason) => return x.graph().refuse("variance", &[x], reason),
+            Err(reason) => return self.graph().refuse(function, &[self], reason),
         };
-        let shape = x.shape();
         let count: usize = axes.iter().map(|&axis| shape.dims()[axis]).product();
         if count <= correction {
-            return x.graph().refuse("variance", &[x], OpError::Empty);
+            return self.graph().refuse(function, &[self], OpError::Empty);
         }
         let axes: Vec<i32> = axes.into_iter().map(|axis| axis as i32).collect();
-        let off = x - x.mean_keepdims(axes.as_slice());
-        (off * off).sum(axes.as_slice()) / (count - correction) as f64
+        in_f32(function, [self], |[x]| {
+            let off = x - x.mean_keepdims(axes.as_slice());
+            of((off * off).sum(axes.as_slice()) / (count - correction) as f64)
+        })
     }
 
     /// The square root of [`variance`](Self::variance).
@@ -168,7 +179,7 @@ impl<'g> Tensor<'g> {
     #[doc(alias = "std")]
     #[track_caller]
     pub fn standard_deviation(self, axes: impl Axes, correction: usize) -> Tensor<'g> {
-        self.variance(axes, correction).sqrt()
+        self.of_variance("standard_deviation", axes, correction, Tensor::sqrt)
     }
 
     /// L2 norm along axes, `sqrt(sum x^2)`.
@@ -183,10 +194,11 @@ impl<'g> Tensor<'g> {
     #[doc(alias = "linalg.norm")]
     #[track_caller]
     pub fn norm(self, axes: impl Axes) -> Tensor<'g> {
-        let x = self.of_floats("norm");
-        let squares = (x * x).sum(axes);
-        let is_none = squares.less_equal(0.0);
-        is_none.select(0.0, is_none.select(1.0, squares).sqrt())
+        in_f32("norm", [self], |[x]| {
+            let squares = (x * x).sum(axes);
+            let is_none = squares.less_equal(0.0);
+            is_none.select(0.0, is_none.select(1.0, squares).sqrt())
+        })
     }
 
     /// L1 norm along axes, `sum |x|`.
@@ -238,24 +250,23 @@ impl<'g> Tensor<'g> {
     #[doc(alias = "vector_norm")]
     #[track_caller]
     pub fn norm_p(self, p: f64, axes: impl Axes) -> Tensor<'g> {
-        let x = self.of_floats("norm_p");
         if p.is_nan() || p <= 0.0 {
             let reason = OpError::Number { what: "p", must: "positive", is: p };
-            return x.graph().refuse("norm_p", &[x], reason);
+            return self.graph().refuse("norm_p", &[self], reason);
         }
         if p == f64::INFINITY {
-            return x.norm_max(axes);
+            return self.norm_max(axes);
         }
         if p == 2.0 {
             // Its second derivative is not 0 where an element is.
-            return x.norm(axes);
+            return self.norm(axes);
         }
         // Powers and roots of 0 may have no derivative, and the unselected branch must be finite.
         let power = |x: Tensor<'g>, p: f64| {
             let is_none = x.less_equal(0.0);
             is_none.select(0.0, is_none.select(1.0, x).pow(constant(x, p)))
         };
-        power(power(x.abs(), p).sum(axes), 1.0 / p)
+        in_f32("norm_p", [self], |[x]| power(power(x.abs(), p).sum(axes), 1.0 / p))
     }
 
     /// Cumulative product along an axis: `y[i] = product of self[j] over j <= i`.
@@ -287,17 +298,18 @@ impl<'g> Tensor<'g> {
             Err(reason) => return self.graph().refuse("cumprod", &[self], reason),
         };
         let extent = self.shape().dims()[axis];
-        let mut y = self;
-        let mut reach = 1;
-        while reach < extent {
-            // Each element has the product of `reach` elements up to it; multiply by that of those
-            // before.
-            let mut pads = vec![(0, 0); self.rank()];
-            pads[axis].0 = reach;
-            y = y * y.slice(axis as i32, ..extent - reach).pad(&pads, 1.0);
-            reach *= 2;
-        }
-        y
+        rounded_once("cumprod", &[self], |x| {
+            let (mut y, mut reach) = (x[0], 1);
+            while reach < extent {
+                // Each element has the product of `reach` elements up to it; multiply by that of
+                // those before.
+                let mut pads = vec![(0, 0); y.rank()];
+                pads[axis].0 = reach;
+                y = y * y.slice(axis as i32, ..extent - reach).pad(&pads, 1.0);
+                reach *= 2;
+            }
+            y
+        })
     }
 }
 
@@ -376,7 +388,7 @@ pub(super) fn samples() -> Vec<Sample> {
         |x| x[0].mean(1),
         |x| {
             let sums = by_rows(x[0], 1, |row| vec![row.iter().sum::<f64>() / row.len() as f64]);
-            Array64 { meta: f32s(&[4]), ..sums }
+            Array64 { meta: Meta::new([4], x[0].meta.dtype), ..sums }
         },
     );
     let rows = |function: Function| {

@@ -20,19 +20,35 @@ pub(crate) fn in_f32<'g, const N: usize>(
     operands: [Tensor<'g>; N],
     body: impl FnOnce([Tensor<'g>; N]) -> Tensor<'g>,
 ) -> Tensor<'g> {
-    let [x, ..] = operands[..] else { unreachable!("a function has an operand") };
+    let x = operands[0];
+    if operands.iter().all(|operand| !operand.failed()) && !x.dtype().is_float() {
+        return x.graph.refuse(function, &operands, OpError::DType(x.dtype()));
+    }
+    rounded_once(function, &operands, |wide| body(std::array::from_fn(|k| wide[k])))
+}
+
+/// [`in_f32`] of any number of operands, the first of which may be integers: they stay as they are.
+///
+/// # Errors
+///
+/// Recorded in the name of `function`: [`OpError::DTypes`] if floats are of two types.
+#[track_caller]
+pub(crate) fn rounded_once<'g>(
+    function: &'static str,
+    operands: &[Tensor<'g>],
+    body: impl FnOnce(&[Tensor<'g>]) -> Tensor<'g>,
+) -> Tensor<'g> {
     if let Some(failed) = operands.iter().find(|operand| operand.failed()) {
         return *failed;
     }
-    let dtype = x.dtype();
-    if !dtype.is_float() {
-        return x.graph.refuse(function, &operands, OpError::DType(dtype));
-    }
-    if operands.iter().map(|operand| operand.dtype()).any(|own| own.is_float() && own != dtype) {
-        return x.graph.refuse(function, &operands, OpError::DTypes);
+    let [x, ..] = *operands else { unreachable!("a function has an operand") };
+    let mut floats = operands.iter().map(|operand| operand.dtype()).filter(|own| own.is_float());
+    let first = floats.next();
+    if floats.any(|own| Some(own) != first) {
+        return x.graph.refuse(function, operands, OpError::DTypes);
     }
     // The lines of `body` mean nothing to the user.
     let _line = Attribution::to_caller(x.graph);
-    let y = body(operands.map(Tensor::widened));
-    if y.dtype() == DType::F32 { y.cast(dtype) } else { y }
+    let y = body(&operands.iter().map(|x| x.widened()).collect::<Vec<_>>());
+    if x.dtype() == DType::F16 { y.cast(DType::F16) } else { y }
 }

@@ -1,6 +1,6 @@
 //! Trigonometric and hyperbolic functions, and their inverses.
 
-use super::definition::elementwise;
+use super::{definition::elementwise, precision::in_f32};
 use crate::{
     dtype::DType,
     graph::Tensor,
@@ -20,8 +20,7 @@ impl<'g> Tensor<'g> {
     /// As accurate as sine and cosine, for every finite `x`, even next to poles.
     #[track_caller]
     pub fn tan(self) -> Tensor<'g> {
-        let x = self.of_floats("tan");
-        x.sin() / x.cos()
+        in_f32("tan", [self], |[x]| x.sin() / x.cos())
     }
 
     /// The angle from -pi/2 to pi/2 whose sine is `x`; NaN outside of -1 to 1.
@@ -32,11 +31,12 @@ impl<'g> Tensor<'g> {
     #[doc(alias = "arcsin")]
     #[track_caller]
     pub fn asin(self) -> Tensor<'g> {
-        let x = self.of_floats("asin");
-        // Half the angle is that of (1 + cos, sin), which has no cancellation. The cosine uses two
-        // roots, because the derivative of the root of a product would be 0 times infinity at 1.
-        let cos = (x + 1.0).sqrt() * (-x + 1.0).sqrt();
-        x.atan2(cos + 1.0) * 2.0
+        in_f32("asin", [self], |[x]| {
+            // Half the angle is that of (1 + cos, sin), which has no cancellation. The cosine uses two
+            // roots, because the derivative of the root of a product would be 0 times infinity at 1.
+            let cos = (x + 1.0).sqrt() * (-x + 1.0).sqrt();
+            x.atan2(cos + 1.0) * 2.0
+        })
     }
 
     /// The angle from 0 to pi whose cosine is `x`; NaN outside of -1 to 1.
@@ -47,52 +47,56 @@ impl<'g> Tensor<'g> {
     #[doc(alias = "arccos")]
     #[track_caller]
     pub fn acos(self) -> Tensor<'g> {
-        let x = self.of_floats("acos");
-        // The tangent of half the angle.
-        (-x + 1.0).sqrt().atan2((x + 1.0).sqrt()) * 2.0
+        in_f32("acos", [self], |[x]| {
+            // The tangent of half the angle.
+            (-x + 1.0).sqrt().atan2((x + 1.0).sqrt()) * 2.0
+        })
     }
 
     /// The angle from -pi/2 to pi/2 whose tangent is `x`.
     #[doc(alias = "arctan")]
     #[track_caller]
     pub fn atan(self) -> Tensor<'g> {
-        self.of_floats("atan").atan2(1.0)
+        in_f32("atan", [self], |[x]| x.atan2(1.0))
     }
 
     /// The hyperbolic sine, `(e^x - e^-x) / 2`, accurate for small `x`.
     #[track_caller]
     pub fn sinh(self) -> Tensor<'g> {
-        let x = self.of_floats("sinh");
-        let (is_small, t) = x.tanh_of_small_half();
-        let [up, down] = x.half_exponentials();
-        is_small.select(t * 2.0 / (1.0 - t * t), up - down)
+        in_f32("sinh", [self], |[x]| {
+            let (is_small, t) = x.tanh_of_small_half();
+            let [up, down] = x.half_exponentials();
+            is_small.select(t * 2.0 / (1.0 - t * t), up - down)
+        })
     }
 
     /// The hyperbolic cosine, `(e^x + e^-x) / 2`.
     #[track_caller]
     pub fn cosh(self) -> Tensor<'g> {
-        let x = self.of_floats("cosh");
-        // In this form its derivative is accurate for small `x` as well.
-        let (is_small, t) = x.tanh_of_small_half();
-        let [up, down] = x.half_exponentials();
-        is_small.select((1.0 + t * t) / (1.0 - t * t), up + down)
+        in_f32("cosh", [self], |[x]| {
+            // In this form its derivative is accurate for small `x` as well.
+            let (is_small, t) = x.tanh_of_small_half();
+            let [up, down] = x.half_exponentials();
+            is_small.select((1.0 + t * t) / (1.0 - t * t), up + down)
+        })
     }
 
     /// The number whose hyperbolic sine is `x`.
     #[doc(alias = "arcsinh")]
     #[track_caller]
     pub fn asinh(self) -> Tensor<'g> {
-        let x = self.of_floats("asinh");
-        let is_negative = x.less(0.0);
-        let magnitude = is_negative.select(-x, x);
-        // ln(a + sqrt(a^2 + 1)), replaced by ln 2a where the square would overflow. The unselected
-        // branch must be finite, or its zero cotangent becomes NaN.
-        let is_large = magnitude.greater(LARGE);
-        let a = is_large.select(0.0, magnitude);
-        let more = a * (a / ((a * a + 1.0).sqrt() + 1.0) + 1.0);
-        let y = is_large.select(magnitude, more).log1p();
-        let y = y + is_large.select(constant(x, LN_2), x.full_like(0.0));
-        is_negative.select(-y, y)
+        in_f32("asinh", [self], |[x]| {
+            let is_negative = x.less(0.0);
+            let magnitude = is_negative.select(-x, x);
+            // ln(a + sqrt(a^2 + 1)), replaced by ln 2a where the square would overflow. The unselected
+            // branch must be finite, or its zero cotangent becomes NaN.
+            let is_large = magnitude.greater(LARGE);
+            let a = is_large.select(0.0, magnitude);
+            let more = a * (a / ((a * a + 1.0).sqrt() + 1.0) + 1.0);
+            let y = is_large.select(magnitude, more).log1p();
+            let y = y + is_large.select(constant(x, LN_2), x.full_like(0.0));
+            is_negative.select(-y, y)
+        })
     }
 
     /// The nonnegative number whose hyperbolic cosine is `x`; NaN below 1.
@@ -103,9 +107,10 @@ impl<'g> Tensor<'g> {
     #[doc(alias = "arccosh")]
     #[track_caller]
     pub fn acosh(self) -> Tensor<'g> {
-        let x = self.of_floats("acosh");
-        // The hyperbolic sine of half the result.
-        ((x - 1.0) * 0.5).sqrt().asinh() * 2.0
+        in_f32("acosh", [self], |[x]| {
+            // The hyperbolic sine of half the result.
+            ((x - 1.0) * 0.5).sqrt().asinh() * 2.0
+        })
     }
 
     /// The number whose hyperbolic tangent is `x`: infinite at -1 and 1, NaN beyond.
@@ -116,8 +121,7 @@ impl<'g> Tensor<'g> {
     #[doc(alias = "arctanh")]
     #[track_caller]
     pub fn atanh(self) -> Tensor<'g> {
-        let x = self.of_floats("atanh");
-        (x.log1p() - (-x).log1p()) * 0.5
+        in_f32("atanh", [self], |[x]| (x.log1p() - (-x).log1p()) * 0.5)
     }
 
     /// Whether `|x|` is below 1, and there `tanh(x / 2)`, of which hyperbolic functions are
