@@ -1,5 +1,6 @@
 //! Connectionist temporal classification: loss of unaligned label sequences.
 
+use super::precision::in_f32;
 use crate::{
     array64::Array64,
     dtype::DType,
@@ -72,13 +73,12 @@ impl<'g> Tensor<'g> {
         [targets, lengths, target_lengths]: [Tensor<'g>; 3],
         blank: u32,
     ) -> Tensor<'g> {
-        let x = self.of_floats("ctc");
-        let operands = [x, targets, lengths, target_lengths];
-        let graph = x.graph();
+        let operands = [self, targets, lengths, target_lengths];
+        let graph = self.graph();
         if operands.iter().any(|operand| operand.failed()) {
             return graph.refuse("ctc", &operands, OpError::Empty);
         }
-        let &[steps, n, _] = x.shape().dims() else {
+        let &[steps, n, _] = self.shape().dims() else {
             return graph.refuse("ctc", &operands, OpError::Rank { least: 3 });
         };
         if steps == 0 {
@@ -91,35 +91,37 @@ impl<'g> Tensor<'g> {
         if rows != n || [lengths, target_lengths].iter().any(|x| x.meta() != per_row) {
             return graph.refuse("ctc", &operands, OpError::Target(per_row.shape));
         }
-        // Blanks before, between and after the targets.
-        let blanks = targets.full_like(f64::from(blank));
-        let pairs = graph.stack(&[blanks, targets], -1).reshape([n, 2 * longest]);
-        let end = graph.full([n, 1], DType::U32, f64::from(blank));
-        let said = graph.concat(&[pairs, end], 1);
-        let places = 2 * longest + 1;
-        // A blank may be skipped between two different labels.
-        let before = said.pad(&[(0, 0), (2, 0)], f64::from(blank)).slice(1, ..places);
-        let skips = said.not_equal(blank).and(said.not_equal(before));
-        let odds = x.take_along_axis(said.unsqueeze(0).broadcast_to([steps, n, places]), 2);
-        let place = graph.iota([n, places], 1, DType::U32);
-        let first = odds.slice(0, ..1).squeeze(0);
-        let never = first.full_like(NEVER);
-        let mut paths = place.less(2u32).select(first, never);
-        for step in 1..steps {
-            let next = paths.pad(&[(0, 0), (1, 0)], NEVER).slice(1, ..places);
-            let skip = paths.pad(&[(0, 0), (2, 0)], NEVER).slice(1, ..places);
-            let ways = [paths, next, skips.select(skip, never)];
-            let most = ways[0].maximum(ways[1]).maximum(ways[2]).detach();
-            let sum = (ways[0] - most).exp() + (ways[1] - most).exp() + (ways[2] - most).exp();
-            let next = most + sum.log() + odds.slice(0, step..step + 1).squeeze(0);
-            let lasts = lengths.greater(step as u32).unsqueeze(-1).broadcast_to([n, places]);
-            paths = lasts.select(next, paths);
-        }
-        let last = (target_lengths * 2u32).unsqueeze(-1).broadcast_to([n, places]);
-        // The last label, or the blank after it.
-        let ends = place.equal(last).or((place + 1u32).equal(last));
-        let likely = ends.select(paths, never).log_sum_exp(1);
-        likely.less(NEVER / 2.0).select(impossible, -likely)
+        in_f32("ctc", operands, |[x, targets, lengths, target_lengths]| {
+            // Blanks before, between and after the targets.
+            let blanks = targets.full_like(f64::from(blank));
+            let pairs = graph.stack(&[blanks, targets], -1).reshape([n, 2 * longest]);
+            let end = graph.full([n, 1], DType::U32, f64::from(blank));
+            let said = graph.concat(&[pairs, end], 1);
+            let places = 2 * longest + 1;
+            // A blank may be skipped between two different labels.
+            let before = said.pad(&[(0, 0), (2, 0)], f64::from(blank)).slice(1, ..places);
+            let skips = said.not_equal(blank).and(said.not_equal(before));
+            let odds = x.take_along_axis(said.unsqueeze(0).broadcast_to([steps, n, places]), 2);
+            let place = graph.iota([n, places], 1, DType::U32);
+            let first = odds.slice(0, ..1).squeeze(0);
+            let never = first.full_like(NEVER);
+            let mut paths = place.less(2u32).select(first, never);
+            for step in 1..steps {
+                let next = paths.pad(&[(0, 0), (1, 0)], NEVER).slice(1, ..places);
+                let skip = paths.pad(&[(0, 0), (2, 0)], NEVER).slice(1, ..places);
+                let ways = [paths, next, skips.select(skip, never)];
+                let most = ways[0].maximum(ways[1]).maximum(ways[2]).detach();
+                let sum = (ways[0] - most).exp() + (ways[1] - most).exp() + (ways[2] - most).exp();
+                let next = most + sum.log() + odds.slice(0, step..step + 1).squeeze(0);
+                let lasts = lengths.greater(step as u32).unsqueeze(-1).broadcast_to([n, places]);
+                paths = lasts.select(next, paths);
+            }
+            let last = (target_lengths * 2u32).unsqueeze(-1).broadcast_to([n, places]);
+            // The last label, or the blank after it.
+            let ends = place.equal(last).or((place + 1u32).equal(last));
+            let likely = ends.select(paths, never).log_sum_exp(1);
+            likely.less(NEVER / 2.0).select(impossible, -likely)
+        })
     }
 }
 
@@ -127,7 +129,7 @@ impl<'g> Tensor<'g> {
 fn definition(x: &[&Array64], blank: usize) -> Array64 {
     let [odds, targets, lengths, target_lengths] = x else { unreachable!("four operands") };
     let [n, classes] = [1, 2].map(|axis| odds.shape().dims()[axis]);
-    Array64::from_fn(Meta::new([n], DType::F32), |c| {
+    Array64::from_fn(Meta::new([n], odds.meta.dtype), |c| {
         let row = c[0];
         let (steps, said) = (lengths.data[row] as u32, target_lengths.data[row] as usize);
         let wanted: Vec<usize> = (0..said).map(|k| targets.at(&[row, k]) as usize).collect();
@@ -157,7 +159,7 @@ pub(super) fn samples() -> Vec<Sample> {
         |x| x[0].ctc_where_possible(x[1], x[2], x[3], 1),
         |x| {
             let y = definition(x, 1);
-            y.map(DType::F32, |loss| if loss.is_finite() { loss } else { 0.0 })
+            y.map(x[0].meta.dtype, |loss| if loss.is_finite() { loss } else { 0.0 })
         },
     );
     vec![

@@ -1,6 +1,6 @@
 //! Losses per element or row, to be averaged or summed.
 
-use super::definition::of_rows;
+use super::{definition::of_rows, precision::in_f32};
 use crate::{
     array64::Array64,
     dtype::DType,
@@ -17,15 +17,17 @@ impl<'g> Tensor<'g> {
     #[doc(alias("mse_loss", "MSELoss", "MeanSquaredError"))]
     #[track_caller]
     pub fn squared_error(self, target: Tensor<'g>) -> Tensor<'g> {
-        let error = self.of_floats("squared_error") - target;
-        error * error
+        in_f32("squared_error", [self, target], |[x, target]| {
+            let error = x - target;
+            error * error
+        })
     }
 
     /// `|x - target|`.
     #[doc(alias("l1_loss", "L1Loss", "MeanAbsoluteError"))]
     #[track_caller]
     pub fn absolute_error(self, target: Tensor<'g>) -> Tensor<'g> {
-        (self.of_floats("absolute_error") - target).abs()
+        in_f32("absolute_error", [self, target], |[x, target]| (x - target).abs())
     }
 
     /// Half the squared error up to an absolute error of `delta`, and `delta (|error| - delta / 2)`
@@ -37,12 +39,14 @@ impl<'g> Tensor<'g> {
     #[doc(alias("huber_loss", "HuberLoss"))]
     #[track_caller]
     pub fn huber(self, target: Tensor<'g>, delta: f64) -> Tensor<'g> {
-        let error = self.of_floats("huber") - target;
-        let (size, delta) = (error.abs(), constant(error, delta));
-        let is_far = size.greater_equal(delta);
-        // An infinite error would make the slope NaN: 0 times infinity.
-        let near = is_far.select(0.0, error);
-        is_far.select(delta * (size - delta * 0.5), near * near * 0.5)
+        in_f32("huber", [self, target], |[x, target]| {
+            let error = x - target;
+            let (size, delta) = (error.abs(), constant(error, delta));
+            let is_far = size.greater_equal(delta);
+            // An infinite error would make the slope NaN: 0 times infinity.
+            let near = is_far.select(0.0, error);
+            is_far.select(delta * (size - delta * 0.5), near * near * 0.5)
+        })
     }
 
     /// [`huber`](Self::huber) divided by `beta`: the absolute error, smoothed below `beta`. With a
@@ -54,15 +58,17 @@ impl<'g> Tensor<'g> {
     #[doc(alias("smooth_l1_loss", "SmoothL1Loss"))]
     #[track_caller]
     pub fn smooth_l1(self, target: Tensor<'g>, beta: f64) -> Tensor<'g> {
-        let error = self.of_floats("smooth_l1") - target;
-        if beta == 0.0 {
-            return error.abs();
-        }
-        let (size, beta) = (error.abs(), constant(error, beta));
-        let is_far = size.greater_equal(beta);
-        // As for `huber`.
-        let near = is_far.select(0.0, error);
-        is_far.select(size - beta * 0.5, near * near * 0.5 / beta)
+        in_f32("smooth_l1", [self, target], |[x, target]| {
+            let error = x - target;
+            if beta == 0.0 {
+                return error.abs();
+            }
+            let (size, beta) = (error.abs(), constant(error, beta));
+            let is_far = size.greater_equal(beta);
+            // As for `huber`.
+            let near = is_far.select(0.0, error);
+            is_far.select(size - beta * 0.5, near * near * 0.5 / beta)
+        })
     }
 
     /// Binary cross-entropy of logits: `-target ln p - (1 - target) ln(1 - p)` with `p` their
@@ -79,8 +85,9 @@ impl<'g> Tensor<'g> {
     #[doc(alias("binary_cross_entropy", "bce", "BCEWithLogitsLoss", "BinaryCrossentropy"))]
     #[track_caller]
     pub fn binary_cross_entropy_with_logits(self, target: Tensor<'g>) -> Tensor<'g> {
-        let x = self.of_floats("binary_cross_entropy_with_logits");
-        target * (-x).softplus() + (1.0 - target) * x.softplus()
+        in_f32("binary_cross_entropy_with_logits", [self, target], |[x, target]| {
+            target * (-x).softplus() + (1.0 - target) * x.softplus()
+        })
     }
 
     /// [`binary_cross_entropy`](Self::binary_cross_entropy_with_logits) with positives weighted by
@@ -100,8 +107,11 @@ impl<'g> Tensor<'g> {
         target: Tensor<'g>,
         weight: Tensor<'g>,
     ) -> Tensor<'g> {
-        let x = self.of_floats("weighted_binary_cross_entropy_with_logits");
-        weight * target * (-x).softplus() + (1.0 - target) * x.softplus()
+        in_f32(
+            "weighted_binary_cross_entropy_with_logits",
+            [self, target, weight],
+            |[x, target, weight]| weight * target * (-x).softplus() + (1.0 - target) * x.softplus(),
+        )
     }
 
     /// Divergence of log probabilities from `target`: `target (ln target - x)`; 0 where the target
@@ -113,10 +123,11 @@ impl<'g> Tensor<'g> {
     #[doc(alias("kl_div", "KLDivLoss"))]
     #[track_caller]
     pub fn kl_divergence(self, target: Tensor<'g>) -> Tensor<'g> {
-        let x = self.of_floats("kl_divergence");
-        // The unselected branch must be finite, or its zero cotangent becomes NaN.
-        let log = target.less_equal(0.0).select(1.0, target).log();
-        target * (log - x)
+        in_f32("kl_divergence", [self, target], |[x, target]| {
+            // The unselected branch must be finite, or its zero cotangent becomes NaN.
+            let log = target.less_equal(0.0).select(1.0, target).log();
+            target * (log - x)
+        })
     }
 
     /// `e^target (target - x)`: the divergence if targets are log probabilities as well.
@@ -127,7 +138,9 @@ impl<'g> Tensor<'g> {
     #[doc(alias = "log_target")]
     #[track_caller]
     pub fn kl_divergence_of_logarithms(self, target: Tensor<'g>) -> Tensor<'g> {
-        target.exp() * (target - self.of_floats("kl_divergence_of_logarithms"))
+        in_f32("kl_divergence_of_logarithms", [self, target], |[x, target]| {
+            target.exp() * (target - x)
+        })
     }
 
     /// `max(0, 1 - x target)`, for targets -1 and 1.
@@ -138,7 +151,7 @@ impl<'g> Tensor<'g> {
     #[doc(alias = "hinge_loss")]
     #[track_caller]
     pub fn hinge(self, target: Tensor<'g>) -> Tensor<'g> {
-        (-(self.of_floats("hinge") * target) + 1.0).relu()
+        in_f32("hinge", [self, target], |[x, target]| (-(x * target) + 1.0).relu())
     }
 
     /// The negative log probability of each row's label.
@@ -169,8 +182,9 @@ impl<'g> Tensor<'g> {
     #[doc(alias = "CategoricalCrossentropy")]
     #[track_caller]
     pub fn soft_cross_entropy(self, target: Tensor<'g>) -> Tensor<'g> {
-        let x = self.of_floats("soft_cross_entropy");
-        -(x.log_softmax(-1) * target).sum(-1)
+        in_f32("soft_cross_entropy", [self, target], |[x, target]| {
+            -(x.log_softmax(-1) * target).sum(-1)
+        })
     }
 
     /// Cosine similarity of vectors along an axis: `x y / (max(|x|, eps) max(|y|, eps))`,
@@ -181,8 +195,9 @@ impl<'g> Tensor<'g> {
     /// PyTorch's, which clamps each of the two norms to `eps`.
     #[track_caller]
     pub fn cosine_similarity(self, other: Tensor<'g>, axis: i32) -> Tensor<'g> {
-        let x = self.of_floats("cosine_similarity");
-        (x * other).sum(axis) / (x.length_of_some(axis) * other.length_of_some(axis))
+        in_f32("cosine_similarity", [self, other], |[x, other]| {
+            (x * other).sum(axis) / (x.length_of_some(axis) * other.length_of_some(axis))
+        })
     }
 
     /// The norm of vectors along an axis, at least 1e-8.
@@ -220,14 +235,15 @@ impl<'g> Tensor<'g> {
         target: Tensor<'g>,
         margin: f64,
     ) -> Tensor<'g> {
-        let x = self.of_floats("cosine_embedding");
-        let squares = |x: Tensor<'g>| {
-            let sum = (x * x).sum(-1);
-            sum + constant(sum, 1e-12)
-        };
-        let cosine = (x * other).sum(-1) / (squares(x) * squares(other)).sqrt();
-        let apart = (cosine - constant(cosine, margin)).relu();
-        target.greater(0.0).select(1.0 - cosine, apart)
+        in_f32("cosine_embedding", [self, other, target], |[x, other, target]| {
+            let squares = |x: Tensor<'g>| {
+                let sum = (x * x).sum(-1);
+                sum + constant(sum, 1e-12)
+            };
+            let cosine = (x * other).sum(-1) / (squares(x) * squares(other)).sqrt();
+            let apart = (cosine - constant(cosine, margin)).relu();
+            target.greater(0.0).select(1.0 - cosine, apart)
+        })
     }
 
     /// Triplet loss `max(0, |x - near| - |x - far| + margin)` of vectors along the last axis; 1e-6
@@ -239,9 +255,10 @@ impl<'g> Tensor<'g> {
     #[doc(alias("triplet_margin_loss", "TripletMarginLoss"))]
     #[track_caller]
     pub fn triplet_margin(self, near: Tensor<'g>, far: Tensor<'g>, margin: f64) -> Tensor<'g> {
-        let x = self.of_floats("triplet_margin");
-        let nearer = x.distance(near) - x.distance(far);
-        (nearer + constant(nearer, margin)).relu()
+        in_f32("triplet_margin", [self, near, far], |[x, near, far]| {
+            let nearer = x.distance(near) - x.distance(far);
+            (nearer + constant(nearer, margin)).relu()
+        })
     }
 
     /// The norm of a difference along the last axis, which is 0 nowhere.

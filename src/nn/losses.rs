@@ -1,6 +1,6 @@
 //! Loss functions and metrics.
 
-use crate::{dtype::DType, graph::Tensor, ops::full::constant};
+use crate::{dtype::DType, functions::precision::in_f32, graph::Tensor, ops::full::constant};
 
 /// The mean over all rows of `-log(softmax(logits)[label])`.
 ///
@@ -10,7 +10,9 @@ use crate::{dtype::DType, graph::Tensor, ops::full::constant};
 #[doc(alias = "SparseCategoricalCrossentropy")]
 #[track_caller]
 pub fn cross_entropy<'g>(logits: Tensor<'g>, labels: Tensor<'g>) -> Tensor<'g> {
-    logits.cross_entropy(labels).mean(..)
+    in_f32("cross_entropy", [logits, labels], |[logits, labels]| {
+        logits.cross_entropy(labels).mean(..)
+    })
 }
 
 /// Cross-entropy with label smoothing, class weights and ignored labels.
@@ -18,6 +20,10 @@ pub fn cross_entropy<'g>(logits: Tensor<'g>, labels: Tensor<'g>) -> Tensor<'g> {
 /// With smoothing `s`, `k` classes and weights `w`, a row of logits with label `y` costs
 /// `(1 - s) w[y] l[y] + s / k sum_c w[c] l[c]`, where `l` is `-ln softmax`. If the labels are class
 /// probabilities `t`, it costs `sum_c w[c] ((1 - s) t[c] + s / k) l[c]`.
+///
+/// # Numerics
+///
+/// Of f16 logits, the sum or the mean is rounded once; the costs of rows and their number are not.
 ///
 /// # Source
 ///
@@ -70,6 +76,12 @@ impl<'g> CrossEntropy<'g> {
     #[doc(alias = "reduction")]
     #[track_caller]
     pub fn each(&self, logits: Tensor<'g>, labels: Tensor<'g>) -> Tensor<'g> {
+        self.in_f32([logits, labels], |loss, [logits, labels]| loss.rows(logits, labels))
+    }
+
+    /// The cost of each row, calculated with what it is given.
+    #[track_caller]
+    fn rows(&self, logits: Tensor<'g>, labels: Tensor<'g>) -> Tensor<'g> {
         let labels = self.classes(labels);
         // Before the logarithm: its derivative of 0 would meet what an ignored row holds.
         let logits = labels.0.map_or(logits, |is_ignored| {
@@ -77,11 +89,7 @@ impl<'g> CrossEntropy<'g> {
         });
         let costs = self.costs(logits);
         let own = costs.take_along_axis(labels.1.unsqueeze(-1), -1).squeeze(-1);
-        let cost = if self.smoothing == 0.0 {
-            own
-        } else {
-            own + (costs.mean(-1) - own) * constant(own, self.smoothing)
-        };
+        let cost = self.smoothed(costs, own);
         labels.0.map_or(cost, |is_ignored| is_ignored.select(0.0, cost))
     }
 
@@ -92,7 +100,7 @@ impl<'g> CrossEntropy<'g> {
     /// Same as [`each`](Self::each); the loss is a scalar.
     #[track_caller]
     pub fn sum(&self, logits: Tensor<'g>, labels: Tensor<'g>) -> Tensor<'g> {
-        self.each(logits, labels).sum(..)
+        self.in_f32([logits, labels], |loss, [logits, labels]| loss.rows(logits, labels).sum(..))
     }
 
     /// The mean over the rows that are not ignored, weighted by their labels; NaN if there are
@@ -103,14 +111,16 @@ impl<'g> CrossEntropy<'g> {
     /// Same as [`each`](Self::each); the loss is a scalar.
     #[track_caller]
     pub fn mean(&self, logits: Tensor<'g>, labels: Tensor<'g>) -> Tensor<'g> {
-        let (is_ignored, classes) = self.classes(labels);
-        let cost = self.each(logits, labels);
-        let counts = match self.weights {
-            Some(weights) => weights.index_select(classes, 0),
-            None => cost.full_like(1.0),
-        };
-        let counts = is_ignored.map_or(counts, |is_ignored| is_ignored.select(0.0, counts));
-        cost.sum(..) / counts.sum(..)
+        self.in_f32([logits, labels], |loss, [logits, labels]| {
+            let (is_ignored, classes) = loss.classes(labels);
+            let cost = loss.rows(logits, labels);
+            let counts = match loss.weights {
+                Some(weights) => weights.index_select(classes, 0),
+                None => cost.full_like(1.0),
+            };
+            let counts = is_ignored.map_or(counts, |is_ignored| is_ignored.select(0.0, counts));
+            cost.sum(..) / counts.sum(..)
+        })
     }
 
     /// The cost of each row, with class probabilities as labels. No rows are ignored; sum and mean
@@ -126,8 +136,32 @@ impl<'g> CrossEntropy<'g> {
         logits: Tensor<'g>,
         probabilities: Tensor<'g>,
     ) -> Tensor<'g> {
-        let costs = self.costs(logits);
-        let own = (costs * probabilities).sum(-1);
+        self.in_f32([logits, probabilities], |loss, [logits, probabilities]| {
+            let costs = loss.costs(logits);
+            loss.smoothed(costs, (costs * probabilities).sum(-1))
+        })
+    }
+
+    /// Calculates `body` in f32: of this loss, whose weights are widened as well, and operands.
+    #[track_caller]
+    fn in_f32(
+        &self,
+        [logits, labels]: [Tensor<'g>; 2],
+        body: impl FnOnce(Self, [Tensor<'g>; 2]) -> Tensor<'g>,
+    ) -> Tensor<'g> {
+        // Any tensor is a placeholder for weights.
+        let operands = [logits, labels, self.weights.unwrap_or(logits)];
+        in_f32("cross_entropy", operands, |[logits, labels, weights]| {
+            body(
+                CrossEntropy { weights: self.weights.and(Some(weights)), ..*self },
+                [logits, labels],
+            )
+        })
+    }
+
+    /// The cost `own` of each row, a share of which is spread over the costs of all classes.
+    #[track_caller]
+    fn smoothed(&self, costs: Tensor<'g>, own: Tensor<'g>) -> Tensor<'g> {
         if self.smoothing == 0.0 {
             own
         } else {
@@ -160,8 +194,10 @@ impl<'g> CrossEntropy<'g> {
 #[doc(alias("mse_loss", "MSELoss"))]
 #[track_caller]
 pub fn mean_squared_error<'g>(prediction: Tensor<'g>, target: Tensor<'g>) -> Tensor<'g> {
-    let error = prediction - target;
-    (error * error).mean(..)
+    in_f32("mean_squared_error", [prediction, target], |[prediction, target]| {
+        let error = prediction - target;
+        (error * error).mean(..)
+    })
 }
 
 /// The fraction of rows whose largest logit is that of the label, as an f32 scalar.
