@@ -1,6 +1,9 @@
 //! Normalization layers as functions: with scale and shift, or by groups of channels.
 
-use super::definition::{by_rows, f32s};
+use super::{
+    definition::{by_rows, f32s},
+    precision::in_f32,
+};
 use crate::{
     array64::Array64,
     error::OpError,
@@ -29,7 +32,9 @@ impl<'g> Tensor<'g> {
     #[track_caller]
     pub fn layer_norm(self, scale: Tensor<'g>, shift: Tensor<'g>, eps: f64) -> Tensor<'g> {
         match trailing(self, &[scale, shift]) {
-            Ok(axes) => self.normalize(axes.as_slice(), eps) * scale + shift,
+            Ok(axes) => in_f32("layer_norm", [self, scale, shift], |[x, scale, shift]| {
+                x.normalize(axes.as_slice(), eps) * scale + shift
+            }),
             Err(reason) => self.graph().refuse("layer_norm", &[self, scale, shift], reason),
         }
     }
@@ -51,7 +56,9 @@ impl<'g> Tensor<'g> {
     #[track_caller]
     pub fn rms_norm(self, scale: Tensor<'g>, eps: f64) -> Tensor<'g> {
         match trailing(self, &[scale]) {
-            Ok(axes) => self.normalize_rms(axes.as_slice(), eps) * scale,
+            Ok(axes) => in_f32("rms_norm", [self, scale], |[x, scale]| {
+                x.normalize_rms(axes.as_slice(), eps) * scale
+            }),
             Err(reason) => self.graph().refuse("rms_norm", &[self, scale], reason),
         }
     }

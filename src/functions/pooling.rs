@@ -1,6 +1,6 @@
 //! Adaptive pooling.
 
-use super::definition::f32s;
+use super::{definition::f32s, precision::in_f32};
 use crate::{
     array64::Array64,
     error::OpError,
@@ -10,6 +10,7 @@ use crate::{
         contract::{Bound, Domain, Function, Sample},
         pool::pooled,
     },
+    shape::Meta,
 };
 
 /// The reduction of each window.
@@ -93,9 +94,12 @@ impl<'g> Tensor<'g> {
             return self.pool(pooling, &sides.map(Window::new).collect::<Vec<_>>());
         }
         // The maximum or mean of a box can be computed one axis after another. The last axis
-        // comes first, so that the first of equal maxima in row-major order is chosen.
+        // comes first, so that the first of equal maxima in row-major order is chosen. Bins may
+        // overlap, so that derivatives of maxima are sums.
         let axes = outputs.iter().enumerate().rev();
-        axes.fold(self, |x, (axis, &output)| x.adaptive_pool_along(pooling, 2 + axis, output))
+        in_f32(name, [self], |[x]| {
+            axes.fold(x, |x, (axis, &output)| x.adaptive_pool_along(pooling, 2 + axis, output))
+        })
     }
 
     #[track_caller]
@@ -144,7 +148,7 @@ fn greatest_common_divisor(a: usize, b: usize) -> usize {
 /// Test samples.
 pub(super) fn samples() -> Vec<Sample> {
     let bins = |x: &Array64, of: fn(&[f64]) -> f64| {
-        Array64::from_fn(f32s(&[2, 3, 2, 3]), |c| {
+        Array64::from_fn(Meta::new([2, 3, 2, 3], x.meta.dtype), |c| {
             let bin = |k: usize, n: usize, m: usize| k * n / m..((k + 1) * n).div_ceil(m);
             let columns = bin(c[3], 7, 3);
             let cells = bin(c[2], 5, 2).flat_map(|row| columns.clone().map(move |k| [row, k]));

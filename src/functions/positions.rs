@@ -1,5 +1,6 @@
 //! Rotary position embeddings.
 
+use super::precision::in_f32;
 use crate::{
     array64::Array64,
     dtype::DType,
@@ -31,8 +32,8 @@ impl<'g> Tensor<'g> {
     #[doc(alias = "RoPE")]
     #[track_caller]
     pub fn rotary(self, base: f64) -> Tensor<'g> {
-        match self.of_floats("rotary").angles(base) {
-            Ok(angles) => self.turned(angles),
+        match self.angles(base) {
+            Ok(angles) => in_f32("rotary", [self], |[x]| x.turned(angles)),
             Err(reason) => self.graph().refuse("rotary", &[self], reason),
         }
     }
@@ -49,14 +50,13 @@ impl<'g> Tensor<'g> {
     /// As for [`rotary`](Self::rotary).
     #[track_caller]
     pub fn rotary_from(self, base: f64, first: Tensor<'g>) -> Tensor<'g> {
-        let x = self.of_floats("rotary");
         if !first.failed() && first.meta() != Meta::new([], DType::U32) {
             let reason = OpError::Argument("the first position must be a single u32");
-            return x.graph().refuse("rotary", &[x, first], reason);
+            return self.graph().refuse("rotary", &[self, first], reason);
         }
-        match x.angles_from(base, first.cast(DType::F32)) {
-            Ok(angles) => x.turned(angles),
-            Err(reason) => x.graph().refuse("rotary", &[x, first], reason),
+        match self.angles_from(base, first.cast(DType::F32)) {
+            Ok(angles) => in_f32("rotary", [self], |[x]| x.turned(angles)),
+            Err(reason) => self.graph().refuse("rotary", &[self, first], reason),
         }
     }
 

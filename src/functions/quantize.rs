@@ -1,5 +1,6 @@
 //! Quantization: scales, dequantization, and packing of bytes.
 
+use super::precision::in_f32;
 use crate::{
     array64::Array64,
     dtype::DType,
@@ -17,7 +18,9 @@ impl<'g> Tensor<'g> {
     /// extent 1; 1 if all elements are 0.
     #[track_caller]
     pub fn quantization_scale(self, axes: impl crate::Axes) -> Tensor<'g> {
-        let most = self.of_floats("quantization_scale").abs().amax_keepdims(axes) / MAX_BYTE;
+        let most =
+            in_f32("quantization_scale", [self], |[x]| x.abs().amax_keepdims(axes) / MAX_BYTE);
+        // Also where the quotient is too small for a half.
         most.equal(0.0).select(1.0, most)
     }
 
@@ -39,7 +42,7 @@ impl<'g> Tensor<'g> {
             return self.graph().refuse("dequantize", &[self, scale], reason);
         }
         let scale = scale.of_floats("dequantize");
-        self.cast(scale.dtype()) * scale
+        in_f32("dequantize", [scale, self], |[scale, x]| x.cast(DType::F32) * scale)
     }
 
     /// Packs integers from -128 to 127 as bytes, four per word along the last axis, the first in
@@ -118,7 +121,7 @@ pub(super) fn samples() -> Vec<Sample> {
         "dequantize",
         |x| x[0].dequantize(x[1]),
         |x| {
-            Array64::from_fn(Meta::new([4, 3, 5], DType::F32), |c| {
+            Array64::from_fn(Meta::new([4, 3, 5], x[1].meta.dtype), |c| {
                 // One scale for all, or one per channel of an axis that is not the last.
                 let channel = if x[1].data.len() == 1 { 0 } else { c[1] };
                 x[0].at(&c) * x[1].data[channel]
@@ -133,7 +136,7 @@ pub(super) fn samples() -> Vec<Sample> {
             x[0].quantize(scale).dequantize(scale)
         },
         |x| {
-            Array64::from_fn(Meta::new([4, 3, 5], DType::F32), |c| {
+            Array64::from_fn(Meta::new([4, 3, 5], x[0].meta.dtype), |c| {
                 let channel = (0..20).map(|k| x[0].at(&[k / 5, c[1], k % 5]).abs());
                 let scale = channel.fold(0.0, f64::max) / 127.0;
                 (x[0].at(&c) / scale).round_ties_even() * scale
@@ -145,7 +148,7 @@ pub(super) fn samples() -> Vec<Sample> {
         "quantization_scale",
         |x| x[0].quantization_scale(1),
         |x| {
-            Array64::from_fn(Meta::new([3, 1], DType::F32), |c| {
+            Array64::from_fn(Meta::new([3, 1], x[0].meta.dtype), |c| {
                 (0..5).map(|k| x[0].at(&[c[0], k]).abs()).fold(0.0, f64::max) / 127.0
             })
         },
@@ -172,10 +175,12 @@ pub(super) fn samples() -> Vec<Sample> {
         Sample::new(dequantize, [of(&[4, 3, 5], DType::I32), of(&[3, 1], DType::F32)])
             .bound(Bound::Ulp(1), "a product")
             .named("by channel"),
+        // Of halves the scale, which others see, is rounded: numbers are near other integers.
         Sample::new(by_channel, [of(&[4, 3, 5], DType::F32)])
             .operand(0, Domain::Distinct)
             .bound(Bound::Ulp(6), "the scale is a quotient; no number is near a middle")
-            .without_gradient(),
+            .without_gradient()
+            .named("a scale of its own"),
         Sample::new(scale, [of(&[3, 5], DType::F32)])
             .operand(0, Domain::Distinct)
             .bound(Bound::Ulp(4), "a quotient"),

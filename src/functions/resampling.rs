@@ -1,6 +1,7 @@
 //! Building blocks of image generators: filtered resampling, modulated convolutions, and minibatch
 //! standard deviation.
 
+use super::precision::in_f32;
 use crate::{
     DType,
     array64::Array64,
@@ -90,7 +91,7 @@ impl<'g> Tensor<'g> {
         geometry: Geometry,
         demodulate: bool,
     ) -> Tensor<'g> {
-        self.modulated(weight, styles, demodulate, |x| x.convolution(weight, geometry))
+        self.modulated(weight, styles, demodulate, |x, weight| x.convolution(weight, geometry))
     }
 
     /// Transposed variant of [`modulated_convolution`](Self::modulated_convolution), which
@@ -117,7 +118,7 @@ impl<'g> Tensor<'g> {
         demodulate: bool,
     ) -> Tensor<'g> {
         let no_more = vec![0; self.rank().saturating_sub(2)];
-        self.modulated(weight, styles, demodulate, |x| {
+        self.modulated(weight, styles, demodulate, |x, weight| {
             x.transposed_convolution(weight.swap_axes(0, 1), geometry, no_more)
         })
     }
@@ -129,29 +130,32 @@ impl<'g> Tensor<'g> {
         weight: Tensor<'g>,
         styles: Tensor<'g>,
         demodulate: bool,
-        convolved: impl FnOnce(Tensor<'g>) -> Tensor<'g>,
+        convolved: impl FnOnce(Tensor<'g>, Tensor<'g>) -> Tensor<'g>,
     ) -> Tensor<'g> {
-        let x = self.of_floats("modulated_convolution");
-        let fitting = [x.dim(0), x.dim(1)];
-        let reason = match (x.rank() < 3 || weight.rank() < 3, styles.shape().dims() == fitting) {
+        let fitting = [self.dim(0), self.dim(1)];
+        let operands = [self, weight, styles];
+        let reason = match (self.rank() < 3 || weight.rank() < 3, styles.shape().dims() == fitting)
+        {
             (true, _) => Some(OpError::Rank { least: 3 }),
             (_, false) => Some(OpError::Target(fitting.into())),
             _ => None,
         };
         if let Some(reason) = reason {
-            return x.graph().refuse("modulated_convolution", &[x, weight, styles], reason);
+            return self.graph().refuse("modulated_convolution", &operands, reason);
         }
-        let ones = vec![1; x.rank() - 2];
-        let scale = styles.reshape([&fitting[..], &ones].concat());
-        let y = convolved(x * scale);
-        if !demodulate {
-            return y;
-        }
-        let window: Vec<i32> = (2..weight.rank() as i32).collect();
-        let energy = (weight * weight).sum(window.as_slice());
-        let squares = (styles * styles).matmul(energy.swap_axes(0, 1));
-        let length = (squares + constant(squares, EPS)).sqrt();
-        y / length.reshape([&[x.dim(0), weight.dim(0)], &ones[..]].concat())
+        in_f32("modulated_convolution", operands, |[x, weight, styles]| {
+            let ones = vec![1; x.rank() - 2];
+            let scale = styles.reshape([&fitting[..], &ones].concat());
+            let y = convolved(x * scale, weight);
+            if !demodulate {
+                return y;
+            }
+            let window: Vec<i32> = (2..weight.rank() as i32).collect();
+            let energy = (weight * weight).sum(window.as_slice());
+            let squares = (styles * styles).matmul(energy.swap_axes(0, 1));
+            let length = (squares + constant(squares, EPS)).sqrt();
+            y / length.reshape([&[x.dim(0), weight.dim(0)], &ones[..]].concat())
+        })
     }
 
     /// Appends a channel with the minibatch standard deviation: the standard deviation of each
@@ -171,19 +175,20 @@ impl<'g> Tensor<'g> {
     #[doc(alias = "minibatch_stddev")]
     #[track_caller]
     pub fn minibatch_deviation(self, group: usize) -> Tensor<'g> {
-        let x = self.of_floats("minibatch_deviation");
-        let &[n, channels, h, w] = x.shape().dims() else {
+        let &[n, channels, h, w] = self.shape().dims() else {
             let reason = OpError::Rank { least: 4 };
-            return x.graph().refuse("minibatch_deviation", &[x], reason);
+            return self.graph().refuse("minibatch_deviation", &[self], reason);
         };
         if group == 0 || !n.is_multiple_of(group) {
             let reason = OpError::Indivisible { what: "images", number: n, by: group };
-            return x.graph().refuse("minibatch_deviation", &[x], reason);
+            return self.graph().refuse("minibatch_deviation", &[self], reason);
         }
-        let variance = x.reshape([group, n / group, channels, h, w]).variance(0, 0);
-        let deviation = (variance + constant(variance, EPS)).sqrt().mean([1, 2, 3].as_slice());
-        let channel = deviation.tile(group, 0).reshape([n, 1, 1, 1]).broadcast_to([n, 1, h, w]);
-        x.graph().concat(&[x, channel], 1)
+        let channel = in_f32("minibatch_deviation", [self], |[x]| {
+            let variance = x.reshape([group, n / group, channels, h, w]).variance(0, 0);
+            let deviation = (variance + constant(variance, EPS)).sqrt().mean([1, 2, 3].as_slice());
+            deviation.tile(group, 0).reshape([n, 1, 1, 1]).broadcast_to([n, 1, h, w])
+        });
+        self.graph().concat(&[self, channel], 1)
     }
 }
 
@@ -236,7 +241,8 @@ pub(super) fn samples() -> Vec<Sample> {
                         row % up == 0 && column % up == 0 && row / up < h && column / up < w;
                     if inside { x.at(&[c[0], c[1], row / up, column / up]) } else { 0.0 }
                 };
-                let meta = f32s(&[x.shape().dims()[0], x.shape().dims()[1], dims[0], dims[1]]);
+                let [n, channels] = [0, 1].map(|k| x.shape().dims()[k]);
+                let meta = Meta::new([n, channels, dims[0], dims[1]], x.meta.dtype);
                 Array64::from_fn(meta, |c| {
                     let mut sum = 0.0;
                     for i in 0..fh {
@@ -262,7 +268,7 @@ pub(super) fn samples() -> Vec<Sample> {
                 let [x, weight, styles] = x else { unreachable!("three operands") };
                 let [n, inputs, h, w] = [0, 1, 2, 3].map(|k| x.shape().dims()[k]);
                 let [outputs, fh, fw] = [0, 2, 3].map(|k| weight.shape().dims()[k]);
-                let meta = f32s(&[n, outputs, h + 3 - fh, w + 1 - fw]);
+                let meta = Meta::new([n, outputs, h + 3 - fh, w + 1 - fw], x.meta.dtype);
                 Array64::from_fn(meta, |c| {
                     let (mut sum, mut squares) = (0.0, 0.0);
                     for i in 0..inputs {
@@ -296,7 +302,8 @@ pub(super) fn samples() -> Vec<Sample> {
             let own = |n: usize, o: usize, i: usize, row: usize, column: usize| {
                 weight.at(&[o, i, row, column]) * styles.at(&[n, i])
             };
-            let mut y = Array64::from_fn(f32s(&[n, outputs, 2 * h - 2 + fh, w - 1 + fw]), |_| 0.0);
+            let meta = Meta::new([n, outputs, 2 * h - 2 + fh, w - 1 + fw], x.meta.dtype);
+            let mut y = Array64::from_fn(meta, |_| 0.0);
             for c in x.shape().coordinates() {
                 for o in 0..outputs {
                     let every = (0..inputs * fh * fw).map(|k| [k / (fh * fw), k / fw % fh, k % fw]);
@@ -317,7 +324,7 @@ pub(super) fn samples() -> Vec<Sample> {
         |x| x[0].minibatch_deviation(2),
         |x| {
             let [n, channels, h, w] = [0, 1, 2, 3].map(|k| x[0].shape().dims()[k]);
-            Array64::from_fn(f32s(&[n, channels + 1, h, w]), |c| {
+            Array64::from_fn(Meta::new([n, channels + 1, h, w], x[0].meta.dtype), |c| {
                 if c[1] < channels {
                     return x[0].at(&c);
                 }

@@ -1,5 +1,6 @@
 //! Resizing images, and sampling them at the points of a grid.
 
+use super::precision::in_f32;
 use crate::{
     array64::Array64,
     dtype::DType,
@@ -69,9 +70,8 @@ impl<'g> Tensor<'g> {
         let Some(outer) = x.rank().checked_sub(sizes.len()) else {
             return x.graph().refuse("resize", &[x], OpError::Rank { least: sizes.len() });
         };
-        let mut y = x;
         for (axis, &size) in (outer..).zip(sizes) {
-            let extent = y.dim(axis as i32);
+            let extent = x.dim(axis as i32);
             // Positions are integers over twice an extent.
             let most =
                 extent.max(1).checked_mul(2).and_then(|n| n.checked_mul(size.checked_add(1)?));
@@ -81,13 +81,29 @@ impl<'g> Tensor<'g> {
             if extent == 0 && size > 0 {
                 return x.graph().refuse("resize", &[x], OpError::Empty);
             }
-            y = y.resampled(axis, size, between);
+        }
+        match between {
+            Interpolation::Nearest | Interpolation::NearestMiddle => {
+                x.resampled(outer, sizes, between)
+            }
+            Interpolation::Linear(_) | Interpolation::Cubic(_) => {
+                in_f32("resize", [x], |[x]| x.resampled(outer, sizes, between))
+            }
+        }
+    }
+
+    /// Resamples one axis after another, from `outer` on.
+    #[track_caller]
+    fn resampled(self, outer: usize, sizes: &[usize], between: Interpolation) -> Tensor<'g> {
+        let mut y = self;
+        for (axis, &size) in (outer..).zip(sizes) {
+            y = y.resampled_along(axis, size, between);
         }
         y
     }
 
     #[track_caller]
-    fn resampled(self, axis: usize, size: usize, between: Interpolation) -> Tensor<'g> {
+    fn resampled_along(self, axis: usize, size: usize, between: Interpolation) -> Tensor<'g> {
         let extent = self.dim(axis as i32);
         if extent == size {
             return self;
@@ -135,33 +151,34 @@ impl<'g> Tensor<'g> {
         grid: CoordinateTransform,
         beyond: PaddingMode,
     ) -> Tensor<'g> {
-        let x = self.of_floats("grid_sample");
-        let [n, channels, h, w, rows, columns] = match sampled(x, places) {
+        let [n, channels, h, w, rows, columns] = match sampled(self, places) {
             Ok(extents) => extents,
-            Err(reason) => return x.graph().refuse("grid_sample", &[x, places], reason),
+            Err(reason) => return self.graph().refuse("grid_sample", &[self, places], reason),
         };
-        // For each axis, elements and their weights, which are 0 outside.
-        let sides = [(0, w), (1, h)].map(|(axis, extent)| {
-            let place = seen(places, axis, extent, grid, beyond);
-            let low = place.floor().detach();
-            let share = place - low;
-            [(low, 1.0 - share), (low + 1.0, share)].map(|(at, weight)| {
-                let (index, inside) = element(at, extent);
-                (index, inside.select(weight, at.full_like(0.0)))
-            })
-        });
-        let flat = x.reshape([n, channels, h * w]);
-        let mut sum: Option<Tensor> = None;
-        for (row, by_row) in sides[1] {
-            for (column, by_column) in sides[0] {
-                let index = (row * w as u32 + column).reshape([n, 1, rows * columns]);
-                let index = index.broadcast_to([n, channels, rows * columns]);
-                let weight = (by_row * by_column).reshape([n, 1, rows * columns]);
-                let own = flat.take_along_axis(index, 2) * weight;
-                sum = Some(sum.map_or(own, |sum| sum + own));
+        in_f32("grid_sample", [self, places], |[x, places]| {
+            // For each axis, elements and their weights, which are 0 outside.
+            let sides = [(0, w), (1, h)].map(|(axis, extent)| {
+                let place = seen(places, axis, extent, grid, beyond);
+                let low = place.floor().detach();
+                let share = place - low;
+                [(low, 1.0 - share), (low + 1.0, share)].map(|(at, weight)| {
+                    let (index, inside) = element(at, extent);
+                    (index, inside.select(weight, at.full_like(0.0)))
+                })
+            });
+            let flat = x.reshape([n, channels, h * w]);
+            let mut sum: Option<Tensor> = None;
+            for (row, by_row) in sides[1] {
+                for (column, by_column) in sides[0] {
+                    let index = (row * w as u32 + column).reshape([n, 1, rows * columns]);
+                    let index = index.broadcast_to([n, channels, rows * columns]);
+                    let weight = (by_row * by_column).reshape([n, 1, rows * columns]);
+                    let own = flat.take_along_axis(index, 2) * weight;
+                    sum = Some(sum.map_or(own, |sum| sum + own));
+                }
             }
-        }
-        sum.unwrap_or(flat).reshape([n, channels, rows, columns])
+            sum.unwrap_or(flat).reshape([n, channels, rows, columns])
+        })
     }
 
     /// [`grid_sample`](Self::grid_sample) of the element nearest to each point; ties go to the
@@ -187,7 +204,9 @@ impl<'g> Tensor<'g> {
             Err(reason) => return x.graph().refuse("grid_sample", &[x, places], reason),
         };
         let [(column, across), (row, down)] = [(0, w), (1, h)].map(|(axis, extent)| {
-            element(seen(places.detach(), axis, extent, grid, beyond).round(), extent)
+            // A half has no place among many elements.
+            let places = places.detach().widened();
+            element(seen(places, axis, extent, grid, beyond).round(), extent)
         });
         let all = |x: Tensor<'g>| {
             let flat = x.reshape([n, 1, rows * columns]);
@@ -372,7 +391,7 @@ pub(super) fn samples() -> Vec<Sample> {
             "resize",
             move |x| x[0].resize(&to, between),
             move |x| {
-                Array64::from_fn(Meta::new([2, to[0], to[1]], DType::F32), |c| {
+                Array64::from_fn(Meta::new([2, to[0], to[1]], x[0].meta.dtype), |c| {
                     let row = |row: usize| {
                         let line: Vec<f64> =
                             (0..from[1]).map(|k| x[0].at(&[c[0], row, k])).collect();
@@ -401,10 +420,8 @@ pub(super) fn samples() -> Vec<Sample> {
                 let [x, places] = x else { unreachable!("images and places") };
                 let [h, w] = [2, 3].map(|axis| x.shape().dims()[axis]);
                 let [rows, columns] = [1, 2].map(|axis| places.shape().dims()[axis]);
-                let meta = Meta::new(
-                    [x.shape().dims()[0], x.shape().dims()[1], rows, columns],
-                    DType::F32,
-                );
+                let [n, channels] = [0, 1].map(|axis| x.shape().dims()[axis]);
+                let meta = Meta::new([n, channels, rows, columns], x.meta.dtype);
                 Array64::from_fn(meta, |c| {
                     let place = |axis: usize, extent: usize| {
                         let (p, n) = (places.at(&[c[0], c[2], c[3], axis]), extent as f64);

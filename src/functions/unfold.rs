@@ -1,5 +1,6 @@
 //! Sliding windows over images: unfolding, folding, and poolings without a kernel.
 
+use super::precision::in_f32;
 use crate::{
     array64::Array64,
     autodiff,
@@ -108,10 +109,11 @@ impl<'g> Tensor<'g> {
     #[doc(alias = "lp_pool2d")]
     #[track_caller]
     pub fn lp_pool(self, windows: &[Window], p: f64) -> Tensor<'g> {
-        let x = self.of_floats("lp_pool");
         let count: f64 = windows.iter().map(|window| window.extent as f64).product();
-        let sums = x.pow(p).avg_pool(windows, true) * count;
-        sums.pow(constant(sums, 1.0 / p))
+        in_f32("lp_pool", [self], |[x]| {
+            let sums = x.pow(p).avg_pool(windows, true) * count;
+            sums.pow(constant(sums, 1.0 / p))
+        })
     }
 
     /// The largest element of each window, and its row-major index in its image, as expected by
@@ -141,7 +143,8 @@ impl<'g> Tensor<'g> {
         }
         let ones = vec![1; outer.len()];
         let places = x.graph().iota([len], 0, DType::F32).reshape([&ones, inner].concat());
-        let places = places.broadcast_to(shape).max_pool_select_of(x, windows);
+        // Indices are no halves.
+        let places = places.broadcast_to(shape).max_pool_select_of(x.widened(), windows);
         (y, places.cast(DType::U32))
     }
 
@@ -196,29 +199,30 @@ impl<'g> Tensor<'g> {
     /// Krizhevsky et al. 2012, "ImageNet Classification with Deep Convolutional Neural Networks".
     #[track_caller]
     pub fn local_response_norm(self, size: usize, alpha: f64, beta: f64, k: f64) -> Tensor<'g> {
-        let x = self.of_floats("local_response_norm");
-        if x.rank() < 2 {
+        if self.rank() < 2 {
             let reason = OpError::Rank { least: 2 };
-            return x.graph().refuse("local_response_norm", &[x], reason);
+            return self.graph().refuse("local_response_norm", &[self], reason);
         }
-        let channels = x.dim(1);
+        let channels = self.dim(1);
         if size == 0 || size > 2 * channels + 1 {
             let reason = OpError::Number {
                 what: "size",
                 must: "from 1 to twice the number of channels plus 1",
                 is: size as f64,
             };
-            return x.graph().refuse("local_response_norm", &[x], reason);
+            return self.graph().refuse("local_response_norm", &[self], reason);
         }
-        let mut pads = vec![(0, 0); x.rank()];
-        pads[1] = (size / 2, (size - 1) / 2);
-        let squares = (x * x).pad(&pads, 0.0);
-        let mut sum = squares.slice(1, ..channels);
-        for shift in 1..size {
-            sum = sum + squares.slice(1, shift..shift + channels);
-        }
-        let share = constant(x, alpha / size as f64);
-        x / (sum * share + constant(x, k)).pow(constant(x, beta))
+        in_f32("local_response_norm", [self], |[x]| {
+            let mut pads = vec![(0, 0); x.rank()];
+            pads[1] = (size / 2, (size - 1) / 2);
+            let squares = (x * x).pad(&pads, 0.0);
+            let mut sum = squares.slice(1, ..channels);
+            for shift in 1..size {
+                sum = sum + squares.slice(1, shift..shift + channels);
+            }
+            let share = constant(x, alpha / size as f64);
+            x / (sum * share + constant(x, k)).pow(constant(x, beta))
+        })
     }
 }
 
@@ -271,7 +275,7 @@ pub(super) fn samples() -> Vec<Sample> {
         "unfold",
         move |x| x[0].unfold(windows),
         move |x| {
-            Array64::from_fn(f32s(&[2, 12, 9]), |c| match cell([c[1], c[2]]) {
+            Array64::from_fn(Meta::new([2, 12, 9], x[0].meta.dtype), |c| match cell([c[1], c[2]]) {
                 (channel, Some(row), Some(column)) => x[0].at(&[c[0], channel, row, column]),
                 _ => 0.0,
             })
@@ -281,7 +285,7 @@ pub(super) fn samples() -> Vec<Sample> {
         "fold",
         move |x| x[0].fold([4, 6], windows),
         move |x| {
-            let mut y = Array64::from_fn(f32s(&[2, 2, 4, 6]), |_| 0.0);
+            let mut y = Array64::from_fn(Meta::new([2, 2, 4, 6], x[0].meta.dtype), |_| 0.0);
             for c in x[0].shape().coordinates() {
                 if let (channel, Some(row), Some(column)) = cell([c[1], c[2]]) {
                     let place = y.shape().index(&[c[0], channel, row, column]);
@@ -295,7 +299,7 @@ pub(super) fn samples() -> Vec<Sample> {
         "lp_pool",
         |x| x[0].lp_pool(&[Window::new(2), Window::new(3).stride(2)], 3.0),
         |x| {
-            Array64::from_fn(f32s(&[1, 2, 2, 2]), |c| {
+            Array64::from_fn(Meta::new([1, 2, 2, 2], x[0].meta.dtype), |c| {
                 let cells = (0..6)
                     .map(|k| x[0].at(&[c[0], c[1], 2 * c[2] + k / 3, 2 * c[3] + k % 3]).powi(3));
                 cells.sum::<f64>().cbrt()
@@ -306,7 +310,7 @@ pub(super) fn samples() -> Vec<Sample> {
         "max_unpool",
         |x| x[0].max_unpool(x[1], &[3, 4]),
         |x| {
-            let mut y = Array64::from_fn(f32s(&[1, 2, 3, 4]), |_| 0.0);
+            let mut y = Array64::from_fn(Meta::new([1, 2, 3, 4], x[0].meta.dtype), |_| 0.0);
             for (k, value) in x[0].data.iter().enumerate() {
                 y.data[k / 4 * 12 + x[1].data[k] as usize] += value;
             }
