@@ -1,5 +1,6 @@
 //! Scaled dot-product attention.
 
+use super::precision::in_f32;
 use crate::{
     array64::Array64,
     dtype::DType,
@@ -116,25 +117,24 @@ impl<'g> Tensor<'g> {
         if op.fits(operands) {
             return q.graph().push(op, &operands);
         }
-        let mask = mask.map(|mask| match mask.dtype() {
-            DType::Bool => mask,
-            _ => mask.cast(q.dtype()),
-        });
-        let weights = op.weights(q, keys, mask);
-        let weights = match draw {
-            // Heads that are broadcast have no random numbers of their own.
-            Some(_)
-                if weights.rank() != q.rank()
-                    || weights.shape().dims()[..outer.len()] != *outer =>
-            {
-                let lost = weights.graph().uniform(weights.shape());
-                let keep = lost.greater_equal(lost.full_like(dropout));
-                keep.select(weights * (1.0 / (1.0 - dropout)), weights.full_like(0.0))
-            }
-            Some(draw) => op.kept(weights, draw),
-            None => weights,
-        };
-        weights.matmul(serving(values, q))
+        in_f32("attention", [q, keys, values], |[q, keys, values]| {
+            let mask = mask.map(Tensor::widened);
+            let weights = op.weights(q, keys, mask);
+            let weights = match draw {
+                // Heads that are broadcast have no random numbers of their own.
+                Some(_)
+                    if weights.rank() != q.rank()
+                        || weights.shape().dims()[..outer.len()] != *outer =>
+                {
+                    let lost = weights.graph().uniform(weights.shape());
+                    let keep = lost.greater_equal(lost.full_like(dropout));
+                    keep.select(weights * (1.0 / (1.0 - dropout)), weights.full_like(0.0))
+                }
+                Some(draw) => op.kept(weights, draw),
+                None => weights,
+            };
+            weights.matmul(serving(values, q))
+        })
     }
 
     /// The mask that hides padding at the end of sequences: `self` holds their lengths, `[n]` in
@@ -226,7 +226,7 @@ fn definition(
     let [q, k, v] = [x[0], x[1], x[2]];
     let dims = |x: &Array64| [0, 1, 2].map(|axis| x.shape().dims()[axis]);
     let ([heads, t, d], [shared, s, e]) = (dims(q), dims(v));
-    Array64::from_fn(Meta::new([heads, t, e], DType::F32), |c| {
+    Array64::from_fn(Meta::new([heads, t, e], q.meta.dtype), |c| {
         let of_keys = c[0] / (heads / shared);
         let weight = |j: usize| {
             let fit: f64 = (0..d).map(|i| q.at(&[c[0], c[1], i]) * k.at(&[of_keys, j, i])).sum();

@@ -1,5 +1,6 @@
 //! Einstein summation.
 
+use super::precision::rounded_once;
 use crate::{
     array64::Array64,
     dtype::DType,
@@ -95,15 +96,44 @@ impl Graph {
             let labels: Vec<Label> = wide.map(|(label, _)| *label).collect();
             terms.push(Labelled { tensor: tensor.reshape(extents.of(&labels)), labels });
         }
-        let [first, others @ ..] = terms.as_slice() else { unreachable!("a term at least") };
-        let mut product = first.clone();
-        for (k, other) in others.iter().enumerate() {
-            let later = others[k + 1..].iter().flat_map(|term| &term.labels);
-            let kept: Vec<Label> = later.chain(&result).copied().collect();
-            product = product.contract(other.clone(), &kept, &extents);
+        if is_one_operation(&terms, &result) {
+            return contracted(&terms, &result, &extents);
         }
-        product.summed(&result).ordered(&result).tensor
+        let operands: Vec<Tensor> = terms.iter().map(|term| term.tensor).collect();
+        rounded_once("einsum", &operands, |wide| {
+            for (term, &tensor) in terms.iter_mut().zip(wide) {
+                term.tensor = tensor;
+            }
+            contracted(&terms, &result, &extents)
+        })
     }
+}
+
+/// Whether there is at most one sum or product of these terms, which rounds once by itself: halves
+/// need not be widened.
+fn is_one_operation(terms: &[Labelled<'_>], result: &[Label]) -> bool {
+    let [a, b] = terms else { return terms.len() == 1 };
+    let is_shared = |label: &Label| a.labels.contains(label) && b.labels.contains(label);
+    let mut all = a.labels.iter().chain(&b.labels);
+    let is_summed = |label: &Label| !result.contains(label);
+    if !all.clone().any(is_summed) {
+        return true;
+    }
+    // Otherwise a matrix product, with nothing to be summed before it.
+    all.clone().all(|label| is_shared(label) || !is_summed(label)) && !all.all(is_shared)
+}
+
+/// The product of all terms, contracted from the left.
+#[track_caller]
+fn contracted<'g>(terms: &[Labelled<'g>], result: &[Label], extents: &Extents) -> Tensor<'g> {
+    let [first, others @ ..] = terms else { unreachable!("a term at least") };
+    let mut product = first.clone();
+    for (k, other) in others.iter().enumerate() {
+        let later = others[k + 1..].iter().flat_map(|term| &term.labels);
+        let kept: Vec<Label> = later.chain(result).copied().collect();
+        product = product.contract(other.clone(), &kept, extents);
+    }
+    product.summed(result).ordered(result).tensor
 }
 
 impl<'g> Labelled<'g> {
@@ -319,7 +349,8 @@ fn definition(equation: &str, x: &[&Array64]) -> Array64 {
         terms.iter().zip(x).filter_map(of).max().unwrap_or(1)
     };
     let dims: Vec<usize> = letters.iter().map(|&letter| extent(letter)).collect();
-    let mut y = Array64::from_fn(Meta::new(&dims[..result.len()], DType::F32), |_| 0.0);
+    let meta = Meta::new(&dims[..result.len()], x[0].meta.dtype);
+    let mut y = Array64::from_fn(meta, |_| 0.0);
     for c in Shape::from(dims).coordinates() {
         let product = terms.iter().zip(x).map(|(term, x)| {
             let at = |(axis, letter): (usize, &char)| {

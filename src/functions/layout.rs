@@ -359,7 +359,7 @@ fn moving(
         name,
         move |x| build(x[0]),
         move |x| {
-            Array64::from_fn(Meta::new(dims, DType::F32), |c| {
+            Array64::from_fn(Meta::new(dims, x[0].meta.dtype), |c| {
                 source(&c).map_or(0.0, |from| x[0].at(&from))
             })
         },
@@ -374,7 +374,7 @@ pub(super) fn samples() -> Vec<Sample> {
     let stack = Function::new(
         "stack",
         |x| x[0].graph().stack(x, 1),
-        |x| Array64::from_fn(f32s(&[3, 2, 4]), |c| x[c[1]].at(&[c[0], c[2]])),
+        |x| Array64::from_fn(Meta::new([3, 2, 4], x[0].meta.dtype), |c| x[c[1]].at(&[c[0], c[2]])),
     );
     let diagonal_at = |offset: i32| {
         Function::new(
@@ -383,7 +383,8 @@ pub(super) fn samples() -> Vec<Sample> {
             move |x| {
                 let (row, column) = (0.max(-offset) as usize, 0.max(offset) as usize);
                 let len = (3 - row.min(3)).min(5 - column.min(5));
-                Array64::from_fn(f32s(&[2, len]), |c| x[0].at(&[c[0], c[1] + row, c[1] + column]))
+                let meta = Meta::new([2, len], x[0].meta.dtype);
+                Array64::from_fn(meta, |c| x[0].at(&[c[0], c[1] + row, c[1] + column]))
             },
         )
     };
@@ -408,12 +409,20 @@ pub(super) fn samples() -> Vec<Sample> {
     let trace = Function::new(
         "trace",
         |x| x[0].trace(),
-        |x| Array64::from_fn(f32s(&[2]), |c| (0..3).map(|k| x[0].at(&[c[0], k, k])).sum()),
+        |x| {
+            Array64::from_fn(Meta::new([2], x[0].meta.dtype), |c| {
+                (0..3).map(|k| x[0].at(&[c[0], k, k])).sum()
+            })
+        },
     );
     let outer = Function::new(
         "outer",
         |x| x[0].outer(x[1]),
-        |x| Array64::from_fn(f32s(&[3, 5]), |c| x[0].data[c[0]] * x[1].data[c[1]]),
+        |x| {
+            Array64::from_fn(Meta::new([3, 5], x[0].meta.dtype), |c| {
+                x[0].data[c[0]] * x[1].data[c[1]]
+            })
+        },
     );
     vec![
         Sample::new(stack, [f32s(&[3, 4]), f32s(&[3, 4])]).bound(Bound::Exact, "moves elements"),

@@ -45,7 +45,7 @@ pub(super) fn samples() -> Vec<Sample> {
         |x| {
             let [gates, cell] = x else { unreachable!("two operands") };
             let h = cell.shape().dims()[1];
-            Array64::from_fn(Meta::new([cell.shape().dims()[0], 2 * h], DType::F32), |c| {
+            Array64::from_fn(Meta::new([cell.shape().dims()[0], 2 * h], gates.meta.dtype), |c| {
                 let (row, k) = (c[0], c[1] % h);
                 let gate = |index: usize| gates.at(&[row, index * h + k]);
                 let cell =

@@ -10,7 +10,7 @@ use crate::{
         contract::{Bound, Function, Sample},
         convolution::ConvolutionInputGrad,
     },
-    shape::Shape,
+    shape::{Meta, Shape},
 };
 
 impl<'g> Tensor<'g> {
@@ -85,7 +85,7 @@ pub(super) fn samples() -> Vec<Sample> {
         |x| x[0].transposed_convolution(x[1], Geometry::new(2).stride([2, 1]), [1, 0]),
         |x| {
             let [x, w] = x else { unreachable!("an image and a weight") };
-            let mut y = Array64::from_fn(f32s(&[2, 4, 8, 5]), |_| 0.0);
+            let mut y = Array64::from_fn(Meta::new([2, 4, 8, 5], x.meta.dtype), |_| 0.0);
             for c in x.shape().coordinates() {
                 for k in w.shape().coordinates().filter(|k| k[0] == c[1]) {
                     let place = y.shape().index(&[c[0], k[1], 2 * c[2] + k[2], c[3] + k[3]]);
