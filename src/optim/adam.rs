@@ -81,12 +81,13 @@ impl Optimizer for Adam {
                 ["m", "v"].map(|name| cx.variable(name, param.shape(), DType::F32, Init::Zeros));
             let first = m.moment(gradient, self.beta1, 1.0 - self.beta1);
             let second = v.second_moment(gradient, self.beta2);
-            let decayed = if self.decay == 0.0 { *param } else { *param * (1.0 - lr * self.decay) };
+            let p = param.widened();
+            let decayed = if self.decay == 0.0 { p } else { p * (1.0 - lr * self.decay) };
             let updated =
                 decayed.adam([first, second], lr, step, [self.beta1, self.beta2], self.eps);
             graph.assign(m, first);
             graph.assign(v, second);
-            graph.assign(*param, updated);
+            graph.assign(*param, updated.cast(param.dtype()));
         }
     }
 }

@@ -47,15 +47,19 @@ pub trait Optimizer {
     }
 }
 
-/// The gradients of `loss` with respect to the parameters, clipped to the global norm `longest` if
-/// given.
+/// The gradients of `loss` with respect to the parameters in f32, clipped to the global norm
+/// `longest` if given.
 fn gradients<'g>(
     loss: Tensor<'g>,
     params: &[(String, Tensor<'g>)],
     longest: Option<f64>,
 ) -> Vec<Tensor<'g>> {
     let tensors: Vec<_> = params.iter().map(|(_, param)| *param).collect();
-    let gradients = crate::autodiff::grad(loss, &tensors);
+    let gradients: Vec<Tensor> = crate::autodiff::grad(loss, &tensors)
+        .into_iter()
+        // Squares of halves and their sum would overflow.
+        .map(Tensor::widened)
+        .collect();
     let Some(longest) = longest else { return gradients };
     let squares = gradients.iter().map(|&gradient| (gradient * gradient).sum(..));
     let Some(squares) = squares.reduce(|sum, squares| sum + squares) else { return gradients };

@@ -60,7 +60,7 @@ impl Optimizer for Sgd {
         let gradients = super::gradients(loss, params, self.longest);
         for ((path, param), gradient) in params.iter().zip(gradients) {
             let mut direction =
-                if self.decay == 0.0 { gradient } else { gradient + *param * self.decay };
+                if self.decay == 0.0 { gradient } else { gradient + param.widened() * self.decay };
             if self.momentum != 0.0 {
                 let moment = cx.child(path).variable("m", param.shape(), DType::F32, Init::Zeros);
                 direction = moment.moment(direction, self.momentum, 1.0);
