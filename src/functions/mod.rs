@@ -31,11 +31,11 @@ pub use attention::AttentionOptions;
 pub use layout::Triangle;
 pub use resize::{CoordinateTransform, Interpolation, PaddingMode};
 
-use crate::ops::contract::Sample;
+use crate::ops::contract::{Sample, with_halves};
 
-/// The samples of every function.
+/// The samples of every function; those of floats without a remark are for halves as well.
 pub(crate) fn samples() -> Vec<Sample> {
-    [
+    let samples = [
         activations::samples(),
         attention::samples(),
         ctc::samples(),
@@ -58,5 +58,6 @@ pub(crate) fn samples() -> Vec<Sample> {
         trigonometry::samples(),
         unfold::samples(),
     ]
-    .concat()
+    .concat();
+    with_halves(samples, &[""])
 }

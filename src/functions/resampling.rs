@@ -9,7 +9,7 @@ use crate::{
     graph::Tensor,
     ops::{
         Geometry,
-        contract::{Bound, Function, Sample},
+        contract::{Bound, Function, Sample, with_halves},
         full::constant,
     },
     shape::Meta,
@@ -340,7 +340,7 @@ pub(super) fn samples() -> Vec<Sample> {
         },
     );
     let few = "sums of a few products below 1, a root and a quotient";
-    vec![
+    let samples = vec![
         Sample::new(
             resampled(2, 1, [(2, 1), (1, 2)], [8, 10]),
             [f32s(&[1, 2, 4, 5]), f32s(&[4, 4])],
@@ -367,5 +367,6 @@ pub(super) fn samples() -> Vec<Sample> {
         Sample::new(modulated(false), [f32s(&[2, 3, 4, 5]), f32s(&[4, 3, 3, 2]), f32s(&[2, 3])])
             .bound(Bound::Abs(8e-6), few),
         Sample::new(deviation, [f32s(&[4, 3, 2, 2])]).bound(Bound::Abs(2e-6), few),
-    ]
+    ];
+    with_halves(samples, &["up"])
 }

@@ -1,6 +1,12 @@
 //! f16: how numbers are rounded, where they lie, and training in them, on the CPU and on GPUs that
 //! have f16. Others say that they have not.
 
+mod formulas;
+mod functions;
+mod images;
+mod losses;
+mod optimizers;
+
 use crate::device;
 use half::f16;
 use wgrad::{
