@@ -9,6 +9,7 @@
 //! clash is an error; between two programs it goes undetected.
 
 mod adam;
+mod clip;
 mod sgd;
 
 pub use adam::Adam;
@@ -55,17 +56,11 @@ fn gradients<'g>(
     longest: Option<f64>,
 ) -> Vec<Tensor<'g>> {
     let tensors: Vec<_> = params.iter().map(|(_, param)| *param).collect();
-    let gradients: Vec<Tensor> = crate::autodiff::grad(loss, &tensors)
-        .into_iter()
-        // Squares of halves and their sum would overflow.
-        .map(Tensor::widened)
-        .collect();
-    let Some(longest) = longest else { return gradients };
-    let squares = gradients.iter().map(|&gradient| (gradient * gradient).sum(..));
-    let Some(squares) = squares.reduce(|sum, squares| sum + squares) else { return gradients };
-    // The epsilon PyTorch adds to the norm, which avoids division by 0.
-    let scale = (longest / (squares.sqrt() + 1e-6)).minimum(1.0);
-    gradients.into_iter().map(|gradient| gradient * scale).collect()
+    let gradients = crate::autodiff::grad(loss, &tensors).into_iter().map(Tensor::widened);
+    match longest {
+        Some(longest) => clip::clip_norm(gradients.collect(), longest),
+        None => gradients.collect(),
+    }
 }
 
 /// The learning rate: a variable initialized to `lr`, which the caller may change between runs.

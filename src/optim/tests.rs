@@ -37,6 +37,43 @@ fn descent_is_its_formula() -> Result<(), Error> {
     Ok(())
 }
 
+/// Two parameters with gradients `a` and `b`, after one step of descent with a rate of 1, clipped.
+fn clipped(device: &Device, [a, b]: [f32; 2], longest: f64) -> Result<[f64; 2], Error> {
+    let graph = Graph::new();
+    let mut cx = Scope::new(&graph, Mode::Train);
+    let slopes = [graph.input("a", [2], DType::F32), graph.input("b", [], DType::F32)];
+    let p = cx.param("p", [2], Init::Zeros);
+    let q = cx.param("q", [], Init::Zeros);
+    let loss = (p * slopes[0]).sum(..) + q * slopes[1];
+    Sgd::new(1.0).clip_norm(longest).update(&mut cx, loss);
+    let program = graph.compile(device, &[])?;
+    let variables = Variables::new(0);
+    program.run(&variables, &[("a", &Array::new([2], &[a, 0.0])?), ("b", &Array::scalar(b))])?;
+    Ok([variables.get("p")?.to_f64()[0], variables.get("q")?.item().unwrap_or(f64::NAN)])
+}
+
+/// Gradients that are 3 and 4 in some unit are clipped to 0.6 and 0.8 of the limit, also where
+/// their squares are no f32.
+#[test]
+fn a_norm_is_clipped_whatever_its_squares() -> Result<(), Error> {
+    for device in [Device::cpu(), Device::Reference] {
+        for unit in [1.0f32, 1e12, 1e18, 1e19, 3e19, 5e37, 8e37] {
+            for longest in [1.0, 3.0, 0.25] {
+                let got = clipped(&device, [3.0 * unit, 4.0 * unit], longest)?;
+                for (got, share) in got.iter().zip([0.6, 0.8]) {
+                    // The epsilon is a millionth where the norm is 5.
+                    let off = (got / longest + share).abs();
+                    assert!(off < 1e-6, "{}, {unit:e}, {longest}: {got}", device.name());
+                }
+            }
+        }
+        // Below the limit nothing changes.
+        let small = [3e-25f32, 4e-25];
+        assert_eq!(clipped(&device, small, 1.0)?, small.map(|x| -f64::from(x)));
+    }
+    Ok(())
+}
+
 #[test]
 fn the_learning_rate_is_a_variable() -> Result<(), Error> {
     close(descend(&Sgd::new(0.1), 1, Some(0.5))?, 0.0);
