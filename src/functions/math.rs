@@ -12,6 +12,7 @@ use crate::{
     ops::{
         contract::{Bound, Domain, Function, Sample},
         full::constant,
+        normalize::deviations,
     },
     shape::{Axes, Meta, resolve_axis},
 };
@@ -158,7 +159,7 @@ impl<'g> Tensor<'g> {
         }
         let axes: Vec<i32> = axes.into_iter().map(|axis| axis as i32).collect();
         in_f32(function, [self], |[x]| {
-            let off = x - x.mean_keepdims(axes.as_slice());
+            let [off, _] = deviations(x, &axes);
             of((off * off).sum(axes.as_slice()) / (count - correction) as f64)
         })
     }
@@ -426,6 +427,12 @@ pub(super) fn samples() -> Vec<Sample> {
         .without_gradient()
         .named("far out"),
         rows(of_rows("variance", |x| x[0].variance(1, 1), |x| spread(x[0]) / 8.0)),
+        // Apart by a few units in the last place, 2^-10.
+        rows(of_rows("variance", |x| x[0].variance(1, 1), |x| spread(x[0]) / 8.0))
+            .operand(0, Domain::Values(&[1e4, 1e4 + 7.0 / 1024.0, 1e4 - 3.0 / 1024.0]))
+            .bound(Bound::Ulp(16), "differences from the first are exact, then as elsewhere")
+            .without_gradient()
+            .named("far from 0"),
         rows(of_rows("variance", |x| x[0].variance(1, 0), |x| spread(x[0]) / 9.0)),
         rows(of_rows(
             "standard_deviation",
