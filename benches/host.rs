@@ -5,14 +5,14 @@
 //! itself recording the same number of dispatches in one pass. Run with `cargo bench --bench host`; the
 //! device is the one that `--device gpu` selects.
 
-use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use std::time::{Duration, Instant};
 use wgrad::{
-    Device, Error, Feed, Selection, Variables,
+    DType, Device, Error, Feed, Graph, Init, Selection, Tensor, Variables,
     bench::workloads,
     data::digits,
-    nn::{Activation, Dense, Sequential},
-    optim::Adam,
+    nn::{Activation, Dense, Mode, Module, Scope, Sequential, cross_entropy, models::Transformer},
+    optim::{Adam, Optimizer},
     train::Trainer,
 };
 
@@ -42,6 +42,58 @@ fn compile(criterion: &mut Criterion) {
     criterion.bench_function(&format!("compile {name}"), |bencher| {
         bencher.iter(|| workload.program(&Device::cpu()).expect("it compiles"));
     });
+}
+
+/// Differentiates and plans graphs of several sizes: the throughput is that of one parameter, or of
+/// one layer, so it stays the same as long as the time is proportional to the size.
+fn growth(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("compile");
+    for params in [100u64, 1_000, 10_000] {
+        group.throughput(Throughput::Elements(params));
+        for (name, clipped) in [("parameters", false), ("parameters, clipped", true)] {
+            group.bench_function(BenchmarkId::new(name, params), |bencher| {
+                bencher.iter_batched(
+                    Graph::new,
+                    |graph| {
+                        let mut cx = Scope::new(&graph, Mode::Train);
+                        let terms = (0..params as usize).map(|index| {
+                            // Not all have the same length, as in a model.
+                            let shape = [1 + index % 97];
+                            let param = cx.param(&index.to_string(), shape, Init::Ones);
+                            (param * param).sum(..)
+                        });
+                        let loss = terms.reduce(|sum, term| sum + term).expect("there are some");
+                        compile_step(&graph, &mut cx, loss, clipped)
+                    },
+                    BatchSize::PerIteration,
+                );
+            });
+        }
+    }
+    for layers in [6u64, 48] {
+        group.throughput(Throughput::Elements(layers));
+        group.bench_function(BenchmarkId::new("layers of a transformer", layers), |bencher| {
+            let network = Transformer::new(50, 16).width(32, 64).layers(layers as usize);
+            bencher.iter_batched(
+                Graph::new,
+                |graph| {
+                    let mut cx = Scope::new(&graph, Mode::Train);
+                    let [x, y] = ["x", "y"].map(|name| graph.input(name, [2, 16], DType::U32));
+                    let loss = cross_entropy(network.forward(&mut cx, x), y).mean(..);
+                    compile_step(&graph, &mut cx, loss, true)
+                },
+                BatchSize::PerIteration,
+            );
+        });
+    }
+    group.finish();
+}
+
+fn compile_step<'g>(graph: &'g Graph, cx: &mut Scope<'g>, loss: Tensor<'g>, clipped: bool) {
+    let adam = Adam::new(1e-3);
+    let adam = if clipped { adam.clip_norm(1.0) } else { adam };
+    adam.update(cx, loss);
+    graph.compile(&Device::cpu(), &[loss]).expect("it compiles");
 }
 
 fn step(criterion: &mut Criterion, device: &Device) -> Result<(), Error> {
@@ -171,6 +223,7 @@ impl Raw {
 
 fn host(criterion: &mut Criterion) {
     compile(criterion);
+    growth(criterion);
     match Device::select_blocking(&Selection::Gpu) {
         Ok(device) => step(criterion, &device).expect("a program that compiles runs"),
         Err(error) => eprintln!("no step was measured: {error}"),

@@ -8,7 +8,7 @@ use crate::{
     ops::contract::{Agreement, unit_in_last_place},
     program::Program,
     proof::{Case, Isolated},
-    schedule::plan::{Plan, Region, Step, StepKind, Storage},
+    schedule::plan::{Buffers, Region, Step, StepKind, Storage},
     shape::{Meta, Shape},
     variables::Variables,
 };
@@ -77,20 +77,20 @@ fn placed(place: &Option<Place>) -> String {
 }
 
 /// The memory of a program on the host.
-struct Memory<'a> {
-    plan: &'a Plan,
+struct Memory {
+    buffers: Buffers,
     words: HashMap<Storage, Vec<u32>>,
 }
 
-impl Memory<'_> {
+impl Memory {
     fn read(&self, region: Region) -> Vec<u32> {
-        let (storage, first) = self.plan.buffer_of(region);
+        let (storage, first) = self.buffers.of(region);
         let words = self.words.get(&storage).and_then(|words| words.get(first..first + region.len));
         words.map_or_else(|| vec![0; region.len], <[u32]>::to_vec)
     }
 
     fn write(&mut self, region: Region, values: &[u32]) {
-        let (storage, first) = self.plan.buffer_of(region);
+        let (storage, first) = self.buffers.of(region);
         let words = self.words.entry(storage).or_default();
         let end = first + region.len;
         if words.len() < end {
@@ -175,7 +175,7 @@ impl Program {
             let label = current.label.clone();
             return Err(RunError::NotItsOperands { step, label }.into());
         }
-        let mut memory = Memory { plan, words: HashMap::new() };
+        let mut memory = Memory { buffers: plan.buffers(), words: HashMap::new() };
         for (region, array) in regions.iter().zip(operands) {
             memory.write(*region, array.words());
         }
@@ -197,11 +197,11 @@ impl Program {
         &self,
         variables: &Variables,
         inputs: &[(&str, &Array)],
-        mut visit: impl FnMut(usize, &Step, &mut Memory<'_>) -> Result<ControlFlow<()>, Error>,
+        mut visit: impl FnMut(usize, &Step, &mut Memory) -> Result<ControlFlow<()>, Error>,
     ) -> Result<(), Error> {
         let plan = self.plan().ok_or(RunError::NotPlanned)?;
         self.prepare(variables)?;
-        let mut memory = Memory { plan, words: HashMap::new() };
+        let mut memory = Memory { buffers: plan.buffers(), words: HashMap::new() };
         for (k, (name, meta)) in plan.inputs.iter().enumerate() {
             let given = inputs.iter().find(|(known, _)| known == name);
             let (_, array) = given.ok_or_else(|| RunError::MissingInput(name.clone()))?;
@@ -255,7 +255,7 @@ impl Diff {
         &mut self,
         number: usize,
         step: &Step,
-        memory: &mut Memory<'_>,
+        memory: &mut Memory,
         devices: &[Device],
     ) -> Result<(), Error> {
         let case = Case::at(step, |region| memory.read(region));

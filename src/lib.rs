@@ -86,6 +86,7 @@ mod resident;
 mod rewrite;
 pub mod schedule;
 mod shape;
+mod steps;
 pub mod testing;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod train;

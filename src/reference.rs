@@ -17,7 +17,11 @@ use crate::{
     value::Fed,
     variables::Store,
 };
-use std::{collections::BTreeMap, rc::Rc, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashSet},
+    rc::Rc,
+    sync::Arc,
+};
 
 /// Rounds halves.
 fn rounded(node: &Node, mut value: Array64) -> Array64 {
@@ -81,7 +85,7 @@ impl ReferenceProgram {
     /// [`CompileError::Undefined`] for an operation of another crate without a definition.
     fn new(graph: &Graph, outputs: &[NodeId], effects: bool) -> Result<Self, Error> {
         let inner = graph.inner.borrow();
-        let effects = if effects { inner.effects.clone() } else { vec![] };
+        let effects = if effects { inner.effects.iter().copied().collect() } else { vec![] };
         let mut program = ReferenceProgram {
             outputs: outputs.to_vec(),
             effects,
@@ -101,9 +105,9 @@ impl ReferenceProgram {
         for (name, id) in inner.inputs.iter().filter(|(_, id)| needed[id.index()]) {
             program.inputs.push((name.clone(), inner.nodes[id.index()].meta.clone()));
         }
-        let assigned = |id| program.effects.iter().any(|effect| effect.variable == id);
+        let assigned: HashSet<NodeId> = program.effects.iter().map(|e| e.variable).collect();
         for (path, (id, declaration)) in &inner.variables {
-            if needed[id.index()] || assigned(*id) {
+            if needed[id.index()] || assigned.contains(id) {
                 program.variables.push((path.clone(), declaration.clone()));
             }
         }

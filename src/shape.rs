@@ -1,15 +1,16 @@
 //! Shapes, strides and axes.
 
 use crate::dtype::DType;
+use std::sync::Arc;
 
 /// Extents of the axes of a tensor, outermost first; a scalar has none.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
-pub struct Shape(Vec<usize>);
+pub struct Shape(Arc<[usize]>);
 
 impl Shape {
     /// The shape of a scalar.
     pub fn scalar() -> Self {
-        Shape(Vec::new())
+        Shape::default()
     }
 
     /// Number of axes.
@@ -82,7 +83,7 @@ impl Shape {
             (a, 1) => Some(a),
             _ => None,
         });
-        dims.collect::<Option<Vec<_>>>().map(Shape)
+        dims.collect::<Option<Arc<[_]>>>().map(Shape)
     }
 
     /// All coordinates in row-major order; for reference code, where speed does not matter.
@@ -102,7 +103,7 @@ impl Shape {
 
 impl std::fmt::Display for Shape {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_list().entries(&self.0).finish()
+        f.debug_list().entries(self.dims()).finish()
     }
 }
 
@@ -114,17 +115,17 @@ impl std::fmt::Debug for Shape {
 
 impl<const N: usize> From<[usize; N]> for Shape {
     fn from(dims: [usize; N]) -> Self {
-        Shape(dims.to_vec())
+        Shape(dims.into())
     }
 }
 impl From<&[usize]> for Shape {
     fn from(dims: &[usize]) -> Self {
-        Shape(dims.to_vec())
+        Shape(dims.into())
     }
 }
 impl From<Vec<usize>> for Shape {
     fn from(dims: Vec<usize>) -> Self {
-        Shape(dims)
+        Shape(dims.into())
     }
 }
 impl From<&Shape> for Shape {

@@ -11,9 +11,10 @@ use crate::{
     graph::{Node, NodeId, Tensor},
     ops::{Op, class::Class},
     shape::Meta,
+    steps,
 };
 use accumulate::accumulate;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 /// Cotangents of `wrt`, given the cotangent `seed` of `y`; `None` where `y` does not depend on
 /// the tensor, or only through non-differentiable steps.
@@ -37,19 +38,28 @@ pub fn vjp<'g>(y: Tensor<'g>, seed: Tensor<'g>, wrt: &[Tensor<'g>]) -> Vec<Optio
         graph.refuse("vjp", &[y, seed], OpError::Argument("a cotangent is like its tensor"));
         return none;
     }
-    // Nodes between `wrt` and `y`: only those depending on `wrt` need a cotangent.
-    let mut between = vec![false; y.id.index() + 1];
+    let sought: HashSet<NodeId> = wrt.iter().map(|x| x.id).collect();
+    // Nodes between `wrt` and `y`, from the first: only those depending on `wrt` need a cotangent.
+    // What an operation expands to is a few nodes at the end of a long graph.
+    let first = wrt.iter().map(|x| x.id.index()).min().unwrap_or(0);
+    let mut depends = vec![false; (y.id.index() + 1).saturating_sub(first)];
     for x in wrt {
-        if let Some(flag) = between.get_mut(x.id.index()) {
+        if let Some(flag) = depends.get_mut(x.id.index() - first) {
             *flag = true;
         }
     }
+    let is_between = |depends: &[bool], id: NodeId| {
+        id.index().checked_sub(first).and_then(|k| depends.get(k)).copied().unwrap_or(false)
+    };
     {
         let inner = graph.inner.borrow();
-        for (index, node) in inner.nodes.iter().enumerate().take(between.len()) {
-            between[index] |= node.inputs.iter().any(|input| between[input.index()]);
+        steps::count(depends.len());
+        for index in 0..depends.len() {
+            let node = &inner.nodes[first + index];
+            depends[index] |= node.inputs.iter().any(|&input| is_between(&depends, input));
         }
     }
+    let between = |id: NodeId| is_between(&depends, id);
     let mut cotangents: BTreeMap<NodeId, Vec<Tensor<'g>>> = BTreeMap::from([(y.id, vec![seed])]);
     let mut wanted: BTreeMap<NodeId, Tensor<'g>> = BTreeMap::new();
     while let Some((id, parts)) = cotangents.pop_last() {
@@ -58,14 +68,14 @@ pub fn vjp<'g>(y: Tensor<'g>, seed: Tensor<'g>, wrt: &[Tensor<'g>]) -> Vec<Optio
         let scope = graph.enter(Some(node.scope.clone()));
         let line = graph.attribute(Some(node.location));
         let ct = accumulate(&parts);
-        if wrt.iter().any(|x| x.id == id) {
+        if sought.contains(&id) {
             wanted.insert(id, ct.cast(node.meta.dtype));
         }
-        let leads_on = node.inputs.iter().any(|input| between[input.index()]);
+        let leads_on = node.inputs.iter().any(|&input| between(input));
         let operands: Vec<_> = node.inputs.iter().map(|&id| Tensor { graph, id }).collect();
         let contributions = if leads_on { contributions(&node, &operands, id, ct) } else { vec![] };
         for (operand, contribution) in operands.iter().zip(contributions) {
-            let Some(contribution) = contribution.filter(|_| between[operand.id.index()]) else {
+            let Some(contribution) = contribution.filter(|_| between(operand.id)) else {
                 continue;
             };
             cotangents.entry(operand.id).or_default().push(contribution);

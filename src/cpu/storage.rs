@@ -6,7 +6,7 @@ use crate::{
     memory::copied,
     schedule::plan::{Plan, Region, Storage},
 };
-use std::{mem, ops::Range, sync::Arc};
+use std::{collections::HashMap, mem, ops::Range, sync::Arc};
 
 /// One of the vectors of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -42,11 +42,11 @@ impl Offsets {
     /// The offsets of placed variables, with one [`Placed`] per memory.
     pub fn new<'p>(plan: &Plan, placed: &'p [Placed]) -> (Self, Vec<&'p Placed>) {
         let mut memories: Vec<&Placed> = Vec::new();
+        let mut numbers = HashMap::new();
         let variables: Vec<_> = placed
             .iter()
             .map(|placed| {
-                let same = |known: &&Placed| Arc::ptr_eq(&known.memory, &placed.memory);
-                let memory = memories.iter().position(same).unwrap_or_else(|| {
+                let memory = *numbers.entry(Arc::as_ptr(&placed.memory)).or_insert_with(|| {
                     memories.push(placed);
                     memories.len() - 1
                 });

@@ -21,7 +21,7 @@ impl fmt::Display for Graph {
                 writeln!(f, "{line:<60} in {}", node.scope)?
             }
         }
-        for effect in &inner.effects {
+        for effect in inner.effects.iter() {
             writeln!(f, "%{} := %{}", effect.variable.0, effect.value.0)?;
         }
         Ok(())
@@ -42,7 +42,7 @@ impl Graph {
                 let _ = writeln!(dot, "  n{} -> n{index}", input.0);
             }
         }
-        for effect in &inner.effects {
+        for effect in inner.effects.iter() {
             let (value, variable) = (effect.value.0, effect.variable.0);
             let _ = writeln!(dot, "  n{value} -> n{variable} [style=dashed, constraint=false]");
         }

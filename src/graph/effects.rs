@@ -1,12 +1,48 @@
 //! Side effects of a program besides its outputs: assigning variables, keeping watched tensors, and
 //! checking results for NaN.
 
-use super::{Effect, Graph, Tensor};
+use super::{Effect, Graph, NodeId, Tensor};
 use crate::{
     error::{GraphError, OpError},
     ops::{Op, source},
 };
-use std::collections::btree_map::Entry;
+use std::collections::{HashMap, btree_map::Entry};
+
+/// Assignments in the order in which they were made, at most one per variable.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Effects {
+    /// A gap where one was withdrawn.
+    list: Vec<Option<Effect>>,
+    /// Positions by variable.
+    of_variable: HashMap<NodeId, usize>,
+}
+
+impl Effects {
+    pub fn iter(&self) -> impl Iterator<Item = &Effect> {
+        self.list.iter().flatten()
+    }
+
+    fn contains(&self, variable: NodeId) -> bool {
+        self.of_variable.contains_key(&variable)
+    }
+
+    fn push(&mut self, effect: Effect) {
+        self.of_variable.insert(effect.variable, self.list.len());
+        self.list.push(Some(effect));
+    }
+
+    fn withdraw(&mut self, variable: NodeId) -> Option<Effect> {
+        self.list[self.of_variable.remove(&variable)?].take()
+    }
+}
+
+impl FromIterator<Effect> for Effects {
+    fn from_iter<I: IntoIterator<Item = Effect>>(effects: I) -> Self {
+        let mut all = Effects::default();
+        effects.into_iter().for_each(|effect| all.push(effect));
+        all
+    }
+}
 
 impl Graph {
     /// Assigns `variable` the value that `value` has in the run; the new value is visible only
@@ -56,17 +92,15 @@ impl Graph {
         variable: Tensor<'g>,
         next: impl FnOnce(Tensor<'g>) -> Tensor<'g>,
     ) -> Tensor<'g> {
-        let of_variable = |effect: &Effect| effect.variable == variable.id;
-        let known = self.inner.borrow().effects.iter().position(of_variable);
-        let assigned = known.map(|index| self.inner.borrow_mut().effects.remove(index).value);
-        let value = next(assigned.map_or(variable, |id| Tensor { graph: self, id }));
+        let assigned = self.inner.borrow_mut().effects.withdraw(variable.id);
+        let value = next(assigned.map_or(variable, |e| Tensor { graph: self, id: e.value }));
         self.assign(variable, value);
         value
     }
 
     /// Whether the variable is already assigned.
     pub(crate) fn assigns(&self, variable: Tensor<'_>) -> bool {
-        self.inner.borrow().effects.iter().any(|effect| effect.variable == variable.id)
+        self.inner.borrow().effects.contains(variable.id)
     }
 
     /// Names a tensor, so that every program that computes it returns its value besides the

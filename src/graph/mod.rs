@@ -78,7 +78,7 @@ pub struct Declaration {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Inner {
     pub(crate) nodes: Vec<Node>,
-    pub(crate) effects: Vec<Effect>,
+    pub(crate) effects: effects::Effects,
     /// Inputs and variables by name: one node each.
     pub(crate) inputs: BTreeMap<String, NodeId>,
     pub(crate) variables: BTreeMap<String, (NodeId, Declaration)>,
@@ -334,14 +334,15 @@ impl Graph {
     /// [`GraphError::Invariant`], which is a bug in this crate.
     pub fn verify(&self) -> Result<(), GraphError> {
         let inner = self.inner.borrow();
+        let mut operands = Vec::new();
         for (index, node) in inner.nodes.iter().enumerate() {
             let broken =
                 |what| Err(GraphError::Invariant { node: index as u32, op: node.op.name(), what });
             if node.inputs.iter().any(|input| input.index() >= index) {
                 return broken("operands come before their use");
             }
-            let operands: Vec<_> =
-                node.inputs.iter().map(|id| inner.nodes[id.index()].meta.clone()).collect();
+            operands.clear();
+            operands.extend(node.inputs.iter().map(|id| inner.nodes[id.index()].meta.clone()));
             if node.op.infer(&operands).as_ref() != Ok(&node.meta) {
                 return broken("the result is what the operands imply");
             }
@@ -356,7 +357,7 @@ impl Graph {
                 return broken("inputs and variables are known by name");
             }
         }
-        for effect in &inner.effects {
+        for effect in inner.effects.iter() {
             let node = &inner.nodes[effect.variable.index()];
             if node.meta != inner.nodes[effect.value.index()].meta {
                 return Err(GraphError::Invariant {

@@ -6,7 +6,7 @@ use crate::{
     init::Init,
     shape::Shape,
 };
-use std::{cell::RefCell, panic::Location, rc::Rc, sync::Arc};
+use std::{cell::RefCell, collections::HashSet, panic::Location, rc::Rc, sync::Arc};
 
 /// Purpose for which a network is traced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -38,6 +38,8 @@ pub struct Scope<'g> {
 struct Shared<'g> {
     /// Trainable variables in order of declaration.
     params: Vec<(String, Tensor<'g>)>,
+    /// Their paths.
+    declared: HashSet<String>,
     /// Live scopes: number and path. They may be dropped in any order, as the first one is in
     /// `cx.child("a").child("b")`.
     alive: Vec<(usize, Arc<str>)>,
@@ -102,9 +104,9 @@ impl<'g> Scope<'g> {
     pub fn param(&mut self, name: &str, shape: impl Into<Shape>, init: Init) -> Tensor<'g> {
         let param = self.variable(name, shape, DType::F32, init);
         let path = self.join(name);
-        let params = &mut self.shared.borrow_mut().params;
-        if !param.failed() && params.iter().all(|(known, _)| *known != path) {
-            params.push((path, param));
+        let mut shared = self.shared.borrow_mut();
+        if !param.failed() && shared.declared.insert(path.clone()) {
+            shared.params.push((path, param));
         }
         param
     }

@@ -27,7 +27,7 @@ impl IndexInputs {
             let Some((operand, extent)) = node.op.indexes(&operands) else { continue };
             let source = unmoved(|id| &inner.nodes[id.index()], node.inputs[operand]);
             if let Op::Input(input) = &inner.nodes[source.index()].op
-                && let Some(position) = inputs.iter().position(|(name, _)| *name == input.name)
+                && let Ok(position) = inputs.binary_search_by(|(name, _)| name.cmp(&input.name))
             {
                 let least: &mut usize = extents.entry(position).or_insert(extent);
                 *least = extent.min(*least);

@@ -230,7 +230,7 @@ impl Program {
     fn feeds<'a>(&self, given: &[(&str, &'a dyn Feed)]) -> Result<Vec<Fed<'a>>, Error> {
         let mut by_name: BTreeMap<&str, Fed<'a>> = BTreeMap::new();
         for (name, feed) in given {
-            let Some((_, expected)) = self.inputs().iter().find(|(known, _)| known == name) else {
+            let Some(expected) = meta_of(self.inputs(), name) else {
                 return Err(RunError::UnknownInput((*name).to_owned()).into());
             };
             let fed = feed.feed();
@@ -251,6 +251,12 @@ impl Program {
         };
         Ok(self.inputs().iter().map(find).collect::<Result<_, _>>()?)
     }
+}
+
+/// The type of the input with this name, among inputs ordered by name.
+fn meta_of<'i>(inputs: &'i [(String, Meta)], name: &str) -> Option<&'i Meta> {
+    let known = inputs.binary_search_by(|(known, _)| known.as_str().cmp(name));
+    known.ok().map(|position| &inputs[position].1)
 }
 
 #[cfg(test)]

@@ -4,17 +4,28 @@
 
 use super::pass::keep;
 use crate::graph::{Graph, Node, NodeId, Tensor};
-use std::collections::HashMap;
+use std::{collections::HashMap, fmt::Write};
 
 /// Nodes built so far, by operation and operands.
 #[derive(Default)]
-pub(super) struct Known(HashMap<(String, Vec<NodeId>), NodeId>);
+pub(super) struct Known {
+    nodes: HashMap<String, NodeId>,
+    key: String,
+}
 
 impl Known {
     pub fn rule<'g>(&mut self, node: &Node, x: &[Tensor<'g>], graph: &'g Graph) -> Tensor<'g> {
         // The derived `Debug` text shows every attribute exactly: floats print all their digits.
-        let key = (format!("{:?}", node.op), x.iter().map(|x| x.id).collect());
-        let id = *self.0.entry(key).or_insert_with(|| keep(node, x, graph).id);
-        Tensor { graph, id }
+        self.key.clear();
+        let _ = write!(self.key, "{:?}", node.op);
+        for operand in x {
+            let _ = write!(self.key, " {}", operand.id.index());
+        }
+        if let Some(&id) = self.nodes.get(&self.key) {
+            return Tensor { graph, id };
+        }
+        let new = keep(node, x, graph);
+        self.nodes.insert(self.key.clone(), new.id);
+        new
     }
 }

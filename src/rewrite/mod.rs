@@ -26,20 +26,28 @@ pub(crate) fn run(
 ) -> Result<(Graph, Vec<NodeId>), Error> {
     let graph = graph.clone();
     if !effects {
-        graph.inner.borrow_mut().effects.clear();
+        graph.inner.borrow_mut().effects = Default::default();
     }
     let mut wanted = Wanted { graph, outputs: outputs.to_vec() };
     while expand::applies(&wanted.graph) {
         wanted = pass(&wanted, expand::rule)?;
     }
-    // Simplification creates duplicates for dedup to merge, and vice versa.
-    loop {
+    // Simplification creates duplicates for dedup to merge, and a simpler node may be simplified
+    // again.
+    for round in 0.. {
         let before = wanted.graph.len();
-        wanted = pass(&wanted, simplify::rule)?;
+        let mut changed = false;
+        wanted = pass(&wanted, |node, operands, graph| {
+            simplify::rule(node, operands, graph, &mut changed)
+        })?;
+        if round > 0 && !changed {
+            break;
+        }
         let mut known = dedup::Known::default();
         wanted = pass(&wanted, |node, operands, graph| known.rule(node, operands, graph))?;
         if wanted.graph.len() >= before {
-            return Ok((wanted.graph, wanted.outputs));
+            break;
         }
     }
+    Ok((wanted.graph, wanted.outputs))
 }

@@ -4,6 +4,7 @@ use crate::{
     error::Error,
     graph::{Effect, Graph, Node, NodeId, Tensor},
     ops::Op,
+    steps,
 };
 
 /// A graph and the outputs requested from it.
@@ -21,7 +22,9 @@ pub(super) fn pass(
     let updates = old.effects.iter().flat_map(|effect| [effect.variable, effect.value]);
     let needed =
         from.graph.needed(&from.outputs.iter().copied().chain(updates).collect::<Vec<_>>());
+    steps::count(old.nodes.len());
     let graph = Graph::new();
+    graph.inner.borrow_mut().nodes.reserve(old.nodes.len());
     let mut copies: Vec<NodeId> = Vec::with_capacity(old.nodes.len());
     for (node, needed) in old.nodes.iter().zip(needed) {
         if !needed {

@@ -24,19 +24,26 @@ use crate::{
     shape::Meta,
 };
 
-pub(super) fn rule<'g>(node: &Node, x: &[Tensor<'g>], graph: &'g Graph) -> Tensor<'g> {
-    constant(node, x, graph)
+/// Notes in `changed` whether a rule applied.
+pub(super) fn rule<'g>(
+    node: &Node,
+    x: &[Tensor<'g>],
+    graph: &'g Graph,
+    changed: &mut bool,
+) -> Tensor<'g> {
+    let simpler = constant(node, x, graph)
         .or_else(|| widened(node, x))
         .or_else(|| layout(node, x, graph))
         .or_else(|| arithmetic(node, x))
         .or_else(|| reduction(node, x, graph))
-        .or_else(|| product(node, x, graph))
-        .unwrap_or_else(|| keep(node, x, graph))
+        .or_else(|| product(node, x, graph));
+    *changed |= simpler.is_some();
+    simpler.unwrap_or_else(|| keep(node, x, graph))
 }
 
 /// The word of every element, if all are equal.
 fn word(x: Tensor<'_>) -> Option<u32> {
-    match x.graph.op(x.id) {
+    match x.graph.inner.borrow().nodes[x.id.index()].op {
         Op::Full(Full { word, .. }) => Some(word),
         _ => None,
     }
@@ -44,8 +51,8 @@ fn word(x: Tensor<'_>) -> Option<u32> {
 
 /// Constant folding: a function of constants is a constant, and so is a constant in another layout.
 fn constant<'g>(node: &Node, x: &[Tensor<'g>], graph: &'g Graph) -> Option<Tensor<'g>> {
-    let metas: Vec<Meta> = x.iter().map(|x| x.meta()).collect();
     let words = x.iter().map(|&x| word(x)).collect::<Option<Vec<_>>>()?;
+    let metas: Vec<Meta> = x.iter().map(|x| x.meta()).collect();
     let full = |word| graph.push(Full { word, meta: node.meta.clone() }, &[]);
     match node.op.class(&metas.iter().collect::<Vec<_>>(), &node.meta) {
         Class::Pointwise(_) if !words.is_empty() => {
@@ -112,7 +119,7 @@ fn layout<'g>(node: &Node, x: &[Tensor<'g>], graph: &'g Graph) -> Option<Tensor<
             Some(x)
         }
         (Layout::Slice { starts, steps }, _) if steps.iter().all(|&step| step == 1) => {
-            slice_of_what_was_made(starts, &inner, &node.meta, graph)
+            slice_of_what_was_made(&starts, x, &node.meta)
         }
         (Layout::Pad { .. }, _) if same_shape => Some(x),
         _ => None,
@@ -120,51 +127,70 @@ fn layout<'g>(node: &Node, x: &[Tensor<'g>], graph: &'g Graph) -> Option<Tensor<
 }
 
 /// Reads a slice of a concatenation directly from the operand that contains it, and a slice of a
-/// padded tensor from that tensor or from the padding. This undoes concatenations made to obtain a
-/// single operand, and pads that are cotangents of several slices.
-fn slice_of_what_was_made<'g>(
-    mut starts: Vec<usize>,
-    made: &Node,
-    meta: &Meta,
-    graph: &'g Graph,
-) -> Option<Tensor<'g>> {
+/// padded tensor from that tensor or from the padding, however deep they are nested. This undoes
+/// concatenations made to obtain a single operand, and pads that are cotangents of several slices.
+fn slice_of_what_was_made<'g>(starts: &[usize], x: Tensor<'g>, meta: &Meta) -> Option<Tensor<'g>> {
     let dims = meta.shape.dims();
-    let part = match &made.op {
+    let (mut starts, mut whole) = (starts.to_vec(), x);
+    loop {
+        match within(&mut starts, dims, whole) {
+            Some(Within::Part(part)) => whole = part,
+            Some(Within::Padding(word)) => {
+                return Some(x.graph.push(Full { word, meta: meta.clone() }, &[]));
+            }
+            None if whole.id == x.id => return None,
+            None if whole.shape() == meta.shape => return Some(whole),
+            None => break,
+        }
+    }
+    let ends = starts.iter().zip(dims).map(|(start, dim)| start + dim).collect();
+    let steps = vec![1; starts.len()];
+    Some(x.graph.push(Slice { starts, ends, steps }, &[whole]))
+}
+
+/// Where a slice of a tensor lies entirely.
+enum Within<'g> {
+    /// In an operand of what made the tensor.
+    Part(Tensor<'g>),
+    /// In padding with this word.
+    Padding(u32),
+}
+
+/// Finds where the slice at `starts` lies; `starts` become those in the operand.
+fn within<'g>(starts: &mut [usize], dims: &[usize], whole: Tensor<'g>) -> Option<Within<'g>> {
+    let graph = whole.graph;
+    let nodes = &graph.inner.borrow().nodes;
+    let made = &nodes[whole.id.index()];
+    match &made.op {
         Op::Concat(Concat { axis }) => {
             let (start, extent) = (starts[*axis], dims[*axis]);
             let mut end = 0;
-            let parts = made.inputs.iter().map(|&id| Tensor { graph, id });
-            let (part, first) =
-                parts.map(|part| (part, part.shape().dims()[*axis])).find_map(|(part, own)| {
-                    let first = end;
-                    end += own;
-                    let is_within = first <= start && start + extent <= end && extent > 0;
-                    is_within.then_some((part, first))
-                })?;
+            let (id, first) = made.inputs.iter().find_map(|&id| {
+                let first = end;
+                end += nodes[id.index()].meta.shape.dims()[*axis];
+                let is_within = first <= start && start + extent <= end && extent > 0;
+                is_within.then_some((id, first))
+            })?;
             starts[*axis] -= first;
-            part
+            Some(Within::Part(Tensor { graph, id }))
         }
         Op::Pad(Pad { low, word, .. }) => {
-            let part = Tensor { graph, id: made.inputs[0] };
-            for (axis, &extent) in part.shape().dims().iter().enumerate() {
+            let id = made.inputs[0];
+            let mut inner = starts.to_vec();
+            for (axis, &extent) in nodes[id.index()].meta.shape.dims().iter().enumerate() {
                 let (start, end) = (starts[axis], starts[axis] + dims[axis]);
                 let (first, last) = (low[axis], low[axis] + extent);
                 // Entirely in the padding along one axis, whatever the position along the others.
                 if end <= first || last <= start {
-                    return Some(graph.push(Full { word: *word, meta: meta.clone() }, &[]));
+                    return Some(Within::Padding(*word));
                 }
-                starts[axis] = start.checked_sub(first).filter(|_| end <= last)?;
+                inner[axis] = start.checked_sub(first).filter(|_| end <= last)?;
             }
-            part
+            starts.copy_from_slice(&inner);
+            Some(Within::Part(Tensor { graph, id }))
         }
-        _ => return None,
-    };
-    if part.shape() == meta.shape {
-        return Some(part);
+        _ => None,
     }
-    let ends = starts.iter().zip(dims).map(|(start, dim)| start + dim).collect();
-    let steps = vec![1; starts.len()];
-    Some(graph.push(Slice { starts, ends, steps }, &[part]))
 }
 
 /// Multiplication by 1, subtraction of 0, and double negation.

@@ -7,7 +7,7 @@
 use super::{
     expr::{Affine, Body, Term},
     group::{Group, GroupKind},
-    horizontal_fusion::LiveOut,
+    live_out::LiveOut,
     order::Ordered,
 };
 use crate::{
@@ -15,7 +15,7 @@ use crate::{
     graph::{Node, NodeId},
     ops::Op,
 };
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// Alignment of members in words: 256 bytes, the strictest alignment of a binding.
 const ALIGNMENT: usize = 64;
@@ -58,9 +58,18 @@ pub(super) enum Role {
 
 /// Finds the batches among groups whose effects happen in place.
 pub(super) fn batches(ordered: &Ordered, nodes: &[Node], live_out: &LiveOut<'_>) -> Vec<Batch> {
+    let mut readers: HashMap<NodeId, HashSet<usize>> = HashMap::new();
+    let mut producer: HashMap<NodeId, usize> = HashMap::new();
+    for (position, group) in ordered.groups.iter().enumerate() {
+        for &operand in &group.operands {
+            readers.entry(operand).or_default().insert(position);
+        }
+        producer.extend(group.roots.iter().map(|&root| (root, position)));
+    }
+    let readers = |node: NodeId| readers.get(&node).map_or(0, HashSet::len);
     let mut alike: BTreeMap<String, (Vec<usize>, Vec<Role>, Body)> = BTreeMap::new();
     for (position, group) in ordered.groups.iter().enumerate() {
-        if let Some((roles, body)) = signature(group, ordered, nodes, live_out) {
+        if let Some((roles, body)) = signature(group, ordered, readers, nodes, live_out) {
             let dtypes: Vec<DType> =
                 group.roots.iter().map(|r| nodes[r.index()].meta.dtype).collect();
             let GroupKind::Map { terms, .. } = &group.kind else { continue };
@@ -70,7 +79,7 @@ pub(super) fn batches(ordered: &Ordered, nodes: &[Node], live_out: &LiveOut<'_>)
     }
     let mut batches = Vec::new();
     for (groups, operands, body) in alike.into_values() {
-        if groups.len() < 2 || !gradients_are_apart(&groups, &operands, ordered) {
+        if groups.len() < 2 || !gradients_are_apart(&groups, &operands, ordered, &producer) {
             continue;
         }
         let first = &ordered.groups[groups[0]];
@@ -107,6 +116,7 @@ pub(super) fn batches(ordered: &Ordered, nodes: &[Node], live_out: &LiveOut<'_>)
 fn signature(
     group: &Group,
     ordered: &Ordered,
+    readers: impl Fn(NodeId) -> usize,
     nodes: &[Node],
     live_out: &LiveOut<'_>,
 ) -> Option<(Vec<Role>, Body)> {
@@ -118,8 +128,8 @@ fn signature(
         .map(|root| live_out.variable_of(*root).filter(|_| ordered.in_place.contains(root)))
         .collect::<Option<_>>()?;
     // The step runs at the position of the last group, so no other group may read a new value.
-    let awaited = |root| ordered.groups.iter().any(|group| group.operands.contains(root));
-    if len == 0 || group.roots.iter().any(|root| live_out.outputs.contains(root) || awaited(root)) {
+    let stays = |&root: &NodeId| live_out.is_output(root) || readers(root) > 0;
+    if len == 0 || group.roots.iter().any(stays) {
         return None;
     }
     let roles = group.operands.iter().map(|&operand| {
@@ -134,9 +144,8 @@ fn signature(
             return Some(Role::Shared(operand));
         }
         let source = matches!(node.op, Op::Input(_) | Op::Variable(_));
-        let alone = ordered.groups.iter().filter(|g| g.operands.contains(&operand)).count() == 1;
         (!source
-            && alone
+            && readers(operand) == 1
             && !live_out.contains(operand)
             && node.meta.shape.len() == len
             && group.reads_in_place(operand))
@@ -165,20 +174,25 @@ fn signature(
 
 /// Whether no group reads one gradient of the batch and writes another: they share a buffer, which
 /// a step may not bind both for reading and for writing.
-fn gradients_are_apart(members: &[usize], roles: &[Role], ordered: &Ordered) -> bool {
+fn gradients_are_apart(
+    members: &[usize],
+    roles: &[Role],
+    ordered: &Ordered,
+    producer: &HashMap<NodeId, usize>,
+) -> bool {
     for (slot, role) in roles.iter().enumerate() {
         if *role != Role::Gradient {
             continue;
         }
-        let gradients: BTreeSet<NodeId> =
+        let gradients: HashSet<NodeId> =
             members.iter().map(|&member| ordered.groups[member].operands[slot]).collect();
-        let touches = |nodes: &[NodeId]| nodes.iter().any(|node| gradients.contains(node));
-        if ordered.groups.iter().any(|g| touches(&g.roots) && touches(&g.operands)) {
-            return false;
-        }
+        let count = |nodes: &[NodeId]| nodes.iter().filter(|node| gradients.contains(node)).count();
         // A group that writes two of them would bind one buffer twice for writing.
-        let twice = |g: &Group| g.roots.iter().filter(|root| gradients.contains(root)).count() > 1;
-        if gradients.len() < members.len() || ordered.groups.iter().any(twice) {
+        let collides = |group: &Group| count(&group.operands) > 0 || count(&group.roots) > 1;
+        let mut producers = gradients.iter().filter_map(|gradient| producer.get(gradient));
+        if gradients.len() < members.len()
+            || producers.any(|&producer| collides(&ordered.groups[producer]))
+        {
             return false;
         }
     }

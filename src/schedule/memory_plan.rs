@@ -1,6 +1,11 @@
 //! Memory sharing: values that are not live at the same time may use the same slot.
 
 use super::arena::aligned;
+use crate::steps;
+use std::{
+    cmp::Reverse,
+    collections::{BTreeSet, BinaryHeap},
+};
 
 /// A value's size and live range.
 #[derive(Clone, Copy, Debug)]
@@ -22,21 +27,34 @@ pub(super) fn assign(ranges: &[LiveRange]) -> (Vec<usize>, Vec<usize>) {
     let mut order: Vec<usize> = (0..ranges.len()).collect();
     order.sort_by_key(|&value| ranges[value].from);
     let mut slots: Vec<usize> = Vec::new();
-    let mut busy_until: Vec<usize> = Vec::new();
+    // Free slots by size, and the others by the last step that reads their value.
+    let mut free: BTreeSet<(usize, usize)> = BTreeSet::new();
+    let mut busy: BinaryHeap<Reverse<(usize, usize)>> = BinaryHeap::new();
     let mut assigned = vec![0; ranges.len()];
     for value in order {
         let LiveRange { words, from, to } = ranges[value];
         let words = aligned(words.max(1));
-        let free = || (0..slots.len()).filter(|&slot| busy_until[slot] < from);
-        let fitting = free().filter(|&slot| slots[slot] >= words).min_by_key(|&slot| slots[slot]);
-        let slot =
-            fitting.or_else(|| free().max_by_key(|&slot| slots[slot])).unwrap_or_else(|| {
+        while let Some(&Reverse((until, slot))) = busy.peek()
+            && until < from
+        {
+            steps::count(1);
+            busy.pop();
+            free.insert((slots[slot], slot));
+        }
+        steps::count(1);
+        let fitting = free.range((words, 0)..).next().or_else(|| free.last()).copied();
+        let slot = match fitting {
+            Some(chosen) => {
+                free.remove(&chosen);
+                chosen.1
+            }
+            None => {
                 slots.push(0);
-                busy_until.push(0);
                 slots.len() - 1
-            });
+            }
+        };
         slots[slot] = slots[slot].max(words);
-        busy_until[slot] = to.max(from);
+        busy.push(Reverse((to.max(from), slot)));
         assigned[value] = slot;
     }
     (assigned, slots)

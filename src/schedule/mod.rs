@@ -6,6 +6,9 @@
 //! operands; `horizontal_fusion` combines maps over the same space; `order`
 //! decides which variables are updated in place, and when; `arena` combines identical updates into
 //! one step; `memory_plan` shares memory by liveness. A plan is independent of the device.
+//!
+//! Every stage takes time proportional to the graph, or nearly so: none looks at all groups, values
+//! or effects once for each of them.
 
 mod arena;
 mod display;
@@ -13,12 +16,16 @@ mod draft;
 pub(crate) mod expr;
 mod fuse;
 mod group;
+#[cfg(test)]
+mod growth;
 mod horizontal_fusion;
 mod index;
 mod inline;
+mod live_out;
 mod memory_plan;
 mod order;
 pub(crate) mod plan;
+mod sequence;
 pub(crate) mod siblings;
 
 pub use plan::Plan;
@@ -32,26 +39,30 @@ use arena::{Batch, Role};
 use expr::{Affine, Body};
 use fuse::Fuser;
 use group::{Group, GroupKind};
-use horizontal_fusion::{Count, LiveOut};
+use horizontal_fusion::Count;
 use index::Compaction;
+use live_out::LiveOut;
 use plan::{Arena, Epilogue, KernelWrite, Region, Step, StepKind, Storage};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// Builds the plan of a graph that is already fully expanded.
 pub(crate) fn plan(graph: &Graph, outputs: &[NodeId]) -> Plan {
     let (outputs, effects) = distinct(graph, outputs);
-    let live_out = LiveOut { outputs: &outputs, effects: &effects };
+    let live_out = LiveOut::new(&outputs, &effects);
     let roots: Vec<NodeId> =
         outputs.iter().copied().chain(effects.iter().map(|effect| effect.value)).collect();
     let assigned: Vec<NodeId> = effects.iter().map(|effect| effect.variable).collect();
     let needed = graph.needed(&[roots.as_slice(), &assigned].concat());
     let inner = graph.inner.borrow();
-    let fused = siblings::join(Fuser::new(&inner.nodes, &needed, &roots).groups());
-    let mut ordered =
-        order::order(horizontal_fusion::merge(fused.clone(), &live_out, Count::InPlace), &live_out);
+    let planned = |count| {
+        let fused = siblings::join(Fuser::new(&inner.nodes, &needed, &roots).groups());
+        let merged = horizontal_fusion::merge(fused, inner.nodes.len(), &live_out, count);
+        order::order(merged, &live_out)
+    };
+    let mut ordered = planned(Count::InPlace);
     // An update planned in place may have had to become a copy, which needs more bindings.
     if !ordered.fits(&live_out) {
-        ordered = order::order(horizontal_fusion::merge(fused, &live_out, Count::All), &live_out);
+        ordered = planned(Count::All);
     }
     let batches = arena::batches(&ordered, &inner.nodes, &live_out);
 
@@ -81,7 +92,9 @@ pub(crate) fn plan(graph: &Graph, outputs: &[NodeId]) -> Plan {
     for effect in effects.iter().filter(|effect| ordered.in_place.contains(&effect.value)) {
         locations.storage_of.insert(effect.value, locations.storage_of[&effect.variable]);
     }
-    let variable_index = |id: NodeId| variables.iter().position(|(_, known, _)| *known == id);
+    let numbers: HashMap<NodeId, usize> =
+        variables.iter().enumerate().map(|(k, (_, id, _))| (*id, k)).collect();
+    let variable_index = |id: NodeId| numbers.get(&id).copied();
     let mut arenas = Vec::new();
     let firsts: Vec<usize> = batches
         .iter()
@@ -118,6 +131,7 @@ pub(crate) fn plan(graph: &Graph, outputs: &[NodeId]) -> Plan {
             place: Some(inner.nodes[effect.value.index()].place()),
         });
     }
+    let assigned: BTreeSet<NodeId> = assigned.into_iter().collect();
     Plan {
         steps,
         inputs: inputs.into_iter().map(|(name, id)| (name, locations.meta(id).clone())).collect(),
@@ -139,7 +153,7 @@ fn distinct(graph: &Graph, outputs: &[NodeId]) -> (Vec<NodeId>, Vec<Effect>) {
         if !source && seen.insert(id) { id } else { Tensor { graph, id }.alias().id }
     };
     let outputs = outputs.iter().map(|&id| own(id)).collect();
-    let effects = graph.inner.borrow().effects.clone();
+    let effects: Vec<Effect> = graph.inner.borrow().effects.iter().copied().collect();
     let effects = effects.into_iter().map(|e| Effect { value: own(e.value), ..e }).collect();
     (outputs, effects)
 }
@@ -151,15 +165,14 @@ enum Item {
 }
 
 fn schedule(groups: &[Group], batches: &[Batch]) -> Vec<Item> {
-    let item = |position: usize| {
-        let batch = batches.iter().position(|batch| batch.groups.contains(&position));
-        match batch {
-            None => Some(Item::Group(position)),
-            Some(batch) if batches[batch].groups.last() == Some(&position) => {
-                Some(Item::Batch(batch))
-            }
-            Some(_) => None,
-        }
+    let mut batch_of = vec![None; groups.len()];
+    for (number, batch) in batches.iter().enumerate() {
+        batch.groups.iter().for_each(|&position| batch_of[position] = Some(number));
+    }
+    let item = |position: usize| match batch_of[position] {
+        None => Some(Item::Group(position)),
+        Some(batch) if batches[batch].groups.last() == Some(&position) => Some(Item::Batch(batch)),
+        Some(_) => None,
     };
     (0..groups.len()).filter_map(item).collect()
 }

@@ -1,6 +1,11 @@
 //! The order of groups: operands first, and a variable is overwritten only after its last read.
 
-use super::{fuse::MAX_BUFFERS, group::Group, horizontal_fusion::LiveOut};
+use super::{
+    fuse::MAX_BUFFERS,
+    group::Group,
+    live_out::LiveOut,
+    sequence::{Edges, Found, Sequence},
+};
 use crate::graph::NodeId;
 use std::{
     cmp::Reverse,
@@ -26,17 +31,41 @@ fn topological(after: &[Vec<usize>]) -> Option<Vec<usize>> {
     (order.len() == after.len()).then_some(order)
 }
 
-/// Whether a path along the edges leads from `start` to one of `ends`.
-fn reaches(after: &[Vec<usize>], start: usize, ends: &BTreeSet<usize>) -> bool {
-    let mut seen = BTreeSet::from([start]);
-    let mut next = vec![start];
-    while let Some(k) = next.pop() {
-        if k != start && ends.contains(&k) {
+/// What comes directly after each group, and before it.
+struct Neighbors {
+    after: Vec<Vec<usize>>,
+    before: Vec<Vec<usize>>,
+}
+
+impl Edges for Neighbors {
+    fn after(&self, item: usize, visit: impl FnMut(usize)) {
+        self.after[item].iter().copied().for_each(visit);
+    }
+
+    fn before(&self, item: usize, visit: impl FnMut(usize)) {
+        self.before[item].iter().copied().for_each(visit);
+    }
+}
+
+impl Neighbors {
+    fn connect(&mut self, first: usize, second: usize) {
+        self.after[first].push(second);
+        self.before[second].push(first);
+    }
+
+    /// Reorders the sequence such that `first` comes before `second`; false if it depends on it.
+    fn allow(&self, sequence: &mut Sequence, first: usize, second: usize) -> bool {
+        if sequence.label(first) < sequence.label(second) {
             return true;
         }
-        next.extend(after[k].iter().copied().filter(|&k| seen.insert(k)));
+        let ends = [vec![second], vec![first]];
+        match sequence.search([second, first], ends, self, usize::MAX, |_| false) {
+            Found::Path | Found::TooMuch => return false,
+            Found::Ahead(items) => sequence.move_behind(items, first),
+            Found::Behind(items) => sequence.move_before(items, second),
+        }
+        true
     }
-    false
 }
 
 /// Groups in execution order, and the effects applied by writing the variable in place.
@@ -67,16 +96,18 @@ pub(super) fn order(groups: Vec<Group>, live_out: &LiveOut<'_>) -> Ordered {
         .enumerate()
         .flat_map(|(k, group)| group.roots.iter().map(move |root| (*root, k)))
         .collect();
-    let mut after: Vec<Vec<usize>> = vec![vec![]; groups.len()];
+    let mut edges =
+        Neighbors { after: vec![vec![]; groups.len()], before: vec![vec![]; groups.len()] };
     let mut readers: HashMap<NodeId, Vec<usize>> = HashMap::new();
     for (k, group) in groups.iter().enumerate() {
         for operand in &group.operands {
             readers.entry(*operand).or_default().push(k);
             if let Some(&producer) = producer.get(operand) {
-                after[producer].push(k);
+                edges.connect(producer, k);
             }
         }
     }
+    let mut sequence = Sequence::new(groups.len());
     let mut in_place = BTreeSet::new();
     for effect in live_out.effects {
         let Some(&writer) = producer.get(&effect.value) else { continue };
@@ -87,12 +118,12 @@ pub(super) fn order(groups: Vec<Group>, live_out: &LiveOut<'_>) -> Ordered {
         let readers: BTreeSet<usize> =
             readers.copied().filter(|&reader| reader != writer).collect();
         // A reader of the old value may also need the new one: the value is then copied later.
-        if !reaches(&after, writer, &readers) {
-            readers.iter().for_each(|&reader| after[reader].push(writer));
+        if readers.iter().all(|&reader| edges.allow(&mut sequence, reader, writer)) {
+            readers.iter().for_each(|&reader| edges.connect(reader, writer));
             in_place.insert(effect.value);
         }
     }
-    let order = topological(&after).expect("no edge closed a cycle");
+    let order = topological(&edges.after).expect("no edge closed a cycle");
     let mut groups: Vec<_> = groups.into_iter().map(Some).collect();
     let groups = order.into_iter().filter_map(|k| groups[k].take()).collect();
     Ordered { groups, in_place }

@@ -32,18 +32,36 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// The buffer that backs a region, and the offset in it: a variable in an arena is backed by
-    /// the arena.
-    pub(crate) fn buffer_of(&self, region: Region) -> (Storage, usize) {
-        if let Storage::Variable(variable) = region.storage {
-            for (arena, members) in self.arenas.iter().enumerate() {
-                let member = members.members.iter().find(|(member, _)| *member == variable);
-                if let Some((_, first)) = member {
-                    return (Storage::Arena(arena), first + region.offset);
-                }
+    /// The buffers that back its regions.
+    pub(crate) fn buffers(&self) -> Buffers {
+        let mut of_variable = vec![None; self.variables.len()];
+        for (arena, Arena { members, .. }) in self.arenas.iter().enumerate() {
+            for &(variable, first) in members {
+                of_variable[variable].get_or_insert((arena, first));
             }
         }
-        (region.storage, region.offset)
+        Buffers { of_variable }
+    }
+}
+
+/// The buffers that back the regions of a plan: a variable in an arena is backed by the arena.
+#[derive(Debug)]
+pub(crate) struct Buffers {
+    /// The arena of each variable, and its first word there.
+    of_variable: Vec<Option<(usize, usize)>>,
+}
+
+impl Buffers {
+    /// The buffer of a region, and the offset in it.
+    pub(crate) fn of(&self, region: Region) -> (Storage, usize) {
+        let arena = match region.storage {
+            Storage::Variable(variable) => self.of_variable.get(variable).copied().flatten(),
+            _ => None,
+        };
+        match arena {
+            Some((arena, first)) => (Storage::Arena(arena), first + region.offset),
+            None => (region.storage, region.offset),
+        }
     }
 }
 

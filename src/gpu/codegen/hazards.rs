@@ -7,7 +7,7 @@
 use crate::{
     gpu::elements::{ALIGNMENT, bytes_of, first_of, width},
     ops::cost::Cost,
-    schedule::plan::{Plan, Region, Step, StepKind, Storage},
+    schedule::plan::{Buffers, Plan, Region, Step, StepKind, Storage},
 };
 
 /// Steps that can be bound.
@@ -23,6 +23,7 @@ pub(crate) struct Bindable {
 /// Inserts scratch copies where they are needed.
 pub(crate) fn bindable(plan: &Plan) -> Bindable {
     let scratch = Storage::Slot(plan.slots.len());
+    let buffers = plan.buffers();
     let mut steps = Vec::with_capacity(plan.steps.len());
     let mut numbers = Vec::with_capacity(plan.steps.len());
     for (number, step) in plan.steps.iter().enumerate() {
@@ -31,7 +32,7 @@ pub(crate) fn bindable(plan: &Plan) -> Bindable {
         let mut used = 0;
         for index in 0..step.writes.len() {
             let write = step.writes[index];
-            if write.len > 0 && conflicts(plan, &step, write) {
+            if write.len > 0 && conflicts(&buffers, &step, write) {
                 let offset = (used / width(write.dtype)) as usize;
                 let region = Region { storage: scratch, offset, ..write };
                 used += bytes_of(write.len, write.dtype).next_multiple_of(ALIGNMENT);
@@ -60,7 +61,7 @@ pub(crate) fn bindable(plan: &Plan) -> Bindable {
 }
 
 /// Whether a step reads the buffer of `write` in a way that cannot be bound.
-fn conflicts(plan: &Plan, step: &Step, write: Region) -> bool {
+fn conflicts(buffers: &Buffers, step: &Step, write: Region) -> bool {
     let own_operands = match &step.kind {
         StepKind::Kernel { operands, .. } => *operands,
         StepKind::Copy => step.reads.len(),
@@ -68,6 +69,6 @@ fn conflicts(plan: &Plan, step: &Step, write: Region) -> bool {
     };
     step.reads.iter().enumerate().any(|(index, read)| {
         let is_in_place = read.aliases(&write);
-        plan.buffer_of(*read).0 == plan.buffer_of(write).0 && (index < own_operands || !is_in_place)
+        buffers.of(*read).0 == buffers.of(write).0 && (index < own_operands || !is_in_place)
     })
 }

@@ -97,10 +97,10 @@ impl GpuDevice {
         let mut order: Vec<usize> = (0..bytes.len()).collect();
         order.sort_by_key(|&slot| std::cmp::Reverse(bytes[slot]));
         for slot in order {
-            let fits = free.iter().position(|buffer| buffer.size() >= bytes[slot]);
-            slots[slot] = Some(match fits {
-                Some(position) => free.remove(position),
-                None => {
+            let fits = free.partition_point(|buffer| buffer.size() < bytes[slot]);
+            slots[slot] = Some(match fits < free.len() {
+                true => free.remove(fits),
+                false => {
                     let buffer = self.storage("slot", bytes[slot])?;
                     pool.push(Arc::downgrade(&buffer));
                     buffer

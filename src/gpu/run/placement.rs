@@ -19,7 +19,7 @@ use crate::{
         memory::{BufferSlice, Placed},
     },
     graph::Declaration,
-    schedule::plan::{Arena, Plan, Region, Storage},
+    schedule::plan::{Arena, Buffers, Plan, Region, Storage},
     variables::Store,
 };
 use std::{
@@ -63,7 +63,8 @@ pub(crate) struct Placer {
 impl Placer {
     /// Creates the placement state of a program with these commands.
     pub fn new(plan: &Plan, commands: &[Command]) -> Self {
-        let conflicts = commands.iter().flat_map(|command| conflicts(plan, command)).collect();
+        let buffers = plan.buffers();
+        let conflicts = commands.iter().flat_map(|command| conflicts(&buffers, command)).collect();
         Placer { conflicts, stand_ins: BTreeMap::new(), claim: Arc::new(()) }
     }
 
@@ -195,7 +196,7 @@ impl Relocation {
 /// Variables a command writes, each with another storage it reads, whose bindings conflict if they
 /// share a buffer. Members of one arena are excluded: `hazards::bindable` has already resolved
 /// those.
-fn conflicts(plan: &Plan, command: &Command) -> Vec<(usize, Storage)> {
+fn conflicts(buffers: &Buffers, command: &Command) -> Vec<(usize, Storage)> {
     let (reads, writes): (Vec<Region>, Vec<Region>) = match command {
         Command::Copy { from, to, .. } => (vec![*from], vec![*to]),
         Command::Dispatch(dispatch) => {
@@ -209,7 +210,7 @@ fn conflicts(plan: &Plan, command: &Command) -> Vec<(usize, Storage)> {
     let lives = |region: &&Region| {
         matches!(region.storage, Storage::Variable(_) | Storage::Arena(_)) && region.len > 0
     };
-    let written = writes.iter().filter(lives).filter_map(|write| match plan.buffer_of(*write) {
+    let written = writes.iter().filter(lives).filter_map(|write| match buffers.of(*write) {
         (Storage::Variable(variable), _) => Some(variable),
         _ => None,
     });
