@@ -5,9 +5,12 @@
 // Shape     x, y: [rows, cols], both contiguous
 // Dispatch  one workgroup per row, the row index folded over (x, y) past 65535
 // Memory    4 bytes per invocation; a row is read once
-// Numerics  4 elements in order, then by doubling distance between invocations, then the sum of
-//           the previous tiles
-// Source    Hillis & Steele 1986, "Data parallel algorithms"
+// Numerics  4 elements in order, then by doubling distance between invocations; the sum of the
+//           previous tiles is a float and the rest that its roundings left, so that a result has
+//           the roundings of one tile however long the row is. Fast-math, as Metal has it, would
+//           fold the rest to 0, and then each tile would cost a rounding: a uniform hides it
+// Source    Hillis & Steele 1986, "Data parallel algorithms"; Knuth, "The Art of Computer
+//           Programming", vol. 2, 4.2.2: the rest of a sum
 
 struct Params {
     rows: u32,
@@ -39,6 +42,11 @@ fn element(row: u32, i: u32) -> Acc {
     return Acc();
 }
 
+/// The same value, of which a compiler knows nothing, for no compiler knows that `zero` is 0.
+fn hidden(x: Acc, zero: u32) -> Acc {
+    return bitcast<Acc>(bitcast<u32>(x) ^ zero);
+}
+
 /// Writes step `i`; `sum` is the sum before it.
 fn store(row: u32, i: u32, sum: Acc, own: Acc) {
     if i < params.cols {
@@ -56,7 +64,10 @@ fn main(
     let row = wid.x + wid.y * groups.x;
     if row >= params.rows { return; } // the same for the whole workgroup: no barrier is skipped
 
+    // The sum of the previous tiles. Of integers the rest is 0.
     var carry = Acc();
+    var rest = Acc();
+    let zero = params.cols >> 31u;
     for (var start = 0u; start < params.cols; start += 4u * WG_SIZE) {
         // 1. Four elements each.
         let i = start + 4u * lid.x;
@@ -78,16 +89,28 @@ fn main(
         }
         workgroupBarrier(); // the sums are complete
 
-        // 3. The sum before the four.
-        var before = carry;
+        // 3. The sum before the four, in this tile.
+        var before = Acc();
         if lid.x > 0u {
-            before += sums[lid.x - 1u];
+            before = sums[lid.x - 1u];
         }
-        carry += sums[WG_SIZE - 1u];
+        let tile = sums[WG_SIZE - 1u];
         workgroupBarrier(); // they have been read: the next tile may overwrite them
-        store(row, i, before, before + a);
-        store(row, i + 1u, before + a, before + b);
-        store(row, i + 2u, before + b, before + c);
-        store(row, i + 3u, before + c, before + d);
+        let from_here = carry + (rest + before);
+        let to_a = carry + (rest + (before + a));
+        let to_b = carry + (rest + (before + b));
+        let to_c = carry + (rest + (before + c));
+        store(row, i, from_here, to_a);
+        store(row, i + 1u, to_a, to_b);
+        store(row, i + 2u, to_b, to_c);
+        store(row, i + 3u, to_c, carry + (rest + (before + d)));
+
+        // 4. The carry, and what its rounding leaves. There is no rest of what is not finite.
+        let next = hidden(carry + tile, zero);
+        if (bitcast<u32>(next) & 0x7f800000u) != 0x7f800000u {
+            let added = hidden(next - carry, zero);
+            rest += (carry - hidden(next - added, zero)) + (tile - added);
+        }
+        carry = next;
     }
 }

@@ -17,6 +17,9 @@ use std::{mem, ops::Range};
 /// Terms per job.
 const JOB: usize = 1 << 16;
 
+/// Partial results that are combined in turn before they are combined with others.
+const RUN: usize = 64;
+
 /// Inner extents up to which columns are faster regardless of strides: folding a row costs as much
 /// as 16 additions.
 const SHORT: usize = 8;
@@ -131,10 +134,22 @@ impl Fold {
             let start = chunk * CHUNK;
             Scratch::with(|scratch| {
                 self.finish.apply(scratch, operands, start, out, |_, acc| {
-                    acc.fill(self.function.identity(self.dtype));
-                    for row in partial.chunks(self.outer.max(1)) {
-                        let row = &row[start..start + acc.len()];
-                        self.function.combine_words(self.dtype, acc, row);
+                    let identity = self.function.identity(self.dtype);
+                    let combine = |acc: &mut [u32], rows: &[u32]| {
+                        acc.fill(identity);
+                        for row in rows.chunks(self.outer.max(1)) {
+                            let row = &row[start..start + acc.len()];
+                            self.function.combine_words(self.dtype, acc, row);
+                        }
+                    };
+                    if pieces <= RUN {
+                        return combine(acc, &partial);
+                    }
+                    acc.fill(identity);
+                    let mut part = vec![identity; acc.len()];
+                    for rows in partial.chunks(self.outer * RUN) {
+                        combine(&mut part, rows);
+                        self.function.combine_words(self.dtype, acc, &part);
                     }
                 });
             });

@@ -6,6 +6,16 @@ pub(crate) mod int8;
 use gemm_common::Parallelism;
 use gemm_f32::gemm::f32::get_gemm_fn;
 
+/// Terms above which the sums of a small product are split. The `gemm` crate takes the terms of a large
+/// one in blocks, those of a small one in turn, which leaves two digits of 10^6 terms of one sign.
+const LONG: usize = 4096;
+
+/// Terms that are then added in turn.
+const SHORT: usize = 256;
+
+/// Elements of a small product.
+const SMALL: usize = 4096;
+
 /// Computes `out = a b`: row-major `[m, n]` from `[m, k]` and `[k, n]`, whose strides are the
 /// distances in elements between rows and between columns.
 ///
@@ -40,6 +50,11 @@ pub(crate) struct Matrix<'a> {
 }
 
 impl Matrix<'_> {
+    /// The matrix that starts at this element.
+    fn from(&self, first: usize) -> Self {
+        Matrix { data: &self.data[first..], ..*self }
+    }
+
     /// Whether every element lies within the data; there is at least one.
     fn holds(&self, extents: [usize; 2]) -> bool {
         let [rows, columns] =
@@ -76,7 +91,32 @@ pub(crate) fn product_into(
     }
     assert!(a.holds([m, k]), "a [{m}, {k}] by {:?}", a.strides);
     assert!(b.holds([k, n]), "b [{k}, {n}] by {:?}", b.strides);
+    if k > LONG && m * n <= SMALL {
+        return split([m, n, k], a, b, out, row, add);
+    }
     multiply([m, n, k], a, b, out, row, add);
+}
+
+/// Adds up the products of both halves of the terms, and of theirs.
+fn split(
+    [m, n, k]: [usize; 3],
+    a: Matrix<'_>,
+    b: Matrix<'_>,
+    out: &mut [f32],
+    row: usize,
+    add: bool,
+) {
+    if k <= SHORT {
+        return multiply([m, n, k], a, b, out, row, add);
+    }
+    let half = k / 2;
+    split([m, n, half], a, b, out, row, add);
+    let (a, b) = (a.from(half * a.strides[1]), b.from(half * b.strides[0]));
+    let mut rest = vec![0.0; m * n];
+    split([m, n, k - half], a, b, &mut rest, n, false);
+    for (out, rest) in out.chunks_mut(row).zip(rest.chunks(n)) {
+        out.iter_mut().zip(rest).for_each(|(y, rest)| *y += rest);
+    }
 }
 
 /// The kernels are fastest if the columns of the result are contiguous, so a result with contiguous

@@ -29,6 +29,7 @@ mod indices;
 #[cfg(feature = "cli")]
 mod initial_values;
 mod layers;
+mod long_sums;
 #[cfg(target_os = "linux")]
 mod memory;
 mod misuse;
