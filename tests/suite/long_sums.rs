@@ -1,7 +1,9 @@
 //! Sums of very many terms of one sign, where additions in turn would lose half of the digits.
 
 use crate::device;
-use wgrad::{Array, DType, Device, Error, Feed, Graph, Tensor, Variables};
+use wgrad::{
+    Array, DType, Device, Error, Feed, Graph, Init, Tensor, Variables, autodiff, ops::Geometry,
+};
 
 /// What is added up.
 const ELEMENT: f32 = 0.1;
@@ -81,6 +83,22 @@ fn sums_of_columns() -> Result<(), Error> {
     let error = error(&Device::cpu(), &[len, 1], |x| x.broadcast_to([len, 700]).sum(0), exact)?;
     assert!(error <= 1e-6, "{error:e}");
     Ok(())
+}
+
+/// The gradient of a weight that is used at very many positions.
+#[test]
+fn weights_of_convolutions() -> Result<(), Error> {
+    let len = 1_000_000;
+    let exact = |_| f64::from(ELEMENT) * (len - 2) as f64;
+    let error = error(&Device::cpu(), &[1, 1, len], of_weight, exact)?;
+    assert!(error <= 1e-5, "{error:e}");
+    Ok(())
+}
+
+fn of_weight(x: Tensor<'_>) -> Tensor<'_> {
+    let weight = x.graph().variable("weight", [1, 1, 3], DType::F32, Init::Ones);
+    let sum = x.convolution(weight, Geometry::new(1)).sum(..);
+    autodiff::grad(sum, &[weight])[0]
 }
 
 /// Products of few elements, each of many terms.

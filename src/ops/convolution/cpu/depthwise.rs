@@ -86,9 +86,18 @@ fn are_finite(x: &[f32]) -> bool {
     most < f32::INFINITY.to_bits()
 }
 
-/// The dot product, with eight partial sums.
+/// Terms that are added up before they are added to others.
+const PIECE: usize = 1024;
+
+/// The dot product, in pieces.
 #[inline(always)]
 fn dot(a: &[f32], b: &[f32]) -> f32 {
+    a.chunks(PIECE).zip(b.chunks(PIECE)).map(|(a, b)| dot_of_piece(a, b)).sum()
+}
+
+/// The dot product, with eight partial sums.
+#[inline(always)]
+fn dot_of_piece(a: &[f32], b: &[f32]) -> f32 {
     let mut lanes = [0.0; 8];
     let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<8>(), b.as_chunks::<8>());
     for (a, b) in a.iter().zip(b) {
