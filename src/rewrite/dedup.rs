@@ -7,13 +7,16 @@ use crate::graph::{Graph, Node, NodeId, Tensor};
 use std::{collections::HashMap, fmt::Write};
 
 /// Nodes built so far, by operation and operands.
-#[derive(Default)]
 pub(super) struct Known {
     nodes: HashMap<String, NodeId>,
     key: String,
 }
 
 impl Known {
+    pub fn for_nodes(count: usize) -> Self {
+        Known { nodes: HashMap::with_capacity(count), key: String::new() }
+    }
+
     pub fn rule<'g>(&mut self, node: &Node, x: &[Tensor<'g>], graph: &'g Graph) -> Tensor<'g> {
         // The derived `Debug` text shows every attribute exactly: floats print all their digits.
         self.key.clear();

@@ -13,6 +13,7 @@ use crate::{
     graph::{Graph, NodeId},
 };
 use pass::{Wanted, pass};
+use std::borrow::Cow;
 
 /// Runs all passes: expands operations that have no kernel for their shapes, then simplifies.
 ///
@@ -24,11 +25,7 @@ pub(crate) fn run(
     outputs: &[NodeId],
     effects: bool,
 ) -> Result<(Graph, Vec<NodeId>), Error> {
-    let graph = graph.clone();
-    if !effects {
-        graph.inner.borrow_mut().effects = Default::default();
-    }
-    let mut wanted = Wanted { graph, outputs: outputs.to_vec() };
+    let mut wanted = Wanted { graph: Cow::Borrowed(graph), outputs: outputs.to_vec(), effects };
     while expand::applies(&wanted.graph) {
         wanted = pass(&wanted, expand::rule)?;
     }
@@ -43,11 +40,11 @@ pub(crate) fn run(
         if round > 0 && !changed {
             break;
         }
-        let mut known = dedup::Known::default();
+        let mut known = dedup::Known::for_nodes(wanted.graph.len());
         wanted = pass(&wanted, |node, operands, graph| known.rule(node, operands, graph))?;
         if wanted.graph.len() >= before {
             break;
         }
     }
-    Ok((wanted.graph, wanted.outputs))
+    Ok((wanted.graph.into_owned(), wanted.outputs))
 }

@@ -6,20 +6,23 @@ use crate::{
     ops::Op,
     steps,
 };
+use std::borrow::Cow;
 
-/// A graph and the outputs requested from it.
-pub(super) struct Wanted {
-    pub graph: Graph,
+/// A graph, the outputs requested from it, and whether its effects are.
+pub(super) struct Wanted<'a> {
+    pub graph: Cow<'a, Graph>,
     pub outputs: Vec<NodeId>,
+    pub effects: bool,
 }
 
 /// Copies the needed part of a graph, mapping each node through `rule`.
 pub(super) fn pass(
-    from: &Wanted,
+    from: &Wanted<'_>,
     mut rule: impl for<'g> FnMut(&Node, &[Tensor<'g>], &'g Graph) -> Tensor<'g>,
-) -> Result<Wanted, Error> {
+) -> Result<Wanted<'static>, Error> {
     let old = from.graph.inner.borrow();
-    let updates = old.effects.iter().flat_map(|effect| [effect.variable, effect.value]);
+    let effects = || old.effects.iter().filter(|_| from.effects);
+    let updates = effects().flat_map(|effect| [effect.variable, effect.value]);
     let needed =
         from.graph.needed(&from.outputs.iter().copied().chain(updates).collect::<Vec<_>>());
     steps::count(old.nodes.len());
@@ -50,14 +53,13 @@ pub(super) fn pass(
         copies.push(copy.id);
     }
     let at = |id: NodeId| copies[id.index()];
-    let effects =
-        old.effects.iter().map(|e| Effect { variable: at(e.variable), value: at(e.value) });
+    let effects = effects().map(|e| Effect { variable: at(e.variable), value: at(e.value) });
     graph.inner.borrow_mut().effects = effects.collect();
     graph.enter(None);
     graph.attribute(None);
     graph.verify()?;
     let outputs = from.outputs.iter().map(|&id| at(id)).collect();
-    Ok(Wanted { graph, outputs })
+    Ok(Wanted { graph: Cow::Owned(graph), outputs, effects: from.effects })
 }
 
 /// Copies the node unchanged.
