@@ -222,7 +222,7 @@ impl composite::Composite for GruCellGrad {
                     .named("gates that are shut or open"),
             ]
         };
-        [every(By::Input), every(By::Sums), every(By::Hidden)].concat()
+        with_halves([every(By::Input), every(By::Sums), every(By::Hidden)].concat(), &[""])
     }
 }
 

@@ -217,7 +217,7 @@ impl composite::Composite for LstmCellGrad {
                     .named("gates that are shut or open"),
             ]
         };
-        [both(By::Gates), both(By::Cell)].concat()
+        with_halves([both(By::Gates), both(By::Cell)].concat(), &[""])
     }
 }
 
