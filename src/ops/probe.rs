@@ -43,11 +43,21 @@ pub(crate) struct Free {
     pub operands: Vec<Option<usize>>,
 }
 
+/// Roundings from which a sum is long: its bound is so wide that thousands of missing terms might
+/// cancel within it if they had both signs.
+const LONG: f64 = 1024.0;
+
 impl Probe {
-    /// A probe of the whole operation at once, on operands of everyday values.
+    /// A probe of the whole operation at once, on operands of everyday values; of long sums, on
+    /// operands whose sums grow with each term.
     pub fn new(op: impl Into<Op>, operands: &[&Meta], bound: Bound) -> Self {
         let operands: Vec<Meta> = operands.iter().map(|&meta| meta.clone()).collect();
-        let domains = operands.iter().map(|meta| Domain::everyday(meta.dtype)).collect();
+        let is_long = matches!(bound, Bound::Terms(roundings) if roundings >= LONG);
+        let domain = |meta: &Meta| match meta.dtype.is_float() && is_long {
+            true => Domain::Range(-0.25, 1.0),
+            false => Domain::everyday(meta.dtype),
+        };
+        let domains = operands.iter().map(domain).collect();
         let seeds = Seeds::Domains(domains);
         let (groups, free, has_special_values) = (None, vec![], true);
         Probe { op: op.into(), operands, groups, free, seeds, bound, has_special_values }

@@ -3,7 +3,7 @@
 
 use super::Case;
 use crate::{
-    Device, Graph,
+    DType, Device, Graph,
     array::Array,
     error::Error,
     ops::contract::Sample,
@@ -34,7 +34,7 @@ fn wrong_results_are_noticed() -> Result<(), Error> {
                 for (region, index, dtype, value) in case.expected_values() {
                     let off = if wrong { 1.0 + value.abs() / 1000.0 } else { 0.0 };
                     written[region][index] = dtype.to_word(match dtype {
-                        crate::DType::Bool if wrong => 1.0 - value,
+                        DType::Bool if wrong => 1.0 - value,
                         _ => value + off,
                     });
                 }
@@ -125,8 +125,8 @@ fn operands_fit_their_regions() -> Result<(), Error> {
 #[test]
 fn large_problems_are_proved_on_small_parts() -> Result<(), Error> {
     let graph = Graph::new();
-    let updates = graph.input("updates", [4096, 256], crate::DType::F32);
-    let indices = graph.input("indices", [4096], crate::DType::U32);
+    let updates = graph.input("updates", [4096, 256], DType::F32);
+    let indices = graph.input("indices", [4096], DType::U32);
     let program = graph.compile_pure(&Device::cpu(), &[updates.scatter_add(indices, 0, 9000)])?;
     let steps = program.plan().map(|plan| plan.steps.clone()).unwrap_or_default();
     let kernels = steps.iter().filter_map(|step| match &step.kind {
@@ -141,5 +141,34 @@ fn large_problems_are_proved_on_small_parts() -> Result<(), Error> {
         proved += 1;
     }
     assert!(proved > 2, "{proved} kernels: indices are sorted, and runs of them summed");
+    Ok(())
+}
+
+/// A long sum that misses a part of its terms is noticed, wide as its bound is: a driver may cut off
+/// loops.
+#[test]
+fn missing_terms_of_long_sums_are_noticed() -> Result<(), Error> {
+    const TERMS: usize = 100_000;
+    let graph = Graph::new();
+    let x = graph.input("x", [3, TERMS], DType::F32);
+    let y = graph.input("y", [TERMS, 5], DType::F32);
+    let program = graph.compile_pure(&Device::cpu(), &[x.matmul(y)])?;
+    let plan = program.plan().expect("a CPU has plans");
+    let case = Case::new(&plan.steps[0]);
+    let result = case.regions.iter().position(|region| region.len == 15).expect("there is one");
+    let [x, y] = [3, 5].map(|extent| {
+        let of = |words: &&Vec<u32>| words.len() == extent * TERMS;
+        case.words.iter().find(of).expect("an operand").as_slice()
+    });
+    let at = |words: &[u32], index: usize| f64::from(f32::from_bits(words[index]));
+    for (terms, is_right) in [(TERMS, true), (TERMS - TERMS / 50, false)] {
+        let sum = |row: usize, column: usize| -> f64 {
+            (0..terms).map(|k| at(x, row * TERMS + k) * at(y, k * 5 + column)).sum()
+        };
+        let mut written = vec![vec![]; case.regions.len()];
+        written[result] = (0..15).map(|k| DType::F32.to_word(sum(k / 5, k % 5))).collect();
+        let agreement = case.judge(&written);
+        assert_eq!(agreement.holds(), is_right, "of {terms} terms: {agreement}");
+    }
     Ok(())
 }
