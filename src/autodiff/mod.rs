@@ -40,7 +40,7 @@ pub fn vjp<'g>(y: Tensor<'g>, seed: Tensor<'g>, wrt: &[Tensor<'g>]) -> Vec<Optio
     }
     let sought: HashSet<NodeId> = wrt.iter().map(|x| x.id).collect();
     // Nodes between `wrt` and `y`, from the first: only those depending on `wrt` need a cotangent.
-    // What an operation expands to is a few nodes at the end of a long graph.
+    // The graph of an expansion is a few nodes at the end of a long one.
     let first = wrt.iter().map(|x| x.id.index()).min().unwrap_or(0);
     let mut depends = vec![false; (y.id.index() + 1).saturating_sub(first)];
     for x in wrt {
@@ -86,8 +86,8 @@ pub fn vjp<'g>(y: Tensor<'g>, seed: Tensor<'g>, wrt: &[Tensor<'g>]) -> Vec<Optio
     wrt.iter().map(|x| wanted.get(&x.id).copied()).collect()
 }
 
-/// What a node contributes to the cotangents of its operands, given its own. Contributions to halves
-/// may be f32: they are added up in f32, and the sum is rounded once.
+/// The contributions of a node to the cotangents of its operands, given its own. Those to halves may be
+/// f32: they are added up in f32, and the sum is rounded once.
 fn contributions<'g>(
     node: &Node,
     operands: &[Tensor<'g>],

@@ -175,7 +175,7 @@ pub(super) fn samples() -> Vec<Sample> {
         Sample::new(dequantize, [of(&[4, 3, 5], DType::I32), of(&[3, 1], DType::F32)])
             .bound(Bound::Ulp(1), "a product")
             .named("by channel"),
-        // Of halves the scale, which others see, is rounded: numbers are near other integers.
+        // A scale of halves is rounded, so numbers are near other integers.
         Sample::new(by_channel, [of(&[4, 3, 5], DType::F32)])
             .operand(0, Domain::Distinct)
             .bound(Bound::Ulp(6), "the scale is a quotient; no number is near a middle")

@@ -23,7 +23,7 @@ pub fn cross_entropy<'g>(logits: Tensor<'g>, labels: Tensor<'g>) -> Tensor<'g> {
 ///
 /// # Numerics
 ///
-/// Of f16 logits, the sum or the mean is rounded once; the costs of rows and their number are not.
+/// With f16 logits the sum or the mean is rounded once; neither costs of rows nor their number are.
 ///
 /// # Source
 ///

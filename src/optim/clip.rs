@@ -21,7 +21,7 @@ pub(super) fn clip_norm<'g>(gradients: Vec<Tensor<'g>>, longest: f64) -> Vec<Ten
     let scaled: Vec<_> = gradients.iter().map(|&gradient| gradient * scale).collect();
     let squares = scaled.iter().map(|&x| (x * x).sum(..)).reduce(|sum, squares| sum + squares);
     let Some(squares) = squares else { return gradients };
-    // Of the scaled gradients: the norm of the others may be no f32.
+    // A factor for the scaled gradients: the norm of the others may exceed f32.
     let share = (longest / (squares.sqrt() + 1e-6 * scale)).minimum(1.0 / scale);
     scaled.into_iter().map(|gradient| gradient * share).collect()
 }

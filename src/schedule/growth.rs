@@ -165,7 +165,7 @@ fn effects() {
         },
         500,
     );
-    // What is assigned is also summed up: all that is behind it in the sum would move.
+    // The assigned values are also summed: everything behind one in the sum would move.
     assert_linear(
         "of what is summed up",
         |graph, n| {

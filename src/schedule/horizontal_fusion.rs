@@ -36,11 +36,11 @@ const MAX_READERS: usize = 48;
 /// one depends on moves in front.
 const MAX_MOVED: usize = 256;
 
-/// What moves when two maps are merged.
+/// The groups that move when two maps are merged, and where to.
 enum Room {
-    /// What depends on the first one, behind the later one.
+    /// Those that depend on the first map: behind the later one.
     Dependents(Vec<usize>),
-    /// What the later one depends on, and itself, to the front.
+    /// The later map and those it depends on: to the front.
     Needed(Vec<usize>),
 }
 
