@@ -19,6 +19,7 @@ use crate::{
         unary::UnaryFn,
     },
     shape::Meta,
+    steps,
 };
 use std::cell::OnceCell;
 
@@ -283,7 +284,7 @@ impl<'a> Fuser<'a> {
             Class::Pointwise(_) | Class::Layout(_) => {
                 at.depth < draft.depth
                     && draft.nodes.len() < MAX_OPERATIONS
-                    && (self.uses[index] == 1 || self.weight(id) <= MAX_RECOMPUTED)
+                    && (self.uses[index] == 1 || self.left_of(MAX_RECOMPUTED, id).is_some())
             }
         }
     }
@@ -303,25 +304,24 @@ impl<'a> Fuser<'a> {
         }
     }
 
-    /// The cost of recomputing a node, in light operations per element; saturates.
-    fn weight(&self, id: NodeId) -> usize {
+    /// What is left of a budget after recomputing a node, in light operations per element; `None` if
+    /// it does not suffice. The walk ends there: it is as short as the budget.
+    fn left_of(&self, budget: usize, id: NodeId) -> Option<usize> {
+        steps::count(1);
         if self.is_loaded(id) {
-            return 0;
+            return Some(budget);
         }
         let own = match &self.classes[id.index()] {
-            Class::Source | Class::Full(_) | Class::Iota(_) => return 0,
+            Class::Source | Class::Full(_) | Class::Iota(_) => return Some(budget),
             // Each operand would be recomputed together with everything it depends on.
-            Class::Layout(Layout::Concat { .. }) => return MAX_RECOMPUTED + 1,
+            Class::Layout(Layout::Concat { .. }) => return None,
             Class::Layout(Layout::Pad { .. }) => 1,
             Class::Layout(_) => 0,
             Class::Pointwise(function) => weight_of(function),
-            Class::Reduce { .. } | Class::Kernel | Class::Composite => return MAX_RECOMPUTED + 1,
+            Class::Reduce { .. } | Class::Kernel | Class::Composite => return None,
         };
-        let inputs = &self.nodes[id.index()].inputs;
-        inputs.iter().fold(
-            own,
-            |sum, &input| if sum > MAX_RECOMPUTED { sum } else { sum + self.weight(input) },
-        )
+        let left = budget.checked_sub(own)?;
+        self.nodes[id.index()].inputs.iter().try_fold(left, |left, &id| self.left_of(left, id))
     }
 
     /// Whether recomputing a node per element would repeat arithmetic.
