@@ -304,8 +304,8 @@ impl<'a> Fuser<'a> {
         }
     }
 
-    /// What is left of a budget after recomputing a node, in light operations per element; `None` if
-    /// it does not suffice. The walk ends there: it is as short as the budget.
+    /// The rest of a budget after recomputing a node, in light operations per element; `None` if it
+    /// does not suffice. The walk ends there: it is as short as the budget.
     fn left_of(&self, budget: usize, id: NodeId) -> Option<usize> {
         steps::count(1);
         if self.is_loaded(id) {

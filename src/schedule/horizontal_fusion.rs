@@ -54,7 +54,7 @@ pub(super) fn merge(
 ) -> Vec<Group> {
     let mut merger = Merger::new(groups, nodes, live_out, count);
     let mut merged = Vec::with_capacity(merger.groups.len());
-    // What comes first either joins a later group or is done: nothing moves in front of it.
+    // The first group either joins a later group or is done: nothing moves in front of it.
     while let Some(a) = merger.sequence.pop_first() {
         let partner =
             merger.candidates(a).into_iter().find_map(|b| Some((b, merger.merged(a, b)?)));
@@ -171,7 +171,7 @@ impl<'a> Merger<'a> {
         ranked.into_iter().map(|(.., b)| b).collect()
     }
 
-    /// What both share; `None` if they bind too many buffers however they are merged. A result that
+    /// How much two maps share; `None` if they bind too many buffers however they are merged. A result that
     /// the second one reads may not be needed any more, and a variable may be bound once.
     fn worth(&self, [a, b]: [usize; 2]) -> Option<usize> {
         let (first, second) = (self.groups[a].as_ref()?, self.groups[b].as_ref()?);
@@ -213,7 +213,7 @@ impl<'a> Merger<'a> {
         }
     }
 
-    /// What must move for `a`, which comes first, and `b` to be one group; `None` if `b` depends on
+    /// The groups that must move for `a`, which comes first, and `b` to be one group; `None` if `b` depends on
     /// `a` through another group, or if it is too much.
     fn room(&self, a: usize, b: usize) -> Option<Room> {
         let (mut sources, mut targets) = (Vec::new(), Vec::new());
@@ -230,7 +230,7 @@ impl<'a> Merger<'a> {
         }
     }
 
-    /// What depends on `a` and comes before `b`, unless it is too much.
+    /// The groups that depend on `a` and come before `b`, unless it is too much.
     fn dependents(&self, a: usize, b: usize) -> Option<Vec<usize>> {
         let end = self.sequence.label(b);
         let mut seen = HashSet::from([b]);

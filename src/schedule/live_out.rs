@@ -1,4 +1,4 @@
-//! What outlives a run: results and new values of variables.
+//! Values that are live at the end of a run: results and new values of variables.
 
 use crate::graph::{Effect, NodeId};
 use std::collections::{HashMap, HashSet};

@@ -31,7 +31,7 @@ fn topological(after: &[Vec<usize>]) -> Option<Vec<usize>> {
     (order.len() == after.len()).then_some(order)
 }
 
-/// What comes directly after each group, and before it.
+/// The direct successors and predecessors of each group.
 struct Neighbors {
     after: Vec<Vec<usize>>,
     before: Vec<Vec<usize>>,

@@ -27,7 +27,7 @@ pub(super) struct Sequence {
     items: BTreeMap<u64, usize>,
 }
 
-/// What a search between two items has found.
+/// The outcome of a search between two items.
 #[derive(Debug, PartialEq)]
 pub(super) enum Found {
     /// A path.

@@ -103,6 +103,42 @@ fn every_half_comes_and_goes_on_the_gpu_too() -> Result<(), Error> {
     Ok(())
 }
 
+type Formula = fn(f64) -> f64;
+
+/// Numbers that are no halves, or inexact ones, are not rounded before they meet halves.
+#[test]
+fn numbers_beside_halves_stay_f32_on_the_gpu_too() -> Result<(), Error> {
+    let numbers = [60_000.0, 3.0, -0.5, 1e-3].map(f16::from_f64);
+    let x = Array::new([4], &numbers)?;
+    for device in devices().into_iter().chain([Device::Reference]) {
+        let graph = Graph::new();
+        let input = graph.input("x", [4], DType::F16);
+        let results: [(Tensor, Formula); 6] = [
+            (input * 1e-8, |x| x * 1e-8),
+            (input / 70_000.0, |x| x / 70_000.0),
+            (70_000.0 - input, |x| 70_000.0 - x),
+            (input * 0.1, |x| x * f64::from(0.1f32)),
+            (1e-9 / input, |x| 1e-9 / x),
+            (input.abs().pow(1.0 / 3.0), |x| x.abs().cbrt()),
+        ];
+        let outputs = graph.compile_pure(&device, &results.map(|(y, _)| y))?;
+        let outputs = outputs.run(&Variables::new(0), &[("x", &x)])?;
+        for (k, (_, formula)) in results.iter().enumerate() {
+            for (got, x) in outputs.read_blocking(k)?.to_f64().iter().zip(numbers) {
+                let exact = formula(x.to_f64());
+                // Half a unit; a denormal may be flushed.
+                let allowed = (exact.abs() / 2040.0).max(6.2e-5);
+                let is_right = match exact.abs() >= 65_520.0 {
+                    true => got.is_infinite(),
+                    false => (got - exact).abs() < allowed,
+                };
+                assert!(is_right, "{}, {k}: {got:e} instead of {exact:e}", device.name());
+            }
+        }
+    }
+    Ok(())
+}
+
 /// 9,000 times 30 is no half, but the mean is; a sum of 9,000 terms of 15/64 would not grow beyond 512 in
 /// f16, where its neighbors are 1/2 apart. A GPU cuts the rows into parts.
 #[test]

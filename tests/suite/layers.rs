@@ -79,8 +79,8 @@ fn slopes_of_layers_agree_with_differences() -> Result<(), Error> {
 /// Numbers by name.
 type Named = Vec<(String, Vec<f64>)>;
 
-/// What a layer gives in training, its derivatives by its operand and its parameters, and what it
-/// gives in evaluation after that step.
+/// The results of a layer in training, its derivatives by its operand and its parameters, and its
+/// results in evaluation after that step.
 fn traced(device: &Device, layer: &dyn Module, x: &Array) -> Result<(DType, Named), Error> {
     let store = Variables::new(3);
     let (mut results, mut dtype) = (Vec::new(), x.dtype());

@@ -5,7 +5,7 @@ use wgrad::{
     Array, DType, Device, Error, Feed, Graph, Init, Tensor, Variables, autodiff, ops::Geometry,
 };
 
-/// What is added up.
+/// Every term.
 const ELEMENT: f32 = 0.1;
 
 /// Largest error of `build` on an input of equal elements, as a part of what is `expected`.
@@ -55,7 +55,7 @@ fn cumulative_sums_gpu() -> Result<(), Error> {
     Ok(())
 }
 
-/// What follows an infinity is infinite, and what follows both is NaN, tiles later too.
+/// Sums past an infinity are infinite, and sums past both are NaN, tiles later too.
 #[test]
 fn infinities_in_cumulative_sums_gpu() -> Result<(), Error> {
     let mut data = vec![1f32; 5000];

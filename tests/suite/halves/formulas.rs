@@ -18,7 +18,7 @@ fn half_unit(x: f64) -> f64 {
     2f64.powf(exponent - 11.0)
 }
 
-/// What f32 may lose before the result is rounded to a half, relative to it, or to what it is made of.
+/// The error that f32 may make before the result is rounded to a half, relative to it, or to what it is made of.
 const F32_ERROR: f64 = 1e-5;
 
 /// Checks that a result in f16 is the formula's number, rounded once, on every device.
