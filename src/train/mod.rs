@@ -35,6 +35,19 @@ pub struct Trainer<'a> {
     batch: usize,
     seed: u64,
     check_finite: bool,
+    on_step: Option<&'a dyn Fn(Step)>,
+}
+
+/// A step of an epoch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Step {
+    /// The epoch, counted from 1.
+    pub epoch: usize,
+    /// The step within the epoch, counted from 1.
+    pub step: usize,
+    /// Number of steps in the epoch.
+    pub steps: usize,
 }
 
 /// Metrics of an epoch.
@@ -63,7 +76,7 @@ pub struct Report {
     pub epochs: Vec<Epoch>,
     /// Number of optimizer steps.
     pub steps: usize,
-    /// Seconds of training and evaluation, excluding compilation.
+    /// Seconds of training and evaluation, with what was called after epochs, excluding compilation.
     pub seconds: f64,
     /// Confusion matrix of the held-out images at the end; those whose label is not a class of the
     /// model are not counted.
@@ -76,7 +89,15 @@ struct Programs(Vec<(usize, Program)>);
 impl<'a> Trainer<'a> {
     /// Uses 10 epochs with batches of 32, shuffled with seed 0.
     pub fn new(model: &'a dyn Module, optimizer: &'a dyn Optimizer) -> Self {
-        Trainer { model, optimizer, epochs: 10, batch: 32, seed: 0, check_finite: false }
+        Trainer {
+            model,
+            optimizer,
+            epochs: 10,
+            batch: 32,
+            seed: 0,
+            check_finite: false,
+            on_step: None,
+        }
     }
 
     /// Sets the number of passes over the training images.
@@ -100,6 +121,11 @@ impl<'a> Trainer<'a> {
     #[doc(alias = "TerminateOnNaN")]
     pub fn check_finite(self, check_finite: bool) -> Self {
         Trainer { check_finite, ..self }
+    }
+
+    /// Calls `on_step` after each step, to show progress. The device may still be working on it.
+    pub fn on_step(self, on_step: &'a dyn Fn(Step)) -> Self {
+        Trainer { on_step: Some(on_step), ..self }
     }
 
     /// Compiles one training step on this many rows, whose output is the mean loss.
@@ -179,6 +205,7 @@ impl<'a> Trainer<'a> {
             self.evaluation(device, test, rows)
         })?;
         let classes = self.classes(train);
+        let per_epoch = train.len().div_ceil(self.batch);
 
         let begin = Instant::now();
         let mut epochs: Vec<Epoch> = Vec::new();
@@ -187,9 +214,12 @@ impl<'a> Trainer<'a> {
         for number in 1..=self.epochs {
             let mut pending = VecDeque::new();
             let mut total = 0.0;
-            for batch in loader.epoch(number) {
+            for (index, batch) in loader.epoch(number).into_iter().enumerate() {
                 pending.push_back((batch.len(), steps.run(variables, &train.rows(&batch)?)?));
                 step_count += 1;
+                if let Some(on_step) = self.on_step {
+                    on_step(Step { epoch: number, step: index + 1, steps: per_epoch });
+                }
                 if pending.len() > LATE {
                     total += summed(pending.pop_front())?;
                 }

@@ -65,3 +65,21 @@ fn labels_that_are_no_class_are_not_counted() -> Result<(), Error> {
     assert_eq!(report.confusion.rows().map(|row| row.len()).collect::<Vec<_>>(), [3; 3]);
     Ok(())
 }
+
+#[test]
+fn every_step_is_told() -> Result<(), Error> {
+    let data = exclusive_or()?;
+    let (net, optimizer) = (Dense::new(2), Adam::new(0.03));
+    let told = std::cell::RefCell::new(Vec::new());
+    let on_step = |step: Step| told.borrow_mut().push((step.epoch, step.step, step.steps));
+    let trainer = Trainer::new(&net, &optimizer).epochs(2).batch(24).on_step(&on_step);
+    let mut on_epoch = |epoch: &Epoch| {
+        // All steps of an epoch come before its end.
+        assert_eq!(told.borrow().last(), Some(&(epoch.number, 3, 3)));
+        ControlFlow::Continue(())
+    };
+    trainer.fit(&Device::cpu(), &Variables::new(1), (&data, &data), &mut on_epoch)?;
+    let all = [(1, 1, 3), (1, 2, 3), (1, 3, 3), (2, 1, 3), (2, 2, 3), (2, 3, 3)];
+    assert_eq!(*told.borrow(), all);
+    Ok(())
+}
