@@ -16,9 +16,18 @@ use std::{
 const LARGEST: u64 = 16 << 20;
 
 impl Report {
-    /// Saves the report under a name, or in a file: a name of letters, digits, `-`, `_` and `.`
-    /// that does not end in `.json` is stored in `bench` below `WGRAD_CACHE_DIR` or the system's
-    /// cache directory; everything else is the path of a file. Returns the path.
+    /// The path of the report with this name: a name of letters, digits, `-`, `_` and `.` that does
+    /// not end in `.json` is in `bench` below `WGRAD_CACHE_DIR` or the system's cache directory;
+    /// everything else is the path of a file.
+    ///
+    /// # Errors
+    ///
+    /// [`FileError::Io`] if there is no cache directory.
+    pub fn path(name: &str) -> Result<PathBuf, Error> {
+        path_of(name)
+    }
+
+    /// Saves the report under a name, or in a file: see [`path`](Self::path). Returns the path.
     ///
     /// # Errors
     ///

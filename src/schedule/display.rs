@@ -67,14 +67,19 @@ impl fmt::Display for Plan {
             writeln!(f, "{k:>4}  {:<24} {}", kind(step), step.label)?;
             writeln!(f, "      {} <- {}", list(&step.writes), list(&step.reads))?;
         }
+        let count = |n: usize, one: &str| format!("{n} {one}{}", if n == 1 { "" } else { "s" });
         writeln!(
             f,
-            "{} dispatches, {:.3} Mflop, {} slots of {} bytes, {} arenas, {} bytes in all",
-            self.len(),
+            "{}, {:.3} Mflop, {} of {} bytes, {}, {} bytes in all",
+            if self.len() == 1 {
+                "1 dispatch".to_owned()
+            } else {
+                format!("{} dispatches", self.len())
+            },
             self.flops() / 1e6,
-            self.slots.len(),
+            count(self.slots.len(), "slot"),
             4 * self.slots.iter().sum::<usize>(),
-            self.arenas.len(),
+            count(self.arenas.len(), "arena"),
             self.peak_bytes(),
         )
     }

@@ -1,5 +1,10 @@
 //! The command line as a process: exit codes, streams, files.
 
+mod names;
+mod predictions;
+mod streams;
+mod trained;
+
 use serde_json::Value;
 use std::{
     path::{Path, PathBuf},
@@ -35,6 +40,15 @@ fn train(out: &Path, seed: &str) -> Value {
         .collect();
     assert_eq!(lines.len(), 2, "an epoch and the result: {stdout}");
     lines[1].clone()
+}
+
+/// A text that is a path.
+fn path(path: &Path) -> &str {
+    path.to_str().expect("the path is text")
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
 /// The lines of a run with `--json`.
@@ -124,8 +138,9 @@ fn a_seed_decides_the_weights_and_they_are_saved() {
         "device",
         "device_type",
         "weights_sha256",
-        "confusion",
+        "confusion_matrix",
         "model",
+        "best_model",
     ] {
         assert!(!first[key].is_null(), "{key} is missing: {first}");
     }
@@ -145,8 +160,10 @@ fn a_seed_decides_the_weights_and_they_are_saved() {
     let (convolutions, dense) = (9 * 16 + 16 + 9 * 16 * 32 + 32, 512 * 64 + 64 + 64 * 10 + 10);
     assert_eq!(variables.count("net/"), convolutions + dense);
     assert!(variables.paths().iter().all(|path| path.starts_with("net/")));
-    let left: Vec<_> = std::fs::read_dir(out.join("a")).expect("a directory").collect();
-    assert_eq!(left.len(), 1, "nothing temporary stays: {left:?}");
+    let left = std::fs::read_dir(out.join("a")).expect("a directory");
+    let mut left: Vec<_> = left.map(|entry| entry.expect("an entry").file_name()).collect();
+    left.sort();
+    assert_eq!(left, ["best.safetensors", "model.safetensors"], "nothing temporary stays");
 }
 
 #[test]
@@ -177,10 +194,10 @@ fn a_plan_says_what_it_needs() {
     for key in ["dispatches", "steps", "flops", "bytes"] {
         assert!(plan[key].as_f64().is_some_and(|number| number > 0.0), "{key}: {plan}");
     }
-    assert_eq!(plan["batch"], 8);
+    assert_eq!(plan["batch_size"], 8);
     let output = wgrad(&["plan", "lstm_train_small", "--json"]);
     let plan: Value = serde_json::from_slice(&output.stdout).expect("one object");
-    assert_eq!((&plan["task"], plan["batch"].is_null()), (&"lstm_train_small".into(), true));
+    assert_eq!((&plan["task"], plan["batch_size"].is_null()), (&"lstm_train_small".into(), true));
 }
 
 /// The shader of a step is the whole text that a driver gets: naga takes it.
@@ -284,12 +301,17 @@ fn a_step_is_kept_and_run_again() {
     let diff = ["diff", &model, "--devices", "cpu", "--json", "--repro", &kept];
     let run = wgrad(&diff);
     let said = String::from_utf8_lossy(&run.stderr);
-    assert!(said.contains("no step is wrong: nothing is written"), "{said}");
+    assert!(said.contains("no step is wrong: nothing was written"), "{said}");
     let run = wgrad(&[&diff[..], &["--step", "5"]].concat());
     assert!(run.status.success(), "{run:?}");
+    let said = stderr(&run);
+    assert!(said.starts_with("wrote step 5, ") && said.contains(&kept), "{said}");
+    assert!(said.contains(" operand") && said.contains(" elements to "), "{said}");
+    assert!(said.contains(&format!("wgrad verify --repro {kept}")), "{said}");
     let replay = wgrad(&["verify", "--device", "cpu", "--repro", &kept, "--json"]);
     let sum = objects(&replay).pop().expect("it prints an object");
     assert_eq!((&sum["steps"], &sum["divergence"]), (&Value::from(1), &Value::Null));
+    assert_eq!(sum["verdict"], "right");
     assert!(sum["compared"].as_u64() > Some(0), "{sum}");
 
     let (_, error) = fails(&[&diff[..], &["--step", "5000"]].concat());
@@ -301,8 +323,8 @@ fn a_step_is_kept_and_run_again() {
     for (from, to, why) in [
         ("rows\\\":8", "rows\\\":9", "not the operands of step 5"),
         ("rows\\\":8", "rows\\\":0", "does not say which step"),
-        ("step\\\":5", "step\\\":6", "another here"),
-        ("digits", "digirs", "what it says of its model is wrong"),
+        ("step\\\":5", "step\\\":6", "a different one here"),
+        ("digits", "digirs", "its description of the model is not valid"),
     ] {
         let (from, to) = (from.as_bytes(), to.as_bytes());
         let at = content.windows(from.len()).position(|window| window == from);

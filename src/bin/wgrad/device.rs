@@ -1,6 +1,10 @@
 //! The `--device` option.
 
-use crate::failure::Failure;
+use crate::{
+    console::Console,
+    failure::Failure,
+    words::{count, shown},
+};
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 use wgrad::{Device, Selection, Verification};
@@ -31,17 +35,18 @@ enum Verify {
 
 impl DeviceArgs {
     /// Opens the device; prints a note if it may not be the expected one.
-    pub fn open(&self) -> Result<Device, Failure> {
+    pub fn open(&self, console: &mut Console) -> Result<Device, Failure> {
         let device = Device::select_blocking(&self.device)?.with_verification(match self.verify {
             Verify::Lazy => Verification::Lazy,
             Verify::Full => Verification::Full,
             Verify::Off => Verification::Off,
         });
         if self.device == Selection::Gpu && device.kind() == "software-gpu" {
-            eprintln!("note: there is no hardware GPU; using the software one, {}", device.name());
+            let name = shown(&device.name());
+            console.note(&format!("note: there is no hardware GPU; using a software GPU, {name}"));
         }
         if self.verify == Verify::Off && matches!(device, Device::Gpu(_)) {
-            eprintln!("note: kernels are not checked (--verify off)");
+            console.note("note: kernels are not checked (--verify off)");
         }
         Ok(device)
     }
@@ -51,9 +56,10 @@ impl DeviceArgs {
 pub fn described(device: &Device) -> String {
     match device {
         Device::Gpu(gpu) => {
-            format!("{}, {}, {}, driver {}", gpu.name(), gpu.kind(), gpu.backend(), gpu.driver())
+            let (name, driver) = (shown(&gpu.name()), shown(&gpu.driver()));
+            format!("{name}, {}, {}, driver {driver}", gpu.kind(), gpu.backend())
         }
-        other => other.name(),
+        other => shown(&other.name()),
     }
 }
 
@@ -77,8 +83,10 @@ pub fn told_proofs(device: &Device) -> Option<String> {
     let Device::Gpu(gpu) = device else { return None };
     let proofs = gpu.proofs();
     if proofs.unproved > 0 {
-        return Some(format!("{} kernels, none of them checked", proofs.unproved));
+        let kernels = count(proofs.unproved as usize, "kernel", "kernels");
+        return Some(format!("{kernels}, not checked"));
     }
     let (proved, known, seconds) = (proofs.proved, proofs.known, proofs.seconds);
-    Some(format!("{proved} kernels proved in {seconds:.1} s, {known} known to be right"))
+    let proved = count(proved as usize, "kernel", "kernels");
+    Some(format!("{proved} proved in {seconds:.1} s, {known} known to be right"))
 }

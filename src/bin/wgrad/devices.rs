@@ -1,6 +1,10 @@
 //! `wgrad devices`: lists the available devices.
 
-use crate::failure::Failure;
+use crate::{
+    console::Console,
+    failure::Failure,
+    words::{count, shown},
+};
 use serde_json::json;
 use std::io::Write;
 use wgrad::{
@@ -19,17 +23,16 @@ pub struct Args {
     json: bool,
 }
 
-pub fn run(args: &Args) -> Result<(), Failure> {
+pub fn run(args: &Args, out: &mut Console) -> Result<(), Failure> {
     let adapters = pollster::block_on(gpu::adapters());
     let best = Device::best();
     // The first match: an adapter may be exposed through two APIs, the better one first.
     let best = adapters.iter().position(|adapter| {
         adapter.is_usable && adapter.kind == best.kind() && best.name().contains(&adapter.name)
     });
-    let mut out = std::io::stdout().lock();
     for (index, adapter) in adapters.iter().enumerate() {
         if args.json {
-            writeln!(out, "{}", object(index, adapter, best == Some(index)))?
+            out.object(&object(index, adapter, best == Some(index)))?
         } else {
             writeln!(out, "{}", text(index, adapter, best == Some(index)))?
         }
@@ -45,9 +48,9 @@ pub fn run(args: &Args) -> Result<(), Failure> {
             "usable": true,
             "best": best.is_none(),
         });
-        writeln!(out, "{cpu}")?;
+        out.object(&cpu)?;
     } else {
-        writeln!(out, "cpu    {}{}", cpu.name(), mark(best.is_none()))?;
+        writeln!(out, "cpu    {}{}", shown(&cpu.name()), mark(best.is_none()))?;
     }
     Ok(())
 }
@@ -58,20 +61,25 @@ fn mark(best: bool) -> &'static str {
 
 fn text(index: usize, adapter: &AdapterSummary, best: bool) -> String {
     let AdapterSummary { name, kind, backend, driver, driver_info, .. } = adapter;
-    let usable = if adapter.is_usable { "" } else { "  (lacks what the kernels need)" };
+    let usable =
+        if adapter.is_usable { "" } else { "  (not usable: it lacks what the kernels need)" };
     let features = match adapter.features.as_slice() {
         [] => "none".to_owned(),
         features => features.join(", "),
     };
+    let driver = format!("{driver} {driver_info}");
     format!(
-        "gpu:{index}  {name}{usable}{}\n       {kind}, {backend}, driver {driver} {driver_info}\n       \
-         buffers to {} MiB, bindings to {} MiB, {} storage buffers, {} invocations and {} KiB a \
-         workgroup, subgroups of {} to {}\n       features: {features}",
+        "gpu:{index}  {}{usable}{}\n       {kind}, {backend}, driver {}\n       \
+         buffers up to {} MiB, bindings up to {} MiB, {}\n       \
+         workgroups of up to {} and {} KiB, subgroups of {} to {}\n       \
+         features: {features}",
+        shown(name),
         mark(best),
+        shown(driver.trim()),
         adapter.max_buffer >> 20,
         adapter.max_binding >> 20,
-        adapter.max_storage_buffers,
-        adapter.max_invocations,
+        count(adapter.max_storage_buffers as usize, "storage buffer", "storage buffers"),
+        count(adapter.max_invocations as usize, "invocation", "invocations"),
         adapter.max_workgroup_memory >> 10,
         adapter.subgroup_sizes.0,
         adapter.subgroup_sizes.1,

@@ -1,4 +1,34 @@
 //! The error type of the program.
 
+use crate::words::{shown, shown_path};
+use wgrad::{Error, FileError};
+
 /// A human-readable error.
 pub type Failure = Box<dyn std::error::Error>;
+
+/// The error on a single line, even if the driver's message has several.
+pub fn line(failure: &Failure) -> String {
+    let joined = |text: &str| shown(&text.lines().map(str::trim).collect::<Vec<_>>().join(" "));
+    match failure.downcast_ref::<Error>() {
+        // A line break in a path is part of it.
+        Some(Error::File(
+            FileError::Io { path, message } | FileError::Corrupt { path, message },
+        )) => {
+            format!("{}: {}", shown_path(path), joined(message))
+        }
+        _ => joined(&failure.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_is_one_line() {
+        let [path, message] = ["a\nb.png", "no\n  such file\u{1b}[2J"];
+        let error = Error::from(FileError::Io { path: path.into(), message: message.into() });
+        assert_eq!(line(&error.into()), "a\\nb.png: no such file\\u{1b}[2J");
+        assert_eq!(line(&"two\n lines".into()), "two lines");
+    }
+}

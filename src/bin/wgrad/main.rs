@@ -1,20 +1,25 @@
 //! The command line of wgrad: results go to stdout, everything else to stderr.
 
 mod bench;
+mod console;
 mod device;
 mod devices;
 mod diff;
 mod failure;
 mod model;
+mod place;
 mod plan;
 mod predict;
+mod progress;
 mod report;
 mod repro;
 mod sets;
 mod train;
 mod verify;
+mod words;
 
 use clap::{Parser, Subcommand};
+use console::Console;
 use std::process::ExitCode;
 
 /// Trains neural networks on any GPU, and lets you check every number it prints.
@@ -22,19 +27,22 @@ use std::process::ExitCode;
 #[command(
     version,
     after_help = "Examples:
-  wgrad devices                      what there is to compute on
+  wgrad devices                      list the devices
   wgrad train digits                 train a network on handwritten digits
-  wgrad train digits --device cpu    the same without a GPU
-  wgrad train images --data photos   train one on images, with a folder for each class
-  wgrad predict MODEL cat.jpg        what a trained network sees in an image
-  wgrad plan digits                  what one step of it computes, and where
-  wgrad verify --device gpu          whether the GPU computes what the formulas say
-  wgrad diff MODEL                   which step of a model goes wrong on the GPU
-  wgrad bench --quick                what GPU and CPU really give, in TOPS"
+  wgrad train digits --device cpu    train it without a GPU
+  wgrad train images --data photos   train one on images, one folder per class
+  wgrad predict MODEL cat.jpg        classify an image with a trained network
+  wgrad plan digits                  print what one training step computes
+  wgrad verify --device gpu          check every operation on the GPU against f64
+  wgrad diff MODEL                   find the step of a model that a GPU gets wrong
+  wgrad bench --quick                measure GPU and CPU, in two minutes"
 )]
 struct Cli {
     #[command(subcommand)]
     command: Command,
+    /// Print no progress and no notes: nothing on stderr but errors.
+    #[arg(short, long, global = true, display_order = 900)]
+    quiet: bool,
 }
 
 #[derive(Subcommand)]
@@ -64,24 +72,31 @@ fn disable_device_select() {
 fn main() -> ExitCode {
     #[cfg(target_os = "linux")]
     disable_device_select();
-    // Errors in the arguments exit here, with code 2.
-    let result = match Cli::parse().command {
-        Command::Devices(args) => devices::run(&args),
-        Command::Train(args) => train::run(&args),
-        Command::Predict(args) => predict::run(&args),
-        Command::Plan(args) => plan::run(&args),
-        Command::Verify(args) => verify::run(&args),
-        Command::Diff(args) => diff::run(&args),
-        Command::Bench(args) => bench::run_command(&args),
+    let Cli { command, quiet } = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(stop) => return usage(&stop),
     };
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => {
-            // A single line, even if the driver's message has several.
-            let text = failure.to_string();
-            let lines: Vec<&str> = text.lines().map(str::trim).collect();
-            eprintln!("error: {}", lines.join(" "));
-            ExitCode::FAILURE
-        }
+    let mut console = Console::new(quiet);
+    let result = match command {
+        Command::Devices(args) => devices::run(&args, &mut console),
+        Command::Train(args) => train::run(&args, &mut console),
+        Command::Predict(args) => predict::run(&args, &mut console),
+        Command::Plan(args) => plan::run(&args, &mut console),
+        Command::Verify(args) => verify::run(&args, &mut console),
+        Command::Diff(args) => diff::run(&args, &mut console),
+        Command::Bench(args) => bench::run_command(&args, &mut console),
+    };
+    console.end(result)
+}
+
+/// Prints the help, or what is wrong with the arguments: exit code 2.
+fn usage(stop: &clap::Error) -> ExitCode {
+    if stop.use_stderr() {
+        // There is no other place to say so.
+        let _ = stop.print();
+        return ExitCode::from(2);
     }
+    let mut console = Console::new(false);
+    let result = console.print(|| stop.print());
+    console.end(result.map_err(Into::into))
 }

@@ -1,6 +1,7 @@
 //! `wgrad plan`: prints the steps of a training step without running it.
 
 use crate::{
+    console::Console,
     failure::Failure,
     model::{Description, Task},
 };
@@ -16,24 +17,26 @@ use wgrad::{
     train::Trainer,
 };
 
-/// Print what one training step, or one run of a benchmark, computes, in which order and in how
-/// much memory; a plan is the same for every device.
+/// Print what one training step, or one run of a benchmark, computes, in which order and in how much
+/// memory.
+///
+/// Nothing is run. A plan is the same for every device.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   wgrad plan digits
-  wgrad plan fashion-mnist --batch 256
-  wgrad plan transformer_train          one of the rows of wgrad bench --list
+  wgrad plan fashion-mnist --batch-size 256
+  wgrad plan transformer_train          a row of wgrad bench --list
   wgrad plan digits --shader 3          the WGSL of step 3
   wgrad plan digits --json | jq .bytes")]
 pub struct Args {
-    /// The task to plan: digits, fashion-mnist, mnist, or images, which stands for ten classes of 64x64
-    /// pixels; or the name of a row of `wgrad bench`.
+    /// What to plan: digits, fashion-mnist, mnist, images (ten classes of 64x64 pixels), or a row of
+    /// `wgrad bench --list`.
     #[arg(value_name = "TASK", value_parser = subject)]
     subject: Subject,
-    /// Images per step [default: 32; 64 for fashion-mnist and mnist].
-    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
-    batch: Option<u32>,
-    /// Print the shaders of this step instead, as a GPU is given them.
+    /// Batch size: images per step [default: 32; 64 for fashion-mnist and mnist].
+    #[arg(long, visible_alias = "batch", value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    batch_size: Option<u32>,
+    /// Print the shaders of this step instead, exactly as a GPU gets them.
     #[arg(long, value_name = "STEP", conflicts_with = "json")]
     shader: Option<usize>,
     /// Print one JSON object: the steps, the dispatches of a GPU, operations, and bytes of memory.
@@ -65,14 +68,14 @@ fn named(name: &str) -> Option<Workload> {
     all.flat_map(Workload::with_smaller).find(|workload| workload.name == name)
 }
 
-pub fn run(args: &Args) -> Result<(), Failure> {
+pub fn run(args: &Args, console: &mut Console) -> Result<(), Failure> {
     let (name, batch, program) = match &args.subject {
         Subject::Training(task) => {
-            let batch = args.batch.unwrap_or(task.defaults().batch);
+            let batch = args.batch_size.unwrap_or(task.defaults().batch);
             (task.name(), Some(batch), training(*task, batch)?)
         }
-        Subject::Workload(_) if args.batch.is_some() => {
-            return Err("a row of wgrad bench has a batch of its own".into());
+        Subject::Workload(_) if args.batch_size.is_some() => {
+            return Err("--batch-size: the batch size of a row of wgrad bench is fixed".into());
         }
         Subject::Workload(name) => {
             let workload = named(name).ok_or("there is no such workload")?;
@@ -80,36 +83,36 @@ pub fn run(args: &Args) -> Result<(), Failure> {
         }
     };
     if let Some(step) = args.shader {
-        return print_shaders(&program, step);
+        return print_shaders(&program, step, console);
     }
     let plan = program.plan().ok_or("the CPU device has no plan")?;
     if !args.json {
-        return Ok(writeln!(std::io::stdout(), "{plan}")?);
+        return Ok(writeln!(console, "{plan}")?);
     }
     let object = json!({
         "task": name,
-        "batch": batch,
+        "batch_size": batch,
         "steps": plan.len(),
         "dispatches": program.shaders().len(),
         "flops": plan.flops(),
         "bytes": plan.peak_bytes(),
     });
-    Ok(writeln!(std::io::stdout(), "{object}")?)
+    Ok(console.object(&object)?)
 }
 
 /// Prints the dispatches of a step. A line in front of each says what is not in its text.
-fn print_shaders(program: &Program, step: usize) -> Result<(), Failure> {
+fn print_shaders(program: &Program, step: usize, out: &mut Console) -> Result<(), Failure> {
     let shaders = program.shaders_of(step)?;
     if shaders.is_empty() {
-        return Err(format!("step {step} dispatches no shader: it copies").into());
+        return Err(format!("step {step} has no shader: it copies").into());
     }
-    let mut out = std::io::stdout().lock();
     for Assembly { label, shader, text, overrides, workgroups: [x, y, z], .. } in shaders {
         let overrides: Vec<_> =
             overrides.iter().map(|(name, value)| format!(", {name} = {value}")).collect();
+        let workgroups = if [x, y, z] == [1; 3] { "workgroup" } else { "workgroups" };
         writeln!(
             out,
-            "// step {step}, {label}: {shader}.wgsl, {x} x {y} x {z} workgroups{}",
+            "// step {step}, {label}: {shader}.wgsl, {x} x {y} x {z} {workgroups}{}",
             overrides.concat()
         )?;
         writeln!(out, "{text}")?;

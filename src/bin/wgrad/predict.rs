@@ -1,6 +1,12 @@
 //! `wgrad predict`: classifies images with a saved model.
 
-use crate::{device::DeviceArgs, failure::Failure, model::Description};
+use crate::{
+    console::Console,
+    device::DeviceArgs,
+    failure::{Failure, line},
+    model::Description,
+    words::{count, shown, shown_path},
+};
 use serde_json::json;
 use std::{
     io::Write,
@@ -16,7 +22,7 @@ use wgrad::{
 
 /// Print the most probable classes of images according to a saved model.
 ///
-/// Images are PNG or JPEG files. They are scaled to the size the model was trained on, and
+/// An image that cannot be read does not stop the others; the exit code is then 1. Images are PNG or JPEG files. They are scaled to the size the model was trained on, and
 /// converted to grayscale if its images were. Models of digits, mnist and fashion-mnist expect
 /// light shapes on a dark background: use --invert for dark ones on a light background.
 #[derive(clap::Args)]
@@ -25,14 +31,14 @@ use wgrad::{
   wgrad predict runs/mnist/model.safetensors --invert --top 1 scan.png
   wgrad predict runs/images/model.safetensors *.jpg --json | jq -r .class")]
 pub struct Args {
-    /// The model.safetensors written by `wgrad train`.
+    /// A model written by `wgrad train`.
     model: PathBuf,
     /// Images, PNG or JPEG.
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
     #[command(flatten)]
     device: DeviceArgs,
-    /// Print this many classes, the most probable first.
+    /// Number of classes to print, the most probable first.
     #[arg(long, default_value_t = 3, value_name = "K", value_parser = clap::value_parser!(u32).range(1..))]
     top: u32,
     /// Invert every image.
@@ -43,37 +49,79 @@ pub struct Args {
     json: bool,
 }
 
-pub fn run(args: &Args) -> Result<(), Failure> {
+pub fn run(args: &Args, console: &mut Console) -> Result<(), Failure> {
     let (description, variables) = load(&args.model)?;
-    let program = compile(&args.device.open()?, &description)?;
+    let model = shown_path(&args.model);
+    finite(&variables).map_err(|why| format!("{model}: {why}"))?;
+    let program = compile(&args.device.open(console)?, &description)?;
     let trained = variables.paths().len();
     program.prepare(&variables).map_err(|error| match error {
-        Error::Variable(error) => format!("{}: {error}", args.model.display()).into(),
+        Error::Variable(error) => format!("{model}: {error}").into(),
         error => Failure::from(error),
     })?;
     // Weights missing from the file were initialized above.
     if variables.paths().len() != trained {
-        return Err(format!("{}: weights are missing", args.model.display()).into());
+        return Err(format!("{model}: weights are missing").into());
     }
-    let mut out = std::io::stdout().lock();
+    let (mut bad, all) = (0, args.files.len());
     for file in &args.files {
-        let image = images::read(file, description.input)?;
-        let mut pixels = image.to_vec::<f32>()?;
-        if args.invert {
-            pixels.iter_mut().for_each(|pixel| *pixel = 1.0 - *pixel);
-        }
-        let image = Array::new(description.shape(1), &pixels)?;
+        let image = match read(file, &description, args.invert) {
+            Ok(image) => image,
+            Err(error) if all == 1 => return Err(error.into()),
+            // The others may be readable.
+            Err(error) => {
+                bad += 1;
+                let why = line(&error.into());
+                if args.json {
+                    let file = file.display().to_string();
+                    console.object(&json!({ "file": file, "error": why }))?;
+                }
+                console.error(&format!("error: {why}"));
+                continue;
+            }
+        };
         let outputs = program.run(&variables, &[("images", &image)])?;
         let probabilities = outputs.read_blocking(0)?.to_f64();
+        if !probabilities.iter().all(|probability| probability.is_finite()) {
+            let message = "the probabilities are not finite: the weights are too large";
+            return Err(format!("{model}: {message}").into());
+        }
         let mut ranked: Vec<(&str, f64)> =
             description.classes.iter().map(String::as_str).zip(probabilities).collect();
         // Stable: among equals the first class comes first.
         ranked.sort_by(|(_, a), (_, b)| b.total_cmp(a));
         ranked.truncate(args.top as usize);
         if args.json {
-            writeln!(out, "{}", object(file, &ranked))?
+            console.object(&object(file, &ranked))?;
         } else {
-            write!(out, "{}", text(file, &ranked))?
+            write!(console, "{}", text(file, &ranked))?;
+        }
+    }
+    match bad {
+        0 => Ok(()),
+        _ => {
+            let images = count(all, "image", "images");
+            Err(format!("{bad} of {images} could not be read").into())
+        }
+    }
+}
+
+/// Reads an image as the model expects it.
+fn read(file: &Path, description: &Description, invert: bool) -> Result<Array, Error> {
+    let mut pixels = images::read(file, description.input)?.to_vec::<f32>()?;
+    if invert {
+        pixels.iter_mut().for_each(|pixel| *pixel = 1.0 - *pixel);
+    }
+    Array::new(description.shape(1), &pixels)
+}
+
+/// An error if a weight is NaN or infinite: no image can be classified with it, but some classes
+/// would have probabilities.
+fn finite(variables: &Variables) -> Result<(), Failure> {
+    for path in variables.paths() {
+        let values = variables.get(&path)?.to_f64();
+        if let Some(value) = values.iter().find(|value| !value.is_finite()) {
+            return Err(format!("a weight of {path} is {value}").into());
         }
     }
     Ok(())
@@ -82,10 +130,10 @@ pub fn run(args: &Args) -> Result<(), Failure> {
 /// Reads the description of a model and its weights.
 pub fn load(path: &Path) -> Result<(Description, Variables), Failure> {
     let (arrays, note) = safetensors::read_with_note(path)?;
-    let of_model = |message: String| format!("{}: {message}", path.display());
-    let note = note.ok_or_else(|| of_model("does not say what it was trained on".to_owned()))?;
+    let of_model = |message: String| format!("{}: {message}", shown_path(path));
+    let note = note.ok_or_else(|| of_model("it does not say what it was trained on".to_owned()))?;
     let description = Description::from_json(&note)
-        .map_err(|error| of_model(format!("what it says of itself is wrong: {error}")))?;
+        .map_err(|error| of_model(format!("its description is not valid: {error}")))?;
     let variables = Variables::new(0);
     variables.set_all(arrays)?;
     Ok((description, variables))
@@ -103,8 +151,8 @@ fn compile(device: &Device, description: &Description) -> Result<Program, Failur
 fn text(file: &Path, ranked: &[(&str, f64)]) -> String {
     let lines = ranked
         .iter()
-        .map(|(class, probability)| format!("  {:>6.2}%  {class}\n", 100.0 * probability));
-    format!("{}\n{}", file.display(), lines.collect::<String>())
+        .map(|(class, share)| format!("  {:>6.2}%  {}\n", 100.0 * share, shown(class)));
+    format!("{}\n{}", shown_path(file), lines.collect::<String>())
 }
 
 fn object(file: &Path, ranked: &[(&str, f64)]) -> serde_json::Value {

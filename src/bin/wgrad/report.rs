@@ -1,42 +1,48 @@
 //! The outcome of a diff, human-readable and as JSON.
 
-use crate::{device::described, failure::Failure};
+use crate::{console::Console, device::described, failure::Failure, words::count};
 use serde_json::{Value, json};
 use std::io::Write;
 use wgrad::{Device, Diff};
 
 /// Prints the outcome; an error if a step is wrong.
 pub fn report(
-    out: &mut impl Write,
+    console: &mut Console,
     diff: &Diff,
     devices: &[Device],
     json: bool,
 ) -> Result<(), Failure> {
     if json {
-        writeln!(out, "{}", object(diff, devices))?
+        console.object(&object(diff, devices))?;
     } else {
-        write!(out, "{}", text(diff, devices))?
+        write!(console, "{}", text(diff, devices))?;
     }
-    match diff.divergence {
+    match &diff.divergence {
         None => Ok(()),
-        Some(_) => Err("a step gives what it must not".into()),
+        Some(wrong) => Err(format!("step {} is wrong on {}", wrong.step, wrong.device).into()),
     }
 }
 
 fn text(diff: &Diff, devices: &[Device]) -> String {
     let mut text = String::new();
     for (device, worst) in devices.iter().zip(&diff.worst) {
-        text +=
-            &format!("{}: at most {:.1}% of what is allowed\n", described(device), 100.0 * worst);
+        let share = match 100.0 * worst {
+            share if share.is_finite() => format!("{share:.1}% of its bound"),
+            _ => "not finite where it must be".to_owned(),
+        };
+        text += &format!("{}: the largest error is {share}\n", described(device));
     }
-    let steps = if diff.steps == 1 { "step" } else { "steps" };
-    text += &format!("{} {steps}, {} results compared\n", diff.steps, diff.compared);
-    if let Some(divergence) = &diff.divergence {
-        text += &format!("wrong first in {divergence}\n");
-    }
+    let steps = count(diff.steps, "step", "steps");
+    let results = count(diff.compared, "result", "results");
+    text += &format!("{steps}, {results} compared\n\n");
     if let Some(origin) = &diff.not_finite {
-        text += &format!("not finite first in {origin}\n");
+        text += &format!("The first value that is not finite: {origin}\n");
     }
+    text += &match (&diff.divergence, devices) {
+        (Some(divergence), _) => format!("WRONG: {divergence}\n"),
+        (None, [_]) => "RIGHT: every result is within its bound.\n".to_owned(),
+        (None, _) => "RIGHT: every result is within its bound on all devices.\n".to_owned(),
+    };
     text
 }
 
@@ -48,6 +54,7 @@ fn object(diff: &Diff, devices: &[Device]) -> Value {
         })
     };
     json!({
+        "verdict": if diff.divergence.is_none() { "right" } else { "wrong" },
         "devices": devices.iter().map(described).collect::<Vec<_>>(),
         "steps": diff.steps,
         "compared": diff.compared,

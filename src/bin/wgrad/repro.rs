@@ -1,6 +1,12 @@
 //! Reproduction files: one step of a model's training with its operands.
 
-use crate::{failure::Failure, model::Description, report::report};
+use crate::{
+    console::Console,
+    failure::Failure,
+    model::Description,
+    report::report,
+    words::{count, shown_path},
+};
 use serde_json::{Value, json};
 use std::{io::Write, path::Path};
 use wgrad::{
@@ -32,60 +38,87 @@ impl Repro {
         label.map(str::to_owned).ok_or_else(|| format!("there is no step {}", self.step).into())
     }
 
-    /// Writes the step and its operands.
+    /// Writes the step and its operands; returns what was written.
     pub fn save(
         &self,
         path: &Path,
         program: &Program,
         operands: Vec<Array>,
-    ) -> Result<(), Failure> {
+    ) -> Result<String, Failure> {
+        let label = self.label(program)?;
+        let reads = count(operands.len(), "operand", "operands");
+        let elements = operands.iter().map(|operand| operand.words().len()).sum();
+        let elements = count(elements, "element", "elements");
         let note = json!({
             "model": serde_json::from_str::<Value>(&self.description.to_json())?,
             "rows": self.rows,
             "step": self.step,
-            "operations": self.label(program)?,
+            "operations": label,
             "version": env!("CARGO_PKG_VERSION"),
         });
         let names = (0..operands.len()).map(|k| format!("operand{k:03}"));
         let variables = Variables::new(0);
         variables.set_all(names.zip(operands))?;
-        Ok(safetensors::save_with_note(path, &variables, "", &note.to_string())?)
+        safetensors::save_with_note(path, &variables, "", &note.to_string())?;
+        let (step, path) = (self.step, shown_path(path));
+        Ok(format!("wrote step {step}, {label}, and its {reads} of {elements} to {path}"))
     }
 
     /// Reads the step of a file, its program and its operands.
     fn load(path: &Path) -> Result<(Repro, Program, Vec<Array>), Failure> {
         let (arrays, note) = safetensors::read_with_note(path)?;
-        let wrong = |what: &str| Failure::from(format!("{}: {what}", path.display()));
-        let note = note.ok_or_else(|| wrong("is not what wgrad diff --repro wrote"))?;
+        let wrong = |what: &str| Failure::from(format!("{}: {what}", shown_path(path)));
+        let note = note.ok_or_else(|| wrong("it was not written by wgrad diff --repro"))?;
         let note: Value = serde_json::from_str(&note).map_err(|error| wrong(&error.to_string()))?;
         if !note["model"].is_object() {
-            return Err(wrong("is not what wgrad diff --repro wrote"));
+            return Err(wrong("it was not written by wgrad diff --repro"));
         }
-        let description = Description::from_json(&note["model"].to_string())
-            .map_err(|error| wrong(&format!("what it says of its model is wrong: {error}")))?;
+        let description = Description::from_json(&note["model"].to_string()).map_err(|error| {
+            wrong(&format!("its description of the model is not valid: {error}"))
+        })?;
         let number = |name: &str| note[name].as_u64().and_then(|n| usize::try_from(n).ok());
         let (Some(rows @ 1..=ROWS), Some(step)) = (number("rows"), number("step")) else {
-            return Err(wrong("does not say which step it is"));
+            return Err(wrong("it does not say which step it holds"));
         };
         let repro = Repro { description, rows, step };
         let program = program(&repro.description, rows)?;
         if repro.label(&program).ok().as_deref() != note["operations"].as_str() {
             let version = note["version"].as_str().unwrap_or("another version");
-            return Err(wrong(&format!("step {step} is another here: wgrad {version} wrote it")));
+            return Err(wrong(&format!(
+                "step {step} is a different one here: wgrad {version} wrote it"
+            )));
         }
         Ok((repro, program, arrays.into_iter().map(|(_, array)| array).collect()))
     }
 }
 
-/// Runs the step of a file on a device again.
-pub fn replay(path: &Path, device: &Device, json: bool) -> Result<(), Failure> {
-    let (Repro { step, .. }, program, operands) = Repro::load(path)?;
-    let devices = std::slice::from_ref(device);
-    let diff = program.replay(step, &operands, devices)?;
-    let mut out = std::io::stdout().lock();
-    if !json {
-        let label = program.plan().and_then(|plan| plan.label(step)).unwrap_or_default();
-        writeln!(out, "step {step}, {label}")?;
+/// A step that was read from a file, to run on a device again.
+pub struct Kept {
+    step: usize,
+    program: Program,
+    operands: Vec<Array>,
+}
+
+impl Kept {
+    pub fn load(path: &Path) -> Result<Kept, Failure> {
+        let (Repro { step, .. }, program, operands) = Repro::load(path)?;
+        Ok(Kept { step, program, operands })
     }
-    report(&mut out, &diff, devices, json)
+
+    /// Runs it and prints the outcome.
+    pub fn replay(
+        &self,
+        device: &Device,
+        json: bool,
+        console: &mut Console,
+    ) -> Result<(), Failure> {
+        let Kept { step, program, operands } = self;
+        let devices = std::slice::from_ref(device);
+        let diff = program.replay(*step, operands, devices)?;
+        if !json {
+            let label = program.plan().and_then(|plan| plan.label(*step)).unwrap_or_default();
+            writeln!(console, "step {step}, {label}")?;
+        }
+        report(console, &diff, devices, json)
+    }
 }

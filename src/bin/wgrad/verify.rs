@@ -1,11 +1,12 @@
 //! `wgrad verify`: checks whether a device computes what the formulas say.
 
 use crate::{
+    console::Console,
     device::{DeviceArgs, described},
     failure::Failure,
-    repro,
+    repro::Kept,
+    words::count,
 };
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::json;
 use std::{collections::BTreeMap, io::Write, path::PathBuf, time::Instant};
 use wgrad::{
@@ -15,6 +16,8 @@ use wgrad::{
 
 /// Run every operation on a device, with its first and second derivatives, and compare the results
 /// with f64.
+///
+/// The exit code is 1 if a result is wrong.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   wgrad verify
@@ -35,13 +38,13 @@ pub struct Args {
     /// uninitialized memory and writes outside a result.
     #[arg(long)]
     full: bool,
-    /// Run only the step that `wgrad diff --repro` wrote to this file.
+    /// Run only the step in this file, which `wgrad diff --repro` wrote.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["ops", "dtype", "full", "list"])]
     repro: Option<PathBuf>,
     /// Print the names of the operations and exit.
     #[arg(long)]
     list: bool,
-    /// Print one JSON object per line: the operations, then the sum.
+    /// Print one JSON object per line: the operations, then the totals. No progress is shown.
     #[arg(long)]
     json: bool,
 }
@@ -65,15 +68,15 @@ struct Tally {
     seconds: f64,
 }
 
-pub fn run(args: &Args) -> Result<(), Failure> {
+pub fn run(args: &Args, out: &mut Console) -> Result<(), Failure> {
     if let Some(path) = &args.repro {
-        return repro::replay(path, &args.device.open()?, args.json);
+        let kept = Kept::load(path)?;
+        return kept.replay(&args.device.open(out)?, args.json, out);
     }
     let mut by_name: BTreeMap<&str, Vec<Sample>> = BTreeMap::new();
     for sample in samples() {
         by_name.entry(sample.subject.name()).or_default().push(sample);
     }
-    let mut out = std::io::stdout().lock();
     if args.list {
         by_name.keys().try_for_each(|name| writeln!(out, "{name}"))?;
         return Ok(());
@@ -87,7 +90,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
         by_name.retain(|_, samples| !samples.is_empty());
     }
     // The samples are the verification: each is compared with f64 here.
-    let device = args.device.open()?.with_verification(Verification::Off);
+    let device = args.device.open(out)?.with_verification(Verification::Off);
     let devices = match &device {
         Device::Gpu(gpu) if args.full => {
             vec![device.clone(), Device::Gpu(gpu.clone().with_guards())]
@@ -98,27 +101,28 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     if !args.json {
         writeln!(out, "{about}\n\n{HEADER}")?;
     }
-    let bar = progress(by_name.len() as u64);
+    out.begin(args.json);
     let started = Instant::now();
     let (mut samples, mut failed, mut unsupported) = (0, 0, 0);
     let mut first: Option<String> = None;
-    for (name, of_op) in &by_name {
-        bar.set_message((*name).to_owned());
+    for (index, (name, of_op)) in by_name.iter().enumerate() {
+        out.done(index as f64 / by_name.len() as f64, name);
         let tally = verify(of_op, &devices);
-        bar.inc(1);
         (samples, failed, unsupported) = (
             samples + tally.samples,
             failed + tally.failures.len(),
             unsupported + tally.unsupported,
         );
-        let line = if args.json { object(name, &tally).to_string() } else { row(name, &tally) };
-        bar.suspend(|| writeln!(out, "{line}"))?;
+        if args.json {
+            out.object(&object(name, &tally))?;
+        } else {
+            writeln!(out, "{}", row(name, &tally))?;
+        }
         first = first.or_else(|| tally.failures.into_iter().next());
     }
-    bar.finish_and_clear();
     let seconds = started.elapsed().as_secs_f64();
     if let Some(failure) = &first {
-        eprintln!("{failure}");
+        out.error(failure);
     }
     if args.json {
         let sum = json!({
@@ -129,21 +133,19 @@ pub fn run(args: &Args) -> Result<(), Failure> {
             "failed": failed,
             "seconds": seconds,
         });
-        writeln!(out, "{sum}")?;
+        out.object(&sum)?;
     } else {
         let rest = match unsupported {
             0 => String::new(),
-            n => format!(", {n} of them of types that this device has not"),
+            n => format!(", {n} of them of types that this device lacks"),
         };
-        let ops = by_name.len();
-        writeln!(
-            out,
-            "\n{ops} operations, {samples} samples{rest}: {failed} failed, {seconds:.1} s"
-        )?;
+        let ops = count(by_name.len(), "operation", "operations");
+        let samples = count(samples, "sample", "samples");
+        writeln!(out, "\n{ops}, {samples}{rest}: {failed} failed, {seconds:.1} s")?;
     }
     match failed {
         0 => Ok(()),
-        _ => Err(format!("{failed} results are not what they must be").into()),
+        _ => Err(format!("{} wrong", count(failed, "result is", "results are")).into()),
     }
 }
 
@@ -208,7 +210,7 @@ fn failure(sample: &Sample, order: usize, agreement: &Agreement) -> String {
 }
 
 const HEADER: &str =
-    "operation                 samples  results  first  second  worst of bound      time";
+    "operation                 samples  results  first  second   error / bound      time";
 
 fn row(name: &str, tally: &Tally) -> String {
     let [results, first, second] = tally.compared;
@@ -237,12 +239,4 @@ fn object(name: &str, tally: &Tally) -> serde_json::Value {
         "failures": tally.failures,
         "seconds": tally.seconds,
     })
-}
-
-fn progress(ops: u64) -> ProgressBar {
-    let bar = ProgressBar::with_draw_target(Some(ops), ProgressDrawTarget::stderr());
-    match ProgressStyle::with_template("{bar:40} {pos}/{len} {msg}") {
-        Ok(style) => bar.with_style(style),
-        Err(_) => bar,
-    }
 }

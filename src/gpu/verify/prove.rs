@@ -22,6 +22,7 @@ use crate::{
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
+    io::Write,
     sync::PoisonError,
     time::Instant,
 };
@@ -33,6 +34,12 @@ pub(super) struct Candidate {
     pub variant: usize,
     pub assemblies: Vec<Assembly>,
     pub key: Key,
+}
+
+/// Tells the user on stderr. Results do not depend on whether it takes any text, so nothing panics if
+/// it does not.
+pub(super) fn notify(text: &str) {
+    let _ = writeln!(std::io::stderr(), "wgrad: {text}");
 }
 
 impl GpuDevice {
@@ -97,7 +104,7 @@ impl GpuDevice {
     /// Reports that a shader is not used.
     pub(super) fn quarantine(&self, step: &Step, assemblies: &[Assembly], what: &str) {
         let notice = self.notice(step, assemblies, "is not used", what);
-        eprintln!("wgrad: {notice}");
+        notify(&notice);
         self.note(|proofs| proofs.quarantined.push(notice));
     }
 
@@ -106,7 +113,7 @@ impl GpuDevice {
         let notice = self.notice(step, assemblies, "is right only on finite values", what);
         self.note(|proofs| {
             if !proofs.finite_only.contains(&notice) {
-                eprintln!("wgrad: {notice}");
+                notify(&notice);
                 proofs.finite_only.push(notice);
             }
         });
@@ -133,7 +140,7 @@ impl GpuDevice {
         self.note(|proofs| {
             proofs.unproved += 1;
             if !proofs.undefined.contains(&step.label) {
-                eprintln!("wgrad: {} is not verified: it has no definition", step.label);
+                notify(&format!("{} is not verified: it has no definition", step.label));
                 proofs.undefined.push(step.label.clone());
             }
         });

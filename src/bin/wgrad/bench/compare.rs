@@ -1,7 +1,7 @@
 //! `wgrad bench compare`: the rows that became faster or slower between two reports.
 
 use super::table::time;
-use crate::failure::Failure;
+use crate::{console::Console, failure::Failure};
 use std::io::Write;
 use wgrad::bench::{Report, compare};
 
@@ -24,9 +24,8 @@ pub struct Args {
     json: bool,
 }
 
-pub fn run(args: &Args) -> Result<(), Failure> {
+pub fn run(args: &Args, out: &mut Console) -> Result<(), Failure> {
     let rows = compare(&Report::load(&args.before)?, &Report::load(&args.after)?);
-    let mut out = std::io::stdout().lock();
     let wide = rows.iter().map(|row| row.op.len() + row.device.len() + 4).max().unwrap_or(0);
     for row in &rows {
         if args.json {
@@ -39,7 +38,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
                 "machine": row.machine,
                 "verdict": row.change.to_string().to_lowercase(),
             });
-            writeln!(out, "{object}")?;
+            out.object(&object)?;
             continue;
         }
         let what = format!("{} on {}", row.op, row.device);

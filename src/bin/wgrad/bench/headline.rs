@@ -20,10 +20,11 @@ pub fn of(report: &Report, against: Option<f64>) -> String {
     let bad = report.rows.iter().filter(|r| matches!(r.outcome, Outcome::Wrong | Outcome::Failed));
     let bad: Vec<_> = bad.map(|row| format!("{} on {}", row.op, row.device)).collect();
     let measured = report.rows.iter().filter(|row| row.outcome == Outcome::Measured).count();
-    sentences.push(if bad.is_empty() {
-        format!("All {measured} rows that were measured are right.")
-    } else {
-        format!("NOT TO BE TRUSTED: {}.", bad.join(", "))
+    sentences.push(match measured {
+        _ if !bad.is_empty() => format!("NOT TO BE TRUSTED: {}.", bad.join(", ")),
+        0 => "No row was measured.".to_owned(),
+        1 => "The 1 measured row is right.".to_owned(),
+        measured => format!("All {measured} measured rows are right."),
     });
     sentences.join("\n")
 }

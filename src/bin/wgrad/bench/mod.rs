@@ -6,8 +6,12 @@ mod headline;
 mod html;
 mod table;
 
-use crate::failure::Failure;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use crate::{
+    console::Console,
+    failure::Failure,
+    place::{writable, writable_directory},
+    words::{count, shown_path},
+};
 use std::{io::Write, path::PathBuf};
 use wgrad::{
     Device, Selection,
@@ -85,9 +89,9 @@ fn tops(text: &str) -> Result<f64, String> {
     tops.ok_or_else(|| "expected a positive number of TOPS".to_owned())
 }
 
-pub fn run_command(args: &Args) -> Result<(), Failure> {
+pub fn run_command(args: &Args, out: &mut Console) -> Result<(), Failure> {
     if let Some(Command::Compare(args)) = &args.command {
-        return compare::run(args);
+        return compare::run(args, out);
     }
     let options = options(args);
     let mut wanted = workloads(&options.sizes);
@@ -96,31 +100,51 @@ pub fn run_command(args: &Args) -> Result<(), Failure> {
         let filter = args.filter.join(", ");
         return Err(format!("no workload is named like {filter:?}: see wgrad bench --list").into());
     }
-    let mut out = std::io::stdout().lock();
     if args.list {
-        return Ok(table::list(&mut out, &wanted)?);
+        return Ok(table::list(out, &wanted)?);
     }
-    let report = measure(&devices(&args.device)?, &options)?;
+    keeping(args, out)?;
+    let report = measure(&devices(&args.device, out)?, &options, args.json || args.csv, out)?;
     match () {
-        () if args.json => writeln!(out, "{}", serde_json::to_string(&report)?)?,
-        () if args.csv => csv::write(&mut out, &report)?,
+        () if args.json => out.object(&serde_json::to_value(&report)?)?,
+        () if args.csv => csv::write(out, &report)?,
         () => {
-            table::write(&mut out, &report)?;
+            table::write(out, &report)?;
             writeln!(out, "\n{}", headline::of(&report, args.against_tops))?;
         }
     }
     if let Some(path) = &args.html {
         write_atomically(path, html::page(&report, args.against_tops).as_bytes())?;
-        eprintln!("wrote {}", path.display());
+        out.note(&format!("wrote {}", shown_path(path)));
     }
     if let Some(name) = &args.save {
-        eprintln!("wrote {}", report.save(name)?.display());
+        out.note(&format!("wrote {}", shown_path(&report.save(name)?)));
     }
     let bad = |outcome| report.rows.iter().filter(|row| row.outcome == outcome).count();
     match (bad(Outcome::Wrong), bad(Outcome::Failed)) {
         (0, 0) => Ok(()),
-        (wrong, failed) => Err(format!("{wrong} rows are wrong and {failed} failed").into()),
+        (wrong, failed) => {
+            Err(format!("{} wrong and {failed} failed", count(wrong, "row is", "rows are")).into())
+        }
     }
+}
+
+/// Checks that the files can be written before anything is measured for them, and that measuring then
+/// does not depend on who reads stdout.
+fn keeping(args: &Args, out: &mut Console) -> Result<(), Failure> {
+    if let Some(path) = &args.html {
+        writable(path)?;
+        out.goes_on();
+    }
+    if let Some(name) = &args.save {
+        let path = Report::path(name)?;
+        if let Some(directory) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+            writable_directory(directory)?;
+        }
+        writable(&path)?;
+        out.goes_on();
+    }
+    Ok(())
 }
 
 fn options(args: &Args) -> Options {
@@ -137,7 +161,7 @@ fn options(args: &Args) -> Options {
 }
 
 /// Opens the named devices.
-fn devices(names: &[String]) -> Result<Vec<(String, Device)>, Failure> {
+fn devices(names: &[String], out: &mut Console) -> Result<Vec<(String, Device)>, Failure> {
     let open = |name: &str| -> Result<(String, Device), Failure> {
         Ok((name.to_owned(), Device::select_blocking(&name.parse::<Selection>()?)?))
     };
@@ -147,8 +171,8 @@ fn devices(names: &[String]) -> Result<Vec<(String, Device)>, Failure> {
         return Ok(match best {
             Device::Gpu(_) => vec![cpu, ("gpu".to_owned(), best)],
             _ => {
-                eprintln!(
-                    "note: there is no hardware GPU; --device cpu,gpu measures a software one"
+                out.note(
+                    "note: there is no hardware GPU; --device cpu,gpu measures a software GPU",
                 );
                 vec![cpu]
             }
@@ -166,18 +190,18 @@ fn devices(names: &[String]) -> Result<Vec<(String, Device)>, Failure> {
     Ok(devices)
 }
 
-fn measure(devices: &[(String, Device)], options: &Options) -> Result<Report, Failure> {
-    let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
-    if let Ok(style) = ProgressStyle::with_template("{spinner} {elapsed} {msg}") {
-        bar.set_style(style);
-    }
-    let report = run(devices, options, &mut |event| match event {
-        Event::Ceilings(device) => bar.set_message(format!("ceilings of {device}")),
+fn measure(
+    devices: &[(String, Device)],
+    options: &Options,
+    for_programs: bool,
+    out: &mut Console,
+) -> Result<Report, Failure> {
+    out.begin(for_programs);
+    Ok(run(devices, options, &mut |event| match event {
+        Event::Ceilings(device) => out.done(0.0, &format!("ceilings of {device}")),
         Event::Workload(device, workload) => {
-            bar.set_message(format!("{} on {device}", workload.name))
+            out.done(0.0, &format!("{} on {device}", workload.name))
         }
-        _ => bar.tick(),
-    });
-    bar.finish_and_clear();
-    Ok(report?)
+        _ => {}
+    })?)
 }

@@ -1,0 +1,103 @@
+//! What a run prints at its end, human-readable and as JSON.
+
+use super::{args::Args, best::Models};
+use crate::{
+    device::{proofs, told_proofs},
+    failure::Failure,
+    model::{Defaults, Description},
+    words::{count, shown, shown_path},
+};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use std::fmt::Write;
+use wgrad::{
+    Device, Variables,
+    train::{MODEL, Report},
+};
+
+/// All that is known at the end.
+pub struct Outcome<'a> {
+    pub args: &'a Args,
+    pub report: &'a Report,
+    pub description: &'a Description,
+    pub device: &'a Device,
+    pub variables: &'a Variables,
+    pub models: &'a Models<'a>,
+}
+
+impl Outcome<'_> {
+    pub fn text(&self) -> Result<String, Failure> {
+        let Outcome { report, description, device, models, .. } = self;
+        let confusion = &report.confusion;
+        let mut text = format!(
+            "\ntest accuracy {:.2}% on {}, {} in {:.2} s\n\n\
+             confusion matrix: rows are true classes, columns predicted ones; at the end, the recall\n\
+             {confusion}\n",
+            100.0 * confusion.accuracy(),
+            count(confusion.total(), "image", "images"),
+            count(report.steps, "step", "steps"),
+            report.seconds,
+        );
+        // For digits, the class names equal their indices.
+        let named = description.classes.iter().enumerate();
+        for (number, name) in named.filter(|(number, name)| number.to_string() != **name) {
+            let _ = write!(text, "\n{number:>5}  {}", shown(name));
+        }
+        if !text.ends_with("%\n") {
+            text.push('\n');
+        }
+        let _ = write!(text, "\nSHA-256 of the weights {}\n", fingerprint(self.variables)?);
+        if let Some(told) = told_proofs(device) {
+            let _ = writeln!(text, "{told}");
+        }
+        if let Some(best) = &models.best {
+            let _ = writeln!(
+                text,
+                "best epoch, {}, with {:.2}%: {}",
+                best.number,
+                100.0 * best.test_accuracy,
+                shown_path(&models.best_file())
+            );
+        }
+        let number = report.epochs.len();
+        let _ = write!(text, "last epoch, {number}: {}", shown_path(&models.last_file()));
+        Ok(text)
+    }
+
+    pub fn object(&self) -> Result<Value, Failure> {
+        let Outcome { args, report, description, device, models, .. } = self;
+        let Defaults { batch, lr, .. } = args.settings();
+        Ok(json!({
+            "task": args.task.name(),
+            "classes": description.classes,
+            "test_accuracy": report.confusion.accuracy(),
+            "train_loss": report.epochs.last().map(|epoch| epoch.train_loss),
+            "test_loss": report.epochs.last().map(|epoch| epoch.test_loss),
+            "seconds": report.seconds,
+            "epochs": report.epochs.len(),
+            "steps": report.steps,
+            "batch_size": batch,
+            "lr": lr,
+            "seed": args.seed,
+            "device": device.name(),
+            "device_type": device.kind(),
+            "proofs": proofs(device),
+            "weights_sha256": fingerprint(self.variables)?,
+            "confusion_matrix": report.confusion.rows().collect::<Vec<_>>(),
+            "model": models.last_file().display().to_string(),
+            "best_epoch": models.best.map(|best| best.number),
+            "best_model": models.best.map(|_| models.best_file().display().to_string()),
+        }))
+    }
+}
+
+/// SHA-256 over the parameters ordered by path: the path, a zero byte, the words in little endian.
+fn fingerprint(variables: &Variables) -> Result<String, Failure> {
+    let mut hash = Sha256::new();
+    for (path, array) in variables.to_arrays_below(&format!("{MODEL}/"))? {
+        hash.update(path.as_bytes());
+        hash.update([0]);
+        array.words().iter().for_each(|word| hash.update(word.to_le_bytes()));
+    }
+    Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+}
