@@ -19,7 +19,7 @@ pub enum Change {
     Broken,
     /// Incorrect before, correct now.
     Mended,
-    /// Measured before, but no longer.
+    /// Measured before, but not again: nothing can be said about it.
     Gone,
     /// Not measured before.
     New,
@@ -47,7 +47,7 @@ pub struct Comparison {
 impl Comparison {
     /// Whether the change is for the worse.
     pub fn is_regression(&self) -> bool {
-        matches!(self.change, Change::Slower | Change::Broken | Change::Gone)
+        matches!(self.change, Change::Slower | Change::Broken)
     }
 }
 
@@ -132,9 +132,9 @@ impl std::fmt::Display for Change {
             Change::Same => "same",
             Change::Faster => "faster",
             Change::Slower => "SLOWER",
-            Change::Broken => "BROKEN",
-            Change::Mended => "mended",
-            Change::Gone => "GONE",
+            Change::Broken => "WRONG",
+            Change::Mended => "right again",
+            Change::Gone => "not measured again",
             Change::New => "new",
         })
     }
@@ -155,7 +155,7 @@ mod tests {
         let devices = [("cpu".to_owned(), Device::cpu())];
         let (seconds, ceilings) = (0.01, 0.06);
         let options = Options { filter, sizes, seconds, ceilings, ..Options::thorough() };
-        run(&devices, &options, &mut |_| ())
+        run(&devices, &options, &mut |_| std::ops::ControlFlow::Continue(()))
     }
 
     /// The same report with all times multiplied by `factor`.
@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn what_broke_or_is_gone_is_worse() -> Result<(), Error> {
+    fn what_broke_is_worse_and_what_is_gone_is_not() -> Result<(), Error> {
         let before = report()?;
         let mut wrong = before.clone();
         wrong.rows[0].outcome = Outcome::Wrong;
@@ -217,6 +217,8 @@ mod tests {
         assert_eq!(verdicts(&before, &wrong), [Change::Broken]);
         assert_eq!(verdicts(&wrong, &before), [Change::Mended]);
         assert_eq!(verdicts(&before, &none), [Change::Gone]);
+        assert!(compare(&before, &wrong)[0].is_regression());
+        assert!(!compare(&before, &none)[0].is_regression());
         assert_eq!(verdicts(&none, &before), [Change::New]);
         Ok(())
     }

@@ -12,6 +12,7 @@
 //! minimum is its operations at the measured rate of its type, or the bytes that have to be read
 //! and written once at the measured copy bandwidth, whichever is longer.
 
+mod busy;
 pub mod ceilings;
 mod check;
 mod compare;

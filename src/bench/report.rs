@@ -112,7 +112,13 @@ pub struct Row {
     pub max_error: Option<f64>,
     /// Why there are no times, or a remark about them.
     pub note: String,
+    /// The share of the machine's CPU time that other processes took while it was timed.
+    #[serde(default)]
+    pub busy: Option<f64>,
 }
+
+/// The share of the machine's CPU time above which others make a measurement doubtful.
+const BUSY: f64 = 0.1;
 
 impl Machine {
     /// Describes this machine.
@@ -150,6 +156,11 @@ fn processor() -> String {
 }
 
 impl Row {
+    /// The share of the CPU time that others took, if it was enough to make the times doubtful.
+    pub fn is_disturbed(&self) -> Option<f64> {
+        self.busy.filter(|&busy| busy > BUSY)
+    }
+
     /// The measured row of this workload on this device, if there is one.
     pub fn find<'a>(rows: &'a [Row], device: &str, op: &str) -> Option<&'a Row> {
         let of_it = |row: &&Row| row.device == device && row.op == op && row.median_ms.is_some();

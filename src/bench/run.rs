@@ -2,6 +2,7 @@
 //! binds it.
 
 use super::{
+    busy::Watch,
     ceilings::{self, Ceiling, Limit, Load},
     check::Found,
     report::{Machine, Outcome, Report, Row},
@@ -15,7 +16,9 @@ use crate::{
     ops::cost::Cost,
 };
 use std::{
+    cell::Cell,
     collections::{BTreeMap, BTreeSet},
+    ops::ControlFlow,
     time::Instant,
 };
 
@@ -43,8 +46,12 @@ pub struct Options {
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Event<'a> {
+    /// The measurements begin on this machine.
+    Machine(&'a Machine),
     /// The ceilings of a device are being measured.
     Ceilings(&'a str),
+    /// A ceiling is complete.
+    Ceiling(&'a Ceiling),
     /// A workload is being measured on a device.
     Workload(&'a str, &'a Workload),
     /// A row is complete.
@@ -86,7 +93,8 @@ impl Options {
 }
 
 /// Measures the devices, which are named as on the command line. If a device is lost, its remaining
-/// rows say so, and the others continue.
+/// rows say so, and the others continue. `tell` may stop the run: the report then has what was
+/// measured until then.
 ///
 /// # Errors
 ///
@@ -94,7 +102,7 @@ impl Options {
 pub fn run(
     devices: &[(String, Device)],
     options: &Options,
-    tell: &mut dyn FnMut(Event<'_>),
+    tell: &mut dyn FnMut(Event<'_>) -> ControlFlow<()>,
 ) -> Result<Report, Error> {
     run_all(devices, options, &workloads(&options.sizes), tell)
 }
@@ -103,14 +111,27 @@ fn run_all(
     devices: &[(String, Device)],
     options: &Options,
     all: &[Workload],
-    tell: &mut dyn FnMut(Event<'_>),
+    tell: &mut dyn FnMut(Event<'_>) -> ControlFlow<()>,
 ) -> Result<Report, Error> {
     let begin = Instant::now();
+    let is_stopped = Cell::new(false);
+    let tell = &mut |event: Event<'_>| {
+        if !is_stopped.get() {
+            is_stopped.set(tell(event).is_break());
+        }
+    };
+    let machine = Machine::here(devices);
+    tell(Event::Machine(&machine));
     let (mut ceilings, mut loads) = (Vec::new(), Vec::new());
     for (name, device) in devices {
+        if is_stopped.get() {
+            break;
+        }
         tell(Event::Ceilings(name));
         let mut load = Load::of(device)?;
-        ceilings.extend(ceilings::measure(name, device, load.as_mut(), options.ceilings)?);
+        let measured = ceilings::measure(name, device, load.as_mut(), options.ceilings)?;
+        measured.iter().for_each(|ceiling| tell(Event::Ceiling(ceiling)));
+        ceilings.extend(measured);
         loads.push(load);
     }
     let mut bench = Bench {
@@ -132,6 +153,9 @@ fn run_all(
     let (models, others): (Vec<_>, Vec<_>) =
         others.into_iter().partition(|workload| workload.family == "model");
     for workload in first.into_iter().chain(models).chain(others) {
+        if is_stopped.get() {
+            break;
+        }
         bench.workload(workload, tell);
     }
     let Bench { ceilings, mut rows, .. } = bench;
@@ -144,7 +168,7 @@ fn run_all(
         (all.iter().position(is_it), row.op.clone(), device)
     };
     rows.sort_by_cached_key(place);
-    Ok(Report { machine: Machine::here(devices), ceilings, rows })
+    Ok(Report { machine, ceilings, rows })
 }
 
 /// The note of a row for which no time was left.
@@ -172,6 +196,8 @@ struct Turn {
     wall: Times,
     own: Times,
     failure: Option<Error>,
+    /// See [`Row::busy`].
+    busy: Option<f64>,
 }
 
 impl<'a> Bench<'a> {
@@ -280,7 +306,7 @@ impl<'a> Bench<'a> {
             let ready = workload.prepare(handle).and_then(|prepared| {
                 let found = workload.check(&prepared, handle)?;
                 let (wall, own) = (Times::default(), Times::default());
-                Ok(Turn { device, prepared, found, wall, own, failure: None })
+                Ok(Turn { device, prepared, found, wall, own, failure: None, busy: None })
             });
             match ready {
                 Ok(turn) => turns.push(turn),
@@ -291,11 +317,14 @@ impl<'a> Bench<'a> {
         }
         // In turn, so that other load on the machine affects all equally.
         const ROUNDS: usize = 4;
+        let watch = Watch::begin();
         for _ in 0..ROUNDS {
             for turn in &mut turns {
                 turn.time(self.loads[turn.device].as_mut(), self.options.seconds / ROUNDS as f64);
             }
         }
+        let busy = watch.others();
+        turns.iter_mut().for_each(|turn| turn.busy = busy);
         // The CPU first: it is the baseline for the others.
         turns.sort_by_key(|turn| !matches!(self.devices[turn.device].1, Device::Cpu(_)));
         for turn in turns {
@@ -343,6 +372,7 @@ impl<'a> Bench<'a> {
             speedup: own_speed.or_else(|| Some(of_cpu?.wall_ms? / (1e3 * wall.median()))),
             checked: found.agreement.compared,
             max_error: found.error.is_finite().then_some(found.error),
+            busy: turn.busy,
             note: if found.is_right() {
                 String::new()
             } else if found.agreement.compared == 0 {
@@ -382,6 +412,7 @@ impl<'a> Bench<'a> {
             checked: 0,
             max_error: None,
             note,
+            busy: None,
         }
     }
 
@@ -455,7 +486,7 @@ mod tests {
 
     fn rows_of(workloads: &[Workload], options: &Options) -> Result<Vec<Row>, Error> {
         let devices = [("cpu".to_owned(), Device::cpu())];
-        Ok(run_all(&devices, options, workloads, &mut |_| ())?.rows)
+        Ok(run_all(&devices, options, workloads, &mut |_| ControlFlow::Continue(()))?.rows)
     }
 
     #[test]
@@ -465,6 +496,28 @@ mod tests {
         assert_eq!(outcomes, [(Outcome::Measured, Some(true)), (Outcome::Wrong, Some(false))]);
         assert!(rows[1].note.starts_with("wrong: off by"), "{}", rows[1].note);
         assert!(rows[0].median_ms > Some(0.0) && rows[0].speedup == Some(1.0));
+        Ok(())
+    }
+
+    /// Rows are told as they come, and whoever is told may stop the run.
+    #[test]
+    fn a_run_that_is_stopped_measures_no_more() -> Result<(), Error> {
+        let devices = [("cpu".to_owned(), Device::cpu())];
+        let workloads = [doubled("first", 2.0), doubled("second", 2.0)];
+        let mut told = Vec::new();
+        let report = run_all(&devices, &options(), &workloads, &mut |event| match event {
+            Event::Machine(_) => {
+                told.push("machine".to_owned());
+                ControlFlow::Continue(())
+            }
+            Event::Row(row) => {
+                told.push(row.op.clone());
+                ControlFlow::Break(())
+            }
+            _ => ControlFlow::Continue(()),
+        })?;
+        assert_eq!(told, ["machine", "first"]);
+        assert_eq!(report.rows.len(), 1);
         Ok(())
     }
 

@@ -21,7 +21,7 @@ fn little(device: Selection, name: &str, filter: &[&str], limit: f64) -> Result<
         filter: filter.iter().map(|text| (*text).to_owned()).collect(),
         ..Options::thorough()
     };
-    run(&devices, &options, &mut |_| ())
+    run(&devices, &options, &mut |_| std::ops::ControlFlow::Continue(()))
 }
 
 /// All rows are right, of every family is one, and these ceilings were measured.
@@ -113,10 +113,29 @@ fn a_report_is_printed_kept_and_compared() {
         text(&output.stdout).lines().map(|line| line.split(',').collect()).collect();
     assert!(lines.len() == 2 && lines[0].len() == lines[1].len(), "{lines:?}");
 
+    let output = bench(&[&args[..], &["--json-lines"]].concat());
+    let lines = text(&output.stdout).lines();
+    let lines: Vec<serde_json::Value> =
+        lines.map(|line| serde_json::from_str(line).expect("an object a line")).collect();
+    assert!(lines[0]["machine"].is_object() && lines[1]["ceiling"].is_object());
+    let rows: Vec<_> = lines.iter().filter(|line| line["row"].is_object()).collect();
+    assert!(rows.len() == 1 && rows[0]["row"]["op"] == "matmul_40", "{lines:?}");
+
     // The same against itself, and against one that is twice as slow.
     let output = bench(&["compare", &kept, &kept, "--fail-on-regression"]);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stdout));
-    assert!(text(&output.stdout).contains("nothing became worse"));
+    assert!(text(&output.stdout).ends_with("1 row: 1 within the noise\n"));
+    // One that lacks the row is not slower, but compares nothing.
+    let mut fewer = Report::load(&kept).expect("it was saved");
+    fewer.rows.clear();
+    let none = at("fewer.json");
+    fewer.save(&none).expect("it can be saved");
+    let output = bench(&["compare", &kept, &none]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    assert!(text(&output.stdout).ends_with("1 row: 1 not measured again\n"));
+    let output = bench(&["compare", &kept, &none, "--fail-on-regression"]);
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output.stdout));
+    assert!(text(&output.stderr).contains("no row was measured in both"));
     let mut slow = Report::load(&kept).expect("it was saved");
     for row in &mut slow.rows {
         (row.q1_ms, row.q3_ms) = (row.median_ms, row.median_ms);

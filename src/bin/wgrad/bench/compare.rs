@@ -1,12 +1,18 @@
 //! `wgrad bench compare`: the rows that became faster or slower between two reports.
 
 use super::table::time;
-use crate::{console::Console, failure::Failure};
+use crate::{
+    console::Console,
+    failure::Failure,
+    words::{count, shown},
+};
 use std::io::Write;
-use wgrad::bench::{Report, compare};
+use wgrad::bench::{Change, Comparison, Report, compare};
 
 /// Compare two reports saved by `wgrad bench --save`, and list what became faster or slower by more
 /// than the noise of both.
+///
+/// A row that only the earlier report has was not measured again: that is no slowdown.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   wgrad bench compare before after
@@ -16,7 +22,7 @@ pub struct Args {
     before: String,
     /// The later report.
     after: String,
-    /// Exit with status 1 if something became slower or wrong, or is no longer measured.
+    /// Exit with code 1 if a row became slower or wrong, or if no row was measured in both.
     #[arg(long)]
     fail_on_regression: bool,
     /// Print one JSON object per line.
@@ -36,29 +42,45 @@ pub fn run(args: &Args, out: &mut Console) -> Result<(), Failure> {
                 "after_ms": row.after,
                 "ratio": row.ratio,
                 "machine": row.machine,
-                "verdict": row.change.to_string().to_lowercase(),
+                "verdict": row.change.to_string().to_lowercase().replace(' ', "_"),
             });
             out.object(&object)?;
             continue;
         }
-        let what = format!("{} on {}", row.op, row.device);
+        let what = shown(&format!("{} on {}", row.op, row.device));
         let of = |ms: Option<f64>| ms.map_or("-".to_owned(), time);
         let ratio = row.ratio.map_or(String::new(), |ratio| format!("{ratio:.2}x"));
         let (before, after) = (of(row.before), of(row.after));
         writeln!(out, "{what:<wide$} {before:>11} {after:>11} {ratio:>7}  {}", row.change)?;
     }
-    let worse = rows.iter().filter(|row| row.is_regression()).count();
     if !args.json {
-        let text = if worse == 0 {
-            "nothing became worse".to_owned()
-        } else {
-            format!("{worse} became worse")
-        };
-        writeln!(out, "\n{} rows, {text}", rows.len())?;
+        writeln!(out, "\n{}", summary(&rows))?;
     }
-    if args.fail_on_regression && worse > 0 {
-        Err(format!("{worse} rows became worse").into())
-    } else {
-        Ok(())
+    let worse = rows.iter().filter(|row| row.is_regression()).count();
+    match () {
+        () if !args.fail_on_regression => Ok(()),
+        () if worse > 0 => Err(format!("{} worse", count(worse, "row is", "rows are")).into()),
+        () if rows.iter().all(|row| row.ratio.is_none()) => {
+            Err("no row was measured in both reports".into())
+        }
+        () => Ok(()),
     }
+}
+
+/// How many rows there are of each kind.
+fn summary(rows: &[Comparison]) -> String {
+    const KINDS: [(Change, &str); 7] = [
+        (Change::Slower, "slower"),
+        (Change::Broken, "wrong now"),
+        (Change::Faster, "faster"),
+        (Change::Mended, "right again"),
+        (Change::Same, "within the noise"),
+        (Change::Gone, "not measured again"),
+        (Change::New, "new"),
+    ];
+    let of = |kind| rows.iter().filter(|row| row.change == kind).count();
+    let kinds = KINDS.map(|(kind, name)| (of(kind), name));
+    let kinds = kinds.into_iter().filter(|(n, _)| *n > 0);
+    let kinds: Vec<String> = kinds.map(|(n, name)| format!("{n} {name}")).collect();
+    format!("{}: {}", count(rows.len(), "row", "rows"), kinds.join(", "))
 }

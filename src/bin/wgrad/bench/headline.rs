@@ -1,5 +1,6 @@
 //! Summary of the report in a few sentences.
 
+use crate::words::count;
 use wgrad::bench::{Ceiling, DeviceSummary, Limit, Outcome, Report, Row};
 
 /// Kinds of arithmetic and their names.
@@ -20,6 +21,7 @@ pub fn of(report: &Report, against: Option<f64>) -> String {
     let bad = report.rows.iter().filter(|r| matches!(r.outcome, Outcome::Wrong | Outcome::Failed));
     let bad: Vec<_> = bad.map(|row| format!("{} on {}", row.op, row.device)).collect();
     let measured = report.rows.iter().filter(|row| row.outcome == Outcome::Measured).count();
+    sentences.extend(busy(report));
     sentences.push(match measured {
         _ if !bad.is_empty() => format!("NOT TO BE TRUSTED: {}.", bad.join(", ")),
         0 => "No row was measured.".to_owned(),
@@ -27,6 +29,21 @@ pub fn of(report: &Report, against: Option<f64>) -> String {
         measured => format!("All {measured} measured rows are right."),
     });
     sentences.join("\n")
+}
+
+/// Says that other processes took part of the machine.
+fn busy(report: &Report) -> Option<String> {
+    let disturbed = report.rows.iter().filter_map(Row::is_disturbed);
+    let (n, most) = disturbed.fold((0, 0.0), |(n, most), busy| (n + 1, busy.max(most)));
+    (n > 0).then(|| {
+        format!(
+            "The machine was busy: other processes took up to {:.0}% of its CPU time during {} of {}; \
+             their times may be too long.",
+            100.0 * most,
+            n,
+            count(report.rows.len(), "row", "rows"),
+        )
+    })
 }
 
 fn rate(report: &Report, device: &str, limit: Limit) -> Option<f64> {

@@ -1,6 +1,7 @@
 //! The report as HTML: one self-contained file without scripts or external resources.
 
 use super::{headline, table::time};
+use crate::words::count;
 use std::fmt::Write;
 use wgrad::bench::{Ceiling, DeviceSummary, Limit, Outcome, Report, Row};
 
@@ -17,16 +18,16 @@ pub fn page(report: &Report, against: Option<f64>) -> String {
         "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
          <meta name=\"color-scheme\" content=\"light dark\">\n\
-         <title>wgrad bench</title>\n<style>{STYLE}</style></head><body><main>\n\
-         <h1>What this machine really gives</h1>\n\
-         <p class=\"quiet\">{}, {} threads, {}; wgrad {}; {}</p>\n\
+         <title>wgrad benchmark</title>\n<style>{STYLE}</style></head><body><main>\n\
+         <h1>wgrad benchmark</h1>\n\
+         <p class=\"quiet\">{}, {}, {}; wgrad {}; {}</p>\n\
          <ul class=\"headline\">\n{sentences}</ul>\n\
-         <section><h2>Ceilings</h2>\n<p>Rates of loops that do nothing else. Each left the result it \
-         should.</p>\n{}</section>\n\
+         <section><h2>Peak rates</h2>\n<p>Measured by loops that do nothing else, and whose results \
+         were right.</p>\n{}</section>\n\
          {rooflines}{}<section><h2>Rows</h2>\n{}</section>\n\
          </main></body></html>\n",
         escaped(&machine.cpu),
-        machine.threads,
+        count(machine.threads, "thread", "threads"),
         escaped(&machine.system),
         escaped(&machine.version),
         date(machine.time),
@@ -106,7 +107,7 @@ fn date(seconds: u64) -> String {
 
 fn ceilings(report: &Report) -> String {
     let mut table = String::from(
-        "<div class=\"scroll\"><table><tr><th>device</th><th>ceiling</th>\
+        "<div class=\"scroll\"><table><tr><th>device</th><th>rate</th>\
          <th class=\"n\">measured</th><th>how</th></tr>\n",
     );
     for Ceiling { device, limit, value, how } in &report.ceilings {
@@ -126,8 +127,8 @@ fn rows(report: &Report) -> String {
     let mut table = String::from(
         "<div class=\"scroll\"><table><tr><th>device</th>\
          <th class=\"n\">median</th><th class=\"n\">spread</th><th class=\"n\">rate</th>\
-         <th class=\"n\">of the ceiling</th><th class=\"n\">beside the CPU</th>\
-         <th class=\"n\">first run</th><th class=\"n\">error</th></tr>\n",
+         <th class=\"n\">% of peak</th><th class=\"n\">speedup over the CPU</th>\
+         <th class=\"n\">first run</th><th class=\"n\">error</th><th class=\"n\">other load</th></tr>\n",
     );
     let mut last = "";
     for row in &report.rows {
@@ -135,7 +136,7 @@ fn rows(report: &Report) -> String {
             let (op, dtype, shape) = (escaped(&row.op), escaped(&row.dtype), escaped(&row.shape));
             let _ = writeln!(
                 table,
-                "<tr class=\"op\"><td colspan=\"8\">{op} <span>{dtype}, {shape}</span></td></tr>"
+                "<tr class=\"op\"><td colspan=\"9\">{op} <span>{dtype}, {shape}</span></td></tr>"
             );
             last = &row.op;
         }
@@ -147,7 +148,7 @@ fn rows(report: &Report) -> String {
 fn cells(row: &Row) -> String {
     let Some(median) = row.median_ms else {
         let class = if row.outcome == Outcome::Failed { "why bad" } else { "why" };
-        return format!("<td class=\"{class}\" colspan=\"7\">{}</td>", escaped(&row.note));
+        return format!("<td class=\"{class}\" colspan=\"8\">{}</td>", escaped(&row.note));
     };
     let spread = row.q1_ms.zip(row.q3_ms).map_or(0.0, |(q1, q3)| 50.0 * (q3 - q1) / median);
     let rate = match (row.tops, row.gbps) {
@@ -161,6 +162,11 @@ fn cells(row: &Row) -> String {
         Outcome::Measured => row.max_error.map_or(String::new(), |error| format!("{error:.0e}")),
         _ => format!("<span class=\"bad\">{}</span>", escaped(&row.note)),
     };
+    let busy = match (row.busy, row.is_disturbed()) {
+        (_, Some(busy)) => format!("<span class=\"bad\">busy {:.0}%</span>", 100.0 * busy),
+        (Some(busy), _) => format!("{:.0}%", 100.0 * busy),
+        _ => String::new(),
+    };
     let numbers = [
         time(median),
         format!("±{spread:.0}%"),
@@ -169,6 +175,7 @@ fn cells(row: &Row) -> String {
         row.speedup.map_or(String::new(), |times| format!("{times:.2}×")),
         row.cold_ms.map_or(String::new(), time),
         error,
+        busy,
     ];
     numbers.map(|number| format!("<td class=\"n\">{number}</td>")).concat()
 }
@@ -255,12 +262,12 @@ fn roofline(report: &Report, device: &DeviceSummary) -> Option<String> {
     let keys = KINDS
         .map(|(name, color)| format!("<li><i style=\"background: var({color})\"></i>{name}</li>"));
     Some(format!(
-        "<section><h2>Roofline of {}, f32</h2>\n<p class=\"quiet\">{}. Each point is a workload: how \
-         many operations it has for a byte it has to move, and how many it did in a second. The line is \
-         what was measured to be possible. Point at one for its name.</p>\n\
-         <div class=\"scroll\"><svg viewBox=\"0 0 720 384\" role=\"img\" aria-label=\"operations a second by operations a \
-         byte\">{drawing}<text class=\"quiet\" x=\"382\" y=\"378\" text-anchor=\"middle\">operations a \
-         byte</text></svg></div>\n<ul class=\"key\">{}</ul></section>\n",
+        "<section><h2>Roofline of {}, f32</h2>\n<p class=\"quiet\">{}. Each point is a workload: its arithmetic \
+         intensity, and the performance that was reached. The line is the measured peak. Point at one \
+         for its name.</p>\n\
+         <div class=\"scroll\"><svg viewBox=\"0 0 720 384\" role=\"img\" aria-label=\"performance by arithmetic \
+         intensity\">{drawing}<text class=\"quiet\" x=\"382\" y=\"378\" text-anchor=\"middle\">arithmetic intensity, \
+         operations per byte</text></svg></div>\n<ul class=\"key\">{}</ul></section>\n",
         escaped(&device.device),
         escaped(&device.name),
         keys.concat()
@@ -354,9 +361,8 @@ fn bars(report: &Report) -> String {
         );
     }
     format!(
-        "<section><h2>GPU beside CPU</h2>\n<p>How many times as fast as the CPU device on the same \
-         work, waited for, on a logarithmic scale: to the right of the middle the GPU is faster, to the \
-         left the CPU.</p>\n<div class=\"bar\">\n{bars}</div></section>\n"
+        "<section><h2>Speedup over the CPU</h2>\n<p>Of the same work until its results are there, \
+         on a logarithmic scale: to the right of the middle the GPU is faster, to the left the CPU.</p>\n<div class=\"bar\">\n{bars}</div></section>\n"
     )
 }
 

@@ -12,7 +12,9 @@ use crate::{
     place::{writable, writable_directory},
     words::{count, shown_path},
 };
-use std::{io::Write, path::PathBuf};
+use serde_json::json;
+use std::{io::Write, ops::ControlFlow, path::PathBuf};
+use table::Table;
 use wgrad::{
     Device, Selection,
     bench::{Event, Options, Outcome, Report, run, workloads},
@@ -57,10 +59,14 @@ pub struct Args {
     /// Print the names of the rows, what each is an example of, and how it is checked, and exit.
     #[arg(long)]
     list: bool,
-    /// Print one JSON object: machine, ceilings and rows.
-    #[arg(long, conflicts_with = "csv")]
+    /// Print one JSON object at the end: machine, ceilings and rows.
+    #[arg(long, conflicts_with_all = ["csv", "json_lines"])]
     json: bool,
-    /// Print the rows as comma-separated values.
+    /// Print one JSON object per line as soon as it is known: {"machine": ...}, {"ceiling": ...} or
+    /// {"row": ...}.
+    #[arg(long, conflicts_with = "csv")]
+    json_lines: bool,
+    /// Print the rows as comma-separated values, each as soon as it is known.
     #[arg(long)]
     csv: bool,
     /// Write the report as HTML, in one file.
@@ -104,14 +110,13 @@ pub fn run_command(args: &Args, out: &mut Console) -> Result<(), Failure> {
         return Ok(table::list(out, &wanted)?);
     }
     keeping(args, out)?;
-    let report = measure(&devices(&args.device, out)?, &options, args.json || args.csv, out)?;
+    let devices = devices(&args.device, out)?;
+    let total = (wanted.len() * devices.len()) as f64;
+    let report = measure(&devices, &options, args, total, out)?;
     match () {
         () if args.json => out.object(&serde_json::to_value(&report)?)?,
-        () if args.csv => csv::write(out, &report)?,
-        () => {
-            table::write(out, &report)?;
-            writeln!(out, "\n{}", headline::of(&report, args.against_tops))?;
-        }
+        () if args.csv || args.json_lines => {}
+        () => writeln!(out, "\n{}", headline::of(&report, args.against_tops))?,
     }
     if let Some(path) = &args.html {
         write_atomically(path, html::page(&report, args.against_tops).as_bytes())?;
@@ -190,18 +195,58 @@ fn devices(names: &[String], out: &mut Console) -> Result<Vec<(String, Device)>,
     Ok(devices)
 }
 
+/// Measures, and prints what is known at once: whoever stops the run keeps that. Rows come in the order
+/// of measurement, in which one of each family goes first.
 fn measure(
     devices: &[(String, Device)],
     options: &Options,
-    for_programs: bool,
+    args: &Args,
+    total: f64,
     out: &mut Console,
 ) -> Result<Report, Failure> {
-    out.begin(for_programs);
-    Ok(run(devices, options, &mut |event| match event {
-        Event::Ceilings(device) => out.done(0.0, &format!("ceilings of {device}")),
-        Event::Workload(device, workload) => {
-            out.done(0.0, &format!("{} on {device}", workload.name))
+    out.begin(args.json || args.csv || args.json_lines);
+    let mut table = Table::new();
+    let (mut rows, mut failure) = (0.0, None);
+    let report = run(devices, options, &mut |event| {
+        if failure.is_some() {
+            return ControlFlow::Break(());
         }
-        _ => {}
-    })?)
+        let written = match event {
+            Event::Ceilings(device) => {
+                out.done(0.0, &format!("peak rates of {device}"));
+                Ok(())
+            }
+            Event::Workload(device, workload) => {
+                out.done(rows / total, &format!("{} on {device}", workload.name));
+                Ok(())
+            }
+            event => {
+                rows += f64::from(u8::from(matches!(event, Event::Row(_))));
+                print(&event, args, &mut table, out)
+            }
+        };
+        failure = written.err();
+        if failure.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    });
+    match failure {
+        Some(error) => Err(error.into()),
+        None => Ok(report?),
+    }
+}
+
+/// Prints a part of the report in the form that was asked for.
+fn print(event: &Event, args: &Args, table: &mut Table, out: &mut Console) -> std::io::Result<()> {
+    match event {
+        _ if args.json => Ok(()),
+        Event::Machine(_) if args.csv => csv::header(out),
+        Event::Row(row) if args.csv => csv::row(out, row),
+        _ if args.csv => Ok(()),
+        Event::Machine(machine) if args.json_lines => out.object(&json!({ "machine": machine })),
+        Event::Ceiling(ceiling) if args.json_lines => out.object(&json!({ "ceiling": ceiling })),
+        Event::Row(row) if args.json_lines => out.object(&json!({ "row": row })),
+        Event::Machine(machine) => table.machine(out, machine),
+        Event::Ceiling(ceiling) => table.ceiling(out, ceiling),
+        Event::Row(row) => table.row(out, row),
+        _ => Ok(()),
+    }
 }

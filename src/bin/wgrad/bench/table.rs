@@ -1,37 +1,62 @@
-//! The report for a terminal: one block per workload, one line per device, 80 columns wide.
+//! The report for a terminal: one block per workload, one line per device.
 
+use crate::words::{count, shown};
 use std::io::{self, Write};
-use wgrad::bench::{Outcome, Report, Row, Workload};
+use wgrad::bench::{Ceiling, Machine, Outcome, Row, Workload};
 
-pub fn write(out: &mut dyn Write, report: &Report) -> io::Result<()> {
-    let machine = &report.machine;
-    writeln!(
-        out,
-        "{}, {} threads, {}, wgrad {}",
-        machine.cpu, machine.threads, machine.system, machine.version
-    )?;
-    for device in &machine.devices {
-        let of_gpu = if device.driver.is_empty() {
-            String::new()
-        } else {
-            format!(", {}, {}", device.kind, device.driver)
-        };
-        writeln!(out, "\n{}: {}{of_gpu}", device.device, device.name)?;
-        for ceiling in report.ceilings.iter().filter(|ceiling| ceiling.device == device.device) {
-            let value = ceiling.value.map_or("-".to_owned(), |value| ceiling.limit.format(value));
-            writeln!(out, "  {:<11}{value:>12}  {}", ceiling.limit.name(), ceiling.how)?;
-        }
+/// The table as far as it is written.
+pub struct Table {
+    /// Width of the names of devices.
+    wide: usize,
+    /// The device whose ceilings, and the workload whose rows, are being written.
+    device: String,
+    last: String,
+    machine: Option<Machine>,
+}
+
+impl Table {
+    pub fn new() -> Self {
+        Table { wide: 0, device: String::new(), last: String::new(), machine: None }
     }
-    let wide = report.rows.iter().map(|row| row.device.chars().count()).max().unwrap_or(0);
-    let mut last = "";
-    for row in &report.rows {
-        if row.op != last {
+
+    pub fn machine(&mut self, out: &mut dyn Write, machine: &Machine) -> io::Result<()> {
+        let widths = machine.devices.iter().map(|device| device.device.chars().count());
+        self.wide = widths.max().unwrap_or(0);
+        self.machine = Some(machine.clone());
+        writeln!(
+            out,
+            "Benchmark of wgrad {} on {}, {}, {}",
+            machine.version,
+            shown(&machine.cpu),
+            count(machine.threads, "thread", "threads"),
+            machine.system
+        )
+    }
+
+    pub fn ceiling(&mut self, out: &mut dyn Write, ceiling: &Ceiling) -> io::Result<()> {
+        if self.device != ceiling.device {
+            self.device.clone_from(&ceiling.device);
+            let devices = self.machine.iter().flat_map(|machine| &machine.devices);
+            for device in devices.filter(|device| device.device == ceiling.device) {
+                let of_gpu = match device.driver.as_str() {
+                    "" => String::new(),
+                    driver => format!(", {}, {}", device.kind, shown(driver)),
+                };
+                let (device, name) = (shown(&device.device), shown(&device.name));
+                writeln!(out, "\nPeak rates of {device}: {name}{of_gpu}")?;
+            }
+        }
+        let value = ceiling.value.map_or("-".to_owned(), |value| ceiling.limit.format(value));
+        writeln!(out, "  {:<11}{value:>12}  {}", ceiling.limit.name(), ceiling.how)
+    }
+
+    pub fn row(&mut self, out: &mut dyn Write, row: &Row) -> io::Result<()> {
+        if row.op != self.last {
             writeln!(out, "\n{}  {}  {}", row.op, row.dtype, row.shape)?;
-            last = &row.op;
+            self.last.clone_from(&row.op);
         }
-        writeln!(out, "  {:<wide$} {}", row.device, line(row))?;
+        writeln!(out, "  {:<1$} {2}", shown(&row.device), self.wide, line(row))
     }
-    Ok(())
 }
 
 /// Lists the available workloads.
@@ -62,14 +87,19 @@ fn line(row: &Row) -> String {
         _ => String::new(),
     };
     let share = row.percent_of_ceiling.zip(row.ceiling.as_deref());
-    let share = share.map_or(String::new(), |(percent, of)| format!("{percent:.0}% of {of}"));
-    let speedup = row.speedup.map_or(String::new(), |times| format!("{times:.2}x cpu"));
+    let share = share.map_or(String::new(), |(percent, of)| format!("{percent:.0}% of peak {of}"));
+    let speedup = row.speedup.map_or(String::new(), |times| format!("speedup {times:.2}"));
     let error = match row.max_error {
         Some(error) if row.outcome == Outcome::Measured => format!("error {error:.0e}"),
         _ if row.outcome == Outcome::Measured => String::new(),
         _ => format!("WRONG ({})", row.note),
     };
-    format!("{:>10} ±{spread:>2.0}% {rate:>11} {share:>18} {speedup:>9} {error}", time(median))
+    let busy =
+        row.is_disturbed().map_or(String::new(), |busy| format!(", busy {:.0}%", 100.0 * busy));
+    format!(
+        "{:>10} ±{spread:>2.0}% {rate:>11} {share:>19} {speedup:>13} {error}{busy}",
+        time(median)
+    )
 }
 
 /// Formats milliseconds in a suitable unit.
