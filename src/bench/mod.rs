@@ -16,6 +16,7 @@ mod busy;
 pub mod ceilings;
 mod check;
 mod compare;
+mod options;
 mod report;
 mod run;
 mod saved;
@@ -25,8 +26,9 @@ mod workloads;
 
 pub use ceilings::{Ceiling, Limit};
 pub use compare::{Change, Comparison, compare};
+pub use options::Options;
 pub use report::{DeviceSummary, Machine, Outcome, Report, Row};
-pub use run::{Event, Options, run};
+pub use run::{Event, run};
 pub use times::Times;
 pub use workload::{Prepared, Workload};
 pub use workloads::{SIZES, workloads};

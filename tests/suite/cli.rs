@@ -1,9 +1,11 @@
 //! The command line as a process: exit codes, streams, files.
 
 mod names;
+mod plans;
 mod predictions;
 mod streams;
 mod trained;
+mod verification;
 
 use serde_json::Value;
 use std::{
@@ -179,163 +181,6 @@ fn devices_are_listed() {
     assert_eq!(cpus, 1, "{stdout}");
     let best = devices.iter().filter(|device| device["best"] == true).count();
     assert_eq!(best, 1, "{stdout}");
-}
-
-#[test]
-fn a_plan_says_what_it_needs() {
-    let output = wgrad(&["plan", "digits"]);
-    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
-    let stdout = String::from_utf8_lossy(&output.stdout);
-    assert!(stdout.contains("matmul") && stdout.contains("bytes"), "{stdout}");
-
-    let output = wgrad(&["plan", "digits", "--json", "--batch", "8"]);
-    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
-    let plan: Value = serde_json::from_slice(&output.stdout).expect("one object");
-    for key in ["dispatches", "steps", "flops", "bytes"] {
-        assert!(plan[key].as_f64().is_some_and(|number| number > 0.0), "{key}: {plan}");
-    }
-    assert_eq!(plan["batch_size"], 8);
-    let output = wgrad(&["plan", "lstm_train_small", "--json"]);
-    let plan: Value = serde_json::from_slice(&output.stdout).expect("one object");
-    assert_eq!((&plan["task"], plan["batch_size"].is_null()), (&"lstm_train_small".into(), true));
-}
-
-/// The shader of a step is the whole text that a driver gets: naga takes it.
-#[test]
-fn a_plan_prints_the_shaders_of_a_step() {
-    let output = wgrad(&["plan", "digits", "--shader", "0"]);
-    assert_eq!(output.status.code(), Some(0));
-    let text = String::from_utf8(output.stdout).expect("it prints text");
-    assert!(text.starts_with("// step 0, "), "{text}");
-    let module = naga::front::wgsl::parse_str(&text).expect("it is a shader");
-    assert!(module.entry_points.iter().any(|entry| entry.name == "main"));
-
-    let (code, stderr) = fails(&["plan", "digits", "--shader", "999"]);
-    assert_eq!(code, Some(1));
-    assert!(stderr.starts_with("error: step 999 does not exist: the program has "), "{stderr}");
-    assert_eq!(fails(&["plan", "digits", "--shader", "0", "--json"]).0, Some(2));
-}
-
-/// The plan and the shader that docs/convolution.md quotes are those that are printed.
-#[test]
-fn the_quoted_plan_is_the_printed_one() {
-    let chapter = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/convolution.md");
-    let chapter = std::fs::read_to_string(chapter).expect("it is a chapter of the book");
-    let mut count = 0;
-    for (fence, args) in [
-        ("```text\n", &["plan", "digits"][..]),
-        ("```wgsl\n", &["plan", "digits", "--shader", "1"]),
-    ] {
-        let output = wgrad(args);
-        let printed = String::from_utf8(output.stdout).expect("it prints text");
-        for block in chapter.split(fence).skip(1) {
-            for line in block.lines().take_while(|line| !line.starts_with("```")) {
-                assert!(printed.lines().any(|printed| printed == line), "{line}\n{printed}");
-                count += 1;
-            }
-        }
-    }
-    assert!(count > 12, "{count} lines");
-}
-
-#[test]
-fn operations_are_verified() {
-    let output = wgrad(&["verify", "--device", "cpu", "--ops", "relu,matmul", "--json"]);
-    assert!(output.status.success());
-    let lines = objects(&output);
-    let [matmul, relu, sum] = lines.as_slice() else { unreachable!("two lines and a sum") };
-    assert_eq!([&matmul["op"], &relu["op"]], ["matmul", "relu"]);
-    assert!(matmul["second_derivatives"].as_u64().is_some_and(|n| n > 10), "{matmul}");
-    let samples = [matmul, relu].map(|line| line["samples"].as_u64().unwrap_or_default());
-    assert_eq!(sum["samples"].as_u64(), Some(samples.iter().sum()));
-    assert_eq!((&sum["ops"], &sum["failed"]), (&2.into(), &0.into()));
-
-    let list = wgrad(&["verify", "--list"]);
-    let names =
-        String::from_utf8_lossy(&list.stdout).lines().map(str::to_owned).collect::<Vec<_>>();
-    assert!(names.len() > 50 && names.contains(&"convolution".to_owned()), "{names:?}");
-    let (code, error) = fails(&["verify", "--ops", "relu,telepathy"]);
-    assert_eq!(code, Some(1));
-    assert!(error.contains("there is no operation \"telepathy\""), "{error}");
-}
-
-/// Kernels proved by one process are trusted by the next.
-#[test]
-fn proofs_are_kept() {
-    let folder = directory("proofs");
-    let train = || {
-        let run = Command::new(env!("CARGO_BIN_EXE_wgrad"))
-            .env("WGRAD_CACHE_DIR", folder.join("cache"))
-            .args(["train", "digits", "--device", "gpu", "--epochs", "1", "--batch", "500"])
-            .args(["--json", "--out"])
-            .arg(folder.join("model"))
-            .output()
-            .expect("it starts");
-        objects(&run).pop()
-    };
-    let Some(cold) = train() else {
-        let required = std::env::var("REQUIRE_GPU").is_ok_and(|value| value == "1");
-        assert!(!required, "REQUIRE_GPU=1, and nothing was trained");
-        return eprintln!("skipped: there is no adapter");
-    };
-    let warm = train().expect("it ran before");
-    let counts = |sum: &Value| {
-        ["proved", "known", "unproved"].map(|name| sum["proofs"][name].as_u64().expect("a number"))
-    };
-    let ([proved, shared, _], [again, known, _]) = (counts(&cold), counts(&warm));
-    assert!(proved > 20, "{cold}");
-    // Programs of one process share some too.
-    assert_eq!([again, known], [0, proved + shared], "{warm}");
-    assert_eq!(counts(&cold)[2] + counts(&warm)[2], 0);
-    assert_eq!(warm["weights_sha256"], cold["weights_sha256"]);
-}
-
-/// A step goes into a file with what it reads, and comes out of it the same.
-#[test]
-fn a_step_is_kept_and_run_again() {
-    let folder = directory("repro");
-    let path = |name: &str| folder.join(name).to_str().expect("a plain path").to_owned();
-    let (model, kept) = (path("model.safetensors"), path("kept.safetensors"));
-    let train = wgrad(&["train", "digits", "--device", "cpu", "--epochs", "1", "--out", &path("")]);
-    assert!(train.status.success());
-    let diff = ["diff", &model, "--devices", "cpu", "--json", "--repro", &kept];
-    let run = wgrad(&diff);
-    let said = String::from_utf8_lossy(&run.stderr);
-    assert!(said.contains("no step is wrong: nothing was written"), "{said}");
-    let run = wgrad(&[&diff[..], &["--step", "5"]].concat());
-    assert!(run.status.success(), "{run:?}");
-    let said = stderr(&run);
-    assert!(said.starts_with("wrote step 5, ") && said.contains(&kept), "{said}");
-    assert!(said.contains(" operand") && said.contains(" elements to "), "{said}");
-    assert!(said.contains(&format!("wgrad verify --repro {kept}")), "{said}");
-    let replay = wgrad(&["verify", "--device", "cpu", "--repro", &kept, "--json"]);
-    let sum = objects(&replay).pop().expect("it prints an object");
-    assert_eq!((&sum["steps"], &sum["divergence"]), (&Value::from(1), &Value::Null));
-    assert_eq!(sum["verdict"], "right");
-    assert!(sum["compared"].as_u64() > Some(0), "{sum}");
-
-    let (_, error) = fails(&[&diff[..], &["--step", "5000"]].concat());
-    assert!(error.contains("step 5000 does not exist"), "{error}");
-    let (_, error) = fails(&["verify", "--repro", &model]);
-    assert!(error.contains("model.safetensors"), "{error}");
-    // The metadata of a file may claim anything.
-    let content = std::fs::read(&kept).expect("it was written");
-    for (from, to, why) in [
-        ("rows\\\":8", "rows\\\":9", "not the operands of step 5"),
-        ("rows\\\":8", "rows\\\":0", "does not say which step"),
-        ("step\\\":5", "step\\\":6", "a different one here"),
-        ("digits", "digirs", "its description of the model is not valid"),
-    ] {
-        let (from, to) = (from.as_bytes(), to.as_bytes());
-        let at = content.windows(from.len()).position(|window| window == from);
-        let at = at.unwrap_or_else(|| panic!("{} is in it", String::from_utf8_lossy(from)));
-        let mut wrong = content.clone();
-        wrong[at..at + from.len()].copy_from_slice(to);
-        std::fs::write(&kept, wrong).expect("it was written before");
-        let (code, error) = fails(&["verify", "--device", "cpu", "--repro", &kept]);
-        assert_eq!(code, Some(1));
-        assert!(error.contains(why), "{why}: {error}");
-    }
 }
 
 /// For any arguments: an exit code of ours, one line that says what is wrong, and no panic.

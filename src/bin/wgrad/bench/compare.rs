@@ -1,6 +1,6 @@
 //! `wgrad bench compare`: the rows that became faster or slower between two reports.
 
-use super::table::time;
+use super::{headline, table::time};
 use crate::{
     console::Console,
     failure::Failure,
@@ -31,7 +31,8 @@ pub struct Args {
 }
 
 pub fn run(args: &Args, out: &mut Console) -> Result<(), Failure> {
-    let rows = compare(&Report::load(&args.before)?, &Report::load(&args.after)?);
+    let reports = [Report::load(&args.before)?, Report::load(&args.after)?];
+    let rows = compare(&reports[0], &reports[1]);
     let wide = rows.iter().map(|row| row.op.len() + row.device.len() + 4).max().unwrap_or(0);
     for row in &rows {
         if args.json {
@@ -55,6 +56,11 @@ pub fn run(args: &Args, out: &mut Console) -> Result<(), Failure> {
     }
     if !args.json {
         writeln!(out, "\n{}", summary(&rows))?;
+        for (name, report) in [&args.before, &args.after].into_iter().zip(&reports) {
+            if let Some(busy) = headline::busy(report) {
+                writeln!(out, "{}: {busy}", shown(name))?;
+            }
+        }
     }
     let worse = rows.iter().filter(|row| row.is_regression()).count();
     match () {

@@ -32,7 +32,7 @@ pub fn of(report: &Report, against: Option<f64>) -> String {
 }
 
 /// Says that other processes took part of the machine.
-fn busy(report: &Report) -> Option<String> {
+pub fn busy(report: &Report) -> Option<String> {
     let disturbed = report.rows.iter().filter_map(Row::is_disturbed);
     let (n, most) = disturbed.fold((0, 0.0), |(n, most), busy| (n + 1, busy.max(most)));
     (n > 0).then(|| {

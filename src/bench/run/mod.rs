@@ -5,10 +5,11 @@ use super::{
     busy::Watch,
     ceilings::{self, Ceiling, Limit, Load},
     check::Found,
+    options::Options,
     report::{Machine, Outcome, Report, Row},
     times::Times,
     workload::{Prepared, Workload},
-    workloads::{SIZES, workloads},
+    workloads::workloads,
 };
 use crate::{
     device::Device,
@@ -21,26 +22,6 @@ use std::{
     ops::ControlFlow,
     time::Instant,
 };
-
-/// Selection and duration of the measurements.
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// Seconds of timing per row.
-    pub seconds: f64,
-    /// Seconds for the ceilings of each device.
-    pub ceilings: f64,
-    /// Maximum predicted seconds per row; longer ones use less data, or are skipped.
-    pub limit: f64,
-    /// Seconds after which only the first workload of each family is still started.
-    pub total: f64,
-    /// Seconds that the whole run may take: no row starts that could end later, judged by the
-    /// longest row so far.
-    pub deadline: f64,
-    /// Only workloads whose name or family contains one of these; all if empty.
-    pub filter: Vec<String>,
-    /// Extents of square products.
-    pub sizes: Vec<usize>,
-}
 
 /// Progress of the measurements.
 #[derive(Debug)]
@@ -56,40 +37,6 @@ pub enum Event<'a> {
     Workload(&'a str, &'a Workload),
     /// A row is complete.
     Row(&'a Row),
-}
-
-impl Options {
-    /// At most two minutes, on however many devices.
-    pub fn quick() -> Self {
-        Options {
-            seconds: 0.2,
-            ceilings: 3.0,
-            limit: 2.0,
-            total: 50.0,
-            deadline: 120.0,
-            filter: Vec::new(),
-            sizes: SIZES.to_vec(),
-        }
-    }
-
-    /// No limit on the total time.
-    pub fn thorough() -> Self {
-        Options {
-            seconds: 2.0,
-            ceilings: 9.0,
-            limit: 120.0,
-            total: f64::INFINITY,
-            deadline: f64::INFINITY,
-            filter: Vec::new(),
-            sizes: SIZES.to_vec(),
-        }
-    }
-
-    /// Whether a workload passes the filter.
-    pub fn wants(&self, workload: &Workload) -> bool {
-        let is_it = |text: &String| workload.name.contains(text) || workload.family.contains(text);
-        self.filter.is_empty() || self.filter.iter().any(is_it)
-    }
 }
 
 /// Measures the devices, which are named as on the command line. If a device is lost, its remaining
@@ -463,98 +410,4 @@ impl Turn {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::bench::check::Sum;
-
-    fn options() -> Options {
-        Options { seconds: 0.001, ceilings: 0.06, ..Options::thorough() }
-    }
-
-    fn doubled(name: &str, factor: f64) -> Workload {
-        let formula = move |x: &f64| Sum::exact(factor * x);
-        Workload::new(
-            "doubling",
-            name,
-            "1000",
-            |x| vec![x[0] * 2.0],
-            move |x| Box::new(move |_, c| formula(&f64::from(f32::from_bits(x[0].words()[c[0]])))),
-        )
-        .floats(&[1000])
-        .cost(1000.0, 8000.0)
-    }
-
-    fn rows_of(workloads: &[Workload], options: &Options) -> Result<Vec<Row>, Error> {
-        let devices = [("cpu".to_owned(), Device::cpu())];
-        Ok(run_all(&devices, options, workloads, &mut |_| ControlFlow::Continue(()))?.rows)
-    }
-
-    #[test]
-    fn a_wrong_result_is_said_to_be_wrong() -> Result<(), Error> {
-        let rows = rows_of(&[doubled("right", 2.0), doubled("wrong", 2.001)], &options())?;
-        let outcomes: Vec<_> = rows.iter().map(|row| (row.outcome, row.ok)).collect();
-        assert_eq!(outcomes, [(Outcome::Measured, Some(true)), (Outcome::Wrong, Some(false))]);
-        assert!(rows[1].note.starts_with("wrong: off by"), "{}", rows[1].note);
-        assert!(rows[0].median_ms > Some(0.0) && rows[0].speedup == Some(1.0));
-        Ok(())
-    }
-
-    /// Rows are told as they come, and whoever is told may stop the run.
-    #[test]
-    fn a_run_that_is_stopped_measures_no_more() -> Result<(), Error> {
-        let devices = [("cpu".to_owned(), Device::cpu())];
-        let workloads = [doubled("first", 2.0), doubled("second", 2.0)];
-        let mut told = Vec::new();
-        let report = run_all(&devices, &options(), &workloads, &mut |event| match event {
-            Event::Machine(_) => {
-                told.push("machine".to_owned());
-                ControlFlow::Continue(())
-            }
-            Event::Row(row) => {
-                told.push(row.op.clone());
-                ControlFlow::Break(())
-            }
-            _ => ControlFlow::Continue(()),
-        })?;
-        assert_eq!(told, ["machine", "first"]);
-        assert_eq!(report.rows.len(), 1);
-        Ok(())
-    }
-
-    /// Past the deadline nothing starts, not even the first row of a family.
-    #[test]
-    fn no_row_starts_after_the_deadline() -> Result<(), Error> {
-        let late = Options { deadline: 0.0, ..options() };
-        let rows = rows_of(&[doubled("right", 2.0), doubled("again", 2.0)], &late)?;
-        let said: Vec<_> = rows.iter().map(|row| (row.outcome, row.note.as_str())).collect();
-        assert_eq!(said, [(Outcome::Skipped, OUT_OF_TIME); 2]);
-        Ok(())
-    }
-
-    #[test]
-    fn what_takes_too_long_is_done_on_less() -> Result<(), Error> {
-        let long = doubled("long", 2.0).cost(1e15, 8000.0).smaller(doubled("short", 2.0));
-        let rows = rows_of(&[long], &options())?;
-        let said: Vec<_> = rows.iter().map(|row| (row.op.as_str(), row.outcome)).collect();
-        assert_eq!(said, [("long", Outcome::Skipped), ("short", Outcome::Measured)]);
-        assert!(rows[0].note.starts_with("skipped (predicted "), "{}", rows[0].note);
-        Ok(())
-    }
-
-    #[test]
-    fn what_a_device_cannot_do_is_a_row_too() -> Result<(), Error> {
-        let failing = Workload::new(
-            "failing",
-            "shapes",
-            "[2] and [3]",
-            |x| vec![x[0] + x[1]],
-            |_| Box::new(|_, _| Sum::exact(0.0)),
-        );
-        let failing = failing.floats(&[2]).floats(&[3]).cost(1.0, 1.0);
-        let rows = rows_of(&[failing, doubled("right", 2.0)], &options())?;
-        assert_eq!((rows[0].outcome, rows[0].ok), (Outcome::Failed, Some(false)));
-        assert!(rows[0].note.starts_with("add: [2] x [3]"), "{}", rows[0].note);
-        assert_eq!(rows[1].outcome, Outcome::Measured);
-        Ok(())
-    }
-}
+mod tests;

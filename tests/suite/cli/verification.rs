@@ -1,0 +1,113 @@
+//! `verify` and `diff`, and the proofs and steps that files keep.
+
+use super::{directory, fails, objects, stderr, wgrad};
+use serde_json::Value;
+use std::process::Command;
+
+#[test]
+fn operations_are_verified() {
+    let output = wgrad(&["verify", "--device", "cpu", "--ops", "relu,matmul", "--json"]);
+    assert!(output.status.success());
+    let lines = objects(&output);
+    let [matmul, relu, sum] = lines.as_slice() else { unreachable!("two lines and a sum") };
+    assert_eq!([&matmul["op"], &relu["op"]], ["matmul", "relu"]);
+    assert!(matmul["second_derivatives"].as_u64().is_some_and(|n| n > 10), "{matmul}");
+    let samples = [matmul, relu].map(|line| line["samples"].as_u64().unwrap_or_default());
+    assert_eq!(sum["samples"].as_u64(), Some(samples.iter().sum()));
+    assert_eq!((&sum["ops"], &sum["failed"]), (&2.into(), &0.into()));
+
+    let list = wgrad(&["verify", "--list"]);
+    let names =
+        String::from_utf8_lossy(&list.stdout).lines().map(str::to_owned).collect::<Vec<_>>();
+    assert!(names.len() > 50 && names.contains(&"convolution".to_owned()), "{names:?}");
+    let (code, error) = fails(&["verify", "--ops", "relu,telepathy"]);
+    assert_eq!(code, Some(1));
+    assert!(error.contains("there is no operation \"telepathy\""), "{error}");
+}
+
+/// Kernels proved by one process are trusted by the next.
+#[test]
+fn proofs_are_kept() {
+    let folder = directory("proofs");
+    let train = || {
+        let run = Command::new(env!("CARGO_BIN_EXE_wgrad"))
+            .env("WGRAD_CACHE_DIR", folder.join("cache"))
+            .args(["train", "digits", "--device", "gpu", "--epochs", "1", "--batch", "500"])
+            .args(["--json", "--out"])
+            .arg(folder.join("model"))
+            .output()
+            .expect("it starts");
+        objects(&run).pop()
+    };
+    let Some(cold) = train() else {
+        let required = std::env::var("REQUIRE_GPU").is_ok_and(|value| value == "1");
+        assert!(!required, "REQUIRE_GPU=1, and nothing was trained");
+        return eprintln!("skipped: there is no adapter");
+    };
+    let warm = train().expect("it ran before");
+    let counts = |sum: &Value| {
+        ["proved", "known", "unproved"].map(|name| sum["proofs"][name].as_u64().expect("a number"))
+    };
+    let ([proved, shared, _], [again, known, _]) = (counts(&cold), counts(&warm));
+    assert!(proved > 20, "{cold}");
+    // Programs of one process share some too.
+    assert_eq!([again, known], [0, proved + shared], "{warm}");
+    assert_eq!(counts(&cold)[2] + counts(&warm)[2], 0);
+    assert_eq!(warm["weights_sha256"], cold["weights_sha256"]);
+}
+
+/// A step goes into a file with what it reads, and comes out of it the same.
+#[test]
+fn a_step_is_kept_and_run_again() {
+    let folder = directory("repro");
+    let path = |name: &str| folder.join(name).to_str().expect("a plain path").to_owned();
+    let (model, kept) = (path("model.safetensors"), path("kept.safetensors"));
+    let train = wgrad(&["train", "digits", "--device", "cpu", "--epochs", "1", "--out", &path("")]);
+    assert!(train.status.success());
+    let diff = ["diff", &model, "--devices", "cpu", "--json", "--repro", &kept];
+    let run = wgrad(&diff);
+    let said = String::from_utf8_lossy(&run.stderr);
+    assert!(said.contains("no step is wrong: nothing was written"), "{said}");
+    let run = wgrad(&[&diff[..], &["--step", "5"]].concat());
+    assert!(run.status.success(), "{run:?}");
+    let said = stderr(&run);
+    assert!(said.starts_with("wrote step 5, ") && said.contains(&kept), "{said}");
+    assert!(said.contains(" operand") && said.contains(" elements to "), "{said}");
+    assert!(said.contains(&format!("wgrad verify --repro {kept}")), "{said}");
+    let replay = wgrad(&["verify", "--device", "cpu", "--repro", &kept, "--json"]);
+    let sum = objects(&replay).pop().expect("it prints an object");
+    assert_eq!((&sum["steps"], &sum["divergence"]), (&Value::from(1), &Value::Null));
+    assert_eq!(sum["verdict"], "right");
+    assert!(sum["compared"].as_u64() > Some(0), "{sum}");
+
+    // Where the file goes is checked before the work for it.
+    for (place, why) in [
+        (path("none/kept.safetensors"), "its directory does not exist"),
+        (path(""), "it is a directory"),
+    ] {
+        let (code, error) = fails(&["diff", &model, "--devices", "cpu", "--repro", &place]);
+        assert_eq!((code, error), (Some(1), format!("error: {place}: {why}\n")));
+    }
+    let (_, error) = fails(&[&diff[..], &["--step", "5000"]].concat());
+    assert!(error.contains("step 5000 does not exist"), "{error}");
+    let (_, error) = fails(&["verify", "--repro", &model]);
+    assert!(error.contains("model.safetensors"), "{error}");
+    // The metadata of a file may claim anything.
+    let content = std::fs::read(&kept).expect("it was written");
+    for (from, to, why) in [
+        ("rows\\\":8", "rows\\\":9", "not the operands of step 5"),
+        ("rows\\\":8", "rows\\\":0", "does not say which step"),
+        ("step\\\":5", "step\\\":6", "a different one here"),
+        ("digits", "digirs", "its description of the model is not valid"),
+    ] {
+        let (from, to) = (from.as_bytes(), to.as_bytes());
+        let at = content.windows(from.len()).position(|window| window == from);
+        let at = at.unwrap_or_else(|| panic!("{} is in it", String::from_utf8_lossy(from)));
+        let mut wrong = content.clone();
+        wrong[at..at + from.len()].copy_from_slice(to);
+        std::fs::write(&kept, wrong).expect("it was written before");
+        let (code, error) = fails(&["verify", "--device", "cpu", "--repro", &kept]);
+        assert_eq!(code, Some(1));
+        assert!(error.contains(why), "{why}: {error}");
+    }
+}
