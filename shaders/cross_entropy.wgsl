@@ -1,13 +1,13 @@
 // cross_entropy.wgsl — y[r] = log(sum exp(x[r, :])) - x[r, label[r]], one workgroup per row.
 //
 // Op        ops::CrossEntropy
-// Lib       exp, log, rows
+// Lib       exp, log, nan, rows
 // Slot      fn epilogue(acc: Acc, index: u32) -> Out
 // Shape     x: [rows, cols], contiguous; labels, y: [rows]
 // Dispatch  one workgroup per row, the row index folded over (x, y) past 65535
 // Memory    4 bytes per invocation; a row is read twice, the second time from the cache
 // Numerics  subtracts the maximum of the row; f32 sum, strided over invocations, then by halves;
-//           0 where the label is not below cols
+//           NaN where the label is not below cols
 
 struct Params {
     rows: u32,
@@ -46,7 +46,7 @@ fn main(
     // 3. The loss.
     if lid.x == 0u {
         let label = labels[row];
-        var loss = Acc(0.0);
+        var loss = Acc(not_a_number());
         if label < params.cols {
             loss = logarithm(sum) - (Acc(x[first + label]) - m);
         }

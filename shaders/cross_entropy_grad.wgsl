@@ -1,13 +1,13 @@
 // cross_entropy_grad.wgsl — y[r, :] = ct[r] (softmax(x[r, :]) - hot[r, :]), one workgroup per row.
 //
 // Op        ops::CrossEntropyGrad
-// Lib       exp, rows
+// Lib       exp, nan, rows
 // Slot      fn epilogue(acc: Acc, index: u32) -> Out
 // Shape     x, y: [rows, cols], both contiguous; labels, ct: [rows]
 // Dispatch  one workgroup per row, the row index folded over (x, y) past 65535
 // Memory    4 bytes per invocation; a row is read three times, the last two from the cache
 // Numerics  subtracts the maximum of the row; f32 sum, strided over invocations, then by halves;
-//           0 where the label is not below cols
+//           NaN where the label is not below cols
 
 struct Params {
     rows: u32,
@@ -49,7 +49,7 @@ fn main(
     let scale = Acc(ct[row]);
     for (var i = lid.x; i < params.cols; i += WG_SIZE) {
         let index = first + i;
-        var value = Acc(0.0);
+        var value = Acc(not_a_number());
         if label < params.cols {
             let hot = select(Acc(0.0), Acc(1.0), i == label);
             value = scale * (exponential(Acc(x[index]) - m) / sum - hot);

@@ -1,12 +1,12 @@
 // gather.wgsl — y[o, k, i] = x[o, indices[k], i], one invocation per element of y.
 //
 // Op        ops::Gather
-// Lib       divide
+// Lib       divide, nan
 // Slot      fn epilogue(acc: Acc, index: u32) -> Out
 // Shape     x: [outer, extent, inner], y: [outer, count, inner]; indices: [count], or the shape
 //           of y with PER_LINE; all contiguous
 // Dispatch  ceil(outer · count · inner / 256) workgroups, folded over (x, y) past 65535
-// Numerics  exact; 0 where the index is not below the extent, without reading memory
+// Numerics  exact; 0 or NaN where the index is not below the extent, without reading memory
 
 struct Params {
     /// Number of elements of y.
@@ -28,6 +28,8 @@ struct Params {
 
 /// Whether each element of y has its own index.
 override PER_LINE: bool = false;
+/// Whether an index that is not below the extent gives NaN, and not 0.
+override NAN_OUTSIDE: bool = false;
 
 @compute @workgroup_size(256)
 fn main(
@@ -43,9 +45,11 @@ fn main(
     let k = pair - outer * params.count;
 
     let chosen = indices[select(k, index, PER_LINE)];
-    var value = Elem();
+    var value = Acc();
     if chosen < params.extent {
-        value = x[(outer * params.extent + chosen) * params.inner + i];
+        value = Acc(x[(outer * params.extent + chosen) * params.inner + i]);
+    } else if NAN_OUTSIDE {
+        value = Acc(not_a_number());
     }
-    y[index] = epilogue(Acc(value), index);
+    y[index] = epilogue(value, index);
 }

@@ -61,6 +61,18 @@ impl DType {
         }
     }
 
+    /// Whether an integer type has this number, rather than a rounded or saturated one; floats round
+    /// any.
+    pub(crate) fn holds(self, x: f64) -> bool {
+        let between = |least: f64, most: f64| (least..=most).contains(&x) && x.fract() == 0.0;
+        match self {
+            DType::F32 | DType::F16 => true,
+            DType::I32 => between(f64::from(i32::MIN), f64::from(i32::MAX)),
+            DType::U32 => between(0.0, f64::from(u32::MAX)),
+            DType::Bool => between(0.0, 1.0),
+        }
+    }
+
     /// The value stored in a word: the inverse of [`DType::to_word`].
     pub fn from_word(self, word: u32) -> f64 {
         match self {

@@ -1,6 +1,6 @@
 //! Initializers of variables.
 
-use crate::dtype::DType;
+use crate::{dtype::DType, numbers::Must};
 
 /// Initializer of a variable: see [`Graph::variable`](crate::Graph::variable).
 ///
@@ -57,6 +57,22 @@ impl Init {
             Init::Seed => dtype == DType::U32,
             Init::Zeros | Init::Ones | Init::Constant(_) => true,
             _ => dtype.is_float(),
+        }
+    }
+
+    /// Its numbers, and what they must be.
+    pub(crate) fn numbers(self) -> Vec<(&'static str, f64, Must)> {
+        match self {
+            Init::Constant(value) => vec![("constant", value, Must::BeANumber)],
+            Init::Uniform { low, high } => vec![
+                ("low", low, Must::BeFinite),
+                ("high", high, Must::BeFinite),
+                ("high - low", high - low, Must::BeAtLeast0),
+            ],
+            Init::Normal { mean, std } => {
+                vec![("mean", mean, Must::BeFinite), ("std", std, Must::BeAtLeast0)]
+            }
+            _ => vec![],
         }
     }
 }

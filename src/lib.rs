@@ -77,6 +77,7 @@ mod interpret;
 pub mod io;
 mod memory;
 pub mod nn;
+mod numbers;
 pub mod ops;
 pub mod optim;
 mod program;

@@ -17,6 +17,9 @@ pub enum OpError {
     /// The result would not have the requested shape.
     #[error("cannot become {0}")]
     Target(Shape),
+    /// Two shapes must be equal: one would be broadcast by mistake.
+    #[error("the shapes must be equal")]
+    Shapes,
     /// Element types that must agree differ.
     #[error("the element types differ")]
     DTypes,
@@ -72,7 +75,7 @@ pub enum OpError {
         /// Extent of the axis.
         extent: usize,
     },
-    /// An index is past the end of its axis.
+    /// An index or label is out of range.
     #[error("index {index} is out of range for extent {extent}")]
     Index {
         /// The index.
@@ -95,6 +98,14 @@ pub enum OpError {
         must: &'static str,
         /// The actual value.
         is: f64,
+    },
+    /// A number that the element type does not have.
+    #[error("{value} is no {dtype}")]
+    Unrepresentable {
+        /// The number.
+        value: f64,
+        /// The element type.
+        dtype: DType,
     },
     /// A letter that is not valid in an einsum equation.
     #[error("{letter:?} {why}")]

@@ -115,16 +115,18 @@ pub enum RunError {
         /// The shape and type that was given.
         is: Meta,
     },
-    /// An input holds an index past the end of an axis.
-    #[error("input {name:?} holds index {index} at position {position}, for an extent of {extent}")]
+    /// An input holds an index or label out of range.
+    #[error(
+        "input {name:?} holds {index} at position {position}, where numbers below {extent} are expected"
+    )]
     IndexOutOfRange {
         /// Name of the input.
         name: String,
-        /// The index.
+        /// The index or label.
         index: u32,
         /// Row-major position of the index in the input.
         position: usize,
-        /// The smallest extent it indexes.
+        /// The extent of the axis, or the number of classes; the smallest if there are several.
         extent: usize,
     },
     /// A value lives on another device.

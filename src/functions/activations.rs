@@ -4,7 +4,9 @@ use super::{definition::elementwise, precision::in_f32};
 use crate::{
     array64::Array64,
     dtype::DType,
+    error::OpError,
     graph::Tensor,
+    numbers::Must,
     ops::{
         contract::{Bound, Domain, Function, Sample},
         erf_f64,
@@ -43,6 +45,11 @@ impl<'g> Tensor<'g> {
     #[doc(alias = "LeakyReLU")]
     #[track_caller]
     pub fn leaky_relu(self, slope: f64) -> Tensor<'g> {
+        if let Some(refused) =
+            self.graph().unless("leaky_relu", &[self], &[("slope", slope, Must::BeFinite)])
+        {
+            return refused;
+        }
         in_f32("leaky_relu", [self], |[x]| x.greater(0.0).select(x, x * constant(x, slope)))
     }
 
@@ -78,6 +85,11 @@ impl<'g> Tensor<'g> {
     #[doc(alias = "ELU")]
     #[track_caller]
     pub fn elu(self, alpha: f64) -> Tensor<'g> {
+        if let Some(refused) =
+            self.graph().unless("elu", &[self], &[("alpha", alpha, Must::BeFinite)])
+        {
+            return refused;
+        }
         in_f32("elu", [self], |[x]| {
             let is_positive = x.greater(0.0);
             // The unselected branch must be finite, or its zero cotangent becomes NaN.
@@ -106,6 +118,10 @@ impl<'g> Tensor<'g> {
     /// Barron 2017.
     #[track_caller]
     pub fn celu(self, alpha: f64) -> Tensor<'g> {
+        if alpha == 0.0 || !alpha.is_finite() {
+            let reason = OpError::Number { what: "alpha", must: "finite and nonzero", is: alpha };
+            return self.graph().refuse("celu", &[self], reason);
+        }
         in_f32("celu", [self], |[x]| {
             let (alpha, is_positive) = (constant(x, alpha), x.greater(0.0));
             // As for `elu`.
@@ -235,9 +251,12 @@ impl<'g> Tensor<'g> {
     #[track_caller]
     pub fn softplus_with(self, beta: f64, threshold: f64) -> Tensor<'g> {
         if beta == 0.0 || !beta.is_finite() {
-            let reason =
-                crate::OpError::Number { what: "beta", must: "finite and nonzero", is: beta };
+            let reason = OpError::Number { what: "beta", must: "finite and nonzero", is: beta };
             return self.graph().refuse("softplus", &[self], reason);
+        }
+        let limit = [("threshold", threshold, Must::BeANumber)];
+        if let Some(refused) = self.graph().unless("softplus", &[self], &limit) {
+            return refused;
         }
         in_f32("softplus", [self], |[x]| {
             let scale = constant(x, beta);
@@ -278,6 +297,11 @@ impl<'g> Tensor<'g> {
     #[doc(alias = "softshrink")]
     #[track_caller]
     pub fn soft_shrink(self, width: f64) -> Tensor<'g> {
+        if let Some(refused) =
+            self.graph().unless("soft_shrink", &[self], &[("width", width, Must::BeAtLeast0)])
+        {
+            return refused;
+        }
         in_f32("soft_shrink", [self], |[x]| {
             let width = constant(x, width);
             let nearer = x.less(0.0).select(x + width, x - width);
@@ -293,6 +317,11 @@ impl<'g> Tensor<'g> {
     #[doc(alias = "hardshrink")]
     #[track_caller]
     pub fn hard_shrink(self, width: f64) -> Tensor<'g> {
+        if let Some(refused) =
+            self.graph().unless("hard_shrink", &[self], &[("width", width, Must::BeAtLeast0)])
+        {
+            return refused;
+        }
         in_f32("hard_shrink", [self], |[x]| x.abs().less_equal(constant(x, width)).select(0.0, x))
     }
 
@@ -307,6 +336,11 @@ impl<'g> Tensor<'g> {
     /// PyTorch's `threshold`.
     #[track_caller]
     pub fn threshold(self, threshold: f64, value: f64) -> Tensor<'g> {
+        if let Some(refused) =
+            self.graph().unless("threshold", &[self], &[("threshold", threshold, Must::BeANumber)])
+        {
+            return refused;
+        }
         in_f32("threshold", [self], |[x]| {
             x.less_equal(constant(x, threshold)).select(constant(x, value), x)
         })
@@ -338,7 +372,7 @@ impl<'g> Tensor<'g> {
         let extent = self.dim(axis);
         if !extent.is_multiple_of(2) && crate::shape::resolve_axis(axis, self.rank()).is_ok() {
             let what = "elements along the axis";
-            let reason = crate::OpError::Indivisible { what, number: extent, by: 2 };
+            let reason = OpError::Indivisible { what, number: extent, by: 2 };
             return self.graph().refuse("glu", &[self], reason);
         }
         in_f32("glu", [self], |[x]| {

@@ -6,6 +6,7 @@ use crate::{
     dtype::DType,
     error::OpError,
     graph::Tensor,
+    numbers::Must,
     ops::{
         attention::{Attention, Dropped, serving},
         contract::{Bound, Domain, Function, Sample},
@@ -84,6 +85,15 @@ impl<'g> Tensor<'g> {
         if !(0.0..1.0).contains(&dropout) {
             let reason = OpError::Number { what: "dropout", must: "in [0, 1)", is: dropout };
             return q.graph().refuse("attention", &[q, keys, values], reason);
+        }
+        if let Some(scale) = scale
+            && let Some(refused) = q.graph().unless(
+                "attention",
+                &[q, keys, values],
+                &[("scale", scale, Must::BeFinite)],
+            )
+        {
+            return refused;
         }
         let is_mask = |dtype| [DType::Bool, DType::F32, q.dtype()].contains(&dtype);
         if let Some(mask) =

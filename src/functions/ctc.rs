@@ -5,7 +5,7 @@ use crate::{
     array64::Array64,
     dtype::DType,
     error::OpError,
-    graph::Tensor,
+    graph::{Tensor, indices::Which},
     ops::contract::{Bound, Function, Sample},
     shape::Meta,
 };
@@ -27,12 +27,15 @@ impl<'g> Tensor<'g> {
     ///
     /// # Numerics
     ///
-    /// Infinite if there are too few steps for the targets; the gradient is then 0.
+    /// Infinite if there are too few steps for the targets; the gradient is then 0. NaN if a target
+    /// that counts is not a class, or if a length exceeds its axis.
     ///
     /// # Errors
     ///
     /// [`OpError::Rank`]; [`OpError::Empty`] without steps; [`OpError::Target`] if shapes do not
-    /// fit.
+    /// fit; [`OpError::Number`] unless `blank` is a class;
+    /// [`RunError::IndexOutOfRange`](crate::RunError::IndexOutOfRange) for targets and lengths that
+    /// are inputs and out of range.
     ///
     /// # Source
     ///
@@ -78,7 +81,7 @@ impl<'g> Tensor<'g> {
         if operands.iter().any(|operand| operand.failed()) {
             return graph.refuse("ctc", &operands, OpError::Empty);
         }
-        let &[steps, n, _] = self.shape().dims() else {
+        let &[steps, n, classes] = self.shape().dims() else {
             return graph.refuse("ctc", &operands, OpError::Rank { least: 3 });
         };
         if steps == 0 {
@@ -91,7 +94,20 @@ impl<'g> Tensor<'g> {
         if rows != n || [lengths, target_lengths].iter().any(|x| x.meta() != per_row) {
             return graph.refuse("ctc", &operands, OpError::Target(per_row.shape));
         }
+        if blank as usize >= classes {
+            let must = "a class";
+            let reason = OpError::Number { what: "blank", must, is: f64::from(blank) };
+            return graph.refuse("ctc", &operands, reason);
+        }
+        let counted = Which::First(target_lengths.id());
+        targets.expect_below("ctc", classes, counted, targets);
+        lengths.expect_below("ctc", steps + 1, Which::All, lengths);
+        target_lengths.expect_below("ctc", longest + 1, Which::All, target_lengths);
         in_f32("ctc", operands, |[x, targets, lengths, target_lengths]| {
+            // What does not count may be anything.
+            let place = graph.iota([n, longest], 1, DType::U32);
+            let counts = place.less(target_lengths.unsqueeze(-1));
+            let targets = counts.select(targets, targets.full_like(f64::from(blank)));
             // Blanks before, between and after the targets.
             let blanks = targets.full_like(f64::from(blank));
             let pairs = graph.stack(&[blanks, targets], -1).reshape([n, 2 * longest]);
@@ -101,7 +117,8 @@ impl<'g> Tensor<'g> {
             // A blank may be skipped between two different labels.
             let before = said.pad(&[(0, 0), (2, 0)], f64::from(blank)).slice(1, ..places);
             let skips = said.not_equal(blank).and(said.not_equal(before));
-            let odds = x.take_along_axis(said.unsqueeze(0).broadcast_to([steps, n, places]), 2);
+            let said = said.unsqueeze(0).broadcast_to([steps, n, places]);
+            let odds = x.take_along_axis_or_nan(said, 2);
             let place = graph.iota([n, places], 1, DType::U32);
             let first = odds.slice(0, ..1).squeeze(0);
             let never = first.full_like(NEVER);
@@ -120,7 +137,10 @@ impl<'g> Tensor<'g> {
             // The last label, or the blank after it.
             let ends = place.equal(last).or((place + 1u32).equal(last));
             let likely = ends.select(paths, never).log_sum_exp(1);
-            likely.less(NEVER / 2.0).select(impossible, -likely)
+            let loss = likely.less(NEVER / 2.0).select(impossible, -likely);
+            let [steps, longest] = [(lengths, steps), (target_lengths, longest)]
+                .map(|(lengths, most)| lengths.one_below(most + 1, DType::F32));
+            loss * steps * longest
         })
     }
 }

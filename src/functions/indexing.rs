@@ -8,7 +8,7 @@ use crate::{
     array64::Array64,
     dtype::DType,
     error::OpError,
-    graph::Tensor,
+    graph::{Tensor, indices::Which},
     ops::contract::{Bound, Domain, Function, Sample},
     shape::Meta,
 };
@@ -16,7 +16,8 @@ use crate::{
 impl<'g> Tensor<'g> {
     /// Slices at coordinates of the first axes: `y[k.., :] = self[i[k.., 0], i[k.., 1], .., :]`.
     ///
-    /// Coordinates out of range give zeros.
+    /// Coordinates out of range are an error if they are visible to the host, in an input or a
+    /// constant; if computed on a device, they give zeros.
     ///
     /// # Shapes
     ///
@@ -41,12 +42,15 @@ impl<'g> Tensor<'g> {
             Ok(axes) => axes,
             Err(reason) => return self.graph().refuse("gather_nd", &[self, indices], reason),
         };
-        let (flat, extent) = self.places(indices, axes);
+        let (flat, extent) = self.places("gather_nd", indices, axes);
         let shape = self.shape();
         self.reshape([&[extent], &shape.dims()[axes..]].concat()).index_select(flat, 0)
     }
 
-    /// This tensor plus updates at coordinates of the first axes; those out of range are ignored.
+    /// This tensor plus updates at coordinates of the first axes.
+    ///
+    /// Coordinates out of range are an error if they are visible to the host, in an input or a
+    /// constant; if computed on a device, their updates are ignored.
     ///
     /// # Shapes
     ///
@@ -74,7 +78,7 @@ impl<'g> Tensor<'g> {
         if !updates.failed() && updates.shape().dims() != expected {
             return self.graph().refuse("scatter_nd", &operands, OpError::Target(expected.into()));
         }
-        let (flat, extent) = self.places(indices, axes);
+        let (flat, extent) = self.places("scatter_nd", indices, axes);
         rounded_once("scatter_nd", &[self, updates], |wide| {
             wide[0] + wide[1].scatter_add(flat, 0, extent).reshape(shape)
         })
@@ -83,7 +87,12 @@ impl<'g> Tensor<'g> {
     /// Row-major indices over the first axes, one past the end if a coordinate is out of range; and
     /// the number of positions.
     #[track_caller]
-    fn places(self, indices: Tensor<'g>, axes: usize) -> (Tensor<'g>, usize) {
+    fn places(
+        self,
+        function: &'static str,
+        indices: Tensor<'g>,
+        axes: usize,
+    ) -> (Tensor<'g>, usize) {
         let shape = self.shape();
         let dims = &shape.dims()[..axes];
         let extent: usize = dims.iter().product();
@@ -91,6 +100,7 @@ impl<'g> Tensor<'g> {
         let mut inside = flat.equal(0u32);
         for (axis, &dim) in dims.iter().enumerate() {
             let coordinate = indices.slice(-1, axis..axis + 1).squeeze(-1);
+            coordinate.expect_below(function, dim, Which::All, coordinate);
             inside = inside.and(coordinate.less(dim as u32));
             flat = flat * dim as u32 + coordinate;
         }
@@ -137,7 +147,8 @@ pub(super) fn samples() -> Vec<Sample> {
     };
     let gather = Function::new(
         "gather_nd",
-        |x| x[0].gather_nd(x[1]),
+        // Some are out of range and must reach the device: the host does not know computed indices.
+        |x| x[0].gather_nd(x[1] + 0u32),
         move |x| {
             Array64::from_fn(Meta::new([5, 2], x[0].meta.dtype), |c| {
                 place(x[1], c[0]).map_or(0.0, |[row, column]| x[0].at(&[row, column, c[1]]))
@@ -146,7 +157,7 @@ pub(super) fn samples() -> Vec<Sample> {
     );
     let scatter_nd = Function::new(
         "scatter_nd",
-        |x| x[0].scatter_nd(x[1], x[2]),
+        |x| x[0].scatter_nd(x[1] + 0u32, x[2]),
         move |x| {
             let mut y = x[0].clone();
             for c in x[2].shape().coordinates() {

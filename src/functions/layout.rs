@@ -4,7 +4,7 @@ use crate::{
     array64::Array64,
     dtype::DType,
     error::OpError,
-    graph::Tensor,
+    graph::{Tensor, indices::Which},
     ops::contract::{Bound, Domain, Function, Sample},
     shape::{AxisError, Meta, resolve_axis},
 };
@@ -32,8 +32,10 @@ impl<'g> Tensor<'g> {
         self.graph().refuse(function, &[self], reason)
     }
 
-    /// One-hot encoding in f32: 1 at the class of the label, 0 elsewhere; all 0 if the label
-    /// is not a class.
+    /// One-hot encoding in f32: 1 at the class of the label, 0 elsewhere.
+    ///
+    /// A label that is not a class is an error if it is visible to the host, in an input or a
+    /// constant; if computed on a device, it gives zeros.
     ///
     /// # Shapes
     ///
@@ -47,7 +49,8 @@ impl<'g> Tensor<'g> {
     pub fn one_hot(self, classes: usize) -> Tensor<'g> {
         let shape = [self.shape().dims(), &[classes]].concat();
         let class = self.graph().iota(shape, -1, DType::U32);
-        self.unsqueeze(-1).equal(class).cast(DType::F32)
+        let hot = self.unsqueeze(-1).equal(class).cast(DType::F32);
+        self.expect_below("one_hot", classes, Which::All, hot)
     }
 
     /// Shifts elements by `shift` along an axis, wrapping around at the ends.
@@ -391,7 +394,8 @@ pub(super) fn samples() -> Vec<Sample> {
     let few = (Bound::Terms(4.0), "a sum of products");
     let one_hot = Function::new(
         "one_hot",
-        |x| x[0].one_hot(4),
+        // Some labels are no class; they must reach the device.
+        |x| (x[0] + 0u32).one_hot(4),
         |x| {
             let meta = Meta::new([x[0].data.len(), 4], DType::F32);
             Array64::from_fn(meta, |c| f64::from(u8::from(x[0].data[c[0]] == c[1] as f64)))

@@ -1,10 +1,20 @@
 //! Losses per element or row, to be averaged or summed.
+//!
+//! Targets have the shape of the predictions, or are a single number: [`OpError::Shapes`] if not.
+//! Of `[n, 1]` and `[n]` broadcasting would make `[n, n]`.
+//!
+//! [`OpError::Shapes`]: crate::OpError::Shapes
 
-use super::{definition::of_rows, precision::in_f32};
+use super::{
+    definition::of_rows,
+    precision::in_f32,
+    targets::{paired, unless_alike},
+};
 use crate::{
     array64::Array64,
     dtype::DType,
     graph::Tensor,
+    numbers::Must,
     ops::{
         contract::{Bound, Domain, Function, Sample},
         full::constant,
@@ -17,7 +27,7 @@ impl<'g> Tensor<'g> {
     #[doc(alias("mse_loss", "MSELoss", "MeanSquaredError"))]
     #[track_caller]
     pub fn squared_error(self, target: Tensor<'g>) -> Tensor<'g> {
-        in_f32("squared_error", [self, target], |[x, target]| {
+        paired("squared_error", [self, target], |[x, target]| {
             let error = x - target;
             error * error
         })
@@ -27,7 +37,7 @@ impl<'g> Tensor<'g> {
     #[doc(alias("l1_loss", "L1Loss", "MeanAbsoluteError"))]
     #[track_caller]
     pub fn absolute_error(self, target: Tensor<'g>) -> Tensor<'g> {
-        in_f32("absolute_error", [self, target], |[x, target]| (x - target).abs())
+        paired("absolute_error", [self, target], |[x, target]| (x - target).abs())
     }
 
     /// Half the squared error up to an absolute error of `delta`, and `delta (|error| - delta / 2)`
@@ -39,7 +49,12 @@ impl<'g> Tensor<'g> {
     #[doc(alias("huber_loss", "HuberLoss"))]
     #[track_caller]
     pub fn huber(self, target: Tensor<'g>, delta: f64) -> Tensor<'g> {
-        in_f32("huber", [self, target], |[x, target]| {
+        if let Some(refused) =
+            self.graph().unless("huber", &[self, target], &[("delta", delta, Must::BePositive)])
+        {
+            return refused;
+        }
+        paired("huber", [self, target], |[x, target]| {
             let error = x - target;
             let (size, delta) = (error.abs(), constant(error, delta));
             let is_far = size.greater_equal(delta);
@@ -58,7 +73,12 @@ impl<'g> Tensor<'g> {
     #[doc(alias("smooth_l1_loss", "SmoothL1Loss"))]
     #[track_caller]
     pub fn smooth_l1(self, target: Tensor<'g>, beta: f64) -> Tensor<'g> {
-        in_f32("smooth_l1", [self, target], |[x, target]| {
+        if let Some(refused) =
+            self.graph().unless("smooth_l1", &[self, target], &[("beta", beta, Must::BeAtLeast0)])
+        {
+            return refused;
+        }
+        paired("smooth_l1", [self, target], |[x, target]| {
             let error = x - target;
             if beta == 0.0 {
                 return error.abs();
@@ -85,7 +105,7 @@ impl<'g> Tensor<'g> {
     #[doc(alias("binary_cross_entropy", "bce", "BCEWithLogitsLoss", "BinaryCrossentropy"))]
     #[track_caller]
     pub fn binary_cross_entropy_with_logits(self, target: Tensor<'g>) -> Tensor<'g> {
-        in_f32("binary_cross_entropy_with_logits", [self, target], |[x, target]| {
+        paired("binary_cross_entropy_with_logits", [self, target], |[x, target]| {
             target * (-x).softplus() + (1.0 - target) * x.softplus()
         })
     }
@@ -107,6 +127,11 @@ impl<'g> Tensor<'g> {
         target: Tensor<'g>,
         weight: Tensor<'g>,
     ) -> Tensor<'g> {
+        if let Some(refused) =
+            unless_alike("weighted_binary_cross_entropy_with_logits", self, target)
+        {
+            return refused;
+        }
         in_f32(
             "weighted_binary_cross_entropy_with_logits",
             [self, target, weight],
@@ -123,7 +148,7 @@ impl<'g> Tensor<'g> {
     #[doc(alias("kl_div", "KLDivLoss"))]
     #[track_caller]
     pub fn kl_divergence(self, target: Tensor<'g>) -> Tensor<'g> {
-        in_f32("kl_divergence", [self, target], |[x, target]| {
+        paired("kl_divergence", [self, target], |[x, target]| {
             // The unselected branch must be finite, or its zero cotangent becomes NaN.
             let log = target.less_equal(0.0).select(1.0, target).log();
             target * (log - x)
@@ -138,7 +163,7 @@ impl<'g> Tensor<'g> {
     #[doc(alias = "log_target")]
     #[track_caller]
     pub fn kl_divergence_of_logarithms(self, target: Tensor<'g>) -> Tensor<'g> {
-        in_f32("kl_divergence_of_logarithms", [self, target], |[x, target]| {
+        paired("kl_divergence_of_logarithms", [self, target], |[x, target]| {
             target.exp() * (target - x)
         })
     }
@@ -151,10 +176,14 @@ impl<'g> Tensor<'g> {
     #[doc(alias = "hinge_loss")]
     #[track_caller]
     pub fn hinge(self, target: Tensor<'g>) -> Tensor<'g> {
-        in_f32("hinge", [self, target], |[x, target]| (-(x * target) + 1.0).relu())
+        paired("hinge", [self, target], |[x, target]| (-(x * target) + 1.0).relu())
     }
 
-    /// The negative log probability of each row's label.
+    /// The negative log probability of each row's label; NaN if it is not a class.
+    ///
+    /// # Errors
+    ///
+    /// As for [`cross_entropy`](Self::cross_entropy): labels that the host can see are checked.
     ///
     /// # Shapes
     ///
@@ -167,7 +196,7 @@ impl<'g> Tensor<'g> {
     #[track_caller]
     pub fn negative_log_likelihood(self, labels: Tensor<'g>) -> Tensor<'g> {
         let x = self.of_floats("negative_log_likelihood");
-        -x.take_along_axis(labels.unsqueeze(-1), -1).squeeze(-1)
+        -x.at_labels("negative_log_likelihood", labels, None)
     }
 
     /// `-sum_c target[c] ln softmax(x)[c]` for each row, with class probabilities as targets.
@@ -182,7 +211,7 @@ impl<'g> Tensor<'g> {
     #[doc(alias = "CategoricalCrossentropy")]
     #[track_caller]
     pub fn soft_cross_entropy(self, target: Tensor<'g>) -> Tensor<'g> {
-        in_f32("soft_cross_entropy", [self, target], |[x, target]| {
+        paired("soft_cross_entropy", [self, target], |[x, target]| {
             -(x.log_softmax(-1) * target).sum(-1)
         })
     }
@@ -235,12 +264,22 @@ impl<'g> Tensor<'g> {
         target: Tensor<'g>,
         margin: f64,
     ) -> Tensor<'g> {
+        if let Some(refused) = self.graph().unless(
+            "cosine_embedding",
+            &[self, other, target],
+            &[("margin", margin, Must::BeFinite)],
+        ) {
+            return refused;
+        }
         in_f32("cosine_embedding", [self, other, target], |[x, other, target]| {
             let squares = |x: Tensor<'g>| {
                 let sum = (x * x).sum(-1);
                 sum + constant(sum, 1e-12)
             };
             let cosine = (x * other).sum(-1) / (squares(x) * squares(other)).sqrt();
+            if let Some(refused) = unless_alike("cosine_embedding", cosine, target) {
+                return refused;
+            }
             let apart = (cosine - constant(cosine, margin)).relu();
             target.greater(0.0).select(1.0 - cosine, apart)
         })
@@ -255,6 +294,13 @@ impl<'g> Tensor<'g> {
     #[doc(alias("triplet_margin_loss", "TripletMarginLoss"))]
     #[track_caller]
     pub fn triplet_margin(self, near: Tensor<'g>, far: Tensor<'g>, margin: f64) -> Tensor<'g> {
+        if let Some(refused) = self.graph().unless(
+            "triplet_margin",
+            &[self, near, far],
+            &[("margin", margin, Must::BePositive)],
+        ) {
+            return refused;
+        }
         in_f32("triplet_margin", [self, near, far], |[x, near, far]| {
             let nearer = x.distance(near) - x.distance(far);
             (nearer + constant(nearer, margin)).relu()

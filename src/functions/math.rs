@@ -9,6 +9,7 @@ use crate::{
     dtype::DType,
     error::OpError,
     graph::Tensor,
+    numbers::Must,
     ops::{
         contract::{Bound, Domain, Function, Sample},
         full::constant,
@@ -67,7 +68,11 @@ impl<'g> Tensor<'g> {
         })
     }
 
-    /// `x` clipped to the range from `low` to `high`.
+    /// `x` clipped to the range from `low` to `high`; infinity is no bound.
+    ///
+    /// # Errors
+    ///
+    /// [`OpError::Number`] if a bound is NaN; [`OpError::Argument`] if `low` exceeds `high`.
     ///
     /// # Gradient
     ///
@@ -79,6 +84,14 @@ impl<'g> Tensor<'g> {
     #[doc(alias("clamp", "hardtanh"))]
     #[track_caller]
     pub fn clip(self, low: f64, high: f64) -> Tensor<'g> {
+        let bounds = [("low", low, Must::BeANumber), ("high", high, Must::BeANumber)];
+        if let Some(refused) = self.graph().unless("clip", &[self], &bounds) {
+            return refused;
+        }
+        if low > high {
+            let reason = OpError::Argument("the lower bound exceeds the upper one");
+            return self.graph().refuse("clip", &[self], reason);
+        }
         in_f32("clip", [self], |[x]| {
             let (low, high) = (constant(x, low), constant(x, high));
             x.less_equal(low).select(low, x.greater_equal(high).select(high, x))

@@ -23,6 +23,7 @@ mod recurrent;
 mod resampling;
 mod resize;
 mod sorting;
+pub(crate) mod targets;
 mod transposed_convolution;
 mod trigonometry;
 mod unfold;

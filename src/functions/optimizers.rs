@@ -9,6 +9,7 @@ use crate::{
     dtype::DType,
     error::OpError,
     graph::Tensor,
+    numbers::Must,
     ops::contract::{Bound, Domain, Function, Sample},
     shape::Meta,
 };
@@ -17,12 +18,26 @@ impl<'g> Tensor<'g> {
     /// This moment after a step: `decay self + weight gradient`.
     #[track_caller]
     pub fn moment(self, gradient: Tensor<'g>, decay: f64, weight: f64) -> Tensor<'g> {
+        if let Some(refused) = self.graph().unless(
+            "moment",
+            &[self, gradient],
+            &[("decay", decay, Must::BeFinite), ("weight", weight, Must::BeFinite)],
+        ) {
+            return refused;
+        }
         updated("moment", &[self, gradient], &[], |x, _| x[0] * decay + x[1] * weight)
     }
 
     /// This second moment after a step: `decay self + (1 - decay) gradient^2`.
     #[track_caller]
     pub fn second_moment(self, gradient: Tensor<'g>, decay: f64) -> Tensor<'g> {
+        if let Some(refused) = self.graph().unless(
+            "second_moment",
+            &[self, gradient],
+            &[("decay", decay, Must::BeAShare)],
+        ) {
+            return refused;
+        }
         let average = |x: &[Tensor<'g>]| x[0] * decay + x[1] * x[1] * (1.0 - decay);
         updated("second_moment", &[self, gradient], &[], |x, _| average(x))
     }
@@ -50,6 +65,14 @@ impl<'g> Tensor<'g> {
         [beta1, beta2]: [f64; 2],
         eps: f64,
     ) -> Tensor<'g> {
+        let numbers = [
+            ("beta1", beta1, Must::BeBelow1),
+            ("beta2", beta2, Must::BeBelow1),
+            ("eps", eps, Must::BeAtLeast0),
+        ];
+        if let Some(refused) = self.graph().unless("adam", &[self, first, second], &numbers) {
+            return refused;
+        }
         updated("adam", &[self, first, second], &[lr, t], |x, scalars| {
             let (&[p, m, v], &[lr, t]) = (x, scalars) else { unreachable!("as many as above") };
             // 1 - beta^t; the logarithm is a constant, so that the device does not compute a power.

@@ -10,7 +10,7 @@ use crate::{
         contract::{Bound, Domain, Function, Sample},
         pool::pooled,
     },
-    shape::Meta,
+    shape::{Meta, Shape},
 };
 
 /// The reduction of each window.
@@ -33,7 +33,7 @@ impl<'g> Tensor<'g> {
     /// # Errors
     ///
     /// [`OpError::Extents`] unless there is a number for each spatial axis; [`OpError::Number`]
-    /// if one is 0; [`OpError::Empty`] along an axis without elements; [`OpError::DType`]
+    /// if one is 0; [`OpError::TooLarge`]; [`OpError::Empty`] along an axis without elements; [`OpError::DType`]
     /// for non-floats.
     ///
     /// # Source
@@ -82,6 +82,10 @@ impl<'g> Tensor<'g> {
         if outputs.contains(&0) {
             let reason = OpError::Number { what: "number of bins", must: "positive", is: 0.0 };
             return self.graph().refuse(name, &[self], reason);
+        }
+        // Its bins become parts of the graph.
+        if !Shape::from([&shape.dims()[..2], outputs].concat()).is_addressable() {
+            return self.graph().refuse(name, &[self], OpError::TooLarge);
         }
         let spatial = &shape.dims()[2..];
         if pooling == Pooling::Avg && outputs.iter().all(|&output| output == 1) {

@@ -7,6 +7,7 @@ use crate::{
     dtype::DType,
     error::OpError,
     graph::Tensor,
+    numbers::Must,
     ops::{
         Window,
         contract::{Bound, Domain, Function, Sample},
@@ -109,6 +110,11 @@ impl<'g> Tensor<'g> {
     #[doc(alias = "lp_pool2d")]
     #[track_caller]
     pub fn lp_pool(self, windows: &[Window], p: f64) -> Tensor<'g> {
+        if let Some(refused) =
+            self.graph().unless("lp_pool", &[self], &[("p", p, Must::BePositive)])
+        {
+            return refused;
+        }
         let count: f64 = windows.iter().map(|window| window.extent as f64).product();
         in_f32("lp_pool", [self], |[x]| {
             let sums = x.pow(p).avg_pool(windows, true) * count;
@@ -211,6 +217,11 @@ impl<'g> Tensor<'g> {
                 is: size as f64,
             };
             return self.graph().refuse("local_response_norm", &[self], reason);
+        }
+        let numbers = [("alpha", alpha), ("beta", beta), ("k", k)]
+            .map(|(what, is)| (what, is, Must::BeFinite));
+        if let Some(refused) = self.graph().unless("local_response_norm", &[self], &numbers) {
+            return refused;
         }
         in_f32("local_response_norm", [self], |[x]| {
             let mut pads = vec![(0, 0); x.rank()];

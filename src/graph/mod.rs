@@ -16,6 +16,7 @@ use crate::{
     dtype::DType,
     error::{GraphError, OpError, Place},
     init::Init,
+    numbers::Must,
     ops::{Op, source},
     shape::{Meta, Shape},
 };
@@ -84,6 +85,8 @@ pub(crate) struct Inner {
     pub(crate) variables: BTreeMap<String, (NodeId, Declaration)>,
     /// Tensors that programs return besides their outputs, by name.
     pub(crate) watched: BTreeMap<String, NodeId>,
+    /// Ranges of indices that operations do not state.
+    pub(crate) expected: Vec<indices::Expected>,
     /// Whether programs check for NaN and infinity.
     pub(crate) checks_finite: bool,
     error: Option<GraphError>,
@@ -143,7 +146,8 @@ impl Graph {
     /// [`GraphError::Redeclared`] if the path has another shape or type,
     /// [`GraphError::Reinitialized`] if it has another `init`: two parts of a model share a
     /// variable by accident. [`OpError::DType`] if `init` draws numbers that the type cannot
-    /// hold.
+    /// hold; [`OpError::Unrepresentable`] for such a constant; [`OpError::Number`] for a negative
+    /// standard deviation, bounds in the wrong order, and NaN.
     #[track_caller]
     pub fn variable(
         &self,
@@ -164,6 +168,14 @@ impl Graph {
         }
         if !init.accepts(dtype) {
             return self.refuse("variable", &[], OpError::DType(dtype));
+        }
+        if let Init::Constant(value) = init
+            && !dtype.holds(value)
+        {
+            return self.refuse("variable", &[], OpError::Unrepresentable { value, dtype });
+        }
+        if let Some(refused) = self.unless("variable", &[], &init.numbers()) {
+            return refused;
         }
         let declaration = Declaration { meta: meta.clone(), init };
         let tensor = self.push(source::Variable { path: path.into(), meta }, &[]);
@@ -248,7 +260,7 @@ impl Graph {
             if meta.shape.is_addressable() { Ok(meta) } else { Err(OpError::TooLarge) }
         });
         let ids: Vec<NodeId> = inputs.iter().map(|t| t.id).collect();
-        let meta = meta.and_then(|meta| indices::refuse_constant(self, &op, &ids).map(|()| meta));
+        let meta = meta.and_then(|meta| self.refuse_constants(&op, &ids).map(|()| meta));
         match meta {
             Ok(meta) => {
                 let place = (self.inner.borrow().scope.clone(), self.line());
@@ -281,6 +293,24 @@ impl Graph {
         let operands = inputs.iter().map(|t| t.meta()).collect();
         let reason = reason.into();
         self.fail(GraphError::Op { op, operands, reason, place: self.place() })
+    }
+
+    /// The failure of `function` on these operands, if a number is not what it must be.
+    /// Constructors return plain data, so wrong numbers are refused where the graph is built.
+    ///
+    /// # Errors
+    ///
+    /// Recorded: [`OpError::Number`] for the first such number.
+    #[track_caller]
+    pub(crate) fn unless<'g>(
+        &'g self,
+        function: &'static str,
+        operands: &[Tensor<'g>],
+        numbers: &[(&'static str, f64, Must)],
+    ) -> Option<Tensor<'g>> {
+        let &(what, is, must) = numbers.iter().find(|&&(_, is, must)| !must.allows(is))?;
+        let reason = OpError::Number { what, must: must.text(), is };
+        Some(self.refuse(function, operands, reason))
     }
 
     /// Records an error unless there is one already.

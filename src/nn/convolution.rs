@@ -1,7 +1,9 @@
 //! Convolutional layers with one, two or three spatial axes.
 
 use super::{Module, Scope, weight::Weight};
-use crate::{functions::precision::in_f32, graph::Tensor, init::Init, ops::Geometry};
+use crate::{
+    functions::precision::in_f32, graph::Tensor, init::Init, numbers::Must, ops::Geometry,
+};
 use std::panic::Location;
 
 /// A convolution: `y = w * x + b`, without flipping the window.
@@ -115,6 +117,10 @@ impl<const AXES: usize> Layer<AXES> {
         [first, second]: [usize; 2],
         outputs: usize,
     ) -> Tensor<'g> {
+        let numbers = [("channels", self.channels as f64, Must::BePositive)];
+        if let Some(refused) = cx.graph().unless("convolution", &[], &numbers) {
+            return refused;
+        }
         // Zero groups are rejected by the convolution.
         let leading = [first, second / self.groups.max(1)];
         self.weight.of(cx, &[&leading[..], &self.window].concat(), outputs, self.init)

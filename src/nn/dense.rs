@@ -1,7 +1,7 @@
 //! The fully connected layer.
 
 use super::{Module, Scope, weight::Weight};
-use crate::{functions::precision::in_f32, graph::Tensor, init::Init};
+use crate::{functions::precision::in_f32, graph::Tensor, init::Init, numbers::Must};
 use std::panic::Location;
 
 /// A fully connected layer: `y = x W^T + b` along the last axis.
@@ -69,6 +69,10 @@ impl Dense {
         bias: Init,
     ) -> Tensor<'g> {
         let _line = cx.at(self.line);
+        let numbers = [("units", self.units as f64, Must::BePositive)];
+        if let Some(refused) = cx.graph().unless("dense", &[x], &numbers) {
+            return refused;
+        }
         let weight = self.weight.of(cx, &[self.units, x.dim(-1)], 0, self.init).rounded_for(x);
         in_f32("dense", [x], |[x]| {
             let y = x.matmul(weight.swap_axes(-1, -2));

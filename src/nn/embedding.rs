@@ -1,7 +1,7 @@
 //! The embedding table.
 
 use super::{Module, Scope};
-use crate::{graph::Tensor, init::Init};
+use crate::{graph::Tensor, init::Init, numbers::Must};
 use std::panic::Location;
 
 /// A vector for each of a number of symbols: `y[.., :] = W[x[..], :]`.
@@ -43,6 +43,13 @@ impl Module for Embedding {
 
     fn forward<'g>(&self, cx: &mut Scope<'g>, x: Tensor<'g>) -> Tensor<'g> {
         let _line = cx.at(self.line);
+        let numbers = [
+            ("count", self.count as f64, Must::BePositive),
+            ("width", self.width as f64, Must::BePositive),
+        ];
+        if let Some(refused) = cx.graph().unless("embedding", &[x], &numbers) {
+            return refused;
+        }
         cx.param("weight", [self.count, self.width], self.init).index_select(x, 0)
     }
 }

@@ -4,7 +4,8 @@
 
 use super::Scope;
 use crate::{
-    DType, autodiff, functions::precision::in_f32, graph::Tensor, init::Init, ops::full::constant,
+    DType, autodiff, functions::precision::in_f32, graph::Tensor, init::Init, numbers::Must,
+    ops::full::constant,
 };
 
 /// The discriminator loss: `mean softplus(-real) + mean softplus(fake)`, given its scores of real
@@ -97,6 +98,10 @@ pub fn path_length_penalty<'g>(
     styles: Tensor<'g>,
     decay: f64,
 ) -> Tensor<'g> {
+    let numbers = [("decay", decay, Must::BeAShare)];
+    if let Some(refused) = cx.graph().unless("path_length_penalty", &[images, noise], &numbers) {
+        return refused;
+    }
     let pixels = (images.dim(-1) * images.dim(-2)).max(1) as f64;
     in_f32("path_length_penalty", [images, noise], |[images, noise]| {
         let moved = (images * noise).sum(..);

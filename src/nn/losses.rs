@@ -1,8 +1,26 @@
 //! Loss functions and metrics.
 
-use crate::{dtype::DType, functions::precision::in_f32, graph::Tensor, ops::full::constant};
+use crate::{
+    dtype::DType,
+    error::OpError,
+    functions::{
+        precision::in_f32,
+        targets::{counted, paired, unless_alike},
+    },
+    graph::Tensor,
+    numbers::Must,
+    ops::full::constant,
+    shape::Shape,
+};
+
+/// The name of cross-entropy in errors.
+const NAME: &str = "cross_entropy";
 
 /// The mean over all rows of `-log(softmax(logits)[label])`.
+///
+/// A label that is not below the number of classes is an error if the host can see it, and makes the
+/// loss NaN otherwise: see [`Tensor::cross_entropy`]. To leave rows out, see
+/// [`ignoring`](CrossEntropy::ignoring).
 ///
 /// # Shapes
 ///
@@ -10,9 +28,7 @@ use crate::{dtype::DType, functions::precision::in_f32, graph::Tensor, ops::full
 #[doc(alias = "SparseCategoricalCrossentropy")]
 #[track_caller]
 pub fn cross_entropy<'g>(logits: Tensor<'g>, labels: Tensor<'g>) -> Tensor<'g> {
-    in_f32("cross_entropy", [logits, labels], |[logits, labels]| {
-        logits.cross_entropy(labels).mean(..)
-    })
+    in_f32(NAME, [logits, labels], |[logits, labels]| logits.cross_entropy(labels).mean(..))
 }
 
 /// Cross-entropy with label smoothing, class weights and ignored labels.
@@ -49,7 +65,7 @@ impl<'g> CrossEntropy<'g> {
         CrossEntropy { are_logarithms: true, ..self }
     }
 
-    /// Sets the share of a row's cost that is spread over all classes.
+    /// Sets the share of a row's cost that is spread over all classes, in `[0, 1]`.
     #[doc(alias = "label_smoothing")]
     pub fn smoothing(self, smoothing: f64) -> Self {
         CrossEntropy { smoothing, ..self }
@@ -62,7 +78,8 @@ impl<'g> CrossEntropy<'g> {
     }
 
     /// Sets a label whose rows cost nothing and are not counted; it need not be a class. Their
-    /// derivatives are 0, whatever their logits, even NaN.
+    /// derivatives are 0, whatever their logits, even NaN. Other labels that are not a class are an
+    /// error if the host can see them, and make the loss NaN otherwise.
     #[doc(alias = "ignore_index")]
     pub fn ignoring(self, label: u32) -> Self {
         CrossEntropy { ignored: Some(label), ..self }
@@ -82,15 +99,14 @@ impl<'g> CrossEntropy<'g> {
     /// The cost of each row, calculated with what it is given.
     #[track_caller]
     fn rows(&self, logits: Tensor<'g>, labels: Tensor<'g>) -> Tensor<'g> {
-        let labels = self.classes(labels);
+        let is_ignored = self.ignored.map(|ignored| labels.equal(ignored));
         // Before the logarithm: its derivative of 0 would meet what an ignored row holds.
-        let logits = labels.0.map_or(logits, |is_ignored| {
+        let logits = is_ignored.map_or(logits, |is_ignored| {
             is_ignored.unsqueeze(-1).select(logits.full_like(0.0), logits)
         });
         let costs = self.costs(logits);
-        let own = costs.take_along_axis(labels.1.unsqueeze(-1), -1).squeeze(-1);
-        let cost = self.smoothed(costs, own);
-        labels.0.map_or(cost, |is_ignored| is_ignored.select(0.0, cost))
+        let cost = self.smoothed(costs, costs.at_labels(NAME, labels, self.ignored));
+        is_ignored.map_or(cost, |is_ignored| is_ignored.select(0.0, cost))
     }
 
     /// The sum over all rows.
@@ -112,13 +128,16 @@ impl<'g> CrossEntropy<'g> {
     #[track_caller]
     pub fn mean(&self, logits: Tensor<'g>, labels: Tensor<'g>) -> Tensor<'g> {
         self.in_f32([logits, labels], |loss, [logits, labels]| {
-            let (is_ignored, classes) = loss.classes(labels);
             let cost = loss.rows(logits, labels);
             let counts = match loss.weights {
-                Some(weights) => weights.index_select(classes, 0),
+                Some(weights) => {
+                    let classes = loss.ignored.map_or(labels, |label| counted(labels, label));
+                    weights.index_select(classes, 0)
+                }
                 None => cost.full_like(1.0),
             };
-            let counts = is_ignored.map_or(counts, |is_ignored| is_ignored.select(0.0, counts));
+            let counts =
+                loss.ignored.map_or(counts, |ignored| labels.equal(ignored).select(0.0, counts));
             cost.sum(..) / counts.sum(..)
         })
     }
@@ -137,6 +156,9 @@ impl<'g> CrossEntropy<'g> {
         probabilities: Tensor<'g>,
     ) -> Tensor<'g> {
         self.in_f32([logits, probabilities], |loss, [logits, probabilities]| {
+            if let Some(refused) = unless_alike(NAME, logits, probabilities) {
+                return refused;
+            }
             let costs = loss.costs(logits);
             loss.smoothed(costs, (costs * probabilities).sum(-1))
         })
@@ -149,9 +171,20 @@ impl<'g> CrossEntropy<'g> {
         [logits, labels]: [Tensor<'g>; 2],
         body: impl FnOnce(Self, [Tensor<'g>; 2]) -> Tensor<'g>,
     ) -> Tensor<'g> {
+        let smoothing = [("smoothing", self.smoothing, Must::BeAShare)];
+        if let Some(refused) = logits.graph().unless(NAME, &[logits, labels], &smoothing) {
+            return refused;
+        }
+        let classes = Shape::from([logits.dim(-1)]);
+        if let Some(weights) = self.weights
+            && !weights.failed()
+            && weights.shape() != classes
+        {
+            return logits.graph().refuse(NAME, &[weights], OpError::Target(classes));
+        }
         // Any tensor is a placeholder for weights.
         let operands = [logits, labels, self.weights.unwrap_or(logits)];
-        in_f32("cross_entropy", operands, |[logits, labels, weights]| {
+        in_f32(NAME, operands, |[logits, labels, weights]| {
             body(
                 CrossEntropy { weights: self.weights.and(Some(weights)), ..*self },
                 [logits, labels],
@@ -175,26 +208,18 @@ impl<'g> CrossEntropy<'g> {
         let costs = if self.are_logarithms { -logits } else { -logits.log_softmax(-1) };
         self.weights.map_or(costs, |weights| costs * weights)
     }
-
-    /// A mask of the labels that count, and the labels with the ignored ones replaced by a valid
-    /// class.
-    #[track_caller]
-    fn classes(&self, labels: Tensor<'g>) -> (Option<Tensor<'g>>, Tensor<'g>) {
-        match self.ignored {
-            None => (None, labels),
-            Some(ignored) => {
-                let is_ignored = labels.equal(ignored);
-                (Some(is_ignored), is_ignored.select(0u32, labels))
-            }
-        }
-    }
 }
 
 /// The mean over all elements of `(prediction - target)^2`.
+///
+/// # Errors
+///
+/// Recorded by the graph: [`OpError::Shapes`] unless the shapes are equal, or the target is a single
+/// number.
 #[doc(alias("mse_loss", "MSELoss"))]
 #[track_caller]
 pub fn mean_squared_error<'g>(prediction: Tensor<'g>, target: Tensor<'g>) -> Tensor<'g> {
-    in_f32("mean_squared_error", [prediction, target], |[prediction, target]| {
+    paired("mean_squared_error", [prediction, target], |[prediction, target]| {
         let error = prediction - target;
         (error * error).mean(..)
     })
@@ -205,8 +230,16 @@ pub fn mean_squared_error<'g>(prediction: Tensor<'g>, target: Tensor<'g>) -> Ten
 /// # Shapes
 ///
 /// `logits` is `[.., classes]`, `labels` `[..]` in u32. Among equal logits the first one wins.
+///
+/// # Errors
+///
+/// Recorded by the graph: [`OpError::Shapes`] unless there is one label per row.
 #[doc(alias = "SparseCategoricalAccuracy")]
 #[track_caller]
 pub fn accuracy<'g>(logits: Tensor<'g>, labels: Tensor<'g>) -> Tensor<'g> {
-    logits.argmax(-1).equal(labels).cast(DType::F32).mean(..)
+    let predicted = logits.argmax(-1);
+    match unless_alike("accuracy", predicted, labels) {
+        Some(refused) => refused,
+        None => predicted.equal(labels).cast(DType::F32).mean(..),
+    }
 }

@@ -1,7 +1,9 @@
 //! The convolutional layer of style-based generators.
 
 use super::{Dense, Scope};
-use crate::{functions::precision::in_f32, graph::Tensor, init::Init, ops::Geometry};
+use crate::{
+    functions::precision::in_f32, graph::Tensor, init::Init, numbers::Must, ops::Geometry,
+};
 use std::panic::Location;
 
 /// A style-modulated convolution: see [`Tensor::modulated_convolution`]. The style of each example
@@ -48,6 +50,13 @@ impl ModulatedConv2d {
     /// Appends its computation on images and their style vectors to the graph.
     pub fn forward<'g>(&self, cx: &mut Scope<'g>, x: Tensor<'g>, style: Tensor<'g>) -> Tensor<'g> {
         let _line = cx.at(self.line);
+        let numbers = [
+            ("channels", self.channels as f64, Must::BePositive),
+            ("window", self.window as f64, Must::BePositive),
+        ];
+        if let Some(refused) = cx.graph().unless("modulated_convolution", &[x, style], &numbers) {
+            return refused;
+        }
         let affine = Dense::new(x.dim(1)).init(Init::GlorotNormal);
         let styles = affine.forward_from(&mut cx.child("affine"), style, Init::Ones);
         let dims = [self.channels, x.dim(1), self.window, self.window];

@@ -1,7 +1,9 @@
 //! Position encodings.
 
 use super::{Module, Scope};
-use crate::{error::OpError, functions::precision::in_f32, graph::Tensor, init::Init};
+use crate::{
+    error::OpError, functions::precision::in_f32, graph::Tensor, init::Init, numbers::Must,
+};
 use std::panic::Location;
 
 /// Adds a learned vector per position: `y[.., p, :] = x[.., p, :] + W[p, :]`.
@@ -43,6 +45,10 @@ impl Module for LearnedPositions {
 
     fn forward<'g>(&self, cx: &mut Scope<'g>, x: Tensor<'g>) -> Tensor<'g> {
         let _line = cx.at(self.line);
+        let numbers = [("longest", self.longest as f64, Must::BePositive)];
+        if let Some(refused) = cx.graph().unless("positions", &[x], &numbers) {
+            return refused;
+        }
         if !x.failed() && x.rank() < 2 {
             return cx.graph().refuse("positions", &[x], OpError::Rank { least: 2 });
         }

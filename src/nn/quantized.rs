@@ -2,7 +2,8 @@
 
 use super::{Module, Scope};
 use crate::{
-    DType, error::OpError, functions::precision::in_f32, graph::Tensor, init::Init, ops::Geometry,
+    DType, error::OpError, functions::precision::in_f32, graph::Tensor, init::Init, numbers::Must,
+    ops::Geometry,
 };
 use std::panic::Location;
 
@@ -145,6 +146,10 @@ impl Module for QuantizedDense {
 
     fn forward<'g>(&self, cx: &mut Scope<'g>, x: Tensor<'g>) -> Tensor<'g> {
         let _line = cx.at(self.line);
+        let numbers = [("units", self.units as f64, Must::BePositive)];
+        if let Some(refused) = cx.graph().unless("dense", &[x], &numbers) {
+            return refused;
+        }
         in_f32("dense", [x], |[x]| {
             let scale = input_scale(cx, x, self.calibrated);
             let [bytes, scales] = weight(cx, &[self.units, x.dim(-1).div_ceil(4)]);
@@ -198,6 +203,10 @@ impl Module for QuantizedConv2d {
         let refuse = |reason| cx.graph().refuse("convolution_i8", &[x], reason);
         if x.rank() != 4 {
             return refuse(OpError::Rank { least: 4 });
+        }
+        let channels = [("channels", self.channels as f64, Must::BePositive)];
+        if let Some(refused) = cx.graph().unless("convolution_i8", &[x], &channels) {
+            return refused;
         }
         let (number, by) = (x.dim(1), self.geometry.group_count());
         if by == 0 || number % by != 0 {

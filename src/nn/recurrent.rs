@@ -3,6 +3,7 @@
 use super::{Dropout, Module, Scope};
 use crate::{
     dtype::DType, error::OpError, functions::precision::in_f32, graph::Tensor, init::Init,
+    numbers::Must,
 };
 use std::panic::Location;
 
@@ -169,6 +170,14 @@ impl Recurrent {
         lengths: Option<Tensor<'g>>,
     ) -> (Tensor<'g>, State<'g>) {
         let _line = cx.at(self.line);
+        let numbers = [
+            ("hidden", self.hidden as f64, Must::BePositive),
+            ("layers", self.layers as f64, Must::CountLayers),
+            ("dropout", self.dropout, Must::BeAShare),
+        ];
+        if let Some(refused) = cx.graph().unless("recurrent", &[x], &numbers) {
+            return (refused, State { hidden: refused, cell: None });
+        }
         let graph = cx.graph();
         let fail = |x| (x, State { hidden: x, cell: None });
         if !x.failed() && x.rank() != 3 {
@@ -230,7 +239,7 @@ impl Recurrent {
             Cell::Lstm => 4,
             Cell::Gru(_) => 3,
         };
-        let rows = gates * self.hidden;
+        let rows = self.hidden.saturating_mul(gates);
         let width = (self.hidden.max(1) as f64).sqrt().recip();
         let init = Init::Uniform { low: -width, high: width };
         let suffix = if reverse { "_reverse" } else { "" };
@@ -300,7 +309,8 @@ impl Recurrent {
             let y = x.matmul(weights.state.slice(0, rows.clone()).swap_axes(0, 1));
             weights.bias.map_or(y, |[_, bias]| y + bias.slice(0, rows))
         };
-        let h = self.hidden;
+        // Beyond what has elements, which is an error above.
+        let h = self.hidden.min(i32::MAX as usize / 4);
         match self.cell {
             Cell::Elman => [(input + product(hidden, 0..h)).tanh(), cell],
             Cell::ElmanRelu => [(input + product(hidden, 0..h)).relu(), cell],

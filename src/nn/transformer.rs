@@ -1,7 +1,7 @@
 //! The transformer layer.
 
 use super::{Activation, Dense, Dropout, LayerNorm, Module, MultiHeadAttention, Scope};
-use crate::graph::Tensor;
+use crate::{graph::Tensor, numbers::Must};
 use std::panic::Location;
 
 /// Attention, then two dense layers at each position, both with a skip connection.
@@ -63,6 +63,13 @@ impl TransformerLayer {
 
     fn run<'g>(&self, cx: &mut Scope<'g>, x: Tensor<'g>, mask: Option<Tensor<'g>>) -> Tensor<'g> {
         let _line = cx.at(self.line);
+        let numbers = [
+            ("wide", self.wide as f64, Must::BePositive),
+            ("dropout", self.dropout, Must::BeAShare),
+        ];
+        if let Some(refused) = cx.graph().unless("transformer", &[x], &numbers) {
+            return refused;
+        }
         let norms = ["norm1", "norm2"].map(|name| (name, LayerNorm::new()));
         let normal = |cx: &mut Scope<'g>, index: usize, x| {
             let (name, norm) = &norms[index];

@@ -8,11 +8,11 @@ use super::{
 use crate::ops::kernel::shader_file;
 use crate::{dtype::DType, shape::Shape};
 
-/// `y[..] = log(sum_j exp(x[.., j])) - x[.., label]`, and 0 where the label is not a class.
+/// `y[..] = log(sum_j exp(x[.., j])) - x[.., label]`, and NaN where the label is not a class.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CrossEntropy;
 
-/// Cotangent of the logits of [`CrossEntropy`]: `ct (softmax(x) - onehot(label))`, and 0 where
+/// Cotangent of the logits of [`CrossEntropy`]: `ct (softmax(x) - onehot(label))`, and NaN where
 /// the label is not a class. Operands: logits, labels, cotangents of the rows.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CrossEntropyGrad;
@@ -20,9 +20,12 @@ pub struct CrossEntropyGrad;
 impl<'g> Tensor<'g> {
     /// Cross-entropy of each row of logits against the index of its class.
     ///
-    /// `y[..] = log(sum_j exp(x[.., j])) - x[.., label]`, both terms less the row's maximum. A
-    /// label that is not below the number of classes marks a row to ignore: its loss and its
-    /// gradient are 0.
+    /// `y[..] = log(sum_j exp(x[.., j])) - x[.., label]`, both terms less the row's maximum.
+    ///
+    /// A label that is not below the number of classes is an error if it is visible to the host: a
+    /// constant, or an element of an input that has only been moved, by reshaping, slicing or
+    /// concatenation for instance. If only the device knows it, loss and gradient of the row are
+    /// NaN.
     ///
     /// # Shapes
     ///
@@ -35,7 +38,9 @@ impl<'g> Tensor<'g> {
     /// # Errors
     ///
     /// [`OpError::Rank`]; [`OpError::Target`] unless there is one label per row;
-    /// [`OpError::DType`] unless floats and u32; [`OpError::Empty`] without classes.
+    /// [`OpError::DType`] unless floats and u32; [`OpError::Empty`] without classes;
+    /// [`OpError::Index`] for a constant label, and
+    /// [`RunError::IndexOutOfRange`](crate::RunError::IndexOutOfRange) for an input.
     ///
     /// # Source
     ///
@@ -72,16 +77,14 @@ fn rows_of(logits: &Meta, labels: &Meta) -> Rows {
     Rows { rows: labels.shape.len() as u32, cols: cols as u32 }
 }
 
-/// The one-hot encoding of the labels, and which rows have a valid label.
-fn hot<'g>(logits: Tensor<'g>, labels: Tensor<'g>) -> [Tensor<'g>; 2] {
-    let classes = logits.graph.iota(logits.shape(), -1, DType::U32);
-    let counted = labels.less(labels.full_like(logits.dim(-1) as f64));
-    [classes.equal(labels.unsqueeze(-1)), counted]
+/// A mask of the label of each row.
+fn hot<'g>(logits: Tensor<'g>, labels: Tensor<'g>) -> Tensor<'g> {
+    logits.graph.iota(logits.shape(), -1, DType::U32).equal(labels.unsqueeze(-1))
 }
 
-/// The logits of the rows that count, and zeros: a derivative of 0 would meet what the others hold.
-fn of_counted<'g>(logits: Tensor<'g>, counted: Tensor<'g>) -> Tensor<'g> {
-    counted.unsqueeze(-1).select(logits, logits.full_like(0.0))
+/// 1 for rows whose label is a class, and NaN for others: a factor, so that derivatives have it too.
+fn or_nan<'g>(logits: Tensor<'g>, labels: Tensor<'g>) -> Tensor<'g> {
+    labels.one_below(logits.dim(-1), logits.dtype())
 }
 
 impl std::fmt::Display for CrossEntropy {
@@ -112,11 +115,9 @@ impl composite::Composite for CrossEntropy {
 
     fn expand<'g>(&self, operands: &[Tensor<'g>]) -> Tensor<'g> {
         let [logits, labels] = *operands else { unreachable!("it has two operands") };
-        let [hot, counted] = hot(logits, labels);
-        let z = of_counted(logits, counted).less_its_max(logits.rank() - 1);
-        let picked = hot.select(z, z.full_like(0.0)).sum(-1);
-        let loss = z.exp().sum(-1).log() - picked;
-        counted.select(loss, loss.full_like(0.0))
+        let z = logits.less_its_max(logits.rank() - 1);
+        let picked = hot(logits, labels).select(z, z.full_like(0.0)).sum(-1);
+        (z.exp().sum(-1).log() - picked) * or_nan(logits, labels)
     }
 
     fn has_kernel(&self, _: &[&Meta], _: &Meta) -> bool {
@@ -131,11 +132,11 @@ impl composite::Composite for CrossEntropy {
                 let max = row_max(x);
                 let loss = x
                     .get(operands[1][row] as usize)
-                    .map_or(0.0, |picked| math::log(exp_sum(x, max)) - (picked - max));
+                    .map_or(f32::NAN, |picked| math::log(exp_sum(x, max)) - (picked - max));
                 *y = loss.to_bits();
             }
         };
-        let file = shader_file!("cross_entropy", ["exp", "log", "rows"]);
+        let file = shader_file!("cross_entropy", ["exp", "log", "nan", "rows"]);
         let work = rows.cols as usize * (EXP_WORK + 2);
         // Some labels are not a class.
         let classes = Domain::Below(rows.cols + 1);
@@ -165,14 +166,14 @@ impl composite::Composite for CrossEntropy {
             of(&[1000], 1000).named("one long row"),
             of(&[3, 1], 1).named("one class"),
             of(&[0, 3], 3).named("no rows"),
-            of(&[9, 3], 6).named("labels that are no class"),
+            of(&[9, 3], 6).without_gradient().named("labels out of range"),
             of(&[3, 257], 257)
                 .operand(0, Domain::Range(-1000.0, 1000.0))
                 .bound(Bound::Abs(3e-4), "losses below 2000, rounded twice, and the logarithm")
                 .without_gradient()
                 .named("large"),
         ];
-        with_halves(samples, &["", "one long row", "labels that are no class", "large"])
+        with_halves(samples, &["", "one long row", "labels out of range", "large"])
     }
 }
 
@@ -207,10 +208,8 @@ impl composite::Composite for CrossEntropyGrad {
 
     fn expand<'g>(&self, operands: &[Tensor<'g>]) -> Tensor<'g> {
         let [logits, labels, ct] = *operands else { unreachable!("it has three operands") };
-        let [hot, counted] = hot(logits, labels);
-        let logits = of_counted(logits, counted);
-        let ct = counted.select(ct, ct.full_like(0.0)).unsqueeze(-1);
-        let onehot = hot.select(1.0, logits.full_like(0.0));
+        let onehot = hot(logits, labels).select(1.0, logits.full_like(0.0));
+        let ct = (ct * or_nan(logits, labels)).unsqueeze(-1);
         (logits.softmax(-1) - onehot) * ct
     }
 
@@ -227,7 +226,7 @@ impl composite::Composite for CrossEntropyGrad {
                 let y: &mut [f32] = bytemuck::cast_slice_mut(y);
                 let label = operands[1][row] as usize;
                 if label >= cols {
-                    y.fill(0.0);
+                    y.fill(f32::NAN);
                     continue;
                 }
                 let ct = f32::from_bits(operands[2][row]);
@@ -238,7 +237,7 @@ impl composite::Composite for CrossEntropyGrad {
                 y[label] = hot;
             }
         };
-        let file = shader_file!("cross_entropy_grad", ["exp", "rows"]);
+        let file = shader_file!("cross_entropy_grad", ["exp", "nan", "rows"]);
         let probe = Probe::new(CrossEntropyGrad, operands, grad_accuracy(cols).0)
             .along_all(0..operands[1].shape.rank())
             .operand(1, Domain::Below(rows.cols + 1));
@@ -269,12 +268,12 @@ impl composite::Composite for CrossEntropyGrad {
             of(&[1000], 1000).named("one long row"),
             of(&[3, 1], 1).named("one class"),
             of(&[0, 3], 3).named("no rows"),
-            of(&[9, 3], 6).named("labels that are no class"),
+            of(&[9, 3], 6).without_gradient().named("labels out of range"),
             of(&[3, 257], 257)
                 .operand(0, Domain::Range(-1000.0, 1000.0))
                 .without_gradient()
                 .named("large"),
         ];
-        with_halves(samples, &["", "one long row", "labels that are no class"])
+        with_halves(samples, &["", "one long row", "labels out of range"])
     }
 }

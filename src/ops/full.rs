@@ -18,21 +18,29 @@ impl std::fmt::Display for Full {
 }
 
 impl Graph {
-    /// A tensor whose elements are all `value`, rounded to `dtype`.
+    /// A tensor whose elements are all `value`, rounded to `dtype` if that has floats.
     ///
     /// # Errors
     ///
-    /// [`OpError::TooLarge`].
+    /// [`OpError::TooLarge`]; [`OpError::Unrepresentable`] for a number that an integer type does
+    /// not have: a negative u32, a fraction.
     #[doc(alias("zeros", "ones", "fill"))]
     #[track_caller]
     pub fn full(&self, shape: impl Into<Shape>, dtype: DType, value: f64) -> Tensor<'_> {
         let meta = Meta::new(shape, dtype);
+        if !dtype.holds(value) {
+            return self.refuse("full", &[], OpError::Unrepresentable { value, dtype });
+        }
         self.push(Full { word: dtype.to_word(value), meta }, &[])
     }
 }
 
 impl<'g> Tensor<'g> {
     /// A tensor of the same shape and type whose elements are all `value`.
+    ///
+    /// # Errors
+    ///
+    /// Same as [`full`](Graph::full).
     #[doc(alias("zeros_like", "ones_like"))]
     #[track_caller]
     pub fn full_like(self, value: f64) -> Tensor<'g> {

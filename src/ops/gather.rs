@@ -12,11 +12,21 @@ use crate::{
     shape::{AxisError, Shape, resolve_axis},
 };
 
-/// Elements along `axis` by index; 0 where the index is out of range.
+/// Elements along `axis` by index.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Gather {
     pub(crate) axis: usize,
     pub(crate) indices: Indices,
+    pub(crate) outside: Outside,
+}
+
+/// What an index out of range gives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Outside {
+    /// 0.
+    Zero,
+    /// NaN, of floats: a label that is not a class spoils the loss.
+    Nan,
 }
 
 /// How a tensor of indices is shared between lines.
@@ -76,6 +86,15 @@ impl Indices {
                 let fits = shape.keepdims(&[axis]) == indices.keepdims(&[axis]);
                 fits.then(|| indices.clone())
             }
+        }
+    }
+}
+
+impl Outside {
+    fn value(self) -> f64 {
+        match self {
+            Outside::Zero => 0.0,
+            Outside::Nan => f64::NAN,
         }
     }
 }
@@ -141,10 +160,28 @@ impl<'g> Tensor<'g> {
         self.gather_by(Indices::PerLine, indices, axis)
     }
 
+    /// [`take_along_axis`](Self::take_along_axis) of floats, but NaN for an index out of range that
+    /// a device computed.
+    #[track_caller]
+    pub(crate) fn take_along_axis_or_nan(self, indices: Tensor<'g>, axis: usize) -> Tensor<'g> {
+        let op = Gather { axis, indices: Indices::PerLine, outside: Outside::Nan };
+        self.graph.push(op, &[self, indices])
+    }
+
+    /// 1 where these indices are below `extent`, and NaN elsewhere.
+    #[track_caller]
+    pub(crate) fn one_below(self, extent: usize, dtype: DType) -> Tensor<'g> {
+        let op = Gather { axis: 0, indices: Indices::Shared, outside: Outside::Nan };
+        self.graph.push(op, &[self.graph.full([extent], dtype, 1.0), self])
+    }
+
     #[track_caller]
     fn gather_by(self, of: Indices, indices: Tensor<'g>, axis: i32) -> Tensor<'g> {
         match resolve_axis(axis, self.rank()) {
-            Ok(axis) => self.graph.push(Gather { axis, indices: of }, &[self, indices]),
+            Ok(axis) => {
+                let op = Gather { axis, indices: of, outside: Outside::Zero };
+                self.graph.push(op, &[self, indices])
+            }
             Err(reason) => self.graph.refuse("gather", &[self, indices], reason),
         }
     }
@@ -152,9 +189,10 @@ impl<'g> Tensor<'g> {
 
 impl std::fmt::Display for Gather {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let outside = if self.outside == Outside::Nan { ", or NaN" } else { "" };
         match self.indices {
-            Indices::Shared => write!(f, "gather[{}]", self.axis),
-            Indices::PerLine => write!(f, "gather[{}, per line]", self.axis),
+            Indices::Shared => write!(f, "gather[{}{outside}]", self.axis),
+            Indices::PerLine => write!(f, "gather[{}, per line{outside}]", self.axis),
         }
     }
 }
@@ -175,6 +213,9 @@ impl Operation for Gather {
         }
         let shape = self.indices.replace(&x.shape, self.axis, &indices.shape);
         let shape = shape.ok_or_else(|| OpError::Target(x.shape.clone()))?;
+        if self.outside == Outside::Nan && !x.dtype.is_float() {
+            return Err(OpError::DType(x.dtype));
+        }
         Ok(Meta::new(shape, x.dtype))
     }
 
@@ -190,7 +231,7 @@ impl Operation for Gather {
                 Indices::PerLine => indices.at(&c),
             } as usize;
             c.splice(axes.clone(), [index]);
-            if index < x.shape().dims()[axis] { x.at(&c) } else { 0.0 }
+            if index < x.shape().dims()[axis] { x.at(&c) } else { self.outside.value() }
         })
     }
 
@@ -226,12 +267,16 @@ impl Operation for Gather {
             inner_shift,
         };
         let shader = Shader {
-            file: shader_file!("gather", ["divide"]),
-            overrides: vec![("PER_LINE", f64::from(u8::from(of == Indices::PerLine)))],
+            file: shader_file!("gather", ["divide", "nan"]),
+            overrides: vec![
+                ("PER_LINE", f64::from(u8::from(of == Indices::PerLine))),
+                ("NAN_OUTSIDE", f64::from(u8::from(self.outside == Outside::Nan))),
+            ],
             params,
             workgroups: fold(result.shape.len().div_ceil(INVOCATIONS)),
         };
         let granule = inner.max(1);
+        let outside = x.dtype.to_word(self.outside.value());
         let compute = move |operands: &[&[u32]], start: usize, out: &mut [u32]| {
             for (pair, y) in (start / granule..).zip(out.chunks_exact_mut(granule)) {
                 let (outer, k) = (pair / count, pair % count);
@@ -241,10 +286,10 @@ impl Operation for Gather {
                     Indices::Shared if at(0) < extent => {
                         y.copy_from_slice(&operands[0][row(at(0))..][..inner]);
                     }
-                    Indices::Shared => y.fill(0),
+                    Indices::Shared => y.fill(outside),
                     Indices::PerLine => {
                         for (i, y) in y.iter_mut().enumerate() {
-                            *y = if at(i) < extent { operands[0][row(at(i)) + i] } else { 0 };
+                            *y = if at(i) < extent { operands[0][row(at(i)) + i] } else { outside };
                         }
                     }
                 }
@@ -283,8 +328,10 @@ impl Operation for Gather {
                 .operand(1, Domain::Below(below))
                 .bound(Bound::Exact, "an element, or 0")
         };
-        let shared = |axis| Gather { axis, indices: Indices::Shared };
-        let per_line = |axis| Gather { axis, indices: Indices::PerLine };
+        let outside = Outside::Zero;
+        let shared = |axis| Gather { axis, indices: Indices::Shared, outside };
+        let per_line = |axis| Gather { axis, indices: Indices::PerLine, outside };
+        let or_nan = |axis| Gather { outside: Outside::Nan, ..per_line(axis) };
         let take = |dims: &[usize], axis, indices: &[usize], below| {
             of(DType::F32, dims, shared(axis), indices, below)
         };
@@ -316,7 +363,9 @@ impl Operation for Gather {
             along(&[3, 1], 1, &[3, 4], 1).named("extent 1"),
             along(&[3, 0], 1, &[3, 4], 1).named("nothing to choose from"),
             of(DType::U32, &[3, 7], per_line(1), &[3, 7], 7),
+            of(DType::F32, &[9, 5], or_nan(1), &[9, 1], 8).without_gradient().named("or NaN"),
         ];
-        with_halves(samples, &["", "middle axis, a matrix of indices", "NaN and infinite"])
+        let halves = ["", "middle axis, a matrix of indices", "NaN and infinite", "or NaN"];
+        with_halves(samples, &halves)
     }
 }

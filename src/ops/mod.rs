@@ -231,11 +231,14 @@ operations! {
 }
 
 impl Op {
-    /// The operand that holds indices, and the extent they index.
+    /// The operand that holds indices or labels, and the number they are below.
     pub(crate) fn indexes(&self, operands: &[&Meta]) -> Option<(usize, usize)> {
         match self {
             Op::Gather(op) => Some((1, *operands[0].shape.dims().get(op.axis)?)),
             Op::ScatterAdd(op) => Some((1, op.extent)),
+            Op::CrossEntropy(_) | Op::CrossEntropyGrad(_) => {
+                Some((1, *operands[0].shape.dims().last()?))
+            }
             _ => None,
         }
     }

@@ -38,17 +38,22 @@ impl<'g> Tensor<'g> {
     ///
     /// # Errors
     ///
-    /// [`OpError::Extents`] unless there is a pair for each axis; [`OpError::TooLarge`].
+    /// [`OpError::Extents`] unless there is a pair for each axis; [`OpError::TooLarge`];
+    /// [`OpError::Unrepresentable`] for a value that an integer type does not have.
     #[doc(alias("constant_pad", "ZeroPad2d", "ZeroPadding2D"))]
     #[track_caller]
     pub fn pad(self, pads: &[(usize, usize)], value: f64) -> Tensor<'g> {
         if pads.len() == self.rank() && pads.iter().all(|&pad| pad == (0, 0)) {
             return self;
         }
+        let dtype = self.dtype();
+        if !dtype.holds(value) {
+            return self.graph.refuse("pad", &[self], OpError::Unrepresentable { value, dtype });
+        }
         let op = Pad {
             low: pads.iter().map(|pad| pad.0).collect(),
             high: pads.iter().map(|pad| pad.1).collect(),
-            word: self.dtype().to_word(value),
+            word: dtype.to_word(value),
         };
         self.graph.push(op, &[self])
     }

@@ -3,7 +3,7 @@
 use super::*;
 use super::{
     argsort::Argsort,
-    gather::{Gather, Indices, Lines},
+    gather::{Gather, Indices, Lines, Outside},
     kernel::{CpuKernel, Kernel, Shader, fold, shader_file},
     reduce::ReduceFn::Sum,
     segment::{self, SegmentSum, SegmentTails},
@@ -251,7 +251,7 @@ impl Operation for ScatterAdd {
     }
 
     fn vjp<'g>(&self, x: &[Tensor<'g>], _: Tensor<'g>, ct: Tensor<'g>) -> Vec<Option<Tensor<'g>>> {
-        let op = Gather { axis: self.axis, indices: self.indices };
+        let op = Gather { axis: self.axis, indices: self.indices, outside: Outside::Zero };
         vec![Some(ct.graph.push(op, &[ct, x[1]])), None]
     }
 

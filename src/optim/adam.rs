@@ -1,7 +1,7 @@
 //! Adam.
 
 use super::Optimizer;
-use crate::{dtype::DType, graph::Tensor, init::Init, nn::Scope};
+use crate::{dtype::DType, graph::Tensor, init::Init, nn::Scope, numbers::Must};
 
 /// Adam, in the paper's notation: `m = β1 m + (1 - β1) g`, `v = β2 v + (1 - β2) g²`,
 /// `p = p - lr m̂ / (√v̂ + ε)`, where `m̂ = m / (1 - β1^t)` and `v̂ = v / (1 - β2^t)`.
@@ -67,6 +67,17 @@ impl Optimizer for Adam {
         loss: Tensor<'g>,
         params: &[(String, Tensor<'g>)],
     ) {
+        let numbers = [
+            ("learning rate", self.lr, Must::BeAtLeast0),
+            ("beta1", self.beta1, Must::BeBelow1),
+            ("beta2", self.beta2, Must::BeBelow1),
+            ("eps", self.eps, Must::BeAtLeast0),
+            ("weight decay", self.decay, Must::BeAtLeast0),
+            ("norm", self.longest.unwrap_or(0.0), Must::BeALimit),
+        ];
+        if cx.graph().unless("adam", &[loss], &numbers).is_some() {
+            return;
+        }
         let mut cx = cx.child(&self.name);
         let graph = cx.graph();
         let lr = super::learning_rate(&mut cx, self.lr);

@@ -28,7 +28,9 @@ pub trait Optimizer {
     /// # Errors
     ///
     /// Recorded by the graph: [`GraphError::NotALoss`](crate::GraphError::NotALoss) if `loss` is
-    /// not a single float.
+    /// not a single float; [`OpError::Number`](crate::OpError::Number) for a learning rate, weight
+    /// decay, epsilon or limit of the norm that is NaN or negative, and for a decay rate of moments
+    /// outside of `[0, 1)`.
     fn update_params<'g>(
         &self,
         cx: &mut Scope<'g>,

@@ -1,7 +1,7 @@
 //! Stochastic gradient descent.
 
 use super::Optimizer;
-use crate::{dtype::DType, graph::Tensor, init::Init, nn::Scope};
+use crate::{dtype::DType, graph::Tensor, init::Init, nn::Scope, numbers::Must};
 
 /// Stochastic gradient descent: `m = momentum m + g + decay p`, `p = p - lr m`.
 ///
@@ -54,6 +54,15 @@ impl Optimizer for Sgd {
         loss: Tensor<'g>,
         params: &[(String, Tensor<'g>)],
     ) {
+        let numbers = [
+            ("learning rate", self.lr, Must::BeAtLeast0),
+            ("momentum", self.momentum, Must::BeAtLeast0),
+            ("weight decay", self.decay, Must::BeAtLeast0),
+            ("norm", self.longest.unwrap_or(0.0), Must::BeALimit),
+        ];
+        if cx.graph().unless("sgd", &[loss], &numbers).is_some() {
+            return;
+        }
         let mut cx = cx.child(&self.name);
         let graph = cx.graph();
         let lr = super::learning_rate(&mut cx, self.lr);

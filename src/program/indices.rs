@@ -1,51 +1,190 @@
 //! Index inputs of a run, checked before they reach a device.
 //!
 //! The behavior of a device for out-of-range indices is defined, but they are an error all the
-//! same. If indices are an input and reach their operation unchanged, the run is refused.
+//! same. The run is refused if indices are an input, or parts of inputs that were only moved.
 
 use crate::{
-    error::RunError,
-    graph::{Graph, indices::unmoved},
+    error::{GraphError, OpError, RunError},
+    graph::{
+        Graph, Inner, Node, NodeId,
+        indices::{Expected, Origin, Which, origins, unmoved},
+    },
     ops::Op,
     shape::Meta,
     value::Fed,
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-/// The inputs of a program that hold indices: the smallest extent they index into, by position.
+/// The checks of the inputs of a program, by position of the input.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct IndexInputs(BTreeMap<usize, usize>);
+pub(crate) struct IndexInputs(BTreeMap<usize, Vec<Check>>);
+
+/// Elements of an input that are indices below `extent`, or `exempt`.
+#[derive(Clone, Debug, PartialEq)]
+struct Check {
+    extent: usize,
+    exempt: Option<u32>,
+    /// `None` for all.
+    elements: Option<Vec<Element>>,
+}
+
+/// An element of an input.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Element {
+    position: usize,
+    end: Option<End>,
+}
+
+/// The end of a row of indices, past which they do not count.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct End {
+    /// The input that has the length of the row, and the position there.
+    length: [usize; 2],
+    /// The column of the index.
+    column: usize,
+}
 
 impl IndexInputs {
     /// Collects the index inputs of the needed nodes.
-    pub fn new(graph: &Graph, needed: &[bool], inputs: &[(String, Meta)]) -> Self {
-        let mut extents = BTreeMap::new();
+    ///
+    /// # Errors
+    ///
+    /// [`GraphError::Op`] for a constant among moved indices that is out of range.
+    pub fn new(
+        graph: &Graph,
+        needed: &[bool],
+        inputs: &[(String, Meta)],
+    ) -> Result<Self, GraphError> {
         let inner = graph.inner.borrow();
-        for (node, _) in inner.nodes.iter().zip(needed).filter(|(_, needed)| **needed) {
+        let of_operations = inner.nodes.iter().enumerate().filter_map(|(reader, node)| {
             let operands: Vec<_> =
-                node.inputs.iter().map(|id| &inner.nodes[id.index()].meta).collect();
-            let Some((operand, extent)) = node.op.indexes(&operands) else { continue };
-            let source = unmoved(|id| &inner.nodes[id.index()], node.inputs[operand]);
-            if let Op::Input(input) = &inner.nodes[source.index()].op
-                && let Ok(position) = inputs.binary_search_by(|(name, _)| name.cmp(&input.name))
-            {
-                let least: &mut usize = extents.entry(position).or_insert(extent);
-                *least = extent.min(*least);
+                node.inputs.iter().map(|&id| &node_of(&inner, id).meta).collect();
+            let (operand, extent) = node.op.indexes(&operands)?;
+            let (indices, reader) = (node.inputs[operand], NodeId(reader as u32));
+            Some(Expected { indices, extent, which: Which::All, reader })
+        });
+        let mut checks = IndexInputs::default();
+        // An operation and its derivative read the same indices.
+        let mut seen = BTreeSet::new();
+        for expected in of_operations.chain(inner.expected.iter().copied()) {
+            let Expected { indices, extent, which, reader } = expected;
+            if needed[reader.index()] && seen.insert((indices, extent, which)) {
+                checks.add(&inner, &expected, inputs)?;
             }
         }
-        IndexInputs(extents)
+        for checks in checks.0.values_mut() {
+            // Of several extents the least is reported.
+            checks.sort_by_key(|check| check.extent);
+            checks.dedup();
+        }
+        Ok(checks)
+    }
+
+    /// Adds checks of the inputs that these indices come from.
+    fn add(
+        &mut self,
+        inner: &Inner,
+        expected: &Expected,
+        inputs: &[(String, Meta)],
+    ) -> Result<(), GraphError> {
+        let &Expected { indices, extent, which, .. } = expected;
+        let input_of = |id| match &node_of(inner, id).op {
+            Op::Input(input) => inputs.binary_search_by(|(name, _)| name.cmp(&input.name)).ok(),
+            _ => None,
+        };
+        let (exempt, lengths) = match which {
+            Which::All => (None, None),
+            Which::AllBut(value) => (Some(value), None),
+            Which::First(lengths) => (None, Some(origins(&inner.nodes, lengths))),
+        };
+        if lengths.is_none()
+            && let Some(input) = input_of(unmoved(|id| node_of(inner, id), indices))
+        {
+            self.0.entry(input).or_default().push(Check { extent, exempt, elements: None });
+            return Ok(());
+        }
+        let columns = node_of(inner, indices).meta.shape.dims().last().copied().unwrap_or(1);
+        let mut parts: BTreeMap<usize, Vec<Element>> = BTreeMap::new();
+        for (number, origin) in origins(&inner.nodes, indices).into_iter().enumerate() {
+            let column = number % columns;
+            let end = match lengths.as_ref().map(|lengths| lengths[number / columns]) {
+                None => None,
+                Some(Origin::Constant(length)) if column < length as usize => None,
+                Some(Origin::Input(lengths, position)) if let Some(input) = input_of(lengths) => {
+                    Some(End { length: [input, position], column })
+                }
+                // Past the end, or where only the device knows.
+                Some(_) => continue,
+            };
+            match origin {
+                Origin::Input(input, position) => {
+                    let Some(input) = input_of(input) else { continue };
+                    parts.entry(input).or_default().push(Element { position, end });
+                }
+                Origin::Constant(index)
+                    if index as usize >= extent && exempt != Some(index) && end.is_none() =>
+                {
+                    let reader = node_of(inner, expected.reader);
+                    let operand = |&id: &NodeId| node_of(inner, id).meta.clone();
+                    return Err(GraphError::Op {
+                        op: reader.op.name(),
+                        operands: reader.inputs.iter().map(operand).collect(),
+                        reason: OpError::Index { index, extent },
+                        place: reader.place(),
+                    });
+                }
+                Origin::Constant(_) | Origin::Computed => {}
+            }
+        }
+        for (input, elements) in parts {
+            let check = Check { extent, exempt, elements: Some(elements) };
+            self.0.entry(input).or_default().push(check);
+        }
+        Ok(())
     }
 
     /// Checks the inputs that come from the host.
     pub fn check(&self, inputs: &[(String, Meta)], fed: &[Fed<'_>]) -> Result<(), RunError> {
-        for (&input, &extent) in &self.0 {
-            let Fed::Host(array) = &fed[input] else { continue };
-            let outside = |&word: &u32| word as usize >= extent;
-            if let Some(position) = array.words().iter().position(outside) {
-                let (name, index) = (inputs[input].0.clone(), array.words()[position]);
+        let words = |input: usize| match &fed[input] {
+            Fed::Host(array) => Some(array.words()),
+            Fed::Device(_) => None,
+        };
+        for (&input, checks) in &self.0 {
+            let Some(indices) = words(input) else { continue };
+            for check in checks {
+                let Some(position) = check.violated(indices, words) else { continue };
+                let (name, index, extent) =
+                    (inputs[input].0.clone(), indices[position], check.extent);
                 return Err(RunError::IndexOutOfRange { name, index, position, extent });
             }
         }
         Ok(())
     }
+}
+
+impl Check {
+    /// The first position that holds an index out of range.
+    fn violated<'a>(
+        &self,
+        indices: &[u32],
+        words: impl Fn(usize) -> Option<&'a [u32]>,
+    ) -> Option<usize> {
+        let is_outside = |position: usize| {
+            let index = indices[position];
+            index as usize >= self.extent && self.exempt != Some(index)
+        };
+        let counts = |End { length: [input, position], column }: End| {
+            words(input).is_some_and(|lengths| column < lengths[position] as usize)
+        };
+        let Some(elements) = &self.elements else {
+            return (0..indices.len()).find(|&position| is_outside(position));
+        };
+        let is_wrong =
+            |element: &&Element| is_outside(element.position) && element.end.is_none_or(&counts);
+        elements.iter().find(is_wrong).map(|element| element.position)
+    }
+}
+
+fn node_of(inner: &Inner, id: NodeId) -> &Node {
+    &inner.nodes[id.index()]
 }

@@ -100,7 +100,7 @@ impl Program {
                 (Some(plan.clone()), backend.compile(plan)?)
             }
         };
-        let indexed = IndexInputs::new(graph, &needed, executable.inputs());
+        let indexed = IndexInputs::new(graph, &needed, executable.inputs())?;
         Ok(Program { outputs, watched, indexed, checks_finite, plan, executable })
     }
 

@@ -12,9 +12,10 @@ use crate::{
     data::{self, Dataset, Loader},
     device::Device,
     dtype::DType,
-    error::Error,
+    error::{Error, RunError},
     graph::{Graph, Tensor},
     nn::{self, Mode, Module, Scope},
+    numbers::Must,
     optim::Optimizer,
     program::Program,
     value::Outputs,
@@ -60,8 +61,7 @@ pub struct Epoch {
     pub train_loss: f64,
     /// Mean loss over the held-out images, after the epoch.
     pub test_loss: f64,
-    /// Fraction of held-out images classified correctly, after the epoch, among those whose label
-    /// is a class of the model.
+    /// Fraction of held-out images classified correctly, after the epoch.
     pub test_accuracy: f64,
     /// Seconds since the start of training, excluding compilation.
     pub seconds: f64,
@@ -78,8 +78,7 @@ pub struct Report {
     pub steps: usize,
     /// Seconds of training and evaluation, with what was called after epochs, excluding compilation.
     pub seconds: f64,
-    /// Confusion matrix of the held-out images at the end; those whose label is not a class of the
-    /// model are not counted.
+    /// Confusion matrix of the held-out images at the end.
     pub confusion: Confusion,
 }
 
@@ -105,10 +104,10 @@ impl<'a> Trainer<'a> {
         Trainer { epochs, ..self }
     }
 
-    /// Sets the number of images per step, at least one.
+    /// Sets the number of images per step.
     #[doc(alias = "batch_size")]
     pub fn batch(self, batch: usize) -> Self {
-        Trainer { batch: batch.max(1), ..self }
+        Trainer { batch, ..self }
     }
 
     /// Sets the seed of the shuffling. Initial weights use the seed of the store.
@@ -135,6 +134,7 @@ impl<'a> Trainer<'a> {
     /// An error in the model; a [`CompileError`](crate::CompileError).
     pub fn step(&self, device: &Device, data: &Dataset, rows: usize) -> Result<Program, Error> {
         let graph = self.graph();
+        graph.unless("trainer", &[], &[("batch", rows as f64, Must::BePositive)]);
         let mut cx = Scope::new(&graph, Mode::Train);
         let (logits, labels) = self.logits(&mut cx, data, rows);
         let loss = nn::cross_entropy(logits, labels);
@@ -158,7 +158,7 @@ impl<'a> Trainer<'a> {
         graph
     }
 
-    /// Number of classes of the model; labels may be arbitrary numbers.
+    /// Number of classes of the model.
     fn classes(&self, data: &Dataset) -> usize {
         let graph = Graph::new();
         let (logits, _) = self.logits(&mut Scope::new(&graph, Mode::Eval), data, 1);
@@ -184,7 +184,8 @@ impl<'a> Trainer<'a> {
     ///
     /// # Errors
     ///
-    /// An error in the model, and any error of the device.
+    /// An error in the model; [`RunError::IndexOutOfRange`], before anything is trained, for a label
+    /// that is not a class of the model; any error of the device.
     #[doc(alias("EarlyStopping", "ModelCheckpoint", "callbacks"))]
     pub fn fit(
         &self,
@@ -197,6 +198,12 @@ impl<'a> Trainer<'a> {
         const EVALUATED: usize = 1024;
         /// Number of steps after which a loss is read, equal to the number of runs in flight.
         const LATE: usize = 3;
+        let classes = self.classes(train);
+        check_labels("training targets", train, classes)?;
+        check_labels("test targets", test, classes)?;
+        if self.batch == 0 {
+            self.step(device, train, 0)?;
+        }
         let loader = Loader::new(train.len(), self.batch, self.seed);
         let steps = Programs::new(data::sizes(train.len(), self.batch), variables, |rows| {
             self.step(device, train, rows)
@@ -204,7 +211,6 @@ impl<'a> Trainer<'a> {
         let evaluations = Programs::new(data::sizes(test.len(), EVALUATED), variables, |rows| {
             self.evaluation(device, test, rows)
         })?;
-        let classes = self.classes(train);
         let per_epoch = train.len().div_ceil(self.batch);
 
         let begin = Instant::now();
@@ -248,6 +254,20 @@ impl<'a> Trainer<'a> {
         };
         let seconds = begin.elapsed().as_secs_f64();
         Ok(Report { epochs, steps: step_count, seconds, confusion })
+    }
+}
+
+/// Checks that every label is a class of the model.
+fn check_labels(name: &str, data: &Dataset, classes: usize) -> Result<(), RunError> {
+    let labels = data.targets().words();
+    match labels.iter().position(|&label| label as usize >= classes) {
+        None => Ok(()),
+        Some(position) => Err(RunError::IndexOutOfRange {
+            name: name.to_owned(),
+            index: labels[position],
+            position,
+            extent: classes,
+        }),
     }
 }
 

@@ -50,19 +50,42 @@ fn the_callback_ends_the_training() -> Result<(), Error> {
     Ok(())
 }
 
+/// Labels from 1 to 10 of 10 classes, and PyTorch's -100.
 #[test]
-fn labels_that_are_no_class_are_not_counted() -> Result<(), Error> {
-    let images = Array::new([4, 2], &[1.0f32, 0.0, 0.0, 1.0, 1.0, 1.0, 0.5, 0.5])?;
-    let data = Dataset::new(images, Array::new([4], &[0, 1, u32::MAX, 3_000_000_000])?)?;
+fn labels_that_are_no_class_are_refused_before_the_first_step() -> Result<(), Error> {
+    let of = |labels: [u32; 4]| {
+        let images = Array::new([4, 2], &[1.0f32, 0.0, 0.0, 1.0, 1.0, 1.0, 0.5, 0.5])?;
+        Dataset::new(images, Array::new([4], &labels)?)
+    };
+    let good = of([0, 1, 2, 2])?;
     let (net, optimizer) = (Dense::new(3), Adam::new(0.03));
-    let report = Trainer::new(&net, &optimizer).epochs(1).fit(
+    for (label, bad) in [(3, of([1, 2, 3, 1])?), (-100i32 as u32, of([1, 2, -100i32 as u32, 1])?)] {
+        for (name, sets) in [("training targets", (&bad, &good)), ("test targets", (&good, &bad))] {
+            let variables = Variables::new(1);
+            let trained =
+                Trainer::new(&net, &optimizer)
+                    .fit(&Device::cpu(), &variables, sets, &mut |_| ControlFlow::Continue(()));
+            let Err(Error::Run(error)) = trained else { unreachable!("{label} of 3 classes") };
+            let (name, position, extent) = (name.to_owned(), 2, 3);
+            assert_eq!(error, RunError::IndexOutOfRange { name, index: label, position, extent });
+            assert!(variables.paths().is_empty());
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn a_batch_has_images() -> Result<(), Error> {
+    let data = exclusive_or()?;
+    let (net, optimizer) = (Dense::new(2), Adam::new(0.03));
+    let trained = Trainer::new(&net, &optimizer).batch(0).fit(
         &Device::cpu(),
         &Variables::new(1),
         (&data, &data),
         &mut |_| ControlFlow::Continue(()),
-    )?;
-    assert_eq!(report.confusion.total(), 2);
-    assert_eq!(report.confusion.rows().map(|row| row.len()).collect::<Vec<_>>(), [3; 3]);
+    );
+    let text = trained.expect_err("there is nothing to learn from").to_string();
+    assert!(text.ends_with("(batch must be positive, not 0)"), "{text}");
     Ok(())
 }
 

@@ -31,7 +31,7 @@ fn an_input_is_looked_at() -> Result<(), Error> {
         };
         let (name, index, position, extent) = ("x".to_owned(), 7, 4, 7);
         assert_eq!(error, RunError::IndexOutOfRange { name, index, position, extent });
-        let text = "input \"x\" holds index 7 at position 4, for an extent of 7";
+        let text = "input \"x\" holds 7 at position 4, where numbers below 7 are expected";
         assert_eq!(error.to_string(), text);
     }
     Ok(())

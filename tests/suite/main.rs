@@ -28,6 +28,7 @@ mod images;
 mod indices;
 #[cfg(feature = "cli")]
 mod initial_values;
+mod labels;
 mod layers;
 mod long_sums;
 #[cfg(target_os = "linux")]

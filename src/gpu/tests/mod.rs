@@ -281,7 +281,7 @@ fn an_optimizer_updates_an_arena() -> Result<(), Error> {
         let bias = cx.param("bias", [5], Init::Zeros);
         let second = cx.param("second", [5, 1], noise);
         let y = (x.matmul(first) + bias).tanh().matmul(second);
-        let loss = mean_squared_error(y, x.mean_keepdims(1));
+        let loss = mean_squared_error(y, x.mean_keepdims(1).broadcast_to(y.shape()));
         Adam::new(0.01).update(&mut cx, loss);
         let program = graph.compile(device, &[loss])?;
         let variables = Variables::new(3);

@@ -6,6 +6,7 @@ use crate::{
     graph::Tensor,
     init::Init,
     nn::{Conv2d, Dense, ModulatedConv2d, Module, Scope},
+    numbers::Must,
 };
 use std::{f64::consts::SQRT_2, panic::Location};
 
@@ -113,6 +114,13 @@ impl Generator {
         if !is_side(self.size) {
             return cx.graph().refuse("generator", &[styles], no_side(self.size));
         }
+        let numbers = [
+            ("channels", self.channels as f64, Must::BePositive),
+            ("image channels", self.image_channels as f64, Must::BePositive),
+        ];
+        if let Some(refused) = cx.graph().unless("generator", &[styles], &numbers) {
+            return refused;
+        }
         let mut cx = cx.child("synthesis");
         let n = styles.dim(0);
         let normal = Init::Normal { mean: 0.0, std: 1.0 };
@@ -182,6 +190,10 @@ impl Module for Discriminator {
         if !is_side(side) {
             return cx.graph().refuse("discriminator", &[x], no_side(side));
         }
+        let channels = [("channels", self.channels as f64, Must::BePositive)];
+        if let Some(refused) = cx.graph().unless("discriminator", &[x], &channels) {
+            return refused;
+        }
         let conv = |window: usize| Conv2d::new(self.channels, [window; 2]).same();
         let mut y = activated(conv(1).forward(&mut cx.child("fromrgb"), x));
         while side > SMALLEST {
@@ -195,7 +207,7 @@ impl Module for Discriminator {
         let group = if n.is_multiple_of(4) { 4 } else { n };
         let y = y.minibatch_deviation(group);
         let y = activated(conv(3).forward(&mut cx.child("conv"), y));
-        let y = y.reshape([n, self.channels * SMALLEST * SMALLEST]);
+        let y = y.reshape([n, self.channels.saturating_mul(SMALLEST * SMALLEST)]);
         let y = activated(Dense::new(self.channels).forward(&mut cx.child("fc"), y));
         Dense::new(1).forward(&mut cx.child("out"), y)
     }

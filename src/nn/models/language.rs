@@ -6,6 +6,7 @@ use crate::{
         Dense, Embedding, LayerNorm, LearnedPositions, Module, MultiHeadAttention, Recurrent,
         Scope, TransformerLayer,
     },
+    numbers::Must,
 };
 use std::panic::Location;
 
@@ -100,6 +101,10 @@ impl Module for Transformer {
 
     fn forward<'g>(&self, cx: &mut Scope<'g>, x: Tensor<'g>) -> Tensor<'g> {
         let _line = cx.at(self.line);
+        let numbers = [("layers", self.layers as f64, Must::CountLayers)];
+        if let Some(refused) = cx.graph().unless("language_model", &[x], &numbers) {
+            return refused;
+        }
         let vectors = Embedding::new(self.symbols, self.width);
         let x = vectors.forward(&mut cx.child("tokens"), x);
         let mut x = LearnedPositions::new(self.longest).forward(&mut cx.child("positions"), x);

@@ -3,6 +3,7 @@
 use crate::{
     graph::Tensor,
     nn::{BatchNorm, Conv2d, Dense, GlobalAvgPool, MaxPool2d, Module, Scope},
+    numbers::Must,
 };
 use std::panic::Location;
 
@@ -91,6 +92,12 @@ impl Module for ResNet {
 
     fn forward<'g>(&self, cx: &mut Scope<'g>, x: Tensor<'g>) -> Tensor<'g> {
         let _line = cx.at(self.line);
+        let blocks = self.blocks.iter().map(|&blocks| ("blocks", blocks as f64, Must::CountLayers));
+        let stages = ("stages", self.blocks.len() as f64, Must::BePositive);
+        let numbers: Vec<_> = blocks.chain([stages]).collect();
+        if let Some(refused) = cx.graph().unless("resnet", &[x], &numbers) {
+            return refused;
+        }
         let mut x = match self.stem {
             Stem::Small => convolved(cx, ["conv1", "bn1"], x, [self.width, 3, 1]).relu(),
             Stem::Large => {

@@ -186,9 +186,11 @@ impl std::fmt::Display for Geometry {
     }
 }
 
+/// Shaders count in u32.
 fn at_least_one(what: &'static str, number: usize) -> Result<(), OpError> {
     match number {
         0 => Err(OpError::Number { what, must: "at least 1", is: 0.0 }),
+        _ if i32::try_from(number).is_err() => Err(OpError::TooLarge),
         _ => Ok(()),
     }
 }
