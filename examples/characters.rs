@@ -94,7 +94,7 @@ impl Rows<'_> {
 fn forget(variables: &Variables, rows: usize) -> Result<(), Error> {
     let zeros = Array::new([1, rows, HIDDEN], &vec![0f32; rows * HIDDEN])?;
     let paths = ["hidden", "cell"].map(|name| format!("state{rows}/{name}"));
-    variables.set_all(paths.map(|path| (path, zeros.clone())))
+    variables.insert_all(paths.map(|path| (path, zeros.clone())))
 }
 
 /// A random number in `[0, 1)`, of sufficient quality for sampling.

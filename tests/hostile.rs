@@ -117,8 +117,8 @@ const FIXED: usize = 256 << 10;
 fn damaged_files_are_errors() -> Result<(), Error> {
     let variables = Variables::new(0);
     let values: Vec<f32> = (0..600).map(|k| k as f32).collect();
-    variables.set("model/0/weight", Array::new([20, 30], &values)?)?;
-    variables.set("model/0/bias", Array::new([30], &values[..30])?)?;
+    variables.insert("model/0/weight", Array::new([20, 30], &values)?)?;
+    variables.insert("model/0/bias", Array::new([30], &values[..30])?)?;
     let path = file("model.safetensors");
     safetensors::save_with_note(&path, &variables, "model/", "{\"task\":\"digits\"}")?;
     let good = fs::read(&path).expect("it is there");

@@ -196,7 +196,7 @@ impl Workload {
         let compiled = begin.elapsed();
         let operands = self.operands()?;
         for (index, operand) in operands.iter().enumerate() {
-            variables.set(&path(index), operand.clone())?;
+            variables.insert(&path(index), operand.clone())?;
         }
         program.prepare(&variables)?;
         let begin = Instant::now();

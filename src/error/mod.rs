@@ -2,9 +2,11 @@
 
 mod graph;
 mod not_finite;
+mod similar;
 
 pub use graph::{GraphError, OpError, Place};
 pub use not_finite::NotFinite;
+pub(crate) use similar::similar;
 
 use crate::{
     dtype::DType,
@@ -260,8 +262,17 @@ pub enum DeviceError {
 #[non_exhaustive]
 pub enum VariableError {
     /// The store has no variable at this path.
-    #[error("there is no variable {0:?}")]
-    Missing(String),
+    #[error(
+        "there is no variable {path:?}{}: programs create those they declare when they are prepared \
+         or first run, and `insert` creates others",
+        similar::quoted("; similar: ", similar)
+    )]
+    Missing {
+        /// The path.
+        path: String,
+        /// Paths in the store that resemble it.
+        similar: Vec<String>,
+    },
     /// The stored variable has another shape or type than requested.
     #[error("variable {path:?} is {is}, not {expected}")]
     Mismatch {
@@ -271,6 +282,20 @@ pub enum VariableError {
         expected: Meta,
         /// The shape and type in the store.
         is: Meta,
+    },
+    /// Two programs declare a setting with different values.
+    #[error(
+        "setting {path:?} is {first} in another program over these variables, and {second} in this \
+         one: declare one value and change it by `Variables::set`, decide it by \
+         `Variables::insert`, or keep two, as `named` does for an optimizer"
+    )]
+    Setting {
+        /// Its path.
+        path: String,
+        /// The value that was declared first.
+        first: f32,
+        /// The value in this program.
+        second: f32,
     },
     /// The number of values does not match the shape.
     #[error("{len} values cannot fill {shape}")]

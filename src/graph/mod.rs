@@ -6,18 +6,19 @@
 //! model reads like math and its first error is reported where it was made.
 
 mod attribution;
+mod declare;
 mod dump;
 mod effects;
 pub(crate) mod indices;
 
 pub use attribution::Attribution;
+pub use declare::Declaration;
 
 use crate::{
     dtype::DType,
     error::{GraphError, OpError, Place},
-    init::Init,
     numbers::Must,
-    ops::{Op, source},
+    ops::Op,
     shape::{Meta, Shape},
 };
 use std::{cell::RefCell, collections::BTreeMap, panic::Location, sync::Arc};
@@ -67,15 +68,6 @@ pub struct Effect {
     pub value: NodeId,
 }
 
-/// The declaration of a variable: enough to create it.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Declaration {
-    /// Shape and element type.
-    pub meta: Meta,
-    /// Its value before the first run.
-    pub init: Init,
-}
-
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Inner {
     pub(crate) nodes: Vec<Node>,
@@ -116,84 +108,6 @@ impl Graph {
     /// Creates an empty graph.
     pub fn new() -> Self {
         Self::default()
-    }
-
-    /// An input, given at each run; the same name returns the same tensor.
-    ///
-    /// # Errors
-    ///
-    /// [`GraphError::Redeclared`] if the name has another shape or type.
-    #[doc(alias = "placeholder")]
-    #[track_caller]
-    pub fn input(&self, name: &str, shape: impl Into<Shape>, dtype: DType) -> Tensor<'_> {
-        let meta = Meta::new(shape, dtype);
-        let known = self.inner.borrow().inputs.get(name).copied();
-        if let Some(id) = known {
-            return self.redeclare(name, id, meta);
-        }
-        let tensor = self.push(source::Input { name: name.into(), meta }, &[]);
-        if !tensor.failed() {
-            self.inner.borrow_mut().inputs.insert(name.to_owned(), tensor.id);
-        }
-        tensor
-    }
-
-    /// A variable: a value that persists between runs, stored under its path in a
-    /// [`Variables`](crate::Variables) store. A missing one is initialized from `init`.
-    ///
-    /// # Errors
-    ///
-    /// [`GraphError::Redeclared`] if the path has another shape or type,
-    /// [`GraphError::Reinitialized`] if it has another `init`: two parts of a model share a
-    /// variable by accident. [`OpError::DType`] if `init` draws numbers that the type cannot
-    /// hold; [`OpError::Unrepresentable`] for such a constant; [`OpError::Number`] for a negative
-    /// standard deviation, bounds in the wrong order, and NaN.
-    #[track_caller]
-    pub fn variable(
-        &self,
-        path: &str,
-        shape: impl Into<Shape>,
-        dtype: DType,
-        init: Init,
-    ) -> Tensor<'_> {
-        let meta = Meta::new(shape, dtype);
-        let known = self.inner.borrow().variables.get(path).cloned();
-        if let Some((id, Declaration { meta: first, init: begins })) = known {
-            if first == meta && begins != init {
-                let (name, place) = (path.to_owned(), self.place());
-                let (first, second) = (begins, init);
-                return self.fail(GraphError::Reinitialized { name, first, second, place });
-            }
-            return self.redeclare(path, id, meta);
-        }
-        if !init.accepts(dtype) {
-            return self.refuse("variable", &[], OpError::DType(dtype));
-        }
-        if let Init::Constant(value) = init
-            && !dtype.holds(value)
-        {
-            return self.refuse("variable", &[], OpError::Unrepresentable { value, dtype });
-        }
-        if let Some(refused) = self.unless("variable", &[], &init.numbers()) {
-            return refused;
-        }
-        let declaration = Declaration { meta: meta.clone(), init };
-        let tensor = self.push(source::Variable { path: path.into(), meta }, &[]);
-        if !tensor.failed() {
-            let entry = (tensor.id, declaration);
-            self.inner.borrow_mut().variables.insert(path.to_owned(), entry);
-        }
-        tensor
-    }
-
-    #[track_caller]
-    fn redeclare(&self, name: &str, id: NodeId, second: Meta) -> Tensor<'_> {
-        let first = self.meta(id);
-        if first == second {
-            return Tensor { graph: self, id };
-        }
-        let place = self.place();
-        self.fail(GraphError::Redeclared { name: name.to_owned(), first, second, place })
     }
 
     /// Returns the first error, if any.

@@ -76,7 +76,8 @@ pub fn load(path: &Path, graph: &Graph, prefix: &str, variables: &Variables) -> 
     if let Some(name) = left {
         return Err(corrupt(format!("{name} is no variable of the model")));
     }
-    variables.set_all(values)
+    let loaded = variables.load(values.into_iter().collect());
+    loaded.map_err(|mut errors| errors.swap_remove(0).into())
 }
 
 /// Writes all variables below `prefix`, except the state of random number generators.

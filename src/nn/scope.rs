@@ -128,6 +128,16 @@ impl<'g> Scope<'g> {
         self.graph.variable(&self.join(name), shape, dtype, init)
     }
 
+    /// A number of the code that may be changed between runs: see [`Graph::setting`].
+    ///
+    /// # Errors
+    ///
+    /// Same as [`Graph::setting`].
+    #[track_caller]
+    pub fn setting(&mut self, name: &str, value: f64) -> Tensor<'g> {
+        self.graph.setting(&self.join(name), value)
+    }
+
     /// The trainable variables declared so far, anywhere below the root, in that order.
     #[doc(alias("parameters", "named_parameters", "trainable_weights"))]
     pub fn params(&self) -> Vec<(String, Tensor<'g>)> {

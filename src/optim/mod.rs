@@ -1,12 +1,16 @@
 //! Optimizers: update rules for parameters.
 //!
 //! They are plain data. Their state lives in variables below `optim/`, alongside the parameters, so
-//! that a checkpoint of the store is complete; the learning rate is one of them (`optim/lr`), so
-//! that it can change between steps without recompilation.
+//! that a checkpoint of the store is complete. The learning rate is a [setting] beside it, `optim/lr`:
+//! it can change between steps without compiling again, and is what the code says, not what a
+//! checkpoint says.
 //!
 //! If two optimizers use the same store, each needs its own name, or they would share learning rate
-//! and step count: `Adam::new(4e-4).named("disc")` keeps its state below `disc/`. In one graph a
-//! clash is an error; between two programs it goes undetected.
+//! and step count: `Adam::new(4e-4).named("disc")` keeps its state below `disc/`. Two of one name
+//! that differ in their rates are an error, in one graph when it is compiled, and in two programs
+//! when the second is prepared.
+//!
+//! [setting]: crate::Graph::setting
 
 mod adam;
 mod clip;
@@ -15,7 +19,7 @@ mod sgd;
 pub use adam::Adam;
 pub use sgd::Sgd;
 
-use crate::{dtype::DType, graph::Tensor, init::Init, nn::Scope};
+use crate::{graph::Tensor, nn::Scope};
 
 /// The default scope of an optimizer.
 const NAME: &str = "optim";
@@ -65,9 +69,9 @@ fn gradients<'g>(
     }
 }
 
-/// The learning rate: a variable initialized to `lr`, which the caller may change between runs.
+/// The learning rate, which the caller may change between runs.
 fn learning_rate<'g>(cx: &mut Scope<'g>, lr: f64) -> Tensor<'g> {
-    cx.variable("lr", [], DType::F32, Init::Constant(lr))
+    cx.setting("lr", lr)
 }
 
 #[cfg(test)]

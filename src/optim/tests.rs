@@ -1,6 +1,6 @@
 use super::*;
 use crate::{
-    Array, Device, Variables,
+    Array, DType, Device, Init, Variables,
     error::{Error, GraphError},
     graph::Graph,
     nn::{Mode, mean_squared_error},

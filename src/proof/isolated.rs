@@ -70,7 +70,7 @@ impl Isolated {
     /// Builds the program of all steps.
     pub fn plan(&self) -> Plan {
         let declared = |(path, array): &(String, Array)| {
-            (path.clone(), Declaration { meta: array.meta().clone(), init: Init::Zeros })
+            (path.clone(), Declaration::new(array.meta().clone(), Init::Zeros))
         };
         Plan {
             steps: self.steps.clone(),
@@ -89,7 +89,7 @@ impl Isolated {
     pub fn run(self, program: &dyn Executable) -> Result<Vec<Vec<Vec<u32>>>, Error> {
         let paths: Vec<String> = self.variables.iter().map(|(path, _)| path.clone()).collect();
         let variables = Variables::new(0);
-        variables.set_all(self.variables)?;
+        variables.insert_all(self.variables)?;
         let inputs: Vec<Fed<'_>> = self.inputs.iter().map(|(_, a)| Fed::Host(a)).collect();
         let outputs = program.run(&mut variables.lock(), &inputs)?;
         // The operands need not stay while the results are read.

@@ -44,8 +44,7 @@ pub(super) fn pass(
         let copy = match &node.op {
             Op::Input(input) => graph.input(&input.name, &node.meta.shape, node.meta.dtype),
             Op::Variable(variable) => {
-                let init = old.variables[&variable.path].1.init;
-                graph.variable(&variable.path, &node.meta.shape, node.meta.dtype, init)
+                graph.declare(&variable.path, old.variables[&variable.path].1.clone())
             }
             _ => rule(node, &operands, &graph),
         };

@@ -139,7 +139,7 @@ pub fn evaluate(
         let begins = graph.inner.borrow().variables.get(name).map(|(_, begins)| begins.clone());
         match (given, begins) {
             (Some((_, value)), _) => Ok((*value).clone()),
-            (None, Some(Declaration { meta, init })) => {
+            (None, Some(Declaration { meta, init, .. })) => {
                 let data = initial::values(init, &meta, 0, name)?.to_f64();
                 Ok(Array64 { meta, data })
             }

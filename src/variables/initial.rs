@@ -41,7 +41,9 @@ pub(crate) fn values(init: Init, meta: &Meta, seed: u64, path: &str) -> Result<A
         Init::HeUniform => uniform(2.0 / fan_in),
         Init::GlorotNormal => normal(2.0 / (fan_in + fan_out)),
         Init::GlorotUniform => uniform(2.0 / (fan_in + fan_out)),
-        Init::RowLengths(name) => Err(VariableError::Missing(beside(path, name)).into()),
+        Init::RowLengths(name) => {
+            Err(VariableError::Missing { path: beside(path, name), similar: vec![] }.into())
+        }
         Init::Seed => {
             Array::from_values(meta, |word| f64::from((seed >> (32 * (word % 2))) as u32))
         }

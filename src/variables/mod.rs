@@ -4,19 +4,20 @@
 //! computed them; reading one copies it to the host, and setting one writes to the device.
 
 pub(crate) mod initial;
+mod store;
+
+pub(crate) use store::Store;
 
 use crate::{
     array::Array,
     error::{Error, VariableError},
-    graph::Declaration,
-    init::Init,
-    resident::Resident,
     shape::Meta,
 };
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
 };
+use store::By;
 
 /// Values that persist between runs, by path. One store may serve many programs and threads.
 ///
@@ -31,25 +32,11 @@ pub struct Variables {
     store: Mutex<Store>,
 }
 
-/// The data behind the lock.
-#[derive(Debug, Default)]
-pub(crate) struct Store {
-    seed: u64,
-    entries: BTreeMap<String, Entry>,
-}
-
-/// A variable and its value.
-#[derive(Debug)]
-pub(crate) struct Entry {
-    pub meta: Meta,
-    pub data: Arc<dyn Resident>,
-}
-
 impl Variables {
     /// An empty store; missing variables are initialized from this seed.
     #[doc(alias("manual_seed", "set_random_seed"))]
     pub fn new(seed: u64) -> Self {
-        Variables { store: Mutex::new(Store { seed, entries: BTreeMap::new() }) }
+        Variables { store: Mutex::new(Store::new(seed)) }
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, Store> {
@@ -96,56 +83,84 @@ impl Variables {
         chosen.map(|(path, entry)| Ok((path.clone(), entry.read()?))).collect()
     }
 
-    /// Sets a new or existing value. An existing one stays on its device: setting it allocates
-    /// nothing there and does not wait.
+    /// Sets a variable that exists. It stays on its device: setting it allocates nothing there and
+    /// does not wait.
+    ///
+    /// A program creates the variables that it declares when it is
+    /// [prepared](crate::Program::prepare) or first run; [`insert`](Self::insert) creates others.
     ///
     /// # Errors
     ///
-    /// [`VariableError::Mismatch`] if the path has another shape or type.
+    /// [`VariableError::Missing`]; [`VariableError::Mismatch`] if it has another shape or type.
     #[doc(alias("lr_scheduler", "LearningRateScheduler"))]
     pub fn set(&self, path: &str, value: Array) -> Result<(), Error> {
         self.set_all([(path.to_owned(), value)])
     }
 
-    /// Sets all these values, as [`set`](Self::set) does, or none, with no run in between.
+    /// Sets all these variables, as [`set`](Self::set) does, or none, with no run in between.
     ///
     /// # Errors
     ///
-    /// [`VariableError::Mismatch`] if a path has another shape or type, in the store or earlier in
-    /// `values`.
+    /// Same as [`set`](Self::set), the first by path; [`VariableError::Mismatch`] also if `values`
+    /// has a path twice with different shapes or types.
     pub fn set_all(&self, values: impl IntoIterator<Item = (String, Array)>) -> Result<(), Error> {
-        let mut set: BTreeMap<String, Array> = BTreeMap::new();
-        let mismatch = |path: String, expected: &Meta, is: &Meta| {
-            let (expected, is) = (expected.clone(), is.clone());
-            Err(VariableError::Mismatch { path, expected, is }.into())
-        };
+        self.write(values, By::Set)
+    }
+
+    /// Creates a variable, or sets it if it exists. Programs that declare it find it there, and do
+    /// not initialize it: also a [setting](crate::Graph::setting), whatever value they declare.
+    ///
+    /// # Errors
+    ///
+    /// [`VariableError::Mismatch`] if it exists with another shape or type.
+    pub fn insert(&self, path: &str, value: Array) -> Result<(), Error> {
+        self.insert_all([(path.to_owned(), value)])
+    }
+
+    /// Creates or sets all these variables, as [`insert`](Self::insert) does, or none, with no run
+    /// in between.
+    ///
+    /// # Errors
+    ///
+    /// Same as [`insert`](Self::insert), and as [`set_all`](Self::set_all) for a path that is given
+    /// twice.
+    pub fn insert_all(
+        &self,
+        values: impl IntoIterator<Item = (String, Array)>,
+    ) -> Result<(), Error> {
+        self.write(values, By::Insert)
+    }
+
+    fn write(
+        &self,
+        values: impl IntoIterator<Item = (String, Array)>,
+        by: By,
+    ) -> Result<(), Error> {
+        let mut all: BTreeMap<String, Array> = BTreeMap::new();
         // The iterator runs before the lock is taken: it may use the store itself.
         for (path, value) in values {
-            if let Some(known) = set.get(&path)
+            if let Some(known) = all.get(&path)
                 && known.meta() != value.meta()
             {
-                return mismatch(path, value.meta(), known.meta());
+                let (expected, is) = (value.meta().clone(), known.meta().clone());
+                return Err(VariableError::Mismatch { path, expected, is }.into());
             }
-            set.insert(path, value);
+            all.insert(path, value);
         }
-        let mut store = self.lock();
-        for (path, value) in &set {
-            if let Some(entry) = store.entries.get(path)
-                && entry.meta != *value.meta()
-            {
-                return mismatch(path.clone(), value.meta(), &entry.meta);
-            }
+        match self.lock().write(all, by) {
+            Ok(()) => Ok(()),
+            Err(mut errors) => Err(errors.swap_remove(0).into()),
         }
-        for (path, value) in set {
-            match store.entries.get_mut(&path) {
-                Some(entry) => entry.write(value),
-                None => {
-                    let entry = Entry { meta: value.meta().clone(), data: Arc::new(value) };
-                    store.entries.insert(path, entry);
-                }
-            }
-        }
-        Ok(())
+    }
+
+    /// Writes the values of a file, or nothing. Settings of programs stay as they are.
+    ///
+    /// # Errors
+    ///
+    /// [`VariableError::Mismatch`] for each value that does not fit.
+    #[cfg(feature = "files")]
+    pub(crate) fn load(&self, values: BTreeMap<String, Array>) -> Result<(), Vec<VariableError>> {
+        self.lock().write(values, By::Load)
     }
 
     /// Number of elements of all variables whose path starts with `prefix`.
@@ -154,75 +169,6 @@ impl Variables {
         let store = self.lock();
         let chosen = store.entries.iter().filter(|(path, _)| path.starts_with(prefix));
         chosen.map(|(_, entry)| entry.meta.shape.len()).sum()
-    }
-}
-
-impl Store {
-    /// Initializes missing variables.
-    ///
-    /// # Errors
-    ///
-    /// [`VariableError::Mismatch`] if one has another shape or type than declared.
-    pub fn ensure(&mut self, declared: &[(String, Declaration)]) -> Result<(), Error> {
-        // Variables initialized from others come last.
-        let depends = |d: &&(String, Declaration)| matches!(d.1.init, Init::RowLengths(_));
-        let (last, first): (Vec<_>, Vec<_>) = declared.iter().partition(depends);
-        for (path, Declaration { meta, init }) in first.into_iter().chain(last) {
-            match self.entries.get(path) {
-                Some(entry) if entry.meta == *meta => {}
-                Some(entry) => {
-                    return Err(VariableError::Mismatch {
-                        path: path.clone(),
-                        expected: meta.clone(),
-                        is: entry.meta.clone(),
-                    }
-                    .into());
-                }
-                None => {
-                    let value = match init {
-                        Init::RowLengths(name) => {
-                            initial::row_lengths(meta, &self.get(&initial::beside(path, name))?)?
-                        }
-                        _ => initial::values(*init, meta, self.seed, path)?,
-                    };
-                    let entry = Entry { meta: meta.clone(), data: Arc::new(value) };
-                    self.entries.insert(path.clone(), entry);
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Copies a value to the host.
-    pub fn get(&self, path: &str) -> Result<Array, Error> {
-        self.entry(path)?.read()
-    }
-
-    /// A variable.
-    pub fn entry(&self, path: &str) -> Result<&Entry, Error> {
-        self.entries.get(path).ok_or_else(|| VariableError::Missing(path.to_owned()).into())
-    }
-
-    /// Replaces a value with another one of the same type, at any location.
-    pub fn place(&mut self, path: &str, data: impl Resident + 'static) {
-        if let Some(entry) = self.entries.get_mut(path) {
-            entry.data = Arc::new(data);
-        }
-    }
-}
-
-impl Entry {
-    /// Copies the value to the host.
-    pub fn read(&self) -> Result<Array, Error> {
-        self.data.read_blocking(&self.meta)
-    }
-
-    /// Replaces the value in place with another one of the same type.
-    fn write(&mut self, value: Array) {
-        // On the host, or if the device is lost, the new value replaces the old one.
-        if !self.data.write(value.words()) {
-            self.data = Arc::new(value);
-        }
     }
 }
 
@@ -238,13 +184,13 @@ mod tests {
         let of = |path: &str, len: usize| {
             Ok::<_, Error>((path.to_owned(), Array::new([len], &vec![1f32; len])?))
         };
-        variables.set_all([of("b", 2)?])?;
+        variables.insert_all([of("b", 2)?])?;
         for wrong in [[of("a", 1)?, of("b", 3)?], [of("a", 1)?, of("a", 2)?]] {
-            let error = variables.set_all(wrong).expect_err("another shape");
+            let error = variables.insert_all(wrong).expect_err("another shape");
             assert!(matches!(error, Error::Variable(VariableError::Mismatch { .. })));
             assert_eq!(variables.paths(), ["b"]);
         }
-        variables.set_all([of("a", 1)?, of("b", 2)?, of("a", 1)?])?;
+        variables.insert_all([of("a", 1)?, of("b", 2)?, of("a", 1)?])?;
         assert_eq!(variables.paths(), ["a", "b"]);
         Ok(())
     }

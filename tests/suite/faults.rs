@@ -103,13 +103,15 @@ fn a_store_with_another_shape_is_an_error_and_stays_as_it_is() -> Result<(), Err
         let program = graph.compile(&device, &[w.sum(..)])?;
         let variables = Variables::new(0);
         let kept = Array::new([3], &[1f32, 2.0, 3.0])?;
-        variables.set("net/w", kept.clone())?;
+        variables.insert("net/w", kept.clone())?;
         let error = program.run(&variables, &[]).expect_err("[3] is not [2, 3]");
         assert_eq!(error.to_string(), "variable \"net/w\" is [3], not [2, 3]");
         assert!(matches!(error, Error::Variable(VariableError::Mismatch { .. })));
         assert_eq!(variables.get("net/w")?, kept);
         let missing = variables.get("net/v").expect_err("there is none");
-        assert_eq!(missing.to_string(), "there is no variable \"net/v\"");
+        let text = "there is no variable \"net/v\"; similar: \"net/w\": programs create those they \
+                    declare when they are prepared or first run, and `insert` creates others";
+        assert_eq!(missing.to_string(), text);
     }
     Ok(())
 }

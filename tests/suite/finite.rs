@@ -73,7 +73,7 @@ fn inputs_and_variables_are_looked_at_on_cpu_and_gpu() -> Result<(), Error> {
         let (good, bad) = (good?, bad?);
         let error = program.run(&variables, &[("x", &bad)]).expect_err("NaN");
         assert_eq!(error.to_string(), "input \"x\": element 1 is NaN");
-        variables.set("w", Array::new([2], &[f32::INFINITY, 1.0])?)?;
+        variables.insert("w", Array::new([2], &[f32::INFINITY, 1.0])?)?;
         let error = program.run(&variables, &[("x", &good)]).expect_err("infinity");
         assert_eq!(error.to_string(), "variable \"w\": element 0 is inf");
     }

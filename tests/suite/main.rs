@@ -43,6 +43,8 @@ mod plans;
 mod quantized;
 mod random_graphs;
 mod scheduling;
+#[cfg(feature = "files")]
+mod settings;
 mod shaders;
 mod special_values;
 mod training;

@@ -13,8 +13,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         fs::create_dir_all(corpus.join(target))?;
     }
     let variables = Variables::new(0);
-    variables.set("net/weight", Array::new([2, 3], &[0.5f32; 6])?)?;
-    variables.set("net/count", Array::new([2], &[1u32, 2])?)?;
+    variables.insert("net/weight", Array::new([2, 3], &[0.5f32; 6])?)?;
+    variables.insert("net/count", Array::new([2], &[1u32, 2])?)?;
     safetensors::save_with_note(&corpus.join("safetensors/model"), &variables, "", "{}")?;
 
     let mut images = vec![0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 4, 0, 0, 0, 4];

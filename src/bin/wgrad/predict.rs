@@ -135,7 +135,7 @@ pub fn load(path: &Path) -> Result<(Description, Variables), Failure> {
     let description = Description::from_json(&note)
         .map_err(|error| of_model(format!("its description is not valid: {error}")))?;
     let variables = Variables::new(0);
-    variables.set_all(arrays)?;
+    variables.insert_all(arrays)?;
     Ok((description, variables))
 }
 

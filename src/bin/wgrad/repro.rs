@@ -58,7 +58,7 @@ impl Repro {
         });
         let names = (0..operands.len()).map(|k| format!("operand{k:03}"));
         let variables = Variables::new(0);
-        variables.set_all(names.zip(operands))?;
+        variables.insert_all(names.zip(operands))?;
         safetensors::save_with_note(path, &variables, "", &note.to_string())?;
         let (step, path) = (self.step, shown_path(path));
         Ok(format!("wrote step {step}, {label}, and its {reads} of {elements} to {path}"))

@@ -12,7 +12,7 @@ fn with_arena(mut plan: Plan, lens: &[usize]) -> Plan {
     let mut members = Vec::new();
     for (variable, &len) in lens.iter().enumerate() {
         let meta = Meta::new([len], DType::F32);
-        plan.variables.push((format!("v{variable}"), Declaration { meta, init: Init::Ones }));
+        plan.variables.push((format!("v{variable}"), Declaration::new(meta, Init::Ones)));
         plan.assigned.push(true);
         members.push((variable, words));
         words += len.next_multiple_of(64);

@@ -33,7 +33,7 @@ fn assert_runs(program: &Program, variables: &Variables, factor: f64) -> Result<
 fn memory_may_run_out_at_any_time_on_a_gpu() -> Result<(), Error> {
     let Some(gpu) = own_device() else { return Ok(()) };
     let variables = Variables::new(0);
-    variables.set("v", Array::new([32], &[1f32; 32])?)?;
+    variables.insert("v", Array::new([32], &[1f32; 32])?)?;
     let mut refused = 0;
     loop {
         gpu.shared.allocations_left.store(refused, Relaxed);

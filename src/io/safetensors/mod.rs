@@ -75,15 +75,18 @@ pub(super) fn write(
     write_atomically(path, &content)
 }
 
-/// Sets variables to the values of a file, with no run in between; either all of them or, on error,
-/// none.
+/// Sets variables to the values of a file and creates those that are missing, with no run in
+/// between; either all of them or, on error, none. [Settings](crate::Graph::setting) are what the
+/// code says, not what the file says.
 ///
 /// # Errors
 ///
-/// [`FileError`]; those of [`Variables::set_all`].
+/// [`FileError`]; [`VariableError::Mismatch`](crate::VariableError::Mismatch) if a variable has
+/// another shape or type.
 #[doc(alias("load_file", "torch.load"))]
 pub fn load(path: &Path, variables: &Variables) -> Result<(), Error> {
-    variables.set_all(read(path)?)
+    let loaded = variables.load(read(path)?.into_iter().collect());
+    loaded.map_err(|mut errors| errors.swap_remove(0).into())
 }
 
 /// Reads the names and values of a file, ordered by name.

@@ -37,7 +37,7 @@ fn every_type_survives_and_bytes_repeat() -> Result<(), Error> {
         ("optim/step", Array::scalar(7.0f32)),
     ];
     for (name, array) in &arrays {
-        variables.set(name, array.clone())?;
+        variables.insert(name, array.clone())?;
     }
     save(&path, &variables, "net/")?;
     let first = std::fs::read(&path).map_err(io)?;
@@ -51,7 +51,7 @@ fn every_type_survives_and_bytes_repeat() -> Result<(), Error> {
     }
     // Another shape in the store: nothing is loaded.
     let other = Variables::new(0);
-    other.set("net/u32", Array::new([1], &[1u32])?)?;
+    other.insert("net/u32", Array::new([1], &[1u32])?)?;
     let error = load(&path, &other);
     assert!(matches!(error, Err(Error::Variable(VariableError::Mismatch { .. }))));
     assert_eq!(other.paths(), ["net/u32"]);
@@ -144,7 +144,7 @@ fn a_note_survives_and_changes_no_value() -> Result<(), Error> {
     let path = temporary("note");
     let io = |error| failed(&path, &error);
     let variables = Variables::new(0);
-    variables.set("net/a", Array::new([2], &[1.0f32, 2.0])?)?;
+    variables.insert("net/a", Array::new([2], &[1.0f32, 2.0])?)?;
     // Digits, quotes and escapes, which the offset check must skip.
     let note = r#"{"a \"b\" \\": [123456789012345678901234567890, "ü"]}"#;
     save_with_note(&path, &variables, "net/", note)?;

@@ -21,7 +21,7 @@ fn changed(model: &Path, name: &str, change: impl Fn(&mut [f32])) -> PathBuf {
         let mut values = array.to_vec::<f32>().expect("they are f32");
         change(&mut values);
         let array = Array::new(array.shape().clone(), &values).expect("it has the same shape");
-        variables.set(&path, array).expect("it is new");
+        variables.insert(&path, array).expect("it is new");
     }
     let (file, note) = (model.with_file_name(name), note.expect("it has a note"));
     safetensors::save_with_note(&file, &variables, "", &note).expect("it can be saved");

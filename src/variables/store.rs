@@ -1,0 +1,206 @@
+//! The data of a store, behind its lock: values, and who decided them.
+
+use super::initial;
+use crate::{
+    array::Array,
+    dtype::DType,
+    error::{Error, VariableError, similar},
+    graph::Declaration,
+    init::Init,
+    resident::Resident,
+    shape::Meta,
+};
+use std::{collections::BTreeMap, sync::Arc};
+
+#[derive(Debug, Default)]
+pub(crate) struct Store {
+    seed: u64,
+    pub(super) entries: BTreeMap<String, Entry>,
+}
+
+/// A variable and its value.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    pub meta: Meta,
+    pub data: Arc<dyn Resident>,
+    origin: Origin,
+}
+
+/// Who decided the value of a variable; it matters for [settings](crate::Graph::setting) only.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Origin {
+    /// A program that declares it as a plain variable.
+    Program,
+    /// A program that declares it as a setting, with this value; it may have been set since.
+    Setting(f32),
+    /// The caller, who inserted it, or set what was neither a setting nor inserted.
+    Caller,
+    /// A file.
+    File,
+}
+
+/// How values come into a store.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum By {
+    /// Only variables that exist are written.
+    Set,
+    /// Missing ones are created.
+    Insert,
+    /// From a file: missing ones are created, and settings of programs stay as they are.
+    Load,
+}
+
+impl Store {
+    pub(super) fn new(seed: u64) -> Self {
+        Store { seed, entries: BTreeMap::new() }
+    }
+
+    /// Initializes missing variables, and settings that no other code has decided.
+    ///
+    /// # Errors
+    ///
+    /// [`VariableError::Mismatch`] if one has another shape or type than declared;
+    /// [`VariableError::Setting`] if another program has declared a setting with another value.
+    pub fn ensure(&mut self, declared: &[(String, Declaration)]) -> Result<(), Error> {
+        let mut open = Vec::new();
+        for variable in declared {
+            if !self.is_settled(&variable.0, &variable.1)? {
+                open.push(variable);
+            }
+        }
+        // Variables initialized from others come last.
+        open.sort_by_key(|(_, declaration)| matches!(declaration.init, Init::RowLengths(_)));
+        open.into_iter().try_for_each(|(path, declaration)| self.initialize(path, declaration))
+    }
+
+    /// Whether a variable has a value that this declaration leaves as it is.
+    fn is_settled(&self, path: &str, declared: &Declaration) -> Result<bool, VariableError> {
+        let Some(entry) = self.entries.get(path) else { return Ok(false) };
+        if entry.meta != declared.meta {
+            let (path, expected) = (path.to_owned(), declared.meta.clone());
+            return Err(VariableError::Mismatch { path, expected, is: entry.meta.clone() });
+        }
+        let Some(value) = setting(declared) else { return Ok(true) };
+        match entry.origin {
+            // NaN is itself here.
+            Origin::Setting(first) if first.to_bits() != value.to_bits() => {
+                Err(VariableError::Setting { path: path.to_owned(), first, second: value })
+            }
+            Origin::Setting(_) | Origin::Caller => Ok(true),
+            Origin::Program | Origin::File => Ok(false),
+        }
+    }
+
+    /// Gives a variable its initial value; a setting may be there already.
+    fn initialize(&mut self, path: &str, declared: &Declaration) -> Result<(), Error> {
+        let Declaration { meta, init, .. } = declared;
+        let value = match init {
+            Init::RowLengths(name) => {
+                initial::row_lengths(meta, &self.get(&initial::beside(path, name))?)?
+            }
+            _ => initial::values(*init, meta, self.seed, path)?,
+        };
+        self.put(
+            path.to_owned(),
+            value,
+            setting(declared).map_or(Origin::Program, Origin::Setting),
+        );
+        Ok(())
+    }
+
+    /// Writes all these values or, on error, none.
+    ///
+    /// # Errors
+    ///
+    /// One for each value that does not fit, ordered by path: [`VariableError::Mismatch`],
+    /// [`VariableError::Missing`].
+    pub(super) fn write(
+        &mut self,
+        values: BTreeMap<String, Array>,
+        by: By,
+    ) -> Result<(), Vec<VariableError>> {
+        let misfit = |(path, value): (&String, &Array)| match self.entries.get(path) {
+            Some(entry) if entry.meta == *value.meta() => None,
+            Some(entry) => {
+                let (expected, is) = (value.meta().clone(), entry.meta.clone());
+                Some(VariableError::Mismatch { path: path.clone(), expected, is })
+            }
+            None => (by == By::Set).then(|| self.missing(path)),
+        };
+        let misfits: Vec<_> = values.iter().filter_map(misfit).collect();
+        if !misfits.is_empty() {
+            return Err(misfits);
+        }
+        for (path, value) in values {
+            let before = self.entries.get(&path).map(|entry| entry.origin);
+            let origin = match (by, before) {
+                (By::Load, Some(Origin::Setting(_))) => continue,
+                (By::Load, _) => Origin::File,
+                (By::Set, Some(Origin::Setting(declared))) => Origin::Setting(declared),
+                (By::Set | By::Insert, _) => Origin::Caller,
+            };
+            self.put(path, value, origin);
+        }
+        Ok(())
+    }
+
+    /// Sets or creates a variable.
+    fn put(&mut self, path: String, value: Array, origin: Origin) {
+        match self.entries.get_mut(&path) {
+            Some(entry) => {
+                entry.write(value);
+                entry.origin = origin;
+            }
+            None => {
+                let entry = Entry { meta: value.meta().clone(), data: Arc::new(value), origin };
+                self.entries.insert(path, entry);
+            }
+        }
+    }
+
+    /// Copies a value to the host.
+    pub fn get(&self, path: &str) -> Result<Array, Error> {
+        self.entry(path)?.read()
+    }
+
+    /// A variable.
+    pub fn entry(&self, path: &str) -> Result<&Entry, Error> {
+        self.entries.get(path).ok_or_else(|| self.missing(path).into())
+    }
+
+    /// The error for a path that is not there.
+    fn missing(&self, path: &str) -> VariableError {
+        let similar = similar(path, self.entries.keys().map(String::as_str));
+        VariableError::Missing { path: path.to_owned(), similar }
+    }
+
+    /// Replaces a value with another one of the same type, at any location.
+    pub fn place(&mut self, path: &str, data: impl Resident + 'static) {
+        if let Some(entry) = self.entries.get_mut(path) {
+            entry.data = Arc::new(data);
+        }
+    }
+}
+
+/// The value of a setting in the store.
+fn setting(declared: &Declaration) -> Option<f32> {
+    match declared.init {
+        Init::Constant(value) if declared.is_setting => Some(DType::F32.round(value) as f32),
+        _ => None,
+    }
+}
+
+impl Entry {
+    /// Copies the value to the host.
+    pub fn read(&self) -> Result<Array, Error> {
+        self.data.read_blocking(&self.meta)
+    }
+
+    /// Replaces the value in place with another one of the same type.
+    fn write(&mut self, value: Array) {
+        // On the host, or if the device is lost, the new value replaces the old one.
+        if !self.data.write(value.words()) {
+            self.data = Arc::new(value);
+        }
+    }
+}
