@@ -102,8 +102,8 @@ pub use device::{Device, Selection};
 pub use diff::{Diff, Divergence};
 pub use dtype::DType;
 pub use error::{
-    CompileError, DeviceError, Error, FileError, GraphError, NotFinite, OpError, Place, RunError,
-    VariableError,
+    CompileError, DeviceError, Error, FileError, GraphError, LoadReport, MismatchedTensor,
+    MissingTensor, NotFinite, OpError, Place, RunError, VariableError,
 };
 pub use functions::{AttentionOptions, CoordinateTransform, Interpolation, PaddingMode, Triangle};
 pub use gpu::Verification;

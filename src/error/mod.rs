@@ -1,10 +1,12 @@
 //! The errors of each stage, and the type that unites them.
 
 mod graph;
+mod loading;
 mod not_finite;
 mod similar;
 
 pub use graph::{GraphError, OpError, Place};
+pub use loading::{LoadReport, MismatchedTensor, MissingTensor};
 pub use not_finite::NotFinite;
 pub(crate) use similar::similar;
 
@@ -326,5 +328,13 @@ pub enum FileError {
         path: PathBuf,
         /// What is wrong with it.
         message: String,
+    },
+    /// The tensors of the file are not those of the model.
+    #[error("{path} does not fit: {}", report.faults().join("; "), path = path.display())]
+    Mismatch {
+        /// Path of the file.
+        path: PathBuf,
+        /// What does not fit; nothing was loaded.
+        report: Box<LoadReport>,
     },
 }

@@ -147,20 +147,7 @@ impl Variables {
             }
             all.insert(path, value);
         }
-        match self.lock().write(all, by) {
-            Ok(()) => Ok(()),
-            Err(mut errors) => Err(errors.swap_remove(0).into()),
-        }
-    }
-
-    /// Writes the values of a file, or nothing. Settings of programs stay as they are.
-    ///
-    /// # Errors
-    ///
-    /// [`VariableError::Mismatch`] for each value that does not fit.
-    #[cfg(feature = "files")]
-    pub(crate) fn load(&self, values: BTreeMap<String, Array>) -> Result<(), Vec<VariableError>> {
-        self.lock().write(values, By::Load)
+        self.lock().write(all, by)
     }
 
     /// Number of elements of all variables whose path starts with `prefix`.

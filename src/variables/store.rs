@@ -1,6 +1,8 @@
 //! The data of a store, behind its lock: values, and who decided them.
 
 use super::initial;
+#[cfg(feature = "files")]
+use crate::error::MismatchedTensor;
 use crate::{
     array::Array,
     dtype::DType,
@@ -36,18 +38,17 @@ enum Origin {
     /// The caller, who inserted it, or set what was neither a setting nor inserted.
     Caller,
     /// A file.
+    #[cfg(feature = "files")]
     File,
 }
 
-/// How values come into a store.
+/// How the caller gives values.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum By {
     /// Only variables that exist are written.
     Set,
     /// Missing ones are created.
     Insert,
-    /// From a file: missing ones are created, and settings of programs stay as they are.
-    Load,
 }
 
 impl Store {
@@ -87,7 +88,9 @@ impl Store {
                 Err(VariableError::Setting { path: path.to_owned(), first, second: value })
             }
             Origin::Setting(_) | Origin::Caller => Ok(true),
-            Origin::Program | Origin::File => Ok(false),
+            Origin::Program => Ok(false),
+            #[cfg(feature = "files")]
+            Origin::File => Ok(false),
         }
     }
 
@@ -112,36 +115,53 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// One for each value that does not fit, ordered by path: [`VariableError::Mismatch`],
-    /// [`VariableError::Missing`].
-    pub(super) fn write(
-        &mut self,
-        values: BTreeMap<String, Array>,
-        by: By,
-    ) -> Result<(), Vec<VariableError>> {
-        let misfit = |(path, value): (&String, &Array)| match self.entries.get(path) {
-            Some(entry) if entry.meta == *value.meta() => None,
-            Some(entry) => {
-                let (expected, is) = (value.meta().clone(), entry.meta.clone());
-                Some(VariableError::Mismatch { path: path.clone(), expected, is })
+    /// [`VariableError::Mismatch`]; [`VariableError::Missing`] unless missing ones are created.
+    pub(super) fn write(&mut self, values: BTreeMap<String, Array>, by: By) -> Result<(), Error> {
+        for (path, value) in &values {
+            match self.entries.get(path) {
+                Some(entry) if entry.meta == *value.meta() => {}
+                Some(entry) => {
+                    let (expected, is) = (value.meta().clone(), entry.meta.clone());
+                    return Err(VariableError::Mismatch { path: path.clone(), expected, is }.into());
+                }
+                None if by == By::Set => return Err(self.missing(path).into()),
+                None => {}
             }
-            None => (by == By::Set).then(|| self.missing(path)),
-        };
-        let misfits: Vec<_> = values.iter().filter_map(misfit).collect();
-        if !misfits.is_empty() {
-            return Err(misfits);
         }
         for (path, value) in values {
-            let before = self.entries.get(&path).map(|entry| entry.origin);
-            let origin = match (by, before) {
-                (By::Load, Some(Origin::Setting(_))) => continue,
-                (By::Load, _) => Origin::File,
-                (By::Set, Some(Origin::Setting(declared))) => Origin::Setting(declared),
-                (By::Set | By::Insert, _) => Origin::Caller,
+            let origin = match self.entries.get(&path) {
+                Some(Entry { origin: Origin::Setting(declared), .. }) if by == By::Set => {
+                    Origin::Setting(*declared)
+                }
+                _ => Origin::Caller,
             };
             self.put(path, value, origin);
         }
         Ok(())
+    }
+
+    /// The values of a file that do not fit the variables of the store, ordered by path.
+    #[cfg(feature = "files")]
+    pub fn misfits(&self, values: &BTreeMap<String, Array>) -> Vec<MismatchedTensor> {
+        let misfit = |(path, value): (&String, &Array)| {
+            let entry = self.entries.get(path).filter(|entry| entry.meta != *value.meta())?;
+            let (expected, is) = (entry.meta.clone(), value.meta().clone());
+            let (name, path) = (path.clone(), path.clone());
+            Some(MismatchedTensor { name, path, expected, is, value: None })
+        };
+        values.iter().filter_map(misfit).collect()
+    }
+
+    /// Takes the values of a file, none of which is among the [misfits](Self::misfits). Settings of
+    /// programs stay as they are.
+    #[cfg(feature = "files")]
+    pub fn load(&mut self, values: BTreeMap<String, Array>) {
+        for (path, value) in values {
+            let known = self.entries.get(&path);
+            if !known.is_some_and(|entry| matches!(entry.origin, Origin::Setting(_))) {
+                self.put(path, value, Origin::File);
+            }
+        }
     }
 
     /// Sets or creates a variable.

@@ -47,4 +47,6 @@ mod scheduling;
 mod settings;
 mod shaders;
 mod special_values;
+#[cfg(feature = "files")]
+mod state_dicts;
 mod training;

@@ -16,6 +16,11 @@ pub fn line(failure: &Failure) -> String {
         )) => {
             format!("{}: {}", shown_path(path), joined(message))
         }
+        Some(error @ Error::File(FileError::Mismatch { path, .. })) => {
+            let text = error.to_string();
+            let after = text.strip_prefix(&*path.to_string_lossy()).unwrap_or(&text);
+            format!("{} {}", shown_path(path), joined(after))
+        }
         _ => joined(&failure.to_string()),
     }
 }

@@ -13,9 +13,9 @@ use std::{
     path::{Path, PathBuf},
 };
 use wgrad::{
-    Array, DType, Device, Error, Graph, Program, Variables,
+    Array, DType, Device, Error, Graph, Program, Tensor, Variables,
     data::images,
-    io::safetensors,
+    io::{safetensors, state_dict::Load},
     nn::{Mode, Module, Scope},
     train::MODEL,
 };
@@ -54,15 +54,7 @@ pub fn run(args: &Args, console: &mut Console) -> Result<(), Failure> {
     let model = shown_path(&args.model);
     finite(&variables).map_err(|why| format!("{model}: {why}"))?;
     let program = compile(&args.device.open(console)?, &description)?;
-    let trained = variables.paths().len();
-    program.prepare(&variables).map_err(|error| match error {
-        Error::Variable(error) => format!("{model}: {error}").into(),
-        error => Failure::from(error),
-    })?;
-    // Weights missing from the file were initialized above.
-    if variables.paths().len() != trained {
-        return Err(format!("{model}: weights are missing").into());
-    }
+    program.prepare(&variables)?;
     let (mut bad, all) = (0, args.files.len());
     for file in &args.files {
         let image = match read(file, &description, args.invert) {
@@ -127,25 +119,33 @@ fn finite(variables: &Variables) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Reads the description of a model and its weights.
+/// Reads the description of a model and its weights, if they are all there.
 pub fn load(path: &Path) -> Result<(Description, Variables), Failure> {
-    let (arrays, note) = safetensors::read_with_note(path)?;
+    let (_, note) = safetensors::read_with_note(path)?;
     let of_model = |message: String| format!("{}: {message}", shown_path(path));
     let note = note.ok_or_else(|| of_model("it does not say what it was trained on".to_owned()))?;
     let description = Description::from_json(&note)
         .map_err(|error| of_model(format!("its description is not valid: {error}")))?;
-    let variables = Variables::new(0);
-    variables.insert_all(arrays)?;
+    let (graph, variables) = (Graph::new(), Variables::new(0));
+    logits(&graph, &description);
+    // Other variables, such as an optimizer's, are no part of the model.
+    let below = format!("{MODEL}/");
+    Load::new().prefix(&below).load(path, &graph, &below, &variables)?;
     Ok((description, variables))
 }
 
 /// Compiles a program that computes the class probabilities of one image.
 fn compile(device: &Device, description: &Description) -> Result<Program, Failure> {
     let graph = Graph::new();
-    let images = graph.input("images", description.shape(1), DType::F32);
-    let mut cx = Scope::new(&graph, Mode::Eval);
-    let logits = description.model().forward(&mut cx.child(MODEL), images);
+    let logits = logits(&graph, description);
     Ok(graph.compile_pure(device, &[logits.softmax(-1)])?)
+}
+
+/// The logits of one image.
+fn logits<'g>(graph: &'g Graph, description: &Description) -> Tensor<'g> {
+    let images = graph.input("images", description.shape(1), DType::F32);
+    let mut cx = Scope::new(graph, Mode::Eval);
+    description.model().forward(&mut cx.child(MODEL), images)
 }
 
 fn text(file: &Path, ranked: &[(&str, f64)]) -> String {

@@ -9,7 +9,7 @@ use super::write::{failed, write_atomically};
 use crate::{
     array::Array,
     dtype::DType,
-    error::{DeviceError, Error, FileError},
+    error::{DeviceError, Error, FileError, LoadReport},
     memory,
     shape::Meta,
     variables::Variables,
@@ -81,12 +81,19 @@ pub(super) fn write(
 ///
 /// # Errors
 ///
-/// [`FileError`]; [`VariableError::Mismatch`](crate::VariableError::Mismatch) if a variable has
-/// another shape or type.
+/// Those of [`read`]; [`FileError::Mismatch`] with all tensors whose variables have other shapes or
+/// types.
 #[doc(alias("load_file", "torch.load"))]
 pub fn load(path: &Path, variables: &Variables) -> Result<(), Error> {
-    let loaded = variables.load(read(path)?.into_iter().collect());
-    loaded.map_err(|mut errors| errors.swap_remove(0).into())
+    let values = read(path)?.into_iter().collect();
+    let mut store = variables.lock();
+    let mismatched = store.misfits(&values);
+    if mismatched.is_empty() {
+        store.load(values);
+        return Ok(());
+    }
+    let report = Box::new(LoadReport { mismatched, ..LoadReport::default() });
+    Err(FileError::Mismatch { path: path.to_owned(), report }.into())
 }
 
 /// Reads the names and values of a file, ordered by name.

@@ -1,5 +1,4 @@
 use super::*;
-use crate::error::VariableError;
 
 /// A separate path for each test.
 fn temporary(name: &str) -> PathBuf {
@@ -52,8 +51,10 @@ fn every_type_survives_and_bytes_repeat() -> Result<(), Error> {
     // Another shape in the store: nothing is loaded.
     let other = Variables::new(0);
     other.insert("net/u32", Array::new([1], &[1u32])?)?;
-    let error = load(&path, &other);
-    assert!(matches!(error, Err(Error::Variable(VariableError::Mismatch { .. }))));
+    let error = load(&path, &other).expect_err("a scalar is not [1]").to_string();
+    let text =
+        format!("{} does not fit: mismatched: net/u32 is [] u32, not [1] u32", path.display());
+    assert_eq!(error, text);
     assert_eq!(other.paths(), ["net/u32"]);
     std::fs::remove_file(&path).map_err(io)
 }

@@ -44,6 +44,52 @@ fn weights_that_are_not_finite_predict_nothing() {
     assert!(code == Some(1) && said.contains("probabilities are not finite"), "{said}");
 }
 
+/// What is missing, of another shape or too much is named, by every command that reads a model.
+#[test]
+fn weights_of_another_model_are_named() {
+    let [model, image] = files(&directory("other"));
+    let (arrays, note) = safetensors::read_with_note(&model).expect("it was saved");
+    let note = note.expect("it has a note");
+    let saved = |name: &str, change: &dyn Fn(&Variables)| {
+        let file = model.with_file_name(name);
+        let variables = Variables::new(0);
+        let kept = arrays.iter().filter(|(path, _)| path != "net/8:dense/bias").cloned();
+        variables.insert_all(kept).expect("they are new");
+        change(&variables);
+        safetensors::save_with_note(&file, &variables, "", &note).expect("it can be saved");
+        file
+    };
+    let zeros = |variables: &Variables, path: &str, len: usize| {
+        let array = Array::new([len], &vec![0f32; len]).expect("it is a vector");
+        variables.insert(path, array).expect("it is new");
+    };
+    let missing = saved("missing.safetensors", &|_| {});
+    let other = saved("mismatched.safetensors", &|all| {
+        zeros(all, "net/8:dense/bias", 3);
+        zeros(all, "net/99:dense/bias", 1);
+    });
+    for (file, text) in [
+        (&missing, "missing: 8.bias [64] for net/8:dense/bias"),
+        (
+            &other,
+            "unexpected: net/99:dense/bias [1]; mismatched: net/8:dense/bias is [3], not [64]",
+        ),
+    ] {
+        let expected = format!("error: {} does not fit: {text}\n", path(file));
+        let predict = ["predict", path(file), path(&image), "--device", "cpu"];
+        let diff = ["diff", path(file), "--devices", "cpu"];
+        for args in [&predict[..], &diff] {
+            assert_eq!(fails(args), (Some(1), expected.clone()));
+        }
+    }
+    // An optimizer's variables are no part of the model.
+    let more = saved("more.safetensors", &|all| {
+        zeros(all, "net/8:dense/bias", 64);
+        zeros(all, "optim/step", 1);
+    });
+    assert!(wgrad(&["predict", path(&more), path(&image), "--device", "cpu"]).status.success());
+}
+
 #[test]
 fn an_image_that_cannot_be_read_does_not_stop_the_others() {
     let folder = directory("bad-image");
