@@ -1,6 +1,8 @@
 //! File I/O: files are written atomically and validated when read.
 
 #[cfg(feature = "files")]
+pub(crate) mod kind;
+#[cfg(feature = "files")]
 pub mod safetensors;
 #[cfg(feature = "files")]
 pub mod state_dict;

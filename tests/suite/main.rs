@@ -10,6 +10,8 @@ mod bench;
 mod cli;
 mod conformance;
 mod custom;
+#[cfg(feature = "files")]
+mod damaged_files;
 mod device;
 mod diff;
 mod documents;

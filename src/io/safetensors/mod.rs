@@ -5,6 +5,8 @@
 //! <https://huggingface.co/docs/safetensors>: a JSON header, then the elements in little endian.
 //! The same variables produce the same bytes: entries are ordered by type and name.
 
+mod fault;
+
 use super::write::{failed, write_atomically};
 use crate::{
     array::Array,
@@ -14,9 +16,11 @@ use crate::{
     shape::Meta,
     variables::Variables,
 };
+use fault::fault;
 use half::f16;
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use std::{
+    fmt::{Debug, Display},
     fs::File,
     io::Read,
     path::{Path, PathBuf},
@@ -113,21 +117,20 @@ pub fn read(path: &Path) -> Result<Vec<(String, Array)>, Error> {
 /// Same as [`read`].
 pub fn read_with_note(path: &Path) -> Result<Noted, Error> {
     let content = content(path)?;
+    let faulty = |found: &dyn Display| corrupt(path, fault(&content, found));
     if !offsets_are_sane(&content) {
-        return Err(corrupt(path, "the header has offsets past any file".to_owned()));
+        return Err(faulty(&"its header has offsets past any file"));
     }
-    let file =
-        SafeTensors::deserialize(&content).map_err(|error| corrupt(path, error.to_string()))?;
+    let file = SafeTensors::deserialize(&content).map_err(|error| faulty(&error))?;
     let mut arrays = file
         .iter()
         .map(|(name, view)| match decode(&view) {
             Ok(array) => Ok((name.to_owned(), array)),
-            Err(message) => Err(corrupt(path, format!("{name}: {message}"))),
+            Err(message) => Err(corrupt(path, format!("tensor {name}{message}"))),
         })
         .collect::<Result<Vec<_>, Error>>()?;
     arrays.sort_by(|(a, _), (b, _)| a.cmp(b));
-    let (_, header) =
-        SafeTensors::read_metadata(&content).map_err(|error| corrupt(path, error.to_string()))?;
+    let (_, header) = SafeTensors::read_metadata(&content).map_err(|error| faulty(&error))?;
     let note = header.metadata().as_ref().and_then(|metadata| metadata.get(NOTE)).cloned();
     Ok((arrays, note))
 }
@@ -193,7 +196,7 @@ fn encode(array: &Array) -> Result<Vec<u8>, DeviceError> {
     Ok(bytes)
 }
 
-/// Decodes a tensor, or returns the reason for failure.
+/// Decodes a tensor, or returns what is wrong with it, to be read after its name.
 fn decode(view: &TensorView<'_>) -> Result<Array, String> {
     let bytes = view.data();
     let (dtype, words) = match view.dtype() {
@@ -203,28 +206,26 @@ fn decode(view: &TensorView<'_>) -> Result<Array, String> {
         Dtype::F16 => (DType::F16, elements(bytes, |b| f16::from_le_bytes(b).to_f32().to_bits())?),
         Dtype::BF16 => (DType::F32, elements(bytes, |b| u32::from(u16::from_le_bytes(b)) << 16)?),
         Dtype::BOOL => {
-            if let Some(byte) = bytes.iter().find(|&&byte| byte > 1) {
-                return Err(format!("{byte} is no truth value"));
+            if let Some(index) = bytes.iter().position(|&byte| byte > 1) {
+                return Err(format!(": element {index} is {}, and no truth value", bytes[index]));
             }
             (DType::Bool, elements(bytes, |[byte]| u32::from(byte))?)
         }
         Dtype::I64 => {
-            let fits = |x: i64| i32::try_from(x).map_err(|_| format!("{x} does not fit i32"));
-            let words = elements(bytes, |b| fits(i64::from_le_bytes(b)).map(|x| x as u32))?;
-            (DType::I32, words.into_iter().collect::<Result<_, _>>()?)
+            let fits = |x| i32::try_from(x).map(|x| x as u32).ok();
+            (DType::I32, narrow(bytes, i64::from_le_bytes, fits, DType::I32)?)
         }
         Dtype::F64 => {
             let fits = |x: f64| {
-                if x.is_finite() && !(x as f32).is_finite() {
-                    Err(format!("{x:e} does not fit f32"))
-                } else {
-                    Ok((x as f32).to_bits())
-                }
+                let is_lost = x.is_finite() && !(x as f32).is_finite();
+                (!is_lost).then_some((x as f32).to_bits())
             };
-            let words = elements(bytes, |b| fits(f64::from_le_bytes(b)))?;
-            (DType::F32, words.into_iter().collect::<Result<_, _>>()?)
+            (DType::F32, narrow(bytes, f64::from_le_bytes, fits, DType::F32)?)
         }
-        other => return Err(format!("elements of type {other:?} are not supported")),
+        other => {
+            let known = "F64, F32, F16, BF16, I64, I32, U32 or BOOL";
+            return Err(format!(" is of type {other:?}, which is not supported: expected {known}"));
+        }
     };
     let meta = Meta::new(view.shape(), dtype);
     // Extents of 0 count as 1: strides are products of the others.
@@ -233,9 +234,9 @@ fn decode(view: &TensorView<'_>) -> Result<Array, String> {
         .iter()
         .try_fold(1i32, |len, &dim| len.checked_mul(i32::try_from(dim.max(1)).ok()?));
     if len.is_none() {
-        return Err(format!("{} has more than {} elements", meta.shape, i32::MAX));
+        return Err(format!(", {}, has more than {} elements", meta.shape, i32::MAX));
     }
-    Array::from_words(meta, words).map_err(|error| error.to_string())
+    Array::from_words(meta, words).map_err(|error| format!(": {error}"))
 }
 
 /// Converts every `N` bytes to an element.
@@ -244,7 +245,22 @@ fn elements<const N: usize, T>(
     element: impl Fn([u8; N]) -> T,
 ) -> Result<Vec<T>, String> {
     let elements = bytes.as_chunks().0.iter().map(|&chunk| element(chunk));
-    memory::collected(elements).map_err(|error| error.to_string())
+    memory::collected(elements).map_err(|error| format!(": {error}"))
+}
+
+/// Converts every `N` bytes to an element of half the width, if all fit.
+fn narrow<const N: usize, T: Copy + Debug>(
+    bytes: &[u8],
+    decode: impl Fn([u8; N]) -> T,
+    fits: impl Fn(T) -> Option<u32>,
+    dtype: DType,
+) -> Result<Vec<u32>, String> {
+    let wide = elements(bytes, decode)?;
+    if let Some(index) = wide.iter().position(|&x| fits(x).is_none()) {
+        return Err(format!(": element {index} is {:?}, which does not fit {dtype}", wide[index]));
+    }
+    let words = wide.iter().map(|&x| fits(x).unwrap_or_default());
+    memory::collected(words).map_err(|error| format!(": {error}"))
 }
 
 fn corrupt(path: &Path, message: String) -> Error {
