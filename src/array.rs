@@ -136,17 +136,14 @@ impl Array {
     ///
     /// # Errors
     ///
-    /// [`VariableError::Mismatch`] if the tensor has another element type;
+    /// [`VariableError::ElementType`] if the tensor has another one;
     /// [`DeviceError::OutOfMemory`](crate::DeviceError::OutOfMemory).
     #[doc(alias("numpy", "tolist"))]
     pub fn to_vec<T: Element>(&self) -> Result<Vec<T>, Error> {
         if T::DTYPE != self.meta.dtype {
-            return Err(VariableError::Mismatch {
-                path: "array".to_owned(),
-                expected: Meta { shape: self.meta.shape.clone(), dtype: T::DTYPE },
-                is: self.meta.clone(),
-            }
-            .into());
+            let (expected, is) = (T::DTYPE, self.meta.dtype);
+            let of = "the array holds";
+            return Err(VariableError::ElementType { of, expected, is }.into());
         }
         Ok(memory::collected(self.words.iter().map(|&word| T::from_word(word)))?)
     }
@@ -168,17 +165,16 @@ impl Array {
     ///
     /// # Errors
     ///
-    /// [`VariableError::Length`] for a scalar or an index past the last row;
+    /// [`VariableError::Row`] for a scalar or an index past the last row;
     /// [`DeviceError::OutOfMemory`](crate::DeviceError::OutOfMemory) if the result does not fit in
     /// memory.
     pub fn rows(&self, indices: &[usize]) -> Result<Array, Error> {
-        let missing = || VariableError::Length {
-            len: indices.iter().max().map_or(0, |&row| row.saturating_add(1)),
-            shape: self.meta.shape.clone(),
+        let missing = |row| VariableError::Row { row, shape: self.meta.shape.clone() };
+        let Some((&count, inner)) = self.meta.shape.dims().split_first() else {
+            return Err(missing(indices.first().copied().unwrap_or(0)).into());
         };
-        let (&count, inner) = self.meta.shape.dims().split_first().ok_or_else(missing)?;
-        if indices.iter().any(|&row| row >= count) {
-            return Err(missing().into());
+        if let Some(&row) = indices.iter().find(|&&row| row >= count) {
+            return Err(missing(row).into());
         }
         // Saturates only if there are no rows to take.
         let stride = Shape::from(inner).len();
@@ -197,11 +193,26 @@ mod tests {
     use super::*;
 
     #[test]
+    fn elements_are_read_as_what_they_are() -> Result<(), Error> {
+        let array = Array::new([2], &[1.0f32, 2.0])?;
+        assert_eq!(array.to_vec::<f32>()?, [1.0, 2.0]);
+        let error = array.to_vec::<u32>().expect_err("they are f32").to_string();
+        assert_eq!(error, "the array holds f32, not u32");
+        let error = Array::new([2, 2], &[1.0f32; 5]).expect_err("it takes four").to_string();
+        assert_eq!(error, "5 values cannot fill [2, 2], which takes 4");
+        Ok(())
+    }
+
+    #[test]
     fn rows_of_any_shape() -> Result<(), Error> {
         let three = Array::new([3, 2], &[0i32, 1, 10, 11, 20, 21])?;
         assert_eq!(three.rows(&[2, 0, 2])?, Array::new([3, 2], &[20i32, 21, 0, 1, 20, 21])?);
-        assert!(three.rows(&[0, 3]).is_err());
-        assert!(Array::scalar(1.0f32).rows(&[]).is_err());
+        let text = |array: &Array, rows: &[usize]| array.rows(rows).err().map(|e| e.to_string());
+        let outside = text(&three, &[0, 5, 7]);
+        assert_eq!(outside.as_deref(), Some("row 5 does not exist: the array [3, 2] has 3 rows"));
+        let scalar = text(&Array::scalar(1.0f32), &[]);
+        let none = "row 0 does not exist: the array is a scalar, and has no rows";
+        assert_eq!(scalar.as_deref(), Some(none));
         // No elements, although the product of the other extents overflows.
         let none = Array::new([0, usize::MAX, 2], &[] as &[f32])?;
         assert_eq!(none.rows(&[])?, none);

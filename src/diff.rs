@@ -10,6 +10,7 @@ use crate::{
     proof::{Case, Isolated},
     schedule::plan::{Buffers, Region, Step, StepKind, Storage},
     shape::{Meta, Shape},
+    value::{Fed, Feed},
     variables::Variables,
 };
 use std::{collections::HashMap, ops::ControlFlow};
@@ -172,8 +173,10 @@ impl Program {
             *array.meta() == Meta::new([region.len], region.dtype)
         };
         if regions.len() != operands.len() || !regions.iter().zip(operands).all(fits) {
-            let label = current.label.clone();
-            return Err(RunError::NotItsOperands { step, label }.into());
+            let expected = regions.iter().map(|region| Meta::new([region.len], region.dtype));
+            let (label, expected) = (current.label.clone(), expected.collect());
+            let is = operands.iter().map(|array| array.meta().clone()).collect();
+            return Err(RunError::NotItsOperands { step, label, expected, is }.into());
         }
         let mut memory = Memory { buffers: plan.buffers(), words: HashMap::new() };
         for (region, array) in regions.iter().zip(operands) {
@@ -202,14 +205,12 @@ impl Program {
         let plan = self.plan().ok_or(RunError::NotPlanned)?;
         self.prepare(variables)?;
         let mut memory = Memory { buffers: plan.buffers(), words: HashMap::new() };
-        for (k, (name, meta)) in plan.inputs.iter().enumerate() {
-            let given = inputs.iter().find(|(known, _)| known == name);
-            let (_, array) = given.ok_or_else(|| RunError::MissingInput(name.clone()))?;
-            if array.meta() != meta {
-                let (expected, is) = (meta.clone(), array.meta().clone());
-                return Err(RunError::InputMismatch { name: name.clone(), expected, is }.into());
+        let feeds: Vec<(&str, &dyn Feed)> =
+            inputs.iter().map(|&(name, array)| (name, array as &dyn Feed)).collect();
+        for (k, fed) in self.feeds(&feeds)?.into_iter().enumerate() {
+            if let Fed::Host(array) = fed {
+                memory.words.insert(Storage::Input(k), array.words().to_vec());
             }
-            memory.words.insert(Storage::Input(k), array.words().to_vec());
         }
         for (k, (path, declared)) in plan.variables.iter().enumerate() {
             let (storage, len, dtype) =

@@ -18,7 +18,6 @@ use crate::{
     array::Array,
     dtype::DType,
     error::{Error, VariableError},
-    shape::Meta,
 };
 use std::collections::BTreeMap;
 
@@ -35,22 +34,20 @@ impl Dataset {
     ///
     /// # Errors
     ///
-    /// [`VariableError::Mismatch`] for other types, [`VariableError::Length`] if the numbers of
-    /// targets and inputs differ.
+    /// [`VariableError::ElementType`] for other types, [`VariableError::Targets`] if there is not
+    /// one target for each input.
     pub fn new(inputs: Array, targets: Array) -> Result<Self, Error> {
-        for (name, array, dtype) in
-            [("inputs", &inputs, DType::F32), ("targets", &targets, DType::U32)]
+        for (of, array, expected) in
+            [("the inputs hold", &inputs, DType::F32), ("the targets hold", &targets, DType::U32)]
         {
-            let is = array.meta().clone();
-            if is.dtype != dtype {
-                let expected = Meta::new(&is.shape, dtype);
-                return Err(VariableError::Mismatch { path: name.into(), expected, is }.into());
+            let is = array.dtype();
+            if is != expected {
+                return Err(VariableError::ElementType { of, expected, is }.into());
             }
         }
-        let shape = inputs.shape().dims().get(..1).unwrap_or_default();
-        if targets.shape().dims() != shape {
-            let len = targets.shape().len();
-            return Err(VariableError::Length { len, shape: shape.into() }.into());
+        if inputs.shape().rank() == 0 || targets.shape().dims() != &inputs.shape().dims()[..1] {
+            let (inputs, targets) = (inputs.shape().clone(), targets.shape().clone());
+            return Err(VariableError::Targets { inputs, targets }.into());
         }
         Ok(Dataset { inputs, targets })
     }
@@ -79,7 +76,7 @@ impl Dataset {
     ///
     /// # Errors
     ///
-    /// [`VariableError::Length`] if an index is past the last image.
+    /// [`VariableError::Row`] if an index is past the last image.
     #[doc(alias = "Subset")]
     pub fn rows(&self, indices: &[usize]) -> Result<Dataset, Error> {
         Ok(Dataset { inputs: self.inputs.rows(indices)?, targets: self.targets.rows(indices)? })
@@ -124,6 +121,26 @@ fn refused(path: &std::path::Path, error: &std::io::Error) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_no_data_set_says_why() -> Result<(), Error> {
+        let (three, two) = (Array::new([3, 1], &[0.5f32; 3])?, Array::new([2], &[1u32; 2])?);
+        let text = |inputs: &Array, targets: &Array| {
+            let made = Dataset::new(inputs.clone(), targets.clone());
+            made.expect_err("it does not fit").to_string()
+        };
+        let counts = "targets [2] do not fit inputs [3, 1]: expected one for each, [3]";
+        assert_eq!(text(&three, &two), counts);
+        let scalar = "targets [2] do not fit inputs []: expected one for each, and a scalar is no \
+                      list of inputs";
+        assert_eq!(text(&Array::scalar(1.0f32), &two), scalar);
+        assert_eq!(text(&two, &two), "the inputs hold u32, not f32");
+        assert_eq!(text(&three, &three), "the targets hold f32, not u32");
+        let data = Dataset::new(three, Array::new([3], &[1u32; 3])?)?;
+        let error = data.rows(&[3]).expect_err("there are three").to_string();
+        assert_eq!(error, "row 3 does not exist: the array [3, 1] has 3 rows");
+        Ok(())
+    }
 
     #[test]
     fn any_number_is_a_class_of_its_own() -> Result<(), Error> {

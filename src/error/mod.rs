@@ -1,20 +1,22 @@
 //! The errors of each stage, and the type that unites them.
 
+mod file;
 mod graph;
 mod loading;
 mod not_finite;
+mod run;
 mod similar;
+mod variable;
 
+pub use file::FileError;
 pub use graph::{GraphError, OpError, Place};
 pub use loading::{LoadReport, MismatchedTensor, MissingTensor};
 pub use not_finite::NotFinite;
+pub use run::RunError;
 pub(crate) use similar::similar;
+pub use variable::VariableError;
 
-use crate::{
-    dtype::DType,
-    shape::{Meta, Shape},
-};
-use std::path::PathBuf;
+use crate::{dtype::DType, shape::Shape};
 
 /// Any error of this crate, one variant per stage.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -96,89 +98,6 @@ pub enum CompileError {
     },
 }
 
-/// A program could not run.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
-#[non_exhaustive]
-pub enum RunError {
-    /// An input is missing.
-    #[error("input {0:?} is missing")]
-    MissingInput(String),
-    /// There is no input of this name.
-    #[error("there is no input {0:?}")]
-    UnknownInput(String),
-    /// An input is given twice.
-    #[error("input {0:?} is given twice")]
-    RepeatedInput(String),
-    /// An input does not match what the program was compiled for.
-    #[error("input {name:?} is {is}, and the program takes {expected}")]
-    InputMismatch {
-        /// Name of the input.
-        name: String,
-        /// The shape and type the program expects.
-        expected: Meta,
-        /// The shape and type that was given.
-        is: Meta,
-    },
-    /// An input holds an index or label out of range.
-    #[error(
-        "input {name:?} holds {index} at position {position}, where numbers below {extent} are expected"
-    )]
-    IndexOutOfRange {
-        /// Name of the input.
-        name: String,
-        /// The index or label.
-        index: u32,
-        /// Row-major position of the index in the input.
-        position: usize,
-        /// The extent of the axis, or the number of classes; the smallest if there are several.
-        extent: usize,
-    },
-    /// A value lives on another device.
-    #[error("input {name:?} lives on another device than the program")]
-    ForeignValue {
-        /// Name of the input.
-        name: String,
-    },
-    /// The reference device has no execution plan.
-    #[error("the reference device interprets graphs: it has no steps to look at")]
-    NotPlanned,
-    /// A value is NaN or infinite, in a program that checks for that.
-    #[error(transparent)]
-    NotFinite(#[from] NotFinite),
-    /// No tensor of this name is watched.
-    #[error("no tensor {name:?} is watched; watched tensors: {known}")]
-    NotWatched {
-        /// The requested name.
-        name: String,
-        /// The watched names.
-        known: String,
-    },
-    /// There is no such step.
-    #[error("step {step} does not exist: the program has {len}")]
-    NoStep {
-        /// The requested step.
-        step: usize,
-        /// Number of steps.
-        len: usize,
-    },
-    /// The given operands are not those of the step.
-    #[error("these are not the operands of step {step}, {label}")]
-    NotItsOperands {
-        /// The step.
-        step: usize,
-        /// The operations in the step.
-        label: String,
-    },
-    /// There is no such output.
-    #[error("output {index} does not exist: the program has {len}")]
-    NoOutput {
-        /// The requested index.
-        index: usize,
-        /// Number of outputs.
-        len: usize,
-    },
-}
-
 /// A device could not be found, opened or used.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
@@ -256,85 +175,5 @@ pub enum DeviceError {
     Threads {
         /// The system's message.
         message: String,
-    },
-}
-
-/// A variable could not be read or written.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
-#[non_exhaustive]
-pub enum VariableError {
-    /// The store has no variable at this path.
-    #[error(
-        "there is no variable {path:?}{}: programs create those they declare when they are prepared \
-         or first run, and `insert` creates others",
-        similar::quoted("; similar: ", similar)
-    )]
-    Missing {
-        /// The path.
-        path: String,
-        /// Paths in the store that resemble it.
-        similar: Vec<String>,
-    },
-    /// The stored variable has another shape or type than requested.
-    #[error("variable {path:?} is {is}, not {expected}")]
-    Mismatch {
-        /// Path of the variable.
-        path: String,
-        /// The shape and type the program or the caller expects.
-        expected: Meta,
-        /// The shape and type in the store.
-        is: Meta,
-    },
-    /// Two programs declare a setting with different values.
-    #[error(
-        "setting {path:?} is {first} in another program over these variables, and {second} in this \
-         one: declare one value and change it by `Variables::set`, decide it by \
-         `Variables::insert`, or keep two, as `named` does for an optimizer"
-    )]
-    Setting {
-        /// Its path.
-        path: String,
-        /// The value that was declared first.
-        first: f32,
-        /// The value in this program.
-        second: f32,
-    },
-    /// The number of values does not match the shape.
-    #[error("{len} values cannot fill {shape}")]
-    Length {
-        /// Number of values.
-        len: usize,
-        /// The shape.
-        shape: Shape,
-    },
-}
-
-/// A file could not be read or written.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
-#[non_exhaustive]
-pub enum FileError {
-    /// An I/O error.
-    #[error("{path}: {message}", path = path.display())]
-    Io {
-        /// Path of the file.
-        path: PathBuf,
-        /// The system's message.
-        message: String,
-    },
-    /// The file is malformed.
-    #[error("{path}: {message}", path = path.display())]
-    Corrupt {
-        /// Path of the file.
-        path: PathBuf,
-        /// What is wrong with it.
-        message: String,
-    },
-    /// The tensors of the file are not those of the model.
-    #[error("{path} does not fit: {}", report.faults().join("; "), path = path.display())]
-    Mismatch {
-        /// Path of the file.
-        path: PathBuf,
-        /// What does not fit; nothing was loaded.
-        report: Box<LoadReport>,
     },
 }

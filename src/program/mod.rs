@@ -24,6 +24,8 @@ pub struct Program {
     /// The requested outputs, followed by the watched tensors.
     outputs: Vec<Meta>,
     watched: Arc<[String]>,
+    /// All inputs of the graph, ordered by name, whether they are needed or not.
+    declared: Vec<(String, Meta)>,
     indexed: IndexInputs,
     checks_finite: bool,
     plan: Option<Arc<Plan>>,
@@ -101,7 +103,10 @@ impl Program {
             }
         };
         let indexed = IndexInputs::new(graph, &needed, executable.inputs())?;
-        Ok(Program { outputs, watched, indexed, checks_finite, plan, executable })
+        let inner = graph.inner.borrow();
+        let meta = |(name, &id): (&String, &NodeId)| (name.clone(), graph.meta(id));
+        let declared = inner.inputs.iter().map(meta).collect();
+        Ok(Program { outputs, watched, declared, indexed, checks_finite, plan, executable })
     }
 
     /// The execution plan; `None` on the reference device, which interprets the graph.
@@ -134,7 +139,7 @@ impl Program {
         self.plan.as_deref().map(gpu::assemble_plan).unwrap_or_default()
     }
 
-    /// Names and types of the inputs, ordered by name.
+    /// Names and types of the inputs that the program needs, ordered by name.
     pub fn inputs(&self) -> &[(String, Meta)] {
         self.executable.inputs()
     }
@@ -160,6 +165,9 @@ impl Program {
     }
 
     /// Runs once. On a GPU this only submits: the results may still be in flight when it returns.
+    ///
+    /// Inputs that the graph declares and the program does not need may be given, so that one batch
+    /// feeds programs with different outputs.
     ///
     /// # Errors
     ///
@@ -226,12 +234,13 @@ impl Program {
         Ok(())
     }
 
-    /// The inputs in the order of the program.
-    fn feeds<'a>(&self, given: &[(&str, &'a dyn Feed)]) -> Result<Vec<Fed<'a>>, Error> {
+    /// The inputs in the order of the program. Others that the graph declares may be given.
+    pub(crate) fn feeds<'a>(&self, given: &[(&str, &'a dyn Feed)]) -> Result<Vec<Fed<'a>>, Error> {
         let mut by_name: BTreeMap<&str, Fed<'a>> = BTreeMap::new();
         for (name, feed) in given {
-            let Some(expected) = meta_of(self.inputs(), name) else {
-                return Err(RunError::UnknownInput((*name).to_owned()).into());
+            let Some(expected) = meta_of(&self.declared, name) else {
+                let known = self.declared.iter().map(|(name, _)| name.clone()).collect();
+                return Err(RunError::UnknownInput { name: (*name).to_owned(), known }.into());
             };
             let fed = feed.feed();
             if fed.meta() != expected {
@@ -246,8 +255,11 @@ impl Program {
                 return Err(RunError::RepeatedInput((*name).to_owned()).into());
             }
         }
-        let find = |(name, _): &(String, Meta)| {
-            by_name.get(name.as_str()).copied().ok_or_else(|| RunError::MissingInput(name.clone()))
+        let find = |(name, expected): &(String, Meta)| {
+            by_name.get(name.as_str()).copied().ok_or_else(|| RunError::MissingInput {
+                name: name.clone(),
+                expected: expected.clone(),
+            })
         };
         Ok(self.inputs().iter().map(find).collect::<Result<_, _>>()?)
     }

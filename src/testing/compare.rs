@@ -5,10 +5,13 @@ use crate::{
     array64::Array64,
     device::Device,
     dtype::DType,
-    error::Error,
+    error::{Error, RunError},
     graph::{Declaration, Graph, Tensor},
     interpret,
-    ops::contract::{Agreement, Bound, Sample, unit_in_last_place},
+    ops::{
+        Op,
+        contract::{Agreement, Bound, Sample, unit_in_last_place},
+    },
     value::Feed,
     variables::{Variables, initial},
 };
@@ -130,10 +133,10 @@ pub fn evaluate(
     graph.check()?;
     let ids: Vec<_> = wanted.iter().map(|t| t.id).collect();
     let values = interpret::evaluate(graph, &ids, |op| {
-        let name = match op {
-            crate::ops::Op::Input(input) => input.name.as_str(),
-            crate::ops::Op::Variable(variable) => variable.path.as_str(),
-            _ => "",
+        let (name, meta) = match op {
+            Op::Input(input) => (input.name.as_str(), &input.meta),
+            Op::Variable(variable) => (variable.path.as_str(), &variable.meta),
+            _ => unreachable!("only sources are asked for"),
         };
         let given = inputs.iter().find(|(known, _)| *known == name);
         let begins = graph.inner.borrow().variables.get(name).map(|(_, begins)| begins.clone());
@@ -143,7 +146,10 @@ pub fn evaluate(
                 let data = initial::values(init, &meta, 0, name)?.to_f64();
                 Ok(Array64 { meta, data })
             }
-            (None, None) => Err(crate::error::RunError::MissingInput(name.to_owned()).into()),
+            (None, None) => {
+                let (name, expected) = (name.to_owned(), meta.clone());
+                Err(RunError::MissingInput { name, expected }.into())
+            }
         }
     })?;
     Ok(values.iter().map(|value| value.as_ref().clone()).collect())

@@ -1,6 +1,6 @@
 //! Where NaN and infinity arise, and what a comparison refuses.
 
-use wgrad::{Array, DType, Device, Error, Graph, Init, RunError, Variables};
+use wgrad::{Array, DType, Device, Error, Graph, Init, Meta, RunError, Variables};
 
 #[test]
 fn the_first_nan_is_found() -> Result<(), Error> {
@@ -52,9 +52,12 @@ fn a_step_is_replayed() -> Result<(), Error> {
     let text = |result: Result<_, Error>| result.expect_err("a mistake").to_string();
     let missing = "step 3 does not exist: the program has 3";
     assert_eq!(text(program.replay(3, &operands, &[])), missing);
-    let others = "these are not the operands of step 1, cumsum + log";
-    assert_eq!(text(program.replay(1, &[], &[])), others);
-    assert_eq!(text(program.replay(1, &[Array::scalar(1f32)], &[])), others);
+    let others = |is: &str| {
+        let step = "step 1, cumsum + log, takes operands";
+        format!("{step} [[4]], not {is}")
+    };
+    assert_eq!(text(program.replay(1, &[], &[])), others("[]"));
+    assert_eq!(text(program.replay(1, &[Array::scalar(1f32)], &[])), others("[[]]"));
     Ok(())
 }
 
@@ -74,8 +77,12 @@ fn mistakes_are_told() -> Result<(), Error> {
         Err(Error::Run(error)) => error,
         other => unreachable!("{other:?} is no error of a run"),
     };
-    assert_eq!(refused(&[], cpu.clone()), RunError::MissingInput("x".into()));
-    assert!(matches!(refused(&[("x", &short)], cpu), RunError::InputMismatch { .. }));
+    let (name, expected) = ("x".into(), Meta::new([4], DType::F32));
+    assert_eq!(refused(&[], cpu.clone()), RunError::MissingInput { name, expected });
+    assert!(matches!(refused(&[("x", &short)], cpu.clone()), RunError::InputMismatch { .. }));
+    let (name, known) = ("y".into(), vec!["x".into()]);
+    let unknown = refused(&[("x", &good), ("y", &good)], cpu);
+    assert_eq!(unknown, RunError::UnknownInput { name, known });
     assert_eq!(refused(&[("x", &good)], Device::Reference), RunError::NotPlanned);
     let exact = graph.compile(&Device::Reference, &[x.exp()])?;
     let error = exact.diff(&variables, &[("x", &good)], &[]).expect_err("it has no steps");

@@ -1,7 +1,7 @@
 //! Errors say what went wrong, where, and with which shapes.
 
 use wgrad::{
-    Array, DType, Device, Error, Graph, GraphError, Init, Meta, OpError, RunError, Tensor,
+    Array, DType, Device, Error, Feed, Graph, GraphError, Init, Meta, OpError, RunError, Tensor,
     VariableError, Variables, autodiff,
     nn::{Activation, Dense, Mode, Module, Scope, Sequential},
 };
@@ -73,14 +73,20 @@ fn inputs_are_checked_before_anything_runs() -> Result<(), Error> {
         let x = graph.input("x", [2, 3], DType::F32);
         let program = graph.compile(&device, &[x * 2.0])?;
         let variables = Variables::new(0);
-        let run = |inputs: &[(&str, &dyn wgrad::Feed)]| match program.run(&variables, inputs) {
+        let run = |inputs: &[(&str, &dyn Feed)]| match program.run(&variables, inputs) {
             Err(Error::Run(error)) => error,
             other => unreachable!("{other:?} is no error of a run"),
         };
         let good = Array::new([2, 3], &[0f32; 6])?;
         let (turned, ints) = (Array::new([3, 2], &[0f32; 6])?, Array::new([2, 3], &[0i32; 6])?);
-        assert_eq!(run(&[]), RunError::MissingInput("x".into()));
-        assert_eq!(run(&[("x", &good), ("y", &good)]), RunError::UnknownInput("y".into()));
+        let missing = run(&[]);
+        let (name, expected) = ("x".into(), Meta::new([2, 3], DType::F32));
+        assert_eq!(missing, RunError::MissingInput { name, expected });
+        assert_eq!(missing.to_string(), "input \"x\" is missing: the program takes [2, 3]");
+        let unknown = run(&[("x", &good), ("y", &good)]);
+        let (name, known) = ("y".into(), vec!["x".into()]);
+        assert_eq!(unknown, RunError::UnknownInput { name, known });
+        assert_eq!(unknown.to_string(), "there is no input \"y\"; declared inputs: \"x\"");
         assert_eq!(run(&[("x", &good), ("x", &good)]), RunError::RepeatedInput("x".into()));
         for wrong in [&turned, &ints] {
             let expected = Meta::new([2, 3], DType::F32);
@@ -91,6 +97,43 @@ fn inputs_are_checked_before_anything_runs() -> Result<(), Error> {
         let outputs = program.run(&variables, &[("x", &good)])?;
         let none = outputs.read_blocking(1).expect_err("there is one output");
         assert!(matches!(none, Error::Run(RunError::NoOutput { index: 1, len: 1 })));
+    }
+    Ok(())
+}
+
+/// One batch feeds a program that needs all of it and one that does not.
+#[test]
+fn inputs_that_are_not_needed_may_be_given_on_cpu_and_gpu() -> Result<(), Error> {
+    for device in [Device::Reference, Device::cpu()].into_iter().chain(crate::device::gpu()) {
+        let graph = Graph::new();
+        let x = graph.input("x", [2], DType::F32);
+        let labels = graph.input("labels", [2], DType::U32);
+        let zero = graph.input("zero", [2], DType::F32);
+        let program = graph.compile(&device, &[x + 1.0])?;
+        assert_eq!(program.inputs().len(), 1);
+        let (ones, classes) = (Array::new([2], &[1f32; 2])?, Array::new([2], &[9u32; 2])?);
+        let all: [(&str, &dyn Feed); 3] = [("x", &ones), ("labels", &classes), ("zero", &ones)];
+        let outputs = program.run(&Variables::new(0), &all)?;
+        assert_eq!(outputs.read_blocking(0)?.to_f64(), [2.0; 2]);
+        // A value on the device as well.
+        let feeds: [(&str, &dyn Feed); 2] = [("x", &ones), ("zero", outputs.get(0)?)];
+        assert_eq!(program.run(&Variables::new(0), &feeds)?.read_blocking(0)?.to_f64(), [2.0; 2]);
+        // Its type is still looked at, and what is needed is still missed.
+        let refused = |inputs: &[(&str, &dyn Feed)]| {
+            let error = program.run(&Variables::new(0), inputs).map(drop);
+            error.expect_err("it does not fit").to_string()
+        };
+        let mismatch = "input \"labels\" is [2], and the program takes [2] u32";
+        assert_eq!(refused(&[("x", &ones), ("labels", &ones)]), mismatch);
+        let twice = "input \"labels\" is given twice";
+        assert_eq!(refused(&[("x", &ones), ("labels", &classes), ("labels", &classes)]), twice);
+        assert_eq!(
+            refused(&[("labels", &classes)]),
+            "input \"x\" is missing: the program takes [2]"
+        );
+        let unknown = "there is no input \"label\"; declared inputs: \"labels\", \"x\", \"zero\"";
+        assert_eq!(refused(&[("x", &ones), ("label", &classes)]), unknown);
+        assert!(!labels.meta().shape.is_empty() && !zero.meta().shape.is_empty());
     }
     Ok(())
 }

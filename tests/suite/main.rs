@@ -12,6 +12,8 @@ mod conformance;
 mod custom;
 #[cfg(feature = "files")]
 mod damaged_files;
+#[cfg(feature = "cli")]
+mod damaged_images;
 mod device;
 mod diff;
 mod documents;

@@ -4,6 +4,7 @@
 use crate::{
     data::refused,
     error::{Error, FileError},
+    io::kind::kind,
 };
 use std::{
     fs::File,
@@ -60,7 +61,7 @@ impl RawImage {
             file.read_to_end(&mut content).map_err(io)?;
             jpeg(path, &content)
         } else {
-            Err(corrupt(path, "neither PNG nor JPEG".to_owned()))
+            Err(corrupt(path, stranger(beginning)))
         }
     }
 
@@ -99,6 +100,15 @@ impl RawImage {
             }
         }
         Image { rows, columns, bytes }
+    }
+}
+
+/// What is wrong with a file that begins like this.
+fn stranger(beginning: &[u8]) -> String {
+    match kind(beginning) {
+        _ if beginning.is_empty() => "an empty file, where a PNG or JPEG image is expected".into(),
+        Some(kind) => format!("neither PNG nor JPEG: it is {kind}"),
+        None => "neither PNG nor JPEG".to_owned(),
     }
 }
 
@@ -146,7 +156,11 @@ fn png(path: &Path, file: impl BufRead + Seek) -> Result<RawImage, Error> {
         png::DecodingError::IoError(error) if error.kind() != ErrorKind::UnexpectedEof => {
             refused(path, &error)
         }
-        error => corrupt(path, error.to_string()),
+        png::DecodingError::IoError(_) => corrupt(path, "a PNG image that is cut off".to_owned()),
+        png::DecodingError::LimitsExceeded => {
+            corrupt(path, format!("a PNG image of which a part is larger than {BYTES} bytes"))
+        }
+        error => corrupt(path, format!("a damaged PNG image ({error})")),
     };
     let limits = png::Limits { bytes: BYTES as usize };
     let mut decoder = png::Decoder::new_with_limits(file, limits);
@@ -167,7 +181,8 @@ fn png(path: &Path, file: impl BufRead + Seek) -> Result<RawImage, Error> {
 }
 
 fn jpeg(path: &Path, content: &[u8]) -> Result<RawImage, Error> {
-    let failed = |error: zune_jpeg::errors::DecodeErrors| corrupt(path, error.to_string());
+    let damaged = |why: &str| corrupt(path, format!("a damaged JPEG image ({})", why.trim()));
+    let failed = |error: zune_jpeg::errors::DecodeErrors| damaged(&error.to_string());
     // `room` checks the sides.
     let options = DecoderOptions::default()
         .set_strict_mode(false)
@@ -177,7 +192,7 @@ fn jpeg(path: &Path, content: &[u8]) -> Result<RawImage, Error> {
     headers.decode_headers().map_err(failed)?;
     let (Some((columns, rows)), Some(stored)) = (headers.dimensions(), headers.input_colorspace())
     else {
-        return Err(corrupt(path, "there are no headers".to_owned()));
+        return Err(damaged("there are no headers"));
     };
     let colors = match stored {
         ColorSpace::Luma | ColorSpace::LumaA | ColorSpace::RGB | ColorSpace::RGBA => stored,
@@ -190,7 +205,7 @@ fn jpeg(path: &Path, content: &[u8]) -> Result<RawImage, Error> {
     let decode =
         || JpegDecoder::new_with_options(ZCursor::new(content), options).decode_into(&mut bytes);
     catch_unwind(AssertUnwindSafe(decode))
-        .map_err(|_| corrupt(path, "the decoder failed".to_owned()))?
+        .map_err(|_| damaged("the decoder failed"))?
         .map_err(failed)?;
     let exif = headers.exif().map(Vec::as_slice);
     let orientation = exif.and_then(orientation).unwrap_or(1);
@@ -308,7 +323,7 @@ mod tests {
         encoder.encode(&samples, 6, 50, jpeg_encoder::ColorType::Cmyk).expect("memory takes it");
         match jpeg(Path::new("an image"), &file) {
             Ok(image) => assert_eq!(image.into_rgb().bytes.len(), 6 * 50 * 3),
-            Err(error) => assert!(error.to_string().ends_with("the decoder failed"), "{error}"),
+            Err(error) => assert!(error.to_string().ends_with("(the decoder failed)"), "{error}"),
         }
     }
 }

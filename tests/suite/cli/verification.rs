@@ -95,7 +95,7 @@ fn a_step_is_kept_and_run_again() {
     // The metadata of a file may claim anything.
     let content = std::fs::read(&kept).expect("it was written");
     for (from, to, why) in [
-        ("rows\\\":8", "rows\\\":9", "not the operands of step 5"),
+        ("rows\\\":8", "rows\\\":9", "step 5, matmul + broadcast + add + relu, takes operands ["),
         ("rows\\\":8", "rows\\\":0", "does not say which step"),
         ("step\\\":5", "step\\\":6", "a different one here"),
         ("digits", "digirs", "its description of the model is not valid"),
