@@ -47,8 +47,8 @@ pub enum RunError {
     IndexOutOfRange {
         /// Name of the input.
         name: String,
-        /// The index or label.
-        index: u32,
+        /// The index or label; it may be negative if the input is of i32.
+        index: i64,
         /// Row-major position of the index in the input.
         position: usize,
         /// The extent of the axis, or the number of classes; the smallest if there are several.

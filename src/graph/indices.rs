@@ -107,19 +107,36 @@ impl Graph {
 /// Follows operations that keep every element back to the node whose elements these are.
 pub(crate) fn unmoved<'a>(node: impl Fn(NodeId) -> &'a Node, id: NodeId) -> NodeId {
     let mut id = id;
-    while let Op::Reshape(_) | Op::Transpose(_) | Op::Broadcast(_) | Op::Flip(_) = node(id).op {
+    loop {
+        let is_kept = match &node(id).op {
+            Op::Reshape(_) | Op::Transpose(_) | Op::Broadcast(_) | Op::Flip(_) => true,
+            Op::Cast(_) => is_whole(node(id)) && is_whole(node(node(id).inputs[0])),
+            _ => false,
+        };
+        if !is_kept {
+            return id;
+        }
         id = node(id).inputs[0];
     }
-    id
+}
+
+/// Whether these are integers: labels may be i32 before they are cast, and a negative one, which
+/// would become 0, is no index.
+fn is_whole(node: &Node) -> bool {
+    matches!(node.meta.dtype, DType::I32 | DType::U32)
 }
 
 /// The origin of every element, followed through the operations that only move elements.
 pub(crate) fn origins(nodes: &[Node], id: NodeId) -> Vec<Origin> {
+    let is_cast = |node: &Node| {
+        matches!(node.op, Op::Cast(_)) && is_whole(node) && is_whole(&nodes[node.inputs[0].index()])
+    };
     let mut chain = vec![id];
     let mut next = 0;
     while let Some(&id) = chain.get(next) {
-        if moves(&nodes[id.index()].op) {
-            chain.extend(&nodes[id.index()].inputs);
+        let node = &nodes[id.index()];
+        if moves(&node.op) || is_cast(node) {
+            chain.extend(&node.inputs);
         }
         next += 1;
     }
@@ -129,10 +146,10 @@ pub(crate) fn origins(nodes: &[Node], id: NodeId) -> Vec<Origin> {
     let mut tagged: BTreeMap<NodeId, Array64> = BTreeMap::new();
     for id in chain {
         let node = &nodes[id.index()];
+        let operands: Vec<_> = node.inputs.iter().filter_map(|id| tagged.get(id)).collect();
         let tags = match &node.op {
-            op if moves(op) => {
-                op.eval(&node.inputs.iter().map(|id| &tagged[id]).collect::<Vec<_>>())
-            }
+            op if moves(op) => op.eval(&operands),
+            _ if is_cast(node) => operands[0].clone(),
             op => Array64 { meta: node.meta.clone(), data: Origin::tags(op, id, &node.meta) },
         };
         tagged.insert(id, tags);
@@ -167,7 +184,7 @@ impl Origin {
                 let first = WORDS * (f64::from(id.0) + 1.0);
                 (0..meta.shape.len()).map(|position| first + position as f64).collect()
             }
-            Op::Full(full) if full.meta.dtype == DType::U32 => {
+            Op::Full(full) if matches!(full.meta.dtype, DType::I32 | DType::U32) => {
                 vec![f64::from(full.word); meta.shape.len()]
             }
             _ => vec![-1.0; meta.shape.len()],

@@ -4,6 +4,7 @@
 //! same. The run is refused if indices are an input, or parts of inputs that were only moved.
 
 use crate::{
+    dtype::DType,
     error::{GraphError, OpError, RunError},
     graph::{
         Graph, Inner, Node, NodeId,
@@ -151,10 +152,14 @@ impl IndexInputs {
         };
         for (&input, checks) in &self.0 {
             let Some(indices) = words(input) else { continue };
+            let (name, meta) = &inputs[input];
+            let number = |position: usize| match meta.dtype {
+                DType::I32 => i64::from(indices[position] as i32),
+                _ => i64::from(indices[position]),
+            };
             for check in checks {
-                let Some(position) = check.violated(indices, words) else { continue };
-                let (name, index, extent) =
-                    (inputs[input].0.clone(), indices[position], check.extent);
+                let Some(position) = check.violated(indices.len(), number, words) else { continue };
+                let (name, index, extent) = (name.clone(), number(position), check.extent);
                 return Err(RunError::IndexOutOfRange { name, index, position, extent });
             }
         }
@@ -163,21 +168,23 @@ impl IndexInputs {
 }
 
 impl Check {
-    /// The first position that holds an index out of range.
+    /// The first position that holds an index out of range, of so many.
     fn violated<'a>(
         &self,
-        indices: &[u32],
+        len: usize,
+        number: impl Fn(usize) -> i64,
         words: impl Fn(usize) -> Option<&'a [u32]>,
     ) -> Option<usize> {
         let is_outside = |position: usize| {
-            let index = indices[position];
-            index as usize >= self.extent && self.exempt != Some(index)
+            let index = number(position);
+            !usize::try_from(index).is_ok_and(|index| index < self.extent)
+                && self.exempt.map(i64::from) != Some(index)
         };
         let counts = |End { length: [input, position], column }: End| {
             words(input).is_some_and(|lengths| column < lengths[position] as usize)
         };
         let Some(elements) = &self.elements else {
-            return (0..indices.len()).find(|&position| is_outside(position));
+            return (0..len).find(|&position| is_outside(position));
         };
         let is_wrong =
             |element: &&Element| is_outside(element.position) && element.end.is_none_or(&counts);

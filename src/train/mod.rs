@@ -264,7 +264,7 @@ fn check_labels(name: &str, data: &Dataset, classes: usize) -> Result<(), RunErr
         None => Ok(()),
         Some(position) => Err(RunError::IndexOutOfRange {
             name: name.to_owned(),
-            index: labels[position],
+            index: labels[position].into(),
             position,
             extent: classes,
         }),

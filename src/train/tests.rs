@@ -67,7 +67,10 @@ fn labels_that_are_no_class_are_refused_before_the_first_step() -> Result<(), Er
                     .fit(&Device::cpu(), &variables, sets, &mut |_| ControlFlow::Continue(()));
             let Err(Error::Run(error)) = trained else { unreachable!("{label} of 3 classes") };
             let (name, position, extent) = (name.to_owned(), 2, 3);
-            assert_eq!(error, RunError::IndexOutOfRange { name, index: label, position, extent });
+            assert_eq!(
+                error,
+                RunError::IndexOutOfRange { name, index: label.into(), position, extent }
+            );
             assert!(variables.paths().is_empty());
         }
     }

@@ -4,7 +4,7 @@
 use crate::device;
 use wgrad::{
     Array,
-    DType::{F32, U32},
+    DType::{F32, I32, U32},
     Device, Error, Feed, Graph, GraphError, Init, OpError, RunError, Tensor, Variables,
     autodiff::grad,
     nn::{self, CrossEntropy},
@@ -141,7 +141,7 @@ fn labels_are_looked_at_wherever_they_come_from() -> Result<(), Error> {
                         tried += 1;
                         let expected = RunError::IndexOutOfRange {
                             name: "x".to_owned(),
-                            index: label,
+                            index: label.into(),
                             position: at,
                             extent: CLASSES,
                         };
@@ -210,6 +210,33 @@ fn labels_that_do_not_count_may_be_anything() -> Result<(), Error> {
     assert_eq!(name(run(PADDED, [4, 3], [2, 2])), "targets 4: 77 of 5");
     assert_eq!(name(run(PADDED, [4, 5], [2, 1])), "lengths 1: 5 of 5");
     assert_eq!(name(run(PADDED, [4, 4], [4, 1])), "target_lengths 0: 4 of 4");
+    Ok(())
+}
+
+/// Labels of i32, as they come from other frameworks: a cast would make 0 of a negative one.
+#[test]
+fn negative_labels_are_looked_at_before_they_are_cast() -> Result<(), Error> {
+    for ignored in [None, Some(-100i32 as u32)] {
+        for is_sliced in [false, true] {
+            let graph = Graph::new();
+            let x = graph.variable("w", [ROWS, CLASSES], F32, Init::Ones);
+            let input = graph.input("x", [ROWS + 1], I32);
+            let labels = if is_sliced { input.slice(0, 1..) } else { input.slice(0, ..ROWS) };
+            let loss =
+                ignored.map_or(CrossEntropy::new(), |label| CrossEntropy::new().ignoring(label));
+            let program = graph.compile(&Device::cpu(), &[loss.mean(x, labels.cast(U32))])?;
+            let run = |labels: [i32; ROWS + 1]| {
+                let labels = Array::new([ROWS + 1], &labels)?;
+                program.run(&Variables::new(0), &[("x", &labels as &dyn Feed)]).map(drop)
+            };
+            run([0, 1, 2, 3, 4, 0, 1])?;
+            let Err(Error::Run(error)) = run([0, 1, -100, 3, 4, 0, 1]) else {
+                unreachable!("-100 is no class")
+            };
+            let text = "input \"x\" holds -100 at position 2, where numbers below 5 are expected";
+            assert_eq!(error.to_string(), text);
+        }
+    }
     Ok(())
 }
 
