@@ -113,6 +113,10 @@ impl<'g> Tensor<'g> {
 
     /// `x` above 0, otherwise `alpha (e^(x / alpha) - 1)`: smooth for every `alpha`.
     ///
+    /// # Errors
+    ///
+    /// [`OpError::Number`](crate::OpError::Number) if `alpha` is 0 or NaN.
+    ///
     /// # Source
     ///
     /// Barron 2017.
@@ -290,6 +294,10 @@ impl<'g> Tensor<'g> {
     }
 
     /// `x` shrunk toward 0 by `width`, and 0 within `width` of it.
+    ///
+    /// # Errors
+    ///
+    /// [`OpError::Number`](crate::OpError::Number) if `width` is negative or NaN.
     ///
     /// # Source
     ///

@@ -1,6 +1,6 @@
 //! Scaled dot-product attention.
 
-use super::precision::in_f32;
+use super::{precision::in_f32, random::is_everything};
 use crate::{
     array64::Array64,
     dtype::DType,
@@ -37,7 +37,7 @@ pub struct AttentionOptions<'g> {
     /// Whether the query at position `i` sees only the keys up to position `i`.
     pub causal: bool,
     /// The share of weights dropped at random, anew in each run; the others are divided by the
-    /// remaining share, which keeps the mean.
+    /// remaining share, which keeps the mean. With a share of 1 the result is 0.
     pub dropout: f64,
     /// Factor of the scores, `1 / sqrt d` by default.
     pub scale: Option<f64>,
@@ -67,7 +67,7 @@ impl<'g> Tensor<'g> {
     /// # Errors
     ///
     /// [`OpError::DType`]; [`OpError::DTypes`]; [`OpError::Extents`]; [`OpError::Broadcast`];
-    /// [`OpError::Number`] for a dropout outside of `[0, 1)`.
+    /// [`OpError::Number`] for a dropout outside of `[0, 1]`.
     ///
     /// # Source
     ///
@@ -82,9 +82,15 @@ impl<'g> Tensor<'g> {
     ) -> Tensor<'g> {
         let AttentionOptions { mask, causal, dropout, scale } = options;
         let q = self.of_floats("attention");
-        if !(0.0..1.0).contains(&dropout) {
-            let reason = OpError::Number { what: "dropout", must: "in [0, 1)", is: dropout };
+        if !(0.0..=1.0).contains(&dropout) {
+            let reason = OpError::Number { what: "dropout", must: "in [0, 1]", is: dropout };
             return q.graph().refuse("attention", &[q, keys, values], reason);
+        }
+        if is_everything(dropout) {
+            // The weights are all 0, and so is what they weigh.
+            let options = AttentionOptions { dropout: 0.0, ..options };
+            let y = q.attention(keys, values, options);
+            return if y.failed() { y } else { y.all_replaced(0.0) };
         }
         if let Some(scale) = scale
             && let Some(refused) = q.graph().unless(
@@ -307,6 +313,11 @@ pub(super) fn samples() -> Vec<Sample> {
         let sample = with_mask(of(&[3, 5], dtype), [2, 2]).operand(3, Domain::Values(values));
         sample.named("a query sees nothing")
     };
+    let dropped = Function::new(
+        "attention",
+        |x| x[0].attention(x[1], x[2], AttentionOptions { dropout: 1.0, ..Default::default() }),
+        |x| Array64::from_fn(Meta::new([1, 3, 3], x[0].meta.dtype), |_| 0.0),
+    );
     let padding = Function::new(
         "key_padding",
         |x| x[0].key_padding(5),
@@ -321,6 +332,9 @@ pub(super) fn samples() -> Vec<Sample> {
         plain(true, None, 5, 5).named("causal"),
         plain(true, None, 4, 6).named("causal"),
         plain(false, Some(1.5), 3, 5).named("scale"),
+        Sample::new(dropped, operands([1, 1], [3, 5]))
+            .bound(Bound::Exact, "zeros")
+            .named("everything dropped"),
         with_mask(of(&[3, 5], DType::Bool), [2, 2]).named("truth"),
         with_mask(of(&[5], DType::Bool), [2, 1]).named("truth of keys, shared heads"),
         with_mask(of(&[2, 1, 5], DType::F32), [2, 2]).named("numbers"),

@@ -8,7 +8,7 @@ use crate::{
 impl<'g> Tensor<'g> {
     /// This tensor if it has floats; otherwise an error in the name of `function`.
     #[track_caller]
-    pub(super) fn of_floats(self, function: &'static str) -> Tensor<'g> {
+    pub(crate) fn of_floats(self, function: &'static str) -> Tensor<'g> {
         if self.failed() || self.dtype().is_float() {
             self
         } else {

@@ -1,4 +1,4 @@
-//! Indexing by the coordinates of several axes.
+//! Indexing of single elements, and by the coordinates of several axes.
 
 use super::{
     definition::{f32s, u32s},
@@ -10,10 +10,53 @@ use crate::{
     error::OpError,
     graph::{Tensor, indices::Which},
     ops::contract::{Bound, Domain, Function, Sample},
-    shape::Meta,
+    shape::{Meta, resolve_axis},
 };
 
 impl<'g> Tensor<'g> {
+    /// Elements along `axis`, with an index for each of them: for axis 1,
+    /// `y[i, k] = self[i, indices[i, k]]`.
+    ///
+    /// An index that is not below the extent is treated as in
+    /// [`take_along_axis`](Self::take_along_axis), which differs in that it broadcasts.
+    ///
+    /// # Shapes
+    ///
+    /// The result has the shape of `indices`, which have as many axes as this tensor and may be of any
+    /// extent along `axis`. Along the others they may be shorter: the lines behind them are left out.
+    ///
+    /// # Gradient
+    ///
+    /// [`scatter_add_along_axis`](Self::scatter_add_along_axis) of the cotangent; 0 for elements that
+    /// have no index.
+    ///
+    /// # Errors
+    ///
+    /// [`OpError::Axis`]; [`OpError::DType`] unless the indices are u32; [`OpError::Target`] if they
+    /// are longer than this tensor along another axis, or have another number of axes.
+    ///
+    /// # Source
+    ///
+    /// PyTorch's `gather`, ONNX's `GatherElements`.
+    #[doc(alias = "torch.gather")]
+    #[track_caller]
+    pub fn gather_elements(self, indices: Tensor<'g>, axis: i32) -> Tensor<'g> {
+        let axis_of_lines = match resolve_axis(axis, self.rank()) {
+            Ok(lines) if !self.failed() && !indices.failed() => lines,
+            _ => return self.take_along_axis(indices, axis),
+        };
+        let (x, at) = (self.shape(), indices.shape());
+        let mut lines = at.dims().to_vec();
+        let fits = x.rank() == at.rank() && {
+            lines[axis_of_lines] = x.dims()[axis_of_lines];
+            lines.iter().zip(x.dims()).all(|(own, extent)| own <= extent)
+        };
+        if !fits {
+            return self.graph().refuse("gather", &[self, indices], OpError::Target(x));
+        }
+        self.first(&lines).take_along_axis(indices, axis)
+    }
+
     /// Slices at coordinates of the first axes: `y[k.., :] = self[i[k.., 0], i[k.., 1], .., :]`.
     ///
     /// Coordinates out of range are an error if they are visible to the host, in an input or a
@@ -140,6 +183,35 @@ pub(super) fn samples() -> Vec<Sample> {
             })
         },
     );
+    // Fewer rows than there are, and an index twice.
+    let short = Function::new(
+        "gather_elements",
+        |x| x[0].gather_elements(x[1], 1),
+        |x| {
+            Array64::from_fn(Meta::new([2, 4, 2], x[0].meta.dtype), |c| {
+                x[0].at(&[c[0], x[1].at(&c) as usize, c[2]])
+            })
+        },
+    );
+    let few = Function::new(
+        "scatter_add_along_axis",
+        |x| x[0].scatter_add_along_axis(x[1], 1, 5),
+        |x| {
+            Array64::from_fn(Meta::new([3, 5], x[0].meta.dtype), |c| {
+                let here = (0..3).filter(|&k| c[0] < 2 && x[1].at(&[c[0], k]) as usize == c[1]);
+                here.map(|k| x[0].at(&[c[0], k])).sum()
+            })
+        },
+    );
+    let repeated = Function::new(
+        "take_along_axis",
+        |x| x[0].take_along_axis(x[1], 1),
+        |x| {
+            Array64::from_fn(Meta::new([3, 4, 2], x[0].meta.dtype), |c| {
+                x[0].at(&[c[0], x[1].at(&[0, c[1], c[2]]) as usize, 0])
+            })
+        },
+    );
     let at = Domain::Values(&[0.0, 2.0, 1.0, 1.0, 2.0, 3.0, 0.0, 2.0, 9.0, 0.0]);
     let place = |indices: &Array64, k: usize| {
         let [row, column] = [0, 1].map(|axis| indices.at(&[k, axis]) as usize);
@@ -174,9 +246,20 @@ pub(super) fn samples() -> Vec<Sample> {
         Sample::new(take, [f32s(&[3, 6]), u32s(&[3, 4])])
             .operand(1, Domain::Below(6))
             .bound(Bound::Exact, "moves elements"),
+        Sample::new(repeated, [f32s(&[3, 6, 1]), u32s(&[1, 4, 2])])
+            .operand(1, Domain::Below(6))
+            .bound(Bound::Exact, "moves elements")
+            .named("broadcast"),
+        Sample::new(short, [f32s(&[3, 6, 4]), u32s(&[2, 4, 2])])
+            .operand(1, Domain::Below(6))
+            .bound(Bound::Exact, "moves elements"),
         Sample::new(scatter, [f32s(&[3, 4]), u32s(&[3, 4])])
             .operand(1, Domain::Below(5))
             .bound(Bound::Terms(4.0), "a sum of a few"),
+        Sample::new(few, [f32s(&[3, 4]), u32s(&[2, 3])])
+            .operand(1, Domain::Below(5))
+            .bound(Bound::Terms(4.0), "a sum of a few")
+            .named("fewer indices"),
         Sample::new(gather, [x.clone(), indices.clone()])
             .operand(1, at.clone())
             .bound(Bound::Exact, "moves elements"),

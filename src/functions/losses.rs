@@ -43,6 +43,10 @@ impl<'g> Tensor<'g> {
     /// Half the squared error up to an absolute error of `delta`, and `delta (|error| - delta / 2)`
     /// beyond.
     ///
+    /// # Errors
+    ///
+    /// [`OpError::Number`] unless `delta` is positive.
+    ///
     /// # Source
     ///
     /// Huber 1964.
@@ -66,6 +70,10 @@ impl<'g> Tensor<'g> {
 
     /// [`huber`](Self::huber) divided by `beta`: the absolute error, smoothed below `beta`. With a
     /// `beta` of 0 it is [`absolute_error`](Self::absolute_error).
+    ///
+    /// # Errors
+    ///
+    /// [`OpError::Number`] if `beta` is negative or NaN.
     ///
     /// # Source
     ///
@@ -140,7 +148,7 @@ impl<'g> Tensor<'g> {
     }
 
     /// Divergence of log probabilities from `target`: `target (ln target - x)`; 0 where the target
-    /// is 0.
+    /// is 0, and NaN where it is negative.
     ///
     /// # Source
     ///
@@ -150,7 +158,7 @@ impl<'g> Tensor<'g> {
     pub fn kl_divergence(self, target: Tensor<'g>) -> Tensor<'g> {
         paired("kl_divergence", [self, target], |[x, target]| {
             // The unselected branch must be finite, or its zero cotangent becomes NaN.
-            let log = target.less_equal(0.0).select(1.0, target).log();
+            let log = target.equal(0.0).select(1.0, target).log();
             target * (log - x)
         })
     }

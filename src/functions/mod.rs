@@ -13,11 +13,13 @@ mod layout;
 mod losses;
 mod math;
 mod normalization;
+mod norms;
 mod optimizers;
 mod pooling;
 mod positions;
 pub(crate) mod precision;
 mod quantize;
+mod quotients;
 mod random;
 mod recurrent;
 mod resampling;
@@ -30,6 +32,7 @@ mod unfold;
 
 pub use attention::AttentionOptions;
 pub use layout::Triangle;
+pub(crate) use random::is_everything;
 pub use resize::{CoordinateTransform, Interpolation, PaddingMode};
 
 use crate::ops::contract::{Sample, with_halves};
@@ -46,6 +49,7 @@ pub(crate) fn samples() -> Vec<Sample> {
         losses::samples(),
         math::samples(),
         normalization::samples(),
+        norms::samples(),
         optimizers::samples(),
         pooling::samples(),
         positions::samples(),
@@ -60,5 +64,17 @@ pub(crate) fn samples() -> Vec<Sample> {
         unfold::samples(),
     ]
     .concat();
-    with_halves(samples, &[""])
+    const OF_HALVES: &[&str] = &[
+        "",
+        "broadcast",
+        "everything dropped",
+        "fewer indices",
+        "more than all channels",
+        "order -1.5",
+        "order -inf",
+        "order 0",
+        "order inf",
+        "output padding of a stride",
+    ];
+    with_halves(samples, OF_HALVES)
 }

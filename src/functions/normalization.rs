@@ -73,8 +73,9 @@ impl<'g> Tensor<'g> {
     ///
     /// # Errors
     ///
-    /// [`OpError::Rank`]; [`OpError::Indivisible`] unless the groups are equal; otherwise as for
-    /// [`Tensor::normalize`].
+    /// [`OpError::Rank`]; [`OpError::Indivisible`] unless the groups are equal;
+    /// [`OpError::Number`] for one example with one value in each group, as in PyTorch; otherwise as
+    /// for [`Tensor::normalize`].
     ///
     /// # Source
     ///
@@ -90,6 +91,11 @@ impl<'g> Tensor<'g> {
             return self.graph().refuse("group_norm", &[self], reason);
         }
         let group = channels / groups * shape.dims()[2..].iter().product::<usize>();
+        if n == 1 && group == 1 {
+            let (what, must) = ("number of values per group", "more than 1 in a batch");
+            let reason = OpError::Number { what, must, is: 1.0 };
+            return self.graph().refuse("group_norm", &[self], reason);
+        }
         self.reshape([n, groups, group]).normalize(-1, eps).reshape(shape)
     }
 }

@@ -32,9 +32,8 @@ impl<'g> Tensor<'g> {
     ///
     /// # Errors
     ///
-    /// [`OpError::Extents`] unless there is a number for each spatial axis; [`OpError::Number`]
-    /// if one is 0; [`OpError::TooLarge`]; [`OpError::Empty`] along an axis without elements; [`OpError::DType`]
-    /// for non-floats.
+    /// [`OpError::Extents`] unless there is a number for each spatial axis; [`OpError::TooLarge`];
+    /// [`OpError::Empty`] along an axis without elements; [`OpError::DType`] for non-floats.
     ///
     /// # Source
     ///
@@ -79,15 +78,16 @@ impl<'g> Tensor<'g> {
         if let Err(reason) = pooled(&probe, &self.meta()) {
             return self.graph().refuse(name, &[self], reason);
         }
-        if outputs.contains(&0) {
-            let reason = OpError::Number { what: "number of bins", must: "positive", is: 0.0 };
-            return self.graph().refuse(name, &[self], reason);
-        }
         // Its bins become parts of the graph.
         if !Shape::from([&shape.dims()[..2], outputs].concat()).is_addressable() {
             return self.graph().refuse(name, &[self], OpError::TooLarge);
         }
         let spatial = &shape.dims()[2..];
+        if outputs.contains(&0) {
+            let some: Vec<usize> = outputs.iter().map(|&output| output.max(1)).collect();
+            let y = self.adaptive_pool(pooling, &some);
+            return y.first(&[&shape.dims()[..2], outputs].concat());
+        }
         if pooling == Pooling::Avg && outputs.iter().all(|&output| output == 1) {
             // A reduction parallelizes over large planes; a window has one invocation.
             let axes: Vec<i32> = (2..2 + outputs.len() as i32).collect();

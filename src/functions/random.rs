@@ -32,6 +32,20 @@ impl<'g> Tensor<'g> {
         let p = self.of_floats("bernoulli").cast(DType::F32);
         p.graph().uniform(p.shape()).less(p)
     }
+
+    /// This number in the place of every element, whatever they are, with a derivative of 0. They are
+    /// read all the same, so that an input whose elements are replaced remains an input.
+    #[track_caller]
+    pub(crate) fn all_replaced(self, value: f64) -> Tensor<'g> {
+        let keep = self.graph().full(self.shape(), DType::Bool, 0.0);
+        keep.select(self.detach(), self.full_like(value))
+    }
+}
+
+/// Whether dropout with this probability drops everything: draws are f32 below 1, and compared with
+/// it as an f32.
+pub(crate) fn is_everything(p: f64) -> bool {
+    p as f32 == 1.0
 }
 
 impl Graph {

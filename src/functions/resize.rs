@@ -1,6 +1,6 @@
 //! Resizing images, and sampling them at the points of a grid.
 
-use super::precision::in_f32;
+use super::{precision::in_f32, quotients::Line};
 use crate::{
     array64::Array64,
     dtype::DType,
@@ -55,7 +55,8 @@ impl<'g> Tensor<'g> {
     /// # Errors
     ///
     /// [`OpError::Rank`] if there are more sizes than axes; [`OpError::Empty`] if a nonempty axis
-    /// would come from an empty one; [`OpError::TooLarge`].
+    /// would come from an empty one; [`OpError::TooLarge`], also for more than 2^29 positions along an
+    /// axis, unless they are few enough for products of their numbers to fit in 32 bits.
     ///
     /// # Source
     ///
@@ -72,10 +73,8 @@ impl<'g> Tensor<'g> {
         };
         for (axis, &size) in (outer..).zip(sizes) {
             let extent = x.dim(axis as i32);
-            // Positions are integers over twice an extent.
-            let most =
-                extent.max(1).checked_mul(2).and_then(|n| n.checked_mul(size.checked_add(1)?));
-            if most.is_none_or(|most| i32::try_from(most).is_err()) {
+            let is_index = |n: usize| i32::try_from(n).is_ok();
+            if !is_index(size) || !line(extent, size, between).is_for(size) {
                 return x.graph().refuse("resize", &[x], OpError::TooLarge);
             }
             if extent == 0 && size > 0 {
@@ -282,28 +281,40 @@ fn sampled(x: Tensor<'_>, places: Tensor<'_>) -> Result<[usize; 6], OpError> {
     Ok([n, channels, h, w, rows, columns])
 }
 
+/// Where the positions along an axis lie, in elements: of the nearest element, or one more.
+fn line(extent: usize, size: usize, between: Interpolation) -> Line {
+    let (n, m) = (extent as u64, size as u64);
+    match between {
+        Interpolation::Nearest => Line { slope: n, offset: 0, by: m.max(1) },
+        Interpolation::NearestMiddle => Line { slope: 2 * n, offset: n, by: (2 * m).max(1) },
+        Interpolation::Linear(grid) | Interpolation::Cubic(grid) => match grid {
+            CoordinateTransform::HalfPixel => {
+                Line { slope: 2 * n, offset: n + m, by: (2 * m).max(1) }
+            }
+            CoordinateTransform::AlignCorners => {
+                let by = m.saturating_sub(1).max(1);
+                Line { slope: n.saturating_sub(1), offset: by, by }
+            }
+        },
+    }
+}
+
 /// The elements and weights for each of `size` positions along an axis.
 #[track_caller]
 fn taps<'g>(x: Tensor<'g>, extent: usize, size: usize, between: Interpolation) -> Vec<Tap<'g>> {
-    let (n, m) = (extent as i32, size as i32);
-    let i = x.graph().iota([size], 0, DType::I32);
-    let grid = match between {
-        Interpolation::Nearest => return vec![((i * n / m.max(1)).cast(DType::U32), None)],
-        Interpolation::NearestMiddle => {
-            return vec![(((i * 2 + 1) * n / (2 * m).max(1)).cast(DType::U32), None)];
-        }
-        Interpolation::Linear(grid) | Interpolation::Cubic(grid) => grid,
+    let line = line(extent, size, between);
+    let [quotient, rest] = line.quotients(x.graph(), size);
+    let is_linear = match between {
+        Interpolation::Nearest | Interpolation::NearestMiddle => return vec![(quotient, None)],
+        Interpolation::Linear(_) => true,
+        Interpolation::Cubic(_) => false,
     };
-    // A position is a quotient of integers, so that rounding never selects another element.
-    let (place, by) = match grid {
-        CoordinateTransform::HalfPixel => ((i * 2 + 1) * n - m, (2 * m).max(1)),
-        CoordinateTransform::AlignCorners => (i * (n - 1), (m - 1).max(1)),
-    };
-    let is_linear = matches!(between, Interpolation::Linear(_));
-    let place = if is_linear { place.maximum(0) } else { place };
-    // It is at least -1, and integer division rounds toward 0.
-    let low = (place + by) / by - 1;
-    let share = (place - low * by).cast(x.dtype()) / f64::from(by);
+    // A quotient of integers, so that rounding never selects another element. It is of the place
+    // behind, since the first one may lie before the first element, where a line stays level.
+    let low = quotient.cast(DType::I32) - 1;
+    let share = rest.cast(x.dtype()) / line.by as f64;
+    let (low, share) =
+        if is_linear { (low.maximum(0), low.less(0).select(0.0, share)) } else { (low, share) };
     let weights = if is_linear {
         vec![(0, 1.0 - share), (1, share)]
     } else {
@@ -316,7 +327,7 @@ fn taps<'g>(x: Tensor<'g>, extent: usize, size: usize, between: Interpolation) -
     };
     let mut taps = Vec::with_capacity(weights.len());
     for (k, weight) in weights {
-        let element = (low + k).maximum(0).minimum(n - 1).cast(DType::U32);
+        let element = (low + k).maximum(0).minimum(extent as i32 - 1).cast(DType::U32);
         taps.push((element, Some(weight)));
     }
     taps

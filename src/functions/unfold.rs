@@ -98,11 +98,12 @@ impl<'g> Tensor<'g> {
     ///
     /// # Numerics
     ///
-    /// NaN where an odd power gives a negative sum, unless `1 / p` is an integer.
+    /// NaN where an odd power gives a negative sum, unless `1 / p` is an integer. For an infinite `p` the
+    /// largest magnitude in each window, and for negative infinity the smallest, padding left out.
     ///
     /// # Errors
     ///
-    /// Those of [`avg_pool`](Self::avg_pool).
+    /// Those of [`avg_pool`](Self::avg_pool); [`OpError::Number`] if `p` is 0 or NaN.
     ///
     /// # Source
     ///
@@ -110,13 +111,16 @@ impl<'g> Tensor<'g> {
     #[doc(alias = "lp_pool2d")]
     #[track_caller]
     pub fn lp_pool(self, windows: &[Window], p: f64) -> Tensor<'g> {
-        if let Some(refused) =
-            self.graph().unless("lp_pool", &[self], &[("p", p, Must::BePositive)])
-        {
-            return refused;
+        if p == 0.0 || p.is_nan() {
+            let reason = OpError::Number { what: "p", must: "other than 0", is: p };
+            return self.graph().refuse("lp_pool", &[self], reason);
         }
         let count: f64 = windows.iter().map(|window| window.extent as f64).product();
         in_f32("lp_pool", [self], |[x]| {
+            if p.is_infinite() {
+                let sign = p.signum();
+                return (x.abs() * sign).max_pool(windows) * sign;
+            }
             let sums = x.pow(p).avg_pool(windows, true) * count;
             sums.pow(constant(sums, 1.0 / p))
         })
@@ -190,7 +194,7 @@ impl<'g> Tensor<'g> {
     }
 
     /// Local response normalization across channels: `x / (k + alpha / size sum x^2)^beta`, where
-    /// the sum runs over `size` channels around each.
+    /// the sum runs over `size` channels around each, as far as there are any.
     ///
     /// # Shapes
     ///
@@ -198,7 +202,7 @@ impl<'g> Tensor<'g> {
     ///
     /// # Errors
     ///
-    /// [`OpError::Rank`]; [`OpError::Number`] if `size` is 0 or above `2 channels + 1`.
+    /// [`OpError::Rank`]; [`OpError::Number`] if `size` is 0.
     ///
     /// # Source
     ///
@@ -210,12 +214,8 @@ impl<'g> Tensor<'g> {
             return self.graph().refuse("local_response_norm", &[self], reason);
         }
         let channels = self.dim(1);
-        if size == 0 || size > 2 * channels + 1 {
-            let reason = OpError::Number {
-                what: "size",
-                must: "from 1 to twice the number of channels plus 1",
-                is: size as f64,
-            };
+        if size == 0 {
+            let reason = OpError::Number { what: "size", must: "at least 1", is: 0.0 };
             return self.graph().refuse("local_response_norm", &[self], reason);
         }
         let numbers = [("alpha", alpha), ("beta", beta), ("k", k)]
@@ -225,10 +225,11 @@ impl<'g> Tensor<'g> {
         }
         in_f32("local_response_norm", [self], |[x]| {
             let mut pads = vec![(0, 0); x.rank()];
-            pads[1] = (size / 2, (size - 1) / 2);
+            let [low, high] = [size / 2, (size - 1) / 2].map(|reach| reach.min(channels));
+            pads[1] = (low, high);
             let squares = (x * x).pad(&pads, 0.0);
             let mut sum = squares.slice(1, ..channels);
-            for shift in 1..size {
+            for shift in 1..=low + high {
                 sum = sum + squares.slice(1, shift..shift + channels);
             }
             let share = constant(x, alpha / size as f64);
@@ -317,6 +318,17 @@ pub(super) fn samples() -> Vec<Sample> {
             })
         },
     );
+    let largest = Function::new(
+        "lp_pool",
+        |x| x[0].lp_pool(&[Window::new(2), Window::new(3).stride(2)], f64::INFINITY),
+        |x| {
+            Array64::from_fn(Meta::new([1, 2, 2, 2], x[0].meta.dtype), |c| {
+                (0..6)
+                    .map(|k| x[0].at(&[c[0], c[1], 2 * c[2] + k / 3, 2 * c[3] + k % 3]).abs())
+                    .fold(0.0, |most: f64, x| if most.is_nan() || most >= x { most } else { x })
+            })
+        },
+    );
     let unpool = Function::new(
         "max_unpool",
         |x| x[0].max_unpool(x[1], &[3, 4]),
@@ -339,16 +351,30 @@ pub(super) fn samples() -> Vec<Sample> {
             })
         },
     );
+    let of_all = Function::new(
+        "local_response_norm",
+        |x| x[0].local_response_norm(9, 0.5, 0.75, 2.0),
+        |x| {
+            Array64::from_fn(x[0].meta.clone(), |c| {
+                let squares: f64 = (0..2).map(|k| x[0].at(&[c[0], k, c[2]]).powi(2)).sum();
+                x[0].at(&c) / (2.0 + 0.5 / 9.0 * squares).powf(0.75)
+            })
+        },
+    );
     vec![
         Sample::new(unfold, [f32s(&[2, 2, 4, 6])]).bound(Bound::Exact, "moves elements"),
         Sample::new(fold, [f32s(&[2, 12, 9])]).bound(Bound::Terms(8.0), "a sum of a few"),
         Sample::new(lp, [f32s(&[1, 2, 4, 5])])
             .operand(0, Domain::Range(0.2, 1.5))
             .bound(Bound::Ulp(24), "powers and a root, each within 4 units"),
+        Sample::new(largest, [f32s(&[1, 2, 4, 6])]).operand(0, Domain::Distinct).named("order inf"),
         Sample::new(unpool, [f32s(&[1, 2, 2, 2]), Meta::new([1, 2, 2, 2], DType::U32)])
             .operand(1, Domain::Values(&[0.0, 5.0, 11.0, 2.0, 7.0]))
             .bound(Bound::Terms(4.0), "a sum of a few"),
         Sample::new(norm, [f32s(&[2, 5, 3])])
             .bound(Bound::Ulp(24), "a sum of squares, a power and a quotient"),
+        Sample::new(of_all, [f32s(&[2, 2, 3])])
+            .bound(Bound::Ulp(24), "a sum of squares, a power and a quotient")
+            .named("more than all channels"),
     ]
 }

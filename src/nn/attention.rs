@@ -98,10 +98,10 @@ impl MultiHeadAttention {
             }
         }
         // Also in evaluation: the error should not wait for the first training step.
-        if !(0.0..1.0).contains(&self.dropout) {
+        if !(0.0..=1.0).contains(&self.dropout) {
             return refuse(OpError::Number {
                 what: "dropout",
-                must: "in [0, 1)",
+                must: "in [0, 1]",
                 is: self.dropout,
             });
         }

@@ -24,14 +24,10 @@ use std::panic::Location;
 /// `num_batches_tracked`, which exists only for a [`cumulative`](Self::cumulative) average, is one
 /// u32.
 ///
-/// # Numerics
-///
-/// With one value per channel there is no unbiased variance; the biased one, 0, is used instead.
-///
 /// # Errors
 ///
-/// Recorded by the graph: [`OpError::Rank`] for fewer than two axes; [`OpError::Empty`] in training
-/// on no elements.
+/// Recorded by the graph: [`OpError::Rank`] for fewer than two axes; in training [`OpError::Empty`]
+/// on no elements, and [`OpError::Number`] on one value per channel, which has no variance.
 ///
 /// # Source
 ///
@@ -133,9 +129,9 @@ fn statistics<'g>(x: Tensor<'g>, axes: &[i32]) -> [Tensor<'g>; 2] {
     [mean, (d * d).mean_keepdims(axes)]
 }
 
-/// The ratio of the unbiased to the biased variance of `count` elements.
+/// The ratio of the unbiased to the biased variance of `count` elements, of which there are several.
 fn unbiased(count: usize) -> f64 {
-    count as f64 / (count as f64 - 1.0).max(1.0)
+    count as f64 / (count as f64 - 1.0)
 }
 
 impl Module for BatchNorm {
@@ -170,11 +166,16 @@ impl Module for BatchNorm {
             // Its statistics would persist in the running ones.
             return graph.refuse("batch_norm", &[x], OpError::Empty);
         }
+        let count = shape.len() / channels;
+        if count == 1 {
+            let (what, must) = ("number of values per channel", "more than 1 in training");
+            return graph.refuse("batch_norm", &[x], OpError::Number { what, must, is: 1.0 });
+        }
         let axes: Vec<i32> = (0..shape.rank() as i32).filter(|&axis| axis != 1).collect();
         in_f32("batch_norm", [x], |[x]| {
             let y = x.normalize(axes.as_slice(), self.eps);
             let [mean, var] = statistics(x, &axes);
-            running.follow(mean, var * unbiased(shape.len() / channels), share);
+            running.follow(mean, var * unbiased(count), share);
             scaled(cx, y, self.affine)
         })
     }
@@ -193,7 +194,8 @@ impl Module for BatchNorm {
 /// # Errors
 ///
 /// Recorded by the graph: [`OpError::Rank`] for fewer than two axes; [`OpError::Empty`] if running
-/// statistics would be updated from no elements.
+/// statistics would be updated from no elements; [`OpError::Number`] on one value per channel of an
+/// example, which has no variance, unless running statistics are used.
 ///
 /// # Source
 ///
@@ -250,11 +252,15 @@ impl Module for InstanceNorm {
         if !x.failed() && shape.rank() < 2 {
             return graph.refuse("instance_norm", &[x], OpError::Rank { least: 2 });
         }
-        if let Some(momentum) = self.momentum {
-            let running = Running::new(cx, x.dim(1));
-            if cx.mode() == Mode::Eval {
-                return running.normalized(cx, x, self.eps, self.affine);
-            }
+        let running = self.momentum.map(|momentum| (momentum, Running::new(cx, x.dim(1))));
+        if let (Mode::Eval, Some((_, running))) = (cx.mode(), &running) {
+            return running.normalized(cx, x, self.eps, self.affine);
+        }
+        if !x.failed() && shape.dims().iter().skip(2).all(|&extent| extent == 1) {
+            let (what, must) = ("number of values per channel", "more than 1 in an example");
+            return graph.refuse("instance_norm", &[x], OpError::Number { what, must, is: 1.0 });
+        }
+        if let Some((momentum, running)) = running {
             if shape.is_empty() {
                 return graph.refuse("instance_norm", &[x], OpError::Empty);
             }

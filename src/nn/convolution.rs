@@ -224,7 +224,7 @@ impl<const AXES: usize> ConvTranspose<AXES> {
     }
 
     /// Sets by how much the result exceeds the smallest extent that convolves to the input, along
-    /// each axis: less than a stride.
+    /// each axis: less than the stride, or than the dilation.
     pub fn output_padding(self, output_padding: [usize; AXES]) -> Self {
         ConvTranspose { output_padding: Some(output_padding), ..self }
     }

@@ -1,15 +1,24 @@
 //! Dropout.
 
 use super::{Mode, Module, Scope};
-use crate::{error::OpError, functions::precision::in_f32, graph::Tensor};
+use crate::{
+    error::OpError,
+    functions::{is_everything, precision::in_f32},
+    graph::Tensor,
+};
 use std::panic::Location;
 
 /// Inverted dropout: in training, every element becomes 0 with probability `p` and is divided by
-/// `1 - p` otherwise, which preserves its mean; in evaluation, the identity.
+/// `1 - p` otherwise, which preserves its mean; in evaluation, the identity. A `p` of 1 leaves
+/// nothing but zeros.
+///
+/// # Numerics
+///
+/// What is dropped is 0, and has a derivative of 0, even where it is NaN or infinite.
 ///
 /// # Errors
 ///
-/// [`OpError::Number`], recorded by the graph, if `p` is not in `[0, 1)`.
+/// [`OpError::Number`], recorded by the graph, if `p` is not in `[0, 1]`.
 ///
 /// # Source
 ///
@@ -30,7 +39,7 @@ impl Dropout {
     /// Whether it is the identity; false for an invalid probability, an error that should not wait
     /// for the first training step.
     pub(super) fn passes(&self, mode: Mode) -> bool {
-        self.p == 0.0 || mode == Mode::Eval && (0.0..1.0).contains(&self.p)
+        self.p == 0.0 || mode == Mode::Eval && (0.0..=1.0).contains(&self.p)
     }
 }
 
@@ -44,9 +53,12 @@ impl Module for Dropout {
         if self.passes(cx.mode()) {
             return x;
         }
-        if !(0.0..1.0).contains(&self.p) {
-            let reason = OpError::Number { what: "p", must: "in [0, 1)", is: self.p };
+        if !(0.0..=1.0).contains(&self.p) {
+            let reason = OpError::Number { what: "p", must: "in [0, 1]", is: self.p };
             return cx.graph().refuse("dropout", &[x], reason);
+        }
+        if is_everything(self.p) {
+            return x.of_floats("dropout").all_replaced(0.0);
         }
         let draw = cx.uniform(x.shape());
         let keep = draw.greater_equal(draw.full_like(self.p));

@@ -139,8 +139,9 @@ impl<'g> Tensor<'g> {
     ///
     /// # Shapes
     ///
-    /// The shape of `indices`, which may differ from the tensor's along `axis` only; same as PyTorch's
-    /// `gather` and NumPy's `take_along_axis` for such shapes.
+    /// The result has the shape of `indices`. They have as many axes as this tensor, and the two
+    /// are broadcast along the others. Indices that are only shorter are for
+    /// [`gather_elements`](Tensor::gather_elements).
     ///
     /// # Gradient
     ///
@@ -149,15 +150,30 @@ impl<'g> Tensor<'g> {
     /// # Errors
     ///
     /// [`OpError::Axis`]; [`OpError::DType`] unless the indices are u32; [`OpError::Target`]
-    /// if their shape does not fit.
+    /// if they have another number of axes; [`OpError::Broadcast`].
     ///
     /// # Source
     ///
-    /// NumPy's `take_along_axis`, PyTorch's `gather`.
-    #[doc(alias("torch.gather", "gather_elements", "take_along_dim"))]
+    /// NumPy's `take_along_axis`, PyTorch's `take_along_dim`.
+    #[doc(alias = "take_along_dim")]
     #[track_caller]
     pub fn take_along_axis(self, indices: Tensor<'g>, axis: i32) -> Tensor<'g> {
-        self.gather_by(Indices::PerLine, indices, axis)
+        let (x, at) = (self.shape(), indices.shape());
+        let axis_of_lines = match resolve_axis(axis, x.rank()) {
+            Ok(axis) if !self.failed() && !indices.failed() && at.rank() == x.rank() => axis,
+            _ => return self.gather_by(Indices::PerLine, indices, axis),
+        };
+        let [mut whole, mut asked] = [&x, &at].map(|shape| shape.dims().to_vec());
+        for k in (0..whole.len()).filter(|&k| k != axis_of_lines) {
+            match [whole[k], asked[k]] {
+                [1, extent] => whole[k] = extent,
+                [extent, 1] => asked[k] = extent,
+                [extent, other] if extent == other => {}
+                _ => return self.graph.refuse("gather", &[self, indices], OpError::Broadcast),
+            }
+        }
+        let (x, indices) = (self.broadcast_to(whole), indices.broadcast_to(asked));
+        x.gather_by(Indices::PerLine, indices, axis)
     }
 
     /// [`take_along_axis`](Self::take_along_axis) of floats, but NaN for an index out of range that

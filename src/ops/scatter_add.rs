@@ -78,7 +78,8 @@ impl<'g> Tensor<'g> {
     ///
     /// # Shapes
     ///
-    /// The indices have the shape of this tensor; the result has `extent` in place of `axis`.
+    /// The result has the shape of this tensor with `extent` in place of `axis`. The indices have that of
+    /// this tensor, or are shorter along any axis: elements that have no index are not added.
     ///
     /// # Numerics
     ///
@@ -91,7 +92,7 @@ impl<'g> Tensor<'g> {
     /// # Errors
     ///
     /// [`OpError::Axis`]; [`OpError::DType`] for booleans, or unless the indices are u32;
-    /// [`OpError::Target`] if their shape differs.
+    /// [`OpError::Target`] if they are longer than this tensor, or have another number of axes.
     ///
     /// # Source
     ///
@@ -104,7 +105,23 @@ impl<'g> Tensor<'g> {
         axis: i32,
         extent: usize,
     ) -> Tensor<'g> {
-        self.scatter_by(Indices::PerLine, indices, axis, self.rank(), extent)
+        let (shape, at) = (self.shape(), indices.shape());
+        let is_shorter = at.dims().iter().zip(shape.dims()).all(|(at, extent)| at <= extent);
+        let fits = !self.failed() && !indices.failed() && at.rank() == shape.rank() && is_shorter;
+        if !fits || at == shape {
+            return self.scatter_by(Indices::PerLine, indices, axis, self.rank(), extent);
+        }
+        let updates = self.first(at.dims());
+        let y = updates.scatter_by(Indices::PerLine, indices, axis, at.rank(), extent);
+        if y.failed() {
+            return y;
+        }
+        let missing = shape.dims().iter().zip(at.dims()).map(|(extent, at)| (0, extent - at));
+        let mut pads: Vec<_> = missing.collect();
+        if let Ok(axis) = resolve_axis(axis, pads.len()) {
+            pads[axis] = (0, 0);
+        }
+        y.pad(&pads, 0.0)
     }
 
     #[track_caller]

@@ -39,6 +39,15 @@ impl<'g> Tensor<'g> {
         self.slice_step(axis, range, 1)
     }
 
+    /// The first elements along each axis.
+    #[track_caller]
+    pub(crate) fn first(self, extents: &[usize]) -> Tensor<'g> {
+        let shape = self.shape();
+        let longer =
+            (0..).zip(shape.dims().iter().zip(extents)).filter(|(_, (own, most))| own > most);
+        longer.fold(self, |x, (axis, (_, &most))| x.slice(axis, ..most))
+    }
+
     /// Selects every `step`-th element of a range of one axis, starting with the first.
     ///
     /// # Errors

@@ -18,6 +18,7 @@ Layouts and names of parameters are PyTorch's on both sides.
 
 import torch
 
+import extremes
 import functions
 import hidden
 import models
@@ -31,6 +32,7 @@ if __name__ == "__main__":
     functions.every()
     special.every()
     hidden.every()
+    extremes.every()
     write("operations.json", operations.CASES)
     write("trajectories.json", trajectories.every())
     write("models.json", models.every())

@@ -20,6 +20,7 @@ mod documents;
 #[cfg(feature = "cli")]
 #[path = "../drawing/mod.rs"]
 mod drawing;
+mod extremes;
 mod faults;
 mod finite;
 #[cfg(feature = "cli")]

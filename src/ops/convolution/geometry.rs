@@ -135,8 +135,13 @@ impl Geometry {
         Ok(Axis { extent, window, stride, dilation, low, out })
     }
 
-    /// The smallest extents that convolve to these.
-    pub(crate) fn extents(&self, out: &[usize], window: &[usize]) -> Result<Vec<usize>, OpError> {
+    /// The smallest extents that convolve to these, and `more`.
+    pub(crate) fn extents(
+        &self,
+        out: &[usize],
+        window: &[usize],
+        more: &[usize],
+    ) -> Result<Vec<usize>, OpError> {
         let axes = out.len();
         let [strides, dilations] = [&self.stride, &self.dilation].map(Vec::len);
         let paddings = match &self.padding {
@@ -149,8 +154,13 @@ impl Geometry {
                 return Err(OpError::Extents { what, lhs: axes, rhs: given });
             }
         }
+        if more.len() != axes {
+            let what = "number of spatial axes and of output paddings";
+            return Err(OpError::Extents { what, lhs: axes, rhs: more.len() });
+        }
         let extent = |k: usize| {
-            let steps = out[k].checked_sub(1)?.checked_mul(self.stride[k])?.checked_add(1)?;
+            let steps = out[k].checked_sub(1)?.checked_mul(self.stride[k])?;
+            let steps = steps.checked_add(1)?.checked_add(more[k])?;
             let Padding::By(padding) = &self.padding else { return Some(steps) };
             let span = window[k].saturating_sub(1).checked_mul(self.dilation[k])?;
             let pads = padding[k].0.checked_add(padding[k].1)?;
@@ -162,6 +172,19 @@ impl Geometry {
     /// The stride along each axis.
     pub(crate) fn strides(&self) -> &[usize] {
         &self.stride
+    }
+
+    /// The dilation along each axis.
+    pub(crate) fn dilations(&self) -> &[usize] {
+        &self.dilation
+    }
+
+    /// Takes the padding of an axis away, and returns it; `None` if it follows from the extent.
+    pub(crate) fn take_padding(&mut self, axis: usize) -> Option<(usize, usize)> {
+        match &mut self.padding {
+            Padding::By(padding) => Some(std::mem::take(&mut padding[axis])),
+            Padding::Same => None,
+        }
     }
 }
 

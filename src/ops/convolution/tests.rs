@@ -122,7 +122,7 @@ fn mistakes_are_named() {
     ] {
         assert_eq!(reason(x, w, geometry.clone(), false), expected, "{geometry}");
     }
-    let expected = "output padding must be below the stride, not 2";
+    let expected = "output padding must be below the stride or the dilation, not 2";
     assert_eq!(reason(&[2, 6, 9], &[6, 4, 3], line().stride([2]), true), expected);
     assert_eq!(reason(&[2], &[6, 4, 3], line(), true), "needs at least 3 axes");
 }

@@ -82,7 +82,7 @@ pub fn build<'g>(case: &Value, of: &[Tensor<'g>]) -> Tensor<'g> {
                     }
                 }
                 "nll_with" | "weighted_binary_cross_entropy_with_logits" | "soft_cross_entropy_with" | "cosine_embedding" | "ctc_where_possible"
-                | "softplus_with" | "norm_p" | "diagonal_at" => super::options::build(case, of),
+                | "softplus_with" | "norm_p" | "diagonal_at" | "dropout" => super::options::build(case, of),
                 "one_hot" => x.one_hot(integer(&case["classes"])),
                 "roll" => x.roll(case["shift"].as_i64().expect("a number"), along()),
                 "tile" => x.tile(integer(&case["times"]), along()),
@@ -104,7 +104,7 @@ pub fn build<'g>(case: &Value, of: &[Tensor<'g>]) -> Tensor<'g> {
                         }),
                         causal: flag(&case["causal"]),
                         scale: case.get("scale").map(number),
-                        ..Default::default()
+                        dropout: case.get("dropout").map_or(0.0, number),
                     };
                     x.attention(of[1], of[2], options)
                 },
@@ -160,6 +160,7 @@ pub fn build<'g>(case: &Value, of: &[Tensor<'g>]) -> Tensor<'g> {
                 "softmax" => x.softmax(along()),
                 "log_softmax" => x.log_softmax(along()),
                 "gather" => x.index_select(of[1], along()),
+                "gather_elements" => x.gather_elements(of[1], along()),
                 "take_along_axis" => x.take_along_axis(of[1], along()),
                 "scatter_add" => x.scatter_add(of[1], along(), integer(&case["extent"])),
                 "scatter_add_along_axis" => {

@@ -2,7 +2,10 @@
 
 use super::{axis, list, number, text};
 use serde_json::Value;
-use wgrad::{Tensor, nn::CrossEntropy};
+use wgrad::{
+    Tensor,
+    nn::{CrossEntropy, Dropout, Mode, Module, Scope},
+};
 
 pub fn build<'g>(case: &Value, of: &[Tensor<'g>]) -> Tensor<'g> {
     let x = of[0];
@@ -32,6 +35,10 @@ pub fn build<'g>(case: &Value, of: &[Tensor<'g>]) -> Tensor<'g> {
         "norm_p" => {
             let p: f64 = text(&case["p"]).parse().expect("a number");
             x.norm_p(p, list(&case["axes"], axis).as_slice())
+        }
+        "dropout" => {
+            let mut cx = Scope::new(x.graph(), Mode::Train);
+            Dropout::new(number(&case["p"])).forward(&mut cx, x)
         }
         "diagonal_at" => x.diagonal_at(axis(&case["offset"])),
         other => unreachable!("{other} is not known"),
