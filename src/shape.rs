@@ -151,12 +151,9 @@ impl Meta {
 }
 
 impl std::fmt::Display for Meta {
-    /// Writes the shape, followed by the element type unless that is f32.
+    /// Writes the shape and the element type: `[2, 3] f32`.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self.dtype {
-            DType::F32 => write!(f, "{}", self.shape),
-            dtype => write!(f, "{} {dtype}", self.shape),
-        }
+        write!(f, "{} {}", self.shape, self.dtype)
     }
 }
 

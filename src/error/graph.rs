@@ -141,7 +141,7 @@ impl std::fmt::Display for Place {
     }
 }
 
-/// Formats operands as `: [2, 3] x [4]`; empty without operands.
+/// Formats operands as `: [2, 3] f32 x [4] f32`; empty without operands.
 fn listed(operands: &[Meta]) -> String {
     match operands {
         [] => String::new(),

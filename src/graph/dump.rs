@@ -4,7 +4,7 @@ use super::Graph;
 use std::fmt::{self, Write};
 
 impl fmt::Display for Graph {
-    /// One line per node: `%7 = matmul(%3, %5): [32, 10]   in net/2:dense`.
+    /// One line per node: `%7 = matmul(%3, %5): [32, 10] f32   in net/2:dense`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let inner = self.inner.borrow();
         for (index, node) in inner.nodes.iter().enumerate() {

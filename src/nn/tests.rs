@@ -30,8 +30,10 @@ fn a_mistake_names_operands_path_and_line() {
     let y = net.forward(&mut root.child("net"), x);
     assert_eq!(y.rank(), 0);
     let text = graph.check().expect_err("400 is not 256").to_string();
-    let expected =
-        format!("matmul: [32, 400] x [256, 10] in net/0:sequential/2:fixed, made at {}:", file!());
+    let expected = format!(
+        "matmul: [32, 400] f32 x [256, 10] f32 in net/0:sequential/2:fixed, made at {}:",
+        file!()
+    );
     assert!(text.starts_with(&expected), "{text}");
 }
 
@@ -43,7 +45,7 @@ fn a_layer_of_the_library_shows_the_line_that_constructed_it() {
     let x = graph.input("x", [32, 64], DType::F32);
     net.forward(&mut Scope::new(&graph, Mode::Eval), x);
     let text = graph.check().expect_err("1.5 is no probability").to_string();
-    let expected = format!("dropout: [32, 400] in 1:dropout, made at {}:{line} ", file!());
+    let expected = format!("dropout: [32, 400] f32 in 1:dropout, made at {}:{line} ", file!());
     assert!(text.starts_with(&expected), "{text}");
 }
 

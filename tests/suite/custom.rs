@@ -198,26 +198,26 @@ fn mistakes_are_told() {
         format!("{} ({}", what.unwrap_or_default(), why.unwrap_or_default())
     };
     let op = whole(SCALED_ROWS);
-    assert_eq!(text(&op, &[3]), "scaled_rows: [3] (needs a matrix)");
+    assert_eq!(text(&op, &[3]), "scaled_rows: [3] f32 (needs a matrix)");
     let no_vjp = bare(SCALED_ROWS);
-    assert_eq!(text(&no_vjp, &[2, 3]), "scaled_rows: [2, 3] (has no derivative)");
+    assert_eq!(text(&no_vjp, &[2, 3]), "scaled_rows: [2, 3] f32 (has no derivative)");
     let few = bare(SCALED_ROWS).with_vjp(|_, _, _| vec![]);
     let why = "(its derivative needs an entry for each operand)";
-    assert_eq!(text(&few, &[2, 3]), format!("scaled_rows: [2, 3] {why}"));
+    assert_eq!(text(&few, &[2, 3]), format!("scaled_rows: [2, 3] f32 {why}"));
     let other = bare(SCALED_ROWS).with_vjp(|_, _, ct| vec![Some(ct.sum(..))]);
     let why = "(its derivative must have the shapes and types of the operands)";
-    assert_eq!(text(&other, &[2, 3]), format!("scaled_rows: [2, 3] {why}"));
+    assert_eq!(text(&other, &[2, 3]), format!("scaled_rows: [2, 3] f32 {why}"));
     let axis = whole(SCALED_ROWS).with_free_axis(2, [None]);
     let why = "(a free axis must be one of the result, and as long in the operands)";
-    assert_eq!(text(&axis, &[2, 3]), format!("scaled_rows: [2, 3] {why}"));
+    assert_eq!(text(&axis, &[2, 3]), format!("scaled_rows: [2, 3] f32 {why}"));
     let why = "(the shader must declare each operand as var<storage, read>)";
-    assert_eq!(text(&bare("fn main() {}"), &[2, 3]), format!("scaled_rows: [2, 3] {why}"));
+    assert_eq!(text(&bare("fn main() {}"), &[2, 3]), format!("scaled_rows: [2, 3] f32 {why}"));
     let made = shader(SCALED_ROWS);
     let importing = Custom::new("scaled_rows", matrix, move |x: &[&Meta], y: &Meta| {
         made(x, y).importing(&["exp", "no_such_fragment"])
     });
     let why = "(the shader imports a fragment that shaders/lib has not)";
-    assert_eq!(text(&importing, &[2, 3]), format!("scaled_rows: [2, 3] {why}"));
+    assert_eq!(text(&importing, &[2, 3]), format!("scaled_rows: [2, 3] f32 {why}"));
 }
 
 /// A shader calls the fragments it imports, and those that they call.

@@ -54,10 +54,10 @@ fn a_step_is_replayed() -> Result<(), Error> {
     assert_eq!(text(program.replay(3, &operands, &[])), missing);
     let others = |is: &str| {
         let step = "step 1, cumsum + log, takes operands";
-        format!("{step} [[4]], not {is}")
+        format!("{step} [[4] f32], not {is}")
     };
     assert_eq!(text(program.replay(1, &[], &[])), others("[]"));
-    assert_eq!(text(program.replay(1, &[Array::scalar(1f32)], &[])), others("[[]]"));
+    assert_eq!(text(program.replay(1, &[Array::scalar(1f32)], &[])), others("[[] f32]"));
     Ok(())
 }
 

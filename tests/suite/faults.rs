@@ -41,7 +41,7 @@ fn a_mistake_three_layers_deep_is_one_error_with_its_place() {
     let error = graph.compile(&Device::cpu(), &[loss]).expect_err("the shapes do not fit");
     let line = line_of("x.matmul(weight)");
     let expected = format!(
-        "matmul: [32, 400] x [256, 10] in net/1:sequential/1:sequential/1:fixed, made at \
+        "matmul: [32, 400] f32 x [256, 10] f32 in net/1:sequential/1:sequential/1:fixed, made at \
          tests/suite/faults.rs:{line} (inner extents differ: 400 and 256)"
     );
     assert_eq!(error.to_string(), expected);
@@ -62,7 +62,10 @@ fn a_layer_of_the_library_names_the_line_that_made_it() {
     layer.forward(&mut scope, graph.input("b", [4, 5], DType::F32));
     let error = graph.check().expect_err("one weight cannot have two shapes").to_string();
     let line = line_of("// the layer");
-    assert!(error.contains("dense/weight: declared as [10, 3], and again as [10, 5]"), "{error}");
+    assert!(
+        error.contains("dense/weight: declared as [10, 3] f32, and again as [10, 5] f32"),
+        "{error}"
+    );
     assert!(error.ends_with(&format!("in dense, made at tests/suite/faults.rs:{line}")), "{error}");
 }
 
@@ -82,7 +85,7 @@ fn inputs_are_checked_before_anything_runs() -> Result<(), Error> {
         let missing = run(&[]);
         let (name, expected) = ("x".into(), Meta::new([2, 3], DType::F32));
         assert_eq!(missing, RunError::MissingInput { name, expected });
-        assert_eq!(missing.to_string(), "input \"x\" is missing: the program takes [2, 3]");
+        assert_eq!(missing.to_string(), "input \"x\" is missing: the program takes [2, 3] f32");
         let unknown = run(&[("x", &good), ("y", &good)]);
         let (name, known) = ("y".into(), vec!["x".into()]);
         assert_eq!(unknown, RunError::UnknownInput { name, known });
@@ -123,13 +126,13 @@ fn inputs_that_are_not_needed_may_be_given_on_cpu_and_gpu() -> Result<(), Error>
             let error = program.run(&Variables::new(0), inputs).map(drop);
             error.expect_err("it does not fit").to_string()
         };
-        let mismatch = "input \"labels\" is [2], and the program takes [2] u32";
+        let mismatch = "input \"labels\" is [2] f32, and the program takes [2] u32";
         assert_eq!(refused(&[("x", &ones), ("labels", &ones)]), mismatch);
         let twice = "input \"labels\" is given twice";
         assert_eq!(refused(&[("x", &ones), ("labels", &classes), ("labels", &classes)]), twice);
         assert_eq!(
             refused(&[("labels", &classes)]),
-            "input \"x\" is missing: the program takes [2]"
+            "input \"x\" is missing: the program takes [2] f32"
         );
         let unknown = "there is no input \"label\"; declared inputs: \"labels\", \"x\", \"zero\"";
         assert_eq!(refused(&[("x", &ones), ("label", &classes)]), unknown);
@@ -148,7 +151,7 @@ fn a_store_with_another_shape_is_an_error_and_stays_as_it_is() -> Result<(), Err
         let kept = Array::new([3], &[1f32, 2.0, 3.0])?;
         variables.insert("net/w", kept.clone())?;
         let error = program.run(&variables, &[]).expect_err("[3] is not [2, 3]");
-        assert_eq!(error.to_string(), "variable \"net/w\" is [3], not [2, 3]");
+        assert_eq!(error.to_string(), "variable \"net/w\" is [3] f32, not [2, 3] f32");
         assert!(matches!(error, Error::Variable(VariableError::Mismatch { .. })));
         assert_eq!(variables.get("net/w")?, kept);
         let missing = variables.get("net/v").expect_err("there is none");
@@ -184,12 +187,12 @@ fn effects_are_checked() {
         let v = graph.variable("v", [2], DType::F32, Init::Zeros);
         graph.assign(v, v.sum(..));
     });
-    assert!(shape.starts_with("assign: [2] x []"), "{shape}");
+    assert!(shape.starts_with("assign: [2] f32 x [] f32"), "{shape}");
     let loss = error(&|graph| {
         let v = graph.variable("v", [2], DType::F32, Init::Zeros);
         autodiff::grad(v, &[v]);
     });
-    assert!(loss.starts_with("grad: [2] is not a single float"), "{loss}");
+    assert!(loss.starts_with("grad: [2] f32 is not a single float"), "{loss}");
 }
 
 #[test]

@@ -171,7 +171,10 @@ fn described(name: &str, build: &Build) -> Result<String, Error> {
     for (path, array) in store.to_arrays()? {
         let digest = Sha256::digest(bytemuck::cast_slice::<u32, u8>(array.words()));
         let digest: String = digest[..8].iter().map(|byte| format!("{byte:02x}")).collect();
-        writeln!(lines, "{name}\t{path}\t{}\t{digest}", array.meta()).expect("memory suffices");
+        // The file leaves out f32.
+        let meta = array.meta().to_string();
+        let meta = meta.trim_end_matches(" f32");
+        writeln!(lines, "{name}\t{path}\t{meta}\t{digest}").expect("memory suffices");
     }
     let file = std::env::temp_dir().join(format!(
         "wgrad-{}-{}",

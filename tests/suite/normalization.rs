@@ -194,10 +194,12 @@ fn mistakes_name_the_layer() {
         layer.forward(&mut Scope::new(&graph, Mode::Train), x);
         graph.check().expect_err("it cannot be built").to_string()
     };
-    assert!(refused(&GroupNorm::new(3), &[2, 4, 5]).starts_with("group_norm: [2, 4, 5], made"));
-    assert!(refused(&LayerNorm::new().axes(3), &[2, 4]).starts_with("layer_norm: [2, 4], made"));
-    assert!(refused(&BatchNorm::new(), &[4]).starts_with("batch_norm: [4], made"));
-    assert!(refused(&BatchNorm::new(), &[0, 4]).starts_with("batch_norm: [0, 4], made"));
+    assert!(refused(&GroupNorm::new(3), &[2, 4, 5]).starts_with("group_norm: [2, 4, 5] f32, made"));
+    assert!(
+        refused(&LayerNorm::new().axes(3), &[2, 4]).starts_with("layer_norm: [2, 4] f32, made")
+    );
+    assert!(refused(&BatchNorm::new(), &[4]).starts_with("batch_norm: [4] f32, made"));
+    assert!(refused(&BatchNorm::new(), &[0, 4]).starts_with("batch_norm: [0, 4] f32, made"));
     let negative = LayerNorm::new().eps(-1.0);
     assert!(refused(&negative, &[2, 4]).contains("eps must be at least 0, not -1"));
 }

@@ -153,7 +153,10 @@ fn derivatives_are_asked_of_the_graph_at_hand() {
     let seed = graph.input("seed", [7, 1], DType::F32);
     assert!(matches!(autodiff::vjp(a * a, seed, &[a])[..], [None]));
     let error = graph.check().expect_err("the seed is no cotangent").to_string();
-    assert!(error.starts_with("vjp: [3] x [7, 1], made at tests/suite/scheduling.rs:"), "{error}");
+    assert!(
+        error.starts_with("vjp: [3] f32 x [7, 1] f32, made at tests/suite/scheduling.rs:"),
+        "{error}"
+    );
 }
 
 /// Kernels calculate in f32 whatever they read: halves are not copied to f32 for them.

@@ -87,8 +87,8 @@ fn a_file_that_fits_is_loaded() -> Result<(), Error> {
 fn all_that_does_not_fit_is_named() -> Result<(), Error> {
     let tensors: Tensors = &[("0.weight", &[4, 1]), ("head.weight", &[9]), ("fc.weight", &[2, 4])];
     let file = File::of("named", tensors)?;
-    let text = "missing: 0.bias [4] for net/0:conv/bias; unexpected: head.weight [9]; \
-                mismatched: 0.weight is [4, 1], not [4, 3] as net/0:conv/weight";
+    let text = "missing: 0.bias [4] f32 for net/0:conv/bias; unexpected: head.weight [9] f32; \
+                mismatched: 0.weight is [4, 1] f32, not [4, 3] f32 as net/0:conv/weight";
     assert_eq!(refused(&file, &Load::new()), text);
     // Without being strict, another shape is still an error, as in PyTorch.
     assert_eq!(refused(&file, &Load::new().strict(false)), text);
@@ -112,7 +112,7 @@ fn parts_are_loaded_by_prefix_name_and_choice() -> Result<(), Error> {
     ];
     let file = File::of("parts", tensors)?;
     let renamed = || Load::new().prefix("backbone.").rename(|name| name.replace("conv1", "0"));
-    let text = "mismatched: backbone.fc.weight is [1000, 4], not [2, 4] as net/fc/weight";
+    let text = "mismatched: backbone.fc.weight is [1000, 4] f32, not [2, 4] f32 as net/fc/weight";
     assert_eq!(refused(&file, &renamed()), text);
     let (report, _) = loaded(&file, &renamed().skip(|name| name.starts_with("fc.")))?;
     assert_eq!(report.loaded, PATHS[..2]);
@@ -131,8 +131,8 @@ fn parts_are_loaded_by_prefix_name_and_choice() -> Result<(), Error> {
 fn missing_variables_are_initialized_and_extra_tensors_left_out() -> Result<(), Error> {
     let tensors: Tensors = &[("0.weight", &[4, 3]), ("extra", &[1])];
     let file = File::of("lax", tensors)?;
-    let text = "missing: 0.bias [4] for net/0:conv/bias, fc.weight [2, 4] for net/fc/weight; \
-                unexpected: extra [1]";
+    let text = "missing: 0.bias [4] f32 for net/0:conv/bias, fc.weight [2, 4] f32 for net/fc/weight; \
+                unexpected: extra [1] f32";
     assert_eq!(refused(&file, &Load::new()), text);
     let (report, variables) = loaded(&file, &Load::new().strict(false))?;
     assert_eq!((report.loaded.len(), report.missing.len(), report.unexpected.len()), (1, 2, 1));
@@ -154,7 +154,8 @@ fn a_store_that_does_not_fit_stays_as_it_is() -> Result<(), Error> {
     let before = variables.to_arrays()?;
     let error = state_dict::load(&file.0, &graph, "net/", &variables).expect_err("[3]");
     let Error::File(FileError::Mismatch { report, .. }) = error else { unreachable!("{error:?}") };
-    let text = "0 variables loaded\nmismatched: fc.weight is [2, 4], not [3] as net/fc/weight";
+    let text =
+        "0 variables loaded\nmismatched: fc.weight is [2, 4] f32, not [3] f32 as net/fc/weight";
     assert_eq!((report.to_string().as_str(), variables.to_arrays()?), (text, before));
     let lax = Load::new().allow_mismatched(true).load(&file.0, &graph, "net/", &variables)?;
     assert_eq!(lax.loaded, PATHS[..2]);
@@ -172,7 +173,8 @@ fn a_checkpoint_of_other_shapes_is_refused_as_a_whole() -> Result<(), Error> {
     }
     let before = variables.to_arrays()?;
     let error = safetensors::load(&file.0, &variables).expect_err("[12] is not [4, 3]").to_string();
-    let text = "mismatched: 0.weight is [4, 3], not [5], fc.weight is [2, 4], not [6]";
+    let text =
+        "mismatched: 0.weight is [4, 3] f32, not [5] f32, fc.weight is [2, 4] f32, not [6] f32";
     assert_eq!(error, format!("{} does not fit: {text}", file.0.display()));
     assert_eq!(variables.to_arrays()?, before);
     Ok(())

@@ -87,7 +87,7 @@ fn what_a_device_cannot_do_is_a_row_too() -> Result<(), Error> {
     let failing = failing.floats(&[2]).floats(&[3]).cost(1.0, 1.0);
     let rows = rows_of(&[failing, doubled("right", 2.0)], &options())?;
     assert_eq!((rows[0].outcome, rows[0].ok), (Outcome::Failed, Some(false)));
-    assert!(rows[0].note.starts_with("add: [2] x [3]"), "{}", rows[0].note);
+    assert!(rows[0].note.starts_with("add: [2] f32 x [3] f32"), "{}", rows[0].note);
     assert_eq!(rows[1].outcome, Outcome::Measured);
     Ok(())
 }

@@ -69,10 +69,10 @@ fn weights_of_another_model_are_named() {
         zeros(all, "net/99:dense/bias", 1);
     });
     for (file, text) in [
-        (&missing, "missing: 8.bias [64] for net/8:dense/bias"),
+        (&missing, "missing: 8.bias [64] f32 for net/8:dense/bias"),
         (
             &other,
-            "unexpected: net/99:dense/bias [1]; mismatched: net/8:dense/bias is [3], not [64]",
+            "unexpected: net/99:dense/bias [1] f32; mismatched: net/8:dense/bias is [3] f32, not [64] f32",
         ),
     ] {
         let expected = format!("error: {} does not fit: {text}\n", path(file));
