@@ -114,7 +114,7 @@ impl<'a> Load<'a> {
 
     /// Leaves out what the model names like this, such as the last layer of a classifier: such
     /// tensors are neither loaded nor unexpected, and such variables are not missing.
-    #[doc(alias("missing_keys", "reset_classifier"))]
+    #[doc(alias = "reset_classifier")]
     pub fn skip(self, skip: impl Fn(&str) -> bool + 'a) -> Self {
         Load { skip: Box::new(skip), ..self }
     }
