@@ -6,6 +6,7 @@ use crate::{
     dtype::DType,
     error::OpError,
     graph::Tensor,
+    numbers::Must,
     ops::contract::{Bound, Domain, Function, Sample},
     shape::Meta,
 };
@@ -54,8 +55,8 @@ impl<'g> Tensor<'g> {
     ///
     /// # Errors
     ///
-    /// [`OpError::Rank`] if there are more sizes than axes; [`OpError::Empty`] if a nonempty axis
-    /// would come from an empty one; [`OpError::TooLarge`], also for more than 2^29 positions along an
+    /// [`OpError::Rank`] if there are more sizes than axes; [`OpError::Number`] if one is 0;
+    /// [`OpError::Empty`] for an axis without elements; [`OpError::TooLarge`], also for more than 2^29 positions along an
     /// axis, unless they are few enough for products of their numbers to fit in 32 bits.
     ///
     /// # Source
@@ -71,13 +72,18 @@ impl<'g> Tensor<'g> {
         let Some(outer) = x.rank().checked_sub(sizes.len()) else {
             return x.graph().refuse("resize", &[x], OpError::Rank { least: sizes.len() });
         };
+        let counts: Vec<_> =
+            sizes.iter().map(|&size| ("size", size as f64, Must::BePositive)).collect();
+        if let Some(refused) = x.graph().unless("resize", &[x], &counts) {
+            return refused;
+        }
         for (axis, &size) in (outer..).zip(sizes) {
             let extent = x.dim(axis as i32);
             let is_index = |n: usize| i32::try_from(n).is_ok();
             if !is_index(size) || !line(extent, size, between).is_for(size) {
                 return x.graph().refuse("resize", &[x], OpError::TooLarge);
             }
-            if extent == 0 && size > 0 {
+            if extent == 0 {
                 return x.graph().refuse("resize", &[x], OpError::Empty);
             }
         }

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     dtype::DType, error::OpError, functions::precision::in_f32, graph::Tensor, init::Init,
-    ops::normalize::deviations,
+    numbers::Must, ops::normalize::deviations,
 };
 use std::panic::Location;
 
@@ -146,6 +146,11 @@ impl Module for BatchNorm {
         if shape.rank() < 2 {
             return graph.refuse("batch_norm", &[x], OpError::Rank { least: 2 });
         }
+        let momentum = self.momentum.unwrap_or(0.0);
+        let momentum = [("momentum", momentum, Must::BeAShare)];
+        if let Some(refused) = graph.unless("batch_norm", &[x], &momentum) {
+            return refused;
+        }
         let channels = x.dim(1);
         let running = Running::new(cx, channels);
         let share = match self.momentum {
@@ -251,6 +256,10 @@ impl Module for InstanceNorm {
         let (graph, shape) = (cx.graph(), x.shape());
         if !x.failed() && shape.rank() < 2 {
             return graph.refuse("instance_norm", &[x], OpError::Rank { least: 2 });
+        }
+        let momentum = [("momentum", self.momentum.unwrap_or(0.0), Must::BeAShare)];
+        if let Some(refused) = graph.unless("instance_norm", &[x], &momentum) {
+            return refused;
         }
         let running = self.momentum.map(|momentum| (momentum, Running::new(cx, x.dim(1))));
         if let (Mode::Eval, Some((_, running))) = (cx.mode(), &running) {

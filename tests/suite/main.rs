@@ -40,6 +40,7 @@ mod long_sums;
 mod memory;
 mod misuse;
 mod model;
+mod nonsense;
 mod normalization;
 mod outputs;
 mod padding;
