@@ -1,6 +1,6 @@
-//! What numbers given to constructors of layers, optimizers and functions must be.
+//! Requirements of numbers given to constructors of layers, optimizers and functions.
 
-/// What a number must be.
+/// A requirement of a number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Must {
     /// Neither NaN nor infinite.

@@ -1,13 +1,13 @@
-//! How much of the machine other processes take while something is measured.
+//! The CPU load of other processes during a measurement.
 
 /// CPU time since the system started, in ticks.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Ticks {
-    /// Of all cores, idle or not.
+    /// All CPU time of all cores, idle time included.
     all: u64,
-    /// Spent by any process, or taken by other virtual machines.
+    /// CPU time used by any process or stolen by other virtual machines.
     spent: u64,
-    /// Spent by this process.
+    /// CPU time used by this process.
     own: u64,
 }
 

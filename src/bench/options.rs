@@ -1,4 +1,4 @@
-//! What is measured, and for how long.
+//! Options of a benchmark run.
 
 use super::{workload::Workload, workloads::SIZES};
 

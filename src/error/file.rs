@@ -28,7 +28,7 @@ pub enum FileError {
     Mismatch {
         /// Path of the file.
         path: PathBuf,
-        /// What does not fit; nothing was loaded.
+        /// The tensors that do not fit; nothing was loaded.
         report: Box<LoadReport>,
     },
 }

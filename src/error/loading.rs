@@ -1,9 +1,9 @@
-//! What became of the tensors of a file that was loaded into a model.
+//! The outcome of loading a file into a model.
 
 use crate::shape::Meta;
 use std::fmt::{self, Display, Formatter};
 
-/// What became of the tensors of a file: what was loaded, and what does not fit.
+/// The outcome of loading a file: the tensors that were loaded, and those that do not fit.
 ///
 /// As text it is a line for each kind, with the first few of it.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -49,7 +49,7 @@ pub enum VariableError {
     /// The elements have another type than requested.
     #[error("{of} {is}, not {expected}")]
     ElementType {
-        /// What holds them: `the array holds`, `the inputs hold`.
+        /// The subject of the message: `the array holds`, `the inputs hold`.
         of: &'static str,
         /// The requested type.
         expected: DType,

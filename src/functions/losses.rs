@@ -1,7 +1,7 @@
 //! Losses per element or row, to be averaged or summed.
 //!
 //! Targets have the shape of the predictions, or are a single number: [`OpError::Shapes`] if not.
-//! Of `[n, 1]` and `[n]` broadcasting would make `[n, n]`.
+//! Broadcasting `[n, 1]` and `[n]` would make `[n, n]`.
 //!
 //! [`OpError::Shapes`]: crate::OpError::Shapes
 

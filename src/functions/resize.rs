@@ -287,7 +287,7 @@ fn sampled(x: Tensor<'_>, places: Tensor<'_>) -> Result<[usize; 6], OpError> {
     Ok([n, channels, h, w, rows, columns])
 }
 
-/// Where the positions along an axis lie, in elements: of the nearest element, or one more.
+/// The positions along an axis, in elements: of the nearest element, or one more.
 fn line(extent: usize, size: usize, between: Interpolation) -> Line {
     let (n, m) = (extent as u64, size as u64);
     match between {

@@ -1,4 +1,4 @@
-//! What losses expect of their targets: equal shapes, and labels that are classes.
+//! Checks of the targets of losses: equal shapes, and labels that are classes.
 
 use super::precision::in_f32;
 use crate::{
@@ -11,7 +11,7 @@ use crate::{
 /// # Errors
 ///
 /// Recorded in the name of `function`: [`OpError::Shapes`] unless the shapes are equal, or the
-/// target is a single number. Of `[n, 1]` and `[n]` broadcasting would make `[n, n]`.
+/// target is a single number. Broadcasting `[n, 1]` and `[n]` would make `[n, n]`.
 #[track_caller]
 pub(crate) fn paired<'g>(
     function: &'static str,

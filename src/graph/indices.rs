@@ -32,7 +32,7 @@ pub(crate) enum Which {
     First(NodeId),
 }
 
-/// Where an element of a tensor of indices comes from.
+/// The origin of an element of a tensor of indices.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Origin {
     /// The element of an input at this position.

@@ -1,4 +1,4 @@
-//! What a file is that is not what was expected, by how it begins.
+//! File formats recognized by their first bytes.
 
 /// The kind of a file, with its article; `None` if it is not known.
 pub(crate) fn kind(content: &[u8]) -> Option<&'static str> {

@@ -20,7 +20,7 @@ pub struct Gather {
     pub(crate) outside: Outside,
 }
 
-/// What an index out of range gives.
+/// The result of an index out of range.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Outside {
     /// 0.

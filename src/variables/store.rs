@@ -28,7 +28,7 @@ pub(crate) struct Entry {
     origin: Origin,
 }
 
-/// Who decided the value of a variable; it matters for [settings](crate::Graph::setting) only.
+/// The origin of a variable's value; it matters for [settings](crate::Graph::setting) only.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Origin {
     /// A program that declares it as a plain variable.
@@ -42,7 +42,7 @@ enum Origin {
     File,
 }
 
-/// How the caller gives values.
+/// Whether the caller may create variables.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum By {
     /// Only variables that exist are written.

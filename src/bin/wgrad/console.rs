@@ -1,4 +1,4 @@
-//! Where a command writes: results to stdout, everything else to stderr.
+//! The output streams of a command: results to stdout, everything else to stderr.
 //!
 //! A stdout that takes nothing more, as its reader has left or its disk is full, ends a command
 //! that only prints. One that keeps something in a file goes on without it.
@@ -19,7 +19,8 @@ pub struct Console {
     progress: Option<(Instant, Progress)>,
 }
 
-/// What a shell says of a tool that SIGPIPE ended, as it ends most whose reader has left.
+/// The exit code shells report for a process killed by SIGPIPE, the usual end of a tool whose reader
+/// has left.
 const CLOSED: u8 = 128 + 13;
 
 impl Console {

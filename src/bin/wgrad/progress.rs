@@ -3,7 +3,7 @@
 
 use std::{io::Write, time::Duration};
 
-/// What is done so far.
+/// The state of the progress display.
 pub struct Progress {
     is_terminal: bool,
     /// When the last line was written.
@@ -46,7 +46,7 @@ impl Progress {
         }
         let line: String = format!("{} {text}", bar(share)).chars().take(COLUMNS).collect();
         let width = line.chars().count();
-        // What was there is overwritten: that needs no terminal codes.
+        // Overwriting the old line needs no terminal codes.
         let rest = " ".repeat(self.width.saturating_sub(width));
         let _ = write!(out, "\r{line}{rest}");
         let _ = out.flush();
@@ -86,7 +86,7 @@ fn left(elapsed: Duration, share: f64) -> String {
 mod tests {
     use super::*;
 
-    /// What is written at these times, in milliseconds, of a run of 20 s.
+    /// The output for updates at these times, in milliseconds, of a run of 20 s.
     fn written(is_terminal: bool, times: &[u64]) -> String {
         let (mut progress, mut out) = (Progress::new(is_terminal), Vec::new());
         for &time in times {

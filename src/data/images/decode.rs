@@ -103,7 +103,7 @@ impl RawImage {
     }
 }
 
-/// What is wrong with a file that begins like this.
+/// The error text for a file with this beginning.
 fn stranger(beginning: &[u8]) -> String {
     match kind(beginning) {
         _ if beginning.is_empty() => "an empty file, where a PNG or JPEG image is expected".into(),

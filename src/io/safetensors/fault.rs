@@ -1,4 +1,4 @@
-//! What is wrong with a file, in plain words.
+//! Error texts for malformed safetensors files.
 
 use crate::{io::kind::kind, shape::Shape};
 use safetensors::Dtype;
@@ -8,7 +8,7 @@ use std::fmt::Display;
 /// A longer header is not looked into.
 const HEADER: usize = 4 << 20;
 
-/// What is wrong with a file that could not be parsed; `found` is what the parser says.
+/// The error text for a file that could not be parsed; `found` is the parser's own.
 pub(super) fn fault(content: &[u8], found: impl Display) -> String {
     let all = content.len();
     if all == 0 {

@@ -19,8 +19,8 @@ use std::{
 /// PyTorch's batch counter in batch normalization, which only a cumulative average has here.
 const COUNTER: &str = "num_batches_tracked";
 
-/// How the tensors of a file become variables of a model: which are loaded, under which names, and
-/// what may be left over.
+/// Options of loading a file into a model: which tensors are loaded, under which names, and what may
+/// be left over.
 ///
 /// ```
 /// use wgrad::{DType, Graph, Variables, io::state_dict::{self, Load}};

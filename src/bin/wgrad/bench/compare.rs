@@ -73,7 +73,7 @@ pub fn run(args: &Args, out: &mut Console) -> Result<(), Failure> {
     }
 }
 
-/// How many rows there are of each kind.
+/// The number of rows of each kind.
 fn summary(rows: &[Comparison]) -> String {
     const KINDS: [(Change, &str); 7] = [
         (Change::Slower, "slower"),

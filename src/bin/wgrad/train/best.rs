@@ -61,7 +61,7 @@ impl<'a> Models<'a> {
         safetensors::save_with_note(file, self.variables, &format!("{MODEL}/"), &self.note)
     }
 
-    /// Where the best model is, for the end of a message; empty if there is none.
+    /// The file of the best model, for the end of a message; empty if there is none.
     pub fn left(&self) -> String {
         self.best.map_or(String::new(), |best| {
             let file = shown_path(&self.best_file());

@@ -1,4 +1,4 @@
-//! What a run prints at its end, human-readable and as JSON.
+//! The final report of a training run, human-readable and as JSON.
 
 use super::{args::Args, best::Models};
 use crate::{
