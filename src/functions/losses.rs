@@ -45,7 +45,7 @@ impl<'g> Tensor<'g> {
     ///
     /// # Errors
     ///
-    /// [`OpError::Number`] unless `delta` is positive.
+    /// [`OpError::Number`](crate::OpError::Number) unless `delta` is positive.
     ///
     /// # Source
     ///
@@ -73,7 +73,7 @@ impl<'g> Tensor<'g> {
     ///
     /// # Errors
     ///
-    /// [`OpError::Number`] if `beta` is negative or NaN.
+    /// [`OpError::Number`](crate::OpError::Number) if `beta` is negative or NaN.
     ///
     /// # Source
     ///
