@@ -31,7 +31,7 @@ impl Outcome<'_> {
         let confusion = &report.confusion;
         let mut text = format!(
             "\ntest accuracy {:.2}% on {}, {} in {:.2} s\n\n\
-             confusion matrix: rows are true classes, columns predicted ones; at the end, the recall\n\
+             confusion matrix: rows are true classes, columns predicted ones; the last column is the recall\n\
              {confusion}\n",
             100.0 * confusion.accuracy(),
             count(confusion.total(), "image", "images"),
