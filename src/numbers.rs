@@ -7,6 +7,8 @@ pub(crate) enum Must {
     BeFinite,
     /// Not NaN.
     BeANumber,
+    /// Finite, and not 0.
+    BeNonzero,
     /// Finite and above 0; a count of at least 1.
     BePositive,
     /// Finite and at least 0.
@@ -14,7 +16,7 @@ pub(crate) enum Must {
     /// At least 0, and infinite for no limit.
     BeALimit,
     /// In `[0, 1]`.
-    BeAShare,
+    BeFraction,
     /// In `[0, 1)`.
     BeBelow1,
     /// A number of layers: each becomes part of the graph.
@@ -27,9 +29,10 @@ impl Must {
         match self {
             Must::BeFinite => "finite",
             Must::BeANumber => "a number",
+            Must::BeNonzero => "finite and nonzero",
             Must::BePositive => "positive",
             Must::BeAtLeast0 | Must::BeALimit => "at least 0",
-            Must::BeAShare => "in [0, 1]",
+            Must::BeFraction => "in [0, 1]",
             Must::BeBelow1 => "in [0, 1)",
             Must::CountLayers => "from 1 to 65536",
         }
@@ -40,10 +43,11 @@ impl Must {
         match self {
             Must::BeFinite => x.is_finite(),
             Must::BeANumber => !x.is_nan(),
+            Must::BeNonzero => x != 0.0 && x.is_finite(),
             Must::BePositive => x > 0.0 && x.is_finite(),
             Must::BeAtLeast0 => x >= 0.0 && x.is_finite(),
             Must::BeALimit => x >= 0.0,
-            Must::BeAShare => (0.0..=1.0).contains(&x),
+            Must::BeFraction => (0.0..=1.0).contains(&x),
             Must::BeBelow1 => (0.0..1.0).contains(&x),
             Must::CountLayers => (1.0..=65536.0).contains(&x),
         }

@@ -112,7 +112,7 @@ pub enum OpError {
     Label {
         /// The letter.
         letter: char,
-        /// What is wrong with it.
+        /// The reason.
         why: &'static str,
     },
     /// The derivative of an operation that defines none.

@@ -92,9 +92,9 @@ pub enum RunError {
         step: usize,
         /// The operations in the step.
         label: String,
-        /// What the step reads.
+        /// The operands of the step.
         expected: Vec<Meta>,
-        /// What was given.
+        /// The operands that were given.
         is: Vec<Meta>,
     },
     /// There is no such output.

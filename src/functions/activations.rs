@@ -46,7 +46,7 @@ impl<'g> Tensor<'g> {
     #[track_caller]
     pub fn leaky_relu(self, slope: f64) -> Tensor<'g> {
         if let Some(refused) =
-            self.graph().unless("leaky_relu", &[self], &[("slope", slope, Must::BeFinite)])
+            self.graph().refuse_invalid("leaky_relu", &[self], &[("slope", slope, Must::BeFinite)])
         {
             return refused;
         }
@@ -86,7 +86,7 @@ impl<'g> Tensor<'g> {
     #[track_caller]
     pub fn elu(self, alpha: f64) -> Tensor<'g> {
         if let Some(refused) =
-            self.graph().unless("elu", &[self], &[("alpha", alpha, Must::BeFinite)])
+            self.graph().refuse_invalid("elu", &[self], &[("alpha", alpha, Must::BeFinite)])
         {
             return refused;
         }
@@ -122,9 +122,9 @@ impl<'g> Tensor<'g> {
     /// Barron 2017.
     #[track_caller]
     pub fn celu(self, alpha: f64) -> Tensor<'g> {
-        if alpha == 0.0 || !alpha.is_finite() {
-            let reason = OpError::Number { what: "alpha", must: "finite and nonzero", is: alpha };
-            return self.graph().refuse("celu", &[self], reason);
+        let number = [("alpha", alpha, Must::BeNonzero)];
+        if let Some(refused) = self.graph().refuse_invalid("celu", &[self], &number) {
+            return refused;
         }
         in_f32("celu", [self], |[x]| {
             let (alpha, is_positive) = (constant(x, alpha), x.greater(0.0));
@@ -254,12 +254,8 @@ impl<'g> Tensor<'g> {
     /// PyTorch's `softplus`.
     #[track_caller]
     pub fn softplus_with(self, beta: f64, threshold: f64) -> Tensor<'g> {
-        if beta == 0.0 || !beta.is_finite() {
-            let reason = OpError::Number { what: "beta", must: "finite and nonzero", is: beta };
-            return self.graph().refuse("softplus", &[self], reason);
-        }
-        let limit = [("threshold", threshold, Must::BeANumber)];
-        if let Some(refused) = self.graph().unless("softplus", &[self], &limit) {
+        let limit = [("beta", beta, Must::BeNonzero), ("threshold", threshold, Must::BeANumber)];
+        if let Some(refused) = self.graph().refuse_invalid("softplus", &[self], &limit) {
             return refused;
         }
         in_f32("softplus", [self], |[x]| {
@@ -305,9 +301,11 @@ impl<'g> Tensor<'g> {
     #[doc(alias = "softshrink")]
     #[track_caller]
     pub fn soft_shrink(self, width: f64) -> Tensor<'g> {
-        if let Some(refused) =
-            self.graph().unless("soft_shrink", &[self], &[("width", width, Must::BeAtLeast0)])
-        {
+        if let Some(refused) = self.graph().refuse_invalid(
+            "soft_shrink",
+            &[self],
+            &[("width", width, Must::BeAtLeast0)],
+        ) {
             return refused;
         }
         in_f32("soft_shrink", [self], |[x]| {
@@ -325,9 +323,11 @@ impl<'g> Tensor<'g> {
     #[doc(alias = "hardshrink")]
     #[track_caller]
     pub fn hard_shrink(self, width: f64) -> Tensor<'g> {
-        if let Some(refused) =
-            self.graph().unless("hard_shrink", &[self], &[("width", width, Must::BeAtLeast0)])
-        {
+        if let Some(refused) = self.graph().refuse_invalid(
+            "hard_shrink",
+            &[self],
+            &[("width", width, Must::BeAtLeast0)],
+        ) {
             return refused;
         }
         in_f32("hard_shrink", [self], |[x]| x.abs().less_equal(constant(x, width)).select(0.0, x))
@@ -344,9 +344,11 @@ impl<'g> Tensor<'g> {
     /// PyTorch's `threshold`.
     #[track_caller]
     pub fn threshold(self, threshold: f64, value: f64) -> Tensor<'g> {
-        if let Some(refused) =
-            self.graph().unless("threshold", &[self], &[("threshold", threshold, Must::BeANumber)])
-        {
+        if let Some(refused) = self.graph().refuse_invalid(
+            "threshold",
+            &[self],
+            &[("threshold", threshold, Must::BeANumber)],
+        ) {
             return refused;
         }
         in_f32("threshold", [self], |[x]| {

@@ -1,6 +1,6 @@
 //! Scaled dot-product attention.
 
-use super::{precision::in_f32, random::is_everything};
+use super::{precision::in_f32, random::drops_all};
 use crate::{
     array64::Array64,
     dtype::DType,
@@ -82,24 +82,18 @@ impl<'g> Tensor<'g> {
     ) -> Tensor<'g> {
         let AttentionOptions { mask, causal, dropout, scale } = options;
         let q = self.of_floats("attention");
-        if !(0.0..=1.0).contains(&dropout) {
-            let reason = OpError::Number { what: "dropout", must: "in [0, 1]", is: dropout };
-            return q.graph().refuse("attention", &[q, keys, values], reason);
+        let numbers = [
+            ("dropout", dropout, Must::BeFraction),
+            ("scale", scale.unwrap_or(1.0), Must::BeFinite),
+        ];
+        if let Some(refused) = q.graph().refuse_invalid("attention", &[q, keys, values], &numbers) {
+            return refused;
         }
-        if is_everything(dropout) {
+        if drops_all(dropout) {
             // The weights are all 0, and so is what they weigh.
             let options = AttentionOptions { dropout: 0.0, ..options };
             let y = q.attention(keys, values, options);
             return if y.failed() { y } else { y.all_replaced(0.0) };
-        }
-        if let Some(scale) = scale
-            && let Some(refused) = q.graph().unless(
-                "attention",
-                &[q, keys, values],
-                &[("scale", scale, Must::BeFinite)],
-            )
-        {
-            return refused;
         }
         let is_mask = |dtype| [DType::Bool, DType::F32, q.dtype()].contains(&dtype);
         if let Some(mask) =

@@ -104,7 +104,7 @@ impl<'g> Tensor<'g> {
         lengths.expect_below("ctc", steps + 1, Which::All, lengths);
         target_lengths.expect_below("ctc", longest + 1, Which::All, target_lengths);
         in_f32("ctc", operands, |[x, targets, lengths, target_lengths]| {
-            // What does not count may be anything.
+            // Targets past their length may be anything.
             let place = graph.iota([n, longest], 1, DType::U32);
             let counts = place.less(target_lengths.unsqueeze(-1));
             let targets = counts.select(targets, targets.full_like(f64::from(blank)));
@@ -139,7 +139,7 @@ impl<'g> Tensor<'g> {
             let likely = ends.select(paths, never).log_sum_exp(1);
             let loss = likely.less(NEVER / 2.0).select(impossible, -likely);
             let [steps, longest] = [(lengths, steps), (target_lengths, longest)]
-                .map(|(lengths, most)| lengths.one_below(most + 1, DType::F32));
+                .map(|(lengths, most)| lengths.nan_unless_below(most + 1, DType::F32));
             loss * steps * longest
         })
     }

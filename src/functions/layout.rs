@@ -125,7 +125,7 @@ impl<'g> Tensor<'g> {
             return self.graph().refuse("triangle", &[self], OpError::Rank { least: 2 });
         }
         let graph = self.graph();
-        // What lies further out is outside of every matrix, and the sum must fit.
+        // A diagonal further out is outside of every matrix, and the sum must fit.
         let [rows, columns] = [-2, -1].map(|axis| self.dim(axis) as i32);
         let diagonal = diagonal.max(-rows).min(columns);
         let [row, column] = [-2, -1].map(|axis| graph.iota(self.shape(), axis, DType::I32));

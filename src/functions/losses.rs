@@ -8,7 +8,7 @@
 use super::{
     definition::of_rows,
     precision::in_f32,
-    targets::{paired, unless_alike},
+    targets::{paired, refuse_unequal_shapes},
 };
 use crate::{
     array64::Array64,
@@ -53,9 +53,11 @@ impl<'g> Tensor<'g> {
     #[doc(alias("huber_loss", "HuberLoss"))]
     #[track_caller]
     pub fn huber(self, target: Tensor<'g>, delta: f64) -> Tensor<'g> {
-        if let Some(refused) =
-            self.graph().unless("huber", &[self, target], &[("delta", delta, Must::BePositive)])
-        {
+        if let Some(refused) = self.graph().refuse_invalid(
+            "huber",
+            &[self, target],
+            &[("delta", delta, Must::BePositive)],
+        ) {
             return refused;
         }
         paired("huber", [self, target], |[x, target]| {
@@ -81,9 +83,11 @@ impl<'g> Tensor<'g> {
     #[doc(alias("smooth_l1_loss", "SmoothL1Loss"))]
     #[track_caller]
     pub fn smooth_l1(self, target: Tensor<'g>, beta: f64) -> Tensor<'g> {
-        if let Some(refused) =
-            self.graph().unless("smooth_l1", &[self, target], &[("beta", beta, Must::BeAtLeast0)])
-        {
+        if let Some(refused) = self.graph().refuse_invalid(
+            "smooth_l1",
+            &[self, target],
+            &[("beta", beta, Must::BeAtLeast0)],
+        ) {
             return refused;
         }
         paired("smooth_l1", [self, target], |[x, target]| {
@@ -136,7 +140,7 @@ impl<'g> Tensor<'g> {
         weight: Tensor<'g>,
     ) -> Tensor<'g> {
         if let Some(refused) =
-            unless_alike("weighted_binary_cross_entropy_with_logits", self, target)
+            refuse_unequal_shapes("weighted_binary_cross_entropy_with_logits", self, target)
         {
             return refused;
         }
@@ -272,7 +276,7 @@ impl<'g> Tensor<'g> {
         target: Tensor<'g>,
         margin: f64,
     ) -> Tensor<'g> {
-        if let Some(refused) = self.graph().unless(
+        if let Some(refused) = self.graph().refuse_invalid(
             "cosine_embedding",
             &[self, other, target],
             &[("margin", margin, Must::BeFinite)],
@@ -285,7 +289,7 @@ impl<'g> Tensor<'g> {
                 sum + constant(sum, 1e-12)
             };
             let cosine = (x * other).sum(-1) / (squares(x) * squares(other)).sqrt();
-            if let Some(refused) = unless_alike("cosine_embedding", cosine, target) {
+            if let Some(refused) = refuse_unequal_shapes("cosine_embedding", cosine, target) {
                 return refused;
             }
             let apart = (cosine - constant(cosine, margin)).relu();
@@ -302,7 +306,7 @@ impl<'g> Tensor<'g> {
     #[doc(alias("triplet_margin_loss", "TripletMarginLoss"))]
     #[track_caller]
     pub fn triplet_margin(self, near: Tensor<'g>, far: Tensor<'g>, margin: f64) -> Tensor<'g> {
-        if let Some(refused) = self.graph().unless(
+        if let Some(refused) = self.graph().refuse_invalid(
             "triplet_margin",
             &[self, near, far],
             &[("margin", margin, Must::BePositive)],

@@ -85,7 +85,7 @@ impl<'g> Tensor<'g> {
     #[track_caller]
     pub fn clip(self, low: f64, high: f64) -> Tensor<'g> {
         let bounds = [("low", low, Must::BeANumber), ("high", high, Must::BeANumber)];
-        if let Some(refused) = self.graph().unless("clip", &[self], &bounds) {
+        if let Some(refused) = self.graph().refuse_invalid("clip", &[self], &bounds) {
             return refused;
         }
         if low > high {

@@ -32,7 +32,7 @@ mod unfold;
 
 pub use attention::AttentionOptions;
 pub use layout::Triangle;
-pub(crate) use random::is_everything;
+pub(crate) use random::drops_all;
 pub use resize::{CoordinateTransform, Interpolation, PaddingMode};
 
 use crate::ops::contract::{Sample, with_halves};

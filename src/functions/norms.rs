@@ -3,8 +3,8 @@
 use super::{definition::of_rows, math::root, precision::in_f32};
 use crate::{
     dtype::DType,
-    error::OpError,
     graph::Tensor,
+    numbers::Must,
     ops::{
         contract::{Bound, Domain, Sample},
         full::constant,
@@ -47,7 +47,7 @@ impl<'g> Tensor<'g> {
     ///
     /// # Errors
     ///
-    /// [`OpError::Empty`] over no elements.
+    /// [`OpError::Empty`](crate::OpError::Empty) over no elements.
     ///
     /// # Gradient
     ///
@@ -72,8 +72,8 @@ impl<'g> Tensor<'g> {
     ///
     /// # Errors
     ///
-    /// [`OpError::Number`] for a `p` that is NaN; [`OpError::Empty`] over no elements if `p` is negative or
-    /// infinite.
+    /// [`OpError::Number`](crate::OpError::Number) for a `p` that is NaN;
+    /// [`OpError::Empty`](crate::OpError::Empty) over no elements if `p` is negative or infinite.
     ///
     /// # Source
     ///
@@ -81,9 +81,9 @@ impl<'g> Tensor<'g> {
     #[doc(alias = "vector_norm")]
     #[track_caller]
     pub fn norm_p(self, p: f64, axes: impl Axes) -> Tensor<'g> {
-        if p.is_nan() {
-            let reason = OpError::Number { what: "p", must: "a number", is: p };
-            return self.graph().refuse("norm_p", &[self], reason);
+        let order = [("p", p, Must::BeANumber)];
+        if let Some(refused) = self.graph().refuse_invalid("norm_p", &[self], &order) {
+            return refused;
         }
         if p == f64::INFINITY {
             return self.norm_max(axes);

@@ -18,7 +18,7 @@ impl<'g> Tensor<'g> {
     /// This moment after a step: `decay self + weight gradient`.
     #[track_caller]
     pub fn moment(self, gradient: Tensor<'g>, decay: f64, weight: f64) -> Tensor<'g> {
-        if let Some(refused) = self.graph().unless(
+        if let Some(refused) = self.graph().refuse_invalid(
             "moment",
             &[self, gradient],
             &[("decay", decay, Must::BeFinite), ("weight", weight, Must::BeFinite)],
@@ -31,10 +31,10 @@ impl<'g> Tensor<'g> {
     /// This second moment after a step: `decay self + (1 - decay) gradient^2`.
     #[track_caller]
     pub fn second_moment(self, gradient: Tensor<'g>, decay: f64) -> Tensor<'g> {
-        if let Some(refused) = self.graph().unless(
+        if let Some(refused) = self.graph().refuse_invalid(
             "second_moment",
             &[self, gradient],
-            &[("decay", decay, Must::BeAShare)],
+            &[("decay", decay, Must::BeFraction)],
         ) {
             return refused;
         }
@@ -70,7 +70,8 @@ impl<'g> Tensor<'g> {
             ("beta2", beta2, Must::BeBelow1),
             ("eps", eps, Must::BeAtLeast0),
         ];
-        if let Some(refused) = self.graph().unless("adam", &[self, first, second], &numbers) {
+        if let Some(refused) = self.graph().refuse_invalid("adam", &[self, first, second], &numbers)
+        {
             return refused;
         }
         updated("adam", &[self, first, second], &[lr, t], |x, scalars| {

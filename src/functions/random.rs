@@ -44,7 +44,7 @@ impl<'g> Tensor<'g> {
 
 /// Whether dropout with this probability drops everything: draws are f32 below 1, and compared with
 /// it as an f32.
-pub(crate) fn is_everything(p: f64) -> bool {
+pub(crate) fn drops_all(p: f64) -> bool {
     p as f32 == 1.0
 }
 

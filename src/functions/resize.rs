@@ -74,7 +74,7 @@ impl<'g> Tensor<'g> {
         };
         let counts: Vec<_> =
             sizes.iter().map(|&size| ("size", size as f64, Must::BePositive)).collect();
-        if let Some(refused) = x.graph().unless("resize", &[x], &counts) {
+        if let Some(refused) = x.graph().refuse_invalid("resize", &[x], &counts) {
             return refused;
         }
         for (axis, &size) in (outer..).zip(sizes) {

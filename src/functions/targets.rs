@@ -18,7 +18,7 @@ pub(crate) fn paired<'g>(
     [x, target]: [Tensor<'g>; 2],
     body: impl FnOnce([Tensor<'g>; 2]) -> Tensor<'g>,
 ) -> Tensor<'g> {
-    match unless_alike(function, x, target) {
+    match refuse_unequal_shapes(function, x, target) {
         Some(refused) => refused,
         None => in_f32(function, [x, target], body),
     }
@@ -26,7 +26,7 @@ pub(crate) fn paired<'g>(
 
 /// The failure of `function`, unless `target` is a single number or has the shape of `x`.
 #[track_caller]
-pub(crate) fn unless_alike<'g>(
+pub(crate) fn refuse_unequal_shapes<'g>(
     function: &'static str,
     x: Tensor<'g>,
     target: Tensor<'g>,

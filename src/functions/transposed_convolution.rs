@@ -103,7 +103,7 @@ fn spread(
 
 /// Test samples.
 pub(super) fn samples() -> Vec<Sample> {
-    // Of windows of 3 by 2.
+    // The windows are 3 by 2.
     let transposed =
         |stride: [usize; 2], dilation: [usize; 2], more: [usize; 2], sizes: [usize; 2]| {
             let geometry = Geometry::new(2).stride(stride).dilation(dilation);

@@ -220,7 +220,8 @@ impl<'g> Tensor<'g> {
         }
         let numbers = [("alpha", alpha), ("beta", beta), ("k", k)]
             .map(|(what, is)| (what, is, Must::BeFinite));
-        if let Some(refused) = self.graph().unless("local_response_norm", &[self], &numbers) {
+        if let Some(refused) = self.graph().refuse_invalid("local_response_norm", &[self], &numbers)
+        {
             return refused;
         }
         in_f32("local_response_norm", [self], |[x]| {

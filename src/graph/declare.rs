@@ -119,7 +119,7 @@ impl Graph {
             let dtype = meta.dtype;
             return self.refuse("variable", &[], OpError::Unrepresentable { value, dtype });
         }
-        if let Some(refused) = self.unless("variable", &[], &init.numbers()) {
+        if let Some(refused) = self.refuse_invalid("variable", &[], &init.numbers()) {
             return refused;
         }
         let tensor = self.push(source::Variable { path: path.into(), meta }, &[]);

@@ -216,7 +216,7 @@ impl Graph {
     ///
     /// Recorded: [`OpError::Number`] for the first such number.
     #[track_caller]
-    pub(crate) fn unless<'g>(
+    pub(crate) fn refuse_invalid<'g>(
         &'g self,
         function: &'static str,
         operands: &[Tensor<'g>],

@@ -6,6 +6,7 @@ use crate::{
     functions::{AttentionOptions, precision::in_f32},
     graph::Tensor,
     init::Init,
+    numbers::Must,
 };
 use std::panic::Location;
 
@@ -98,12 +99,9 @@ impl MultiHeadAttention {
             }
         }
         // Also in evaluation: the error should not wait for the first training step.
-        if !(0.0..=1.0).contains(&self.dropout) {
-            return refuse(OpError::Number {
-                what: "dropout",
-                must: "in [0, 1]",
-                is: self.dropout,
-            });
+        let dropout = [("dropout", self.dropout, Must::BeFraction)];
+        if let Some(refused) = cx.graph().refuse_invalid("attention", &[x, memory], &dropout) {
+            return refused;
         }
         let narrow = width / self.heads * shared;
         let rows = width + 2 * narrow;

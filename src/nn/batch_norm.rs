@@ -147,8 +147,8 @@ impl Module for BatchNorm {
             return graph.refuse("batch_norm", &[x], OpError::Rank { least: 2 });
         }
         let momentum = self.momentum.unwrap_or(0.0);
-        let momentum = [("momentum", momentum, Must::BeAShare)];
-        if let Some(refused) = graph.unless("batch_norm", &[x], &momentum) {
+        let momentum = [("momentum", momentum, Must::BeFraction)];
+        if let Some(refused) = graph.refuse_invalid("batch_norm", &[x], &momentum) {
             return refused;
         }
         let channels = x.dim(1);
@@ -257,8 +257,8 @@ impl Module for InstanceNorm {
         if !x.failed() && shape.rank() < 2 {
             return graph.refuse("instance_norm", &[x], OpError::Rank { least: 2 });
         }
-        let momentum = [("momentum", self.momentum.unwrap_or(0.0), Must::BeAShare)];
-        if let Some(refused) = graph.unless("instance_norm", &[x], &momentum) {
+        let momentum = [("momentum", self.momentum.unwrap_or(0.0), Must::BeFraction)];
+        if let Some(refused) = graph.refuse_invalid("instance_norm", &[x], &momentum) {
             return refused;
         }
         let running = self.momentum.map(|momentum| (momentum, Running::new(cx, x.dim(1))));

@@ -118,7 +118,7 @@ impl<const AXES: usize> Layer<AXES> {
         outputs: usize,
     ) -> Tensor<'g> {
         let numbers = [("channels", self.channels as f64, Must::BePositive)];
-        if let Some(refused) = cx.graph().unless("convolution", &[], &numbers) {
+        if let Some(refused) = cx.graph().refuse_invalid("convolution", &[], &numbers) {
             return refused;
         }
         // Zero groups are rejected by the convolution.

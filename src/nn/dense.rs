@@ -70,7 +70,7 @@ impl Dense {
     ) -> Tensor<'g> {
         let _line = cx.at(self.line);
         let numbers = [("units", self.units as f64, Must::BePositive)];
-        if let Some(refused) = cx.graph().unless("dense", &[x], &numbers) {
+        if let Some(refused) = cx.graph().refuse_invalid("dense", &[x], &numbers) {
             return refused;
         }
         let weight = self.weight.of(cx, &[self.units, x.dim(-1)], 0, self.init).rounded_for(x);

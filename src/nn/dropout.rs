@@ -2,9 +2,9 @@
 
 use super::{Mode, Module, Scope};
 use crate::{
-    error::OpError,
-    functions::{is_everything, precision::in_f32},
+    functions::{drops_all, precision::in_f32},
     graph::Tensor,
+    numbers::Must,
 };
 use std::panic::Location;
 
@@ -14,11 +14,11 @@ use std::panic::Location;
 ///
 /// # Numerics
 ///
-/// What is dropped is 0, and has a derivative of 0, even where it is NaN or infinite.
+/// Dropped elements are 0, and have a derivative of 0, even if they are NaN or infinite.
 ///
 /// # Errors
 ///
-/// [`OpError::Number`], recorded by the graph, if `p` is not in `[0, 1]`.
+/// [`OpError::Number`](crate::OpError::Number), recorded by the graph, if `p` is not in `[0, 1]`.
 ///
 /// # Source
 ///
@@ -53,11 +53,11 @@ impl Module for Dropout {
         if self.passes(cx.mode()) {
             return x;
         }
-        if !(0.0..=1.0).contains(&self.p) {
-            let reason = OpError::Number { what: "p", must: "in [0, 1]", is: self.p };
-            return cx.graph().refuse("dropout", &[x], reason);
+        let p = [("p", self.p, Must::BeFraction)];
+        if let Some(refused) = cx.graph().refuse_invalid("dropout", &[x], &p) {
+            return refused;
         }
-        if is_everything(self.p) {
+        if drops_all(self.p) {
             return x.of_floats("dropout").all_replaced(0.0);
         }
         let draw = cx.uniform(x.shape());

@@ -47,7 +47,7 @@ impl Module for Embedding {
             ("count", self.count as f64, Must::BePositive),
             ("width", self.width as f64, Must::BePositive),
         ];
-        if let Some(refused) = cx.graph().unless("embedding", &[x], &numbers) {
+        if let Some(refused) = cx.graph().refuse_invalid("embedding", &[x], &numbers) {
             return refused;
         }
         cx.param("weight", [self.count, self.width], self.init).index_select(x, 0)

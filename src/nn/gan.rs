@@ -98,8 +98,10 @@ pub fn path_length_penalty<'g>(
     styles: Tensor<'g>,
     decay: f64,
 ) -> Tensor<'g> {
-    let numbers = [("decay", decay, Must::BeAShare)];
-    if let Some(refused) = cx.graph().unless("path_length_penalty", &[images, noise], &numbers) {
+    let numbers = [("decay", decay, Must::BeFraction)];
+    if let Some(refused) =
+        cx.graph().refuse_invalid("path_length_penalty", &[images, noise], &numbers)
+    {
         return refused;
     }
     let pixels = (images.dim(-1) * images.dim(-2)).max(1) as f64;

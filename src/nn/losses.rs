@@ -5,7 +5,7 @@ use crate::{
     error::OpError,
     functions::{
         precision::in_f32,
-        targets::{counted, paired, unless_alike},
+        targets::{counted, paired, refuse_unequal_shapes},
     },
     graph::Tensor,
     numbers::Must,
@@ -156,7 +156,7 @@ impl<'g> CrossEntropy<'g> {
         probabilities: Tensor<'g>,
     ) -> Tensor<'g> {
         self.in_f32([logits, probabilities], |loss, [logits, probabilities]| {
-            if let Some(refused) = unless_alike(NAME, logits, probabilities) {
+            if let Some(refused) = refuse_unequal_shapes(NAME, logits, probabilities) {
                 return refused;
             }
             let costs = loss.costs(logits);
@@ -171,8 +171,8 @@ impl<'g> CrossEntropy<'g> {
         [logits, labels]: [Tensor<'g>; 2],
         body: impl FnOnce(Self, [Tensor<'g>; 2]) -> Tensor<'g>,
     ) -> Tensor<'g> {
-        let smoothing = [("smoothing", self.smoothing, Must::BeAShare)];
-        if let Some(refused) = logits.graph().unless(NAME, &[logits, labels], &smoothing) {
+        let smoothing = [("smoothing", self.smoothing, Must::BeFraction)];
+        if let Some(refused) = logits.graph().refuse_invalid(NAME, &[logits, labels], &smoothing) {
             return refused;
         }
         let classes = Shape::from([logits.dim(-1)]);
@@ -238,7 +238,7 @@ pub fn mean_squared_error<'g>(prediction: Tensor<'g>, target: Tensor<'g>) -> Ten
 #[track_caller]
 pub fn accuracy<'g>(logits: Tensor<'g>, labels: Tensor<'g>) -> Tensor<'g> {
     let predicted = logits.argmax(-1);
-    match unless_alike("accuracy", predicted, labels) {
+    match refuse_unequal_shapes("accuracy", predicted, labels) {
         Some(refused) => refused,
         None => predicted.equal(labels).cast(DType::F32).mean(..),
     }

@@ -54,7 +54,9 @@ impl ModulatedConv2d {
             ("channels", self.channels as f64, Must::BePositive),
             ("window", self.window as f64, Must::BePositive),
         ];
-        if let Some(refused) = cx.graph().unless("modulated_convolution", &[x, style], &numbers) {
+        if let Some(refused) =
+            cx.graph().refuse_invalid("modulated_convolution", &[x, style], &numbers)
+        {
             return refused;
         }
         let affine = Dense::new(x.dim(1)).init(Init::GlorotNormal);

@@ -46,7 +46,7 @@ impl Module for LearnedPositions {
     fn forward<'g>(&self, cx: &mut Scope<'g>, x: Tensor<'g>) -> Tensor<'g> {
         let _line = cx.at(self.line);
         let numbers = [("longest", self.longest as f64, Must::BePositive)];
-        if let Some(refused) = cx.graph().unless("positions", &[x], &numbers) {
+        if let Some(refused) = cx.graph().refuse_invalid("positions", &[x], &numbers) {
             return refused;
         }
         if !x.failed() && x.rank() < 2 {

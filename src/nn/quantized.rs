@@ -147,7 +147,7 @@ impl Module for QuantizedDense {
     fn forward<'g>(&self, cx: &mut Scope<'g>, x: Tensor<'g>) -> Tensor<'g> {
         let _line = cx.at(self.line);
         let numbers = [("units", self.units as f64, Must::BePositive)];
-        if let Some(refused) = cx.graph().unless("dense", &[x], &numbers) {
+        if let Some(refused) = cx.graph().refuse_invalid("dense", &[x], &numbers) {
             return refused;
         }
         in_f32("dense", [x], |[x]| {
@@ -205,7 +205,7 @@ impl Module for QuantizedConv2d {
             return refuse(OpError::Rank { least: 4 });
         }
         let channels = [("channels", self.channels as f64, Must::BePositive)];
-        if let Some(refused) = cx.graph().unless("convolution_i8", &[x], &channels) {
+        if let Some(refused) = cx.graph().refuse_invalid("convolution_i8", &[x], &channels) {
             return refused;
         }
         let (number, by) = (x.dim(1), self.geometry.group_count());

@@ -173,9 +173,9 @@ impl Recurrent {
         let numbers = [
             ("hidden", self.hidden as f64, Must::BePositive),
             ("layers", self.layers as f64, Must::CountLayers),
-            ("dropout", self.dropout, Must::BeAShare),
+            ("dropout", self.dropout, Must::BeFraction),
         ];
-        if let Some(refused) = cx.graph().unless("recurrent", &[x], &numbers) {
+        if let Some(refused) = cx.graph().refuse_invalid("recurrent", &[x], &numbers) {
             return (refused, State { hidden: refused, cell: None });
         }
         let graph = cx.graph();

@@ -65,9 +65,9 @@ impl TransformerLayer {
         let _line = cx.at(self.line);
         let numbers = [
             ("wide", self.wide as f64, Must::BePositive),
-            ("dropout", self.dropout, Must::BeAShare),
+            ("dropout", self.dropout, Must::BeFraction),
         ];
-        if let Some(refused) = cx.graph().unless("transformer", &[x], &numbers) {
+        if let Some(refused) = cx.graph().refuse_invalid("transformer", &[x], &numbers) {
             return refused;
         }
         let norms = ["norm1", "norm2"].map(|name| (name, LayerNorm::new()));

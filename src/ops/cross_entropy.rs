@@ -84,7 +84,7 @@ fn hot<'g>(logits: Tensor<'g>, labels: Tensor<'g>) -> Tensor<'g> {
 
 /// 1 for rows whose label is a class, and NaN for others: a factor, so that derivatives have it too.
 fn or_nan<'g>(logits: Tensor<'g>, labels: Tensor<'g>) -> Tensor<'g> {
-    labels.one_below(logits.dim(-1), logits.dtype())
+    labels.nan_unless_below(logits.dim(-1), logits.dtype())
 }
 
 impl std::fmt::Display for CrossEntropy {

@@ -186,7 +186,7 @@ impl<'g> Tensor<'g> {
 
     /// 1 where these indices are below `extent`, and NaN elsewhere.
     #[track_caller]
-    pub(crate) fn one_below(self, extent: usize, dtype: DType) -> Tensor<'g> {
+    pub(crate) fn nan_unless_below(self, extent: usize, dtype: DType) -> Tensor<'g> {
         let op = Gather { axis: 0, indices: Indices::Shared, outside: Outside::Nan };
         self.graph.push(op, &[self.graph.full([extent], dtype, 1.0), self])
     }

@@ -75,7 +75,7 @@ impl Optimizer for Adam {
             ("weight decay", self.decay, Must::BeAtLeast0),
             ("norm", self.longest.unwrap_or(0.0), Must::BeALimit),
         ];
-        if cx.graph().unless("adam", &[loss], &numbers).is_some() {
+        if cx.graph().refuse_invalid("adam", &[loss], &numbers).is_some() {
             return;
         }
         let mut cx = cx.child(&self.name);

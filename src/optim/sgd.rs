@@ -60,7 +60,7 @@ impl Optimizer for Sgd {
             ("weight decay", self.decay, Must::BeAtLeast0),
             ("norm", self.longest.unwrap_or(0.0), Must::BeALimit),
         ];
-        if cx.graph().unless("sgd", &[loss], &numbers).is_some() {
+        if cx.graph().refuse_invalid("sgd", &[loss], &numbers).is_some() {
             return;
         }
         let mut cx = cx.child(&self.name);

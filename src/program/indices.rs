@@ -74,7 +74,7 @@ impl IndexInputs {
             }
         }
         for checks in checks.0.values_mut() {
-            // Of several extents the least is reported.
+            // The smallest extent comes first: it is the one reported.
             checks.sort_by_key(|check| check.extent);
             checks.dedup();
         }

@@ -134,7 +134,7 @@ impl<'a> Trainer<'a> {
     /// An error in the model; a [`CompileError`](crate::CompileError).
     pub fn step(&self, device: &Device, data: &Dataset, rows: usize) -> Result<Program, Error> {
         let graph = self.graph();
-        graph.unless("trainer", &[], &[("batch", rows as f64, Must::BePositive)]);
+        graph.refuse_invalid("trainer", &[], &[("batch", rows as f64, Must::BePositive)]);
         let mut cx = Scope::new(&graph, Mode::Train);
         let (logits, labels) = self.logits(&mut cx, data, rows);
         let loss = nn::cross_entropy(logits, labels);

@@ -29,7 +29,7 @@ use wgrad::{
   wgrad plan digits --shader 3          the WGSL of step 3
   wgrad plan digits --json | jq .bytes")]
 pub struct Args {
-    /// What to plan: digits, fashion-mnist, mnist, images (ten classes of 64x64 pixels), or a row of
+    /// The subject: digits, fashion-mnist, mnist, images (ten classes of 64x64 pixels), or a row of
     /// `wgrad bench --list`.
     #[arg(value_name = "TASK", value_parser = subject)]
     subject: Subject,

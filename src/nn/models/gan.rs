@@ -118,7 +118,7 @@ impl Generator {
             ("channels", self.channels as f64, Must::BePositive),
             ("image channels", self.image_channels as f64, Must::BePositive),
         ];
-        if let Some(refused) = cx.graph().unless("generator", &[styles], &numbers) {
+        if let Some(refused) = cx.graph().refuse_invalid("generator", &[styles], &numbers) {
             return refused;
         }
         let mut cx = cx.child("synthesis");
@@ -191,7 +191,7 @@ impl Module for Discriminator {
             return cx.graph().refuse("discriminator", &[x], no_side(side));
         }
         let channels = [("channels", self.channels as f64, Must::BePositive)];
-        if let Some(refused) = cx.graph().unless("discriminator", &[x], &channels) {
+        if let Some(refused) = cx.graph().refuse_invalid("discriminator", &[x], &channels) {
             return refused;
         }
         let conv = |window: usize| Conv2d::new(self.channels, [window; 2]).same();

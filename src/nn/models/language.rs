@@ -102,7 +102,7 @@ impl Module for Transformer {
     fn forward<'g>(&self, cx: &mut Scope<'g>, x: Tensor<'g>) -> Tensor<'g> {
         let _line = cx.at(self.line);
         let numbers = [("layers", self.layers as f64, Must::CountLayers)];
-        if let Some(refused) = cx.graph().unless("language_model", &[x], &numbers) {
+        if let Some(refused) = cx.graph().refuse_invalid("language_model", &[x], &numbers) {
             return refused;
         }
         let vectors = Embedding::new(self.symbols, self.width);

@@ -95,7 +95,7 @@ impl Module for ResNet {
         let blocks = self.blocks.iter().map(|&blocks| ("blocks", blocks as f64, Must::CountLayers));
         let stages = ("stages", self.blocks.len() as f64, Must::BePositive);
         let numbers: Vec<_> = blocks.chain([stages]).collect();
-        if let Some(refused) = cx.graph().unless("resnet", &[x], &numbers) {
+        if let Some(refused) = cx.graph().refuse_invalid("resnet", &[x], &numbers) {
             return refused;
         }
         let mut x = match self.stem {

@@ -44,7 +44,7 @@ fn weights_that_are_not_finite_predict_nothing() {
     assert!(code == Some(1) && said.contains("probabilities are not finite"), "{said}");
 }
 
-/// What is missing, of another shape or too much is named, by every command that reads a model.
+/// Missing, unexpected and mismatched weights are named by every command that reads a model.
 #[test]
 fn weights_of_another_model_are_named() {
     let [model, image] = files(&directory("other"));

@@ -9,7 +9,7 @@ use std::{
     process::{Command, Output, Stdio},
 };
 
-/// What a shell says of a tool that SIGPIPE ended.
+/// The exit code shells report for a process killed by SIGPIPE.
 const CLOSED: Option<i32> = Some(141);
 
 fn run(args: &[&str], stdout: impl Into<Stdio>, stderr: impl Into<Stdio>) -> Output {

@@ -1,4 +1,4 @@
-//! What training leaves on disk: the best model, also of a run that is killed.
+//! The models that training leaves on disk: the best one, also of a run that is killed.
 
 use super::{directory, fails, objects, path, stderr, wgrad};
 use serde_json::Value;
