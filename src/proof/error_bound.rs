@@ -37,8 +37,7 @@ impl Approx {
 
     /// An element in memory, which a device may take for 0 if it is denormal.
     fn loaded(value: f64) -> Self {
-        let is_denormal = value != 0.0 && value.abs() < SMALL;
-        Approx { value, error: if is_denormal { SMALL } else { 0.0 } }
+        Approx { value, error: if is_denormal(value) { SMALL } else { 0.0 } }
     }
 
     /// A result of this type with the error `spread` inherited from its operands plus what `bound`
@@ -86,19 +85,27 @@ impl Approx {
     }
 
     /// Values a device may have instead, used to find the extremes of a function of them.
-    fn candidates(self, dtype: DType) -> ([f64; 3], usize) {
+    ///
+    /// 0 is one if it is in reach: many functions jump there, as 0 / x and x * infinity do.
+    fn candidates(self, dtype: DType) -> ([f64; 4], usize) {
         let Approx { value, error } = self;
         match () {
-            () if error == 0.0 => ([value; 3], 1),
-            () if dtype == DType::Bool => ([value, 1.0 - value, value], 2),
-            () if error.is_infinite() => ([value, f64::NAN, value], 2),
-            () => ([value, value - error, value + error], 3),
+            () if error == 0.0 => ([value; 4], 1),
+            () if dtype == DType::Bool => ([value, 1.0 - value, value, value], 2),
+            () if error.is_infinite() => ([value, f64::NAN, value, value], 2),
+            () if value.abs() <= error => ([value, value - error, value + error, 0.0], 4),
+            () => ([value, value - error, value + error, value], 3),
         }
     }
 }
 
+/// Whether a device may take an f32 for 0.
+pub(super) fn is_denormal(x: f64) -> bool {
+    x != 0.0 && x.abs() < SMALL
+}
+
 /// The distance between two numbers; 0 for two NaN or infinities of the same sign.
-fn distance(a: f64, b: f64) -> f64 {
+pub(super) fn distance(a: f64, b: f64) -> f64 {
     match () {
         () if a == b || (a.is_nan() && b.is_nan()) => 0.0,
         () if a.is_nan() || b.is_nan() => f64::INFINITY,

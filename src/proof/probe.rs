@@ -1,6 +1,6 @@
 //! Parts of a kernel's problem, computed by the definition of its operation.
 
-use super::error_bound::Approx;
+use super::error_bound::{Approx, distance, is_denormal};
 use crate::{
     array64::Array64,
     dtype::DType,
@@ -161,6 +161,8 @@ impl Probe {
             .collect();
         let op = self.definition();
         let exact = op.eval(&operands.iter().collect::<Vec<_>>());
+        let flushed = flushed(&operands).map(|x| op.eval(&x.iter().collect::<Vec<_>>()).data);
+        let flushed = flushed.as_deref().unwrap_or(&exact.data);
         // These bounds hold for operands of magnitude up to 1, and grow with them.
         let scale = operands.iter().filter(|x| x.meta.dtype.is_float()).flat_map(|x| &x.data);
         let scale = scale.filter(|x| x.is_finite()).fold(1.0, |scale: f64, x| scale.max(x.abs()));
@@ -180,9 +182,10 @@ impl Probe {
         let group = self.groups.as_ref().map(|groups| groups.result);
         let offset = self.origin(&result.shape, group, start) + offset(&result.shape, places);
         let indices = exact.shape().coordinates().map(|c| offset + result.shape.index(&c));
-        let values = exact.data.iter().zip(magnitudes);
-        results.extend(indices.zip(values).map(|(index, (&value, magnitude))| {
-            (index, Approx::bounded(value, result.dtype, 0.0, bound, magnitude))
+        let values = exact.data.iter().zip(flushed).zip(magnitudes);
+        results.extend(indices.zip(values).map(|(index, ((&value, &flushed), magnitude))| {
+            let spread = distance(value, flushed);
+            (index, Approx::bounded(value, result.dtype, spread, bound, magnitude))
         }));
     }
 
@@ -206,6 +209,17 @@ fn offset(shape: &Shape, places: impl IntoIterator<Item = (usize, usize)>) -> us
     let mut coordinate = vec![0; shape.rank()];
     places.into_iter().for_each(|(axis, place)| coordinate[axis] = place);
     shape.index(&coordinate)
+}
+
+/// Operands as a device sees them that takes denormals for 0; none if there are no denormals.
+fn flushed(operands: &[Array64]) -> Option<Vec<Array64>> {
+    let flushes =
+        |x: &Array64| x.meta.dtype == DType::F32 && x.data.iter().any(|&x| is_denormal(x));
+    let flush = |x: f64| if is_denormal(x) { 0f64.copysign(x) } else { x };
+    operands.iter().any(flushes).then(|| {
+        let each = operands.iter();
+        each.map(|x| if flushes(x) { x.map(DType::F32, flush) } else { x.clone() }).collect()
+    })
 }
 
 /// The same tensor with floats replaced by their absolute values.

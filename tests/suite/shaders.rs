@@ -6,7 +6,10 @@
 #![expect(clippy::panic, reason = "a gate that is not passed is a failed test")]
 
 use crate::model;
-use naga::{AddressSpace, Module, ShaderStage, StorageAccess, TypeInner, back, front, valid};
+use naga::{
+    AddressSpace, Expression, Module, ScalarKind, ShaderStage, StorageAccess, TypeInner, back,
+    front, valid,
+};
 use std::{
     collections::{BTreeMap, BTreeSet, HashSet},
     fs,
@@ -73,6 +76,81 @@ fn validate(Assembly { label, text, .. }: &Assembly, module: &Module) -> valid::
     };
     let info = valid::Validator::new(flags, capabilities).validate(module);
     info.unwrap_or_else(|error| panic!("{label}: {}", error.emit_to_string(text)))
+}
+
+/// Whether a compiler may round an expression last in a product: one that is written, a quotient, or
+/// what a function returns that does not choose between its arguments.
+fn may_be_product(
+    module: &Module,
+    function: &naga::Function,
+    expression: naga::Handle<Expression>,
+) -> bool {
+    use naga::{BinaryOperator as B, MathFunction as M, UnaryOperator};
+    let again = |inner: &naga::Handle<Expression>| may_be_product(module, function, *inner);
+    match &function.expressions[expression] {
+        Expression::Binary { op, .. } => matches!(op, B::Multiply | B::Divide | B::Modulo),
+        Expression::Unary { op: UnaryOperator::Negate, expr } => again(expr),
+        Expression::Select { accept, reject, .. } => again(accept) || again(reject),
+        Expression::CallResult(called) => {
+            let name = module.functions[*called].name.as_deref();
+            !matches!(name, Some("max_or_nan" | "min_or_nan"))
+        }
+        Expression::Math { fun, .. } => !matches!(
+            fun,
+            M::Abs | M::Min | M::Max | M::Floor | M::Ceil | M::Round | M::Trunc | M::Sign
+        ),
+        _ => false,
+    }
+}
+
+/// A driver may contract `a * b + c`, so that a sum depends on whether its terms are stored as well.
+/// In what the host appends, no sum sees a product.
+#[test]
+fn sums_see_no_products() {
+    let mut sums = 0;
+    for assembly in ASSEMBLIES.iter() {
+        let module = parse(assembly);
+        let info = validate(assembly, &module);
+        for (handle, function) in module.functions.iter() {
+            let name = function.name.as_deref().unwrap_or_default();
+            let is_appended =
+                ["map", "element", "epilogue"].contains(&name) || name.starts_with("store_");
+            if !is_appended {
+                continue;
+            }
+            let is_float = |expression: naga::Handle<Expression>| {
+                let inner = info[handle][expression].ty.inner_with(&module.types);
+                matches!(inner, TypeInner::Scalar(scalar) if scalar.kind == ScalarKind::Float)
+            };
+            for (sum, expression) in function.expressions.iter() {
+                use naga::BinaryOperator::{Add, Subtract};
+                let Expression::Binary { op: Add | Subtract, left, right } = *expression else {
+                    continue;
+                };
+                if is_float(sum) {
+                    let seen =
+                        [left, right].into_iter().any(|x| may_be_product(&module, function, x));
+                    assert!(!seen, "{}: {name} of\n{}", assembly.label, assembly.text);
+                    sums += 1;
+                }
+            }
+            let adds_up =
+                assembly.text.contains("fn combine(a: Acc, b: Acc) -> Acc { return a + b; }");
+            if let (true, "element", Some(naga::Statement::Return { value: Some(value) })) =
+                (adds_up, name, function.body.last())
+                && is_float(*value)
+            {
+                assert!(
+                    !may_be_product(&module, function, *value),
+                    "{}\n{}",
+                    assembly.label,
+                    assembly.text
+                );
+                sums += 1;
+            }
+        }
+    }
+    assert!(sums > 500, "only {sums}");
 }
 
 #[test]

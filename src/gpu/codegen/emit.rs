@@ -3,7 +3,11 @@
 //! The text depends on the structure of an expression, not on its extents: those are passed in
 //! [`SlotParams`], so that different shapes share a pipeline.
 
-use super::{folding::Hidden, operands::Operands, slot_params::SlotParams};
+use super::{
+    folding::{Hidden, Products},
+    operands::Operands,
+    slot_params::SlotParams,
+};
 use crate::{
     dtype::DType,
     ops::library::divisor,
@@ -25,6 +29,8 @@ pub(crate) struct Emitter<'a> {
     pub acc: &'a str,
     /// Fragments of `shaders/lib` that are called.
     pub lib: &'a mut BTreeSet<&'static str>,
+    /// What to hide from sums beyond the terms.
+    pub products: Products,
 }
 
 /// Statements, and the names of the values they define.
@@ -40,10 +46,11 @@ impl Emitter<'_> {
     /// Emits everything the roots need.
     pub fn emit(self, body: &Body, roots: &[TermId]) -> Emitted {
         let live = body.live(roots);
+        let hidden = Hidden::of(body, &live, roots, self.products);
         let mut writer = Writer {
             emitter: self,
-            hidden: Hidden::of(body, &live),
-            zero: None,
+            hidden,
+            zeros: [None, None],
             text: String::new(),
             coordinates: HashMap::new(),
             indices: HashMap::new(),
@@ -66,8 +73,8 @@ impl Emitter<'_> {
 struct Writer<'a> {
     emitter: Emitter<'a>,
     hidden: Hidden,
-    /// The expression of a 0 that no compiler knows.
-    zero: Option<String>,
+    /// Expressions of two numbers that are 0, which no compiler knows.
+    zeros: [Option<String>; 2],
     text: String,
     /// Name of each dimension's coordinate, an i32.
     coordinates: HashMap<usize, String>,
@@ -265,10 +272,12 @@ impl Writer<'_> {
         if names.is_empty() { "true".to_owned() } else { names.join(" && ") }
     }
 
-    /// A float in a way that a compiler cannot see through.
-    fn hide(&mut self, value: &str) -> String {
+    /// A float in a way that a compiler cannot see through. Equal floats that are hidden by different
+    /// zeros do not look equal either.
+    fn hide(&mut self, value: &str, zero: usize) -> String {
         let Emitter { slot, prefix, .. } = &mut self.emitter;
-        let zero = self.zero.get_or_insert_with(|| slot.u32(format!("{prefix}zero"), 0));
+        let name = ["zero", "other_zero"][zero];
+        let zero = self.zeros[zero].get_or_insert_with(|| slot.u32(format!("{prefix}{name}"), 0));
         format!("bitcast<f32>(bitcast<u32>({value}) ^ {zero})")
     }
 
@@ -317,14 +326,17 @@ impl Writer<'_> {
             Term::Apply(function, operands) => {
                 let names = operands.iter().enumerate().map(|(position, &operand)| {
                     let name = &values[operand];
-                    if self.hidden.operand(id, position) { self.hide(name) } else { name.clone() }
+                    match self.hidden.operand(id, position) {
+                        true => self.hide(name, position),
+                        false => name.clone(),
+                    }
                 });
                 let names: Vec<String> = names.collect();
                 let of = operands.last().map_or(dtype, |&id| body.dtype(id));
                 let names: Vec<&str> = names.iter().map(String::as_str).collect();
                 let wgsl = function.scalar().wgsl(&names, of, dtype);
                 self.emitter.lib.extend(wgsl.lib);
-                if self.hidden.term(id) { self.hide(&wgsl.text) } else { wgsl.text }
+                if self.hidden.term(id) { self.hide(&wgsl.text, 0) } else { wgsl.text }
             }
         };
         self.line(&format!("let {name} = {value};"));

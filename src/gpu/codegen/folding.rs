@@ -1,10 +1,14 @@
 //! Values that are hidden from a shader compiler, which may otherwise compute as if there were
-//! neither NaN nor infinity.
+//! neither NaN nor infinity, or skip a rounding.
 //!
-//! WGSL allows that, and Mesa's drivers do it: `x - x` and `x * 0` become 0, `(x + y) - x` becomes
-//! `y`, `x + y < x` becomes `y < 0`, and a truth value times `x` a choice between `x` and 0. A bitcast alone hides nothing, for
-//! compilers see through it. What they cannot know is a uniform: a constant is read from one, and a
-//! value goes through an exclusive or with one that is 0.
+//! WGSL allows both. Mesa's drivers do the first: `x - x` and `x * 0` become 0, `(x + y) - x` becomes
+//! `y`, `x + y < x` becomes `y < 0`, and a truth value times `x` a choice between `x` and 0. NVIDIA's
+//! does the second: it contracts `a * b + c` to a fused multiply-add, so that a product that is
+//! stored, because somebody wants it too, makes another sum than one that is not. So no sum sees a
+//! product; where kernels want `fma` they say so.
+//!
+//! A bitcast alone hides nothing, for compilers see through it. What they cannot know is a uniform: a
+//! constant is read from one, and a value goes through an exclusive or with one that is 0.
 
 use crate::{
     dtype::DType,
@@ -18,15 +22,28 @@ use std::collections::{BTreeSet, HashMap};
 pub(super) struct Hidden {
     /// Terms whose value is hidden from everything that uses it.
     terms: BTreeSet<TermId>,
-    /// Terms and the position of the operand that is hidden from them.
-    operands: HashMap<TermId, usize>,
+    /// Terms and the positions of operands that are hidden from them.
+    operands: BTreeSet<(TermId, usize)>,
+}
+
+/// Where products and sums may meet outside of the terms.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Products {
+    /// Whether the result of the kernel, on which the terms are calculated, may be a product.
+    pub acc: bool,
+    /// Whether the kernel adds the roots up.
+    pub roots: bool,
 }
 
 impl Hidden {
     /// Finds what a compiler might fold in these terms.
-    pub fn of(body: &Body, live: &[bool]) -> Self {
+    pub fn of(body: &Body, live: &[bool], roots: &[TermId], products: Products) -> Self {
         let same = same_values(body);
+        let may_be_product = |id| may_be_product(body, id, products.acc);
         let mut hidden = Hidden::default();
+        if products.roots {
+            hidden.terms.extend(roots.iter().filter(|&&id| may_be_product(id)));
+        }
         for (id, (term, dtype)) in body.terms.iter().enumerate() {
             let (function, [a, b]) = match (arithmetic(term, *dtype), term) {
                 _ if !live[id] => continue,
@@ -45,10 +62,15 @@ impl Hidden {
                 Some(BinaryFn::Mul) => parts_a.has_quotient || parts_b.has_quotient,
                 _ => true,
             };
-            if cancels && !parts_a.terms.is_disjoint(&parts_b.terms) {
-                // A product stays in sight: it may be fused with the sum.
-                hidden.operands.insert(id, usize::from(is_product(body, a)));
+            let mut are_hidden = [false; 2];
+            if let Some(BinaryFn::Add | BinaryFn::Sub) = function {
+                are_hidden = [a, b].map(may_be_product);
             }
+            if cancels && !parts_a.terms.is_disjoint(&parts_b.terms) && are_hidden == [false; 2] {
+                are_hidden[0] = true;
+            }
+            let positions = (0..2).filter(|&position| are_hidden[position]);
+            hidden.operands.extend(positions.map(|position| (id, position)));
         }
         hidden
     }
@@ -60,7 +82,7 @@ impl Hidden {
 
     /// Whether an operand is hidden from a term.
     pub fn operand(&self, id: TermId, position: usize) -> bool {
-        self.operands.get(&id) == Some(&position)
+        self.operands.contains(&(id, position))
     }
 }
 
@@ -89,8 +111,23 @@ fn is_mask(body: &Body, id: TermId) -> bool {
     }
 }
 
-fn is_product(body: &Body, id: TermId) -> bool {
-    matches!(body.terms[id].0, Term::Apply(Pointwise::Binary(BinaryFn::Mul), _))
+/// Whether the last rounding of a float may be that of a product: of one that is written, or of one
+/// in a kernel, a function of `shaders/lib`, or a driver's quotients and roots.
+fn may_be_product(body: &Body, id: TermId, acc: bool) -> bool {
+    use BinaryFn::{Add, Max, Min, Sub};
+    use UnaryFn::{Abs, Ceil, Floor, Neg, Round, Sign, Trunc};
+    match &body.terms[id] {
+        (_, dtype) if !dtype.is_float() => false,
+        (Term::Acc, _) => acc,
+        (Term::Apply(function, operands), _) => match function {
+            Pointwise::Unary(Neg) => may_be_product(body, operands[0], acc),
+            Pointwise::Select => operands[1..].iter().any(|&x| may_be_product(body, x, acc)),
+            Pointwise::Unary(Abs | Ceil | Floor | Round | Sign | Trunc) => false,
+            Pointwise::Binary(Add | Sub | Max | Min) | Pointwise::Cast => false,
+            _ => true,
+        },
+        _ => false,
+    }
 }
 
 /// For each term the first one of the same value; sums and products commute.
@@ -146,6 +183,10 @@ impl Parts {
             }
             (None, Term::Apply(Pointwise::Unary(UnaryFn::Neg) | Pointwise::Cast, operands)) => {
                 self.add(body, same, operands[0], depth - 1);
+            }
+            // NVIDIA's compiler makes 1 of `x / select(x, 1, x == 0)`.
+            (None, Term::Apply(Pointwise::Select, operands)) => {
+                operands[1..].iter().for_each(|&x| self.add(body, same, x, depth - 1));
             }
             _ => {}
         }

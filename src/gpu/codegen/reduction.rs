@@ -182,7 +182,8 @@ impl Reduction<'_> {
         let operands = Operands::new(&bodies, reads, &[(write, "y".to_owned())]);
 
         let spaces = [("outer", self.outer), ("inner", self.inner)];
-        let element = text.emit(self.body, &roots, &spaces, &operands, "", "");
+        let is_summed = self.function == ReduceFn::Sum && dtype.is_float();
+        let element = text.emit_element(self.body, self.value, &spaces, &operands, is_summed);
         let (statements, value) = (element.statements, &element.values[0]);
         text.declare(
             &format!(

@@ -3,6 +3,7 @@
 use super::{
     Assembly, Binding, BindingKind,
     emit::{Emitted, Emitter},
+    folding::Products,
     operands::{Operands, storage_type, wide_type},
     slot_params::SlotParams,
 };
@@ -29,7 +30,13 @@ pub(crate) struct Text {
     bindings: Vec<Binding>,
     /// The file's name for its result.
     output: &'static str,
+    /// Whether what the file passes to its epilogue may be a product.
+    may_be_product: bool,
 }
+
+/// Beginnings of the names of files that pass a sum, or a chain of `fma`, to their epilogue: no
+/// product that a compiler could contract with a sum that follows.
+const SUMS: [&str; 3] = ["convolution", "matmul", "reduce"];
 
 /// The expression that stores a value of this type. One of f16 was rounded where it was calculated:
 /// a conversion might truncate instead.
@@ -57,6 +64,7 @@ impl Text {
             lib: shader.file.imports.iter().copied().collect(),
             bindings: vec![uniform],
             output: output_of(shader.file.source),
+            may_be_product: !SUMS.iter().any(|sum| shader.file.name.starts_with(sum)),
         }
     }
 
@@ -111,7 +119,7 @@ impl Text {
         }
     }
 
-    /// Emits everything the roots of a body need.
+    /// Emits everything the roots of a body need; the shader stores them.
     pub fn emit(
         &mut self,
         body: &Body,
@@ -121,8 +129,23 @@ impl Text {
         prefix: &str,
         acc: &str,
     ) -> Emitted {
+        let products = Products { acc: self.may_be_product, roots: false };
         let (slot, lib) = (&mut self.slot, &mut self.lib);
-        Emitter { spaces, operands, slot, prefix, acc, lib }.emit(body, roots)
+        Emitter { spaces, operands, slot, prefix, acc, lib, products }.emit(body, roots)
+    }
+
+    /// Emits what a reduction combines.
+    pub fn emit_element(
+        &mut self,
+        body: &Body,
+        root: TermId,
+        spaces: &[(&str, &[usize])],
+        operands: &Operands,
+        is_summed: bool,
+    ) -> Emitted {
+        let products = Products { acc: false, roots: is_summed };
+        let (slot, lib, prefix, acc) = (&mut self.slot, &mut self.lib, "", "");
+        Emitter { spaces, operands, slot, prefix, acc, lib, products }.emit(body, &[root])
     }
 
     /// Appends `epilogue` and binds its operands; it is the only slot of the shader.

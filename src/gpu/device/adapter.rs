@@ -46,9 +46,7 @@ pub async fn adapters() -> Vec<AdapterSummary> {
 ///
 /// [`DeviceError::NoAdapter`] if there is none, [`DeviceError::Open`] if it does not open.
 pub async fn open_best_hardware() -> Result<GpuDevice, Error> {
-    let hardware =
-        |adapter: &wgpu::Adapter| adapter.get_info().device_type != wgpu::DeviceType::Cpu;
-    open_first(sorted().await.into_iter().filter(hardware).collect()).await
+    open_first(candidates().await.into_iter().filter(is_hardware).collect()).await
 }
 
 /// Opens the best adapter; a software one only if there is no other.
@@ -57,13 +55,13 @@ pub async fn open_best_hardware() -> Result<GpuDevice, Error> {
 ///
 /// Same as [`open_best_hardware`].
 pub async fn open_any() -> Result<GpuDevice, Error> {
-    open_first(sorted().await).await
+    open_first(candidates().await).await
 }
 
 /// Opens the best adapter as if it had at most this many bytes in a binding and in a buffer.
 #[cfg(test)]
 pub(crate) async fn open_any_within(binding: u64, buffer: u64) -> Result<GpuDevice, Error> {
-    let adapters = sorted().await;
+    let adapters = candidates().await;
     let adapter = adapters.first().ok_or(DeviceError::NoAdapter)?;
     GpuDevice::open_within(adapter, binding, buffer).await
 }
@@ -108,10 +106,42 @@ async fn open_first(adapters: Vec<wgpu::Adapter>) -> Result<GpuDevice, Error> {
     Err(refusal)
 }
 
+/// The instance of the drivers. There is one in a process, which stays: NVIDIA's driver 580 waits for itself where one thread
+/// closes its OpenGL while another destroys a Vulkan device.
+#[cfg(not(target_family = "wasm"))]
+fn instance() -> wgpu::Instance {
+    static INSTANCE: std::sync::OnceLock<wgpu::Instance> = std::sync::OnceLock::new();
+    INSTANCE.get_or_init(new_instance).clone()
+}
+
+/// A browser's instances are of a thread.
+#[cfg(target_family = "wasm")]
+use new_instance as instance;
+
+fn new_instance() -> wgpu::Instance {
+    wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle())
+}
+
 /// All adapters, best first.
 async fn sorted() -> Vec<wgpu::Adapter> {
-    let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle());
-    let mut adapters = instance.enumerate_adapters(wgpu::Backends::all()).await;
+    sorted_of(wgpu::Backends::all()).await
+}
+
+/// Adapters to choose from, best first: OpenGL is not looked at where there is better.
+async fn candidates() -> Vec<wgpu::Adapter> {
+    let modern = sorted_of(wgpu::Backends::all() - wgpu::Backends::GL).await;
+    match modern.first() {
+        Some(best) if is_usable(best) && is_hardware(best) => modern,
+        _ => sorted().await,
+    }
+}
+
+fn is_hardware(adapter: &wgpu::Adapter) -> bool {
+    adapter.get_info().device_type != wgpu::DeviceType::Cpu
+}
+
+async fn sorted_of(backends: wgpu::Backends) -> Vec<wgpu::Adapter> {
+    let mut adapters = instance().enumerate_adapters(backends).await;
     adapters.sort_by_key(|adapter| {
         let info = adapter.get_info();
         let by_kind = match info.device_type {
