@@ -105,7 +105,10 @@ pub use error::{
     CompileError, DeviceError, Error, FileError, GraphError, LoadReport, MismatchedTensor,
     MissingTensor, NotFinite, OpError, Place, RunError, VariableError,
 };
-pub use functions::{AttentionOptions, CoordinateTransform, Interpolation, PaddingMode, Triangle};
+pub use functions::{
+    AttentionOptions, CoordinateTransform, Interpolation, PaddingMode, QuantileMethod,
+    ScatterReduction, Triangle,
+};
 pub use gpu::Verification;
 pub use graph::{Declaration, Effect, Graph, Node, NodeId, Tensor};
 pub use init::Init;

@@ -232,6 +232,26 @@ impl<'g> Tensor<'g> {
         in_f32("hard_tanh", [self], |[x]| x.clip(-1.0, 1.0))
     }
 
+    /// [`hard_tanh`](Self::hard_tanh) with other bounds: `x` clipped to `low` and `high`.
+    ///
+    /// # Gradient
+    ///
+    /// 0 at the ends.
+    ///
+    /// # Errors
+    ///
+    /// [`OpError::Number`](crate::OpError::Number) if a bound is NaN;
+    /// [`OpError::Argument`](crate::OpError::Argument) if `low` exceeds `high`.
+    ///
+    /// # Source
+    ///
+    /// PyTorch's `hardtanh` with `min_val` and `max_val`.
+    #[doc(alias("hardtanh", "min_val", "max_val"))]
+    #[track_caller]
+    pub fn hard_tanh_with(self, low: f64, high: f64) -> Tensor<'g> {
+        self.clip_to_numbers("hard_tanh", low, high)
+    }
+
     /// `ln(1 + e^x)`; `x` itself above 20, where both are equal after rounding.
     ///
     /// # Source
@@ -425,6 +445,7 @@ pub(super) fn samples() -> Vec<Sample> {
         elementwise("hard_sigmoid", |x| x.hard_sigmoid(), |x| (x / 6.0 + 0.5).clamp(0.0, 1.0)),
         elementwise("hard_swish", |x| x.hard_swish(), |x| x * (x / 6.0 + 0.5).clamp(0.0, 1.0)),
         elementwise("hard_tanh", |x| x.hard_tanh(), |x| x.clamp(-1.0, 1.0)),
+        elementwise("hard_tanh_with", |x| x.hard_tanh_with(-0.55, 2.3), |x| x.clamp(-0.55, 2.3)),
         elementwise("softplus", |x| x.softplus(), softplus),
         elementwise("softplus_with", |x| x.softplus_with(2.5, 20.0), |x| softplus(2.5 * x) / 2.5),
         elementwise("softsign", |x| x.softsign(), |x| x / (1.0 + x.abs())),

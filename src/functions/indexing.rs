@@ -38,7 +38,7 @@ impl<'g> Tensor<'g> {
     /// # Source
     ///
     /// PyTorch's `gather`, ONNX's `GatherElements`.
-    #[doc(alias = "torch.gather")]
+    #[doc(alias("gather", "torch.gather", "GatherElements"))]
     #[track_caller]
     pub fn gather_elements(self, indices: Tensor<'g>, axis: i32) -> Tensor<'g> {
         let axis_of_lines = match resolve_axis(axis, self.rank()) {
@@ -90,7 +90,64 @@ impl<'g> Tensor<'g> {
         self.reshape([&[extent], &shape.dims()[axes..]].concat()).index_select(flat, 0)
     }
 
-    /// This tensor plus updates at coordinates of the first axes.
+    /// This tensor with the slices at coordinates of the first axes replaced. For sums see
+    /// [`scatter_nd`](Self::scatter_nd).
+    ///
+    /// Where coordinates occur more than once, the last update counts, in every run. Coordinates out
+    /// of range are an error if they are visible to the host, in an input or a constant; if computed
+    /// on a device, their updates are ignored.
+    ///
+    /// # Shapes
+    ///
+    /// As for [`gather_nd`](Self::gather_nd), with updates of the shape of its result.
+    ///
+    /// # Gradient
+    ///
+    /// To the updates that count, and to the slices that remain.
+    ///
+    /// # Errors
+    ///
+    /// As for [`scatter_nd`](Self::scatter_nd); [`OpError::DTypes`] if updates are of another type.
+    ///
+    /// # Source
+    ///
+    /// PyTorch's `index_put`, ONNX's `ScatterND`.
+    #[doc(alias("index_put_", "ScatterND", "tensor_scatter_nd_update"))]
+    #[track_caller]
+    pub fn index_put(self, indices: Tensor<'g>, updates: Tensor<'g>) -> Tensor<'g> {
+        let axes = match self.checked_updates(indices, updates) {
+            Ok(_) if self.dtype() != updates.dtype() => Err(OpError::DTypes),
+            axes => axes,
+        };
+        let axes = match axes {
+            Ok(axes) => axes,
+            Err(reason) => {
+                return self.graph().refuse("index_put", &[self, indices, updates], reason);
+            }
+        };
+        let (flat, extent) = self.places("index_put", indices, axes);
+        let (shape, count) = (self.shape(), indices.shape());
+        let count = count.dims()[..count.rank() - 1].iter().product();
+        let rows = |count: usize| [&[count], &shape.dims()[axes..]].concat();
+        let updates = updates.reshape(rows(count));
+        self.reshape(rows(extent))
+            .replaced_at(0, flat.reshape([count]), extent, updates)
+            .reshape(&shape)
+    }
+
+    /// The number of axes that the indices address, if they and the updates fit.
+    fn checked_updates(self, indices: Tensor<'g>, updates: Tensor<'g>) -> Result<usize, OpError> {
+        let axes = coordinates(self, indices)?;
+        let (shape, at) = (self.shape(), indices.shape());
+        let expected = [&at.dims()[..at.rank() - 1], &shape.dims()[axes..]].concat();
+        if !updates.failed() && updates.shape().dims() != expected {
+            return Err(OpError::Target(expected.into()));
+        }
+        Ok(axes)
+    }
+
+    /// This tensor plus updates at coordinates of the first axes. To replace what is there see
+    /// [`index_put`](Self::index_put).
     ///
     /// Coordinates out of range are an error if they are visible to the host, in an input or a
     /// constant; if computed on a device, their updates are ignored.
@@ -108,19 +165,15 @@ impl<'g> Tensor<'g> {
     /// # Source
     ///
     /// ONNX's `ScatterND`, with sums.
-    #[doc(alias = "index_put")]
+    #[doc(alias("index_put with accumulate", "tensor_scatter_nd_add"))]
     #[track_caller]
     pub fn scatter_nd(self, indices: Tensor<'g>, updates: Tensor<'g>) -> Tensor<'g> {
         let operands = [self, indices, updates];
-        let axes = match coordinates(self, indices) {
+        let axes = match self.checked_updates(indices, updates) {
             Ok(axes) => axes,
             Err(reason) => return self.graph().refuse("scatter_nd", &operands, reason),
         };
-        let (shape, at) = (self.shape(), indices.shape());
-        let expected = [&at.dims()[..at.rank() - 1], &shape.dims()[axes..]].concat();
-        if !updates.failed() && updates.shape().dims() != expected {
-            return self.graph().refuse("scatter_nd", &operands, OpError::Target(expected.into()));
-        }
+        let shape = self.shape();
         let (flat, extent) = self.places("scatter_nd", indices, axes);
         rounded_once("scatter_nd", &[self, updates], |wide| {
             wide[0] + wide[1].scatter_add(flat, 0, extent).reshape(shape)
@@ -241,6 +294,20 @@ pub(super) fn samples() -> Vec<Sample> {
             y
         },
     );
+    let index_put = Function::new(
+        "index_put",
+        |x| x[0].index_put(x[1] + 0u32, x[2]),
+        move |x| {
+            let mut y = x[0].clone();
+            for c in x[2].shape().coordinates() {
+                if let Some([row, column]) = place(x[1], c[0]) {
+                    let at = y.shape().index(&[row, column, c[1]]);
+                    y.data[at] = x[2].at(&c);
+                }
+            }
+            y
+        },
+    );
     let (x, indices) = (f32s(&[3, 4, 2]), Meta::new([5, 2], DType::U32));
     vec![
         Sample::new(take, [f32s(&[3, 6]), u32s(&[3, 4])])
@@ -263,6 +330,13 @@ pub(super) fn samples() -> Vec<Sample> {
         Sample::new(gather, [x.clone(), indices.clone()])
             .operand(1, at.clone())
             .bound(Bound::Exact, "moves elements"),
+        Sample::new(index_put.clone(), [x.clone(), indices.clone(), f32s(&[5, 2])])
+            .operand(1, at.clone())
+            .bound(Bound::Exact, "moves elements"),
+        Sample::new(index_put, [f32s(&[3, 4, 2]), u32s(&[4, 2]), f32s(&[4, 2])])
+            .operand(1, Domain::Values(&[2.0, 1.0]))
+            .bound(Bound::Exact, "moves elements")
+            .named("one place"),
         Sample::new(scatter_nd, [x, indices, f32s(&[5, 2])])
             .operand(1, at)
             .bound(Bound::Terms(4.0), "a sum of a few"),

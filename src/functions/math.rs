@@ -9,10 +9,8 @@ use crate::{
     dtype::DType,
     error::OpError,
     graph::Tensor,
-    numbers::Must,
     ops::{
         contract::{Bound, Domain, Function, Sample},
-        full::constant,
         normalize::deviations,
     },
     shape::{Axes, Meta, resolve_axis},
@@ -65,36 +63,6 @@ impl<'g> Tensor<'g> {
             // branch must be finite, or its zero cotangent becomes NaN.
             let t = (is_small.select(x, x.full_like(0.0)) * 0.5).tanh();
             is_small.select(t * 2.0 / (1.0 - t), x.exp() - 1.0)
-        })
-    }
-
-    /// `x` clipped to the range from `low` to `high`; infinity is no bound.
-    ///
-    /// # Errors
-    ///
-    /// [`OpError::Number`] if a bound is NaN; [`OpError::Argument`] if `low` exceeds `high`.
-    ///
-    /// # Gradient
-    ///
-    /// 0 at the ends.
-    ///
-    /// # Source
-    ///
-    /// PyTorch's `clamp`.
-    #[doc(alias("clamp", "hardtanh"))]
-    #[track_caller]
-    pub fn clip(self, low: f64, high: f64) -> Tensor<'g> {
-        let bounds = [("low", low, Must::BeANumber), ("high", high, Must::BeANumber)];
-        if let Some(refused) = self.graph().refuse_invalid("clip", &[self], &bounds) {
-            return refused;
-        }
-        if low > high {
-            let reason = OpError::Argument("the lower bound exceeds the upper one");
-            return self.graph().refuse("clip", &[self], reason);
-        }
-        in_f32("clip", [self], |[x]| {
-            let (low, high) = (constant(x, low), constant(x, high));
-            x.less_equal(low).select(low, x.greater_equal(high).select(high, x))
         })
     }
 
@@ -316,7 +284,6 @@ pub(super) fn samples() -> Vec<Sample> {
     let expm1 = elementwise("expm1", |x| x.expm1(), f64::exp_m1);
     let is_inf = truth("is_inf", |x| x.is_inf(), f64::is_infinite);
     let is_finite = truth("is_finite", |x| x.is_finite(), f64::is_finite);
-    let clip = elementwise("clip", |x| x.clip(-0.5, 0.7), |x| x.clamp(-0.5, 0.7));
     let mean = Function::new(
         "mean",
         |x| x[0].mean(1),
@@ -339,9 +306,6 @@ pub(super) fn samples() -> Vec<Sample> {
             .bound(Bound::Ulp(12), "a quotient of functions within 4 units")
             .without_gradient()
             .named("ends"),
-        Sample::new(clip, [of(&[4, 17])])
-            .operand(0, Domain::Distinct)
-            .bound(Bound::Ulp(1), "constants are rounded"),
         rows(of_rows(
             "log_sum_exp",
             |x| x[0].log_sum_exp(1),

@@ -5,9 +5,11 @@
 
 mod activations;
 mod attention;
+mod clip;
 mod ctc;
 mod definition;
 mod einsum;
+mod elementary;
 mod indexing;
 mod layout;
 mod losses;
@@ -18,12 +20,15 @@ mod optimizers;
 mod pooling;
 mod positions;
 pub(crate) mod precision;
+mod quantiles;
 mod quantize;
 mod quotients;
 mod random;
 mod recurrent;
 mod resampling;
 mod resize;
+mod running;
+mod scatter;
 mod sorting;
 pub(crate) mod targets;
 mod transposed_convolution;
@@ -32,8 +37,10 @@ mod unfold;
 
 pub use attention::AttentionOptions;
 pub use layout::Triangle;
+pub use quantiles::QuantileMethod;
 pub(crate) use random::drops_all;
 pub use resize::{CoordinateTransform, Interpolation, PaddingMode};
+pub use scatter::ScatterReduction;
 
 use crate::ops::contract::{Sample, with_halves};
 
@@ -42,8 +49,10 @@ pub(crate) fn samples() -> Vec<Sample> {
     let samples = [
         activations::samples(),
         attention::samples(),
+        clip::samples(),
         ctc::samples(),
         einsum::samples(),
+        elementary::samples(),
         resampling::samples(),
         indexing::samples(),
         losses::samples(),
@@ -54,9 +63,12 @@ pub(crate) fn samples() -> Vec<Sample> {
         pooling::samples(),
         positions::samples(),
         quantize::samples(),
+        quantiles::samples(),
         layout::samples(),
         recurrent::samples(),
         resize::samples(),
+        running::samples(),
+        scatter::samples(),
         random::samples(),
         sorting::samples(),
         transposed_convolution::samples(),

@@ -27,7 +27,8 @@ impl<'g> Tensor<'g> {
     }
 
     /// The `k` largest elements along `axis` in descending order, and their indices, as u32. The
-    /// first of equal elements comes first; NaN counts as the largest, as in PyTorch.
+    /// first of equal elements comes first; NaN counts as the largest, as in PyTorch. For the
+    /// smallest see [`bottom_k`](Self::bottom_k).
     ///
     /// # Gradient
     ///
@@ -43,13 +44,44 @@ impl<'g> Tensor<'g> {
     #[doc(alias = "topk")]
     #[track_caller]
     pub fn top_k(self, k: usize, axis: i32) -> (Tensor<'g>, Tensor<'g>) {
+        self.sorted_k("top_k", k, axis, true)
+    }
+
+    /// The `k` smallest elements along `axis` in ascending order, and their indices, as u32. The
+    /// first of equal elements comes first; NaN counts as the largest, as in PyTorch.
+    ///
+    /// # Gradient
+    ///
+    /// Elements get their cotangents at their original positions; indices have none.
+    ///
+    /// # Errors
+    ///
+    /// [`OpError::Axis`]; [`OpError::Range`] if there are fewer.
+    ///
+    /// # Source
+    ///
+    /// PyTorch's `topk` with `largest=False`.
+    #[doc(alias("topk", "largest", "min_k"))]
+    #[track_caller]
+    pub fn bottom_k(self, k: usize, axis: i32) -> (Tensor<'g>, Tensor<'g>) {
+        self.sorted_k("bottom_k", k, axis, false)
+    }
+
+    #[track_caller]
+    fn sorted_k(
+        self,
+        function: &'static str,
+        k: usize,
+        axis: i32,
+        descending: bool,
+    ) -> (Tensor<'g>, Tensor<'g>) {
         let extent = self.dim(axis);
         if k > extent {
             let reason = OpError::Range { start: 0, end: k, step: 1, extent };
-            let failed = self.graph().refuse("top_k", &[self], reason);
+            let failed = self.graph().refuse(function, &[self], reason);
             return (failed, failed);
         }
-        let indices = self.argsort(axis, true).slice(axis, ..k);
+        let indices = self.argsort(axis, descending).slice(axis, ..k);
         (self.take_along_axis(indices, axis), indices)
     }
 }
@@ -79,9 +111,14 @@ pub(super) fn samples() -> Vec<Sample> {
         |x| x[0].top_k(3, 1).0,
         |x| by_rows(x[0], 3, |row| sorted(row).into_iter().rev().take(3).collect()),
     );
+    let bottom = Function::new(
+        "bottom_k",
+        |x| x[0].bottom_k(3, 1).0,
+        |x| by_rows(x[0], 3, |row| sorted(row).into_iter().take(3).collect()),
+    );
     let rows = |function| {
         let sample = Sample::new(function, [f32s(&[3, 7])]).operand(0, Domain::Distinct);
         sample.bound(Bound::Exact, "moves elements")
     };
-    vec![rows(sort(false)), rows(sort(true)), rows(top)]
+    vec![rows(sort(false)), rows(sort(true)), rows(top), rows(bottom)]
 }

@@ -96,6 +96,12 @@ pub struct Graph {
 
 /// A copyable handle to a node, valid as long as its graph.
 ///
+/// The operators `+ - * / % << >>` take tensors, which broadcast, and numbers on either side; `-x` and
+/// `!x` are there too. A quotient of integers is truncated, and `%` has the sign of the dividend, as in Rust
+/// and C and as PyTorch's `fmod` has it; Python's `%` and `//` are
+/// [`remainder`](Tensor::remainder) and [`floor_divide`](Tensor::floor_divide). A number to the power of a
+/// tensor is [`ops::Pow`](crate::ops::Pow).
+///
 /// On a tensor that failed, [`rank`](Tensor::rank) is 0 and [`dim`](Tensor::dim) is 1.
 #[doc(alias("rsub", "true_divide", "fmod", "logical_not"))]
 #[derive(Clone, Copy)]

@@ -28,7 +28,7 @@ impl Graph {
     ///
     /// [`OpError::Argument`] if there is no tensor; [`OpError::Axis`]; [`OpError::DTypes`];
     /// [`OpError::Extents`] if other extents differ.
-    #[doc(alias("cat", "concatenate", "hstack"))]
+    #[doc(alias("cat", "concatenate", "hstack", "vstack"))]
     #[track_caller]
     pub fn concat<'g>(&'g self, tensors: &[Tensor<'g>], axis: i32) -> Tensor<'g> {
         let Some(&first) = tensors.first() else {
@@ -58,7 +58,6 @@ impl Graph {
     /// # Errors
     ///
     /// As for [`Graph::concat`].
-    #[doc(alias = "vstack")]
     #[track_caller]
     pub fn stack<'g>(&'g self, tensors: &[Tensor<'g>], axis: i32) -> Tensor<'g> {
         let mut parts = Vec::with_capacity(tensors.len());

@@ -13,7 +13,7 @@ impl<'g> Tensor<'g> {
     /// # Gradient
     ///
     /// None.
-    #[doc(alias("stop_gradient", "no_grad", "requires_grad"))]
+    #[doc(alias("stop_gradient", "requires_grad"))]
     #[track_caller]
     pub fn detach(self) -> Tensor<'g> {
         self.graph.push(Detach, &[self])

@@ -105,6 +105,9 @@ const INVOCATIONS: usize = 256;
 impl<'g> Tensor<'g> {
     /// Slices along `axis`, selected by index: `y[.., k.., ..] = self[.., indices[k..], ..]`.
     ///
+    /// PyTorch's `gather`, which has an index for each element, is
+    /// [`gather_elements`](Self::gather_elements).
+    ///
     /// An index that is not below the extent is an error if it is visible to the host, in an
     /// input or a constant; if computed on a device, it gives 0 and reads no memory.
     ///
@@ -125,7 +128,7 @@ impl<'g> Tensor<'g> {
     /// # Source
     ///
     /// PyTorch's `index_select`.
-    #[doc(alias("gather", "take", "embedding"))]
+    #[doc(alias("take", "np.take", "embedding", "tf.gather"))]
     #[track_caller]
     pub fn index_select(self, indices: Tensor<'g>, axis: i32) -> Tensor<'g> {
         self.gather_by(Indices::Shared, indices, axis)

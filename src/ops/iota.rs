@@ -26,7 +26,7 @@ impl Graph {
     /// # Errors
     ///
     /// [`OpError::Axis`]; [`OpError::DType`] for bool.
-    #[doc(alias("arange", "linspace"))]
+    #[doc(alias = "arange")]
     #[track_caller]
     pub fn iota(&self, shape: impl Into<Shape>, axis: i32, dtype: DType) -> Tensor<'_> {
         let meta = Meta::new(shape, dtype);

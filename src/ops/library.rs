@@ -18,7 +18,7 @@ macro_rules! fragments {
 }
 
 /// Every fragment; each comes after those it calls.
-static FRAGMENTS: [Fragment; 29] = fragments! {
+static FRAGMENTS: [Fragment; 31] = fragments! {
     "nan": [],
     "scale": [],
     "divide": [],
@@ -33,7 +33,9 @@ static FRAGMENTS: [Fragment; 29] = fragments! {
     "quantize": ["wide"],
     "philox": ["wide"],
     "exp": ["nan", "scale"],
+    "exp2": ["nan", "scale"],
     "log": ["nan"],
+    "log_bases": ["log"],
     "log1p": ["log", "scale"],
     "sine": ["nan"],
     "tanh": ["exp"],

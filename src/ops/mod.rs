@@ -44,6 +44,7 @@ pub(crate) mod reshape;
 pub(crate) mod rows;
 pub(crate) mod scalar;
 pub(crate) mod scatter_add;
+pub(crate) mod scatter_extreme;
 pub(crate) mod segment;
 pub(crate) mod select;
 pub(crate) mod slice;
@@ -52,6 +53,7 @@ pub(crate) mod source;
 pub(crate) mod transpose;
 pub(crate) mod unary;
 
+pub use binary::Pow;
 pub use pool::Window;
 
 pub use convolution::Geometry;
@@ -201,6 +203,7 @@ operations! {
     radix::RadixScatter,
     gather::Gather,
     scatter_add::ScatterAdd,
+    scatter_extreme::ScatterExtreme,
     segment::SegmentTails,
     segment::SegmentSum,
     matmul::Matmul,
@@ -236,6 +239,7 @@ impl Op {
         match self {
             Op::Gather(op) => Some((1, *operands[0].shape.dims().get(op.axis)?)),
             Op::ScatterAdd(op) => Some((1, op.extent)),
+            Op::ScatterExtreme(_) => Some((2, operands[0].shape.len())),
             Op::CrossEntropy(_) | Op::CrossEntropyGrad(_) => {
                 Some((1, *operands[0].shape.dims().last()?))
             }

@@ -136,7 +136,7 @@ impl<'g> Tensor<'g> {
     #[track_caller]
     pub fn quantize<T: Operand<'g>>(self, scale: T) -> Tensor<'g> {
         // A number may not be a half.
-        let x = if T::IS_NUMBER { self.widened() } else { self };
+        let x = if T::NUMBER.is_some() { self.widened() } else { self };
         x.rounded(scale.tensor_like(x), Multiples)
     }
 

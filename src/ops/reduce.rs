@@ -229,11 +229,14 @@ impl<'g> Tensor<'g> {
         self.reduce(Prod, axes, true)
     }
 
-    /// The largest element along `axes`, which are dropped; NaN if there is one.
+    /// The largest element along `axes`, which are dropped; NaN if there is one. The indices that
+    /// PyTorch's `max(dim)` returns as well are those of [`argmax`](Self::argmax); of two tensors it
+    /// is [`maximum`](Self::maximum).
     ///
     /// # Gradient
     ///
-    /// Shared evenly among the largest elements, as with PyTorch's `amax`.
+    /// Shared evenly among the largest elements, as with PyTorch's `amax`; that of its `max(dim)`
+    /// goes to one of them.
     ///
     /// # Errors
     ///
@@ -252,11 +255,14 @@ impl<'g> Tensor<'g> {
         self.reduce(Max, axes, true)
     }
 
-    /// The smallest element along `axes`, which are dropped; NaN if there is one.
+    /// The smallest element along `axes`, which are dropped; NaN if there is one. The indices that
+    /// PyTorch's `min(dim)` returns as well are those of [`argmin`](Self::argmin); of two tensors it
+    /// is [`minimum`](Self::minimum).
     ///
     /// # Gradient
     ///
-    /// Shared evenly among the smallest elements, as with PyTorch's `amin`.
+    /// Shared evenly among the smallest elements, as with PyTorch's `amin`; that of its `min(dim)`
+    /// goes to one of them.
     ///
     /// # Errors
     ///

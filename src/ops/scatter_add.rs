@@ -37,6 +37,9 @@ impl<'g> Tensor<'g> {
     /// Sums slices along `axis` by index:
     /// `y[.., e, ..] = sum of self[.., k.., ..] over indices[k..] = e`.
     ///
+    /// PyTorch's `scatter_add`, which has an index for each element, is
+    /// [`scatter_add_along_axis`](Self::scatter_add_along_axis).
+    ///
     /// The adjoint of [`Tensor::index_select`]. An index that is not below `extent` is an error if it is
     /// visible to the host, in an input or a constant; on a device, its update is dropped.
     ///
@@ -62,7 +65,7 @@ impl<'g> Tensor<'g> {
     /// # Source
     ///
     /// PyTorch's `index_add`.
-    #[doc(alias("index_add", "segment_sum", "unsorted_segment_sum"))]
+    #[doc(alias("index_add", "index_add_", "segment_sum", "unsorted_segment_sum"))]
     #[track_caller]
     pub fn scatter_add(self, indices: Tensor<'g>, axis: i32, extent: usize) -> Tensor<'g> {
         // The axis refers to the result.
@@ -97,7 +100,7 @@ impl<'g> Tensor<'g> {
     /// # Source
     ///
     /// PyTorch's `scatter_add`.
-    #[doc(alias("scatter_add", "scatter_reduce"))]
+    #[doc(alias("scatter_add", "torch.scatter_add"))]
     #[track_caller]
     pub fn scatter_add_along_axis(
         self,

@@ -35,7 +35,9 @@ impl Scalar for Select {
 }
 
 impl<'g> Tensor<'g> {
-    /// `a` where this boolean is true, otherwise `b`; all three broadcast.
+    /// `a` where this boolean is true, otherwise `b`; all three broadcast. Either may be a number,
+    /// which takes the element type of the other; of two numbers it is that of the first: f32 for
+    /// `mask.select(1.0, 0.0)`, i32 for `mask.select(1, 0)`.
     ///
     /// # Gradient
     ///
@@ -48,8 +50,21 @@ impl<'g> Tensor<'g> {
     /// unless this is a boolean.
     #[doc(alias("where", "torch.where", "np.where"))]
     #[track_caller]
-    pub fn select(self, a: impl Operand<'g>, b: Tensor<'g>) -> Tensor<'g> {
-        let a = a.tensor_like(b);
+    pub fn select<A: Operand<'g>, B: Operand<'g>>(self, a: A, b: B) -> Tensor<'g> {
+        let [a, b] = match (A::NUMBER, B::NUMBER) {
+            (Some(_), None) => {
+                let b = b.tensor_like(self);
+                [a.tensor_like(b), b]
+            }
+            (None, _) => {
+                let a = a.tensor_like(self);
+                [a, b.tensor_like(a)]
+            }
+            (Some(dtype), Some(_)) => {
+                let like = self.graph.full([], dtype, 0.0);
+                [a.tensor_like(like), b.tensor_like(like)]
+            }
+        };
         let together = self
             .shape()
             .broadcast_with(&a.shape())

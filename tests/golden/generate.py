@@ -1,4 +1,4 @@
-"""Writes operations.json, trajectories.json, models.json and shapes.json: what PyTorch computes in f64.
+"""Writes operations.json, everyday_math.json, trajectories.json, models.json and shapes.json: what PyTorch computes in f64.
 
 Run by hand, `python tests/golden/generate.py`, with PyTorch (2.15.0 made the files that are
 committed); tests only read what it wrote. The same version writes the same numbers, whatever the
@@ -18,6 +18,7 @@ Layouts and names of parameters are PyTorch's on both sides.
 
 import torch
 
+import everyday_math
 import extremes
 import functions
 import hidden
@@ -34,6 +35,7 @@ if __name__ == "__main__":
     hidden.every()
     extremes.every()
     write("operations.json", operations.CASES)
+    write("everyday_math.json", everyday_math.every())
     write("trajectories.json", trajectories.every())
     write("models.json", models.every())
     write("shapes.json", models.SHAPES)

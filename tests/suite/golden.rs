@@ -5,6 +5,7 @@
 //! rounded alike. What `judge` holds is of PyTorch's own Adam, without that.
 
 mod arranging;
+mod everyday;
 mod list;
 mod models;
 mod operations;
@@ -20,6 +21,11 @@ fn entries(file: &str) -> Vec<Value> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(file);
     let text = std::fs::read_to_string(&path).expect("the file is there");
     serde_json::from_str(&text).expect("it is a list")
+}
+
+/// The cases of operations, whatever file they are in.
+fn cases_of_operations() -> Vec<Value> {
+    ["operations.json", "everyday_math.json"].map(entries).concat()
 }
 
 fn number(value: &Value) -> f64 {
@@ -73,7 +79,11 @@ fn array(value: &Value, dtype: DType) -> Result<Array, Error> {
 }
 
 fn dtype(value: &Value) -> DType {
-    if value["dtype"] == "u32" { DType::U32 } else { DType::F32 }
+    match value["dtype"].as_str() {
+        Some("u32") => DType::U32,
+        Some("i32") => DType::I32,
+        _ => DType::F32,
+    }
 }
 
 /// The largest difference of two elements, relative to the one that is expected or to 1: sums of

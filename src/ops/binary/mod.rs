@@ -6,7 +6,10 @@
 //! shift by any number of bits: by 32 or more, or by a negative number, nothing is left, except
 //! the sign in a right shift.
 
+mod pow;
 mod samples;
+
+pub use pow::Pow;
 
 use super::*;
 use super::{
@@ -257,7 +260,7 @@ impl<'g> Tensor<'g> {
     /// of it and of halves is calculated in f32, and rounded.
     #[track_caller]
     fn binary_with<T: Operand<'g>>(self, function: BinaryFn, other: T) -> Tensor<'g> {
-        let x = if T::IS_NUMBER { self.widened() } else { self };
+        let x = if T::NUMBER.is_some() { self.widened() } else { self };
         x.binary(function, other.tensor_like(x)).narrowed_to(self)
     }
 
@@ -267,7 +270,8 @@ impl<'g> Tensor<'g> {
         if x.dtype() == DType::F16 { self.cast(DType::F16) } else { self }
     }
 
-    /// `self` to the power of `exponent`, for floats.
+    /// `self` to the power of `exponent`, for floats. For a number to the power of a tensor see
+    /// [`Pow`](crate::ops::Pow).
     ///
     /// # Numerics
     ///
@@ -345,15 +349,22 @@ impl<'g> Tensor<'g> {
 /// A tensor, or a number that converts to the element type of the other operand; in arithmetic with
 /// halves it stays f32, and the result is rounded.
 pub trait Operand<'g> {
-    /// Whether it is a number.
-    const IS_NUMBER: bool;
+    /// The element type of a number beside which there is no tensor; none of a tensor.
+    const NUMBER: Option<DType>;
+
+    /// Its value, if it is a number.
+    fn number(&self) -> Option<f64>;
 
     /// Converts to a tensor that matches `other`.
     fn tensor_like(self, other: Tensor<'g>) -> Tensor<'g>;
 }
 
 impl<'g> Operand<'g> for Tensor<'g> {
-    const IS_NUMBER: bool = false;
+    const NUMBER: Option<DType> = None;
+
+    fn number(&self) -> Option<f64> {
+        None
+    }
 
     fn tensor_like(self, _: Tensor<'g>) -> Tensor<'g> {
         self
@@ -361,9 +372,13 @@ impl<'g> Operand<'g> for Tensor<'g> {
 }
 
 macro_rules! numbers {
-    ($($Number:ty)*) => {$(
+    ($($Number:ty, $dtype:ident;)*) => {$(
         impl<'g> Operand<'g> for $Number {
-            const IS_NUMBER: bool = true;
+            const NUMBER: Option<DType> = Some(DType::$dtype);
+
+            fn number(&self) -> Option<f64> {
+                Some(f64::from(*self))
+            }
 
             #[track_caller]
             fn tensor_like(self, other: Tensor<'g>) -> Tensor<'g> {
@@ -372,7 +387,12 @@ macro_rules! numbers {
         }
     )*};
 }
-numbers!(f64 f32 i32 u32);
+numbers! {
+    f64, F32;
+    f32, F32;
+    i32, I32;
+    u32, U32;
+}
 
 macro_rules! operators {
     ($($Trait:ident $method:ident $function:ident,)*) => {$(

@@ -14,7 +14,7 @@ pub(crate) use arctangent::atan2;
 pub(crate) use erf::{erf, erf_f64};
 pub(crate) use power::power;
 
-use std::f32::consts::{FRAC_2_PI, LOG2_E};
+use std::f32::consts::{FRAC_2_PI, LN_2, LOG2_E, LOG10_E};
 
 /// `out[i] = f(x[0][i])` on floats.
 #[inline(always)]
@@ -136,6 +136,25 @@ pub(crate) fn exp(x: f32) -> f32 {
     scale(q * (r * r) + r + 1.0, integer)
 }
 
+/// `2^r` for `r` between -1/2 and 1/2: 1 for 0.
+#[inline(always)]
+fn exp2_of_fraction(r: f32) -> f32 {
+    let p = r * 1.519_502_4e-5 + 1.546_802_2e-4;
+    let p = (p * r + 0.001_333_395) * r + 0.009_618_035;
+    let p = (p * r + 0.055_504_102) * r + 0.240_226_5;
+    (p * r + LN_2) * r + 1.0
+}
+
+/// `2^x`, within 1.1 units in the last place; exact for integers.
+#[inline(always)]
+pub(crate) fn exp2(x: f32) -> f32 {
+    // As in `exp`.
+    let x = if x > 129.0 { 129.0 } else { x };
+    let x = if x < -151.0 { -151.0 } else { x };
+    let (n, integer) = nearest(x);
+    scale(exp2_of_fraction(x - n), integer)
+}
+
 /// Logarithm of 2 in two parts: products of the first with integers below 2^10 are exact.
 const LN_2_HIGH: f32 = 0.693_176_27;
 const LN_2_LOW: f32 = -2.908_897_1e-5;
@@ -179,6 +198,24 @@ fn log_or_special(x: f32, y: f32) -> f32 {
 pub(crate) fn log(x: f32) -> f32 {
     let (e, m) = split(x);
     log_or_special(x, log_of_parts(m - 1.0, e))
+}
+
+/// The logarithm to base 2, within 2 units in the last place; exact for powers of 2.
+#[inline(always)]
+pub(crate) fn log2(x: f32) -> f32 {
+    let (e, m) = split(x);
+    log_or_special(x, log_of_parts(m - 1.0, 0) * LOG2_E + e as f32)
+}
+
+/// The logarithm to base 10, within 2 units in the last place; exact for powers of 10 that are f32.
+#[inline(always)]
+pub(crate) fn log10(x: f32) -> f32 {
+    /// Logarithm of 2 in two parts: products of the first with exponents are exact.
+    const LOG10_2_HIGH: f32 = 0.301_025_4;
+    const LOG10_2_LOW: f32 = 4.605_039e-6;
+    let (e, m) = split(x);
+    let rest = log_of_parts(m - 1.0, 0) * LOG10_E + e as f32 * LOG10_2_LOW;
+    log_or_special(x, rest + e as f32 * LOG10_2_HIGH)
 }
 
 /// `ln(1 + x)`, within 2 units in the last place.

@@ -5,8 +5,7 @@
 //! rely on two-sums, which compilers simplify; the residual of the one quotient is computed in
 //! integers, where nothing rounds.
 
-use super::{exp2i, nearest, scale, split};
-use std::f32::consts::LN_2;
+use super::{exp2_of_fraction, exp2i, nearest, scale, split};
 
 /// Keeps 12 significant bits: products of two such numbers are exact.
 #[inline(always)]
@@ -60,10 +59,7 @@ pub(crate) fn power(a: f32, b: f32) -> f32 {
     let (n, integer) = nearest(inside);
     let b_high = high(b);
     let r = (b_high * log - n) + (b - b_high) * log + b * log_low;
-    let p = r * 1.519_502_4e-5 + 1.546_802_2e-4;
-    let p = (p * r + 0.001_333_395) * r + 0.009_618_035;
-    let p = (p * r + 0.055_504_102) * r + 0.240_226_5;
-    let y = scale((p * r + LN_2) * r + 1.0, integer);
+    let y = scale(exp2_of_fraction(r), integer);
     let y = if about > 130.0 { f32::INFINITY } else { y };
     let y = if about < -151.0 { 0.0 } else { y };
 

@@ -61,6 +61,32 @@ fn exp_is_accurate() {
 }
 
 #[test]
+fn powers_of_two_are_accurate_and_exact_for_integers() {
+    assert!(worst(evenly(-149.0, 127.99), exp2, f64::exp2) < 1.1);
+    assert!(worst(magnitudes(1e-30, 1.0), exp2, f64::exp2) < 1.1);
+    for n in -149..128 {
+        assert_eq!(f64::from(exp2(n as f32)), 2f64.powi(n), "2^{n}");
+    }
+}
+
+#[test]
+fn logarithms_to_other_bases_are_accurate_and_exact_for_powers() {
+    for (f, exact) in [(log2 as fn(f32) -> f32, f64::log2 as fn(f64) -> f64), (log10, f64::log10)] {
+        assert!(worst(positive(1e-45, f32::MAX), f, exact) < 2.0);
+        assert!(worst(evenly(0.5, 2.0), f, exact) < 2.0);
+        // The neighbors of 1, all of them to 1 part in a hundred.
+        let near = |bits: u32| (0..170_000).map(move |k| f32::from_bits(bits - 85_000 + k));
+        assert!(worst(near(1f32.to_bits()), f, exact) < 2.0);
+    }
+    for n in -149..128 {
+        assert_eq!(log2(2f64.powi(n) as f32), n as f32, "log2 of 2^{n}");
+    }
+    for n in 0..=10 {
+        assert_eq!(log10(10f32.powi(n)), n as f32, "log10 of 1e{n}");
+    }
+}
+
+#[test]
 fn log_is_accurate() {
     assert!(worst(positive(1e-45, f32::MAX), log, f64::ln) < 1.0);
     assert!(worst(evenly(0.5, 2.0), log, f64::ln) < 1.0);
@@ -173,7 +199,10 @@ fn special_values() {
         }
         for (f, exact) in [
             (exp as fn(f32) -> f32, f64::exp as fn(f64) -> f64),
+            (exp2, f64::exp2),
             (log, f64::ln),
+            (log2, f64::log2),
+            (log10, f64::log10),
             (log1p, f64::ln_1p),
             (tanh, f64::tanh),
             (erf, erf_f64),

@@ -5,10 +5,11 @@ mod samples;
 use super::*;
 use super::{
     class::Pointwise,
+    full::constant,
     scalar::{Scalar, Wgsl, functions},
 };
 use crate::dtype::DType;
-use std::f64::consts::FRAC_2_SQRT_PI;
+use std::f64::consts::{FRAC_2_SQRT_PI, LN_2, LN_10};
 
 /// Applies a function to each element.
 #[derive(Clone, Debug, PartialEq)]
@@ -35,8 +36,14 @@ functions! {
         Sqrt "sqrt",
         /// `e^x`
         Exp "exp",
+        /// `2^x`
+        Exp2 "exp2",
         /// `ln x`
         Log "log",
+        /// The logarithm to base 2.
+        Log2 "log2",
+        /// The logarithm to base 10.
+        Log10 "log10",
         /// `ln(1 + x)`
         Log1p "log1p",
         /// `sin x`
@@ -85,7 +92,10 @@ impl UnaryFn {
             Trunc => x.trunc(),
             Sqrt => x.sqrt(),
             Exp => x.exp(),
+            Exp2 => x.exp2(),
             Log => x.ln(),
+            Log2 => x.log2(),
+            Log10 => x.log10(),
             Log1p => x.ln_1p(),
             Sin => x.sin(),
             Cos => x.cos(),
@@ -117,7 +127,10 @@ impl UnaryFn {
             Abs => ct * x.sign(),
             Sqrt => ct * 0.5 / y,
             Exp => ct * y,
+            Exp2 => ct * (y * constant(y, LN_2)),
             Log => ct / x,
+            Log2 => ct / (x * constant(x, LN_2)),
+            Log10 => ct / (x * constant(x, LN_10)),
             Log1p => ct / (x + 1.0),
             Sin => ct * x.cos(),
             Cos => -(ct * x.sin()),
@@ -154,7 +167,10 @@ impl Scalar for UnaryFn {
             (Trunc, _) => call("trunc", &[]),
             (Sqrt, _) => call("square_root", &["nan"]),
             (Exp, _) => call("exponential", &["exp"]),
+            (Exp2, _) => call("power_of_two_of", &["exp2"]),
             (Log, _) => call("logarithm", &["log"]),
+            (Log2, _) => call("binary_logarithm", &["log_bases"]),
+            (Log10, _) => call("decimal_logarithm", &["log_bases"]),
             (Log1p, _) => call("logarithm_of_one_plus", &["log1p"]),
             (Sin, _) => call("sine", &["sine"]),
             (Cos, _) => call("cosine", &["sine"]),
@@ -188,7 +204,10 @@ impl Scalar for UnaryFn {
             (Trunc, _) => floats1(x, out, math::trunc),
             (Sqrt, _) => floats1(x, out, f32::sqrt),
             (Exp, _) => floats1(x, out, math::exp),
+            (Exp2, _) => floats1(x, out, math::exp2),
             (Log, _) => floats1(x, out, math::log),
+            (Log2, _) => floats1(x, out, math::log2),
+            (Log10, _) => floats1(x, out, math::log10),
             (Log1p, _) => floats1(x, out, math::log1p),
             (Sin, _) => periodic(x, out, math::sin, f64::sin),
             (Cos, _) => periodic(x, out, math::cos, f64::cos),
@@ -215,8 +234,8 @@ impl Scalar for UnaryFn {
         match (dtype, self) {
             (DType::I32 | DType::U32 | DType::Bool, _) => (Bound::Exact, "integers are exact"),
             (_, Sqrt) => (Bound::Ulp(5), "WGSL allows a reciprocal of an inverse square root"),
-            (_, Exp | Log) => (Bound::Ulp(2), "our polynomial, within 1 unit"),
-            (_, Log1p | Erf) => (Bound::Ulp(3), "our polynomial, within 2 units"),
+            (_, Exp | Exp2 | Log) => (Bound::Ulp(2), "our polynomial, within 1.1 units"),
+            (_, Log1p | Log2 | Log10 | Erf) => (Bound::Ulp(3), "our polynomial, within 2 units"),
             (_, Sin | Cos) => (Bound::Ulp(3), "our polynomial, within 2 units"),
             (_, Tanh | Sigmoid) => (Bound::Ulp(4), "2 units, and WGSL allows 2.5 for a quotient"),
             (_, Neg | Abs | Sign | Floor | Ceil | Round | Trunc | Relu | Not | IsNan) => {
@@ -291,9 +310,28 @@ methods! {
     ///
     /// Infinity from 88.73 on; below -87.3 devices may flush the result to 0.
     exp Exp,
+    /// `2^x`, exact for integers.
+    ///
+    /// # Numerics
+    ///
+    /// Within 1.1 units in the last place, which WGSL's own function does not promise. Infinity
+    /// from 128 on; below -126 devices may flush the result to 0.
+    exp2 Exp2,
     /// The natural logarithm: -infinity at 0, NaN below.
     #[doc(alias = "ln")]
     log Log,
+    /// The logarithm to base 2, exact for powers of 2: -infinity at 0, NaN below.
+    ///
+    /// # Numerics
+    ///
+    /// Within 2 units in the last place, near 1 too.
+    log2 Log2,
+    /// The logarithm to base 10: -infinity at 0, NaN below.
+    ///
+    /// # Numerics
+    ///
+    /// Within 2 units in the last place, near 1 too; exact for those powers of 10 that are f32.
+    log10 Log10,
     /// `ln(1 + x)`, accurate for small `x`: -infinity at -1, NaN below.
     log1p Log1p,
     /// `sin x`, accurate for every finite `x`.

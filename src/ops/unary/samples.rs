@@ -52,9 +52,9 @@ fn everyday(function: UnaryFn, dtype: DType) -> Sample {
         return sample.bound(bound, reason).without_gradient();
     }
     let domain = match function {
-        Sqrt | Log => Domain::Range(0.1, 8.0),
+        Sqrt | Log | Log2 | Log10 => Domain::Range(0.1, 8.0),
         Log1p => Domain::Range(-0.9, 4.0),
-        Exp | Sin | Cos | Tanh | Erf | Sigmoid => Domain::Range(-3.0, 3.0),
+        Exp | Exp2 | Sin | Cos | Tanh | Erf | Sigmoid => Domain::Range(-3.0, 3.0),
         Neg | Not | IsNan => Domain::Range(-1.0, 1.0),
         // No element so near a kink that a difference straddles it.
         Abs | Relu | Sign => Domain::Distinct,
@@ -76,8 +76,29 @@ const ENDS: (Bound, &str) = (Bound::Ulp(4), "as elsewhere");
 const FLUSHED: (Bound, &str) = (Bound::Abs(1.2e-38), "denormals may be flushed");
 const INTEGERS: &[f64] =
     &[0.5, 1.5, 2.5, -0.5, -1.5, -2.5, 0.499_999_97, -0.3, 8_388_607.5, 1e30, -0.0, INF, -INF, NAN];
+const LOGARITHMS: &[f64] = &[
+    0.0,
+    -0.0,
+    -1.0,
+    -INF,
+    1.2e-38,
+    3e38,
+    INF,
+    1.0,
+    0.999_999_94,
+    1.000_000_1,
+    0.999,
+    1.001,
+    8.0,
+    0.125,
+    10.0,
+    1e3,
+    1e10,
+    0.1,
+    NAN,
+];
 /// Special values at the ends of the domain of every function.
-const SPECIAL: [Special; 20] = [
+const SPECIAL: [Special; 27] = [
     (Neg, &[NAN, INF, 0.0, -0.0], EXACT, "NaN"),
     (Abs, &[NAN, -INF, INF, -1e38], EXACT, "NaN"),
     (Sign, &[NAN, -INF, INF, 0.0, -0.0, 1e-30, -1e-30], EXACT, "NaN"),
@@ -91,6 +112,18 @@ const SPECIAL: [Special; 20] = [
     (Exp, &[-87.0, 88.7, 89.0, 1e30, INF, 0.0, -0.0, NAN], ENDS, "overflow"),
     (Exp, &[-88.0, -100.0, -110.0, -1e30, -INF], FLUSHED, "underflow"),
     (Log, &[0.0, -0.0, -1.0, -INF, 1.2e-38, 3e38, INF, 1.0, 0.999_999_94, NAN], ENDS, "ends"),
+    (Exp2, &[-126.0, 127.99, 128.0, 1e30, INF, 0.0, -0.0, NAN], ENDS, "overflow"),
+    (Exp2, &[-127.0, -149.0, -152.0, -1e30, -INF], FLUSHED, "underflow"),
+    (Exp2, &[-126.0, -20.0, -3.0, -1.0, 0.0, 1.0, 2.0, 10.0, 24.0, 127.0], EXACT, "integers"),
+    (Log2, LOGARITHMS, ENDS, "ends"),
+    (
+        Log2,
+        &[1.0, 2.0, 0.25, 1024.0, 1.7014118346046923e38, 1.1754943508222875e-38],
+        EXACT,
+        "powers",
+    ),
+    (Log10, &[1.0, 10.0, 100.0, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10], EXACT, "powers"),
+    (Log10, LOGARITHMS, ENDS, "ends"),
     (Log1p, &[-1.0, -1.5, 0.0, 1e-30, -1e-7, 1e-3, 3e38, INF, -INF, NAN], ENDS, "ends"),
     (Sin, &[1e4, -31_415.0, 1e5, 1.5e5, -1e7, 3e38, INF, NAN, 1e-30], ENDS, "large"),
     (Cos, &[1e4, -31_415.0, 1e5, 1.5e5, -1e7, 3e38, INF, NAN, 1e-30], ENDS, "large"),

@@ -1,6 +1,6 @@
 //! `docs/operations.md`: what there is, and how it is tested.
 
-use super::{dtype, entries, integers, list, operations::build, text};
+use super::{cases_of_operations, dtype, integers, list, operations::build, text};
 use serde_json::Value;
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -23,8 +23,10 @@ fn no_derivative(name: &str) -> Option<&'static str> {
         | "is_inf" | "is_finite" | "and" | "or" | "xor" | "not" | "shl" | "shr" => {
             "gives truth values or integers"
         }
-        "floor" | "ceil" | "round" | "trunc" | "sign" => "0 almost everywhere",
-        "full" | "iota" | "random_bits" | "random_normal" | "random_uniform" => "has no operand",
+        "floor" | "ceil" | "round" | "trunc" | "sign" | "floor_divide" => "0 almost everywhere",
+        "full" | "iota" | "random_bits" | "random_normal" | "random_uniform" => {
+            "has no operand"
+        }
         "bernoulli" | "permutation" => "gives truth values or integers",
         "detach" => "cuts derivatives off",
         "cast" => "the cotangent, cast back: of floats of two types, which differences cannot tell",
@@ -65,10 +67,9 @@ fn no_case(name: &str) -> Option<&'static str> {
         "adam" | "moment" | "second_moment" | "sgd" => "within the trainings that are compared",
         "and" | "or" | "xor" | "not" | "is_nan" | "not_equal" | "less_equal" | "greater_equal"
         | "less" | "greater" => "nothing to disagree on",
-        "add" | "sub" | "mul" | "neg" | "full" | "iota" | "cast" | "detach" | "flip" | "pad"
-        | "slice" | "concat" | "transpose" | "reshape" | "broadcast" | "select" | "equal" => {
-            "nothing to disagree on"
-        }
+        "add" | "sub" | "mul" | "neg" | "full" | "iota" | "cast" | "detach"
+        | "flip" | "pad" | "slice" | "concat" | "transpose" | "reshape" | "broadcast"
+        | "select" | "equal" => "nothing to disagree on",
         _ => return None,
     })
 }
@@ -132,7 +133,7 @@ fn every_method_of_a_tensor_has_samples() {
 /// How many cases build a graph with each operation, derivatives included.
 fn cases_by_operation() -> BTreeMap<String, usize> {
     let mut counts = BTreeMap::new();
-    for case in &entries("operations.json") {
+    for case in &cases_of_operations() {
         let graph = Graph::new();
         let operands = list(&case["operands"], Value::clone);
         let tensors: Vec<Tensor> = operands

@@ -1,8 +1,8 @@
 //! Operations and functions, with their first and second derivatives.
 
 use super::{
-    array, axis, device, difference, dtype, entries, flag, integer, integers, list, number,
-    numbers, pairs, text,
+    array, axis, cases_of_operations, device, difference, dtype, flag, integer, integers, list,
+    number, numbers, pairs, text,
 };
 use serde_json::Value;
 use wgrad::{
@@ -166,7 +166,7 @@ pub fn build<'g>(case: &Value, of: &[Tensor<'g>]) -> Tensor<'g> {
                 "scatter_add_along_axis" => {
                     x.scatter_add_along_axis(of[1], along(), integer(&case["extent"]))
                 }
-                other => unreachable!("{other} is not known"),
+                _ => super::everyday::build(case, of),
             }
         };
     }
@@ -243,7 +243,7 @@ fn check(case: &Value, device: &Device) -> Result<Vec<(String, f64)>, Error> {
 
 /// Every case within this bound; the worst are shown.
 fn operations_agree(device: &Device, bound: f64) {
-    let cases = entries("operations.json");
+    let cases = cases_of_operations();
     let mut all = Vec::new();
     for case in &cases {
         let label = text(&case["label"]);
