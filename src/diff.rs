@@ -212,6 +212,9 @@ impl Program {
                 memory.words.insert(Storage::Input(k), array.words().to_vec());
             }
         }
+        for (k, constant) in plan.constants.iter().enumerate() {
+            memory.words.insert(Storage::Constant(k), constant.words().to_vec());
+        }
         for (k, (path, declared)) in plan.variables.iter().enumerate() {
             let (storage, len, dtype) =
                 (Storage::Variable(k), declared.meta.shape.len(), declared.meta.dtype);

@@ -167,6 +167,7 @@ impl Executable for CpuProgram {
         let mut memory = Memory {
             slots: &mut slots,
             inputs: &inputs,
+            constants: &self.plan.constants,
             memories: guards.iter_mut().map(|guard| &mut **guard).collect(),
             outputs: &mut outputs,
             offsets: &offsets,

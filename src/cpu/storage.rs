@@ -2,6 +2,7 @@
 
 use super::placement::Placed;
 use crate::{
+    array::Array,
     error::DeviceError,
     memory::copied,
     schedule::plan::{Plan, Region, Storage},
@@ -13,6 +14,7 @@ use std::{collections::HashMap, mem, ops::Range, sync::Arc};
 enum Home {
     Slot(usize),
     Input(usize),
+    Constant(usize),
     Memory(usize),
     Output(usize),
 }
@@ -23,6 +25,8 @@ pub(super) struct Memory<'a> {
     pub slots: &'a mut [Vec<u32>],
     /// Inputs of the run.
     pub inputs: &'a [&'a [u32]],
+    /// Constants of the program.
+    pub constants: &'a [Arc<Array>],
     /// Memories that hold variables; no duplicates.
     pub memories: Vec<&'a mut Vec<u32>>,
     /// Results of the run.
@@ -64,6 +68,7 @@ impl Offsets {
         let (home, first) = match region.storage {
             Storage::Slot(slot) => (Home::Slot(slot), 0),
             Storage::Input(input) => (Home::Input(input), 0),
+            Storage::Constant(constant) => (Home::Constant(constant), 0),
             Storage::Output(output) => (Home::Output(output), 0),
             Storage::Variable(variable) => {
                 let (memory, first) = self.variables[variable];
@@ -84,6 +89,7 @@ impl Memory<'_> {
         match home {
             Home::Slot(slot) => &self.slots[slot],
             Home::Input(input) => self.inputs[input],
+            Home::Constant(constant) => self.constants[constant].words(),
             Home::Memory(memory) => self.memories[memory],
             Home::Output(output) => &self.outputs[output],
         }
@@ -94,7 +100,9 @@ impl Memory<'_> {
             Home::Slot(slot) => &mut self.slots[slot],
             Home::Memory(memory) => self.memories[memory],
             Home::Output(output) => &mut self.outputs[output],
-            Home::Input(_) => unreachable!("no step writes an input"),
+            Home::Input(_) | Home::Constant(_) => {
+                unreachable!("no step writes an input or a constant")
+            }
         }
     }
 
@@ -205,6 +213,7 @@ mod tests {
         let mut memory = Memory {
             slots: &mut [],
             inputs: &[],
+            constants: &[],
             memories: vec![&mut variable],
             outputs: &mut [],
             offsets: &offsets,

@@ -49,7 +49,7 @@ impl<'g> Tensor<'g> {
     ///
     /// # Errors
     ///
-    /// Recorded in the name of `function`: [`OpError::Index`] if they are one constant that is not.
+    /// Recorded in the name of `function`: [`OpError::Index`] if they are constants that are not.
     #[track_caller]
     pub(crate) fn expect_below(
         self,
@@ -71,7 +71,7 @@ impl<'g> Tensor<'g> {
 }
 
 impl Graph {
-    /// Checks the indices of an operation, if they are all one constant.
+    /// Checks the indices of an operation, if they are constants.
     pub(super) fn refuse_constants(&self, op: &Op, inputs: &[NodeId]) -> Result<(), OpError> {
         let found = {
             let inner = self.inner.borrow();
@@ -89,6 +89,19 @@ impl Graph {
         let mut source = unmoved(node, indices);
         while let Op::Slice(_) = node(source).op {
             source = unmoved(node, node(source).inputs[0]);
+        }
+        if let (Op::Constant(_), Which::All | Which::AllBut(_)) = (&node(source).op, which) {
+            let exempt = if let Which::AllBut(value) = which { Some(value) } else { None };
+            let wrong =
+                origins(&inner.nodes, indices).into_iter().find_map(|origin| match origin {
+                    Origin::Constant(index)
+                        if index as usize >= extent && exempt != Some(index) =>
+                    {
+                        Some(OpError::Index { index, extent })
+                    }
+                    _ => None,
+                });
+            return wrong.map_or(Ok(()), Err);
         }
         let Op::Full(full) = &node(source).op else { return Ok(()) };
         let counts = match which {
@@ -186,6 +199,9 @@ impl Origin {
             }
             Op::Full(full) if matches!(full.meta.dtype, DType::I32 | DType::U32) => {
                 vec![f64::from(full.word); meta.shape.len()]
+            }
+            Op::Constant(constant) if matches!(meta.dtype, DType::I32 | DType::U32) => {
+                constant.array.words().iter().copied().map(f64::from).collect()
             }
             _ => vec![-1.0; meta.shape.len()],
         }

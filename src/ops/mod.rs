@@ -14,6 +14,7 @@ pub(crate) mod class;
 pub(crate) mod compare;
 pub(crate) mod composite;
 pub(crate) mod concat;
+pub(crate) mod constant;
 pub mod contract;
 pub(crate) mod convolution;
 pub(crate) mod cost;
@@ -54,6 +55,7 @@ pub(crate) mod transpose;
 pub(crate) mod unary;
 
 pub use binary::Pow;
+pub use constant::{IntoConstant, Numbers};
 pub use pool::Window;
 
 pub use convolution::Geometry;
@@ -179,6 +181,7 @@ operations! {
     source::Input,
     source::Variable,
     full::Full,
+    constant::Constant,
     iota::Iota,
     random::Random,
     unary::Unary,

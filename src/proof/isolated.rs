@@ -77,6 +77,7 @@ impl Isolated {
             slots: vec![],
             inputs: self.inputs.iter().map(|(name, a)| (name.clone(), a.meta().clone())).collect(),
             variables: self.variables.iter().map(declared).collect(),
+            constants: vec![],
             assigned: vec![true; self.variables.len()],
             arenas: vec![],
             outputs: self.outputs.clone(),

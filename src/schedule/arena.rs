@@ -143,7 +143,7 @@ fn signature(
         {
             return Some(Role::Shared(operand));
         }
-        let source = matches!(node.op, Op::Input(_) | Op::Variable(_));
+        let source = matches!(node.op, Op::Input(_) | Op::Variable(_) | Op::Constant(_));
         (!source
             && readers(operand) == 1
             && !live_out.contains(operand)

@@ -5,7 +5,7 @@ use crate::shape::Shape;
 use std::fmt;
 
 impl Plan {
-    /// Bytes of slots, inputs, variables and results, each counted once, as far as the plan knows
+    /// Bytes of slots, inputs, constants, variables and results, each counted once, as far as the plan knows
     /// them.
     ///
     /// A GPU adds two more sets of results and staging buffers for runs in flight, and scratch
@@ -19,7 +19,8 @@ impl Plan {
         let alone = self.variables.iter().enumerate().filter(|(k, _)| !in_arena(*k));
         let alone: usize = alone.map(|(_, (_, variable))| variable.meta.shape.len()).sum();
         let arenas: usize = self.arenas.iter().map(|arena| arena.words).sum();
-        4 * (given + alone + arenas + self.slots.iter().sum::<usize>())
+        let constants: usize = self.constants.iter().map(|array| array.words().len()).sum();
+        4 * (given + constants + alone + arenas + self.slots.iter().sum::<usize>())
     }
 
     /// Human-readable list of the operations in a step; steps are counted from 0.
@@ -46,6 +47,7 @@ impl Plan {
         let name = match region.storage {
             Storage::Slot(k) => format!("s{k}"),
             Storage::Input(k) => format!("<{}>", self.inputs[k].0),
+            Storage::Constant(k) => format!("const{k}"),
             Storage::Variable(k) => self.variables[k].0.clone(),
             Storage::Arena(k) => format!("arena{k}"),
             Storage::Output(k) => format!("out{k}"),

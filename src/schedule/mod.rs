@@ -31,6 +31,7 @@ pub(crate) mod siblings;
 pub use plan::Plan;
 
 use crate::{
+    array::Array,
     graph::{Declaration, Effect, Graph, Node, NodeId, Tensor},
     ops::{Op, cost::Cost},
     shape::Meta,
@@ -43,7 +44,10 @@ use horizontal_fusion::Count;
 use index::Compaction;
 use live_out::LiveOut;
 use plan::{Arena, Epilogue, KernelWrite, Region, Step, StepKind, Storage};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::Arc,
+};
 
 /// Builds the plan of a graph that is already fully expanded.
 pub(crate) fn plan(graph: &Graph, outputs: &[NodeId]) -> Plan {
@@ -78,10 +82,24 @@ pub(crate) fn plan(graph: &Graph, outputs: &[NodeId]) -> Plan {
         .filter(|(_, (id, _))| needed[id.index()])
         .map(|(path, (id, declaration))| (path.clone(), *id, declaration.clone()))
         .collect();
+    let constants: Vec<(NodeId, Arc<Array>)> = inner
+        .nodes
+        .iter()
+        .enumerate()
+        .filter_map(|(index, node)| match &node.op {
+            Op::Constant(constant) if needed[index] => {
+                Some((NodeId(index as u32), constant.array.clone()))
+            }
+            _ => None,
+        })
+        .collect();
     let mut locations =
         Locations { nodes: &inner.nodes, storage_of: BTreeMap::new(), slots: vec![] };
     for (k, (_, id)) in inputs.iter().enumerate() {
         locations.storage_of.insert(*id, (Storage::Input(k), 0));
+    }
+    for (k, (id, _)) in constants.iter().enumerate() {
+        locations.storage_of.insert(*id, (Storage::Constant(k), 0));
     }
     for (k, (_, id, _)) in variables.iter().enumerate() {
         locations.storage_of.insert(*id, (Storage::Variable(k), 0));
@@ -135,6 +153,7 @@ pub(crate) fn plan(graph: &Graph, outputs: &[NodeId]) -> Plan {
     Plan {
         steps,
         inputs: inputs.into_iter().map(|(name, id)| (name, locations.meta(id).clone())).collect(),
+        constants: constants.into_iter().map(|(_, array)| array).collect(),
         assigned: variables.iter().map(|(_, id, _)| assigned.contains(id)).collect(),
         outputs: outputs.iter().map(|&id| locations.meta(id).clone()).collect(),
         variables: variables.into_iter().map(|(path, _, d)| (path, d)).collect(),
@@ -149,7 +168,7 @@ pub(crate) fn plan(graph: &Graph, outputs: &[NodeId]) -> Plan {
 fn distinct(graph: &Graph, outputs: &[NodeId]) -> (Vec<NodeId>, Vec<Effect>) {
     let mut seen = BTreeSet::new();
     let mut own = |id: NodeId| {
-        let source = matches!(graph.op(id), Op::Input(_) | Op::Variable(_));
+        let source = matches!(graph.op(id), Op::Input(_) | Op::Variable(_) | Op::Constant(_));
         if !source && seen.insert(id) { id } else { Tensor { graph, id }.alias().id }
     };
     let outputs = outputs.iter().map(|&id| own(id)).collect();

@@ -2,12 +2,14 @@
 
 use super::expr::{Body, TermId};
 use crate::{
+    array::Array,
     dtype::DType,
     error::{NotFinite, Place},
     graph::Declaration,
     ops::{cost::Cost, kernel::Kernel, reduce::ReduceFn},
     shape::{Meta, Shape},
 };
+use std::sync::Arc;
 
 /// A device-independent program.
 #[derive(Clone, Debug)]
@@ -20,6 +22,8 @@ pub struct Plan {
     pub(crate) inputs: Vec<(String, Meta)>,
     /// Paths and declarations of the variables, ordered by path.
     pub(crate) variables: Vec<(String, Declaration)>,
+    /// Constants that are not folded into steps.
+    pub(crate) constants: Vec<Arc<Array>>,
     /// Whether the program assigns each variable.
     pub(crate) assigned: Vec<bool>,
     /// Variables that must share a buffer so that one step can update them all, and the word at
@@ -84,6 +88,8 @@ pub(crate) enum Storage {
     Slot(usize),
     /// Provided for each run.
     Input(usize),
+    /// Given with the plan; never written.
+    Constant(usize),
     /// Lives in the store.
     Variable(usize),
     /// A whole arena of variables.

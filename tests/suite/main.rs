@@ -9,6 +9,7 @@ mod bench;
 #[cfg(feature = "cli")]
 mod cli;
 mod conformance;
+mod constants;
 mod custom;
 #[cfg(feature = "files")]
 mod damaged_files;

@@ -49,6 +49,7 @@ fn plan(inputs: &[usize], outputs: &[usize], steps: Vec<Step>) -> Plan {
         slots: Vec::new(),
         inputs: inputs.map(|(k, &len)| (k.to_string(), Meta::new([len], DType::F32))).collect(),
         variables: Vec::new(),
+        constants: Vec::new(),
         assigned: Vec::new(),
         arenas: Vec::new(),
         outputs: outputs.iter().map(|&len| Meta::new([len], DType::F32)).collect(),

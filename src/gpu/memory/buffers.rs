@@ -1,6 +1,7 @@
 //! Buffers: allocation, sharing as slots, and locations within them.
 
 use crate::{
+    array::Array,
     dtype::DType,
     error::{DeviceError, Error},
     gpu::{
@@ -9,7 +10,7 @@ use crate::{
             counters::count,
             faults::{fault, scoped},
         },
-        elements::encode,
+        elements::{bytes_of, encode},
     },
 };
 use std::sync::{Arc, PoisonError, Weak};
@@ -59,6 +60,14 @@ impl GpuDevice {
     /// Creates a storage buffer for kernels.
     pub(crate) fn storage(&self, label: &str, bytes: u64) -> Result<Arc<wgpu::Buffer>, Error> {
         Ok(Arc::new(self.create_buffer(label, bytes.max(4), STORAGE, false)?))
+    }
+
+    /// Creates the memory of a constant.
+    pub(crate) fn constant(&self, array: &Array) -> Result<BufferSlice, Error> {
+        let (words, dtype) = (array.words(), array.dtype());
+        let size = bytes_of(words.len(), dtype);
+        let buffer = self.filled("constant", size, STORAGE, &encode(words, dtype))?;
+        Ok(BufferSlice::whole(Arc::new(buffer)))
     }
 
     /// Creates an immutable uniform buffer.

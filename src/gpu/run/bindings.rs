@@ -24,6 +24,7 @@ const MAX_SETS: usize = 16;
 pub(crate) struct StorageMap<H = BufferSlice> {
     pub slots: Vec<H>,
     pub inputs: Vec<H>,
+    pub constants: Vec<H>,
     pub variables: Vec<H>,
     pub arenas: Vec<H>,
     pub outputs: Vec<H>,
@@ -34,6 +35,7 @@ impl<H> StorageMap<H> {
         match storage {
             Storage::Slot(slot) => &self.slots[slot],
             Storage::Input(input) => &self.inputs[input],
+            Storage::Constant(constant) => &self.constants[constant],
             // A member of an arena has been placed in it.
             Storage::Variable(variable) => &self.variables[variable],
             Storage::Arena(arena) => &self.arenas[arena],
@@ -60,6 +62,7 @@ impl StorageMap {
         StorageMap {
             slots: trace(&self.slots),
             inputs: trace(&self.inputs),
+            constants: trace(&self.constants),
             variables: trace(&self.variables),
             arenas: trace(&self.arenas),
             outputs: trace(&self.outputs),

@@ -37,6 +37,7 @@ pub(crate) struct GpuProgram {
     recording: Recording,
     uniforms: wgpu::Buffer,
     slots: Vec<BufferSlice>,
+    constants: Vec<BufferSlice>,
     /// The pattern that fills memory before a run, on a guarded device.
     poisoned: Option<wgpu::Buffer>,
     /// Created when a run is timed for the first time.
@@ -80,6 +81,11 @@ impl GpuProgram {
             let poisoned = device.is_guarded.then(|| guard_bands::poisoned(device));
             Ok(GpuProgram {
                 slots: guard_bands::slots(device, &recording.slots)?,
+                constants: plan
+                    .constants
+                    .iter()
+                    .map(|constant| device.constant(constant))
+                    .collect::<Result<_, _>>()?,
                 poisoned: poisoned.transpose()?,
                 uniforms: device.uniforms(&recording.uniforms)?,
                 device: device.clone(),
@@ -127,6 +133,7 @@ impl GpuProgram {
         let storages = StorageMap {
             slots: self.slots.clone(),
             inputs: uploads.slices.clone(),
+            constants: self.constants.clone(),
             variables: placement.variables,
             arenas: placement.arenas,
             outputs: Vec::new(),

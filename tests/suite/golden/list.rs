@@ -24,7 +24,7 @@ fn no_derivative(name: &str) -> Option<&'static str> {
             "gives truth values or integers"
         }
         "floor" | "ceil" | "round" | "trunc" | "sign" | "floor_divide" => "0 almost everywhere",
-        "full" | "iota" | "random_bits" | "random_normal" | "random_uniform" => {
+        "full" | "constant" | "iota" | "random_bits" | "random_normal" | "random_uniform" => {
             "has no operand"
         }
         "bernoulli" | "permutation" => "gives truth values or integers",
@@ -67,7 +67,7 @@ fn no_case(name: &str) -> Option<&'static str> {
         "adam" | "moment" | "second_moment" | "sgd" => "within the trainings that are compared",
         "and" | "or" | "xor" | "not" | "is_nan" | "not_equal" | "less_equal" | "greater_equal"
         | "less" | "greater" => "nothing to disagree on",
-        "add" | "sub" | "mul" | "neg" | "full" | "iota" | "cast" | "detach"
+        "add" | "sub" | "mul" | "neg" | "full" | "constant" | "iota" | "cast" | "detach"
         | "flip" | "pad" | "slice" | "concat" | "transpose" | "reshape" | "broadcast"
         | "select" | "equal" => "nothing to disagree on",
         _ => return None,
