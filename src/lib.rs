@@ -94,7 +94,7 @@ pub mod train;
 mod value;
 mod variables;
 
-pub use array::{Array, Element};
+pub use array::{Array, Element, Nested};
 pub use array64::Array64;
 pub use backend::RunTime;
 pub use device::{Device, Selection};

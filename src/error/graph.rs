@@ -142,7 +142,7 @@ impl std::fmt::Display for Place {
 }
 
 /// Formats operands as `: [2, 3] f32 x [4] f32`; empty without operands.
-fn listed(operands: &[Meta]) -> String {
+pub(super) fn listed(operands: &[Meta]) -> String {
     match operands {
         [] => String::new(),
         _ => format!(": {}", operands.iter().map(Meta::to_string).collect::<Vec<_>>().join(" x ")),

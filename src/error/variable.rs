@@ -1,6 +1,6 @@
 //! Errors of values on the host and in a store.
 
-use super::similar::quoted;
+use super::{OpError, graph::listed, similar::quoted};
 use crate::{
     dtype::DType,
     shape::{Meta, Shape},
@@ -67,6 +67,24 @@ pub enum VariableError {
         row: usize,
         /// Shape of the array.
         shape: Shape,
+    },
+    /// There is no element at these indices.
+    #[error("there is no element {indices:?} in {shape}")]
+    NoElement {
+        /// The indices, one an axis.
+        indices: Vec<usize>,
+        /// Shape of the array.
+        shape: Shape,
+    },
+    /// A function does not apply to these arrays.
+    #[error("{function}{} ({reason})", listed(operands))]
+    Array {
+        /// Name of the function.
+        function: &'static str,
+        /// The arrays.
+        operands: Vec<Meta>,
+        /// What is wrong with them.
+        reason: OpError,
     },
     /// Inputs and targets of a data set differ in number.
     #[error("targets {targets} do not fit inputs {inputs}: expected one for each, {}", match inputs.dims() {

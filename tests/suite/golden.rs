@@ -6,6 +6,7 @@
 
 mod arranging;
 mod everyday;
+mod arrays;
 mod list;
 mod models;
 mod operations;
