@@ -72,12 +72,45 @@ impl Device {
 
     /// The best hardware adapter, discrete before integrated; the CPU device if there is none.
     /// Software rasterizers are skipped: the CPU device is faster.
+    ///
+    /// In a browser, where nothing can wait, [`select`](Self::select) opens [`Selection::Best`].
     #[doc(alias = "is_available")]
     #[cfg(not(target_arch = "wasm32"))]
     pub fn best() -> Self {
-        match pollster::block_on(gpu::open_best_hardware()) {
+        pollster::block_on(Device::best_of_all())
+    }
+
+    /// The best GPU, and a software one only if there is no other: what `--device gpu` of the
+    /// command line opens.
+    ///
+    /// In a browser, where nothing can wait, [`select`](Self::select) opens [`Selection::Gpu`].
+    ///
+    /// ```no_run
+    /// use wgrad::Device;
+    ///
+    /// let device = Device::gpu()?;
+    /// println!("{}, a {}", device.name(), device.kind());
+    /// # Ok::<(), wgrad::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`DeviceError::NoAdapter`], which lists what was found and cannot be used; that of opening
+    /// it.
+    #[doc(alias("cuda", "mps"))]
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn gpu() -> Result<Self, Error> {
+        Device::select_blocking(&Selection::Gpu)
+    }
+
+    async fn best_of_all() -> Self {
+        match gpu::open_best_hardware().await {
             Ok(device) => Device::Gpu(device),
-            Err(_) => Device::cpu(),
+            Err(Error::Device(DeviceError::NoAdapter { .. })) => Device::cpu(),
+            Err(error) => {
+                log::warn!("{error}: using the CPU");
+                Device::cpu()
+            }
         }
     }
 
@@ -88,9 +121,7 @@ impl Device {
     /// [`DeviceError`] if there is no such adapter or it does not open.
     pub async fn select(selection: &Selection) -> Result<Self, Error> {
         match selection {
-            Selection::Best => {
-                Ok(gpu::open_best_hardware().await.map_or_else(|_| Device::cpu(), Device::Gpu))
-            }
+            Selection::Best => Ok(Device::best_of_all().await),
             Selection::Cpu => Ok(Device::cpu()),
             Selection::Reference => Ok(Device::Reference),
             Selection::Gpu => Ok(Device::Gpu(gpu::open_any().await?)),

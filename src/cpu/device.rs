@@ -10,11 +10,17 @@ use {
 };
 
 /// The CPU. Clones share its threads.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct CpuDevice {
     /// `None` if everything runs on the caller's thread.
     #[cfg(feature = "threads")]
     pool: Option<Arc<rayon::ThreadPool>>,
+}
+
+impl std::fmt::Debug for CpuDevice {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "CpuDevice({})", self.name())
+    }
 }
 
 impl Default for CpuDevice {
@@ -31,7 +37,12 @@ impl CpuDevice {
         {
             static SHARED: OnceLock<CpuDevice> = OnceLock::new();
             let cores = || std::thread::available_parallelism().map_or(1, usize::from);
-            let open = || CpuDevice::with_threads(cores()).unwrap_or(CpuDevice { pool: None });
+            let open = || {
+                CpuDevice::with_threads(cores()).unwrap_or_else(|error| {
+                    log::warn!("{error}: using one thread");
+                    CpuDevice { pool: None }
+                })
+            };
             SHARED.get_or_init(open).clone()
         }
         #[cfg(not(feature = "threads"))]

@@ -108,9 +108,16 @@ pub enum DeviceError {
         /// The text.
         text: String,
     },
-    /// No graphics adapter was found.
-    #[error("no graphics adapter found: install a Vulkan, Metal or DX12 driver, or use the cpu")]
-    NoAdapter,
+    /// No graphics adapter was found, or none that can be used.
+    #[error("{}", match &found[..] {
+        [] => "no graphics adapter found by Vulkan, Metal, DX12 or GL: install a driver, or use \
+               the cpu".to_owned(),
+        found => format!("no graphics adapter can be used, of those found: {}", found.join("; ")),
+    })]
+    NoAdapter {
+        /// The adapters that were found, and what each lacks.
+        found: Vec<String>,
+    },
     /// No adapter matches the requested name.
     #[error("no adapter matches {name:?}; available: {available}")]
     NoSuchAdapter {

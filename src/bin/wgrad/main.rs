@@ -6,6 +6,7 @@ mod device;
 mod devices;
 mod diff;
 mod failure;
+mod logger;
 mod model;
 mod place;
 mod plan;
@@ -40,9 +41,16 @@ use std::process::ExitCode;
 struct Cli {
     #[command(subcommand)]
     command: Command,
-    /// Print no progress and no notes: nothing on stderr but errors.
+    /// Print no progress, no notes and no warnings: nothing on stderr but errors.
     #[arg(short, long, global = true, display_order = 900)]
     quiet: bool,
+    /// Tell more on stderr than warnings: -v what happens, -vv details, -vvv those of other crates too.
+    ///
+    /// Without it WGRAD_LOG counts, or else RUST_LOG: error, warn, info, debug or trace, also for a
+    /// single module, as in wgrad::gpu=debug.
+    #[arg(short, long, global = true, display_order = 901, conflicts_with = "quiet",
+          action = clap::ArgAction::Count)]
+    verbose: u8,
 }
 
 #[derive(Subcommand)]
@@ -72,10 +80,11 @@ fn disable_device_select() {
 fn main() -> ExitCode {
     #[cfg(target_os = "linux")]
     disable_device_select();
-    let Cli { command, quiet } = match Cli::try_parse() {
+    let Cli { command, quiet, verbose } = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(stop) => return usage(&stop),
     };
+    logger::install(quiet, verbose);
     let mut console = Console::new(quiet);
     let result = match command {
         Command::Devices(args) => devices::run(&args, &mut console),

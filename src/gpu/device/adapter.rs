@@ -62,7 +62,7 @@ pub async fn open_any() -> Result<GpuDevice, Error> {
 #[cfg(test)]
 pub(crate) async fn open_any_within(binding: u64, buffer: u64) -> Result<GpuDevice, Error> {
     let adapters = candidates().await;
-    let adapter = adapters.first().ok_or(DeviceError::NoAdapter)?;
+    let adapter = adapters.first().ok_or(DeviceError::NoAdapter { found: vec![] })?;
     GpuDevice::open_within(adapter, binding, buffer).await
 }
 
@@ -96,14 +96,24 @@ pub async fn open_named(name: &str) -> Result<GpuDevice, Error> {
 
 /// Opens the first usable adapter that can be opened.
 async fn open_first(adapters: Vec<wgpu::Adapter>) -> Result<GpuDevice, Error> {
-    let mut refusal = DeviceError::NoAdapter.into();
-    for adapter in adapters.iter().filter(|adapter| is_usable(adapter)) {
+    let (mut found, mut failed) = (vec![], Vec::<Error>::new());
+    for adapter in &adapters {
+        if let Some(lack) = lack(adapter) {
+            let info = adapter.get_info();
+            found.push(format!("{} ({}) {lack}", info.name, info.backend));
+            continue;
+        }
         match GpuDevice::open(adapter).await {
-            Ok(device) => return Ok(device),
-            Err(error) => refusal = error,
+            Ok(device) => {
+                for error in failed {
+                    log::warn!("{error}: using {}", device.name());
+                }
+                return Ok(device);
+            }
+            Err(error) => failed.push(error),
         }
     }
-    Err(refusal)
+    Err(failed.pop().unwrap_or(DeviceError::NoAdapter { found }.into()))
 }
 
 /// The instance of the drivers. There is one in a process, which stays: NVIDIA's driver 580 waits for itself where one thread
@@ -157,15 +167,25 @@ async fn sorted_of(backends: wgpu::Backends) -> Vec<wgpu::Adapter> {
     adapters
 }
 
-/// Minimum requirements of every kernel: compute shaders, and five storage buffers plus two uniform
-/// buffers.
 fn is_usable(adapter: &wgpu::Adapter) -> bool {
+    lack(adapter).is_none()
+}
+
+/// Minimum requirements of every kernel: compute shaders, and five storage buffers plus two uniform
+/// buffers. What an adapter lacks of them, if anything.
+fn lack(adapter: &wgpu::Adapter) -> Option<String> {
     let flags = adapter.get_downlevel_capabilities().flags;
+    if !flags.contains(wgpu::DownlevelFlags::COMPUTE_SHADERS) {
+        return Some("has no compute shaders".to_owned());
+    }
     let limits = adapter.limits();
-    flags.contains(wgpu::DownlevelFlags::COMPUTE_SHADERS)
-        && limits.max_storage_buffers_per_shader_stage >= 5
-        && limits.max_compute_invocations_per_workgroup >= 256
-        && limits.max_compute_workgroup_storage_size >= 16 << 10
+    let needed = [
+        ("storage buffers in a shader", limits.max_storage_buffers_per_shader_stage, 5),
+        ("invocations in a workgroup", limits.max_compute_invocations_per_workgroup, 256),
+        ("bytes of memory in a workgroup", limits.max_compute_workgroup_storage_size, 16 << 10),
+    ];
+    let (what, has, least) = needed.into_iter().find(|(_, has, least)| has < least)?;
+    Some(format!("has {has} {what}, of {least} that are needed"))
 }
 
 fn summary(adapter: &wgpu::Adapter) -> AdapterSummary {

@@ -32,6 +32,7 @@ impl Faults {
         device.set_device_lost_callback(move |reason, message| {
             // Dropping the device ends up here too.
             if reason != wgpu::DeviceLostReason::Destroyed {
+                log::warn!("the device was lost: {message}");
                 lost.record(DeviceError::Lost { message });
             }
         });

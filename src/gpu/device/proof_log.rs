@@ -26,11 +26,25 @@ impl ProofLog {
     /// Opens a log and reads its entries. One that cannot be read has none.
     pub fn open(path: PathBuf) -> (Self, HashMap<Key, Entry>) {
         let log = ProofLog { path };
-        let Ok(bytes) = fs::read(&log.path) else { return (log, HashMap::new()) };
+        let bytes = match fs::read(&log.path) {
+            Ok(bytes) => bytes,
+            Err(error) => {
+                if error.kind() != io::ErrorKind::NotFound {
+                    log::warn!("no earlier proofs are read: {}: {error}", log.path.display());
+                }
+                return (log, HashMap::new());
+            }
+        };
         let content = Content::of(&bytes);
-        if content.is_wasteful() {
-            // The log serves as it is if it cannot be rewritten.
-            let _ = log.rewrite();
+        if content.damaged > 0 {
+            let (damaged, path) = (content.damaged, log.path.display());
+            log::info!("{damaged} damaged lines among the proofs are left out: {path}");
+        }
+        if content.is_wasteful()
+            && let Err(error) = log.rewrite()
+        {
+            // The log serves as it is.
+            log::info!("proofs are not written anew: {}: {error}", log.path.display());
         }
         (log, content.entries)
     }

@@ -5,7 +5,7 @@
 //! [`Case`], so verification costs about as much as one run. Programs are small enough that their
 //! memory does not matter: what one takes is given back before the next.
 
-use super::prove::{Candidate, notify};
+use super::prove::Candidate;
 use crate::{
     error::{DeviceError, Error},
     gpu::{
@@ -116,7 +116,7 @@ impl GpuDevice {
         let mut proof_cache =
             self.shared.proof_cache.lock().unwrap_or_else(PoisonError::into_inner);
         if let Err(why) = proof_cache.record(candidate.key, entry, &step.label) {
-            notify(&format!("proofs are not kept for other processes: {why}"));
+            log::warn!("proofs are not kept for other processes: {why}");
         }
     }
 }

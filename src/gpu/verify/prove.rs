@@ -1,7 +1,7 @@
 //! Verifies every dispatch of a program on the device it will run on, before it is chosen.
 //!
 //! A shader with a wrong result, or one that writes outside its result, is quarantined, with a
-//! message on standard error, and the step's next variant is tried; if none is left, compilation
+//! warning in the log, and the step's next variant is tried; if none is left, compilation
 //! fails. One that is wrong only on special values, such as NaN, serves if no variant is right, with
 //! a message too: some compilers assume that there are none, and everything would fail there.
 //!
@@ -22,7 +22,6 @@ use crate::{
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
-    io::Write,
     sync::PoisonError,
     time::Instant,
 };
@@ -34,12 +33,6 @@ pub(super) struct Candidate {
     pub variant: usize,
     pub assemblies: Vec<Assembly>,
     pub key: Key,
-}
-
-/// Tells the user on stderr. Results do not depend on whether it takes any text, so nothing panics if
-/// it does not.
-pub(super) fn notify(text: &str) {
-    let _ = writeln!(std::io::stderr(), "wgrad: {text}");
 }
 
 impl GpuDevice {
@@ -104,7 +97,7 @@ impl GpuDevice {
     /// Reports that a shader is not used.
     pub(super) fn quarantine(&self, step: &Step, assemblies: &[Assembly], what: &str) {
         let notice = self.notice(step, assemblies, "is not used", what);
-        notify(&notice);
+        log::warn!("{notice}");
         self.note(|proofs| proofs.quarantined.push(notice));
     }
 
@@ -113,7 +106,7 @@ impl GpuDevice {
         let notice = self.notice(step, assemblies, "is right only on finite values", what);
         self.note(|proofs| {
             if !proofs.finite_only.contains(&notice) {
-                notify(&notice);
+                log::warn!("{notice}");
                 proofs.finite_only.push(notice);
             }
         });
@@ -140,7 +133,7 @@ impl GpuDevice {
         self.note(|proofs| {
             proofs.unproved += 1;
             if !proofs.undefined.contains(&step.label) {
-                notify(&format!("{} is not verified: it has no definition", step.label));
+                log::warn!("{} is not verified: it has no definition", step.label);
                 proofs.undefined.push(step.label.clone());
             }
         });
@@ -220,7 +213,9 @@ impl<'a> Choice<'a> {
             let compiled: Vec<&Candidate> = compiled.iter().map(|&p| &self.chosen[p]).collect();
             self.device.prove(self.steps, &compiled)?;
         }
-        self.device.note(|proofs| proofs.seconds += started.elapsed().as_secs_f64());
+        let elapsed = started.elapsed();
+        log::debug!("kernels for {} were looked at in {elapsed:.1?}", self.device.name());
+        self.device.note(|proofs| proofs.seconds += elapsed.as_secs_f64());
         Ok(())
     }
 
