@@ -2,19 +2,28 @@
 
 use crate::{
     array::Array,
+    brief::Brief,
     dtype::DType,
     error::Error,
     memory,
     shape::{Meta, Shape},
 };
+use std::fmt;
 
 /// A tensor held in f64 whatever its type: f64 represents every i32, u32, bool, f16 and f32.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub struct Array64 {
     /// The shape and element type it represents.
     pub meta: Meta,
     /// Elements in row-major order.
     pub data: Vec<f64>,
+}
+
+impl fmt::Debug for Array64 {
+    /// Writes type and first elements, as for an [`Array`].
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Array64({}: {:?})", self.meta, Brief::new(&self.data))
+    }
 }
 
 impl Array64 {

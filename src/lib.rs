@@ -38,6 +38,7 @@
 //!   f64, and defines the correct results.
 //! * A GPU proves every kernel against f64 before it may serve: see [`Verification`].
 //! * A [`Program`] borrows nothing. [`run`](Program::run) submits; [`read`](Value::read) waits.
+//!   [`Programs`] keeps one for each shape of its inputs.
 //!
 //! # State
 //!
@@ -59,6 +60,7 @@ pub mod autodiff;
 mod backend;
 #[cfg(feature = "bench")]
 pub mod bench;
+mod brief;
 #[cfg(feature = "files")]
 mod cache;
 pub mod cpu;
@@ -112,9 +114,9 @@ pub use functions::{
 pub use gpu::Verification;
 pub use graph::{Declaration, Effect, Graph, Node, NodeId, Tensor};
 pub use init::Init;
-pub use program::Program;
+pub use program::{Inputs, IntoOutputs, Program, Programs};
 pub use shape::{Axes, AxisError, Meta, Shape};
-pub use value::{Fed, Feed, Outputs, Value};
+pub use value::{Fed, Feed, OutputKey, Outputs, Value};
 pub use variables::Variables;
 
 /// The code in documents is compiled and run.

@@ -3,12 +3,13 @@
 use crate::{
     array::Array,
     array64::Array64,
+    brief::Brief,
     error::{Error, RunError},
     memory,
     resident::Resident,
     shape::Meta,
 };
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 /// A value that can be passed as an input: an [`Array`], or a [`Value`] of an earlier run.
 pub trait Feed: sealed::Sealed {
@@ -20,6 +21,9 @@ mod sealed {
     pub trait Sealed {}
     impl Sealed for crate::Array {}
     impl Sealed for crate::Value {}
+    pub trait Key {}
+    impl Key for usize {}
+    impl Key for &str {}
 }
 
 /// An input value, on the host or on a device.
@@ -54,7 +58,7 @@ impl Feed for Value {
 }
 
 /// A tensor on a device. Cloning it does not copy its elements.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Value {
     meta: Meta,
     pub(crate) data: Arc<dyn Resident>,
@@ -98,39 +102,115 @@ impl Value {
             None => Ok(Array64::of(&self.read_blocking()?)?.data),
         }
     }
-}
 
-/// The results of a run, in the order of the requested outputs.
-#[derive(Clone, Debug)]
-pub struct Outputs {
-    /// The requested outputs, followed by the watched tensors.
-    values: Vec<Value>,
-    watched: Arc<[String]>,
-}
-
-impl Outputs {
-    pub(crate) fn new(
-        metas: &[Meta],
-        data: Vec<Arc<dyn Resident>>,
-        watched: Arc<[String]>,
-    ) -> Self {
-        let values = metas.iter().cloned().zip(data).map(|(meta, data)| Value { meta, data });
-        Outputs { values: values.collect(), watched }
-    }
-
-    /// Result `index`.
+    /// Blocks until the only element is available, and returns it as f64.
     ///
     /// # Errors
     ///
-    /// [`RunError::NoOutput`].
-    pub fn get(&self, index: usize) -> Result<&Value, Error> {
+    /// [`RunError::NotASingleNumber`] unless there is exactly one; same as [`read`](Self::read).
+    #[doc(alias = "item")]
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn scalar(&self) -> Result<f64, Error> {
+        if self.meta.shape.checked_len() != Some(1) {
+            return Err(RunError::NotASingleNumber { is: self.meta.clone() }.into());
+        }
+        // Its length is that of its shape.
+        Ok(self.read_f64()?.first().copied().unwrap_or(f64::NAN))
+    }
+}
+
+impl fmt::Debug for Value {
+    /// Writes its type: its elements may still be on a device.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Value({})", self.meta)
+    }
+}
+
+/// What a program returns.
+#[derive(Debug)]
+pub(crate) struct Returned {
+    /// Of the requested outputs, followed by the watched tensors.
+    pub metas: Vec<Meta>,
+    /// Names of the requested outputs, or none.
+    pub names: Vec<String>,
+    pub watched: Vec<String>,
+}
+
+impl Returned {
+    /// Of the requested outputs.
+    pub fn requested(&self) -> &[Meta] {
+        &self.metas[..self.metas.len() - self.watched.len()]
+    }
+}
+
+/// The results of a run, in the order of the requested outputs.
+#[derive(Clone)]
+pub struct Outputs {
+    /// The requested outputs, followed by the watched tensors.
+    values: Vec<Value>,
+    returned: Arc<Returned>,
+}
+
+/// The position of an output, or its name.
+pub trait OutputKey: Copy + sealed::Key {
+    /// The position.
+    ///
+    /// # Errors
+    ///
+    /// [`RunError::NoOutput`], [`RunError::UnknownOutput`].
+    #[doc(hidden)]
+    fn position(self, names: &[String], len: usize) -> Result<usize, RunError>;
+}
+
+impl OutputKey for usize {
+    fn position(self, _: &[String], len: usize) -> Result<usize, RunError> {
+        if self < len { Ok(self) } else { Err(RunError::NoOutput { index: self, len }) }
+    }
+}
+
+impl OutputKey for &str {
+    fn position(self, names: &[String], _: usize) -> Result<usize, RunError> {
+        let unknown = || RunError::UnknownOutput { name: self.to_owned(), known: names.to_vec() };
+        names.iter().position(|name| name == self).ok_or_else(unknown)
+    }
+}
+
+impl fmt::Debug for Outputs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Returned { names, watched, .. } = &*self.returned;
+        let requested = self.returned.requested();
+        let mut text = f.debug_struct("Outputs");
+        match &names[..] {
+            [] => text.field("values", &Brief::new(requested)),
+            names => text.field("values", &Brief::named(names.iter().cloned().zip(requested))),
+        };
+        if !watched.is_empty() {
+            text.field("watched", &Brief::new(watched));
+        }
+        text.finish()
+    }
+}
+
+impl Outputs {
+    pub(crate) fn new(returned: &Arc<Returned>, data: Vec<Arc<dyn Resident>>) -> Self {
+        let metas = returned.metas.iter().cloned();
+        let values = metas.zip(data).map(|(meta, data)| Value { meta, data });
+        Outputs { values: values.collect(), returned: returned.clone() }
+    }
+
+    /// The result at a position or of a name: see [`Graph::compile`](crate::Graph::compile).
+    ///
+    /// # Errors
+    ///
+    /// [`RunError::NoOutput`], [`RunError::UnknownOutput`].
+    pub fn get(&self, output: impl OutputKey) -> Result<&Value, Error> {
         let values = self.values();
-        values.get(index).ok_or_else(|| RunError::NoOutput { index, len: values.len() }.into())
+        Ok(&values[output.position(&self.returned.names, values.len())?])
     }
 
     /// All requested results.
     pub fn values(&self) -> &[Value] {
-        &self.values[..self.values.len() - self.watched.len()]
+        &self.values[..self.returned.requested().len()]
     }
 
     /// The value of the tensor watched under this name: see [`Graph::watch`](crate::Graph::watch).
@@ -139,32 +219,45 @@ impl Outputs {
     ///
     /// [`RunError::NotWatched`], also if the program does not compute the tensor.
     pub fn watched(&self, name: &str) -> Result<&Value, Error> {
-        let values = &self.values[self.values.len() - self.watched.len()..];
-        match self.watched.iter().position(|known| known == name) {
+        let watched = &self.returned.watched;
+        let values = &self.values[self.returned.requested().len()..];
+        match watched.iter().position(|known| known == name) {
             Some(index) => Ok(&values[index]),
             None => {
-                let (name, known) = (name.to_owned(), self.watched.join(", "));
+                let (name, known) = (name.to_owned(), watched.join(", "));
                 Err(RunError::NotWatched { name, known }.into())
             }
         }
     }
 
-    /// Waits for result `index` and copies it to the host.
+    /// Waits for a result and copies it to the host.
     ///
     /// # Errors
     ///
-    /// [`RunError::NoOutput`]; those of [`Value::read`].
-    pub async fn read(&self, index: usize) -> Result<Array, Error> {
-        self.get(index)?.read().await
+    /// Those of [`get`](Self::get) and [`Value::read`].
+    pub async fn read(&self, output: impl OutputKey) -> Result<Array, Error> {
+        self.get(output)?.read().await
     }
 
-    /// Blocks until result `index` is available and copies it to the host.
+    /// Blocks until a result is available and copies it to the host.
     ///
     /// # Errors
     ///
-    /// [`RunError::NoOutput`]; those of [`Value::read`].
+    /// Those of [`get`](Self::get) and [`Value::read`].
     #[cfg(not(target_arch = "wasm32"))]
-    pub fn read_blocking(&self, index: usize) -> Result<Array, Error> {
-        self.get(index)?.read_blocking()
+    pub fn read_blocking(&self, output: impl OutputKey) -> Result<Array, Error> {
+        self.get(output)?.read_blocking()
+    }
+
+    /// Blocks until a result is available and returns its only element: a loss, an accuracy. f64
+    /// holds every element exactly; in a browser, `read` it and take its [`item`](Array::item).
+    ///
+    /// # Errors
+    ///
+    /// [`RunError::NotASingleNumber`]; those of [`get`](Self::get) and [`Value::read`].
+    #[doc(alias = "item")]
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn scalar(&self, output: impl OutputKey) -> Result<f64, Error> {
+        self.get(output)?.scalar()
     }
 }

@@ -1,5 +1,6 @@
 //! Errors while building a graph: what does not fit, and where.
 
+use super::similar::quoted;
 use crate::{
     dtype::DType,
     init::Init,
@@ -163,6 +164,16 @@ pub enum GraphError {
         /// What is wrong with them.
         reason: OpError,
         /// Where the node was created.
+        place: Place,
+    },
+    /// A run has no input of this name, and what is traced for it asks for one.
+    #[error("there is no input {name:?}{place}{}", quoted("; inputs of the run: ", known))]
+    NotGiven {
+        /// The name.
+        name: String,
+        /// Names of the inputs of the run.
+        known: Vec<String>,
+        /// Where it was asked for.
         place: Place,
     },
     /// An operand belongs to another graph.

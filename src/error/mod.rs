@@ -13,6 +13,7 @@ pub use graph::{GraphError, OpError, Place};
 pub use loading::{LoadReport, MismatchedTensor, MissingTensor};
 pub use not_finite::NotFinite;
 pub use run::RunError;
+use similar::quoted;
 pub(crate) use similar::similar;
 pub use variable::VariableError;
 
@@ -46,6 +47,14 @@ pub enum Error {
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CompileError {
+    /// Two outputs have one name.
+    #[error("output {name:?} is named twice; names of the outputs: {}", quoted("", names))]
+    RepeatedOutput {
+        /// The name.
+        name: String,
+        /// Names of all outputs, in their order.
+        names: Vec<String>,
+    },
     /// A tensor exceeds the largest binding of the device.
     #[error("{tensor} needs {bytes} bytes in one binding, and the device binds at most {limit}")]
     BindingTooLarge {

@@ -97,7 +97,25 @@ pub enum RunError {
         /// The operands that were given.
         is: Vec<Meta>,
     },
-    /// There is no such output.
+    /// There is no output of this name.
+    #[error(
+        "there is no output {name:?}; {}",
+        if known.is_empty() { "they were compiled without names".to_owned() }
+        else { quoted("named outputs: ", known) }
+    )]
+    UnknownOutput {
+        /// The requested name.
+        name: String,
+        /// The names that outputs have.
+        known: Vec<String>,
+    },
+    /// A tensor that was read as one number has more elements, or none.
+    #[error("{is} is not a single number")]
+    NotASingleNumber {
+        /// Its shape and type.
+        is: Meta,
+    },
+    /// There is no output at this position.
     #[error("output {index} does not exist: the program has {len}")]
     NoOutput {
         /// The requested index.

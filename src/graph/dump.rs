@@ -1,7 +1,28 @@
 //! Graphs as text, and for Graphviz.
 
 use super::Graph;
+use crate::brief::Brief;
 use std::fmt::{self, Write};
+
+impl fmt::Debug for Graph {
+    /// A summary: numbers of nodes and assignments, inputs, variables, the first error.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut text = f.debug_struct("Graph");
+        // While something is appended it cannot be looked at.
+        let Ok(inner) = self.inner.try_borrow() else { return text.finish_non_exhaustive() };
+        let meta = |id: super::NodeId| inner.nodes[id.index()].meta.clone();
+        let inputs = inner.inputs.iter().map(|(name, &id)| (name.clone(), meta(id)));
+        let variables = inner.variables.iter().map(|(path, (id, _))| (path.clone(), meta(*id)));
+        text.field("nodes", &inner.nodes.len());
+        text.field("inputs", &Brief::named(inputs));
+        text.field("variables", &Brief::named(variables));
+        text.field("assignments", &inner.effects.iter().count());
+        if let Some(error) = &inner.error {
+            text.field("error", &error.to_string());
+        }
+        text.finish()
+    }
+}
 
 impl fmt::Display for Graph {
     /// One line per node: `%7 = matmul(%3, %5): [32, 10] f32   in net/2:dense`.

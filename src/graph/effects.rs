@@ -9,7 +9,7 @@ use crate::{
 use std::collections::{HashMap, btree_map::Entry};
 
 /// Assignments in the order in which they were made, at most one per variable.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Effects {
     /// A gap where one was withdrawn.
     list: Vec<Option<Effect>>,

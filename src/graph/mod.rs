@@ -68,7 +68,7 @@ pub struct Effect {
     pub value: NodeId,
 }
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Inner {
     pub(crate) nodes: Vec<Node>,
     pub(crate) effects: effects::Effects,
@@ -89,7 +89,9 @@ pub(crate) struct Inner {
 }
 
 /// A computation in single-assignment form.
-#[derive(Clone, Debug, Default)]
+///
+/// `{}` prints all its operations, `{:?}` how many there are.
+#[derive(Clone, Default)]
 pub struct Graph {
     pub(crate) inner: RefCell<Inner>,
 }

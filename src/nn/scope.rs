@@ -23,7 +23,6 @@ pub enum Mode {
 ///
 /// Nodes created in its graph carry the path of the most recently entered live scope.
 #[doc(alias("variable_scope", "name_scope"))]
-#[derive(Debug)]
 pub struct Scope<'g> {
     graph: &'g Graph,
     path: Arc<str>,
@@ -34,7 +33,7 @@ pub struct Scope<'g> {
 }
 
 /// State shared by all scopes of one root.
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Shared<'g> {
     /// Trainable variables in order of declaration.
     params: Vec<(String, Tensor<'g>)>,
@@ -167,6 +166,18 @@ impl<'g> Scope<'g> {
 
     fn join(&self, name: &str) -> String {
         if self.path.is_empty() { name.to_owned() } else { format!("{}/{name}", self.path) }
+    }
+}
+
+impl std::fmt::Debug for Scope<'_> {
+    /// A summary: path, mode and number of parameters.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let params = self.shared.try_borrow().map_or(0, |shared| shared.params.len());
+        f.debug_struct("Scope")
+            .field("path", &self.path)
+            .field("mode", &self.mode)
+            .field("params", &params)
+            .finish_non_exhaustive()
     }
 }
 

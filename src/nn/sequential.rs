@@ -1,7 +1,7 @@
 //! Sequential composition of modules.
 
 use super::{Module, Scope};
-use crate::graph::Tensor;
+use crate::{brief::Brief, graph::Tensor};
 
 /// Modules applied in sequence; each is named by its position and kind, as in `2:dense`.
 #[derive(Default)]
@@ -25,7 +25,8 @@ impl Sequential {
 
 impl std::fmt::Debug for Sequential {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_list().entries(self.modules.iter().map(|module| module.name())).finish()
+        let names = Brief::new(self.modules.iter().map(|module| module.name()));
+        f.debug_tuple("Sequential").field(&names).finish()
     }
 }
 

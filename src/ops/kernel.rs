@@ -93,7 +93,7 @@ pub struct Shader {
 }
 
 /// A WGSL file.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, PartialEq)]
 pub struct ShaderFile {
     /// Its name without extension.
     pub name: &'static str,
@@ -101,6 +101,13 @@ pub struct ShaderFile {
     pub source: &'static str,
     /// The fragments of `shaders/lib` that it calls, by name.
     pub imports: &'static [&'static str],
+}
+
+impl std::fmt::Debug for ShaderFile {
+    /// Writes the name, without the text.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "ShaderFile({})", self.name)
+    }
 }
 
 /// The file of `shaders/` at this path, without extension, with the fragments that it imports.

@@ -1,29 +1,38 @@
 //! Programs: compiled once, run many times.
 
+mod cache;
+mod debug;
 mod indices;
+mod requested;
+
+pub use cache::{Inputs, Programs};
+pub use requested::IntoOutputs;
 
 use crate::{
     array::Array,
     backend::{Executable, RunTime},
     device::Device,
-    error::{Error, GraphError, NotFinite, RunError},
+    error::{CompileError, Error, GraphError, NotFinite, RunError},
     gpu,
     graph::{Graph, NodeId, Tensor},
     rewrite,
     schedule::{self, plan::Plan},
     shape::Meta,
-    value::{Fed, Feed, Outputs},
+    value::{Fed, Feed, Outputs, Returned},
     variables::{Store, Variables},
 };
 use indices::IndexInputs;
-use std::{collections::BTreeMap, sync::Arc};
+use requested::Requested;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 /// A graph compiled for a device. It borrows nothing and can be shared between threads.
-#[derive(Debug)]
 pub struct Program {
-    /// The requested outputs, followed by the watched tensors.
-    outputs: Vec<Meta>,
-    watched: Arc<[String]>,
+    returned: Arc<Returned>,
+    /// Name of the device that it was compiled for.
+    device: String,
     /// All inputs of the graph, ordered by name, whether they are needed or not.
     declared: Vec<(String, Meta)>,
     indexed: IndexInputs,
@@ -35,13 +44,33 @@ pub struct Program {
 impl Graph {
     /// Compiles a program that computes `outputs` and applies the effects of the graph.
     ///
+    /// Outputs have positions, and names if they are given some, as inputs have:
+    ///
+    /// ```
+    /// use wgrad::{Array, DType, Device, Graph, Variables};
+    ///
+    /// let graph = Graph::new();
+    /// let x = graph.input("x", [2], DType::F32);
+    /// let outputs = &[("sum", x.sum(..)), ("squares", x * x)];
+    /// let program = graph.compile(&Device::cpu(), outputs)?;
+    /// let outputs = program.run(&Variables::new(0), &[("x", &Array::from([3.0f32, 4.0]))])?;
+    /// assert_eq!(outputs.scalar("sum")?, 7.0);
+    /// assert_eq!(outputs.read_blocking("squares")?, Array::from([9.0f32, 16.0]));
+    /// assert_eq!(outputs.scalar(0)?, 7.0);
+    /// # Ok::<(), wgrad::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
-    /// The first error of the graph; a [`CompileError`](crate::CompileError) if the device cannot
-    /// run it.
+    /// The first error of the graph; [`CompileError::RepeatedOutput`] for a name that is given
+    /// twice; another [`CompileError`] if the device cannot run it.
     #[doc(alias("torch.compile", "tf.function"))]
-    pub fn compile(&self, device: &Device, outputs: &[Tensor<'_>]) -> Result<Program, Error> {
-        Program::new(self, device, outputs, true)
+    pub fn compile<'g>(
+        &'g self,
+        device: &Device,
+        outputs: impl IntoOutputs<'g>,
+    ) -> Result<Program, Error> {
+        Program::new(self, device, outputs.requested(), true)
     }
 
     /// Compiles a program that computes `outputs` and leaves every variable unchanged.
@@ -50,8 +79,12 @@ impl Graph {
     ///
     /// Same as [`compile`](Self::compile).
     #[doc(alias("no_grad", "inference_mode"))]
-    pub fn compile_pure(&self, device: &Device, outputs: &[Tensor<'_>]) -> Result<Program, Error> {
-        Program::new(self, device, outputs, false)
+    pub fn compile_pure<'g>(
+        &'g self,
+        device: &Device,
+        outputs: impl IntoOutputs<'g>,
+    ) -> Result<Program, Error> {
+        Program::new(self, device, outputs.requested(), false)
     }
 }
 
@@ -72,15 +105,19 @@ impl Program {
     fn new(
         graph: &Graph,
         device: &Device,
-        outputs: &[Tensor<'_>],
+        Requested { tensors, names }: Requested<'_>,
         effects: bool,
     ) -> Result<Self, Error> {
         graph.check()?;
-        if outputs.iter().any(|t| !std::ptr::eq(t.graph, graph)) {
+        if tensors.iter().any(|t| !std::ptr::eq(t.graph, graph)) {
             let place = graph.place();
             return Err(GraphError::ForeignTensor { op: "compile", place }.into());
         }
-        let mut ids: Vec<NodeId> = outputs.iter().map(|t| t.id).collect();
+        let mut seen = BTreeSet::new();
+        if let Some(name) = names.iter().find(|name| !seen.insert(*name)).cloned() {
+            return Err(CompileError::RepeatedOutput { name, names }.into());
+        }
+        let mut ids: Vec<NodeId> = tensors.iter().map(|t| t.id).collect();
         let updates = graph.inner.borrow().effects.iter().map(|e| e.value).collect::<Vec<_>>();
         let needed = graph.needed(&[ids.as_slice(), if effects { &updates } else { &[] }].concat());
         let mut watched = Vec::new();
@@ -90,8 +127,8 @@ impl Program {
                 ids.push(id);
             }
         }
-        let watched: Arc<[String]> = watched.into();
-        let outputs = ids.iter().map(|&id| graph.meta(id)).collect();
+        let metas = ids.iter().map(|&id| graph.meta(id)).collect();
+        let returned = Arc::new(Returned { metas, names, watched });
         let checks_finite = graph.inner.borrow().checks_finite;
         let backend = device.backend();
         let (plan, executable) = match backend.interpret(graph, &ids, effects) {
@@ -106,7 +143,9 @@ impl Program {
         let inner = graph.inner.borrow();
         let meta = |(name, &id): (&String, &NodeId)| (name.clone(), graph.meta(id));
         let declared = inner.inputs.iter().map(meta).collect();
-        Ok(Program { outputs, watched, declared, indexed, checks_finite, plan, executable })
+        let device = device.name();
+        log::debug!("compiled a program of {} nodes for {device}", graph.len());
+        Ok(Program { returned, device, declared, indexed, checks_finite, plan, executable })
     }
 
     /// The execution plan; `None` on the reference device, which interprets the graph.
@@ -146,12 +185,17 @@ impl Program {
 
     /// Types of the outputs.
     pub fn outputs(&self) -> &[Meta] {
-        &self.outputs[..self.outputs.len() - self.watched.len()]
+        self.returned.requested()
+    }
+
+    /// Names of the outputs, in their order; empty if they have none.
+    pub fn output_names(&self) -> &[String] {
+        &self.returned.names
     }
 
     /// Names of the watched tensors that the program computes: see [`Graph::watch`].
     pub fn watched(&self) -> &[String] {
-        &self.watched
+        &self.returned.watched
     }
 
     /// Initializes missing variables and moves all to the device, along with everything else that
@@ -185,7 +229,7 @@ impl Program {
         let mut store = variables.lock();
         self.check_finite(&mut store, &fed)?;
         let results = self.executable.run(&mut store, &fed)?;
-        Ok(Outputs::new(&self.outputs, results, self.watched.clone()))
+        Ok(Outputs::new(&self.returned, results))
     }
 
     /// Runs once, waits for the results, and returns the elapsed time.
@@ -204,7 +248,7 @@ impl Program {
         let mut store = variables.lock();
         self.check_finite(&mut store, &fed)?;
         let (results, time) = self.executable.run_timed(&mut store, &fed)?;
-        Ok((Outputs::new(&self.outputs, results, self.watched.clone()), time))
+        Ok((Outputs::new(&self.returned, results), time))
     }
 
     /// The inputs in the order of the program, if they match its declarations.

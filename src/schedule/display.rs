@@ -1,8 +1,21 @@
 //! Textual form of plans.
 
 use super::plan::{Plan, Region, Step, StepKind, Storage};
-use crate::shape::Shape;
+use crate::{brief::Brief, shape::Shape};
 use std::fmt;
+
+impl fmt::Debug for Plan {
+    /// A summary.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Plan")
+            .field("inputs", &Brief::named(self.inputs.iter().cloned()))
+            .field("outputs", &Brief::new(&self.outputs))
+            .field("variables", &self.variables.len())
+            .field("steps", &self.len())
+            .field("bytes", &self.peak_bytes())
+            .finish_non_exhaustive()
+    }
+}
 
 impl Plan {
     /// Bytes of slots, inputs, constants, variables and results, each counted once, as far as the plan knows

@@ -12,7 +12,9 @@ use crate::{
 use std::sync::Arc;
 
 /// A device-independent program.
-#[derive(Clone, Debug)]
+///
+/// `{}` prints all its steps, `{:?}` how many there are.
+#[derive(Clone)]
 pub struct Plan {
     /// In execution order.
     pub(crate) steps: Vec<Step>,

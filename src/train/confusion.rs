@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 /// Counts of predictions, by true class and predicted class.
 #[doc(alias = "confusion_matrix")]
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Confusion {
     classes: usize,
     /// By true and predicted class; sparse, since there may be very many classes.
@@ -45,6 +45,17 @@ impl Confusion {
         let hits = self.counts.iter().filter(|([truth, prediction], _)| truth == prediction);
         let right: usize = hits.map(|(_, count)| count).sum();
         right as f64 / self.total().max(1) as f64
+    }
+}
+
+impl std::fmt::Debug for Confusion {
+    /// A summary; `{}` prints the table.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Confusion")
+            .field("classes", &self.classes)
+            .field("total", &self.total())
+            .field("accuracy", &self.accuracy())
+            .finish()
     }
 }
 

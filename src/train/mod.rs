@@ -17,8 +17,9 @@ use crate::{
     nn::{self, Mode, Module, Scope},
     numbers::Must,
     optim::Optimizer,
-    program::Program,
-    value::Outputs,
+    program::{Program, Programs},
+    shape::Meta,
+    value::{Feed, Outputs},
     variables::Variables,
 };
 use std::{collections::VecDeque, ops::ControlFlow, time::Instant};
@@ -82,8 +83,17 @@ pub struct Report {
     pub confusion: Confusion,
 }
 
-/// One program per batch size.
-struct Programs(Vec<(usize, Program)>);
+impl std::fmt::Debug for Trainer<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Trainer")
+            .field("model", &self.model.name())
+            .field("epochs", &self.epochs)
+            .field("batch", &self.batch)
+            .field("seed", &self.seed)
+            .field("check_finite", &self.check_finite)
+            .finish_non_exhaustive()
+    }
+}
 
 impl<'a> Trainer<'a> {
     /// Uses 10 epochs with batches of 32, shuffled with seed 0.
@@ -133,49 +143,49 @@ impl<'a> Trainer<'a> {
     ///
     /// An error in the model; a [`CompileError`](crate::CompileError).
     pub fn step(&self, device: &Device, data: &Dataset, rows: usize) -> Result<Program, Error> {
-        let graph = self.graph();
-        graph.refuse_invalid("trainer", &[], &[("batch", rows as f64, Must::BePositive)]);
-        let mut cx = Scope::new(&graph, Mode::Train);
-        let (logits, labels) = self.logits(&mut cx, data, rows);
-        let loss = nn::cross_entropy(logits, labels);
-        self.optimizer.update(&mut cx, loss);
-        graph.compile(device, &[loss])
-    }
-
-    /// Compiles the evaluation, whose outputs are the mean loss and the predicted classes.
-    fn evaluation(&self, device: &Device, data: &Dataset, rows: usize) -> Result<Program, Error> {
-        let graph = self.graph();
-        let (logits, labels) = self.logits(&mut Scope::new(&graph, Mode::Eval), data, rows);
-        let loss = nn::cross_entropy(logits, labels);
-        graph.compile_pure(device, &[loss, logits.argmax(-1).cast(DType::U32)])
-    }
-
-    fn graph(&self) -> Graph {
         let graph = Graph::new();
+        graph.refuse_invalid("trainer", &[], &[("batch", rows as f64, Must::BePositive)]);
+        let [images, labels] =
+            batch(data, rows).map(|(name, meta)| graph.input(name, meta.shape, meta.dtype));
+        let loss = self.trained(&graph, images, labels);
+        graph.compile(device, &[("loss", loss)])
+    }
+
+    /// The mean loss of a training step.
+    fn trained<'g>(&self, graph: &'g Graph, images: Tensor<'g>, labels: Tensor<'g>) -> Tensor<'g> {
         if self.check_finite {
             graph.check_finite();
         }
-        graph
+        let mut cx = Scope::new(graph, Mode::Train);
+        let loss = nn::cross_entropy(self.logits(&mut cx, images), labels);
+        self.optimizer.update(&mut cx, loss);
+        loss
+    }
+
+    /// The mean loss and the predicted classes.
+    fn evaluated<'g>(
+        &self,
+        graph: &'g Graph,
+        images: Tensor<'g>,
+        labels: Tensor<'g>,
+    ) -> [Tensor<'g>; 2] {
+        if self.check_finite {
+            graph.check_finite();
+        }
+        let logits = self.logits(&mut Scope::new(graph, Mode::Eval), images);
+        [nn::cross_entropy(logits, labels), logits.argmax(-1).cast(DType::U32)]
     }
 
     /// Number of classes of the model.
     fn classes(&self, data: &Dataset) -> usize {
         let graph = Graph::new();
-        let (logits, _) = self.logits(&mut Scope::new(&graph, Mode::Eval), data, 1);
-        logits.dim(-1)
+        let [(name, meta), _] = batch(data, 1);
+        let images = graph.input(name, meta.shape, meta.dtype);
+        self.logits(&mut Scope::new(&graph, Mode::Eval), images).dim(-1)
     }
 
-    fn logits<'g>(
-        &self,
-        cx: &mut Scope<'g>,
-        data: &Dataset,
-        rows: usize,
-    ) -> (Tensor<'g>, Tensor<'g>) {
-        let dims = data.inputs().shape().dims();
-        let shape = [&[rows], dims.get(1..).unwrap_or_default()].concat();
-        let images = cx.graph().input("inputs", shape, DType::F32);
-        let labels = cx.graph().input("targets", [rows], DType::U32);
-        (self.model.forward(&mut cx.child(MODEL), images), labels)
+    fn logits<'g>(&self, cx: &mut Scope<'g>, images: Tensor<'g>) -> Tensor<'g> {
+        self.model.forward(&mut cx.child(MODEL), images)
     }
 
     /// Trains the variables of a store, and evaluates after every epoch.
@@ -205,12 +215,25 @@ impl<'a> Trainer<'a> {
             self.step(device, train, 0)?;
         }
         let loader = Loader::new(train.len(), self.batch, self.seed);
-        let steps = Programs::new(data::sizes(train.len(), self.batch), variables, |rows| {
-            self.step(device, train, rows)
-        })?;
-        let evaluations = Programs::new(data::sizes(test.len(), EVALUATED), variables, |rows| {
-            self.evaluation(device, test, rows)
-        })?;
+        let steps = Programs::new(device, |graph, inputs| {
+            vec![("loss", self.trained(graph, inputs.get("inputs"), inputs.get("targets")))]
+        });
+        for rows in data::sizes(train.len(), self.batch) {
+            steps.program(batch(train, rows))?.prepare(variables)?;
+        }
+        let evaluations = Programs::new(device, |graph, inputs| {
+            let (images, labels) = (inputs.get("inputs"), inputs.get("targets"));
+            let [loss, classes] = self.evaluated(graph, images, labels);
+            vec![("loss", loss), ("classes", classes)]
+        });
+        let evaluations = evaluations.pure();
+        for rows in data::sizes(test.len(), EVALUATED) {
+            evaluations.program(batch(test, rows))?.prepare(variables)?;
+        }
+        let evaluate = |variables| {
+            let run = |part: &Dataset| evaluations.run(variables, &feeds(part));
+            evaluate(run, test, EVALUATED, classes)
+        };
         let per_epoch = train.len().div_ceil(self.batch);
 
         let begin = Instant::now();
@@ -221,7 +244,8 @@ impl<'a> Trainer<'a> {
             let mut pending = VecDeque::new();
             let mut total = 0.0;
             for (index, batch) in loader.epoch(number).into_iter().enumerate() {
-                pending.push_back((batch.len(), steps.run(variables, &train.rows(&batch)?)?));
+                let part = train.rows(&batch)?;
+                pending.push_back((batch.len(), steps.run(variables, &feeds(&part))?));
                 step_count += 1;
                 if let Some(on_step) = self.on_step {
                     on_step(Step { epoch: number, step: index + 1, steps: per_epoch });
@@ -233,8 +257,7 @@ impl<'a> Trainer<'a> {
             while !pending.is_empty() {
                 total += summed(pending.pop_front())?;
             }
-            let (test_loss, confusion) =
-                evaluate(&evaluations, variables, test, EVALUATED, classes)?;
+            let (test_loss, confusion) = evaluate(variables)?;
             let epoch = Epoch {
                 number,
                 train_loss: total / train.len().max(1) as f64,
@@ -250,7 +273,7 @@ impl<'a> Trainer<'a> {
         }
         let confusion = match evaluated {
             Some(confusion) => confusion,
-            None => evaluate(&evaluations, variables, test, EVALUATED, classes)?.1,
+            None => evaluate(variables)?.1,
         };
         let seconds = begin.elapsed().as_secs_f64();
         Ok(Report { epochs, steps: step_count, seconds, confusion })
@@ -271,16 +294,26 @@ fn check_labels(name: &str, data: &Dataset, classes: usize) -> Result<(), RunErr
     }
 }
 
+/// Names and types of the inputs of a program for so many rows.
+fn batch(data: &Dataset, rows: usize) -> [(&'static str, Meta); 2] {
+    let dims = data.inputs().shape().dims();
+    let images = [&[rows], dims.get(1..).unwrap_or_default()].concat();
+    [("inputs", Meta::new(images, DType::F32)), ("targets", Meta::new([rows], DType::U32))]
+}
+
+fn feeds(part: &Dataset) -> [(&'static str, &dyn Feed); 2] {
+    [("inputs", part.inputs()), ("targets", part.targets())]
+}
+
 /// The loss of a batch, summed over its rows.
 fn summed(step: Option<(usize, Outputs)>) -> Result<f64, Error> {
     let Some((rows, outputs)) = step else { return Ok(0.0) };
-    Ok(rows as f64 * outputs.get(0)?.read_f64()?.iter().sum::<f64>())
+    Ok(rows as f64 * outputs.scalar("loss")?)
 }
 
 /// The mean loss over a set, and its confusion matrix.
 fn evaluate(
-    programs: &Programs,
-    variables: &Variables,
+    run: impl Fn(&Dataset) -> Result<Outputs, Error>,
     data: &Dataset,
     batch: usize,
     classes: usize,
@@ -290,40 +323,14 @@ fn evaluate(
     let rows: Vec<usize> = (0..data.len()).collect();
     for rows in rows.chunks(batch) {
         let part = data.rows(rows)?;
-        let outputs = programs.run(variables, &part)?;
-        let predicted = outputs.read_blocking(1)?;
+        let outputs = run(&part)?;
+        let predicted = outputs.read_blocking("classes")?;
         total += summed(Some((rows.len(), outputs)))?;
         for (&truth, &prediction) in part.targets().words().iter().zip(predicted.words()) {
             confusion.add(truth as usize, prediction as usize);
         }
     }
     Ok((total / data.len().max(1) as f64, confusion))
-}
-
-impl Programs {
-    fn new(
-        sizes: Vec<usize>,
-        variables: &Variables,
-        compile: impl Fn(usize) -> Result<Program, Error>,
-    ) -> Result<Self, Error> {
-        let ready = |rows| {
-            let program = compile(rows)?;
-            program.prepare(variables)?;
-            Ok((rows, program))
-        };
-        Ok(Programs(sizes.into_iter().map(ready).collect::<Result<_, Error>>()?))
-    }
-
-    fn run(&self, variables: &Variables, data: &Dataset) -> Result<Outputs, Error> {
-        let program = self.0.iter().find(|(rows, _)| *rows == data.len());
-        // Sizes are computed from the same numbers as batches; this guards against changing only
-        // one.
-        let (_, program) = program.ok_or_else(|| crate::VariableError::Length {
-            len: data.len(),
-            shape: data.inputs().shape().clone(),
-        })?;
-        program.run(variables, &[("inputs", data.inputs()), ("targets", data.targets())])
-    }
 }
 
 #[cfg(test)]

@@ -10,11 +10,13 @@ pub(crate) use store::Store;
 
 use crate::{
     array::Array,
+    brief::Brief,
     error::{Error, VariableError},
     shape::Meta,
 };
 use std::{
     collections::BTreeMap,
+    fmt,
     sync::{Mutex, MutexGuard, PoisonError},
 };
 use store::By;
@@ -27,9 +29,20 @@ use store::By;
 /// may save a snapshot while others train. Reading from a GPU waits for submitted work while
 /// holding the lock. Threads that must not wait for each other need separate stores.
 #[doc(alias = "state_dict")]
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Variables {
     store: Mutex<Store>,
+}
+
+impl fmt::Debug for Variables {
+    /// A summary: seed, number of variables and the first of them.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut text = f.debug_struct("Variables");
+        // A run may hold it.
+        let Ok(store) = self.store.try_lock() else { return text.finish_non_exhaustive() };
+        let entries = store.entries.iter().map(|(path, entry)| (path.clone(), &entry.meta));
+        text.field("seed", &store.seed).field("variables", &Brief::named(entries)).finish()
+    }
 }
 
 impl Variables {

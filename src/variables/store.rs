@@ -14,14 +14,13 @@ use crate::{
 };
 use std::{collections::BTreeMap, sync::Arc};
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Store {
-    seed: u64,
+    pub(super) seed: u64,
     pub(super) entries: BTreeMap<String, Entry>,
 }
 
 /// A variable and its value.
-#[derive(Debug)]
 pub(crate) struct Entry {
     pub meta: Meta,
     pub data: Arc<dyn Resident>,

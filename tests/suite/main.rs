@@ -41,11 +41,13 @@ mod long_sums;
 mod memory;
 mod misuse;
 mod model;
+mod names;
 mod nonsense;
 mod normalization;
 mod outputs;
 mod padding;
 mod plans;
+mod programs;
 #[cfg(feature = "files")]
 mod quantized;
 mod random_graphs;
@@ -56,4 +58,5 @@ mod shaders;
 mod special_values;
 #[cfg(feature = "files")]
 mod state_dicts;
+mod summaries;
 mod training;

@@ -9,6 +9,7 @@ mod resize;
 use super::{Dataset, refused};
 use crate::{
     array::Array,
+    brief::Brief,
     dtype::DType,
     error::{Error, FileError},
     shape::Meta,
@@ -23,13 +24,23 @@ use std::{
 const ENDINGS: [&str; 3] = ["png", "jpg", "jpeg"];
 
 /// A directory of images.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, PartialEq)]
 #[non_exhaustive]
 pub struct ImageFolder {
     /// The images `[n, 3, rows, columns]`, and their classes.
     pub data: Dataset,
     /// The names of the classes, by index.
     pub classes: Vec<String>,
+}
+
+impl std::fmt::Debug for ImageFolder {
+    /// A summary.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ImageFolder")
+            .field("data", &self.data)
+            .field("classes", &Brief::new(&self.classes))
+            .finish()
+    }
 }
 
 /// Loads a directory in which every class is a subdirectory of PNG and JPEG files.

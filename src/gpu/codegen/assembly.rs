@@ -1,9 +1,10 @@
 //! Description of a dispatch: shader text, grid, uniforms and bindings.
 
-use crate::{ops::params::Params, schedule::plan::Region};
+use crate::{brief::Brief, ops::params::Params, schedule::plan::Region};
+use std::fmt;
 
 /// One dispatch: a shader as passed to the driver, and everything bound to it.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Assembly {
     /// Human-readable list of its operations.
@@ -22,6 +23,22 @@ pub struct Assembly {
     pub slot_params: Vec<u8>,
     /// All bindings, ordered by group and binding.
     pub bindings: Vec<Binding>,
+}
+
+impl fmt::Debug for Assembly {
+    /// A summary, without the text.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Assembly")
+            .field("label", &self.label)
+            .field("shader", &self.shader)
+            .field(
+                "overrides",
+                &Brief::named(self.overrides.iter().map(|(k, v)| (k.to_string(), v))),
+            )
+            .field("workgroups", &self.workgroups)
+            .field("bindings", &self.bindings.len())
+            .finish_non_exhaustive()
+    }
 }
 
 /// A resource bound to a shader.

@@ -56,6 +56,35 @@ fn proofs_are_kept() {
     assert_eq!(warm["weights_sha256"], cold["weights_sha256"]);
 }
 
+/// What the library warns of is on stderr, unless it is told to be quiet; results are the same.
+#[test]
+fn warnings_are_told() {
+    let folder = directory("warnings");
+    // Nothing is below a file.
+    let file = folder.join("file");
+    std::fs::write(&file, "").expect("it can be written");
+    let verify = |options: &[&str], variable: Option<(&str, &str)>| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_wgrad"));
+        command.env("WGRAD_CACHE_DIR", file.join("cache")).env_remove("RUST_LOG");
+        command.envs(variable).args(["verify", "--device", "gpu", "--ops", "relu"]).args(options);
+        let run = command.output().expect("it starts");
+        (run.status.success(), stderr(&run))
+    };
+    let (proved, said) = verify(&[], None);
+    if !proved && said.contains("graphics adapter") {
+        return eprintln!("skipped: there is no adapter");
+    }
+    let warning = "warning: no earlier proofs are read: ";
+    assert_eq!(said.matches(warning).count(), 1, "{said}");
+    assert!(said.lines().all(|line| line.starts_with("warning: ") || line.starts_with("note: ")));
+    let (_, said) = verify(&["--quiet"], None);
+    assert_eq!(said, "");
+    let (_, said) = verify(&[], Some(("WGRAD_LOG", "error")));
+    assert!(!said.contains("warning: "), "{said}");
+    let (_, said) = verify(&["-vv"], Some(("WGRAD_LOG", "off")));
+    assert!(said.contains(warning) && said.contains("debug: compiled a program of "), "{said}");
+}
+
 /// A step goes into a file with what it reads, and comes out of it the same.
 #[test]
 fn a_step_is_kept_and_run_again() {
