@@ -17,11 +17,7 @@
 //! With `--expect 6` the example fails if the perplexity on the held-out text is larger.
 
 use std::time::{Duration, Instant};
-use wgrad::{
-    Array, DType, Device, Error, Feed, Graph, Init, Program, Tensor, Variables,
-    nn::{self, Dense, Embedding, Mode, Module, Recurrent, Scope, State},
-    optim::{Adam, Optimizer},
-};
+use wgrad::{nn::State, prelude::*};
 
 const BATCH: usize = 32;
 const STEPS: usize = 64;
@@ -54,7 +50,7 @@ fn program(device: &Device, rows: usize, kinds: usize, mode: Mode) -> Result<Pro
     if mode == Mode::Train {
         Adam::new(2e-3).clip_norm(1.0).update(&mut cx, loss);
     }
-    graph.compile(device, &[loss])
+    graph.compile(device, &[("loss", loss)])
 }
 
 /// Compiles the program that samples: the probabilities of the next character given one.
@@ -63,7 +59,7 @@ fn writer(device: &Device, kinds: usize) -> Result<Program, Error> {
     let mut cx = Scope::new(&graph, Mode::Eval);
     let symbol = graph.input("symbol", [1, 1], DType::U32);
     let odds = (logits(&mut cx.child("net"), symbol, kinds) / 0.7).softmax(-1);
-    graph.compile(device, &[odds])
+    graph.compile(device, &[("odds", odds)])
 }
 
 /// A text as character indices, split into rows.
@@ -84,15 +80,14 @@ impl Rows<'_> {
                 let start = row * (self.symbols.len() / self.rows) + step * STEPS + shift;
                 self.symbols[start..start + STEPS].iter().copied()
             };
-            Array::new([self.rows, STEPS], &(0..self.rows).flat_map(row).collect::<Vec<u32>>())
+            Array::from_vec([self.rows, STEPS], (0..self.rows).flat_map(row).collect::<Vec<u32>>())
         };
-        let feeds: [(&str, &dyn Feed); 2] = [("symbols", &part(0)?), ("next", &part(1)?)];
-        Ok(program.run(variables, &feeds)?.read_blocking(0)?.item().unwrap_or(f64::NAN))
+        program.run(variables, &[("symbols", &part(0)?), ("next", &part(1)?)])?.scalar("loss")
     }
 }
 
 fn forget(variables: &Variables, rows: usize) -> Result<(), Error> {
-    let zeros = Array::new([1, rows, HIDDEN], &vec![0f32; rows * HIDDEN])?;
+    let zeros = Array::full([1, rows, HIDDEN], 0f32)?;
     let paths = ["hidden", "cell"].map(|name| format!("state{rows}/{name}"));
     variables.insert_all(paths.map(|path| (path, zeros.clone())))
 }
@@ -162,8 +157,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let (mut seed, mut symbol) = (1, symbols[0]);
     let mut written = String::new();
     for _ in 0..400 {
-        let input = Array::new([1, 1], &[symbol])?;
-        let odds = writer.run(&variables, &[("symbol", &input)])?.read_blocking(0)?.to_f64();
+        let input = Array::from([[symbol]]);
+        let odds = writer.run(&variables, &[("symbol", &input)])?.read_blocking("odds")?.to_f64();
         let mut rest = chance(&mut seed);
         let chosen = odds.iter().position(|odds| {
             rest -= odds;

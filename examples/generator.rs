@@ -14,14 +14,12 @@
 //! ```
 
 use wgrad::{
-    Array, DType, Device, Error, Feed, Graph, Program, Tensor, Variables,
-    data::{Loader, digits},
+    data::digits,
     nn::{
-        Mode, Module, Scope,
         gan::{discriminator_loss, generator_loss, r1_penalty},
         models::{Discriminator, Generator},
     },
-    optim::{Adam, Optimizer},
+    prelude::*,
 };
 
 const BATCH: usize = 32;
@@ -64,7 +62,7 @@ fn judging(device: &Device) -> Result<Program, Error> {
     let total = loss + r1_penalty(of_real, real) * 0.5;
     let params = params(&cx, "discriminator");
     adam("judging").update_params(&mut cx, total, &params);
-    graph.compile(device, &[loss, (right[0] + right[1]) / 2.0])
+    graph.compile(device, &[("loss", loss), ("right", (right[0] + right[1]) / 2.0)])
 }
 
 /// Compiles a generator step.
@@ -75,7 +73,7 @@ fn making(device: &Device) -> Result<Program, Error> {
     let loss = generator_loss(scores(&mut cx, images));
     let params = params(&cx, "generator");
     adam("making").update_params(&mut cx, loss, &params);
-    graph.compile(device, &[loss])
+    graph.compile(device, &[("loss", loss)])
 }
 
 /// Renders images side by side, as characters.
@@ -110,17 +108,15 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                 break 'all;
             }
             step += 1;
-            let real = data.inputs().rows(&batch)?.to_vec::<f32>()?;
-            let real = Array::new([BATCH, 1, SIDE, SIDE], &real)?;
-            let judged = judging.run(&variables, &[("real", &real as &dyn Feed)])?;
+            let real = data.inputs().rows(&batch)?.reshape([-1, 1, SIDE as i64, SIDE as i64])?;
+            let judged = judging.run(&variables, &[("real", &real)])?;
             let loss = making.run(&variables, &[])?;
             if step % 250 == 0 || step == steps {
-                let number = |index| Ok::<_, Error>(judged.read_blocking(index)?.item());
                 println!(
                     "step {step:5}  discriminator {:.3}, right {:.0}%  generator {:.3}",
-                    number(0)?.unwrap_or(f64::NAN),
-                    100.0 * number(1)?.unwrap_or(f64::NAN),
-                    loss.read_blocking(0)?.item().unwrap_or(f64::NAN),
+                    judged.scalar("loss")?,
+                    100.0 * judged.scalar("right")?,
+                    loss.scalar("loss")?,
                 );
             }
         }
@@ -128,9 +124,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     let graph = Graph::new();
     let images = made(&mut Scope::new(&graph, Mode::Eval), 8);
-    let program = graph.compile(&device, &[images])?;
+    let program = graph.compile(&device, &[("images", images)])?;
     for _ in 0..2 {
-        let images = program.run(&variables, &[])?.read_blocking(0)?.to_f64();
+        let images = program.run(&variables, &[])?.read_blocking("images")?.to_f64();
         println!("{}", drawn(&images, 8));
     }
     Ok(())

@@ -15,12 +15,7 @@
 //! than this percentage of the held-out recordings is classified correctly.
 
 use std::path::Path;
-use wgrad::{
-    Array, DType, Device, Error, Feed, Graph, Program, Tensor, Variables,
-    data::{Loader, series},
-    nn::{self, Dense, Dropout, Mode, Module, Recurrent, Scope},
-    optim::{Adam, Optimizer},
-};
+use wgrad::{data::series, prelude::*};
 
 const BATCH: usize = 30;
 const EPOCHS: usize = 20;
@@ -58,7 +53,7 @@ fn step(device: &Device, steps: usize) -> Result<Program, Error> {
     let logits = recordings.logits(&mut cx.child("net"));
     let loss = nn::cross_entropy(logits, recordings.labels);
     Adam::new(3e-3).clip_norm(1.0).update(&mut cx, loss);
-    graph.compile(device, &[loss])
+    graph.compile(device, &[("loss", loss)])
 }
 
 fn evaluation(device: &Device, count: usize, steps: usize) -> Result<Program, Error> {
@@ -66,7 +61,7 @@ fn evaluation(device: &Device, count: usize, steps: usize) -> Result<Program, Er
     let mut cx = Scope::new(&graph, Mode::Eval);
     let recordings = Recordings::inputs(&graph, count, steps);
     let logits = recordings.logits(&mut cx.child("net"));
-    graph.compile_pure(device, &[nn::accuracy(logits, recordings.labels)])
+    graph.compile_pure(device, &[("right", nn::accuracy(logits, recordings.labels))])
 }
 
 /// Normalizes the values to mean 0 and variance 1 in each dimension, with the statistics of the
@@ -84,9 +79,9 @@ fn standardised(sets: [&Array; 2], lengths: &Array) -> Result<[Array; 2], Error>
         })
         .collect();
     let scaled = |set: &Array| {
-        let values = set.to_vec::<f32>()?.into_iter().enumerate();
+        let values = set.iter::<f32>()?.enumerate();
         let values = values.map(|(k, x)| (x - moments[k % 12].0) / moments[k % 12].1);
-        Array::new(set.shape(), &values.collect::<Vec<_>>())
+        Array::from_vec(set.shape(), values.collect::<Vec<_>>())
     };
     Ok([scaled(sets[0])?, scaled(sets[1])?])
 }
@@ -128,12 +123,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             let labels = train.labels.rows(batch)?;
             let feeds: [(&str, &dyn Feed); 3] =
                 [("values", &values), ("lengths", &lengths), ("labels", &labels)];
-            total += step.run(&variables, &feeds)?.read_blocking(0)?.item().unwrap_or(f64::NAN);
+            total += step.run(&variables, &feeds)?.scalar("loss")?;
         }
         let feeds: [(&str, &dyn Feed); 3] =
             [("values", &held), ("lengths", &test.lengths), ("labels", &test.labels)];
-        let right = evaluation.run(&variables, &feeds)?.read_blocking(0)?.item();
-        reached = 100.0 * right.unwrap_or(f64::NAN);
+        reached = 100.0 * evaluation.run(&variables, &feeds)?.scalar("right")?;
         if epoch % 10 == 0 || epoch == epochs {
             let loss = total / batches.len() as f64;
             println!("epoch {epoch:3}  loss {loss:.4}  {reached:.2}% of those held out");

@@ -13,14 +13,7 @@
 //! ```
 
 use std::ops::ControlFlow;
-use wgrad::{
-    Array, Device, Error, Variables,
-    data::Dataset,
-    nn::{Activation, Conv2d, Dense, Flatten, MaxPool2d, Sequential},
-    optim::Adam,
-    testing::Noise,
-    train::Trainer,
-};
+use wgrad::{prelude::*, testing::Noise};
 
 const EDGE: usize = 16;
 const SHAPES: [&str; 3] = ["disc", "square", "cross"];
@@ -47,7 +40,7 @@ fn draw(count: usize, seed: u64) -> Result<Dataset, Error> {
         }
         labels.push(shape as u32);
     }
-    Dataset::new(Array::new([count, 3, EDGE, EDGE], &pixels)?, Array::new([count], &labels)?)
+    Dataset::new(Array::from_vec([count, 3, EDGE, EDGE], pixels)?, Array::from(labels))
 }
 
 fn main() -> Result<(), Error> {

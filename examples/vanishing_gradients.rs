@@ -13,12 +13,7 @@
 //! cargo run --release --example vanishing_gradients -- 20
 //! ```
 
-use wgrad::{
-    DType, Device, Error, Feed, Graph, Init, Program, Variables, autodiff,
-    data::{Dataset, digits},
-    nn::{self, Activation, Dense, Mode, Module, Scope, Sequential},
-    optim::{Optimizer, Sgd},
-};
+use wgrad::{data::digits, prelude::*};
 
 const BATCH: usize = 64;
 const HIDDEN: usize = 32;
@@ -34,24 +29,23 @@ fn network(activation: fn() -> Activation) -> Sequential {
         .add(dense(digits::CLASSES))
 }
 
-/// Compiles a step of gradient descent, whose outputs are the loss and the norm of each weight's
-/// gradient.
-fn step(network: &Sequential, device: &Device) -> Result<(Program, Vec<String>), Error> {
+/// Compiles a step of gradient descent, whose outputs are the loss and, by the path of each weight,
+/// the norm of its gradient.
+fn step(network: &Sequential, device: &Device) -> Result<Program, Error> {
     let graph = Graph::new();
     let mut cx = Scope::new(&graph, Mode::Train);
     let images = graph.input("images", [BATCH, digits::PIXELS], DType::F32);
     let labels = graph.input("labels", [BATCH], DType::U32);
     let loss = nn::cross_entropy(network.forward(&mut cx, images), labels);
-    let (mut names, mut outputs) = (vec![], vec![loss]);
+    let mut outputs = vec![("loss".to_owned(), loss)];
     for (path, weight) in cx.params() {
         if path.ends_with("weight") {
             let gradient = autodiff::grad(loss, &[weight])[0];
-            outputs.push((gradient * gradient).sum(..).sqrt());
-            names.push(path);
+            outputs.push((path, (gradient * gradient).sum(..).sqrt()));
         }
     }
     Sgd::new(0.5).update(&mut cx, loss);
-    Ok((graph.compile(device, &outputs)?, names))
+    graph.compile(device, &outputs)
 }
 
 fn train(
@@ -60,7 +54,8 @@ fn train(
     data: &Dataset,
     steps: usize,
 ) -> Result<Vec<f64>, Error> {
-    let (program, layers) = step(network, &Device::cpu())?;
+    let program = step(network, &Device::cpu())?;
+    let layers = &program.output_names()[1..];
     let variables = Variables::new(1);
     let mut norms = vec![];
     println!("{name}: norm of the gradient of each layer");
@@ -71,19 +66,19 @@ fn train(
         let inputs: [(&str, &dyn Feed); 2] =
             [("images", batch.inputs()), ("labels", batch.targets())];
         let outputs = program.run(&variables, &inputs)?;
-        let values: Vec<f64> = (0..=layers.len())
-            .map(|k| Ok(outputs.get(k)?.read_f64()?[0]))
-            .collect::<Result<_, Error>>()?;
+        let of_layer = |layer: &String| outputs.scalar(layer.as_str());
+        let values = layers.iter().map(of_layer).collect::<Result<Vec<f64>, Error>>()?;
         if k == 0 {
-            norms = values[1..].to_vec();
+            norms = values.clone();
         }
         if k == 0 || k + 1 == steps {
-            let columns: Vec<_> = values[1..]
+            let columns: Vec<_> = values
                 .iter()
-                .zip(&layers)
+                .zip(layers)
                 .map(|(norm, layer)| format!("{norm:>width$.5}", width = layer.len()))
                 .collect();
-            println!("{:>6}  {:>8.4}  {}", k + 1, values[0], columns.join("  "));
+            let loss = outputs.scalar("loss")?;
+            println!("{:>6}  {loss:>8.4}  {}", k + 1, columns.join("  "));
         }
     }
     println!();

@@ -6,7 +6,7 @@
 //! copyable handle to a node, and arithmetic on tensors appends nodes:
 //!
 //! ```
-//! use wgrad::{Array, DType, Device, Graph, Variables, autodiff};
+//! use wgrad::prelude::*;
 //!
 //! let graph = Graph::new();
 //! let x = graph.input("x", [3], DType::F32);
@@ -14,12 +14,13 @@
 //! let slope = autodiff::grad(loss, &[x])[0];
 //! let curvature = autodiff::grad((slope * slope).sum(..), &[x])[0];
 //!
-//! let program = graph.compile(&Device::cpu(), &[slope, curvature])?;
-//! let x = Array::new([3], &[1.0f32, 2.0, 3.0])?;
+//! let outputs = &[("slope", slope), ("curvature", curvature)];
+//! let program = graph.compile(&Device::cpu(), outputs)?;
+//! let x = Array::from([1.0f32, 2.0, 3.0]);
 //! let outputs = program.run(&Variables::new(0), &[("x", &x)])?;
-//! assert_eq!(outputs.read_blocking(0)?.to_f64(), [2.0, 4.0, 6.0]);
-//! assert_eq!(outputs.read_blocking(1)?.to_f64(), [8.0, 16.0, 24.0]);
-//! # Ok::<(), wgrad::Error>(())
+//! assert_eq!(outputs.read_blocking("slope")?, Array::from([2.0f32, 4.0, 6.0]));
+//! assert_eq!(outputs.read_blocking("curvature")?, Array::from([8.0f32, 16.0, 24.0]));
+//! # Ok::<(), Error>(())
 //! ```
 //!
 //! Building a graph computes nothing and returns no `Result`: the graph keeps its first error,
@@ -82,6 +83,7 @@ pub mod nn;
 mod numbers;
 pub mod ops;
 pub mod optim;
+pub mod prelude;
 mod program;
 mod proof;
 mod reference;

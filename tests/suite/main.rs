@@ -47,6 +47,7 @@ mod normalization;
 mod outputs;
 mod padding;
 mod plans;
+mod prelude;
 mod programs;
 #[cfg(feature = "files")]
 mod quantized;
