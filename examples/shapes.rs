@@ -50,12 +50,12 @@ fn main() -> Result<(), Error> {
     let (images, epochs) = (number(1, 1500), number(2, 15));
     let network = Sequential::new()
         // Input: three channels, red, green and blue. Convolution: 8 filters detect edges.
-        .add(Conv2d::new(8, [3, 3]).same())
+        .add(Conv2d::new(8, 3).same())
         .add(Activation::relu())
         // Pooling: the strongest activation of every 2x2 pixels, regardless of its exact position.
         .add(MaxPool2d::new(2))
         // Convolution: 16 filters over the activations of the first detect corners and arcs.
-        .add(Conv2d::new(16, [3, 3]).same())
+        .add(Conv2d::new(16, 3).same())
         .add(Activation::relu())
         .add(MaxPool2d::new(2))
         // Dense: combines all activations into scores of the shapes.

@@ -1,6 +1,7 @@
 //! Initializers of variables.
 
 use crate::{dtype::DType, numbers::Must};
+use std::sync::{Mutex, PoisonError};
 
 /// Initializer of a variable: see [`Graph::variable`](crate::Graph::variable).
 ///
@@ -46,6 +47,14 @@ pub enum Init {
     /// The L2 norms of the rows of the sibling variable of this name: roots of the sums of squares
     /// over all its axes but the first.
     RowLengths(&'static str),
+    /// 0 along one index of the first axis, and the rest as another initializer has it: the row of a
+    /// table that stands for padding.
+    ZeroRow {
+        /// The index.
+        row: usize,
+        /// The initializer of the rest, which depends on no other variable.
+        rest: &'static Init,
+    },
     /// The seed of the store: two words, the key of all random operations.
     Seed,
 }
@@ -56,6 +65,8 @@ impl Init {
         match self {
             Init::Seed => dtype == DType::U32,
             Init::Zeros | Init::Ones | Init::Constant(_) => true,
+            Init::ZeroRow { rest: Init::RowLengths(_) | Init::Seed, .. } => false,
+            Init::ZeroRow { rest, .. } => rest.accepts(dtype),
             _ => dtype.is_float(),
         }
     }
@@ -72,7 +83,21 @@ impl Init {
             Init::Normal { mean, std } => {
                 vec![("mean", mean, Must::BeFinite), ("std", std, Must::BeAtLeast0)]
             }
+            Init::ZeroRow { rest, .. } => rest.numbers(),
             _ => vec![],
         }
+    }
+
+    /// This initializer for the rest of one with a row of zeros. Each is kept once, for good: there are
+    /// as many as a program has different ones.
+    pub(crate) fn kept(self) -> &'static Init {
+        static KEPT: Mutex<Vec<&'static Init>> = Mutex::new(Vec::new());
+        let mut kept = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = kept.iter().find(|known| ***known == self) {
+            return known;
+        }
+        let new: &'static Init = Box::leak(Box::new(self));
+        kept.push(new);
+        new
     }
 }

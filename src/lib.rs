@@ -71,6 +71,7 @@ mod device;
 mod diff;
 mod dtype;
 mod error;
+mod extents;
 mod functions;
 mod gemm;
 pub mod gpu;
@@ -110,14 +111,14 @@ pub use error::{
     MissingTensor, NotFinite, OpError, Place, RunError, VariableError,
 };
 pub use functions::{
-    AttentionOptions, CoordinateTransform, Interpolation, PaddingMode, QuantileMethod,
-    ScatterReduction, Triangle,
+    AttentionOptions, CoordinateTransform, GaussianNll, Interpolation, PadMode, PaddingMode,
+    PoissonNll, QuantileMethod, Reduction, ScatterReduction, Triangle,
 };
 pub use gpu::Verification;
 pub use graph::{Declaration, Effect, Graph, Node, NodeId, Tensor};
 pub use init::Init;
 pub use program::{Inputs, IntoOutputs, Program, Programs};
-pub use shape::{Axes, AxisError, Meta, Shape};
+pub use shape::{Axes, AxisError, Integer, Integers, Meta, Pads, Section, Shape};
 pub use value::{Fed, Feed, OutputKey, Outputs, Value};
 pub use variables::Variables;
 

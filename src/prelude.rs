@@ -17,7 +17,7 @@
 //! are functions in [`nn`], files are read and written by [`io`](crate::io).
 
 // Traits, for their methods.
-pub use crate::{nn::Module, optim::Optimizer, value::Feed};
+pub use crate::{nn::Module, ops::Pow, optim::Optimizer, value::Feed};
 
 #[cfg(not(target_arch = "wasm32"))]
 pub use crate::train::Trainer;
@@ -28,11 +28,13 @@ pub use crate::{
     device::Device,
     dtype::DType,
     error::Error,
+    functions::Reduction,
     graph::{Graph, Tensor},
     init::Init,
     nn::{
         self, Activation, AvgPool2d, BatchNorm, Conv1d, Conv2d, Dense, Dropout, Embedding, Flatten,
-        LayerNorm, MaxPool2d, Mode, MultiHeadAttention, Recurrent, Scope, Sequential, Unflatten,
+        Lambda, LayerNorm, MaxPool2d, Mode, MultiHeadAttention, Recurrent, Scope, Sequential,
+        Unflatten,
     },
     optim::{Adam, Sgd},
     program::{Program, Programs},

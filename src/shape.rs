@@ -1,7 +1,10 @@
 //! Shapes, strides and axes.
 
 use crate::dtype::DType;
-use std::sync::Arc;
+use std::{
+    ops::{Bound, RangeBounds},
+    sync::Arc,
+};
 
 /// Extents of the axes of a tensor, outermost first; a scalar has none.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
@@ -175,6 +178,12 @@ pub enum AxisError {
         /// The axis.
         axis: usize,
     },
+    /// Classes may lie on either axis, as far as the shapes tell.
+    #[error("classes may be axis {} or axis {}: name it, `CrossEntropy::axis`", axes[0], axes[1])]
+    Ambiguous {
+        /// PyTorch's, and Keras'.
+        axes: [usize; 2],
+    },
 }
 
 impl AxisError {
@@ -194,6 +203,16 @@ pub trait Axes {
     ///
     /// [`AxisError`] if an axis is out of range for `rank` or named twice.
     fn resolve(self, rank: usize) -> Result<Vec<usize>, AxisError>;
+}
+
+/// Resolves axes that may be negative, in the order in which they are written.
+///
+/// # Errors
+///
+/// [`AxisError::Missing`].
+pub(crate) fn resolve_axes(axes: impl Integers, rank: usize) -> Result<Vec<usize>, AxisError> {
+    let near = |axis: i64| axis.clamp(i32::MIN.into(), i32::MAX.into()) as i32;
+    axes.integers().into_iter().map(|axis| resolve_axis(near(axis), rank)).collect()
 }
 
 /// Resolves a possibly negative axis.
@@ -229,5 +248,131 @@ impl Axes for i32 {
 impl Axes for std::ops::RangeFull {
     fn resolve(self, rank: usize) -> Result<Vec<usize>, AxisError> {
         Ok((0..rank).collect())
+    }
+}
+
+/// A whole number of one of the types that callers have: `usize`, `i32`, `i64`.
+pub trait Integer: Copy {
+    /// The number; one that `i64` does not have becomes its largest.
+    fn wide(self) -> i64;
+}
+
+/// Whole numbers as written by callers, one or several: extents, axes or shifts.
+///
+/// Of literals alone they are of i32, so that `[2, -1]` needs no type. An array of none has no type by
+/// itself: [`Shape::scalar`] is that of a scalar.
+pub trait Integers {
+    /// The numbers.
+    fn integers(self) -> Vec<i64>;
+}
+
+/// A range along an axis as written by callers: `2..5`, `..-1`, `-3..`.
+///
+/// Negative numbers count from the end of the axis, as in Python.
+pub trait Section {
+    /// Where it starts and ends.
+    fn bounds(self) -> [Bound<i64>; 2];
+}
+
+/// A pair of numbers for each axis, as written by callers: of what is before it and after it.
+pub trait Pads {
+    /// The pairs.
+    fn pads(self) -> Vec<(i64, i64)>;
+}
+
+/// The types of whole numbers, each of which is also a list of one.
+macro_rules! integers {
+    ($($Type:ty)*) => {$(
+        impl Integer for $Type {
+            fn wide(self) -> i64 {
+                i64::try_from(self).unwrap_or(i64::MAX)
+            }
+        }
+        impl Integers for $Type {
+            fn integers(self) -> Vec<i64> {
+                vec![self.wide()]
+            }
+        }
+    )*};
+}
+integers! { usize i32 i64 }
+
+impl<T: Integer> Integers for &[T] {
+    fn integers(self) -> Vec<i64> {
+        self.iter().map(|number| number.wide()).collect()
+    }
+}
+impl<T: Integer, const N: usize> Integers for [T; N] {
+    fn integers(self) -> Vec<i64> {
+        self.as_slice().integers()
+    }
+}
+impl<T: Integer, const N: usize> Integers for &[T; N] {
+    fn integers(self) -> Vec<i64> {
+        self.as_slice().integers()
+    }
+}
+impl<T: Integer> Integers for Vec<T> {
+    fn integers(self) -> Vec<i64> {
+        self.as_slice().integers()
+    }
+}
+impl<T: Integer> Integers for &Vec<T> {
+    fn integers(self) -> Vec<i64> {
+        self.as_slice().integers()
+    }
+}
+impl Integers for Shape {
+    fn integers(self) -> Vec<i64> {
+        self.dims().integers()
+    }
+}
+impl Integers for &Shape {
+    fn integers(self) -> Vec<i64> {
+        self.dims().integers()
+    }
+}
+
+impl<T: Integer> Pads for &[(T, T)] {
+    fn pads(self) -> Vec<(i64, i64)> {
+        self.iter().map(|(low, high)| (low.wide(), high.wide())).collect()
+    }
+}
+impl<T: Integer, const N: usize> Pads for [(T, T); N] {
+    fn pads(self) -> Vec<(i64, i64)> {
+        self.as_slice().pads()
+    }
+}
+impl<T: Integer, const N: usize> Pads for &[(T, T); N] {
+    fn pads(self) -> Vec<(i64, i64)> {
+        self.as_slice().pads()
+    }
+}
+impl<T: Integer> Pads for Vec<(T, T)> {
+    fn pads(self) -> Vec<(i64, i64)> {
+        self.as_slice().pads()
+    }
+}
+impl<T: Integer> Pads for &Vec<(T, T)> {
+    fn pads(self) -> Vec<(i64, i64)> {
+        self.as_slice().pads()
+    }
+}
+
+/// Ranges with an end of either kind, or none.
+macro_rules! sections {
+    ($($Range:ident)*) => {$(
+        impl<T: Integer> Section for std::ops::$Range<T> {
+            fn bounds(self) -> [Bound<i64>; 2] {
+                [self.start_bound(), self.end_bound()].map(|end| end.map(|number| number.wide()))
+            }
+        }
+    )*};
+}
+sections! { Range RangeFrom RangeTo RangeInclusive RangeToInclusive }
+
+impl Section for std::ops::RangeFull {
+    fn bounds(self) -> [Bound<i64>; 2] {
+        [Bound::Unbounded; 2]
     }
 }

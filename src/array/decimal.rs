@@ -12,7 +12,7 @@ pub(super) struct Decimal {
 }
 
 impl Decimal {
-    /// Of a finite value of this type.
+    /// The shortest digits of a finite value of this type.
     pub fn of(dtype: DType, value: f64) -> Self {
         let text = match dtype {
             DType::F16 => half(value),

@@ -139,7 +139,7 @@ impl fmt::Debug for Array {
     }
 }
 
-/// What is infinite or not a number.
+/// The text of infinities and NaN.
 fn word_for(value: f64) -> &'static str {
     match value {
         _ if value.is_nan() => "nan",

@@ -3,13 +3,11 @@
 use super::{Array, refused};
 use crate::{
     error::{Error, OpError, VariableError},
+    extents::{ends, inferred},
     memory,
-    shape::{Meta, Shape, resolve_axis},
+    shape::{Integers, Meta, Section, Shape, resolve_axis},
 };
-use std::{
-    borrow::Borrow,
-    ops::{Bound, Range, RangeBounds},
-};
+use std::borrow::Borrow;
 
 impl Array {
     /// The element at these indices, one an axis, as f64, which holds every element exactly.
@@ -35,25 +33,35 @@ impl Array {
     /// [`VariableError::Array`] if the numbers of elements differ, or an extent is below -1 or
     /// cannot be inferred.
     #[doc(alias("view", "flatten"))]
-    pub fn reshape(self, extents: impl AsRef<[i64]>) -> Result<Array, Error> {
-        match resolved(extents.as_ref(), self.words.len()) {
-            Ok(shape) => Array::from_words(Meta::new(shape, self.dtype()), self.words),
+    pub fn reshape(self, extents: impl Integers) -> Result<Array, Error> {
+        let len = self.words.len();
+        match inferred(&extents.integers(), len) {
+            Ok(shape) if shape.checked_len() == Some(len) => {
+                Array::from_words(Meta::new(shape, self.dtype()), self.words)
+            }
+            Ok(shape) => Err(refused("reshape", &[&self], OpError::Target(shape))),
             Err(reason) => Err(refused("reshape", &[&self], reason)),
         }
     }
 
-    /// A range of one axis, which is kept; a negative axis counts from the last.
+    /// A range of one axis, which is kept; a negative axis counts from the last, and negative bounds
+    /// from the end of the axis.
     ///
     /// # Errors
     ///
     /// [`VariableError::Array`] if there is no such axis, or the range is not in it;
     /// [`DeviceError::OutOfMemory`](crate::DeviceError::OutOfMemory).
     #[doc(alias = "narrow")]
-    pub fn slice(&self, axis: i32, range: impl RangeBounds<usize>) -> Result<Array, Error> {
+    pub fn slice(&self, axis: i32, range: impl Section) -> Result<Array, Error> {
         let refuse = |reason: OpError| refused("slice", &[self], reason);
         let dims = self.shape().dims();
         let axis = resolve_axis(axis, dims.len()).map_err(|error| refuse(error.into()))?;
-        let range = within(range, dims[axis]).map_err(refuse)?;
+        let (extent, step) = (dims[axis], 1);
+        let [start, end] = ends(range, extent).map_err(refuse)?;
+        if start > end || end > extent {
+            return Err(refuse(OpError::Range { start, end, step, extent }));
+        }
+        let range = start..end;
         let inner = Shape::from(&dims[axis + 1..]).len();
         let mut sliced = dims.to_vec();
         sliced[axis] = range.len();
@@ -124,52 +132,6 @@ impl Array {
             dims.insert(resolve_axis(axis, dims.len() + 1)?, 1);
             Ok(dims)
         })
-    }
-}
-
-/// The shape with these extents, of which one may be -1, for so many elements.
-fn resolved(extents: &[i64], len: usize) -> Result<Vec<usize>, OpError> {
-    let wrong = |&&extent: &&i64| extent < -1 || usize::try_from(extent.max(0)).is_err();
-    if let Some(&extent) = extents.iter().find(wrong) {
-        let must = "at least -1, which stands for the extent that follows from the others";
-        return Err(OpError::Number { what: "extent", must, is: extent as f64 });
-    }
-    if extents.iter().filter(|&&extent| extent == -1).count() > 1 {
-        return Err(OpError::Argument("only one extent can be -1"));
-    }
-    let known: Vec<usize> = extents.iter().filter(|&&e| e >= 0).map(|&e| e as usize).collect();
-    let known = Shape::from(known);
-    let mut dims: Vec<usize> = extents.iter().map(|&extent| extent.max(0) as usize).collect();
-    if let Some(open) = extents.iter().position(|&extent| extent == -1) {
-        dims[open] = match known.checked_len() {
-            Some(0) => return Err(OpError::Argument("-1 may be any extent beside an extent of 0")),
-            Some(others) if len.is_multiple_of(others) => len / others,
-            Some(others) => {
-                return Err(OpError::Indivisible { what: "elements", number: len, by: others });
-            }
-            None => return Err(OpError::Target(known)),
-        };
-    }
-    let shape = Shape::from(&dims[..]);
-    if shape.checked_len() == Some(len) { Ok(dims) } else { Err(OpError::Target(shape)) }
-}
-
-/// The indices of a range in an axis.
-fn within(range: impl RangeBounds<usize>, extent: usize) -> Result<Range<usize>, OpError> {
-    let start = match range.start_bound() {
-        Bound::Included(&start) => start,
-        Bound::Excluded(&start) => start.saturating_add(1),
-        Bound::Unbounded => 0,
-    };
-    let end = match range.end_bound() {
-        Bound::Included(&end) => end.saturating_add(1),
-        Bound::Excluded(&end) => end,
-        Bound::Unbounded => extent,
-    };
-    if start <= end && end <= extent {
-        Ok(start..end)
-    } else {
-        Err(OpError::Range { start, end, step: 1, extent })
     }
 }
 

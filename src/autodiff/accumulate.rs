@@ -30,7 +30,7 @@ pub(super) fn accumulate<'g>(parts: &[Tensor<'g>]) -> Tensor<'g> {
         let mut pads = vec![(0, 0); whole.rank()];
         pads[axis] = (first.start, whole.dims()[axis] - last.end);
         let inner: Vec<_> = run.iter().map(|piece| piece.inner).collect();
-        rest.push(first.padded.graph.concat(&inner, axis as i32).pad(&pads, 0.0));
+        rest.push(first.padded.graph.concat(&inner, axis as i32).pad_constant(&pads, 0.0));
     }
     match rest[..] {
         [only] => only,

@@ -161,7 +161,7 @@ pub enum GraphError {
         op: &'static str,
         /// The operands.
         operands: Vec<Meta>,
-        /// What is wrong with them.
+        /// The reason.
         reason: OpError,
         /// Where the node was created.
         place: Place,

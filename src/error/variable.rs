@@ -83,7 +83,7 @@ pub enum VariableError {
         function: &'static str,
         /// The arrays.
         operands: Vec<Meta>,
-        /// What is wrong with them.
+        /// The reason.
         reason: OpError,
     },
     /// Inputs and targets of a data set differ in number.

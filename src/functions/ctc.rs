@@ -1,6 +1,6 @@
 //! Connectionist temporal classification: loss of unaligned label sequences.
 
-use super::precision::in_f32;
+use super::{precision::in_f32, reduction::Reduction};
 use crate::{
     array64::Array64,
     dtype::DType,
@@ -23,7 +23,12 @@ impl<'g> Tensor<'g> {
     ///
     /// `self` is `[steps, n, classes]`, normalized by [`log_softmax`](Self::log_softmax); `targets`
     /// `[n, longest]` in u32, of which the first of `target_lengths`, `[n]`, count; `lengths`,
-    /// `[n]`, are the numbers of steps. The result is `[n]`.
+    /// `[n]`, are the numbers of steps. Costs are `[n]`.
+    ///
+    /// # Reduction
+    ///
+    /// The mean is PyTorch's: each cost is divided by the number of its targets first, or by 1 if it
+    /// has none.
     ///
     /// # Numerics
     ///
@@ -48,8 +53,9 @@ impl<'g> Tensor<'g> {
         lengths: Tensor<'g>,
         target_lengths: Tensor<'g>,
         blank: u32,
+        reduction: Reduction,
     ) -> Tensor<'g> {
-        self.ctc_or(f64::INFINITY, [targets, lengths, target_lengths], blank)
+        self.ctc_or(f64::INFINITY, [targets, lengths, target_lengths], blank, reduction)
     }
 
     /// [`ctc`](Self::ctc), but 0 if there are too few steps for the targets: such an example costs
@@ -65,8 +71,9 @@ impl<'g> Tensor<'g> {
         lengths: Tensor<'g>,
         target_lengths: Tensor<'g>,
         blank: u32,
+        reduction: Reduction,
     ) -> Tensor<'g> {
-        self.ctc_or(0.0, [targets, lengths, target_lengths], blank)
+        self.ctc_or(0.0, [targets, lengths, target_lengths], blank, reduction)
     }
 
     #[track_caller]
@@ -75,6 +82,7 @@ impl<'g> Tensor<'g> {
         impossible: f64,
         [targets, lengths, target_lengths]: [Tensor<'g>; 3],
         blank: u32,
+        reduction: Reduction,
     ) -> Tensor<'g> {
         let operands = [self, targets, lengths, target_lengths];
         let graph = self.graph();
@@ -115,7 +123,7 @@ impl<'g> Tensor<'g> {
             let said = graph.concat(&[pairs, end], 1);
             let places = 2 * longest + 1;
             // A blank may be skipped between two different labels.
-            let before = said.pad(&[(0, 0), (2, 0)], f64::from(blank)).slice(1, ..places);
+            let before = said.pad([(0, 0), (2, 0)], f64::from(blank)).slice(1, ..places);
             let skips = said.not_equal(blank).and(said.not_equal(before));
             let said = said.unsqueeze(0).broadcast_to([steps, n, places]);
             let odds = x.take_along_axis_or_nan(said, 2);
@@ -124,8 +132,8 @@ impl<'g> Tensor<'g> {
             let never = first.full_like(NEVER);
             let mut paths = place.less(2u32).select(first, never);
             for step in 1..steps {
-                let next = paths.pad(&[(0, 0), (1, 0)], NEVER).slice(1, ..places);
-                let skip = paths.pad(&[(0, 0), (2, 0)], NEVER).slice(1, ..places);
+                let next = paths.pad([(0, 0), (1, 0)], NEVER).slice(1, ..places);
+                let skip = paths.pad([(0, 0), (2, 0)], NEVER).slice(1, ..places);
                 let ways = [paths, next, skips.select(skip, never)];
                 let most = ways[0].maximum(ways[1]).maximum(ways[2]).detach();
                 let sum = (ways[0] - most).exp() + (ways[1] - most).exp() + (ways[2] - most).exp();
@@ -140,7 +148,12 @@ impl<'g> Tensor<'g> {
             let loss = likely.less(NEVER / 2.0).select(impossible, -likely);
             let [steps, longest] = [(lengths, steps), (target_lengths, longest)]
                 .map(|(lengths, most)| lengths.nan_unless_below(most + 1, DType::F32));
-            loss * steps * longest
+            let costs = loss * steps * longest;
+            if reduction == Reduction::Mean {
+                let labels = target_lengths.cast(DType::F32).maximum(1.0);
+                return (costs / labels).mean(..);
+            }
+            reduction.of(costs)
         })
     }
 }
@@ -171,12 +184,16 @@ fn definition(x: &[&Array64], blank: usize) -> Array64 {
 /// Samples, with the definition.
 pub(super) fn samples() -> Vec<Sample> {
     let counts = |values: &'static [f64]| crate::ops::contract::Domain::Values(values);
-    let ctc = Function::new("ctc", |x| x[0].ctc(x[1], x[2], x[3], 1), |x| definition(x, 1));
+    let ctc = Function::new(
+        "ctc",
+        |x| x[0].ctc(x[1], x[2], x[3], 1, Reduction::None),
+        |x| definition(x, 1),
+    );
     let u32s = |dims: &[usize]| Meta::new(dims, DType::U32);
     // Two equal labels do not fit in two steps: there is no blank between them.
     let possible = Function::new(
         "ctc_where_possible",
-        |x| x[0].ctc_where_possible(x[1], x[2], x[3], 1),
+        |x| x[0].ctc_where_possible(x[1], x[2], x[3], 1, Reduction::None),
         |x| {
             let y = definition(x, 1);
             y.map(x[0].meta.dtype, |loss| if loss.is_finite() { loss } else { 0.0 })

@@ -1,7 +1,11 @@
 //! Shared code of functions: helpers for their definitions, and a check of their operands.
 
 use crate::{
-    array64::Array64, dtype::DType, error::OpError, graph::Tensor, ops::contract::Function,
+    array64::Array64,
+    dtype::DType,
+    error::OpError,
+    graph::Tensor,
+    ops::contract::{Bound, Function, Sample},
     shape::Meta,
 };
 
@@ -50,6 +54,29 @@ pub(super) fn by_rows(x: &Array64, cols: usize, of: impl Fn(&[f64]) -> Vec<f64>)
     let rows = x.data.chunks(x.shape().dims()[1]).map(of);
     let data: Vec<f64> = rows.flatten().collect();
     Array64 { meta: Meta::new([x.shape().dims()[0], cols], x.meta.dtype), data }
+}
+
+/// Maps a coordinate of the result to its source; `None` for a constant.
+pub(super) type Source = fn(&[usize]) -> Option<Vec<usize>>;
+
+/// A function of one tensor that moves its elements, or inserts 0, and a sample of it.
+pub(super) fn moving(
+    name: &'static str,
+    from: &'static [usize],
+    to: &'static [usize],
+    build: for<'g> fn(Tensor<'g>) -> Tensor<'g>,
+    source: Source,
+) -> Sample {
+    let function = Function::new(
+        name,
+        move |x| build(x[0]),
+        move |x| {
+            Array64::from_fn(Meta::new(to, x[0].meta.dtype), |c| {
+                source(&c).map_or(0.0, |from| x[0].at(&from))
+            })
+        },
+    );
+    Sample::new(function, [f32s(from)]).bound(Bound::Exact, "moves elements")
 }
 
 /// Meta of an f32 tensor.

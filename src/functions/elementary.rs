@@ -57,8 +57,8 @@ impl<'g> Tensor<'g> {
         in_f32("rsqrt", [self], |[x]| 1.0 / x.sqrt())
     }
 
-    /// What is left of `self` by a division that is rounded down: it has the sign of the divisor, as
-    /// `%` has in Python. Rust's `%`, which tensors have as well, is C's `fmod`: it has the sign of
+    /// The remainder of a division that is rounded down: it has the sign of the divisor, as `%` has in
+    /// Python. Rust's `%`, which tensors have as well, is C's `fmod`: it has the sign of
     /// `self`.
     ///
     /// # Numerics
@@ -91,7 +91,7 @@ impl<'g> Tensor<'g> {
     ///
     /// # Numerics
     ///
-    /// Of the exact quotient, unlike `(a / b).floor()`: 1 by 0.1 is 9, since 0.1 is rounded up. From
+    /// The exact quotient is rounded down, unlike `(a / b).floor()`: 1 by 0.1 is 9, since 0.1 is rounded up. From
     /// 2^22 on it is within 3 units in the last place. By 0 it is `a / b`; for integers, `a`.
     ///
     /// # Gradient

@@ -5,18 +5,27 @@
 
 mod activations;
 mod attention;
+mod channel_norms;
 mod clip;
+mod convolution;
 mod ctc;
+mod cubic;
 mod definition;
+mod diagonals;
 mod einsum;
 mod elementary;
+mod grid_points;
+mod grid_sample;
 mod indexing;
 mod layout;
 mod losses;
+mod masks;
 mod math;
 mod normalization;
 mod norms;
 mod optimizers;
+mod padding;
+mod pixels;
 mod pooling;
 mod positions;
 pub(crate) mod precision;
@@ -25,10 +34,12 @@ mod quantize;
 mod quotients;
 mod random;
 mod recurrent;
+pub(crate) mod reduction;
 mod resampling;
 mod resize;
 mod running;
 mod scatter;
+mod smoothing;
 mod sorting;
 pub(crate) mod targets;
 mod transposed_convolution;
@@ -36,10 +47,14 @@ mod trigonometry;
 mod unfold;
 
 pub use attention::AttentionOptions;
-pub use layout::Triangle;
+pub use diagonals::Triangle;
+pub use grid_points::PaddingMode;
+pub use losses::{GaussianNll, PoissonNll};
+pub use padding::PadMode;
 pub use quantiles::QuantileMethod;
 pub(crate) use random::drops_all;
-pub use resize::{CoordinateTransform, Interpolation, PaddingMode};
+pub use reduction::Reduction;
+pub use resize::{CoordinateTransform, Interpolation};
 pub use scatter::ScatterReduction;
 
 use crate::ops::contract::{Sample, with_halves};
@@ -50,6 +65,8 @@ pub(crate) fn samples() -> Vec<Sample> {
         activations::samples(),
         attention::samples(),
         clip::samples(),
+        channel_norms::samples(),
+        convolution::samples(),
         ctc::samples(),
         einsum::samples(),
         elementary::samples(),
@@ -64,8 +81,13 @@ pub(crate) fn samples() -> Vec<Sample> {
         positions::samples(),
         quantize::samples(),
         quantiles::samples(),
+        diagonals::samples(),
         layout::samples(),
+        masks::samples(),
+        padding::samples(),
+        pixels::samples(),
         recurrent::samples(),
+        grid_sample::samples(),
         resize::samples(),
         running::samples(),
         scatter::samples(),

@@ -1,4 +1,4 @@
-//! Adaptive pooling.
+//! Adaptive pooling, and sums of windows.
 
 use super::{definition::f32s, precision::in_f32};
 use crate::{
@@ -62,6 +62,35 @@ impl<'g> Tensor<'g> {
     #[track_caller]
     pub fn adaptive_max_pool(self, outputs: &[usize]) -> Tensor<'g> {
         self.adaptive_pool(Pooling::Max, outputs)
+    }
+
+    /// The sum of each window: [`avg_pool`](Self::avg_pool) without its divisor. Divided by a number, it
+    /// is what PyTorch has a `divisor_override` for.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`avg_pool`](Self::avg_pool).
+    #[doc(alias = "divisor_override")]
+    #[track_caller]
+    pub fn sum_pool(self, windows: &[Window]) -> Tensor<'g> {
+        if self.failed() {
+            return self;
+        }
+        let counts = match pooled(windows, &self.meta()) {
+            Ok(meta) => meta.shape.dims()[2..].to_vec(),
+            Err(reason) => return self.graph().refuse("sum_pool", &[self], reason),
+        };
+        // Windows that all have as many cells: where one extends past the padding, there is more of it.
+        let mut whole = windows.to_vec();
+        for ((axis, window), count) in (2..).zip(&mut whole).zip(counts) {
+            if window.ceil_mode && count > 0 {
+                let reach = (count - 1) * window.stride + window.dilation * (window.extent - 1) + 1;
+                window.high = reach.saturating_sub(window.low + self.dim(axis));
+                window.ceil_mode = false;
+            }
+        }
+        let cells: f64 = windows.iter().map(|window| window.extent as f64).product();
+        in_f32("sum_pool", [self], |[x]| x.avg_pool(&whole, true) * cells)
     }
 
     #[track_caller]
@@ -170,7 +199,40 @@ pub(super) fn samples() -> Vec<Sample> {
         |x| x[0].adaptive_max_pool(&[2, 3]),
         move |x| bins(x[0], |bin| bin.iter().copied().fold(f64::NEG_INFINITY, f64::max)),
     );
+    let sums = |windows: [Window; 2], dims: [usize; 2]| {
+        let function = Function::new(
+            "sum_pool",
+            move |x| x[0].sum_pool(&windows),
+            move |x| {
+                let x = x[0];
+                Array64::from_fn(Meta::new([1, 2, dims[0], dims[1]], x.meta.dtype), |c| {
+                    let [tall, wide] = windows.map(|window| window.extent);
+                    let cell = |k: usize| {
+                        let [row, column] = [(0, k / wide), (1, k % wide)].map(|(axis, j)| {
+                            let Window { stride, dilation, low, .. } = windows[axis];
+                            (c[2 + axis] * stride + j * dilation).checked_sub(low)
+                        });
+                        let (row, column) =
+                            (row.filter(|&row| row < 6)?, column.filter(|&k| k < 7)?);
+                        Some(x.at(&[c[0], c[1], row, column]))
+                    };
+                    (0..tall * wide).filter_map(cell).sum()
+                })
+            },
+        );
+        Sample::new(function, [f32s(&[1, 2, 6, 7])])
+            .bound(Bound::Terms(16.0), "a sum of up to 9, a quotient and a product")
+    };
     vec![
+        sums([Window::new(2), Window::new(3).stride(2).padding(1)], [3, 4]),
+        sums(
+            [Window::new(3).stride(2).ceil_mode(), Window::new(2).stride(3).padding(1).ceil_mode()],
+            [3, 3],
+        ),
+        sums(
+            [Window::new(2).stride(4).padding([(2, 2)]).ceil_mode(), Window::new(2).dilation(3)],
+            [2, 2],
+        ),
         Sample::new(mean, [f32s(&[2, 3, 5, 7])])
             .bound(Bound::Terms(16.0), "a sum of up to 9, and a quotient"),
         Sample::new(largest, [f32s(&[2, 3, 5, 7])])

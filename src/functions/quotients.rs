@@ -73,6 +73,21 @@ impl Line {
     }
 }
 
+/// How far apart the elements of a resized axis are, in elements of the axis before, as a quotient of
+/// whole numbers.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Step {
+    pub over: u64,
+    pub under: u64,
+}
+
+impl Step {
+    /// The centers of the new elements, in old ones.
+    pub fn centers(self) -> Line {
+        Line { slope: 2 * self.over, offset: self.over, by: (2 * self.under).max(1) }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

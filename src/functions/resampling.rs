@@ -8,7 +8,7 @@ use crate::{
     error::OpError,
     graph::Tensor,
     ops::{
-        Geometry,
+        Geometry, Sizes,
         contract::{Bound, Function, Sample, with_halves},
         full::constant,
     },
@@ -26,7 +26,8 @@ impl<'g> Tensor<'g> {
     ///
     /// # Shapes
     ///
-    /// `[n, channels, h, w]` and a filter `[fh, fw]`; an axis of the result has
+    /// `[n, channels, h, w]` and a filter `[fh, fw]`; `up` and `down` are numbers for both axes, or pairs
+    /// of them. An axis of the result has
     /// `(up h + padding - fh) / down + 1` elements, rounded down.
     ///
     /// # Errors
@@ -41,18 +42,19 @@ impl<'g> Tensor<'g> {
     pub fn upfirdn2d(
         self,
         filter: Tensor<'g>,
-        up: usize,
-        down: usize,
+        up: impl Into<Sizes<2>>,
+        down: impl Into<Sizes<2>>,
         padding: [(i32, i32); 2],
     ) -> Tensor<'g> {
         let x = self.of_floats("upfirdn2d");
+        let [Sizes(up), Sizes(down)] = [up.into(), down.into()];
         let [n, channels, tall, wide] = match spread(x, filter, [up, down]) {
             Ok(extents) => extents,
             Err(reason) => return x.graph().refuse("upfirdn2d", &[x, filter], reason),
         };
         let mut y = x
             .reshape([n * channels, x.dim(2), 1, x.dim(3), 1])
-            .pad(&[(0, 0), (0, 0), (0, up - 1), (0, 0), (0, up - 1)], 0.0)
+            .pad([(0, 0), (0, 0), (0, up[0] - 1), (0, 0), (0, up[1] - 1)], 0.0)
             .reshape([n * channels, 1, tall, wide]);
         for (axis, (low, high)) in [(2, padding[0]), (3, padding[1])] {
             let [first, behind] = [low, high].map(|by| by.min(0).unsigned_abs() as usize);
@@ -61,7 +63,7 @@ impl<'g> Tensor<'g> {
         }
         let added = padding.map(|(low, high)| (low.max(0) as usize, high.max(0) as usize));
         let filter = filter.flip([0, 1].as_slice()).unsqueeze(0).unsqueeze(0);
-        let y = y.convolution(filter, Geometry::new(2).stride([down; 2]).padding(added));
+        let y = y.convolution(filter, Geometry::new(2).stride(down).padding(added));
         y.reshape([n, channels, y.dim(2), y.dim(3)])
     }
 
@@ -196,7 +198,7 @@ impl<'g> Tensor<'g> {
 fn spread(
     x: Tensor<'_>,
     filter: Tensor<'_>,
-    [up, down]: [usize; 2],
+    [up, down]: [[usize; 2]; 2],
 ) -> Result<[usize; 4], OpError> {
     let &[n, channels, h, w] = x.shape().dims() else {
         return Err(OpError::Rank { least: 4 });
@@ -204,13 +206,14 @@ fn spread(
     if filter.rank() != 2 {
         return Err(OpError::Rank { least: 2 });
     }
-    for (what, is) in [("up", up), ("down", down)] {
-        if is == 0 {
+    for (what, sizes) in [("up", up), ("down", down)] {
+        if sizes.contains(&0) {
             return Err(OpError::Number { what, must: "positive", is: 0.0 });
         }
     }
     let fits = |x: &usize| i32::try_from(*x).is_ok();
-    let [tall, wide] = [h, w].map(|extent| extent.checked_mul(up).filter(fits));
+    let [tall, wide] =
+        [(h, up[0]), (w, up[1])].map(|(extent, up)| extent.checked_mul(up).filter(fits));
     let (Some(tall), Some(wide)) = (tall, wide) else { return Err(OpError::TooLarge) };
     Ok([n, channels, tall, wide])
 }

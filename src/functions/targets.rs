@@ -4,6 +4,7 @@ use super::precision::in_f32;
 use crate::{
     error::OpError,
     graph::{Tensor, indices::Which},
+    shape::{AxisError, resolve_axis},
 };
 
 /// Calculates `body` of predictions and targets in f32, as [`in_f32`] does.
@@ -39,7 +40,59 @@ pub(crate) fn refuse_unequal_shapes<'g>(
     }
 }
 
+/// The axis of the classes of logits: the given one, else the last.
+///
+/// # Errors
+///
+/// Recorded in the name of `function`: [`AxisError::Ambiguous`] if none is given and the targets fit
+/// logits with classes on axis 1 as well, as PyTorch has them.
+#[track_caller]
+pub(crate) fn class_axis<'g>(
+    function: &'static str,
+    [logits, targets]: [Tensor<'g>; 2],
+    axis: Option<i32>,
+) -> Result<i32, Tensor<'g>> {
+    let rank = logits.rank();
+    if axis.is_some() || logits.failed() || targets.failed() || rank < 3 {
+        return Ok(axis.unwrap_or(-1));
+    }
+    let fits = |axis: usize| logits.shape().without(&[axis]) == targets.shape();
+    let ambiguous = if targets.dtype().is_float() {
+        targets.shape() == logits.shape()
+    } else {
+        fits(1) && fits(rank - 1)
+    };
+    if ambiguous {
+        let reason = AxisError::Ambiguous { axes: [1, rank - 1] };
+        return Err(logits.graph().refuse(function, &[logits, targets], reason));
+    }
+    Ok(-1)
+}
+
 impl<'g> Tensor<'g> {
+    /// The same elements with the classes on the last axis.
+    ///
+    /// # Errors
+    ///
+    /// Recorded in the name of `function`: [`OpError::Rank`] of a scalar, [`OpError::Axis`].
+    #[track_caller]
+    pub(crate) fn with_classes_last(self, function: &'static str, axis: i32) -> Tensor<'g> {
+        if self.failed() {
+            return self;
+        }
+        let Some(last) = self.rank().checked_sub(1) else {
+            return self.graph().refuse(function, &[self], OpError::Rank { least: 1 });
+        };
+        match resolve_axis(axis, self.rank()) {
+            Ok(axis) if axis == last => self,
+            Ok(axis) => {
+                let others = (0..=last).filter(|&other| other != axis);
+                self.transpose(others.chain([axis]).collect::<Vec<_>>())
+            }
+            Err(reason) => self.graph().refuse(function, &[self], reason),
+        }
+    }
+
     /// The element of each row, along the last axis, at its label. NaN if that is not a class, and
     /// that of the first class where it is `ignored`.
     ///

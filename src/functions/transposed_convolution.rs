@@ -6,7 +6,7 @@ use crate::{
     error::OpError,
     graph::Tensor,
     ops::{
-        Geometry,
+        Geometry, PerAxis,
         contract::{Bound, Function, Sample},
         convolution::ConvolutionInputGrad,
     },
@@ -37,19 +37,19 @@ impl<'g> Tensor<'g> {
         self,
         weight: Tensor<'g>,
         geometry: Geometry,
-        output_padding: impl AsRef<[usize]>,
+        output_padding: impl Into<PerAxis<usize>>,
     ) -> Tensor<'g> {
         if self.failed() || weight.failed() {
             return if self.failed() { self } else { weight };
         }
-        let (op, parts) =
-            match spread(&self.shape(), &weight.shape(), geometry, output_padding.as_ref()) {
-                Ok(found) => found,
-                Err(reason) => {
-                    let operands = [self, weight];
-                    return self.graph().refuse("transposed_convolution", &operands, reason);
-                }
-            };
+        let more = output_padding.into().along(self.rank().saturating_sub(2));
+        let (op, parts) = match spread(&self.shape(), &weight.shape(), geometry, &more) {
+            Ok(found) => found,
+            Err(reason) => {
+                let operands = [self, weight];
+                return self.graph().refuse("transposed_convolution", &operands, reason);
+            }
+        };
         let y = self.graph().push(op, &[weight, self]);
         let longer = parts.into_iter().filter(|_| !y.failed());
         longer.fold(y, |y, (axis, part)| {

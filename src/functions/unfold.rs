@@ -47,7 +47,7 @@ impl<'g> Tensor<'g> {
             Err(reason) => return self.graph().refuse("unfold", &[self], reason),
         };
         let [tall, wide] = windows;
-        let padded = self.pad(&[(0, 0), (0, 0), (tall.low, tall.high), (wide.low, wide.high)], 0.0);
+        let padded = self.pad([(0, 0), (0, 0), (tall.low, tall.high), (wide.low, wide.high)], 0.0);
         let mut cells = Vec::with_capacity(tall.extent * wide.extent);
         for row in 0..tall.extent {
             for column in 0..wide.extent {
@@ -100,6 +100,8 @@ impl<'g> Tensor<'g> {
     ///
     /// NaN where an odd power gives a negative sum, unless `1 / p` is an integer. For an infinite `p` the
     /// largest magnitude in each window, and for negative infinity the smallest, padding left out.
+    /// Cells that a window lacks past the padding (see [`Window::ceil_mode`]) count like the mean of
+    /// those it has, as in PyTorch.
     ///
     /// # Errors
     ///

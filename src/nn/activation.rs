@@ -1,21 +1,44 @@
-//! Activations as modules.
+//! Activations as modules, and functions of your own.
 
 use super::{Module, Scope};
 use crate::{error::OpError, functions::precision::in_f32, graph::Tensor, init::Init};
-use std::panic::Location;
+use std::{
+    fmt::{self, Debug, Formatter},
+    panic::Location,
+    sync::Arc,
+};
 
-/// An activation function as a module.
-#[derive(Clone, Copy, Debug)]
+/// A function of one tensor as a module.
+///
+/// ```
+/// use wgrad::nn::{Activation, Dense, Sequential};
+///
+/// let slope = 0.2;
+/// let net = Sequential::new()
+///     .add(Dense::new(32))
+///     .add(Activation::new("leaky_relu", move |x| x.leaky_relu(slope)))
+///     .add(Dense::new(10))
+///     .add(Activation::new("temperature", |x| x / 4.0));
+/// ```
+#[derive(Clone)]
 pub struct Activation {
-    name: &'static str,
-    function: for<'g> fn(Tensor<'g>) -> Tensor<'g>,
+    name: String,
+    function: Function,
     line: &'static Location<'static>,
 }
 
+/// A function that several modules may hold.
+type Function = Arc<dyn for<'g> Fn(Tensor<'g>) -> Tensor<'g> + Send + Sync>;
+
 impl Activation {
-    /// Wraps any function of one tensor under the given name.
+    /// Wraps any function of one tensor, also one that captures numbers, under the given name. For
+    /// one with parameters, see [`Lambda`].
     #[track_caller]
-    pub fn new(name: &'static str, function: for<'g> fn(Tensor<'g>) -> Tensor<'g>) -> Self {
+    pub fn new(
+        name: &str,
+        function: impl for<'g> Fn(Tensor<'g>) -> Tensor<'g> + Send + Sync + 'static,
+    ) -> Self {
+        let (name, function) = (name.to_owned(), Arc::new(function));
         Activation { name, function, line: Location::caller() }
     }
 
@@ -62,12 +85,68 @@ impl Activation {
 
 impl Module for Activation {
     fn name(&self) -> &str {
-        self.name
+        &self.name
     }
 
     fn forward<'g>(&self, cx: &mut Scope<'g>, x: Tensor<'g>) -> Tensor<'g> {
         let _line = cx.at(self.line);
         (self.function)(x)
+    }
+}
+
+impl Debug for Activation {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Activation").field(&self.name).finish()
+    }
+}
+
+/// A layer from a closure, which may declare parameters and contain other modules.
+///
+/// ```
+/// use wgrad::{Init, nn::{Dense, Lambda, Module, Sequential}};
+///
+/// let inner = Dense::new(32);
+/// let gated = Lambda::new("gated", move |cx, x| {
+///     let gate = cx.param("gate", [32], Init::Zeros);
+///     inner.forward(&mut cx.child("inner"), x) * gate.sigmoid()
+/// });
+/// let net = Sequential::new().add(gated).add(Dense::new(10));
+/// ```
+#[derive(Clone)]
+pub struct Lambda {
+    name: String,
+    layer: Layer,
+    line: &'static Location<'static>,
+}
+
+/// The `forward` of a module.
+type Layer = Arc<dyn for<'g> Fn(&mut Scope<'g>, Tensor<'g>) -> Tensor<'g> + Send + Sync>;
+
+impl Lambda {
+    /// Makes a module of what it does in its scope.
+    #[track_caller]
+    pub fn new(
+        name: &str,
+        layer: impl for<'g> Fn(&mut Scope<'g>, Tensor<'g>) -> Tensor<'g> + Send + Sync + 'static,
+    ) -> Self {
+        Lambda { name: name.to_owned(), layer: Arc::new(layer), line: Location::caller() }
+    }
+}
+
+impl Module for Lambda {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn forward<'g>(&self, cx: &mut Scope<'g>, x: Tensor<'g>) -> Tensor<'g> {
+        let _line = cx.at(self.line);
+        (self.layer)(cx, x)
+    }
+}
+
+impl Debug for Lambda {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Lambda").field(&self.name).finish()
     }
 }
 

@@ -186,8 +186,9 @@ impl Module for BatchNorm {
     }
 }
 
-/// Instance normalization over `[n, channels, ..]`: each channel of each example separately, then a
-/// scale and a shift per channel.
+/// Instance normalization over `[n, channels, ..]`: each channel of each example separately, and, if
+/// [`affine`](Self::affine), then a scale and a shift per channel. Without them by default, as in
+/// PyTorch; [`BatchNorm`] has them.
 ///
 /// With [`running`](Self::running) statistics the variables `running_mean` and `running_var` track
 /// the means over the examples in training, and are used instead in evaluation.
@@ -216,10 +217,10 @@ pub struct InstanceNorm {
 }
 
 impl InstanceNorm {
-    /// Creates a layer whose scale is initialized to 1, and shift to 0.
+    /// Creates a layer without scale and shift.
     #[track_caller]
     pub fn new() -> Self {
-        InstanceNorm { eps: EPS, momentum: None, affine: true, line: Location::caller() }
+        InstanceNorm { eps: EPS, momentum: None, affine: false, line: Location::caller() }
     }
 
     /// Sets the epsilon added to the variance; 1e-5 by default.
@@ -233,9 +234,9 @@ impl InstanceNorm {
         InstanceNorm { momentum: Some(momentum), ..self }
     }
 
-    /// Omits scale and shift.
-    pub fn without_affine(self) -> Self {
-        InstanceNorm { affine: false, ..self }
+    /// Adds a scale initialized to 1 and a shift initialized to 0, per channel.
+    pub fn affine(self) -> Self {
+        InstanceNorm { affine: true, ..self }
     }
 }
 
@@ -279,7 +280,7 @@ impl Module for InstanceNorm {
             running.follow(mean, var * unbiased(count), Share::Fixed(momentum));
         }
         in_f32("instance_norm", [x], |[x]| {
-            scaled(cx, x.group_norm(x.dim(1), self.eps), self.affine)
+            scaled(cx, x.group_norm(x.dim(1), None, None, self.eps), self.affine)
         })
     }
 }

@@ -2,7 +2,11 @@
 
 use super::{Module, Scope, weight::Weight};
 use crate::{
-    functions::precision::in_f32, graph::Tensor, init::Init, numbers::Must, ops::Geometry,
+    functions::{PadMode, precision::in_f32},
+    graph::Tensor,
+    init::Init,
+    numbers::Must,
+    ops::{Ends, Geometry, Sizes},
 };
 use std::panic::Location;
 
@@ -17,7 +21,7 @@ use std::panic::Location;
 /// ```
 /// use wgrad::{DType, Graph, nn::{Conv2d, Mode, Module, Scope}};
 ///
-/// let halved = Conv2d::new(16, [3, 3]).stride([2, 2]).same();
+/// let halved = Conv2d::new(16, 3).stride(2).same();
 /// let graph = Graph::new();
 /// let x = graph.input("x", [8, 3, 32, 32], DType::F32);
 /// let y = halved.forward(&mut Scope::new(&graph, Mode::Train), x);
@@ -28,6 +32,7 @@ use std::panic::Location;
 #[derive(Clone, Debug)]
 pub struct Conv<const AXES: usize> {
     layer: Layer<AXES>,
+    pad_mode: PadMode,
 }
 
 /// A convolution of sequences, `[n, channels, length]`.
@@ -53,7 +58,7 @@ pub type Conv3d = Conv<3>;
 /// ```
 /// use wgrad::{DType, Graph, nn::{ConvTranspose2d, Mode, Module, Scope}};
 ///
-/// let doubled = ConvTranspose2d::new(16, [4, 4]).stride([2, 2]).padding([(1, 1), (1, 1)]);
+/// let doubled = ConvTranspose2d::new(16, 4).stride(2).padding(1);
 /// let graph = Graph::new();
 /// let x = graph.input("x", [8, 32, 7, 7], DType::F32);
 /// let y = doubled.forward(&mut Scope::new(&graph, Mode::Train), x);
@@ -131,7 +136,7 @@ impl<const AXES: usize> Layer<AXES> {
             return y;
         }
         let bias = cx.param("bias", [self.channels], Init::Zeros);
-        y + bias.reshape([&[self.channels][..], &[1; AXES]].concat())
+        y.plus_bias(bias)
     }
 }
 
@@ -139,22 +144,25 @@ impl<const AXES: usize> Layer<AXES> {
 macro_rules! builders {
     ($Layer:ident) => {
         impl<const AXES: usize> $Layer<AXES> {
-            /// Sets the stride along each axis.
-            pub fn stride(mut self, stride: [usize; AXES]) -> Self {
+            /// Sets the stride: along all axes, or along each.
+            #[doc(alias = "strides")]
+            pub fn stride(mut self, stride: impl Into<Sizes<AXES>>) -> Self {
+                let Sizes(stride) = stride.into();
                 self.layer.stride = stride;
                 self.layer.geometry = self.layer.geometry.stride(stride);
                 self
             }
 
-            /// Sets the dilation along each axis.
-            pub fn dilation(mut self, dilation: [usize; AXES]) -> Self {
-                self.layer.geometry = self.layer.geometry.dilation(dilation);
+            /// Sets the dilation: along all axes, or along each.
+            #[doc(alias = "dilation_rate")]
+            pub fn dilation(mut self, dilation: impl Into<Sizes<AXES>>) -> Self {
+                self.layer.geometry = self.layer.geometry.dilation(dilation.into().0);
                 self
             }
 
-            /// Sets the zero padding before and after each axis.
-            pub fn padding(mut self, padding: [(usize, usize); AXES]) -> Self {
-                self.layer.geometry = self.layer.geometry.padding(padding);
+            /// Sets the padding: at all ends, at both ends of each axis, or before and after each.
+            pub fn padding(mut self, padding: impl Into<Ends<AXES>>) -> Self {
+                self.layer.geometry = self.layer.geometry.padding(padding.into().0);
                 self.layer.same = false;
                 self
             }
@@ -210,8 +218,26 @@ impl<const AXES: usize> Conv<AXES> {
     /// Creates a layer with this many output channels; the weight is initialized with
     /// [`Init::HeNormal`], the bias with 0.
     #[track_caller]
-    pub fn new(channels: usize, window: [usize; AXES]) -> Self {
-        Conv { layer: Layer::new(channels, window) }
+    pub fn new(channels: usize, window: impl Into<Sizes<AXES>>) -> Self {
+        let pad_mode = PadMode::Constant(0.0);
+        Conv { layer: Layer::new(channels, window.into().0), pad_mode }
+    }
+
+    /// Sets what [`padding`](Self::padding) or [`same`](Self::same) pads with; zeros by default.
+    #[doc(alias = "padding_mode")]
+    pub fn pad_mode(self, mode: impl Into<PadMode>) -> Self {
+        Conv { pad_mode: mode.into(), ..self }
+    }
+
+    /// What is convolved, and how: zeros are part of the convolution, anything else is padded before.
+    #[track_caller]
+    fn padded<'g>(&self, x: Tensor<'g>) -> (Tensor<'g>, Geometry) {
+        let geometry = self.layer.geometry.clone();
+        if self.pad_mode == PadMode::Constant(0.0) || x.rank() != AXES + 2 {
+            return (x, geometry);
+        }
+        let pads = geometry.pads(&x.shape().dims()[2..], &self.layer.window);
+        (x.pad([&[(0, 0); 2][..], &pads].concat(), self.pad_mode), geometry.padding(0))
     }
 }
 
@@ -219,14 +245,14 @@ impl<const AXES: usize> ConvTranspose<AXES> {
     /// Creates a layer with this many output channels; the weight is initialized with
     /// [`Init::HeNormal`], the bias with 0.
     #[track_caller]
-    pub fn new(channels: usize, window: [usize; AXES]) -> Self {
-        ConvTranspose { layer: Layer::new(channels, window), output_padding: None }
+    pub fn new(channels: usize, window: impl Into<Sizes<AXES>>) -> Self {
+        ConvTranspose { layer: Layer::new(channels, window.into().0), output_padding: None }
     }
 
     /// Sets by how much the result exceeds the smallest extent that convolves to the input, along
     /// each axis: less than the stride, or than the dilation.
-    pub fn output_padding(self, output_padding: [usize; AXES]) -> Self {
-        ConvTranspose { output_padding: Some(output_padding), ..self }
+    pub fn output_padding(self, output_padding: impl Into<Sizes<AXES>>) -> Self {
+        ConvTranspose { output_padding: Some(output_padding.into().0), ..self }
     }
 }
 
@@ -239,7 +265,8 @@ impl<const AXES: usize> Module for Conv<AXES> {
         let _line = cx.at(self.layer.line);
         let weight = self.layer.weight(cx, [self.layer.channels, x.dim(1)], 0).rounded_for(x);
         in_f32("convolution", [x], |[x]| {
-            self.layer.biased(cx, x.convolution(weight, self.layer.geometry.clone()))
+            let (x, geometry) = self.padded(x);
+            self.layer.biased(cx, x.convolution(weight, geometry))
         })
     }
 }
@@ -293,6 +320,47 @@ mod tests {
         assert_eq!(params, ["weight [4, 3, 3, 3]", "bias [6]"]);
         let longer = ConvTranspose1d::new(3, [4]).stride([2]).output_padding([1]);
         assert_eq!(shape(&longer, &[2, 4, 5])?.0, [2, 3, 13]);
+        Ok(())
+    }
+
+    /// One number stands for all axes, and one of an axis for both of its ends.
+    #[test]
+    fn sizes_are_written_as_they_are_said() -> Result<(), Error> {
+        let long = Conv2d::new(4, [3, 3]).stride([2, 2]).dilation([2, 2]).padding([(1, 1), (1, 1)]);
+        let short = Conv2d::new(4, 3).stride(2).dilation(2).padding(1);
+        assert_eq!(shape(&long, &[1, 2, 9, 9])?, shape(&short, &[1, 2, 9, 9])?);
+        let (y, _) = shape(&Conv2d::new(4, 3).padding([1, 0]), &[1, 2, 5, 5])?;
+        assert_eq!(y, [1, 4, 5, 3]);
+        let (y, _) = shape(&ConvTranspose2d::new(4, 3).stride(2).output_padding(1), &[1, 2, 5, 5])?;
+        assert_eq!(y, [1, 4, 12, 12]);
+        Ok(())
+    }
+
+    /// A layer convolves what is padded with its own weight, whatever it is padded with and however the
+    /// extent is written.
+    #[test]
+    fn padding_is_part_of_the_operand() -> Result<(), Error> {
+        let pads = [(0, 0), (0, 0), (1, 1), (1, 2)];
+        let modes =
+            [PadMode::Reflect, PadMode::Replicate, PadMode::Circular, PadMode::Constant(-2.0)];
+        for mode in modes {
+            for layer in [
+                Conv2d::new(3, [3, 4]).padding([(1, 1), (1, 2)]).pad_mode(mode),
+                Conv2d::new(3, [3, 4]).same().pad_mode(mode),
+            ] {
+                let plain = Conv2d::new(3, [3, 4]);
+                let graph = Graph::new();
+                let mut cx = Scope::new(&graph, Mode::Eval);
+                let x = graph.iota([40], 0, DType::F32).sin().reshape([1, 2, 4, 5]);
+                let y = layer.forward(&mut cx.child("conv"), x);
+                let expected = plain.forward(&mut cx.child("conv"), x.pad(pads, mode));
+                let program = graph.compile(&Device::Reference, &[y, expected])?;
+                let outputs = program.run(&Variables::new(0), &[])?;
+                assert_eq!(y.shape().dims(), [1, 3, 4, 5]);
+                let [y, expected] = [0, 1].map(|k| outputs.read_blocking(k).map(|y| y.to_f64()));
+                assert_eq!(y?, expected?, "{mode:?}");
+            }
+        }
         Ok(())
     }
 

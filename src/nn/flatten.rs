@@ -1,7 +1,7 @@
 //! Flattening of images to rows, and the inverse.
 
 use super::{Module, Scope};
-use crate::graph::Tensor;
+use crate::{graph::Tensor, shape::Integers};
 use std::panic::Location;
 
 /// Merges all axes but the first: `[n, a, b, ..]` becomes `[n, a b ..]`.
@@ -40,15 +40,15 @@ impl Module for Flatten {
 #[doc(alias = "Reshape")]
 #[derive(Clone, Debug)]
 pub struct Unflatten {
-    dims: Vec<usize>,
+    dims: Vec<i64>,
     line: &'static Location<'static>,
 }
 
 impl Unflatten {
-    /// Splits into these extents.
+    /// Splits into these extents, one of which may be -1: it follows from the others.
     #[track_caller]
-    pub fn new<const AXES: usize>(dims: [usize; AXES]) -> Self {
-        Unflatten { dims: dims.to_vec(), line: Location::caller() }
+    pub fn new(dims: impl Integers) -> Self {
+        Unflatten { dims: dims.integers(), line: Location::caller() }
     }
 }
 
@@ -59,6 +59,6 @@ impl Module for Unflatten {
 
     fn forward<'g>(&self, cx: &mut Scope<'g>, x: Tensor<'g>) -> Tensor<'g> {
         let _line = cx.at(self.line);
-        x.reshape([&[x.dim(0)], self.dims.as_slice()].concat())
+        x.reshape([&[x.dim(0) as i64], self.dims.as_slice()].concat())
     }
 }

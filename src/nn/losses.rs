@@ -4,8 +4,9 @@ use crate::{
     dtype::DType,
     error::OpError,
     functions::{
+        Reduction,
         precision::in_f32,
-        targets::{counted, paired, refuse_unequal_shapes},
+        targets::{class_axis, counted, paired, refuse_unequal_shapes},
     },
     graph::Tensor,
     numbers::Must,
@@ -24,18 +25,39 @@ const NAME: &str = "cross_entropy";
 ///
 /// # Shapes
 ///
-/// `logits` is `[.., classes]` in floats, `labels` `[..]` in u32; the loss is a scalar.
+/// `logits` is `[.., classes]` in floats, `labels` `[..]` in u32; the loss is a scalar. Of PyTorch's
+/// `[n, classes, ..]`, take [`CrossEntropy::axis`].
+///
+/// # Errors
+///
+/// As for [`CrossEntropy::loss`].
 #[doc(alias = "SparseCategoricalCrossentropy")]
 #[track_caller]
 pub fn cross_entropy<'g>(logits: Tensor<'g>, labels: Tensor<'g>) -> Tensor<'g> {
-    in_f32(NAME, [logits, labels], |[logits, labels]| logits.cross_entropy(labels).mean(..))
+    match class_axis(NAME, [logits, labels], None) {
+        Ok(axis) => logits.cross_entropy(labels, axis, Reduction::Mean),
+        Err(refused) => refused,
+    }
 }
 
-/// Cross-entropy with label smoothing, class weights and ignored labels.
+/// Cross-entropy with label smoothing, class weights, ignored labels, and any axis and reduction.
 ///
 /// With smoothing `s`, `k` classes and weights `w`, a row of logits with label `y` costs
 /// `(1 - s) w[y] l[y] + s / k sum_c w[c] l[c]`, where `l` is `-ln softmax`. If the labels are class
 /// probabilities `t`, it costs `sum_c w[c] ((1 - s) t[c] + s / k) l[c]`.
+///
+/// ```
+/// use wgrad::{DType, Graph, Reduction, nn::CrossEntropy};
+///
+/// let graph = Graph::new();
+/// let logits = graph.input("logits", [8, 21, 64, 64], DType::F32);
+/// let labels = graph.input("labels", [8, 64, 64], DType::U32);
+/// let loss = CrossEntropy::new().axis(1).ignoring(255).loss(logits, labels);
+/// let each = CrossEntropy::new().axis(1).reduction(Reduction::None).loss(logits, labels);
+/// assert_eq!((loss.rank(), each.shape().dims()), (0, &[8, 64, 64][..]));
+/// graph.check()?;
+/// # Ok::<(), wgrad::Error>(())
+/// ```
 ///
 /// # Numerics
 ///
@@ -51,12 +73,24 @@ pub struct CrossEntropy<'g> {
     weights: Option<Tensor<'g>>,
     ignored: Option<u32>,
     are_logarithms: bool,
+    axis: Option<i32>,
+    reduction: Reduction,
 }
 
 impl<'g> CrossEntropy<'g> {
     /// Plain cross-entropy: [`cross_entropy`].
     pub fn new() -> Self {
         CrossEntropy::default()
+    }
+
+    /// Sets the axis of the classes; the last one by default, where PyTorch's is 1.
+    pub fn axis(self, axis: i32) -> Self {
+        CrossEntropy { axis: Some(axis), ..self }
+    }
+
+    /// Sets what becomes of the costs of the rows; their mean by default.
+    pub fn reduction(self, reduction: Reduction) -> Self {
+        CrossEntropy { reduction, ..self }
     }
 
     /// Takes log probabilities instead of logits: PyTorch's `nll_loss`.
@@ -85,15 +119,38 @@ impl<'g> CrossEntropy<'g> {
         CrossEntropy { ignored: Some(label), ..self }
     }
 
-    /// The cost of each row.
+    /// The loss of labels.
+    ///
+    /// The mean is that over the rows that are not ignored, weighted by the weights of their labels;
+    /// NaN if there are none.
     ///
     /// # Shapes
     ///
-    /// `logits` is `[.., classes]` in floats, `labels` `[..]` in u32; the result is `[..]`.
-    #[doc(alias = "reduction")]
+    /// `logits` has the classes on [`axis`](Self::axis), and `labels` in u32 has the same shape
+    /// without it; the loss is a scalar, or has the shape of the labels unreduced.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Tensor::cross_entropy`]; [`AxisError::Ambiguous`](crate::AxisError::Ambiguous) if
+    /// no axis is given, and labels would fit classes on axis 1 as well as on the last one.
     #[track_caller]
-    pub fn each(&self, logits: Tensor<'g>, labels: Tensor<'g>) -> Tensor<'g> {
-        self.in_f32([logits, labels], |loss, [logits, labels]| loss.rows(logits, labels))
+    pub fn loss(&self, logits: Tensor<'g>, labels: Tensor<'g>) -> Tensor<'g> {
+        self.in_f32([logits, labels], |loss, [logits, labels]| {
+            let costs = loss.rows(logits, labels);
+            if loss.reduction != Reduction::Mean {
+                return loss.reduction.of(costs);
+            }
+            let counts = match loss.weights {
+                Some(weights) => {
+                    let classes = loss.ignored.map_or(labels, |label| counted(labels, label));
+                    weights.index_select(classes, 0)
+                }
+                None => costs.full_like(1.0),
+            };
+            let counts =
+                loss.ignored.map_or(counts, |ignored| labels.equal(ignored).select(0.0, counts));
+            costs.sum(..) / counts.sum(..)
+        })
     }
 
     /// The cost of each row, calculated with what it is given.
@@ -109,62 +166,40 @@ impl<'g> CrossEntropy<'g> {
         is_ignored.map_or(cost, |is_ignored| is_ignored.select(0.0, cost))
     }
 
-    /// The sum over all rows.
+    /// The loss of class probabilities. No rows are ignored; the mean is unweighted over all rows.
     ///
     /// # Shapes
     ///
-    /// Same as [`each`](Self::each); the loss is a scalar.
-    #[track_caller]
-    pub fn sum(&self, logits: Tensor<'g>, labels: Tensor<'g>) -> Tensor<'g> {
-        self.in_f32([logits, labels], |loss, [logits, labels]| loss.rows(logits, labels).sum(..))
-    }
-
-    /// The mean over the rows that are not ignored, weighted by their labels; NaN if there are
-    /// none.
+    /// Both have the classes on [`axis`](Self::axis); the loss is a scalar, or has their shape
+    /// without that axis unreduced.
     ///
-    /// # Shapes
+    /// # Errors
     ///
-    /// Same as [`each`](Self::each); the loss is a scalar.
-    #[track_caller]
-    pub fn mean(&self, logits: Tensor<'g>, labels: Tensor<'g>) -> Tensor<'g> {
-        self.in_f32([logits, labels], |loss, [logits, labels]| {
-            let cost = loss.rows(logits, labels);
-            let counts = match loss.weights {
-                Some(weights) => {
-                    let classes = loss.ignored.map_or(labels, |label| counted(labels, label));
-                    weights.index_select(classes, 0)
-                }
-                None => cost.full_like(1.0),
-            };
-            let counts =
-                loss.ignored.map_or(counts, |ignored| labels.equal(ignored).select(0.0, counts));
-            cost.sum(..) / counts.sum(..)
-        })
-    }
-
-    /// The cost of each row, with class probabilities as labels. No rows are ignored; sum and mean
-    /// are unweighted over all rows.
-    ///
-    /// # Shapes
-    ///
-    /// Both `[.., classes]` in floats; the result is `[..]`.
+    /// [`OpError::Shapes`] unless the shapes are equal;
+    /// [`AxisError::Ambiguous`](crate::AxisError::Ambiguous) if no axis is given and there are more
+    /// than two.
     #[doc(alias = "CategoricalCrossentropy")]
     #[track_caller]
-    pub fn each_of_probabilities(
+    pub fn loss_of_probabilities(
         &self,
         logits: Tensor<'g>,
         probabilities: Tensor<'g>,
     ) -> Tensor<'g> {
+        if let Some(refused) = refuse_unequal_shapes(NAME, logits, probabilities) {
+            return refused;
+        }
+        let probabilities = match self.axis {
+            Some(axis) if probabilities.rank() > 0 => probabilities.with_classes_last(NAME, axis),
+            _ => probabilities,
+        };
         self.in_f32([logits, probabilities], |loss, [logits, probabilities]| {
-            if let Some(refused) = refuse_unequal_shapes(NAME, logits, probabilities) {
-                return refused;
-            }
             let costs = loss.costs(logits);
-            loss.smoothed(costs, (costs * probabilities).sum(-1))
+            loss.reduction.of(loss.smoothed(costs, (costs * probabilities).sum(-1)))
         })
     }
 
-    /// Calculates `body` in f32: of this loss, whose weights are widened as well, and operands.
+    /// Calculates `body` in f32: of this loss, whose weights are widened as well, and operands, with
+    /// the classes of the logits on their last axis.
     #[track_caller]
     fn in_f32(
         &self,
@@ -175,6 +210,10 @@ impl<'g> CrossEntropy<'g> {
         if let Some(refused) = logits.graph().refuse_invalid(NAME, &[logits, labels], &smoothing) {
             return refused;
         }
+        let logits = match class_axis(NAME, [logits, labels], self.axis) {
+            Ok(axis) => logits.with_classes_last(NAME, axis),
+            Err(refused) => return refused,
+        };
         let classes = Shape::from([logits.dim(-1)]);
         if let Some(weights) = self.weights
             && !weights.failed()
@@ -220,8 +259,7 @@ impl<'g> CrossEntropy<'g> {
 #[track_caller]
 pub fn mean_squared_error<'g>(prediction: Tensor<'g>, target: Tensor<'g>) -> Tensor<'g> {
     paired("mean_squared_error", [prediction, target], |[prediction, target]| {
-        let error = prediction - target;
-        (error * error).mean(..)
+        prediction.squared_error(target, Reduction::Mean)
     })
 }
 
@@ -229,14 +267,19 @@ pub fn mean_squared_error<'g>(prediction: Tensor<'g>, target: Tensor<'g>) -> Ten
 ///
 /// # Shapes
 ///
-/// `logits` is `[.., classes]`, `labels` `[..]` in u32. Among equal logits the first one wins.
+/// `logits` is `[.., classes]`, `labels` `[..]` in u32. Among equal logits the first one wins. With
+/// classes on another axis: `logits.argmax(axis).equal(labels)`, and its mean.
 ///
 /// # Errors
 ///
-/// Recorded by the graph: [`OpError::Shapes`] unless there is one label per row.
+/// Recorded by the graph: [`OpError::Shapes`] unless there is one label per row;
+/// [`AxisError::Ambiguous`](crate::AxisError::Ambiguous) if there also is for classes on axis 1.
 #[doc(alias = "SparseCategoricalAccuracy")]
 #[track_caller]
 pub fn accuracy<'g>(logits: Tensor<'g>, labels: Tensor<'g>) -> Tensor<'g> {
+    if let Err(refused) = class_axis("accuracy", [logits, labels], None) {
+        return refused;
+    }
     let predicted = logits.argmax(-1);
     match refuse_unequal_shapes("accuracy", predicted, labels) {
         Some(refused) => refused,

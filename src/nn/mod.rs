@@ -20,6 +20,7 @@
 //! ```
 
 mod activation;
+mod adaptive_pooling;
 mod attention;
 mod batch_norm;
 mod convolution;
@@ -42,7 +43,11 @@ mod transformer;
 mod weight;
 
 pub use crate::graph::Attribution;
-pub use activation::{Activation, PRelu};
+pub use activation::{Activation, Lambda, PRelu};
+pub use adaptive_pooling::{
+    AdaptiveAvgPool, AdaptiveAvgPool1d, AdaptiveAvgPool2d, AdaptiveAvgPool3d, AdaptiveMaxPool,
+    AdaptiveMaxPool1d, AdaptiveMaxPool2d, AdaptiveMaxPool3d, GlobalAvgPool, GlobalMaxPool,
+};
 pub use attention::MultiHeadAttention;
 pub use batch_norm::{BatchNorm, InstanceNorm};
 pub use convolution::{
@@ -56,9 +61,7 @@ pub use losses::{CrossEntropy, accuracy, cross_entropy, mean_squared_error};
 pub use modulated::ModulatedConv2d;
 pub use normalization::{GroupNorm, LayerNorm, LocalResponseNorm, RmsNorm};
 pub use pooling::{
-    AdaptiveAvgPool, AdaptiveAvgPool1d, AdaptiveAvgPool2d, AdaptiveAvgPool3d, AdaptiveMaxPool,
-    AdaptiveMaxPool1d, AdaptiveMaxPool2d, AdaptiveMaxPool3d, AvgPool, AvgPool1d, AvgPool2d,
-    AvgPool3d, GlobalAvgPool, GlobalMaxPool, LpPool, LpPool1d, LpPool2d, LpPool3d, MaxPool,
+    AvgPool, AvgPool1d, AvgPool2d, AvgPool3d, LpPool, LpPool1d, LpPool2d, LpPool3d, MaxPool,
     MaxPool1d, MaxPool2d, MaxPool3d, MaxUnpool, MaxUnpool1d, MaxUnpool2d, MaxUnpool3d,
 };
 pub use positions::{LearnedPositions, SinusoidalPositions};

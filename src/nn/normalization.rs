@@ -18,6 +18,7 @@ pub struct LayerNorm {
     axes: usize,
     eps: f64,
     affine: bool,
+    bias: bool,
     line: &'static Location<'static>,
 }
 
@@ -25,7 +26,7 @@ impl LayerNorm {
     /// Normalizes over the last axis, with a scale initialized to 1 and a shift initialized to 0.
     #[track_caller]
     pub fn new() -> Self {
-        LayerNorm { axes: 1, eps: EPS, affine: true, line: Location::caller() }
+        LayerNorm { axes: 1, eps: EPS, affine: true, bias: true, line: Location::caller() }
     }
 
     /// Sets the number of trailing axes to normalize.
@@ -39,8 +40,14 @@ impl LayerNorm {
     }
 
     /// Omits scale and shift.
+    #[doc(alias = "elementwise_affine")]
     pub fn without_affine(self) -> Self {
         LayerNorm { affine: false, ..self }
+    }
+
+    /// Omits the shift, but not the scale.
+    pub fn without_bias(self) -> Self {
+        LayerNorm { bias: false, ..self }
     }
 }
 
@@ -67,7 +74,7 @@ impl Module for LayerNorm {
             return x.normalize(axes.as_slice(), self.eps);
         }
         let scale = cx.param("weight", dims.as_slice(), Init::Ones);
-        let shift = cx.param("bias", dims.as_slice(), Init::Zeros);
+        let shift = self.bias.then(|| cx.param("bias", dims.as_slice(), Init::Zeros));
         in_f32("layer_norm", [x], |[x]| x.layer_norm(scale, shift, self.eps))
     }
 }
@@ -97,7 +104,8 @@ impl RmsNorm {
     /// Normalizes over the last axis, with a scale initialized to 1.
     #[track_caller]
     pub fn new() -> Self {
-        RmsNorm { axes: 1, eps: EPS, affine: true, line: Location::caller() }
+        let eps = f64::from(f32::EPSILON);
+        RmsNorm { axes: 1, eps, affine: true, line: Location::caller() }
     }
 
     /// Sets the number of trailing axes to normalize.
@@ -105,7 +113,8 @@ impl RmsNorm {
         RmsNorm { axes, ..self }
     }
 
-    /// Sets the epsilon added to the mean square; 1e-5 by default.
+    /// Sets the epsilon added to the mean square; 2^-23 by default, about 1.2e-7, as in PyTorch.
+    /// Models say theirs: it is 1e-5 or 1e-6 in Llama, and 1e-6 in Keras.
     pub fn eps(self, eps: f64) -> Self {
         RmsNorm { eps, ..self }
     }
@@ -184,7 +193,7 @@ impl Module for GroupNorm {
     fn forward<'g>(&self, cx: &mut Scope<'g>, x: Tensor<'g>) -> Tensor<'g> {
         let _line = cx.at(self.line);
         in_f32("group_norm", [x], |[x]| {
-            scaled(cx, x.group_norm(self.groups, self.eps), self.affine)
+            scaled(cx, x.group_norm(self.groups, None, None, self.eps), self.affine)
         })
     }
 }

@@ -1,13 +1,19 @@
 //! Pooling modules, over `[n, channels, ..spatial]`.
 
 use super::{Module, Scope};
-use crate::{error::OpError, graph::Tensor, ops::Window};
+use crate::{
+    error::OpError,
+    functions::precision::in_f32,
+    graph::Tensor,
+    numbers::Must,
+    ops::{Ends, Sizes, Window, convolution::same},
+};
 use std::panic::Location;
 
 /// The maximum of each window: see [`Tensor::max_pool`].
 #[derive(Clone, Debug)]
 pub struct MaxPool<const AXES: usize> {
-    windows: [Window; AXES],
+    windows: Windows<AXES>,
     line: &'static Location<'static>,
 }
 
@@ -24,8 +30,8 @@ pub type MaxPool3d = MaxPool<3>;
 /// The mean of each window: see [`Tensor::avg_pool`].
 #[derive(Clone, Debug)]
 pub struct AvgPool<const AXES: usize> {
-    windows: [Window; AXES],
-    count_padding: bool,
+    windows: Windows<AXES>,
+    divisor: Divisor,
     line: &'static Location<'static>,
 }
 
@@ -39,52 +45,108 @@ pub type AvgPool2d = AvgPool<2>;
 #[doc(alias = "AveragePooling3D")]
 pub type AvgPool3d = AvgPool<3>;
 
+/// Where the windows of a pooling are.
+#[derive(Clone, Debug)]
+struct Windows<const AXES: usize> {
+    extent: [usize; AXES],
+    /// The extent by default.
+    stride: Option<[usize; AXES]>,
+    dilation: [usize; AXES],
+    /// `None` for as much as makes `ceil(extent / stride)` windows.
+    padding: Option<[(usize, usize); AXES]>,
+    ceil_mode: bool,
+}
+
+impl<const AXES: usize> Windows<AXES> {
+    fn new(extent: [usize; AXES]) -> Self {
+        let padding = Some([(0, 0); AXES]);
+        Windows { extent, stride: None, dilation: [1; AXES], padding, ceil_mode: false }
+    }
+
+    /// The windows over spatial axes, whose extents matter where the padding follows from them.
+    fn over(&self, spatial: &[usize]) -> [Window; AXES] {
+        let stride = self.stride.unwrap_or(self.extent);
+        std::array::from_fn(|k| {
+            let (extent, dilation) = (self.extent[k], self.dilation[k]);
+            let cells = spatial.get(k).copied().unwrap_or(1);
+            let (low, high) = match self.padding {
+                Some(padding) => padding[k],
+                None => same(cells, extent, stride[k], dilation),
+            };
+            Window { extent, stride: stride[k], dilation, low, high, ceil_mode: self.ceil_mode }
+        })
+    }
+
+    /// The windows over what is behind the channels of `x`.
+    fn of(&self, x: Tensor<'_>) -> [Window; AXES] {
+        self.over(x.shape().dims().get(2..).unwrap_or_default())
+    }
+}
+
 /// Builder methods common to all window poolings.
 macro_rules! windows {
     ($Layer:ident { $($field:ident: $value:expr),* }) => {
         impl<const AXES: usize> $Layer<AXES> {
-            /// Non-overlapping windows of this extent along every axis.
+            /// Non-overlapping windows of this extent: along all axes, or along each.
             #[track_caller]
-            pub fn new(extent: usize) -> Self {
-                Self::of([Window::new(extent); AXES])
-            }
-
-            /// Uses these windows, one per axis.
-            #[track_caller]
-            pub fn of(windows: [Window; AXES]) -> Self {
+            pub fn new(extent: impl Into<Sizes<AXES>>) -> Self {
+                let windows = Windows::new(extent.into().0);
                 $Layer { windows, $($field: $value,)* line: Location::caller() }
             }
 
-            /// Sets the stride of the windows along every axis.
-            pub fn stride(self, stride: usize) -> Self {
-                $Layer { windows: self.windows.map(|window| window.stride(stride)), ..self }
+            /// Sets the stride of the windows: along all axes, or along each.
+            pub fn stride(mut self, stride: impl Into<Sizes<AXES>>) -> Self {
+                self.windows.stride = Some(stride.into().0);
+                self
             }
 
-            /// Sets the padding at both ends of every axis.
-            pub fn padding(self, cells: usize) -> Self {
-                $Layer { windows: self.windows.map(|window| window.padding(cells)), ..self }
+            /// Sets the dilation of the windows: along all axes, or along each.
+            pub fn dilation(mut self, dilation: impl Into<Sizes<AXES>>) -> Self {
+                self.windows.dilation = dilation.into().0;
+                self
+            }
+
+            /// Sets the padding: at all ends, at both ends of each axis, or before and after each.
+            pub fn padding(mut self, padding: impl Into<Ends<AXES>>) -> Self {
+                self.windows.padding = Some(padding.into().0);
+                self
+            }
+
+            /// Pads so that there are `ceil(extent / stride)` windows along each axis, as Keras does; an
+            /// odd cell of padding goes after the axis. In means it counts as zeros, except where that
+            /// is [switched off](AvgPool::without_padding), as it is in Keras.
+            pub fn same(mut self) -> Self {
+                self.windows.padding = None;
+                self
             }
 
             /// Lets the last windows extend past the padding: see [`Window`].
-            pub fn ceil_mode(self) -> Self {
-                $Layer { windows: self.windows.map(Window::ceil_mode), ..self }
+            pub fn ceil_mode(mut self) -> Self {
+                self.windows.ceil_mode = true;
+                self
             }
         }
     };
 }
 windows! { MaxPool {} }
-windows! { AvgPool { count_padding: true } }
+windows! { AvgPool { divisor: Divisor::Padded } }
+
+/// What a sum of cells is divided by.
+#[derive(Clone, Copy, Debug)]
+enum Divisor {
+    /// The number of cells that are not padding.
+    Cells,
+    /// The number of cells, of padding too.
+    Padded,
+    /// A number.
+    Fixed(usize),
+}
 
 impl<const AXES: usize> MaxPool<AXES> {
-    /// Sets the dilation of the windows along every axis.
-    pub fn dilation(self, dilation: usize) -> Self {
-        MaxPool { windows: self.windows.map(|window| window.dilation(dilation)), ..self }
-    }
-
     /// The maxima and their indices: see [`Tensor::max_pool_with_indices`].
     pub fn with_indices<'g>(&self, cx: &mut Scope<'g>, x: Tensor<'g>) -> (Tensor<'g>, Tensor<'g>) {
         let _line = cx.at(self.line);
-        x.max_pool_with_indices(&self.windows)
+        x.max_pool_with_indices(&self.windows.of(x))
     }
 }
 
@@ -92,7 +154,13 @@ impl<const AXES: usize> AvgPool<AXES> {
     /// Excludes padding from the divisor; by default padding counts as zeros.
     #[doc(alias = "count_include_pad")]
     pub fn without_padding(self) -> Self {
-        AvgPool { count_padding: false, ..self }
+        AvgPool { divisor: Divisor::Cells, ..self }
+    }
+
+    /// Divides the sum of each window by this number.
+    #[doc(alias = "divisor_override")]
+    pub fn divisor(self, divisor: usize) -> Self {
+        AvgPool { divisor: Divisor::Fixed(divisor), ..self }
     }
 }
 
@@ -103,7 +171,7 @@ impl<const AXES: usize> Module for MaxPool<AXES> {
 
     fn forward<'g>(&self, cx: &mut Scope<'g>, x: Tensor<'g>) -> Tensor<'g> {
         let _line = cx.at(self.line);
-        x.max_pool(&self.windows)
+        x.max_pool(&self.windows.of(x))
     }
 }
 
@@ -114,14 +182,24 @@ impl<const AXES: usize> Module for AvgPool<AXES> {
 
     fn forward<'g>(&self, cx: &mut Scope<'g>, x: Tensor<'g>) -> Tensor<'g> {
         let _line = cx.at(self.line);
-        x.avg_pool(&self.windows, self.count_padding)
+        let windows = self.windows.of(x);
+        match self.divisor {
+            Divisor::Cells => x.avg_pool(&windows, false),
+            Divisor::Padded => x.avg_pool(&windows, true),
+            Divisor::Fixed(divisor) => {
+                let numbers = [("divisor", divisor as f64, Must::BePositive)];
+                let refused = cx.graph().refuse_invalid("avg_pool", &[x], &numbers);
+                let mean = || in_f32("avg_pool", [x], |[x]| x.sum_pool(&windows) / divisor as f64);
+                refused.unwrap_or_else(mean)
+            }
+        }
     }
 }
 
 /// The `p`-th root of the sum of `p`-th powers in each window: see [`Tensor::lp_pool`].
 #[derive(Clone, Debug)]
 pub struct LpPool<const AXES: usize> {
-    windows: [Window; AXES],
+    windows: Windows<AXES>,
     p: f64,
     line: &'static Location<'static>,
 }
@@ -148,7 +226,7 @@ impl<const AXES: usize> Module for LpPool<AXES> {
 
     fn forward<'g>(&self, cx: &mut Scope<'g>, x: Tensor<'g>) -> Tensor<'g> {
         let _line = cx.at(self.line);
-        x.lp_pool(&self.windows, self.p)
+        x.lp_pool(&self.windows.of(x), self.p)
     }
 }
 
@@ -156,7 +234,7 @@ impl<const AXES: usize> Module for LpPool<AXES> {
 /// positions, with zeros elsewhere: see [`Tensor::max_unpool`].
 #[derive(Clone, Debug)]
 pub struct MaxUnpool<const AXES: usize> {
-    windows: [Window; AXES],
+    windows: Windows<AXES>,
     line: &'static Location<'static>,
 }
 
@@ -170,7 +248,8 @@ windows! { MaxUnpool {} }
 
 impl<const AXES: usize> MaxUnpool<AXES> {
     /// Scatters elements to the indices returned by [`MaxPool::with_indices`]. The extents are the
-    /// smallest that contain this many windows, as in PyTorch.
+    /// smallest that contain this many windows, as in PyTorch; the largest if the padding is
+    /// [`same`](Self::same).
     ///
     /// # Errors
     ///
@@ -182,161 +261,72 @@ impl<const AXES: usize> MaxUnpool<AXES> {
             let reason = OpError::Argument("needs an axis for each window behind the channels");
             return cx.graph().refuse("max_unpool", &[x, places], reason);
         }
-        let sizes: Vec<usize> = (self.windows.iter().zip(x.shape().dims().iter().skip(2)))
-            .map(|(window, &count)| {
-                let reach = count.saturating_sub(1).saturating_mul(window.stride) + window.extent;
-                reach.saturating_sub(window.low + window.high)
-            })
-            .collect();
+        let shape = x.shape();
+        let counts = shape.dims().get(2..).unwrap_or_default();
+        let windows = self.windows.over(counts);
+        let reach = |(window, &count): (&Window, &usize)| {
+            if self.windows.padding.is_none() {
+                return count.saturating_mul(window.stride);
+            }
+            let steps = count.saturating_sub(1).saturating_mul(window.stride);
+            let span = window.extent.saturating_sub(1).saturating_mul(window.dilation);
+            let padded = steps.saturating_add(span).saturating_add(1);
+            padded.saturating_sub(window.low.saturating_add(window.high))
+        };
+        let sizes: Vec<usize> = windows.iter().zip(counts).map(reach).collect();
         x.max_unpool(places, &sizes)
     }
 }
 
-/// The maximum of each bin, for inputs of any extent: see [`Tensor::adaptive_max_pool`].
-#[derive(Clone, Debug)]
-pub struct AdaptiveMaxPool<const AXES: usize> {
-    outputs: [usize; AXES],
-    line: &'static Location<'static>,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{DType, Device, Error, Graph, Variables, nn::Mode};
 
-/// [`AdaptiveMaxPool`] over `[n, channels, width]`.
-pub type AdaptiveMaxPool1d = AdaptiveMaxPool<1>;
-/// [`AdaptiveMaxPool`] over `[n, channels, height, width]`.
-pub type AdaptiveMaxPool2d = AdaptiveMaxPool<2>;
-/// [`AdaptiveMaxPool`] over `[n, channels, depth, height, width]`.
-pub type AdaptiveMaxPool3d = AdaptiveMaxPool<3>;
-
-/// The mean of each bin, for inputs of any extent: see [`Tensor::adaptive_avg_pool`].
-#[derive(Clone, Debug)]
-pub struct AdaptiveAvgPool<const AXES: usize> {
-    outputs: [usize; AXES],
-    line: &'static Location<'static>,
-}
-
-/// [`AdaptiveAvgPool`] over `[n, channels, width]`.
-pub type AdaptiveAvgPool1d = AdaptiveAvgPool<1>;
-/// [`AdaptiveAvgPool`] over `[n, channels, height, width]`.
-pub type AdaptiveAvgPool2d = AdaptiveAvgPool<2>;
-/// [`AdaptiveAvgPool`] over `[n, channels, depth, height, width]`.
-pub type AdaptiveAvgPool3d = AdaptiveAvgPool<3>;
-
-impl<const AXES: usize> AdaptiveMaxPool<AXES> {
-    /// Pools to this many bins along each axis.
-    #[track_caller]
-    pub fn new(outputs: [usize; AXES]) -> Self {
-        AdaptiveMaxPool { outputs, line: Location::caller() }
-    }
-}
-
-impl<const AXES: usize> AdaptiveAvgPool<AXES> {
-    /// Pools to this many bins along each axis.
-    #[track_caller]
-    pub fn new(outputs: [usize; AXES]) -> Self {
-        AdaptiveAvgPool { outputs, line: Location::caller() }
-    }
-}
-
-impl<const AXES: usize> Module for AdaptiveMaxPool<AXES> {
-    fn name(&self) -> &str {
-        "adaptive_max_pool"
+    /// The shape and the elements of a pooling of 1, 2, ...
+    fn pooled(layer: &dyn Module, dims: [usize; 4]) -> Result<(Vec<usize>, Vec<f64>), Error> {
+        let graph = Graph::new();
+        let count = dims.iter().product::<usize>();
+        let x = graph.iota([count], 0, DType::F32).reshape(dims) + 1.0;
+        let y = layer.forward(&mut Scope::new(&graph, Mode::Eval), x);
+        let program = graph.compile(&Device::Reference, &[y])?;
+        let y_of = program.run(&Variables::new(0), &[])?.read_blocking(0)?.to_f64();
+        Ok((y.shape().dims().to_vec(), y_of))
     }
 
-    fn forward<'g>(&self, cx: &mut Scope<'g>, x: Tensor<'g>) -> Tensor<'g> {
-        let _line = cx.at(self.line);
-        x.adaptive_max_pool(&self.outputs)
-    }
-}
-
-impl<const AXES: usize> Module for AdaptiveAvgPool<AXES> {
-    fn name(&self) -> &str {
-        "adaptive_avg_pool"
-    }
-
-    fn forward<'g>(&self, cx: &mut Scope<'g>, x: Tensor<'g>) -> Tensor<'g> {
-        let _line = cx.at(self.line);
-        x.adaptive_avg_pool(&self.outputs)
-    }
-}
-
-/// The mean of each channel: `[n, channels, ..spatial]` becomes `[n, channels]`.
-///
-/// # Errors
-///
-/// [`OpError::DType`](crate::OpError::DType), recorded by the graph, unless of floats.
-#[doc(alias("GlobalAveragePooling1D", "GlobalAveragePooling2D", "GlobalAveragePooling3D"))]
-#[derive(Clone, Debug)]
-pub struct GlobalAvgPool {
-    line: &'static Location<'static>,
-}
-
-/// The maximum of each channel: `[n, channels, ..spatial]` becomes `[n, channels]`.
-///
-/// # Gradient
-///
-/// Shared evenly among equal maxima, as in [`Tensor::amax`].
-///
-/// # Errors
-///
-/// [`OpError::Empty`](crate::OpError::Empty), recorded by the graph, over no elements.
-#[doc(alias("GlobalMaxPooling1D", "GlobalMaxPooling2D", "GlobalMaxPooling3D"))]
-#[derive(Clone, Debug)]
-pub struct GlobalMaxPool {
-    line: &'static Location<'static>,
-}
-
-impl GlobalAvgPool {
-    /// Creates the layer.
-    #[track_caller]
-    pub fn new() -> Self {
-        GlobalAvgPool { line: Location::caller() }
-    }
-}
-
-impl Default for GlobalAvgPool {
-    #[track_caller]
-    fn default() -> Self {
-        GlobalAvgPool::new()
-    }
-}
-
-impl GlobalMaxPool {
-    /// Creates the layer.
-    #[track_caller]
-    pub fn new() -> Self {
-        GlobalMaxPool { line: Location::caller() }
-    }
-}
-
-impl Default for GlobalMaxPool {
-    #[track_caller]
-    fn default() -> Self {
-        GlobalMaxPool::new()
-    }
-}
-
-/// The axes after the channels.
-fn spatial(x: Tensor<'_>) -> Vec<i32> {
-    (2..x.rank() as i32).collect()
-}
-
-impl Module for GlobalAvgPool {
-    fn name(&self) -> &str {
-        "global_avg_pool"
+    #[test]
+    fn windows_are_written_as_they_are_said() -> Result<(), Error> {
+        let (shape, y) = pooled(&MaxPool2d::new([1, 2]).stride([2, 1]), [1, 1, 3, 3])?;
+        assert_eq!((shape, y), (vec![1, 1, 2, 2], vec![2.0, 3.0, 8.0, 9.0]));
+        // The stride is the extent, in whichever order they are given.
+        let (shape, y) = pooled(&AvgPool2d::new(2).padding([(0, 0), (1, 0)]), [1, 1, 2, 3])?;
+        assert_eq!((shape, y), (vec![1, 1, 1, 2], vec![1.25, 4.0]));
+        let (shape, y) = pooled(&MaxPool2d::new(2).stride(1).dilation([1, 2]), [1, 1, 2, 3])?;
+        assert_eq!((shape, y), (vec![1, 1, 1, 1], vec![6.0]));
+        Ok(())
     }
 
-    fn forward<'g>(&self, cx: &mut Scope<'g>, x: Tensor<'g>) -> Tensor<'g> {
-        let _line = cx.at(self.line);
-        x.mean(spatial(x).as_slice())
+    /// As many windows as strides: padding follows from the extents, and the odd cell is behind.
+    #[test]
+    fn same_padding_follows_from_the_extents() -> Result<(), Error> {
+        let (shape, y) = pooled(&MaxPool2d::new(2).same(), [1, 1, 3, 3])?;
+        assert_eq!((shape, y), (vec![1, 1, 2, 2], vec![5.0, 6.0, 8.0, 9.0]));
+        let layer = AvgPool2d::new(3).stride(1).same().without_padding();
+        let (shape, y) = pooled(&layer, [1, 1, 2, 2])?;
+        assert_eq!((shape, y), (vec![1, 1, 2, 2], vec![2.5; 4]));
+        let graph = Graph::new();
+        let x = graph.input("x", [1, 1, 5, 6], DType::F32);
+        let mut cx = Scope::new(&graph, Mode::Eval);
+        let (y, places) = MaxPool2d::new(2).same().with_indices(&mut cx, x);
+        let back = MaxUnpool2d::new(2).same().forward(&mut cx, y, places);
+        assert_eq!(back.shape().dims(), [1, 1, 6, 6]);
+        Ok(())
     }
-}
 
-impl Module for GlobalMaxPool {
-    fn name(&self) -> &str {
-        "global_max_pool"
-    }
-
-    fn forward<'g>(&self, cx: &mut Scope<'g>, x: Tensor<'g>) -> Tensor<'g> {
-        let _line = cx.at(self.line);
-        x.amax(spatial(x).as_slice())
+    #[test]
+    fn a_divisor_replaces_the_number_of_cells() -> Result<(), Error> {
+        let (_, y) = pooled(&AvgPool2d::new(2).divisor(8), [1, 1, 2, 4])?;
+        assert_eq!(y, [14.0, 22.0].map(|sum| sum / 8.0));
+        Ok(())
     }
 }

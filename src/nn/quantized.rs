@@ -2,8 +2,13 @@
 
 use super::{Module, Scope};
 use crate::{
-    DType, error::OpError, functions::precision::in_f32, graph::Tensor, init::Init, numbers::Must,
-    ops::Geometry,
+    DType,
+    error::OpError,
+    functions::precision::in_f32,
+    graph::Tensor,
+    init::Init,
+    numbers::Must,
+    ops::{Ends, Geometry, Sizes},
 };
 use std::panic::Location;
 
@@ -95,7 +100,7 @@ fn input_most<'g>(cx: &mut Scope<'g>) -> Tensor<'g> {
 /// The scale of an input: from the input itself, or from the calibration.
 fn input_scale<'g>(cx: &mut Scope<'g>, x: Tensor<'g>, calibrated: bool) -> Tensor<'g> {
     let most = if calibrated { input_most(cx).reshape([1]) } else { x };
-    most.quantization_scale(..).reshape([])
+    most.quantization_scale(..).squeeze(..)
 }
 
 /// Bytes and scales of a weight whose packed bytes have these extents.
@@ -160,11 +165,37 @@ impl Module for QuantizedDense {
 }
 
 impl QuantizedConv2d {
-    /// Replaces a layer with this many output channels, this window and this geometry.
+    /// Replaces a layer with this many output channels and this window; strides and the like are set as
+    /// those of the layer.
     #[track_caller]
-    pub fn new(channels: usize, window: [usize; 2], geometry: Geometry) -> Self {
-        let line = Location::caller();
-        QuantizedConv2d { channels, window, geometry, calibrated: false, line }
+    pub fn new(channels: usize, window: impl Into<Sizes<2>>) -> Self {
+        let (Sizes(window), geometry) = (window.into(), Geometry::new(2));
+        QuantizedConv2d { channels, window, geometry, calibrated: false, line: Location::caller() }
+    }
+
+    /// Sets the stride: along both axes, or along each.
+    pub fn stride(self, stride: impl Into<Sizes<2>>) -> Self {
+        QuantizedConv2d { geometry: self.geometry.stride(stride.into().0), ..self }
+    }
+
+    /// Sets the dilation: along both axes, or along each.
+    pub fn dilation(self, dilation: impl Into<Sizes<2>>) -> Self {
+        QuantizedConv2d { geometry: self.geometry.dilation(dilation.into().0), ..self }
+    }
+
+    /// Sets the padding: at all ends, at both ends of each axis, or before and after each.
+    pub fn padding(self, padding: impl Into<Ends<2>>) -> Self {
+        QuantizedConv2d { geometry: self.geometry.padding(padding.into().0), ..self }
+    }
+
+    /// Pads as [`Conv2d::same`](super::Conv2d::same) does.
+    pub fn same(self) -> Self {
+        QuantizedConv2d { geometry: self.geometry.same(), ..self }
+    }
+
+    /// Splits the channels into groups: see [`Conv2d::groups`](super::Conv2d::groups).
+    pub fn groups(self, groups: usize) -> Self {
+        QuantizedConv2d { geometry: self.geometry.groups(groups), ..self }
     }
 
     /// Takes the scale of the input from [`Calibrating`]: see [`QuantizedDense::calibrated`].

@@ -25,7 +25,8 @@ use std::panic::Location;
 /// # Shapes
 ///
 /// `x` is `[n, steps, inputs]`, `y` `[n, steps, hidden]`, or twice as wide if bidirectional:
-/// forward first. With [`last`](Self::last), `y` is `[n, hidden]` or `[n, 2 hidden]`. Parameters
+/// forward first; with [`time_major`](Self::time_major) both are `[steps, n, ..]`. With
+/// [`last`](Self::last), `y` is `[n, hidden]` or `[n, 2 hidden]`. Parameters
 /// have the names and layouts of PyTorch: in layer `k`, `weight_ih_lk` is `[gates hidden, inputs]`,
 /// `weight_hh_lk` `[gates hidden, hidden]`, `bias_ih_lk` and `bias_hh_lk` `[gates hidden]`; those
 /// of the backward direction end in `_reverse`. All are initialized uniformly in
@@ -48,6 +49,7 @@ pub struct Recurrent {
     bidirectional: bool,
     bias: bool,
     last: bool,
+    time_major: bool,
     dropout: f64,
     line: &'static Location<'static>,
 }
@@ -88,8 +90,9 @@ impl Recurrent {
     #[track_caller]
     fn new(cell: Cell, hidden: usize) -> Self {
         let line = Location::caller();
-        let (layers, bidirectional, bias, last, dropout) = (1, false, true, false, 0.0);
-        Recurrent { cell, hidden, layers, bidirectional, bias, last, dropout, line }
+        let (bidirectional, bias, last, time_major) = (false, true, false, false);
+        let (layers, dropout) = (1, 0.0);
+        Recurrent { cell, hidden, layers, bidirectional, bias, last, time_major, dropout, line }
     }
 
     /// `h' = tanh(W x + b + U h + c)`
@@ -150,6 +153,13 @@ impl Recurrent {
         Recurrent { bias: false, ..self }
     }
 
+    /// Takes sequences as `[steps, n, inputs]`, and returns states so. PyTorch's layers do by
+    /// default; ours and Keras' have the examples first.
+    #[doc(alias = "batch_first")]
+    pub fn time_major(self) -> Self {
+        Recurrent { time_major: true, ..self }
+    }
+
     /// As a [`Module`], returns only the last state of the last layer.
     #[doc(alias = "return_sequences")]
     pub fn last(self) -> Self {
@@ -157,7 +167,8 @@ impl Recurrent {
     }
 
     /// Runs over sequences from an initial state, 0 by default. Returns the states of the last
-    /// layer at all steps, `[n, steps, hidden]`, and the final states of all layers.
+    /// layer at all steps, `[n, steps, hidden]` (or `[steps, n, hidden]` if
+    /// [`time_major`](Self::time_major)), and the final states of all layers.
     ///
     /// With `lengths`, `[n]` of u32, each sequence ends after that many steps: past the end its
     /// state is kept and its outputs are zeros; in reverse it starts at its end. What `x` holds past
@@ -183,12 +194,13 @@ impl Recurrent {
         if !x.failed() && x.rank() != 3 {
             return fail(graph.refuse("recurrent", &[x], OpError::Rank { least: 3 }));
         }
-        if !x.failed() && (x.dim(1) == 0 || self.layers == 0) {
+        let steps = if self.time_major { 0 } else { 1 };
+        if !x.failed() && (x.dim(steps) == 0 || self.layers == 0) {
             return fail(graph.refuse("recurrent", &[x], OpError::Empty));
         }
         let directions = if self.bidirectional { 2 } else { 1 };
         // Time-major in memory, so that each step is contiguous.
-        let mut x = x.transpose([1, 0, 2]);
+        let mut x = if self.time_major { x } else { x.transpose([1, 0, 2]) };
         if let Some(lengths) = lengths {
             // Before any product, in which a derivative of 0 would meet what the padding holds.
             let step = graph.iota([x.dim(0), 1, 1], 0, DType::U32);
@@ -223,7 +235,8 @@ impl Recurrent {
             x = graph.concat(&outputs, -1);
         }
         let cell = (self.cell == Cell::Lstm).then(|| graph.stack(&cells, 0));
-        (x.transpose([1, 0, 2]), State { hidden: graph.stack(&hidden, 0), cell })
+        let y = if self.time_major { x } else { x.transpose([1, 0, 2]) };
+        (y, State { hidden: graph.stack(&hidden, 0), cell })
     }
 
     /// The parameters of a layer in one direction.
@@ -354,6 +367,7 @@ impl Module for Recurrent {
         let directions = if self.bidirectional { 2 } else { 1 };
         let all = self.layers * directions;
         let last = state.hidden.slice(0, all - directions..all);
-        last.transpose([1, 0, 2]).reshape([y.dim(0), y.dim(-1)])
+        let examples = if self.time_major { 1 } else { 0 };
+        last.transpose([1, 0, 2]).reshape([y.dim(examples), y.dim(-1)])
     }
 }

@@ -2,7 +2,7 @@
 
 use super::class::Layout;
 use super::*;
-use crate::shape::Shape;
+use crate::shape::{Integers, Shape};
 
 /// Repeats axes that are missing or have extent 1; shapes are aligned at the last axis.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,7 +17,8 @@ impl std::fmt::Display for Broadcast {
 }
 
 impl<'g> Tensor<'g> {
-    /// Broadcasts to `shape` by repeating axes that are missing or have extent 1.
+    /// Broadcasts to `shape` by repeating axes that are missing or have extent 1. An extent of -1 stays
+    /// what it is.
     ///
     /// # Gradient
     ///
@@ -25,15 +26,16 @@ impl<'g> Tensor<'g> {
     ///
     /// # Errors
     ///
-    /// [`OpError::Target`] if the shape does not broadcast to that one.
+    /// [`OpError::Target`] if the shape does not broadcast to that one; [`OpError::Number`] for an
+    /// extent below -1, or one of -1 along an axis that is missing.
     #[doc(alias("expand", "expand_as"))]
     #[track_caller]
-    pub fn broadcast_to(self, shape: impl Into<Shape>) -> Tensor<'g> {
-        let shape = shape.into();
-        if shape == self.shape() {
-            return self;
+    pub fn broadcast_to(self, shape: impl Integers) -> Tensor<'g> {
+        match kept(&shape.integers(), &self.shape()) {
+            Ok(shape) if shape == self.shape() => self,
+            Ok(shape) => self.graph.push(Broadcast { shape }, &[self]),
+            Err(reason) => self.graph.refuse("broadcast", &[self], reason),
         }
-        self.graph.push(Broadcast { shape }, &[self])
     }
 
     /// Broadcasts both to their common shape, if any; a failed operand leaves both unchanged.
@@ -61,6 +63,20 @@ impl<'g> Tensor<'g> {
         let axes: Vec<_> = (0..own.rank()).filter(repeated).map(|axis| axis as i32).collect();
         self.sum_keepdims(axes.as_slice()).reshape(shape)
     }
+}
+
+/// Extents of a broadcast of `shape`, in which those of -1 are its own.
+fn kept(extents: &[i64], shape: &Shape) -> Result<Shape, OpError> {
+    let own = |axis: usize| Some(shape.dims()[(axis + shape.rank()).checked_sub(extents.len())?]);
+    let extent = |(axis, &extent): (usize, &i64)| match (extent, own(axis)) {
+        (0.., _) => Ok(usize::try_from(extent).unwrap_or(usize::MAX)),
+        (-1, Some(own)) => Ok(own),
+        _ => {
+            let (what, must) = ("extent", "at least 0, or -1 for that of an axis");
+            Err(OpError::Number { what, must, is: extent as f64 })
+        }
+    };
+    Ok(extents.iter().enumerate().map(extent).collect::<Result<Vec<_>, _>>()?.into())
 }
 
 impl Operation for Broadcast {

@@ -18,35 +18,9 @@ pub struct CrossEntropy;
 pub struct CrossEntropyGrad;
 
 impl<'g> Tensor<'g> {
-    /// Cross-entropy of each row of logits against the index of its class.
-    ///
-    /// `y[..] = log(sum_j exp(x[.., j])) - x[.., label]`, both terms less the row's maximum.
-    ///
-    /// A label that is not below the number of classes is an error if it is visible to the host: a
-    /// constant, or an element of an input that has only been moved, by reshaping, slicing or
-    /// concatenation for instance. If only the device knows it, loss and gradient of the row are
-    /// NaN.
-    ///
-    /// # Shapes
-    ///
-    /// Logits `[.., n]` and u32 labels `[..]` give `[..]`.
-    ///
-    /// # Gradient
-    ///
-    /// `ct (softmax(x) - onehot(label))`; none w.r.t. the labels.
-    ///
-    /// # Errors
-    ///
-    /// [`OpError::Rank`]; [`OpError::Target`] unless there is one label per row;
-    /// [`OpError::DType`] unless floats and u32; [`OpError::Empty`] without classes;
-    /// [`OpError::Index`] for a constant label, and
-    /// [`RunError::IndexOutOfRange`](crate::RunError::IndexOutOfRange) for an input.
-    ///
-    /// # Source
-    ///
-    /// PyTorch's `cross_entropy`.
+    /// [`cross_entropy`](Self::cross_entropy) of each row, along the last axis.
     #[track_caller]
-    pub fn cross_entropy(self, labels: Tensor<'g>) -> Tensor<'g> {
+    pub(crate) fn cross_entropy_of_rows(self, labels: Tensor<'g>) -> Tensor<'g> {
         self.graph.push(CrossEntropy, &[self, labels])
     }
 }

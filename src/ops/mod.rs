@@ -34,6 +34,7 @@ pub(crate) mod matmul_i8;
 pub(crate) mod normalize;
 pub(crate) mod pad;
 pub(crate) mod params;
+mod per_axis;
 pub(crate) mod pool;
 pub(crate) mod probe;
 pub(crate) mod quantize;
@@ -64,6 +65,7 @@ pub use custom::Custom;
 pub use kernel::{CpuKernel, Shader, ShaderFile};
 pub(crate) use math::erf_f64;
 pub use params::Params;
+pub use per_axis::{Ends, PerAxis, Sizes};
 
 use self::{
     contract::{Bound, Domain, Sample, with_halves},

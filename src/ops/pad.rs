@@ -34,15 +34,10 @@ impl std::fmt::Display for Pad {
 }
 
 impl<'g> Tensor<'g> {
-    /// Pads each axis with `value`, by the given numbers of elements before and after it.
-    ///
-    /// # Errors
-    ///
-    /// [`OpError::Extents`] unless there is a pair for each axis; [`OpError::TooLarge`];
-    /// [`OpError::Unrepresentable`] for a value that an integer type does not have.
-    #[doc(alias("constant_pad", "ZeroPad2d", "ZeroPadding2D"))]
+    /// Pads each axis with `value`, by the given numbers of elements before and after it: what
+    /// `Tensor::pad` does with a constant.
     #[track_caller]
-    pub fn pad(self, pads: &[(usize, usize)], value: f64) -> Tensor<'g> {
+    pub(crate) fn pad_constant(self, pads: &[(usize, usize)], value: f64) -> Tensor<'g> {
         if pads.len() == self.rank() && pads.iter().all(|&pad| pad == (0, 0)) {
             return self;
         }

@@ -162,7 +162,7 @@ impl Graph {
         if fresh {
             self.assign(counter, counter + 1u32);
         }
-        let word = |range| seed.slice(0, range).reshape([]);
+        let word = |range| seed.slice(0, range).reshape(Shape::scalar());
         [word(0..1), word(1..2), counter]
     }
 

@@ -2,7 +2,10 @@
 
 use super::class::Layout;
 use super::*;
-use crate::shape::{Axes, Shape, resolve_axis};
+use crate::{
+    extents::inferred,
+    shape::{Axes, Integers, Shape, resolve_axis},
+};
 
 /// Changes the shape, and keeps the elements and their row-major order.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,19 +26,30 @@ impl<'g> Tensor<'g> {
         self.graph.push(Reshape { shape: self.shape() }, &[self])
     }
 
-    /// The same elements, in the same row-major order, with another shape.
+    /// The same elements, in the same row-major order, with another shape. One extent may be -1: it
+    /// follows from the others.
+    ///
+    /// ```
+    /// use wgrad::{DType, Graph};
+    /// let graph = Graph::new();
+    /// let x = graph.input("x", [2, 3, 4], DType::F32);
+    /// assert_eq!(x.reshape([-1, 4]).shape().dims(), [6, 4]);
+    /// assert_eq!(x.reshape(-1).shape().dims(), [24]);
+    /// ```
     ///
     /// # Errors
     ///
-    /// [`OpError::Target`] if the numbers of elements differ.
+    /// [`OpError::Target`] if the numbers of elements differ; [`OpError::Number`] for an extent below
+    /// -1; [`OpError::Indivisible`] if none makes up the rest; [`OpError::Argument`] if several are -1,
+    /// or one is beside an extent of 0, where it could be any.
     #[doc(alias("view", "view_as"))]
     #[track_caller]
-    pub fn reshape(self, shape: impl Into<Shape>) -> Tensor<'g> {
-        let shape = shape.into();
-        if shape == self.shape() {
-            return self;
+    pub fn reshape(self, shape: impl Integers) -> Tensor<'g> {
+        match inferred(&shape.integers(), self.shape().len()) {
+            Ok(shape) if shape == self.shape() => self,
+            Ok(shape) => self.graph.push(Reshape { shape }, &[self]),
+            Err(reason) => self.graph.refuse("reshape", &[self], reason),
         }
-        self.graph.push(Reshape { shape }, &[self])
     }
 
     /// Merges `axis` and all axes after it into one; a scalar becomes one element.

@@ -124,7 +124,7 @@ impl<'g> Tensor<'g> {
         if let Ok(axis) = resolve_axis(axis, pads.len()) {
             pads[axis] = (0, 0);
         }
-        y.pad(&pads, 0.0)
+        y.pad_constant(&pads, 0.0)
     }
 
     #[track_caller]

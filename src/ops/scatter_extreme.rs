@@ -25,7 +25,7 @@ impl<'g> Runs<'g> {
     pub(crate) fn new(places: Tensor<'g>, extent: usize) -> Self {
         let order = places.argsort(0, false);
         let keys = places.index_select(order, 0);
-        let next = keys.slice(0, 1..).pad(&[(0, 1)], f64::from(u32::MAX));
+        let next = keys.slice(0, 1..).pad([(0, 1)], f64::from(u32::MAX));
         let outside = keys.full_like(extent as f64);
         let ends = keys.not_equal(next).select(keys, outside);
         let position = places.graph().iota(places.shape(), 0, DType::U32) + 1u32;
@@ -56,7 +56,7 @@ impl<'g> Runs<'g> {
         let (count, mut reach) = (y.dim(0), 1);
         while reach < count {
             let before =
-                |x: Tensor<'g>, value| x.slice(0, ..count - reach).pad(&[(reach, 0)], value);
+                |x: Tensor<'g>, value| x.slice(0, ..count - reach).pad([(reach, 0)], value);
             let is_same = self.keys.equal(before(self.keys, f64::from(u32::MAX)));
             let other = before(y, neutral);
             y = combine(y, is_same.select(other, other.full_like(neutral)));

@@ -2,8 +2,10 @@
 
 use super::class::Layout;
 use super::*;
-use crate::shape::{Shape, resolve_axis};
-use std::ops::{Bound as End, RangeBounds};
+use crate::{
+    extents::ends,
+    shape::{Section, Shape, resolve_axis},
+};
 
 /// Elements `starts, starts + steps, ..` before `ends`, along each axis.
 #[derive(Clone, Debug, PartialEq)]
@@ -28,14 +30,23 @@ impl std::fmt::Display for Slice {
 }
 
 impl<'g> Tensor<'g> {
-    /// Selects a range of one axis, which is kept.
+    /// Selects a range of one axis, which is kept. Negative numbers count from its end, as in Python.
+    ///
+    /// ```
+    /// use wgrad::{DType, Graph};
+    /// let graph = Graph::new();
+    /// let x = graph.input("x", [2, 7], DType::F32);
+    /// assert_eq!(x.slice(1, -3..).shape().dims(), [2, 3]);
+    /// assert_eq!(x.slice(1, 1..-1).shape().dims(), [2, 5]);
+    /// ```
     ///
     /// # Errors
     ///
-    /// [`OpError::Axis`]; [`OpError::Range`] if the range does not lie in the axis.
-    #[doc(alias("narrow", "index", "getitem"))]
+    /// [`OpError::Axis`]; [`OpError::Range`], or [`OpError::Number`] for a negative number, if the range
+    /// does not lie in the axis: it is not cut off at its ends, as Python does.
+    #[doc(alias("narrow", "getitem"))]
     #[track_caller]
-    pub fn slice(self, axis: i32, range: impl RangeBounds<usize>) -> Tensor<'g> {
+    pub fn slice(self, axis: i32, range: impl Section) -> Tensor<'g> {
         self.slice_step(axis, range, 1)
     }
 
@@ -52,11 +63,10 @@ impl<'g> Tensor<'g> {
     ///
     /// # Errors
     ///
-    /// [`OpError::Axis`]; [`OpError::Range`] if the range does not lie in the axis, or the
-    /// step is 0.
+    /// Those of [`slice`](Self::slice); [`OpError::Range`] if the step is 0.
     #[doc(alias = "strided_slice")]
     #[track_caller]
-    pub fn slice_step(self, axis: i32, range: impl RangeBounds<usize>, step: usize) -> Tensor<'g> {
+    pub fn slice_step(self, axis: i32, range: impl Section, step: usize) -> Tensor<'g> {
         let shape = self.shape();
         let axis = match resolve_axis(axis, shape.rank()) {
             Ok(axis) => axis,
@@ -67,15 +77,9 @@ impl<'g> Tensor<'g> {
             ends: shape.dims().to_vec(),
             steps: vec![1; shape.rank()],
         };
-        op.starts[axis] = match range.start_bound() {
-            End::Included(&start) => start,
-            End::Excluded(&before) => before.saturating_add(1),
-            End::Unbounded => 0,
-        };
-        op.ends[axis] = match range.end_bound() {
-            End::Included(&last) => last.saturating_add(1),
-            End::Excluded(&end) => end,
-            End::Unbounded => shape.dims()[axis],
+        [op.starts[axis], op.ends[axis]] = match ends(range, shape.dims()[axis]) {
+            Ok(ends) => ends,
+            Err(reason) => return self.graph.refuse("slice", &[self], reason),
         };
         op.steps[axis] = step;
         self.graph.push(op, &[self])
@@ -139,7 +143,7 @@ impl Operation for Slice {
             }
             merged.push(count * step);
         }
-        let spread = ct.reshape(apart).pad(&gaps, 0.0).reshape(merged.as_slice());
+        let spread = ct.reshape(apart).pad_constant(&gaps, 0.0).reshape(merged.as_slice());
         // The gap after the last element may reach past the end of the axis.
         let room = extents.dims().iter().zip(&self.starts).map(|(extent, start)| extent - start);
         let ends: Vec<usize> = merged.into_iter().zip(room).map(|(n, room)| n.min(room)).collect();
@@ -156,7 +160,7 @@ impl Operation for Slice {
             let trim = Slice { starts: vec![0; rank], ends, steps: vec![1; rank] };
             ct.graph.push(trim, &[spread])
         };
-        vec![Some(trimmed.pad(&around, 0.0))]
+        vec![Some(trimmed.pad_constant(&around, 0.0))]
     }
 
     fn expand<'g>(&self, _: &[Tensor<'g>]) -> Option<Tensor<'g>> {

@@ -2,7 +2,7 @@
 
 use super::class::Layout;
 use super::*;
-use crate::shape::{AxisError, Shape, resolve_axis};
+use crate::shape::{AxisError, Integers, Shape, resolve_axes, resolve_axis};
 
 /// Axis `i` of the result is axis `axes[i]` of the operand.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,16 +17,39 @@ impl std::fmt::Display for Transpose {
 }
 
 impl<'g> Tensor<'g> {
-    /// Permutes the axes: axis `i` of the result is axis `axes[i]` of this tensor.
+    /// Permutes the axes: axis `i` of the result is axis `axes[i]` of this tensor. Negative numbers
+    /// count from the last axis. NumPy's `transpose`, and PyTorch's `permute`.
     ///
     /// # Errors
     ///
     /// [`OpError::Axis`], and [`OpError::Extents`] unless every
     /// axis is named.
-    #[doc(alias("permute", "movedim", "moveaxis"))]
+    #[doc(alias = "permute")]
     #[track_caller]
-    pub fn transpose(self, axes: impl AsRef<[usize]>) -> Tensor<'g> {
-        self.graph.push(Transpose { axes: axes.as_ref().to_vec() }, &[self])
+    pub fn transpose(self, axes: impl Integers) -> Tensor<'g> {
+        match resolve_axes(axes, self.rank()) {
+            Ok(axes) => self.graph.push(Transpose { axes }, &[self]),
+            Err(reason) => self.graph.refuse("transpose", &[self], reason),
+        }
+    }
+
+    /// Moves one axis to another place; the others keep their order.
+    ///
+    /// # Errors
+    ///
+    /// [`OpError::Axis`].
+    #[doc(alias("movedim", "moveaxis"))]
+    #[track_caller]
+    pub fn move_axis(self, from: i32, to: i32) -> Tensor<'g> {
+        let rank = self.rank();
+        match (resolve_axis(from, rank), resolve_axis(to, rank)) {
+            (Ok(from), Ok(to)) => {
+                let mut axes: Vec<_> = (0..rank).filter(|&axis| axis != from).collect();
+                axes.insert(to, from);
+                self.transpose(axes)
+            }
+            (Err(reason), _) | (_, Err(reason)) => self.graph.refuse("transpose", &[self], reason),
+        }
     }
 
     /// Swaps the last two axes.
@@ -43,12 +66,12 @@ impl<'g> Tensor<'g> {
         }
     }
 
-    /// Swaps two axes.
+    /// Swaps two axes, as PyTorch's `transpose` does.
     ///
     /// # Errors
     ///
     /// [`OpError::Axis`].
-    #[doc(alias("transpose", "transpose axes", "swapaxes", "swapdims"))]
+    #[doc(alias("transpose", "swapaxes", "swapdims"))]
     #[track_caller]
     pub fn swap_axes(self, a: i32, b: i32) -> Tensor<'g> {
         let rank = self.rank();

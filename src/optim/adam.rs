@@ -61,23 +61,17 @@ impl Adam {
 }
 
 impl Optimizer for Adam {
-    fn update_params<'g>(
-        &self,
-        cx: &mut Scope<'g>,
-        loss: Tensor<'g>,
-        params: &[(String, Tensor<'g>)],
-    ) {
+    fn apply<'g>(&self, cx: &mut Scope<'g>, updates: &[(&str, Tensor<'g>, Tensor<'g>)]) {
         let numbers = [
             ("learning rate", self.lr, Must::BeAtLeast0),
             ("beta1", self.beta1, Must::BeBelow1),
             ("beta2", self.beta2, Must::BeBelow1),
             ("eps", self.eps, Must::BeAtLeast0),
             ("weight decay", self.decay, Must::BeAtLeast0),
-            ("norm", self.longest.unwrap_or(0.0), Must::BeALimit),
         ];
-        if cx.graph().refuse_invalid("adam", &[loss], &numbers).is_some() {
+        let Some(updates) = super::checked("adam", cx, updates, &numbers, self.longest) else {
             return;
-        }
+        };
         let mut cx = cx.child(&self.name);
         let graph = cx.graph();
         let lr = super::learning_rate(&mut cx, self.lr);
@@ -85,8 +79,7 @@ impl Optimizer for Adam {
         let steps = cx.variable("step", [], DType::F32, Init::Zeros);
         let step = steps + 1.0;
         graph.assign(steps, step);
-        let gradients = super::gradients(loss, params, self.longest);
-        for ((path, param), gradient) in params.iter().zip(gradients) {
+        for (path, param, gradient) in updates {
             let mut cx = cx.child(path);
             let [m, v] =
                 ["m", "v"].map(|name| cx.variable(name, param.shape(), DType::F32, Init::Zeros));
@@ -98,7 +91,7 @@ impl Optimizer for Adam {
                 decayed.adam([first, second], lr, step, [self.beta1, self.beta2], self.eps);
             graph.assign(m, first);
             graph.assign(v, second);
-            graph.assign(*param, updated.cast(param.dtype()));
+            graph.assign(param, updated.cast(param.dtype()));
         }
     }
 }

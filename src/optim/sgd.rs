@@ -48,26 +48,19 @@ impl Sgd {
 }
 
 impl Optimizer for Sgd {
-    fn update_params<'g>(
-        &self,
-        cx: &mut Scope<'g>,
-        loss: Tensor<'g>,
-        params: &[(String, Tensor<'g>)],
-    ) {
+    fn apply<'g>(&self, cx: &mut Scope<'g>, updates: &[(&str, Tensor<'g>, Tensor<'g>)]) {
         let numbers = [
             ("learning rate", self.lr, Must::BeAtLeast0),
             ("momentum", self.momentum, Must::BeAtLeast0),
             ("weight decay", self.decay, Must::BeAtLeast0),
-            ("norm", self.longest.unwrap_or(0.0), Must::BeALimit),
         ];
-        if cx.graph().refuse_invalid("sgd", &[loss], &numbers).is_some() {
+        let Some(updates) = super::checked("sgd", cx, updates, &numbers, self.longest) else {
             return;
-        }
+        };
         let mut cx = cx.child(&self.name);
         let graph = cx.graph();
         let lr = super::learning_rate(&mut cx, self.lr);
-        let gradients = super::gradients(loss, params, self.longest);
-        for ((path, param), gradient) in params.iter().zip(gradients) {
+        for (path, param, gradient) in updates {
             let mut direction =
                 if self.decay == 0.0 { gradient } else { gradient + param.widened() * self.decay };
             if self.momentum != 0.0 {
@@ -75,7 +68,7 @@ impl Optimizer for Sgd {
                 direction = moment.moment(direction, self.momentum, 1.0);
                 graph.assign(moment, direction);
             }
-            graph.assign(*param, param.sgd(direction, lr));
+            graph.assign(param, param.sgd(direction, lr));
         }
     }
 }

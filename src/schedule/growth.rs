@@ -206,7 +206,7 @@ fn deep_graphs() -> Result<(), Error> {
             x = match k % 4 {
                 0 => x.transpose([2, 0, 1]),
                 1 => x.flip(0),
-                2 => x.slice(0, ..).pad(&[(0, 1), (0, 0), (0, 0)], 0.0).slice(0, 1..),
+                2 => x.slice(0, ..).pad([(0, 1), (0, 0), (0, 0)], 0.0).slice(0, 1..),
                 _ => x.tanh(),
             };
         }

@@ -44,6 +44,11 @@ pub(crate) fn values(init: Init, meta: &Meta, seed: u64, path: &str) -> Result<A
         Init::RowLengths(name) => {
             Err(VariableError::Missing { path: beside(path, name), similar: vec![] }.into())
         }
+        Init::ZeroRow { row, rest } => {
+            let all = values(*rest, meta, seed, path)?.to_f64();
+            let columns = meta.shape.dims().iter().skip(1).product::<usize>().max(1);
+            Array::from_values(meta, |index| if index / columns == row { 0.0 } else { all[index] })
+        }
         Init::Seed => {
             Array::from_values(meta, |word| f64::from((seed >> (32 * (word % 2))) as u32))
         }

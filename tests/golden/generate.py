@@ -1,4 +1,5 @@
-"""Writes operations.json, everyday_math.json, trajectories.json, models.json and shapes.json: what PyTorch computes in f64.
+"""Writes operations.json, everyday_math.json, everyday_layout.json, losses.json, trajectories.json,
+models.json and shapes.json: what PyTorch computes in f64.
 
 Run by hand, `python tests/golden/generate.py`, with PyTorch (2.15.0 made the files that are
 committed); tests only read what it wrote. The same version writes the same numbers, whatever the
@@ -19,9 +20,11 @@ Layouts and names of parameters are PyTorch's on both sides.
 import torch
 
 import everyday_math
+import everyday_layout
 import extremes
 import functions
 import hidden
+import losses
 import models
 import operations
 import special
@@ -36,6 +39,8 @@ if __name__ == "__main__":
     extremes.every()
     write("operations.json", operations.CASES)
     write("everyday_math.json", everyday_math.every())
+    write("everyday_layout.json", everyday_layout.every())
+    write("losses.json", losses.every())
     write("trajectories.json", trajectories.every())
     write("models.json", models.every())
     write("shapes.json", models.SHAPES)

@@ -512,6 +512,17 @@ def larger():
         name: list(value.shape) for name, value in resnet.state_dict().items()}})
 
 
+def conventions():
+    """Layers whose defaults differ between libraries."""
+    case("lstm_steps_first", nn.LSTM(4, 3, 2, bidirectional=True), {"x": floats(3, 2, 4)},
+         lambda module, x: module(x)[0])
+    case("layer_norm_scale", nn.Sequential(nn.Linear(4, 6), nn.LayerNorm(6, eps=EPS, bias=False)),
+         {"x": floats(3, 4)})
+    # PyTorch's default is the machine epsilon of the element type, here that of f32.
+    case("rms_default", nn.Sequential(nn.Linear(4, 6), nn.RMSNorm(6, eps=2.0**-23)),
+         {"x": floats(3, 4)})
+
+
 def every():
     NUMBERS.seed(17)
     (HERE / "models").mkdir(exist_ok=True)
@@ -521,4 +532,5 @@ def every():
     adversarial()
     options()
     larger()
+    conventions()
     return CASES

@@ -5,9 +5,11 @@
 //! rounded alike. What `judge` holds is of PyTorch's own Adam, without that.
 
 mod arranging;
-mod everyday;
 mod arrays;
+mod everyday;
+mod everyday_layout;
 mod list;
+mod losses;
 mod models;
 mod operations;
 mod options;
@@ -24,9 +26,10 @@ fn entries(file: &str) -> Vec<Value> {
     serde_json::from_str(&text).expect("it is a list")
 }
 
-/// The cases of operations, whatever file they are in.
-fn cases_of_operations() -> Vec<Value> {
-    ["operations.json", "everyday_math.json"].map(entries).concat()
+/// Every case of an operation or a function.
+fn cases() -> Vec<Value> {
+    let files = ["operations.json", "everyday_math.json", "everyday_layout.json", "losses.json"];
+    files.map(entries).concat()
 }
 
 fn number(value: &Value) -> f64 {

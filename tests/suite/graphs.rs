@@ -2,8 +2,8 @@
 
 use proptest::prelude::*;
 use wgrad::{
-    AttentionOptions, CoordinateTransform, DType, Device, Graph, Init, Interpolation, PaddingMode,
-    Tensor, Triangle, autodiff,
+    AttentionOptions, CoordinateTransform, DType, Device, Graph, Init, Interpolation, PadMode,
+    PaddingMode, Reduction, Tensor, Triangle, autodiff,
     ops::{Geometry, Window},
 };
 
@@ -73,7 +73,7 @@ fn apply<'g>(graph: &'g Graph, other: &'g Graph, known: &mut Vec<Tensor<'g>>, ca
         31 => a.broadcast_to(shape),
         32 => a.slice(n, size..size + 2),
         33 => a.slice_step(n, 0..4, size),
-        34 => a.pad(&[(size, 1), (0, usize::from(m > 0))], 0.5),
+        34 => a.pad([(size, 1), (0, usize::from(m > 0))], 0.5),
         35 => graph.concat(&[a, b, c, a, b][..size % 6], m),
         36 => graph.stack(&[a, b], n),
         37 => a.flip(n),
@@ -85,7 +85,7 @@ fn apply<'g>(graph: &'g Graph, other: &'g Graph, known: &mut Vec<Tensor<'g>>, ca
         43 => a.matmul(b),
         44 => a.softmax(n),
         45 => a.log_softmax(n),
-        46 => a.cross_entropy(b),
+        46 => a.cross_entropy(b, -1, Reduction::Mean),
         47 => {
             graph.assign(a, b);
             a
@@ -95,8 +95,8 @@ fn apply<'g>(graph: &'g Graph, other: &'g Graph, known: &mut Vec<Tensor<'g>>, ca
         50 => a.glu(n),
         51 => a.prelu(b),
         52 => a.elu(0.5),
-        53 => a.huber(b, 1.0),
-        54 => a.negative_log_likelihood(b),
+        53 => a.huber(b, 1.0, Reduction::None),
+        54 => a.negative_log_likelihood(b, 1, Reduction::None),
         55 => a.cosine_similarity(b, n),
         56 => a.one_hot(large),
         57 => a.roll(i64::from(n), m),
@@ -106,7 +106,10 @@ fn apply<'g>(graph: &'g Graph, other: &'g Graph, known: &mut Vec<Tensor<'g>>, ca
         61 => a.diagonal().outer(b),
         62 => a.unsqueeze(0).depth_to_space(large),
         63 => a.unsqueeze(0).space_to_depth(large),
-        64 => a.pad_reflect(n, (size, large)).pad_replicate(n, (large, 1)),
+        64 => {
+            let pads = [(size, large), (0, 0)];
+            a.pad(pads, PadMode::Reflect).pad([(n, 1), (-1, m)], PadMode::Replicate)
+        }
         65 => a.split(n, &[size, 1, large])[1],
         66 => a.variance([n, m], size).log_sum_exp(n),
         67 => {
@@ -125,7 +128,7 @@ fn apply<'g>(graph: &'g Graph, other: &'g Graph, known: &mut Vec<Tensor<'g>>, ca
         75 => a.norm_max([n, m]),
         76 => a.cumprod(n),
         77 => a.bernoulli().select(graph.permutation(large), b),
-        78 => a.ctc(b, c, a, m as u32),
+        78 => a.ctc(b, c, a, m as u32, Reduction::BatchMean),
         79 => a.rotary(f64::from(n)).minibatch_deviation(large),
         80 => a.upfirdn2d(b, size, large, [(n, m), (m, n)]),
         81 => a.lstm_cell(b)[0].gru_cell(c, b),
@@ -152,6 +155,22 @@ fn apply<'g>(graph: &'g Graph, other: &'g Graph, known: &mut Vec<Tensor<'g>>, ca
             a.convolution_i8(b, geometry)
         }
         94 => a.requantize(b).dequantize(c),
+        95 => a.reshape([n, m, -1]).transpose([n, m]),
+        96 => a.slice(n, m..).slice(m, ..n).move_axis(n, m),
+        97 => a.roll([n, m], [m, n]),
+        98 => a.pad([(n, m), (large as i32, 0)], PadMode::Circular),
+        99 => a.resize_by(&[f64::from(n), 0.7], Interpolation::SmoothCubic),
+        100 => a.resize(&[size, large], Interpolation::Area),
+        101 => {
+            let (grid, beyond) = (CoordinateTransform::HalfPixel, PaddingMode::Mirror);
+            a.grid_sample_cubic(b, grid, beyond).grid_sample_nearest(c, grid, beyond)
+        }
+        102 => a.batch_norm(b, c, (n > 0).then_some(b), None, 0.1),
+        103 => a.batch_norm_training(b, c, 0.1).2,
+        104 => a.instance_norm(None, b, 0.1).group_norm(size, c, None, 0.1),
+        105 => a.convolution_with_bias(b, c, Geometry::new(size).padding(large)),
+        106 => a.transposed_convolution_with_bias(b, c, Geometry::new(1).stride(size), large),
+        107 => a.sum_pool(&[Window::new(size).stride(large).ceil_mode()]),
         // A tensor of another graph.
         _ => a + other.full([2, 3], DType::F32, 1.0),
     };

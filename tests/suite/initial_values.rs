@@ -8,7 +8,7 @@
 use sha2::{Digest, Sha256};
 use std::{fmt::Write as _, fs, path::Path};
 use wgrad::{
-    DType, Device, Error, Graph, Tensor, Variables,
+    DType, Device, Error, Graph, Init, Tensor, Variables,
     io::{safetensors, state_dict},
     nn::*,
     optim::{Adam, Optimizer, Sgd},
@@ -34,7 +34,7 @@ fn chain() -> Sequential {
         .add(PRelu::new().by_channel())
         .add(Activation::relu())
         .add(MaxPool2d::new(2))
-        .add(InstanceNorm::new().running(0.1))
+        .add(InstanceNorm::new().affine().running(0.1))
         .add(GroupNorm::new(2))
         .add(ConvTranspose2d::new(2, [2, 2]))
         .add(Flatten::new())
@@ -90,8 +90,15 @@ fn layers() -> Vec<(&'static str, Build)> {
         ("embedding", on(DType::U32, &[2, 3], Embedding::new(11, 4))),
         ("batch norm", floats(&image, BatchNorm::new())),
         ("batch norm cumulative", floats(&image, BatchNorm::new().cumulative())),
-        ("instance norm", floats(&image, InstanceNorm::new())),
-        ("instance norm running", floats(&image, InstanceNorm::new().running(0.1))),
+        (
+            "lambda",
+            floats(
+                &[2, 5],
+                Lambda::new("lambda", |cx, x| x * cx.param("gain", [5], Init::HeNormal)),
+            ),
+        ),
+        ("instance norm", floats(&image, InstanceNorm::new().affine())),
+        ("instance norm running", floats(&image, InstanceNorm::new().affine().running(0.1))),
         ("layer norm", floats(&[2, 5], LayerNorm::new())),
         ("rms norm", floats(&[2, 5], RmsNorm::new())),
         ("group norm", floats(&image, GroupNorm::new(2))),
@@ -114,10 +121,7 @@ fn layers() -> Vec<(&'static str, Build)> {
         ("calibrating", floats(&[2, 5], Calibrating(Dense::new(3)))),
         ("dense of bytes", floats(&[2, 5], QuantizedDense::new(3))),
         ("dense of bytes calibrated", floats(&[2, 5], QuantizedDense::new(3).calibrated())),
-        (
-            "conv of bytes",
-            floats(&image, QuantizedConv2d::new(4, [3, 3], wgrad::ops::Geometry::new(2))),
-        ),
+        ("conv of bytes", floats(&image, QuantizedConv2d::new(4, 3))),
         (
             "modulated",
             Box::new(|cx, graph| {

@@ -5,7 +5,8 @@ use crate::device;
 use wgrad::{
     Array,
     DType::{F32, I32, U32},
-    Device, Error, Feed, Graph, GraphError, Init, OpError, RunError, Tensor, Variables,
+    Device, Error, Feed, GaussianNll, Graph, GraphError, Init, OpError, PoissonNll, Reduction,
+    RunError, Tensor, Variables,
     autodiff::grad,
     nn::{self, CrossEntropy},
 };
@@ -30,24 +31,27 @@ fn functions() -> Vec<Function> {
     let loss = |name, build| Function { name, shape: LOGITS, is_loss: true, build };
     let function = |name, shape, build| Function { name, shape, is_loss: false, build };
     vec![
-        loss("cross_entropy", |x, t| x.cross_entropy(t)),
+        loss("cross_entropy", |x, t| x.cross_entropy(t, -1, Reduction::None)),
         loss("nn::cross_entropy", nn::cross_entropy),
-        loss("mean", |x, t| CrossEntropy::new().mean(x, t)),
-        loss("sum", |x, t| CrossEntropy::new().sum(x, t)),
-        loss("smoothing", |x, t| CrossEntropy::new().smoothing(0.1).each(x, t)),
-        loss("ignoring a class", |x, t| CrossEntropy::new().ignoring(4).mean(x, t)),
-        loss("ignoring no class", |x, t| CrossEntropy::new().ignoring(9).mean(x, t)),
+        loss("mean", |x, t| CrossEntropy::new().loss(x, t)),
+        loss("sum", |x, t| CrossEntropy::new().reduction(Reduction::Sum).loss(x, t)),
+        loss("smoothing", |x, t| {
+            CrossEntropy::new().smoothing(0.1).reduction(Reduction::None).loss(x, t)
+        }),
+        loss("ignoring a class", |x, t| CrossEntropy::new().ignoring(4).loss(x, t)),
+        loss("ignoring no class", |x, t| CrossEntropy::new().ignoring(9).loss(x, t)),
         loss("weights", |x, t| {
             let weights = x.graph().iota([CLASSES], 0, F32) + 1.0;
-            CrossEntropy::new().weights(weights).ignoring(9).mean(x, t)
+            CrossEntropy::new().weights(weights).ignoring(9).loss(x, t)
         }),
-        loss("of_logarithms", |x, t| CrossEntropy::new().of_logarithms().mean(x, t)),
-        loss("negative_log_likelihood", |x, t| x.negative_log_likelihood(t)),
+        loss("of_logarithms", |x, t| CrossEntropy::new().of_logarithms().loss(x, t)),
+        loss("multi_margin", |x, t| x.multi_margin(t, -1, 1.0, 1, Reduction::None)),
+        loss("negative_log_likelihood", |x, t| x.negative_log_likelihood(t, -1, Reduction::None)),
         Function {
             shape: &[3, ROWS, CLASSES],
             ..loss("ctc", |x, t| {
                 let [lengths, ones] = [3.0, 1.0].map(|n| x.graph().full([ROWS], U32, n));
-                x.log_softmax(-1).ctc(t.unsqueeze(-1), lengths, ones, 4)
+                x.log_softmax(-1).ctc(t.unsqueeze(-1), lengths, ones, 4, Reduction::None)
             })
         },
         function("index_select", &[CLASSES, 2], |x, t| x.index_select(t, 0)),
@@ -84,7 +88,7 @@ fn paths() -> Vec<Path> {
         path("slice", &[2, 9], |_, x| x.slice(1, 3..6).reshape([6]), &[3, 14], &[2, 6, 17]),
         path("steps", &[12], |_, x| x.slice_step(0, 1.., 2), &[1, 11], &[0, 10]),
         path("flip, then slice", &[8], |_, x| x.flip(0).slice(0, ..6), &[7, 2], &[0, 1]),
-        path("pad", &[4], |_, x| x.pad(&[(1, 1)], 3.0), &[0, 3], &[]),
+        path("pad", &[4], |_, x| x.pad([(1, 1)], 3.0), &[0, 3], &[]),
         path(
             "concat",
             &[4],
@@ -174,7 +178,7 @@ fn labels_that_do_not_count_may_be_anything() -> Result<(), Error> {
     let graph = Graph::new();
     let x = graph.variable("w", [ROWS, CLASSES], F32, Init::Ones);
     let labels = graph.input("x", [2, 9], U32).slice(1, 3..6).reshape([6]);
-    let loss = CrossEntropy::new().ignoring(-100i32 as u32).mean(x, labels);
+    let loss = CrossEntropy::new().ignoring(-100i32 as u32).loss(x, labels);
     let program = graph.compile(&Device::cpu(), &[loss])?;
     run(&program, &[2, 9], 4, -100i32 as u32)?;
     assert!(run(&program, &[2, 9], 4, -101i32 as u32).is_err());
@@ -183,7 +187,7 @@ fn labels_that_do_not_count_may_be_anything() -> Result<(), Error> {
     let odds = graph.variable("w", [4, 2, CLASSES], F32, Init::Constant(-1.0));
     let of = |name: &str| graph.input(name, [2], U32);
     let targets = graph.input("targets", [2, 3], U32);
-    let loss = odds.ctc(targets, of("lengths"), of("target_lengths"), 0);
+    let loss = odds.ctc(targets, of("lengths"), of("target_lengths"), 0, Reduction::None);
     let program = graph.compile(&Device::cpu(), &[loss])?;
     let run = |targets: [u32; 6], lengths: [u32; 2], target_lengths: [u32; 2]| {
         let (lengths, target_lengths) =
@@ -224,7 +228,7 @@ fn negative_labels_are_looked_at_before_they_are_cast() -> Result<(), Error> {
             let labels = if is_sliced { input.slice(0, 1..) } else { input.slice(0, ..ROWS) };
             let loss =
                 ignored.map_or(CrossEntropy::new(), |label| CrossEntropy::new().ignoring(label));
-            let program = graph.compile(&Device::cpu(), &[loss.mean(x, labels.cast(U32))])?;
+            let program = graph.compile(&Device::cpu(), &[loss.loss(x, labels.cast(U32))])?;
             let run = |labels: [i32; ROWS + 1]| {
                 let labels = Array::new([ROWS + 1], &labels)?;
                 program.run(&Variables::new(0), &[("x", &labels as &dyn Feed)]).map(drop)
@@ -316,21 +320,34 @@ fn constant_labels_are_refused_while_the_graph_is_built() -> Result<(), Error> {
 #[test]
 fn losses_take_targets_of_the_shape_of_predictions() {
     type Loss = for<'g> fn(Tensor<'g>, Tensor<'g>) -> Tensor<'g>;
-    let losses: [(&str, Loss); 12] = [
+    let losses: [(&str, Loss); 19] = [
         ("mean_squared_error", nn::mean_squared_error),
-        ("squared_error", |x, t| x.squared_error(t)),
-        ("absolute_error", |x, t| x.absolute_error(t)),
-        ("huber", |x, t| x.huber(t, 1.0)),
-        ("smooth_l1", |x, t| x.smooth_l1(t, 1.0)),
-        ("binary_cross_entropy_with_logits", |x, t| x.binary_cross_entropy_with_logits(t)),
-        ("weighted_binary_cross_entropy_with_logits", |x, t| {
-            x.weighted_binary_cross_entropy_with_logits(t, x.full_like(2.0))
+        ("squared_error", |x, t| x.squared_error(t, Reduction::None)),
+        ("absolute_error", |x, t| x.absolute_error(t, Reduction::None)),
+        ("huber", |x, t| x.huber(t, 1.0, Reduction::None)),
+        ("smooth_l1", |x, t| x.smooth_l1(t, 1.0, Reduction::None)),
+        ("binary_cross_entropy_with_logits", |x, t| {
+            x.binary_cross_entropy_with_logits(t, Reduction::None)
         }),
-        ("kl_divergence", |x, t| x.kl_divergence(t)),
-        ("kl_divergence_of_logarithms", |x, t| x.kl_divergence_of_logarithms(t)),
-        ("hinge", |x, t| x.hinge(t)),
-        ("soft_cross_entropy", |x, t| x.soft_cross_entropy(t)),
-        ("cross_entropy", |x, t| CrossEntropy::new().each_of_probabilities(x, t)),
+        ("weighted_binary_cross_entropy_with_logits", |x, t| {
+            x.weighted_binary_cross_entropy_with_logits(t, x.full_like(2.0), Reduction::None)
+        }),
+        ("binary_cross_entropy", |x, t| x.binary_cross_entropy(t, Reduction::None)),
+        ("soft_margin", |x, t| x.soft_margin(t, Reduction::None)),
+        ("multilabel_soft_margin", |x, t| x.multilabel_soft_margin(t, Reduction::None)),
+        ("hinge_embedding", |x, t| x.hinge_embedding(t, 1.0, Reduction::None)),
+        ("margin_ranking", |x, t| x.margin_ranking(x, t, 1.0, Reduction::None)),
+        ("poisson_nll", |x, t| x.poisson_nll(t, PoissonNll::default(), Reduction::None)),
+        ("gaussian_nll", |x, t| {
+            x.gaussian_nll(t, x.full_like(1.0), GaussianNll::default(), Reduction::None)
+        }),
+        ("kl_divergence", |x, t| x.kl_divergence(t, Reduction::None)),
+        ("kl_divergence_of_logarithms", |x, t| x.kl_divergence_of_logarithms(t, Reduction::None)),
+        ("hinge", |x, t| x.hinge(t, Reduction::None)),
+        ("soft_cross_entropy", |x, t| x.soft_cross_entropy(t, -1, Reduction::None)),
+        ("cross_entropy", |x, t| {
+            CrossEntropy::new().reduction(Reduction::None).loss_of_probabilities(x, t)
+        }),
     ];
     for (name, loss) in losses {
         for (x, target, fits) in [
@@ -363,6 +380,6 @@ fn losses_take_targets_of_the_shape_of_predictions() {
     // Targets of the cosine loss are a row each.
     let graph = Graph::new();
     let [x, t] = [[4, 3], [4, 1]].map(|of| graph.input(&format!("{of:?}"), of, F32));
-    x.cosine_embedding(x, t, 0.0);
+    x.cosine_embedding(x, t, 0.0, Reduction::None);
     assert!(matches!(graph.check(), Err(GraphError::Op { reason: OpError::Shapes, .. })));
 }

@@ -47,11 +47,13 @@ mod normalization;
 mod outputs;
 mod padding;
 mod plans;
+mod ports;
 mod prelude;
 mod programs;
 #[cfg(feature = "files")]
 mod quantized;
 mod random_graphs;
+mod scatter;
 mod scheduling;
 #[cfg(feature = "files")]
 mod settings;

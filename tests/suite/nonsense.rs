@@ -9,7 +9,8 @@ use std::{
 use wgrad::{
     AttentionOptions,
     DType::{self, F32, I32, U32},
-    Graph, Init, Interpolation, QuantileMethod, Tensor,
+    GaussianNll, Graph, Init, Interpolation, PadMode, PoissonNll, QuantileMethod, Reduction,
+    Tensor,
     nn::{self, Mode, Module, Scope, models},
     ops::{Geometry, Window},
     optim::{Adam, Optimizer, Sgd},
@@ -83,6 +84,7 @@ fn cases() -> Vec<Case> {
         ("Dense::new units", COUNT, |g, x| layer(g, nn::Dense::new(n(x)), [2, 3])),
         ("Embedding::new count", COUNT, |g, x| { nn::Embedding::new(n(x), 3).forward(&mut Scope::new(g, Mode::Train), g.input("i", [2], U32)); }),
         ("Embedding::new width", COUNT, |g, x| { nn::Embedding::new(3, n(x)).forward(&mut Scope::new(g, Mode::Train), g.input("i", [2], U32)); }),
+        ("Embedding::padding_index symbol", Counts(|n| n < 3), |g, x| { nn::Embedding::new(3, 2).padding_index(n(x)).forward(&mut Scope::new(g, Mode::Train), g.input("i", [2], U32)); }),
         ("Conv::new channels", COUNT, |g, x| layer(g, nn::Conv2d::new(n(x), [3, 3]), [1, 2, 5, 5])),
         ("Conv::new window", COUNT, |g, x| layer(g, nn::Conv2d::new(2, [n(x), 1]), [1, 2, 5, 5])),
         ("Conv::stride stride", Counts(|n| n > 0 && n <= 4), |g, x| layer(g, nn::Conv2d::new(2, [3, 3]).stride([n(x), 1]), [1, 2, 5, 5])),
@@ -114,10 +116,11 @@ fn cases() -> Vec<Case> {
         ("LocalResponseNorm::beta beta", FINITE, |g, x| layer(g, nn::LocalResponseNorm::new(2).beta(x), [2, 3, 4])),
         ("LocalResponseNorm::k k", FINITE, |g, x| layer(g, nn::LocalResponseNorm::new(2).k(x), [2, 3, 4])),
         ("LpPool::order p", ORDER, |g, x| layer(g, nn::LpPool2d::new(2).order(x), [1, 2, 4, 4])),
-        ("MaxPool::dilation dilation", Counts(|n| (1..=3).contains(&n)), |g, x| layer(g, nn::MaxPool2d::new(2).dilation(n(x)), [1, 2, 4, 4])),
+        ("windows!::dilation dilation", Counts(|n| (1..=3).contains(&n)), |g, x| layer(g, nn::MaxPool2d::new(2).dilation(n(x)), [1, 2, 4, 4])),
+        ("AvgPool::divisor divisor", Counts(|n| n > 0), |g, x| layer(g, nn::AvgPool2d::new(2).divisor(n(x)), [1, 2, 4, 4])),
         ("windows!::new extent", COUNT, |g, x| layer(g, nn::MaxPool2d::new(n(x)), [1, 2, 4, 4])),
         ("windows!::stride stride", COUNT, |g, x| layer(g, nn::AvgPool2d::new(2).stride(n(x)), [1, 2, 4, 4])),
-        ("windows!::padding cells", COUNT_OR_NONE, |g, x| layer(g, nn::MaxPool2d::new(2).padding(n(x)), [1, 2, 4, 4])),
+        ("windows!::padding padding", COUNT_OR_NONE, |g, x| layer(g, nn::MaxPool2d::new(2).padding(n(x)), [1, 2, 4, 4])),
         ("AdaptiveAvgPool::new outputs", COUNT_OR_NONE, |g, x| layer(g, nn::AdaptiveAvgPool2d::new([n(x), 2]), [1, 2, 4, 4])),
         ("AdaptiveMaxPool::new outputs", COUNT_OR_NONE, |g, x| layer(g, nn::AdaptiveMaxPool2d::new([n(x), 2]), [1, 2, 4, 4])),
         ("Unflatten::new dims", Counts(|n| n == 2), |g, x| layer(g, nn::Unflatten::new([n(x), 3]), [2, 6])),
@@ -135,9 +138,13 @@ fn cases() -> Vec<Case> {
         ("Recurrent::dropout dropout", SHARE, |g, x| layer(g, nn::Recurrent::gru(2).layers(2).dropout(x), [2, 3, 4])),
         ("QuantizedDense::new units", COUNT, |g, x| layer(g, nn::QuantizedDense::new(n(x)), [2, 3])),
         ("QuantizedDense::store inputs", COUNT, |g, x| nn::QuantizedDense::new(2).store(&mut Scope::new(g, Mode::Eval), n(x))),
-        ("QuantizedConv2d::new channels", COUNT, |g, x| layer(g, nn::QuantizedConv2d::new(n(x), [3, 3], Geometry::new(2)), [1, 2, 5, 5])),
-        ("QuantizedConv2d::new window", COUNT, |g, x| layer(g, nn::QuantizedConv2d::new(2, [n(x), 1], Geometry::new(2)), [1, 2, 5, 5])),
-        ("QuantizedConv2d::store inputs", COUNT, |g, x| nn::QuantizedConv2d::new(2, [3, 3], Geometry::new(2)).store(&mut Scope::new(g, Mode::Eval), n(x))),
+        ("QuantizedConv2d::new channels", COUNT, |g, x| layer(g, nn::QuantizedConv2d::new(n(x), 3), [1, 2, 5, 5])),
+        ("QuantizedConv2d::new window", COUNT, |g, x| layer(g, nn::QuantizedConv2d::new(2, [n(x), 1]), [1, 2, 5, 5])),
+        ("QuantizedConv2d::stride stride", COUNT, |g, x| layer(g, nn::QuantizedConv2d::new(2, 3).stride([n(x), 1]), [1, 2, 5, 5])),
+        ("QuantizedConv2d::dilation dilation", Counts(|n| n == 1 || n == 2), |g, x| layer(g, nn::QuantizedConv2d::new(2, 3).dilation(n(x)), [1, 2, 5, 5])),
+        ("QuantizedConv2d::padding padding", COUNT_OR_NONE, |g, x| layer(g, nn::QuantizedConv2d::new(2, 3).padding(n(x)), [1, 2, 5, 5])),
+        ("QuantizedConv2d::groups groups", Counts(|n| n == 1 || n == 2), |g, x| layer(g, nn::QuantizedConv2d::new(2, 3).groups(n(x)), [1, 2, 5, 5])),
+        ("QuantizedConv2d::store inputs", COUNT, |g, x| nn::QuantizedConv2d::new(2, 3).store(&mut Scope::new(g, Mode::Eval), n(x))),
         // Models.
         ("mlp widths", COUNT, |g, x| layer(g, models::mlp(&[n(x)], 2), [2, 3])),
         ("mlp outputs", COUNT, |g, x| layer(g, models::mlp(&[2], n(x)), [2, 3])),
@@ -164,15 +171,19 @@ fn cases() -> Vec<Case> {
         ("ResNet::resnet18 classes", COUNT, |g, x| layer(g, models::ResNet::resnet18(models::Stem::Small, n(x)), [2, 3, 8, 8])),
         ("ResNet::resnet34 classes", COUNT, |g, x| layer(g, models::ResNet::resnet34(models::Stem::Small, n(x)), [2, 3, 8, 8])),
         // Losses.
-        ("CrossEntropy::smoothing smoothing", SHARE, |g, x| { nn::CrossEntropy::new().smoothing(x).mean(f(g, [2, 3]), u(g, [2])); }),
-        ("CrossEntropy::ignoring label", Counts(|_| true), |g, x| { nn::CrossEntropy::new().ignoring(x as u32).mean(f(g, [2, 3]), u(g, [2])); }),
+        ("CrossEntropy::smoothing smoothing", SHARE, |g, x| { nn::CrossEntropy::new().smoothing(x).loss(f(g, [2, 3]), u(g, [2])); }),
+        ("CrossEntropy::ignoring label", Counts(|_| true), |g, x| { nn::CrossEntropy::new().ignoring(x as u32).loss(f(g, [2, 3]), u(g, [2])); }),
         ("path_length_penalty decay", SHARE, |g, x| { let styles = g.variable("s", [2, 3], F32, Init::Ones); let images = (styles * styles).reshape([2, 3, 1, 1]); nn::gan::path_length_penalty(&mut Scope::new(g, Mode::Train), images, f(g, [2, 3, 1, 1]), styles, x); }),
-        ("huber delta", POSITIVE, |g, x| { f(g, [3]).huber(f(g, [3]), x); }),
-        ("smooth_l1 beta", AT_LEAST_0, |g, x| { f(g, [3]).smooth_l1(f(g, [3]), x); }),
-        ("cosine_embedding margin", FINITE, |g, x| { f(g, [2, 3]).cosine_embedding(f(g, [2, 3]), f(g, [2]), x); }),
-        ("triplet_margin margin", POSITIVE, |g, x| { f(g, [2, 3]).triplet_margin(f(g, [2, 3]), f(g, [2, 3]), x); }),
-        ("ctc blank", Counts(|n| n < 3), |g, x| { f(g, [4, 2, 3]).ctc(u(g, [2, 2]), u(g, [2]), u(g, [2]), x as u32); }),
-        ("ctc_where_possible blank", Counts(|n| n < 3), |g, x| { f(g, [4, 2, 3]).ctc_where_possible(u(g, [2, 2]), u(g, [2]), u(g, [2]), x as u32); }),
+        ("huber delta", POSITIVE, |g, x| { f(g, [3]).huber(f(g, [3]), x, Reduction::None); }),
+        ("smooth_l1 beta", AT_LEAST_0, |g, x| { f(g, [3]).smooth_l1(f(g, [3]), x, Reduction::None); }),
+        ("cosine_embedding margin", FINITE, |g, x| { f(g, [2, 3]).cosine_embedding(f(g, [2, 3]), f(g, [2]), x, Reduction::None); }),
+        ("hinge_embedding margin", FINITE, |g, x| { f(g, [3]).hinge_embedding(f(g, [3]), x, Reduction::None); }),
+        ("margin_ranking margin", FINITE, |g, x| { f(g, [3]).margin_ranking(f(g, [3]), f(g, [3]), x, Reduction::None); }),
+        ("multi_margin margin", FINITE, |g, x| { f(g, [2, 3]).multi_margin(u(g, [2]), 1, x, 1, Reduction::None); }),
+        ("multi_margin power", Counts(|n| matches!(n, 1 | 2)), |g, x| { f(g, [2, 3]).multi_margin(u(g, [2]), 1, 1.0, x as u32, Reduction::None); }),
+        ("triplet_margin margin", POSITIVE, |g, x| { f(g, [2, 3]).triplet_margin(f(g, [2, 3]), f(g, [2, 3]), x, Reduction::None); }),
+        ("ctc blank", Counts(|n| n < 3), |g, x| { f(g, [4, 2, 3]).ctc(u(g, [2, 2]), u(g, [2]), u(g, [2]), x as u32, Reduction::None); }),
+        ("ctc_where_possible blank", Counts(|n| n < 3), |g, x| { f(g, [4, 2, 3]).ctc_where_possible(u(g, [2, 2]), u(g, [2]), u(g, [2]), x as u32, Reduction::None); }),
         // Optimizers and variables.
         ("Adam::new lr", AT_LEAST_0, |g, x| optimize(g, Adam::new(x))),
         ("Adam::betas beta1", BELOW_1, |g, x| optimize(g, Adam::new(0.1).betas(x, 0.5))),
@@ -211,14 +222,25 @@ fn cases() -> Vec<Case> {
         // Normalization, attention, positions.
         ("layer_norm eps", AT_LEAST_0, |g, x| { f(g, [2, 3]).layer_norm(f(g, [3]), f(g, [3]), x); }),
         ("rms_norm eps", AT_LEAST_0, |g, x| { f(g, [2, 3]).rms_norm(f(g, [3]), x); }),
-        ("group_norm groups", Counts(|n| matches!(n, 1 | 2 | 4)), |g, x| { f(g, [2, 4, 3]).group_norm(n(x), 1e-5); }),
-        ("group_norm eps", AT_LEAST_0, |g, x| { f(g, [2, 4, 3]).group_norm(2, x); }),
+        ("group_norm groups", Counts(|n| matches!(n, 1 | 2 | 4)), |g, x| { f(g, [2, 4, 3]).group_norm(n(x), None, None, 1e-5); }),
+        ("group_norm eps", AT_LEAST_0, |g, x| { f(g, [2, 4, 3]).group_norm(2, None, None, x); }),
+        ("instance_norm eps", AT_LEAST_0, |g, x| { f(g, [2, 4, 3]).instance_norm(None, None, x); }),
+        ("batch_norm eps", AT_LEAST_0, |g, x| { f(g, [2, 3]).batch_norm(f(g, [3]), f(g, [3]), None, None, x); }),
+        ("batch_norm_training eps", AT_LEAST_0, |g, x| { f(g, [2, 3]).batch_norm_training(None, None, x); }),
         ("normalize eps", AT_LEAST_0, |g, x| { f(g, [2, 3]).normalize(1, x); }),
         ("normalize_rms eps", AT_LEAST_0, |g, x| { f(g, [2, 3]).normalize_rms(1, x); }),
         ("local_response_norm size", Counts(|n| n > 0), |g, x| { f(g, [2, 3, 4]).local_response_norm(n(x), 1.0, 0.5, 1.0); }),
         ("local_response_norm alpha", FINITE, |g, x| { f(g, [2, 3, 4]).local_response_norm(2, x, 0.5, 1.0); }),
         ("local_response_norm beta", FINITE, |g, x| { f(g, [2, 3, 4]).local_response_norm(2, 1.0, x, 1.0); }),
         ("local_response_norm k", FINITE, |g, x| { f(g, [2, 3, 4]).local_response_norm(2, 1.0, 0.5, x); }),
+        ("PoissonNll eps", AT_LEAST_0, |g, x| {
+            let options = PoissonNll { eps: x, ..Default::default() };
+            f(g, [3]).poisson_nll(f(g, [3]), options, Reduction::None);
+        }),
+        ("GaussianNll eps", POSITIVE, |g, x| {
+            let options = GaussianNll { eps: x, ..Default::default() };
+            f(g, [3]).gaussian_nll(f(g, [3]), f(g, [3]), options, Reduction::None);
+        }),
         ("AttentionOptions dropout", SHARE, |g, x| attend(g, AttentionOptions { dropout: x, ..Default::default() })),
         ("AttentionOptions scale", FINITE, |g, x| attend(g, AttentionOptions { scale: Some(x), ..Default::default() })),
         ("key_padding keys", COUNT_OR_NONE, |g, x| { u(g, [2]).key_padding(n(x)); }),
@@ -229,19 +251,29 @@ fn cases() -> Vec<Case> {
         ("full value of i32", Floats(|x| x.is_finite() && x.fract() == 0.0), |g, x| { g.full([2], I32, x); }),
         ("full value of bool", Floats(|x| x == 0.0 || x == 1.0), |g, x| { g.full([2], DType::Bool, x); }),
         ("full_like value", Floats(|x| x >= 0.0 && x.is_finite() && x.fract() == 0.0), |g, x| { u(g, [2]).full_like(x); }),
-        ("pad value", ANY, |g, x| { f(g, [2]).pad(&[(1, 1)], x); }),
-        ("pad value of u32", Floats(|x| x >= 0.0 && x.is_finite() && x.fract() == 0.0), |g, x| { u(g, [2]).pad(&[(1, 1)], x); }),
-        ("pad pads", COUNT_OR_NONE, |g, x| { f(g, [2]).pad(&[(n(x), 0)], 0.0); }),
+        ("pad value", ANY, |g, x| { f(g, [2]).pad([(1, 1)], x); }),
+        ("pad value of u32", Floats(|x| x >= 0.0 && x.is_finite() && x.fract() == 0.0), |g, x| { u(g, [2]).pad([(1, 1)], x); }),
+        ("pad pads", COUNT_OR_NONE, |g, x| { f(g, [2]).pad([(n(x), 0)], 0.0); }),
         ("masked_fill value", ANY, |g, x| { f(g, [2]).masked_fill(f(g, [2]).greater(0.0), x); }),
         ("one_hot classes", Counts(|n| (2..=4).contains(&n)), |g, x| { u(g, [2]).one_hot(n(x)); }),
-        ("roll shift", Counts(|_| true), |g, x| { f(g, [3]).roll(x as i64, 0); }),
+        ("roll shifts", Counts(|_| true), |g, x| { f(g, [3]).roll([x as i64, -(x as i64)], [0, 0]); }),
+        ("roll axes", Counts(|n| n <= 1), |g, x| { f(g, [3, 2]).roll(1, n(x)); }),
         ("tile times", COUNT_OR_NONE, |g, x| { f(g, [3]).tile(n(x), 0); }),
         ("repeat_interleave times", COUNT_OR_NONE, |g, x| { f(g, [3]).repeat_interleave(n(x), 0); }),
         ("depth_to_space r", Counts(|n| n == 1 || n == 2), |g, x| { f(g, [1, 4, 2, 2]).depth_to_space(n(x)); }),
         ("space_to_depth r", Counts(|n| matches!(n, 1 | 2 | 4)), |g, x| { f(g, [1, 1, 4, 4]).space_to_depth(n(x)); }),
-        ("pad_reflect (low,high)", Counts(|n| n < 3), |g, x| { f(g, [3]).pad_reflect(0, (n(x), 0)); }),
-        ("pad_replicate (low,high)", COUNT_OR_NONE, |g, x| { f(g, [3]).pad_replicate(0, (n(x), 0)); }),
+        ("pad pads of a reflection", Counts(|n| n < 3), |g, x| { f(g, [3]).pad([(n(x), 0)], PadMode::Reflect); }),
+        ("pad pads of the ends", COUNT_OR_NONE, |g, x| { f(g, [3]).pad([(n(x), 0)], PadMode::Replicate); }),
+        ("pad pads of a circle", Counts(|n| n <= 3), |g, x| { f(g, [3]).pad([(0, n(x))], PadMode::Circular); }),
+        ("pad pads of less", Counts(|n| n <= 3), |g, x| { f(g, [3]).pad([(0, -(x as i64))], 0.0); }),
+        ("broadcast_to shape", Counts(|n| n == 3), |g, x| { f(g, [2, 3]).broadcast_to([2, n(x)]); }),
+        ("broadcast_to shape of 1", Counts(|n| n <= 4), |g, x| { f(g, [1, 3]).broadcast_to([x as i64, -1]); }),
+        ("reshape shape", Counts(|n| n == 3), |g, x| { f(g, [2, 3]).reshape([2, n(x)]); }),
+        ("reshape shape of -1", Counts(|n| (1..=3).contains(&n)), |g, x| { f(g, [2, 3]).reshape([-1, x as i64]); }),
+        ("slice range", Counts(|n| n <= 3), |g, x| { f(g, [3]).slice(0, ..n(x)); }),
+        ("slice range of the end", Counts(|n| n <= 3), |g, x| { f(g, [3]).slice(0, ..-(x as i64)); }),
         ("split extents", Counts(|n| n == 2), |g, x| { f(g, [3]).split(0, &[n(x), 1]); }),
+        ("slice_step range", Counts(|n| n <= 3), |g, x| { f(g, [3]).slice_step(0, n(x)..=2, 2); }),
         ("slice_step step", Counts(|n| n > 0), |g, x| { f(g, [3]).slice_step(0, .., n(x)); }),
         ("scatter_add extent", Counts(|n| (2..=4).contains(&n)), |g, x| { f(g, [3]).scatter_add(u(g, [3]), 0, n(x)); }),
         ("scatter_add_along_axis extent", Counts(|n| (2..=4).contains(&n)), |g, x| { f(g, [3]).scatter_add_along_axis(u(g, [3]), 0, n(x)); }),
@@ -269,8 +301,13 @@ fn cases() -> Vec<Case> {
         ("upfirdn2d up", COUNT, |g, x| { f(g, [1, 2, 4, 4]).upfirdn2d(f(g, [2, 2]), n(x), 1, [(0, 0); 2]); }),
         ("upfirdn2d down", COUNT, |g, x| { f(g, [1, 2, 4, 4]).upfirdn2d(f(g, [2, 2]), 1, n(x), [(0, 0); 2]); }),
         ("transposed_convolution output_padding", Counts(|n| n <= 1), |g, x| { f(g, [1, 2, 4]).transposed_convolution(f(g, [2, 3, 3]), Geometry::new(1).stride([2]), [n(x)]); }),
+        ("transposed_convolution_with_bias output_padding", Counts(|n| n <= 1), |g, x| { f(g, [1, 2, 4]).transposed_convolution_with_bias(f(g, [2, 3, 3]), f(g, [3]), Geometry::new(1).stride([2]), [n(x)]); }),
         ("fold sizes", Counts(|n| n == 4), |g, x| { f(g, [1, 8, 4]).fold([n(x), 4], [Window::new(2); 2]); }),
         ("transpose axes", Counts(|n| n == 1), |g, x| { f(g, [2, 3]).transpose([n(x), 0]); }),
+        ("resize_by factors", Floats(|x| x >= 0.25 && x.is_finite()), |g, x| { f(g, [1, 3, 4]).resize_by(&[x], Interpolation::NearestMiddle); }),
+        ("resize_by factors of smooth ones", Floats(|x| x >= 0.25 && x.is_finite()), |g, x| { f(g, [1, 3, 4]).resize_by(&[1.0, x], Interpolation::SmoothCubic); }),
+        ("resize sizes of means", COUNT, |g, x| { f(g, [1, 3, 3]).resize(&[2, n(x)], Interpolation::Area); }),
+        ("resize sizes of smooth ones", COUNT, |g, x| { f(g, [1, 3, 3]).resize(&[n(x)], Interpolation::SmoothLinear); }),
         ("resize sizes", COUNT, |g, x| { f(g, [1, 3, 3]).resize(&[n(x)], Interpolation::Nearest); }),
     ]
 }
@@ -319,6 +356,10 @@ const ELSEWHERE: [(&str, &str); 14] = [
     ("ops/probe.rs", "internal"),
     ("ops/rows.rs", "internal"),
 ];
+
+/// Types of parameters that are numbers, or become numbers.
+const NUMBERS: [&str; 10] =
+    ["f64", "usize", "u32", "i64", "Integers", "Section", "Pads", "Sizes", "Ends", "PerAxis"];
 
 fn sources(folder: &Path, files: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).expect("a folder of sources") {
@@ -384,8 +425,8 @@ fn parameters(text: &str) -> Vec<String> {
         let open = signature.find('(').map_or(0, |at| at + 1);
         for parameter in arguments(&signature[open..]) {
             let Some((parameter, of)) = parameter.rsplit_once(": ") else { continue };
-            let is_number = ["f64", "usize", "u32", "i64"].iter().any(|number| of.contains(number));
-            if is_number && !of.contains("Fn") && !of.contains("RangeBounds") {
+            let is_number = NUMBERS.iter().any(|number| of.contains(number));
+            if is_number && !of.contains("Fn") {
                 found.push(format!("{owner}{name} {}", parameter.trim().replace(' ', "")));
             }
         }

@@ -50,7 +50,7 @@ fn next<'g>(nodes: &[Tensor<'g>], numbers: &mut Numbers) -> Tensor<'g> {
         13 => a.matmul(a.swap_axes(0, 1)),
         14 => a.softmax(-1),
         15 => a.mean_keepdims(1),
-        16 => a.slice(1, ..cols.div_ceil(2)).pad(&[(0, 0), (0, cols / 2)], 0.5),
+        16 => a.slice(1, ..cols.div_ceil(2)).pad([(0, 0), (0, cols / 2)], 0.5),
         17 => a.gelu(),
         18 => a.reshape([cols, rows]),
         19 => a.normalize(-1, 1e-5),

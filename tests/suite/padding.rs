@@ -3,7 +3,8 @@
 
 use crate::device;
 use wgrad::{
-    Array, AttentionOptions, DType, Device, Error, Feed, Graph, Tensor, Variables, autodiff,
+    Array, AttentionOptions, DType, Device, Error, Feed, Graph, Reduction, Tensor, Variables,
+    autodiff,
     nn::{CrossEntropy, Mode, Recurrent, Reset, Scope, State},
 };
 
@@ -240,7 +241,8 @@ fn ignored_rows_do_not_matter() -> Result<(), Error> {
                     true => loss.weights(graph.iota([3], 0, DType::F32) + 0.5),
                     false => loss,
                 };
-                [vec![loss.each(x, labels)], derivatives(loss.mean(x, labels), x, &[x])].concat()
+                let each = loss.reduction(Reduction::None).loss(x, labels);
+                [vec![each], derivatives(loss.loss(x, labels), x, &[x])].concat()
             },
         }
         .check(&format!("smoothing {smoothing}, weights {weighted}, logarithms {logarithms}"))?;
@@ -265,7 +267,7 @@ fn steps_past_the_end_do_not_matter_to_ctc() -> Result<(), Error> {
             let targets = graph.input("targets", [n, 2], DType::U32);
             let [lengths, target_lengths] =
                 ["lengths", "target_lengths"].map(|name| graph.input(name, [n], DType::U32));
-            let each = x.ctc(targets, lengths, target_lengths, 0);
+            let each = x.ctc(targets, lengths, target_lengths, 0, Reduction::None);
             [vec![each], derivatives(each.sum(..), x, &[x])].concat()
         },
     }

@@ -27,7 +27,7 @@ fn dispatches(
 #[test]
 fn what_can_be_one_dispatch_is_one() -> Result<(), Error> {
     // Layout changes are only other indices.
-    assert_eq!(dispatches(|x, _, _| (x.t().flip(0) * 2.0).tanh().pad(&[(1, 0), (0, 2)], 0.5))?, 1);
+    assert_eq!(dispatches(|x, _, _| (x.t().flip(0) * 2.0).tanh().pad([(1, 0), (0, 2)], 0.5))?, 1);
     assert_eq!(dispatches(|x, w, b| (x.matmul(w) + b).relu())?, 1, "a dense layer");
     assert_eq!(dispatches(|x, _, _| x.softmax(-1))?, 1);
     assert_eq!(dispatches(|x, _, _| (x * x).sum(1).sqrt() + 1.0)?, 1, "work before and after");
@@ -54,7 +54,7 @@ fn slices_of_what_was_put_together_come_apart() -> Result<(), Error> {
         let graph = Graph::new();
         let x = graph.input("x", [4, 3], DType::F32);
         let both = graph.concat(&[x.tanh(), x.exp()], 0);
-        let padded = x.sin().pad(&[(2, 1), (0, 2)], 7.0);
+        let padded = x.sin().pad([(2, 1), (0, 2)], 7.0);
         let parts = [
             both.slice(0, 5..7),
             both.slice(0, 3..5),

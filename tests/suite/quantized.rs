@@ -28,7 +28,7 @@ fn float_layers() -> (Conv2d, Dense) {
 }
 
 fn conv() -> QuantizedConv2d {
-    QuantizedConv2d::new(8, [3, 3], Geometry::new(2).same())
+    QuantizedConv2d::new(8, 3).same()
 }
 
 /// A trained model in floats, whose layers are calibrated and then stored as bytes.

@@ -1,4 +1,4 @@
-//! What the library has to tell besides results and errors, on stderr.
+//! The library's warnings and remarks, on stderr.
 
 use crate::words::shown;
 use log::{LevelFilter, Log, Metadata, Record};
@@ -105,7 +105,7 @@ mod tests {
         assert_eq!(levels("wgpu_core=error", "wgrad"), [Warn, Warn, Error]);
         assert_eq!(levels("info, wgrad::gpu=trace,wgpu=error", "wgrad"), [Trace, Info, Error]);
         assert_eq!(levels("wgpu=info", ""), [Warn, Warn, Info]);
-        // What is no level says nothing.
+        // Anything but a level logs nothing.
         assert_eq!(levels("loud,wgrad=quiet", "wgrad"), [Warn, Warn, Off]);
     }
 }

@@ -100,9 +100,9 @@ impl Description {
         match self.task {
             Task::Digits => Sequential::new()
                 .add(Unflatten::new(self.input))
-                .add(Conv2d::new(16, [3, 3]).same())
+                .add(Conv2d::new(16, 3).same())
                 .add(Activation::relu())
-                .add(Conv2d::new(32, [3, 3]).same())
+                .add(Conv2d::new(32, 3).same())
                 .add(Activation::relu())
                 .add(MaxPool2d::new(2))
                 .add(Flatten::new())
@@ -161,7 +161,7 @@ pub const SIDES: std::ops::RangeInclusive<usize> = 8..=256;
 /// A convolution and a pooling for each number of channels, followed by two dense layers.
 fn classifier(channels: &[usize], classes: usize) -> Sequential {
     let convolved = channels.iter().fold(Sequential::new(), |net, &channels| {
-        net.add(Conv2d::new(channels, [3, 3]).same()).add(Activation::relu()).add(MaxPool2d::new(2))
+        net.add(Conv2d::new(channels, 3).same()).add(Activation::relu()).add(MaxPool2d::new(2))
     });
     convolved
         .add(Flatten::new())

@@ -118,7 +118,7 @@ fn layouts_become_indices() -> Result<(), Error> {
         |graph, x| {
             let y = x.reshape([6, 5, 7]).transpose([2, 0, 1]);
             let bias = graph.input("x", [6 * 35], DType::F32).slice(0, 0..5);
-            (y + bias).flip([0, 2]).pad(&[(1, 2), (0, 0), (3, 1)], -1.5)
+            (y + bias).flip([0, 2]).pad([(1, 2), (0, 0), (3, 1)], -1.5)
         },
         &x,
     )?;

@@ -62,7 +62,7 @@ fn a_map_reads_through_indices_and_guards() -> Result<(), Error> {
         |graph| {
             let x = graph.input("x", [6, 5, 7], DType::F32);
             let bias = graph.input("bias", [7], DType::F32);
-            let y = (x + bias).transpose([1, 2, 0]).pad(&[(1, 2), (0, 0), (3, 1)], 0.5);
+            let y = (x + bias).transpose([1, 2, 0]).pad([(1, 2), (0, 0), (3, 1)], 0.5);
             vec![y.exp()]
         },
         &["map"],

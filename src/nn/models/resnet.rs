@@ -11,8 +11,9 @@ use std::panic::Location;
 ///
 /// # Shapes
 ///
-/// `[n, channels, height, width]` to logits `[n, classes]`. Parameters have the names of
-/// torchvision: `conv1`, `bn1`, `layer1/0/conv1`, .., `layer2/0/downsample/0`, .., `fc`.
+/// `[n, channels, height, width]` to logits `[n, classes]`, or to features `[n, features]` if
+/// [`headless`](Self::headless). Parameters have the names of torchvision: `conv1`, `bn1`,
+/// `layer1/0/conv1`, .., `layer2/0/downsample/0`, .., `fc`.
 ///
 /// # Source
 ///
@@ -22,7 +23,7 @@ pub struct ResNet {
     blocks: Vec<usize>,
     width: usize,
     stem: Stem,
-    classes: usize,
+    classes: Option<usize>,
     line: &'static Location<'static>,
 }
 
@@ -41,7 +42,7 @@ impl ResNet {
     #[track_caller]
     pub fn new(stem: Stem, blocks: &[usize], width: usize, classes: usize) -> Self {
         let line = Location::caller();
-        ResNet { blocks: blocks.to_vec(), width, stem, classes, line }
+        ResNet { blocks: blocks.to_vec(), width, stem, classes: Some(classes), line }
     }
 
     /// Four stages of two blocks each, starting from 64 channels.
@@ -54,6 +55,49 @@ impl ResNet {
     #[track_caller]
     pub fn resnet34(stem: Stem, classes: usize) -> Self {
         ResNet::new(stem, &[3, 4, 6, 3], 64, classes)
+    }
+
+    /// Omits the last layer, `fc`: returns the features that it would classify, the means of the
+    /// last stage's channels.
+    #[doc(alias("include_top", "num_classes", "backbone"))]
+    pub fn headless(self) -> Self {
+        ResNet { classes: None, ..self }
+    }
+
+    /// What each stage returns, `[n, channels, height, width]`, the largest first: for detection and
+    /// segmentation. There is no `fc` in it.
+    ///
+    /// # Errors
+    ///
+    /// As for [`forward`](Module::forward).
+    #[doc(alias("features_only", "feature_maps"))]
+    pub fn stages<'g>(&self, cx: &mut Scope<'g>, x: Tensor<'g>) -> Vec<Tensor<'g>> {
+        let _line = cx.at(self.line);
+        let blocks = self.blocks.iter().map(|&blocks| ("blocks", blocks as f64, Must::CountLayers));
+        let stages = ("stages", self.blocks.len() as f64, Must::BePositive);
+        let numbers: Vec<_> = blocks.chain([stages]).collect();
+        if let Some(refused) = cx.graph().refuse_invalid("resnet", &[x], &numbers) {
+            return vec![refused];
+        }
+        let mut x = match self.stem {
+            Stem::Small => convolved(cx, ["conv1", "bn1"], x, [self.width, 3, 1]).relu(),
+            Stem::Large => {
+                let y = convolved(cx, ["conv1", "bn1"], x, [self.width, 7, 2]).relu();
+                MaxPool2d::new(3).stride(2).padding(1).forward(cx, y)
+            }
+        };
+        let mut channels = self.width;
+        let mut results = Vec::new();
+        for (stage, &blocks) in self.blocks.iter().enumerate() {
+            let mut cx = cx.child(&format!("layer{}", stage + 1));
+            for index in 0..blocks {
+                let stride = if stage > 0 && index == 0 { 2 } else { 1 };
+                x = block(&mut cx.child(&index.to_string()), x, channels, stride);
+            }
+            channels = channels.saturating_mul(2);
+            results.push(x);
+        }
+        results
     }
 }
 
@@ -92,29 +136,11 @@ impl Module for ResNet {
 
     fn forward<'g>(&self, cx: &mut Scope<'g>, x: Tensor<'g>) -> Tensor<'g> {
         let _line = cx.at(self.line);
-        let blocks = self.blocks.iter().map(|&blocks| ("blocks", blocks as f64, Must::CountLayers));
-        let stages = ("stages", self.blocks.len() as f64, Must::BePositive);
-        let numbers: Vec<_> = blocks.chain([stages]).collect();
-        if let Some(refused) = cx.graph().refuse_invalid("resnet", &[x], &numbers) {
-            return refused;
+        let stages = self.stages(cx, x);
+        let x = GlobalAvgPool::new().forward(cx, *stages.last().unwrap_or(&x));
+        match self.classes {
+            Some(classes) => Dense::new(classes).forward(&mut cx.child("fc"), x),
+            None => x,
         }
-        let mut x = match self.stem {
-            Stem::Small => convolved(cx, ["conv1", "bn1"], x, [self.width, 3, 1]).relu(),
-            Stem::Large => {
-                let y = convolved(cx, ["conv1", "bn1"], x, [self.width, 7, 2]).relu();
-                MaxPool2d::new(3).stride(2).padding(1).forward(cx, y)
-            }
-        };
-        let mut channels = self.width;
-        for (stage, &blocks) in self.blocks.iter().enumerate() {
-            let mut cx = cx.child(&format!("layer{}", stage + 1));
-            for index in 0..blocks {
-                let stride = if stage > 0 && index == 0 { 2 } else { 1 };
-                x = block(&mut cx.child(&index.to_string()), x, channels, stride);
-            }
-            channels = channels.saturating_mul(2);
-        }
-        let x = GlobalAvgPool::new().forward(cx, x);
-        Dense::new(self.classes).forward(&mut cx.child("fc"), x)
     }
 }

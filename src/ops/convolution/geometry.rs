@@ -2,6 +2,7 @@
 
 use crate::{
     error::OpError,
+    ops::PerAxis,
     shape::{Meta, Shape},
 };
 
@@ -12,7 +13,8 @@ use crate::{
 ///
 /// ```
 /// use wgrad::ops::Geometry;
-/// let halved = Geometry::new(2).stride([2, 2]).padding([(1, 1), (1, 1)]);
+/// let halved = Geometry::new(2).stride(2).padding(1);
+/// let longer = Geometry::new(2).stride([2, 1]).padding([(0, 1), (1, 1)]);
 /// let depthwise = Geometry::new(2).same().groups(16);
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,19 +42,22 @@ impl Geometry {
         Geometry { stride: vec![1; axes], dilation: vec![1; axes], padding, groups: 1 }
     }
 
-    /// Sets the stride along each axis.
-    pub fn stride(self, stride: impl Into<Vec<usize>>) -> Self {
-        Geometry { stride: stride.into(), ..self }
+    /// Sets the stride: along all axes, or along each.
+    pub fn stride(self, stride: impl Into<PerAxis<usize>>) -> Self {
+        let stride = stride.into().along(self.axes());
+        Geometry { stride, ..self }
     }
 
-    /// Sets the dilation along each axis.
-    pub fn dilation(self, dilation: impl Into<Vec<usize>>) -> Self {
-        Geometry { dilation: dilation.into(), ..self }
+    /// Sets the dilation: along all axes, or along each.
+    pub fn dilation(self, dilation: impl Into<PerAxis<usize>>) -> Self {
+        let dilation = dilation.into().along(self.axes());
+        Geometry { dilation, ..self }
     }
 
-    /// Sets the number of zeros before and after each axis.
-    pub fn padding(self, padding: impl Into<Vec<(usize, usize)>>) -> Self {
-        Geometry { padding: Padding::By(padding.into()), ..self }
+    /// Sets the number of zeros: at all ends, at both ends of each axis, or before and after each.
+    pub fn padding(self, padding: impl Into<PerAxis<(usize, usize)>>) -> Self {
+        let padding = Padding::By(padding.into().along(self.axes()));
+        Geometry { padding, ..self }
     }
 
     /// Pads so that there are `ceil(extent / stride)` positions along each axis; an odd zero goes
@@ -65,6 +70,24 @@ impl Geometry {
     /// same group.
     pub fn groups(self, groups: usize) -> Self {
         Geometry { groups, ..self }
+    }
+
+    /// Number of spatial axes.
+    fn axes(&self) -> usize {
+        self.stride.len()
+    }
+
+    /// Zeros before and after each axis of these extents, for this window.
+    pub(crate) fn pads(&self, extents: &[usize], window: &[usize]) -> Vec<(usize, usize)> {
+        match &self.padding {
+            Padding::By(padding) => padding.clone(),
+            Padding::Same => {
+                let along = |(k, (&extent, &window)): (usize, (&usize, &usize))| {
+                    same(extent, window, self.stride[k], self.dilation[k])
+                };
+                extents.iter().zip(window).enumerate().map(along).collect()
+            }
+        }
     }
 
     /// Number of groups.
@@ -207,6 +230,15 @@ impl std::fmt::Display for Geometry {
         }
         if parts.is_empty() { Ok(()) } else { write!(f, "[{}]", parts.join(", ")) }
     }
+}
+
+/// What pads an axis so that a window has `ceil(extent / stride)` positions along it; an odd one goes
+/// after it.
+pub(crate) fn same(extent: usize, window: usize, stride: usize, dilation: usize) -> (usize, usize) {
+    let steps = extent.div_ceil(stride.max(1)).saturating_sub(1);
+    let span = window.saturating_sub(1).saturating_mul(dilation).saturating_add(1);
+    let sum = steps.saturating_mul(stride).saturating_add(span).saturating_sub(extent);
+    (sum / 2, sum - sum / 2)
 }
 
 /// Shaders count in u32.

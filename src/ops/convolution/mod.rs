@@ -18,7 +18,7 @@ mod tests;
 mod weight_grad;
 
 pub use geometry::Geometry;
-pub(crate) use geometry::Problem;
+pub(crate) use geometry::{Problem, same};
 pub use input_grad::ConvolutionInputGrad;
 pub use int8::ConvolutionI8;
 pub use weight_grad::ConvolutionWeightGrad;

@@ -57,9 +57,10 @@ impl Window {
         Window { dilation, ..self }
     }
 
-    /// Sets the padding, the same before and after the axis.
-    pub fn padding(self, cells: usize) -> Self {
-        Window { low: cells, high: cells, ..self }
+    /// Sets the padding: `1` at both ends of the axis, `[(1, 0)]` before and after it.
+    pub fn padding(self, padding: impl Into<Ends<1>>) -> Self {
+        let Ends([(low, high)]) = padding.into();
+        Window { low, high, ..self }
     }
 
     /// Lets the last window extend past the padding.

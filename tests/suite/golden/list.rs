@@ -1,6 +1,6 @@
 //! `docs/operations.md`: what there is, and how it is tested.
 
-use super::{cases_of_operations, dtype, integers, list, operations::build, text};
+use super::{dtype, integers, list, operations::build, text};
 use serde_json::Value;
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -78,7 +78,7 @@ fn no_case(name: &str) -> Option<&'static str> {
 fn no_row(name: &str) -> Option<&'static str> {
     Some(match name {
         "squeeze" | "unsqueeze" | "flatten" => "a reshape",
-        "swap_axes" | "t" => "a transpose",
+        "swap_axes" | "move_axis" | "t" => "a transpose",
         "broadcast_to" => "a broadcast",
         "slice_step" => "a slice",
         "full_like" => "full",
@@ -133,7 +133,7 @@ fn every_method_of_a_tensor_has_samples() {
 /// How many cases build a graph with each operation, derivatives included.
 fn cases_by_operation() -> BTreeMap<String, usize> {
     let mut counts = BTreeMap::new();
-    for case in &cases_of_operations() {
+    for case in &super::cases() {
         let graph = Graph::new();
         let operands = list(&case["operands"], Value::clone);
         let tensors: Vec<Tensor> = operands

@@ -11,7 +11,7 @@ use wgrad::{
     Array, DType, Device, Error, Feed, FileError, Graph, Tensor, Variables, autodiff,
     io::{safetensors, state_dict},
     nn::{
-        Activation, BatchNorm, Conv2d, ConvTranspose2d, Dense, GroupNorm, InstanceNorm,
+        Activation, BatchNorm, Conv2d, ConvTranspose2d, Dense, GroupNorm, InstanceNorm, LayerNorm,
         LocalResponseNorm, Mode, ModulatedConv2d, Module, MultiHeadAttention, PRelu, Recurrent,
         Reset, RmsNorm, Scope, Sequential, SinusoidalPositions, State, TransformerLayer, gan,
         models::{self, Discriminator, Generator, LstmClassifier, ResNet, Stem, Transformer},
@@ -32,15 +32,22 @@ fn module(name: &str) -> Box<dyn Module> {
     };
     match name {
         "rnn_relu" => Box::new(recurrent(3).relu()),
+        "lstm_steps_first" => Box::new(recurrent(3).layers(2).bidirectional().time_major()),
+        "layer_norm_scale" => {
+            Box::new(Sequential::new().add(Dense::new(6)).add(LayerNorm::new().without_bias()))
+        }
+        "rms_default" => Box::new(Sequential::new().add(Dense::new(6)).add(RmsNorm::new())),
         "prelu" => Box::new(PRelu::new()),
         "prelu_channels" => Box::new(PRelu::new().by_channel()),
         "batch_plain" => behind(BatchNorm::new().without_affine()),
         "batch_cumulative" => behind(BatchNorm::new().cumulative()),
         "group_plain" => behind(GroupNorm::new(2).without_affine()),
-        "instance_plain" => behind(InstanceNorm::new().without_affine()),
-        "instance_running" => behind(InstanceNorm::new().running(0.1)),
+        "instance_plain" => behind(InstanceNorm::new()),
+        "instance_running" => behind(InstanceNorm::new().affine().running(0.1)),
         "response" => behind(LocalResponseNorm::new(3).alpha(0.5).k(2.0)),
-        "rms_axes" => Box::new(Sequential::new().add(Dense::new(4)).add(RmsNorm::new().axes(2))),
+        "rms_axes" => {
+            Box::new(Sequential::new().add(Dense::new(4)).add(RmsNorm::new().axes(2).eps(1e-5)))
+        }
         "weight_norm_transposed" => Box::new(ConvTranspose2d::new(4, [3, 3]).weight_norm()),
         "spectral_transposed" => Box::new(ConvTranspose2d::new(4, [2, 2]).spectral_norm()),
         "cnn" => Box::new(models::cnn(3)),
@@ -241,7 +248,7 @@ fn apart(device: &Device, entry: &Value) -> Result<[f64; 2], Error> {
 /// Results and derivatives within these bounds.
 fn all_agree(device: &Device, bounds: [f64; 2], only: &[&str]) -> Result<(), Error> {
     let entries = entries("models.json");
-    assert!(entries.len() >= 53, "{} models", entries.len());
+    assert!(entries.len() >= 56, "{} models", entries.len());
     for entry in &entries {
         let name = text(&entry["name"]);
         if !only.is_empty() && !only.contains(&name) {

@@ -3,7 +3,9 @@
 
 use super::devices;
 use half::f16;
-use wgrad::{Array, AttentionOptions, DType, Device, Error, Feed, Graph, Tensor, Variables};
+use wgrad::{
+    Array, AttentionOptions, DType, Device, Error, Feed, Graph, Reduction, Tensor, Variables,
+};
 
 /// Halves nearest to these numbers.
 pub(super) fn halves(dims: &[usize], of: impl Fn(usize) -> f64) -> Result<Array, Error> {
@@ -169,7 +171,7 @@ fn long_rows_are_normalized_on_the_gpu_too() -> Result<(), Error> {
     agree(
         "group_norm",
         &x[..1],
-        |x| x[0].reshape([1, 2, N / 2]).group_norm(1, 1e-5).reshape([1, N]),
+        |x| x[0].reshape([1, 2, N / 2]).group_norm(1, None, None, 1e-5).reshape([1, N]),
         &normal,
     )?;
     // With an epsilon too small for a half, a row of equal numbers is 0.
@@ -265,7 +267,7 @@ fn integers_are_scaled_in_f32_on_the_gpu_too() -> Result<(), Error> {
 fn halves_beside_f32_are_refused() {
     let graph = Graph::new();
     let [x, y] = [DType::F16, DType::F32].map(|dtype| graph.input(&dtype.to_string(), [3], dtype));
-    let _ = x.huber(y, 1.0);
+    let _ = x.huber(y, 1.0, Reduction::None);
     let error = graph.check().map_err(|error| error.to_string());
     assert!(error.is_err_and(|error| error.starts_with("huber: [3] f16 x [3]")));
 }

@@ -3,7 +3,7 @@
 use super::formulas::{agree, halves};
 use half::f16;
 use wgrad::{
-    Array, Error,
+    Array, Error, Reduction,
     nn::{CrossEntropy, cross_entropy, mean_squared_error},
 };
 
@@ -37,7 +37,7 @@ fn means_of_many_rows_on_the_gpu_too() -> Result<(), Error> {
     let own: Vec<f64> = (0..ROWS).map(|row| costs(row)[label(row)]).collect();
     let mean = own.iter().sum::<f64>() / ROWS as f64;
     agree("cross_entropy", &operands, |x| cross_entropy(x[0], x[1]), &[mean])?;
-    agree("mean", &operands, |x| CrossEntropy::new().mean(x[0], x[1]), &[mean])?;
+    agree("mean", &operands, |x| CrossEntropy::new().loss(x[0], x[1]), &[mean])?;
 
     let smoothed: f64 = (0..ROWS)
         .map(|row| {
@@ -48,13 +48,13 @@ fn means_of_many_rows_on_the_gpu_too() -> Result<(), Error> {
     agree(
         "smoothing",
         &operands,
-        |x| CrossEntropy::new().smoothing(0.1).mean(x[0], x[1]),
+        |x| CrossEntropy::new().smoothing(0.1).loss(x[0], x[1]),
         &[smoothed / ROWS as f64],
     )?;
 
     let counted: Vec<f64> = (0..ROWS).filter(|row| label(*row) != 2).map(|row| own[row]).collect();
     let mean = counted.iter().sum::<f64>() / counted.len() as f64;
-    agree("ignoring", &operands, |x| CrossEntropy::new().ignoring(2).mean(x[0], x[1]), &[mean])?;
+    agree("ignoring", &operands, |x| CrossEntropy::new().ignoring(2).loss(x[0], x[1]), &[mean])?;
 
     let weights = halves(&[CLASSES], |k| [0.3, 1.7, 0.9][k])?;
     let w = weights.to_f64();
@@ -64,7 +64,7 @@ fn means_of_many_rows_on_the_gpu_too() -> Result<(), Error> {
     agree(
         "weights",
         &[logits, labels, weights],
-        |x| CrossEntropy::new().weights(x[2]).mean(x[0], x[1]),
+        |x| CrossEntropy::new().weights(x[2]).loss(x[0], x[1]),
         &[total / count],
     )
 }
@@ -76,8 +76,18 @@ fn sums_of_rows_on_the_gpu_too() -> Result<(), Error> {
     let labels: Vec<u32> = (0..FEW).map(|row| label(row) as u32).collect();
     let operands = [halves(&[FEW, CLASSES], logit)?, Array::new([FEW], &labels)?];
     let own: Vec<f64> = (0..FEW).map(|row| costs(row)[label(row)]).collect();
-    agree("sum", &operands, |x| CrossEntropy::new().sum(x[0], x[1]), &[own.iter().sum()])?;
-    agree("each", &operands, |x| CrossEntropy::new().each(x[0], x[1]), &own)
+    agree(
+        "sum",
+        &operands,
+        |x| CrossEntropy::new().reduction(Reduction::Sum).loss(x[0], x[1]),
+        &[own.iter().sum()],
+    )?;
+    agree(
+        "each",
+        &operands,
+        |x| CrossEntropy::new().reduction(Reduction::None).loss(x[0], x[1]),
+        &own,
+    )
 }
 
 /// Costs and shares of equal classes are rounded in the same direction, all of them.
@@ -86,11 +96,16 @@ fn probabilities_of_many_classes_on_the_gpu_too() -> Result<(), Error> {
     const MANY: usize = 1743;
     let operands = [halves(&[1, MANY], |_| 0.5)?, halves(&[1, MANY], |_| 1.0 / MANY as f64)?];
     let cost = (MANY as f64).ln() * MANY as f64 * operands[1].to_f64()[0];
-    agree("soft_cross_entropy", &operands, |x| x[0].soft_cross_entropy(x[1]), &[cost])?;
+    agree(
+        "soft_cross_entropy",
+        &operands,
+        |x| x[0].soft_cross_entropy(x[1], -1, Reduction::None),
+        &[cost],
+    )?;
     agree(
         "each_of_probabilities",
         &operands,
-        |x| CrossEntropy::new().each_of_probabilities(x[0], x[1]),
+        |x| CrossEntropy::new().reduction(Reduction::None).loss_of_probabilities(x[0], x[1]),
         &[cost],
     )
 }
@@ -105,9 +120,9 @@ fn errors_of_large_halves_on_the_gpu_too() -> Result<(), Error> {
     agree("mean_squared_error", &pair, |x| mean_squared_error(x[0], x[1]), &[mean])?;
     let slope = |x: &f64| if *x < 200.0 { x * x / 2.0 } else { 200.0 * (x - 100.0) };
     let huber: Vec<f64> = values.iter().map(slope).collect();
-    agree("huber", &pair, |x| x[0].huber(x[1], 200.0), &huber)?;
+    agree("huber", &pair, |x| x[0].huber(x[1], 200.0, Reduction::None), &huber)?;
     let smooth: Vec<f64> = huber.iter().map(|x| x / 200.0).collect();
-    agree("smooth_l1", &pair, |x| x[0].smooth_l1(x[1], 200.0), &smooth)?;
+    agree("smooth_l1", &pair, |x| x[0].smooth_l1(x[1], 200.0, Reduction::None), &smooth)?;
     // Vectors whose squares are no halves, and 1e-12, which is none either.
     let vectors = [
         halves(&[2, 2], |k| [300.0, 400.0, 0.0, 0.0][k])?,
@@ -117,14 +132,19 @@ fn errors_of_large_halves_on_the_gpu_too() -> Result<(), Error> {
     agree(
         "cosine_embedding",
         &vectors,
-        |x| x[0].cosine_embedding(x[1], x[2], 0.0),
+        |x| x[0].cosine_embedding(x[1], x[2], 0.0, Reduction::None),
         &[1.0 - 0.96, 1.0],
     )?;
     let near = halves(&[2, 2], |k| [0.0, 0.0, 3.0, 0.0][k])?;
     let [x, far, _] = vectors;
     // |x - near| is 500 and 3; |x - far| is 100 sqrt 2 and 1.
     let expected = [500.0 - 100.0 * 2f64.sqrt() + 1.0, 3.0 - 1.0 + 1.0];
-    agree("triplet_margin", &[x, near, far], |x| x[0].triplet_margin(x[1], x[2], 1.0), &expected)
+    agree(
+        "triplet_margin",
+        &[x, near, far],
+        |x| x[0].triplet_margin(x[1], x[2], 1.0, Reduction::None),
+        &expected,
+    )
 }
 
 /// The logarithm of probability 0 is no half: of three classes as likely at each of 40 steps, all
@@ -141,7 +161,7 @@ fn unaligned_labels_on_the_gpu_too() -> Result<(), Error> {
         Array::new([1], &[1u32])?,
     ];
     let expected = -(STEPS as f64 * likely + (STEPS as f64 * (STEPS + 1) as f64 / 2.0).ln());
-    agree("ctc", &operands, |x| x[0].ctc(x[1], x[2], x[3], 0), &[expected])?;
+    agree("ctc", &operands, |x| x[0].ctc(x[1], x[2], x[3], 0, Reduction::None), &[expected])?;
     // Two labels do not fit in one step.
     let odds = halves(&[1, 1, 3], |_| -(3f64.ln()))?;
     let operands = [
@@ -150,6 +170,16 @@ fn unaligned_labels_on_the_gpu_too() -> Result<(), Error> {
         Array::new([1], &[1u32])?,
         Array::new([1], &[2u32])?,
     ];
-    agree("impossible", &operands, |x| x[0].ctc(x[1], x[2], x[3], 0), &[f64::INFINITY])?;
-    agree("zero", &operands, |x| x[0].ctc_where_possible(x[1], x[2], x[3], 0), &[0.0])
+    agree(
+        "impossible",
+        &operands,
+        |x| x[0].ctc(x[1], x[2], x[3], 0, Reduction::None),
+        &[f64::INFINITY],
+    )?;
+    agree(
+        "zero",
+        &operands,
+        |x| x[0].ctc_where_possible(x[1], x[2], x[3], 0, Reduction::None),
+        &[0.0],
+    )
 }
