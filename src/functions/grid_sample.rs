@@ -247,7 +247,7 @@ mod tests {
     use super::*;
     use crate::{DType, Device, Error, Graph, Variables, autodiff};
 
-    /// What a corner holds is not seen by a point outside, nor by its derivatives.
+    /// A point outside takes nothing from the corner element, nor do its derivatives.
     #[test]
     fn outside_of_an_image_is_no_element() -> Result<(), Error> {
         let graph = Graph::new();

@@ -8,7 +8,7 @@ use crate::{
     shape::Pads,
 };
 
-/// What the elements around a padded tensor are.
+/// How the elements that padding adds are filled.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum PadMode {
     /// This number; a number alone is one of these.
@@ -41,7 +41,7 @@ impl<'g> Tensor<'g> {
     /// assert_eq!(x.pad([(0, -1), (2, 0)], PadMode::Reflect).shape().dims(), [1, 5]);
     /// ```
     ///
-    /// What is cropped is no longer there to be repeated from the other end, but is still reflected.
+    /// Cropped elements are not repeated at the other end, but are still reflected.
     ///
     /// # Errors
     ///

@@ -14,7 +14,7 @@ use crate::{
     shape::{Meta, resolve_axis},
 };
 
-/// What a quantile is that lies between two elements.
+/// How a quantile that lies between two elements is interpolated.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum QuantileMethod {

@@ -2,7 +2,7 @@
 
 use crate::{graph::Tensor, ops::full::constant};
 
-/// What a loss returns of the costs of its elements or rows.
+/// How a loss combines the costs of its elements or rows.
 #[doc(alias = "reduction")]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Reduction {

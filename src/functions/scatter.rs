@@ -105,8 +105,8 @@ impl<'g> Tensor<'g> {
     ///
     /// # Gradient
     ///
-    /// That of a reduction over what goes to one place: of a product without division, and of the
-    /// largest shared evenly among those that are equal.
+    /// Each place has the derivative of its reduction: a product's without division, and the largest
+    /// element's shared evenly among those that are equal.
     ///
     /// # Errors
     ///
@@ -319,7 +319,7 @@ impl<'g> Tensor<'g> {
     }
 }
 
-/// What goes to each place of `[3, 4]`, along axis 1, in order.
+/// The updates of one place of `[3, 4]`, along axis 1, in order.
 fn at(x: &[&Array64], c: &[usize]) -> Vec<f64> {
     let [rows, columns] = [x[1].shape().dims()[0], x[1].shape().dims()[1]];
     let here = (0..columns).filter(|&k| c[0] < rows && x[1].at(&[c[0], k]) as usize == c[1]);

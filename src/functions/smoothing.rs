@@ -47,7 +47,7 @@ pub(super) fn smoothed(
     let weight = weight / weight.sum_keepdims(1);
     let elements = x.index_select(at.maximum(0).minimum(last).cast(DType::U32), axis as i32);
     let weight = weight.reshape([&[size, taps][..], &vec![1; x.rank() - 1 - axis]].concat());
-    // What has no weight does not matter, be it NaN.
+    // Elements without weight do not matter, be they NaN.
     let is_seen = weight.not_equal(0.0).broadcast_to(elements.shape());
     let seen = is_seen.select(elements, elements.full_like(0.0));
     (seen * weight).sum(axis as i32 + 1)

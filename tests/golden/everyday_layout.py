@@ -7,7 +7,6 @@ writes alone.
 import torch
 import torch.nn.functional as F
 
-import common
 import operations
 from common import EPS, floats, write
 from operations import case
@@ -186,23 +185,7 @@ def grids():
 
 
 def every():
-    """The cases, with numbers of their own, so that a case more elsewhere does not change them."""
-    before = [source.getstate() for source in (common.NUMBERS, common.WEIGHTS)]
-    common.NUMBERS.seed(41)
-    common.WEIGHTS.seed(43)
-    first = len(operations.CASES)
-    layout()
-    pads()
-    convolutions()
-    normalizations()
-    pools()
-    resizes()
-    grids()
-    for source, state in zip((common.NUMBERS, common.WEIGHTS), before):
-        source.setstate(state)
-    cases = operations.CASES[first:]
-    del operations.CASES[first:]
-    return cases
+    return operations.apart((41, 43), layout, pads, convolutions, normalizations, pools, resizes, grids)
 
 
 if __name__ == "__main__":

@@ -184,19 +184,7 @@ def scatters():
 
 
 def every():
-    before = common.NUMBERS.getstate(), common.WEIGHTS.getstate(), len(operations.CASES)
-    common.NUMBERS.seed(53)
-    common.WEIGHTS.seed(59)
-    powers()
-    quotients()
-    bounds()
-    lines()
-    scatters()
-    common.NUMBERS.setstate(before[0])
-    common.WEIGHTS.setstate(before[1])
-    cases = operations.CASES[before[2]:]
-    del operations.CASES[before[2]:]
-    return cases
+    return operations.apart((53, 59), powers, quotients, bounds, lines, scatters)
 
 
 if __name__ == "__main__":

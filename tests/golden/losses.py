@@ -6,7 +6,6 @@ They are in a file of their own, losses.json, which `python tests/golden/losses.
 import torch
 import torch.nn.functional as F
 
-import common
 import operations
 from common import floats, integers, of, write
 from operations import case
@@ -136,20 +135,7 @@ def distributions():
 
 
 def every():
-    """The cases, with numbers of their own, so that a case more elsewhere does not change them."""
-    before = [source.getstate() for source in (common.NUMBERS, common.WEIGHTS)]
-    common.NUMBERS.seed(53)
-    common.WEIGHTS.seed(59)
-    first = len(operations.CASES)
-    reductions()
-    axes()
-    margins()
-    distributions()
-    for source, state in zip((common.NUMBERS, common.WEIGHTS), before):
-        source.setstate(state)
-    cases = operations.CASES[first:]
-    del operations.CASES[first:]
-    return cases
+    return operations.apart((53, 59), reductions, axes, margins, distributions)
 
 
 if __name__ == "__main__":

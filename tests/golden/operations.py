@@ -5,7 +5,7 @@ import math
 import torch
 import torch.nn.functional as F
 
-from common import EPS, WEIGHTS, array, floats, integers, numbers, of, ties
+from common import EPS, NUMBERS, WEIGHTS, array, floats, integers, numbers, of, ties
 
 CASES = []
 
@@ -30,6 +30,21 @@ def case(label, op, function, *operands, once=False, **attributes):
         entry["gradients"], entry_twice = derivatives(y, leaves, cotangent, once)
         entry.update(entry_twice)
     CASES.append(entry)
+
+
+def apart(seeds, *parts):
+    """The cases of these parts, with numbers of their own: a case more elsewhere does not change them."""
+    sources = [NUMBERS, WEIGHTS]
+    before, first = [source.getstate() for source in sources], len(CASES)
+    for source, seed in zip(sources, seeds):
+        source.seed(seed)
+    for part in parts:
+        part()
+    for source, state in zip(sources, before):
+        source.setstate(state)
+    cases = CASES[first:]
+    del CASES[first:]
+    return cases
 
 
 def gradient(y, of, weights=None, **how):

@@ -101,7 +101,7 @@ impl<'g> Tensor<'g> {
     ///
     /// # Gradient
     ///
-    /// That of a variance below `eps` is the one at `eps`, as in PyTorch: it can leave.
+    /// A variance below `eps` has the derivative at `eps`, as in PyTorch, so that it can grow again.
     ///
     /// # Errors
     ///

@@ -37,7 +37,7 @@ pub(super) fn of_pairs(
     )
 }
 
-/// What samples of losses are compared by.
+/// The bound of most samples of losses.
 pub(super) const FEW: (Bound, &str) = (Bound::Abs(4e-6), "a few operations on numbers below 4");
 
 /// A sample of a loss of pairs, with targets of this kind.

@@ -29,7 +29,7 @@ pub(crate) struct Emitter<'a> {
     pub acc: &'a str,
     /// Fragments of `shaders/lib` that are called.
     pub lib: &'a mut BTreeSet<&'static str>,
-    /// What to hide from sums beyond the terms.
+    /// Where products outside of the terms are hidden from sums.
     pub products: Products,
 }
 

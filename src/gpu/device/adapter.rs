@@ -116,8 +116,8 @@ async fn open_first(adapters: Vec<wgpu::Adapter>) -> Result<GpuDevice, Error> {
     Err(failed.pop().unwrap_or(DeviceError::NoAdapter { found }.into()))
 }
 
-/// The instance of the drivers. There is one in a process, which stays: NVIDIA's driver 580 waits for itself where one thread
-/// closes its OpenGL while another destroys a Vulkan device.
+/// The instance of the drivers. There is one in a process, which stays: NVIDIA's driver 580 was seen
+/// to wait for itself where one thread closed its OpenGL while another destroyed a Vulkan device.
 #[cfg(not(target_family = "wasm"))]
 fn instance() -> wgpu::Instance {
     static INSTANCE: std::sync::OnceLock<wgpu::Instance> = std::sync::OnceLock::new();
