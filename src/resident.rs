@@ -9,7 +9,7 @@ use std::{any::Any, fmt, pin::Pin};
 /// by [`as_any`](Self::as_any). Values of other types are read through the host.
 pub(crate) trait Resident: fmt::Debug + Send + Sync {
     /// Waits for the elements and copies them to the host, as a tensor of this type.
-    fn read<'a>(&'a self, meta: &'a Meta) -> Read<'a>;
+    fn read<'a>(&'a self, meta: &'a Meta, wait: Wait) -> Read<'a>;
 
     /// Replaces the elements in place. Returns `false` if that is impossible: the owner then stores
     /// the new ones elsewhere.
@@ -17,6 +17,15 @@ pub(crate) trait Resident: fmt::Debug + Send + Sync {
 
     /// The concrete type, for downcasting by its device.
     fn as_any(&self) -> &dyn Any;
+}
+
+/// How a read waits for a device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wait {
+    /// The thread that polls it sleeps: the shortest way for one that has nothing else to do.
+    Block,
+    /// It is pending, and its task is woken.
+    Yield,
 }
 
 /// A copy in flight to the host.
@@ -31,11 +40,15 @@ impl dyn Resident {
     /// on the host are an error.
     pub fn read_blocking(&self, meta: &Meta) -> Result<Array, Error> {
         #[cfg(not(target_arch = "wasm32"))]
-        return pollster::block_on(self.read(meta));
+        return pollster::block_on(self.read(meta, Wait::Block));
         #[cfg(target_arch = "wasm32")]
         {
             use std::task::{Context, Poll, Waker};
-            match self.read(meta).as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            match self
+                .read(meta, Wait::Yield)
+                .as_mut()
+                .poll(&mut Context::from_waker(Waker::noop()))
+            {
                 Poll::Ready(array) => array,
                 Poll::Pending => {
                     let message = "a browser cannot block until a device has finished".to_owned();
@@ -52,7 +65,7 @@ impl dyn Resident {
 }
 
 impl Resident for Array {
-    fn read<'a>(&'a self, _: &'a Meta) -> Read<'a> {
+    fn read<'a>(&'a self, _: &'a Meta, _: Wait) -> Read<'a> {
         Box::pin(async { self.try_clone() })
     }
 
@@ -67,7 +80,7 @@ impl Resident for Array {
 
 /// Results of the reference device, in full precision.
 impl Resident for Array64 {
-    fn read<'a>(&'a self, _: &'a Meta) -> Read<'a> {
+    fn read<'a>(&'a self, _: &'a Meta, _: Wait) -> Read<'a> {
         Box::pin(async { self.to_array() })
     }
 

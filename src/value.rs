@@ -6,7 +6,7 @@ use crate::{
     brief::Brief,
     error::{Error, RunError},
     memory,
-    resident::Resident,
+    resident::{Resident, Wait},
     shape::Meta,
 };
 use std::{fmt, sync::Arc};
@@ -72,11 +72,15 @@ impl Value {
 
     /// Waits for the elements and copies them to the host.
     ///
+    /// The future is `Send` and needs no particular executor. While a GPU is at work it is pending, and
+    /// its thread is free: a thread of the device waits in its place and wakes the task. It may be
+    /// dropped at any time; the value can be read again, and its buffers serve other reads.
+    ///
     /// # Errors
     ///
     /// A [`DeviceError`](crate::DeviceError) that occurred since it was submitted.
     pub async fn read(&self) -> Result<Array, Error> {
-        self.data.read(&self.meta).await
+        self.data.read(&self.meta, Wait::Yield).await
     }
 
     /// Blocks until the elements are available and copies them to the host.
@@ -143,7 +147,8 @@ impl Returned {
     }
 }
 
-/// The results of a run, in the order of the requested outputs.
+/// The results of a run, in the order of the requested outputs. Clones share them, and may be read by
+/// several threads and tasks.
 #[derive(Clone)]
 pub struct Outputs {
     /// The requested outputs, followed by the watched tensors.
@@ -230,7 +235,8 @@ impl Outputs {
         }
     }
 
-    /// Waits for a result and copies it to the host.
+    /// Waits for a result and copies it to the host, as [`Value::read`] does: the thread is free
+    /// meanwhile, and the future may be dropped. Several may be awaited at once, in any order.
     ///
     /// # Errors
     ///

@@ -4,7 +4,7 @@ use crate::{
     array::Array,
     error::{DeviceError, Error},
     memory::{copied, zeroed},
-    resident::{Read, Resident},
+    resident::{Read, Resident, Wait},
     schedule::plan::{Arena, Plan},
     shape::Meta,
     variables::Store,
@@ -29,7 +29,7 @@ pub(crate) struct Placed {
 }
 
 impl Resident for Placed {
-    fn read<'a>(&'a self, meta: &'a Meta) -> Read<'a> {
+    fn read<'a>(&'a self, meta: &'a Meta, _: Wait) -> Read<'a> {
         Box::pin(async { Array::from_words(meta.clone(), self.words()?) })
     }
 
@@ -112,7 +112,7 @@ pub(super) fn arrange(store: &mut Store, plan: &Plan, claim: &Arc<()>) -> Result
         if let Some(placed) = entry.data.is::<Placed>() {
             return Ok(placed.clone());
         }
-        let placed = Placed::new(entry.read()?.into_words());
+        let placed = Placed::new(store.get(path)?.into_words());
         store.place(path, placed.clone());
         Ok(placed)
     });

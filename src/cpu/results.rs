@@ -5,7 +5,7 @@ use crate::{
     array::Array,
     error::DeviceError,
     memory,
-    resident::{Read, Resident},
+    resident::{Read, Resident, Wait},
     shape::Meta,
 };
 use std::{
@@ -24,7 +24,7 @@ pub(super) struct Outputs {
 pub(crate) struct CpuValue(pub Arc<Vec<u32>>);
 
 impl Resident for CpuValue {
-    fn read<'a>(&'a self, meta: &'a Meta) -> Read<'a> {
+    fn read<'a>(&'a self, meta: &'a Meta, _: Wait) -> Read<'a> {
         Box::pin(async { Array::from_words(meta.clone(), memory::copied(&self.0)?) })
     }
 

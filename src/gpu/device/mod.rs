@@ -1,6 +1,7 @@
 //! An open adapter and the state its programs share.
 
 pub(crate) mod adapter;
+pub(crate) mod arrival;
 pub(crate) mod counters;
 pub(crate) mod faults;
 pub(crate) mod pipelines;
@@ -10,6 +11,7 @@ mod proof_entry;
 mod proof_log;
 mod software;
 mod verification;
+mod waiter;
 
 pub use adapter::{AdapterSummary, adapters, open_any, open_best_hardware, open_named};
 pub use counters::Counters;
@@ -20,14 +22,31 @@ use crate::{
     dtype::DType,
     error::{DeviceError, Error},
     ops::kernel::MAX_GROUPS,
+    resident::Wait,
 };
 use counters::{Tally, count};
 use faults::{Faults, fault, scoped};
 use pipelines::{Pipeline, Pipelines};
 use proof_cache::ProofCache;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    time::Duration,
+};
+use waiter::Waiter;
 
 /// An open GPU. Clones refer to the same device.
+///
+/// It is `Send` and `Sync`. Threads that compile, run and read on clones of it get the bits of serial
+/// runs, whatever the order of their steps, and each is told of its own errors only; programs share the
+/// memory of intermediate values, so the runs of a device come one after another. Threads should share
+/// a device rather than open one each: NVIDIA's driver was seen to wait for itself where several threads
+/// opened and dropped devices of their own.
+///
+/// A device that is lost, by a reset of the driver or a GPU that is unplugged, stays lost:
+/// [`DeviceError::Lost`] is what every thread gets from its next compilation, run or read on it, and
+/// what waits for it ends. Another handle can be opened in the same process; programs are compiled
+/// again for it, and values that were in the memory of the lost device are loaded from a checkpoint,
+/// into the same store or another one.
 #[derive(Clone)]
 pub struct GpuDevice {
     pub(crate) shared: Arc<Shared>,
@@ -42,6 +61,8 @@ pub struct GpuDevice {
 
 /// State shared by the clones of a device.
 pub(crate) struct Shared {
+    /// Dropped first: its thread may have the device in hand.
+    waiter: Waiter,
     pub device: wgpu::Device,
     queue: wgpu::Queue,
     #[cfg(feature = "bench")]
@@ -116,6 +137,7 @@ impl GpuDevice {
         let limits = device.limits();
         let proof_cache = Mutex::new(ProofCache::open(&info));
         let shared = Shared {
+            waiter: Waiter::default(),
             device,
             queue,
             #[cfg(feature = "bench")]
@@ -240,6 +262,30 @@ impl GpuDevice {
             return self.shared.faults.check();
         }
         self.poll(wgpu::PollType::Wait { submission_index: Some(submission), timeout: None })
+    }
+
+    /// Waits for a submission: on this thread, or as a task that is woken.
+    pub(crate) async fn finished(
+        &self,
+        submission: &wgpu::SubmissionIndex,
+        wait: Wait,
+    ) -> Result<(), Error> {
+        let Shared { device, waiter, faults, .. } = &*self.shared;
+        if wait == Wait::Yield && !cfg!(target_arch = "wasm32") && !self.has_finished(submission) {
+            let finished = waiter.wait(device, submission.clone());
+            if finished.receive().await.is_some() {
+                return faults.alive();
+            }
+        }
+        self.wait(submission.clone())
+    }
+
+    fn has_finished(&self, submission: &wgpu::SubmissionIndex) -> bool {
+        let poll = wgpu::PollType::Wait {
+            submission_index: Some(submission.clone()),
+            timeout: Some(Duration::ZERO),
+        };
+        self.shared.device.poll(poll).is_ok()
     }
 
     fn poll(&self, poll: wgpu::PollType) -> Result<(), Error> {

@@ -5,7 +5,7 @@ use crate::{
     array::Array,
     dtype::DType,
     gpu::device::GpuDevice,
-    resident::{Read, Resident},
+    resident::{Read, Resident, Wait},
     shape::Meta,
 };
 use std::{any::Any, sync::Weak};
@@ -22,9 +22,9 @@ pub(crate) struct Placed {
 }
 
 impl Resident for Placed {
-    fn read<'a>(&'a self, meta: &'a Meta) -> Read<'a> {
-        Box::pin(async {
-            let words = self.device.read(&self.slice, self.len, self.dtype).await?;
+    fn read<'a>(&'a self, meta: &'a Meta, wait: Wait) -> Read<'a> {
+        Box::pin(async move {
+            let words = self.device.read(&self.slice, self.len, self.dtype, wait).await?;
             Array::from_words(meta.clone(), words)
         })
     }

@@ -5,12 +5,16 @@ use crate::{
     dtype::DType,
     error::Error,
     gpu::{
-        device::{GpuDevice, Submissions},
+        device::{
+            GpuDevice, Submissions,
+            arrival::{Arrival, arrival},
+            faults::scoped,
+        },
         elements::{bytes_of, decode},
     },
     memory,
+    resident::Wait,
 };
-use futures_intrusive::channel::shared::oneshot_channel;
 use std::sync::PoisonError;
 use wgpu::BufferUsages;
 
@@ -22,11 +26,42 @@ const MAX_IDLE_BYTES: u64 = 64 << 20;
 /// The same while kernels are proved, whose results differ in size and are not read again.
 const MAX_IDLE_BYTES_GUARDED: u64 = 1 << 20;
 
-/// A copy in flight to the host.
-pub(crate) struct Pending {
-    staging: wgpu::Buffer,
+/// The moment at which the host can read a buffer, for all who wait for it.
+pub(crate) type Mapped = Arrival<MapOutcome>;
+
+type MapOutcome = Result<(), wgpu::BufferAsyncError>;
+
+/// A copy in flight to the host. If nobody waits for it any longer, its buffer serves other reads.
+struct Pending<'d> {
+    device: &'d GpuDevice,
+    /// It is mapped, or about to be.
+    staging: Option<wgpu::Buffer>,
+    mapped: Mapped,
     submission: wgpu::SubmissionIndex,
     bytes: u64,
+}
+
+impl Drop for Pending<'_> {
+    fn drop(&mut self) {
+        let Some(staging) = self.staging.take() else { return };
+        // A later copy into it waits for this one, which is ahead of it in the queue.
+        if scoped(&self.device.shared.device, || staging.unmap()).is_ok() {
+            self.device.keep_staging(staging);
+        }
+    }
+}
+
+impl Pending<'_> {
+    /// Waits for the copy, and passes it to `read`.
+    async fn finish<R>(mut self, wait: Wait, read: impl FnOnce(&[u8]) -> R) -> Result<R, Error> {
+        let device = self.device;
+        let mapped = device.until_mapped(&self.mapped, &self.submission, wait).await?;
+        mapped.map_err(|error| device.map_failed(&error.to_string()))?;
+        let Some(staging) = self.staging.take() else { return Ok(read(&[])) };
+        let read = device.take_mapped(&staging, self.bytes, read)?;
+        device.keep_staging(staging);
+        Ok(read)
+    }
 }
 
 impl GpuDevice {
@@ -36,11 +71,12 @@ impl GpuDevice {
         slice: &BufferSlice,
         len: usize,
         dtype: DType,
+        wait: Wait,
     ) -> Result<Vec<u32>, Error> {
         self.shared.faults.check()?;
         memory::reserve(len.saturating_mul(size_of::<u32>()))?;
         let pending = self.begin_read(&self.submissions(), slice, bytes_of(len, dtype))?;
-        self.finish_read(pending, |bytes| decode(bytes, dtype, len)).await
+        pending.finish(wait, |bytes| decode(bytes, dtype, len)).await
     }
 
     /// Reads elements between two submissions of a run that is checked step by step, blocking;
@@ -54,7 +90,7 @@ impl GpuDevice {
     ) -> Result<Vec<u32>, Error> {
         let pending = self.begin_read(submissions, slice, bytes_of(len, dtype))?;
         #[cfg(not(target_arch = "wasm32"))]
-        return pollster::block_on(self.finish_read(pending, |bytes| decode(bytes, dtype, len)));
+        return pollster::block_on(pending.finish(Wait::Block, |bytes| decode(bytes, dtype, len)));
         #[cfg(target_arch = "wasm32")]
         {
             drop(pending);
@@ -68,63 +104,60 @@ impl GpuDevice {
         submissions: &Submissions<'_>,
         slice: &BufferSlice,
         bytes: u64,
-    ) -> Result<Pending, Error> {
+    ) -> Result<Pending<'_>, Error> {
         self.attempt(|| {
             let staging = self.take_staging(bytes)?;
             let mut encoder = submissions.encoder();
             encoder.copy_buffer_to_buffer(&slice.buffer, slice.first, &staging, 0, bytes);
             let submission = submissions.submit(encoder);
-            Ok(Pending { staging, submission, bytes })
+            let mapped = map(&staging, bytes);
+            Ok(Pending { device: self, staging: Some(staging), mapped, submission, bytes })
         })
     }
 
-    /// Waits for a copy, and passes it to `read`.
-    async fn finish_read<R>(
+    /// Begins to map the first bytes of a buffer for reading.
+    pub(crate) fn map(&self, staging: &wgpu::Buffer, bytes: u64) -> Result<Mapped, Error> {
+        self.attempt(|| Ok(map(staging, bytes)))
+    }
+
+    /// Waits until a buffer that `submission` copies to is mapped, or cannot be.
+    pub(crate) async fn until_mapped(
         &self,
-        pending: Pending,
+        mapped: &Mapped,
+        submission: &wgpu::SubmissionIndex,
+        wait: Wait,
+    ) -> Result<MapOutcome, Error> {
+        // Whoever sees the submission finished calls the callback, this thread or another one; in a
+        // browser it is the event loop.
+        self.finished(submission, wait).await?;
+        mapped.receive().await.ok_or_else(|| self.map_failed("the device is gone"))
+    }
+
+    /// Passes the first bytes of a buffer that is mapped to `read`, and unmaps it.
+    pub(crate) fn take_mapped<R>(
+        &self,
+        staging: &wgpu::Buffer,
+        bytes: u64,
         read: impl FnOnce(&[u8]) -> R,
     ) -> Result<R, Error> {
-        let Pending { staging, submission, bytes } = pending;
-        let read = self.map_bytes(&staging, bytes, submission, read).await?;
+        let view = staging.get_mapped_range(0..bytes).map_err(|error| {
+            // It may be mapped all the same.
+            let _ = scoped(&self.shared.device, || staging.unmap());
+            self.map_failed(&error.to_string())
+        })?;
+        let read = read(&view);
+        drop(view);
+        staging.unmap();
+        Ok(read)
+    }
+
+    /// Keeps a staging buffer for later reads, if there are few and it is not too large.
+    fn keep_staging(&self, staging: wgpu::Buffer) {
         let most = if self.is_guarded { MAX_IDLE_BYTES_GUARDED } else { MAX_IDLE_BYTES };
         let mut kept = self.shared.staging.lock().unwrap_or_else(PoisonError::into_inner);
         if kept.len() < MAX_IDLE && staging.size() <= most {
             kept.push(staging);
         }
-        Ok(read)
-    }
-
-    /// Passes the first bytes of a buffer that `submission` copies to to `read`, and unmaps the
-    /// buffer again.
-    pub(crate) async fn map_bytes<R>(
-        &self,
-        staging: &wgpu::Buffer,
-        bytes: u64,
-        submission: wgpu::SubmissionIndex,
-        read: impl FnOnce(&[u8]) -> R,
-    ) -> Result<R, Error> {
-        let (sender, receiver) = oneshot_channel();
-        let range = 0..bytes;
-        self.attempt(|| {
-            staging.map_async(wgpu::MapMode::Read, range.clone(), move |outcome| {
-                // The receiver is gone if the future was dropped.
-                let _ = sender.send(outcome);
-            });
-            Ok(())
-        })?;
-        // The callback runs in here, except in browsers, whose event loop calls it.
-        self.wait(submission)?;
-        match receiver.receive().await {
-            Some(Ok(())) => {}
-            Some(Err(error)) => return Err(self.map_failed(&error.to_string())),
-            None => return Err(self.map_failed("the device is gone")),
-        }
-        let view =
-            staging.get_mapped_range(range).map_err(|error| self.map_failed(&error.to_string()))?;
-        let read = read(&view);
-        drop(view);
-        staging.unmap();
-        Ok(read)
     }
 
     /// A staging buffer of at least this size: an idle one, or a new one.
@@ -141,4 +174,11 @@ impl GpuDevice {
         let size = bytes.next_power_of_two().min(largest).max(bytes);
         self.create_buffer("readback", size, usage, false)
     }
+}
+
+/// Begins to map the first bytes of a buffer for reading.
+fn map(staging: &wgpu::Buffer, bytes: u64) -> Mapped {
+    let (sender, mapped) = arrival();
+    staging.map_async(wgpu::MapMode::Read, 0..bytes, |outcome| sender.send(outcome));
+    mapped
 }

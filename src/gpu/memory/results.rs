@@ -1,6 +1,6 @@
 //! Results on the device, and their buffers.
 
-use super::{BufferSlice, guard_bands};
+use super::{BufferSlice, guard_bands, readback::Mapped};
 use crate::{
     array::Array,
     dtype::DType,
@@ -9,11 +9,13 @@ use crate::{
         device::GpuDevice,
         elements::{bytes_of, decode},
     },
-    resident::{Read, Resident},
+    resident::{Read, Resident, Wait},
     shape::Meta,
 };
-use futures_intrusive::sync::Mutex;
-use std::{any::Any, sync::Arc};
+use std::{
+    any::Any,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 use wgpu::BufferUsages;
 
 /// Maximum total size of results that are copied back within the submission that computes them.
@@ -41,17 +43,19 @@ pub(crate) struct OutputSet {
     state: Mutex<State>,
 }
 
-/// State of the last run that wrote a set.
-#[derive(Debug)]
+/// State of the last run that wrote a set. No lock of it outlasts a statement: a task that awaits a
+/// result must not keep others from it.
+#[derive(Clone, Debug)]
 enum State {
     /// No run has written it.
     Unused,
     /// In flight or finished.
     Submitted(wgpu::SubmissionIndex),
-    /// The staging buffer is being mapped, or its mapping was abandoned.
-    Mapping(wgpu::SubmissionIndex),
+    /// The staging buffer is mapped, or about to be. The first reader who sees that reads it; all of
+    /// them may be gone.
+    Mapping(wgpu::SubmissionIndex, Mapped),
     /// The staging buffer has been read.
-    Read(Vec<u8>),
+    Read(Arc<Vec<u8>>),
 }
 
 impl OutputSet {
@@ -77,19 +81,22 @@ impl OutputSet {
             0 => None,
             _ => Some(device.create_buffer("results", bytes, usage, false)?),
         };
-        let state = Mutex::new(State::Unused, true);
+        let state = Mutex::new(State::Unused);
         Ok(OutputSet { slices, elements, staged, staging_bytes: bytes, staging, state })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Prepares a set for another run. There must be no live value of it.
     pub fn reuse(&self) {
-        if let Some(mut state) = self.state.try_lock() {
-            // An abandoned read leaves the buffer mapped, or about to be.
-            if let (State::Mapping(_), Some(staging)) = (&*state, &self.staging) {
-                staging.unmap();
-            }
-            *state = State::Unused;
+        let mut state = self.lock();
+        // An abandoned read leaves the buffer mapped, or about to be.
+        if let (State::Mapping(..), Some(staging)) = (&*state, &self.staging) {
+            staging.unmap();
         }
+        *state = State::Unused;
     }
 
     /// Records the copies of small results to the staging buffer.
@@ -107,41 +114,52 @@ impl OutputSet {
 
     /// Marks the set as written by this submission.
     pub fn submitted(&self, submission: wgpu::SubmissionIndex) {
-        if let Some(mut state) = self.state.try_lock() {
-            *state = State::Submitted(submission);
-        }
+        *self.lock() = State::Submitted(submission);
     }
 
-    /// Reads a result from the staging buffer, which the first reader maps.
+    /// The bytes of the staging buffer, which the first reader maps; `None` if no run wrote them.
     async fn read_staged(
         &self,
         device: &GpuDevice,
-        first: u64,
-        (len, dtype): (usize, DType),
-    ) -> Result<Vec<u32>, Error> {
-        let mut state = self.state.lock().await;
-        let submission = match (&*state, &self.staging) {
-            (State::Read(bytes), _) => return Ok(decode(&bytes[first as usize..], dtype, len)),
-            (State::Submitted(submission), Some(_)) => submission.clone(),
-            (State::Mapping(submission), Some(staging)) => {
-                staging.unmap();
-                submission.clone()
+        staging: &wgpu::Buffer,
+        wait: Wait,
+    ) -> Result<Option<Arc<Vec<u8>>>, Error> {
+        loop {
+            let (submission, mapped) = match self.begin_to_map(device, staging)? {
+                State::Mapping(submission, mapped) => (submission, mapped),
+                State::Read(bytes) => return Ok(Some(bytes)),
+                State::Unused | State::Submitted(_) => return Ok(None),
+            };
+            let outcome = device.until_mapped(&mapped, &submission, wait).await?;
+            let mut state = self.lock();
+            if !matches!(&*state, State::Mapping(_, current) if current.is(&mapped)) {
+                // Another reader was first.
+                continue;
             }
-            (State::Unused, _) | (_, None) => return Ok(vec![0; len]),
-        };
-        let Some(staging) = &self.staging else { return Ok(vec![0; len]) };
-        *state = State::Mapping(submission.clone());
-        let bytes =
-            device.map_bytes(staging, self.staging_bytes, submission, <[u8]>::to_vec).await?;
-        let words = decode(&bytes[first as usize..], dtype, len);
-        *state = State::Read(bytes);
-        Ok(words)
+            // If this fails, it may go better the next time.
+            *state = State::Submitted(submission);
+            outcome.map_err(|error| device.map_failed(&error.to_string()))?;
+            let bytes = device.take_mapped(staging, self.staging_bytes, <[u8]>::to_vec)?;
+            let bytes = Arc::new(bytes);
+            *state = State::Read(bytes.clone());
+            return Ok(Some(bytes));
+        }
+    }
+
+    /// The state after its staging buffer began to be mapped, if it was to be.
+    fn begin_to_map(&self, device: &GpuDevice, staging: &wgpu::Buffer) -> Result<State, Error> {
+        let mut state = self.lock();
+        if let State::Submitted(submission) = &*state {
+            let mapped = device.map(staging, self.staging_bytes)?;
+            *state = State::Mapping(submission.clone(), mapped);
+        }
+        Ok(state.clone())
     }
 }
 
 impl Resident for GpuValue {
-    fn read<'a>(&'a self, meta: &'a Meta) -> Read<'a> {
-        Box::pin(async { Array::from_words(meta.clone(), self.words().await?) })
+    fn read<'a>(&'a self, meta: &'a Meta, wait: Wait) -> Read<'a> {
+        Box::pin(async move { Array::from_words(meta.clone(), self.words(wait).await?) })
     }
 
     fn write(&self, _: &[u32]) -> bool {
@@ -172,19 +190,21 @@ impl GpuValue {
 
     /// Waits for the words and copies them to the host.
     ///
-    /// Outside browsers the wait happens inside the first poll of the future: it needs no event
-    /// loop, and blocks the thread.
-    ///
     /// # Errors
     ///
     /// Any fault the device has reported.
-    async fn words(&self) -> Result<Vec<u32>, Error> {
+    async fn words(&self, wait: Wait) -> Result<Vec<u32>, Error> {
         self.device.shared.faults.check()?;
         let (len, dtype) = self.set.elements[self.index];
-        match self.set.staged[self.index] {
-            Some(first) => self.set.read_staged(&self.device, first, (len, dtype)).await,
-            None if len == 0 => Ok(Vec::new()),
-            None => self.device.read(self.slice(), len, dtype).await,
+        match (self.set.staged[self.index], &self.set.staging) {
+            (Some(first), Some(staging)) => {
+                match self.set.read_staged(&self.device, staging, wait).await? {
+                    Some(bytes) => Ok(decode(&bytes[first as usize..], dtype, len)),
+                    None => Ok(vec![0; len]),
+                }
+            }
+            _ if len == 0 => Ok(Vec::new()),
+            _ => self.device.read(self.slice(), len, dtype, wait).await,
         }
     }
 }

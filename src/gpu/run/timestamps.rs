@@ -1,6 +1,6 @@
 //! Device time of a run, measured with timestamp queries.
 
-use crate::{error::Error, gpu::device::GpuDevice};
+use crate::{error::Error, gpu::device::GpuDevice, resident::Wait};
 use std::time::Duration;
 use wgpu::BufferUsages;
 
@@ -52,9 +52,11 @@ impl Timestamps {
         device: &GpuDevice,
         submission: wgpu::SubmissionIndex,
     ) -> Result<Option<Duration>, Error> {
-        let bytes =
-            pollster::block_on(device.map_bytes(&self.staging, BYTES, submission, <[u8]>::to_vec))?;
-        let readings: Vec<u64> = bytemuck::pod_collect_to_vec(&bytes);
+        let mapped = device.map(&self.staging, BYTES)?;
+        let outcome = pollster::block_on(device.until_mapped(&mapped, &submission, Wait::Block))?;
+        outcome.map_err(|error| device.map_failed(&error.to_string()))?;
+        let readings: Vec<u64> =
+            device.take_mapped(&self.staging, BYTES, bytemuck::pod_collect_to_vec)?;
         let ticks = readings[1].saturating_sub(readings[0]);
         let time = Duration::from_secs_f64(ticks as f64 * self.nanoseconds * 1e-9);
         Ok((ticks > 0).then_some(time))

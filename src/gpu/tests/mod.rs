@@ -10,6 +10,7 @@ mod placement;
 mod plans;
 mod proofs;
 mod shaders;
+mod tasks;
 
 use super::{GpuDevice, Verification};
 use crate::{Array, DType, Device, Error, Feed, Graph, Init, Tensor, Variables};
