@@ -32,6 +32,17 @@ pub enum VariableError {
         /// The shape and type in the store.
         is: Meta,
     },
+    /// The value was in the memory of a device that was lost, and nowhere else.
+    #[error(
+        "variable {path:?} was lost with its device ({message}): load the last checkpoint into the \
+         store, or insert it"
+    )]
+    Lost {
+        /// Path of the variable.
+        path: String,
+        /// The driver's message.
+        message: String,
+    },
     /// Two programs declare a setting with different values.
     #[error(
         "setting {path:?} is {first} in another program over these variables, and {second} in this \

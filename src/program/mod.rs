@@ -14,7 +14,8 @@ use crate::{
     device::Device,
     error::{CompileError, Error, GraphError, NotFinite, RunError},
     gpu,
-    graph::{Graph, NodeId, Tensor},
+    graph::{Effect, Graph, Inner, NodeId, Tensor},
+    ops::Op,
     rewrite,
     schedule::{self, plan::Plan},
     shape::Meta,
@@ -28,7 +29,11 @@ use std::{
     sync::Arc,
 };
 
-/// A graph compiled for a device. It borrows nothing and can be shared between threads.
+/// A graph compiled for a device. It borrows nothing, and is `Send` and `Sync`: threads that share it
+/// run it one after another, each with its own variables or over one store.
+///
+/// It belongs to the handle of the device it was compiled for. If that one is lost, its runs are
+/// [`DeviceError::Lost`](crate::DeviceError::Lost), and it is compiled again for another.
 pub struct Program {
     returned: Arc<Returned>,
     /// Name of the device that it was compiled for.
@@ -37,6 +42,8 @@ pub struct Program {
     declared: Vec<(String, Meta)>,
     indexed: IndexInputs,
     checks_finite: bool,
+    /// Paths of the variables that a run assigns.
+    assigned: BTreeSet<String>,
     plan: Option<Arc<Plan>>,
     executable: Box<dyn Executable>,
 }
@@ -143,9 +150,22 @@ impl Program {
         let inner = graph.inner.borrow();
         let meta = |(name, &id): (&String, &NodeId)| (name.clone(), graph.meta(id));
         let declared = inner.inputs.iter().map(meta).collect();
+        let assigned = match effects {
+            true => inner.effects.iter().filter_map(|effect| path_of(effect, &inner)).collect(),
+            false => BTreeSet::new(),
+        };
         let device = device.name();
         log::debug!("compiled a program of {} nodes for {device}", graph.len());
-        Ok(Program { returned, device, declared, indexed, checks_finite, plan, executable })
+        Ok(Program {
+            returned,
+            device,
+            declared,
+            indexed,
+            checks_finite,
+            assigned,
+            plan,
+            executable,
+        })
     }
 
     /// The execution plan; `None` on the reference device, which interprets the graph.
@@ -228,6 +248,7 @@ impl Program {
         let fed = self.checked(inputs)?;
         let mut store = variables.lock();
         self.check_finite(&mut store, &fed)?;
+        store.assigns(&self.assigned);
         let results = self.executable.run(&mut store, &fed)?;
         Ok(Outputs::new(&self.returned, results))
     }
@@ -247,6 +268,7 @@ impl Program {
         let fed = self.checked(inputs)?;
         let mut store = variables.lock();
         self.check_finite(&mut store, &fed)?;
+        store.assigns(&self.assigned);
         let (results, time) = self.executable.run_timed(&mut store, &fed)?;
         Ok((Outputs::new(&self.returned, results), time))
     }
@@ -306,6 +328,14 @@ impl Program {
             })
         };
         Ok(self.inputs().iter().map(find).collect::<Result<_, _>>()?)
+    }
+}
+
+/// Path of the variable that is assigned.
+fn path_of(effect: &Effect, inner: &Inner) -> Option<String> {
+    match &inner.nodes[effect.variable.index()].op {
+        Op::Variable(variable) => Some(variable.path.clone()),
+        _ => None,
     }
 }
 

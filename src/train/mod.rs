@@ -33,6 +33,7 @@ pub const MODEL: &str = "net";
 pub struct Trainer<'a> {
     model: &'a dyn Module,
     optimizer: &'a dyn Optimizer,
+    done: usize,
     epochs: usize,
     batch: usize,
     seed: u64,
@@ -73,9 +74,9 @@ pub struct Epoch {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Report {
-    /// The epochs, in order.
+    /// The epochs of this training, in order; not those before it, if it was resumed.
     pub epochs: Vec<Epoch>,
-    /// Number of optimizer steps.
+    /// Number of optimizer steps in them.
     pub steps: usize,
     /// Seconds of training and evaluation, with what was called after epochs, excluding compilation.
     pub seconds: f64,
@@ -87,6 +88,7 @@ impl std::fmt::Debug for Trainer<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Trainer")
             .field("model", &self.model.name())
+            .field("done", &self.done)
             .field("epochs", &self.epochs)
             .field("batch", &self.batch)
             .field("seed", &self.seed)
@@ -101,6 +103,7 @@ impl<'a> Trainer<'a> {
         Trainer {
             model,
             optimizer,
+            done: 0,
             epochs: 10,
             batch: 32,
             seed: 0,
@@ -112,6 +115,15 @@ impl<'a> Trainer<'a> {
     /// Sets the number of passes over the training images.
     pub fn epochs(self, epochs: usize) -> Self {
         Trainer { epochs, ..self }
+    }
+
+    /// Goes on after this many epochs, with the next one. All variables of the store must be those
+    /// after that epoch, as `io::safetensors` saves them below the empty prefix when `on_epoch` is
+    /// called. On the same kind of device the weights then end with the bits of a training that was
+    /// never interrupted.
+    #[doc(alias = "initial_epoch")]
+    pub fn resume_after(self, done: usize) -> Self {
+        Trainer { done, ..self }
     }
 
     /// Sets the number of images per step.
@@ -240,7 +252,7 @@ impl<'a> Trainer<'a> {
         let mut epochs: Vec<Epoch> = Vec::new();
         let mut step_count = 0;
         let mut evaluated = None;
-        for number in 1..=self.epochs {
+        for number in self.done + 1..=self.epochs {
             let mut pending = VecDeque::new();
             let mut total = 0.0;
             for (index, batch) in loader.epoch(number).into_iter().enumerate() {

@@ -28,6 +28,10 @@ use store::By;
 /// every other call sees the values from before a run or from after it, never a mixture: a thread
 /// may save a snapshot while others train. Reading from a GPU waits for submitted work while
 /// holding the lock. Threads that must not wait for each other need separate stores.
+///
+/// A value that is only in the memory of a device that was lost is
+/// [`VariableError::Lost`] until another is loaded, set or inserted, which needs no new store. Settings
+/// are kept on the host, and are not lost.
 #[doc(alias = "state_dict")]
 #[derive(Default)]
 pub struct Variables {
@@ -71,7 +75,8 @@ impl Variables {
     ///
     /// # Errors
     ///
-    /// [`VariableError::Missing`]; a [`DeviceError`](crate::DeviceError) if it cannot be read back.
+    /// [`VariableError::Missing`]; [`VariableError::Lost`] if it was lost with its device; another
+    /// [`DeviceError`](crate::DeviceError) if it cannot be read back.
     pub fn get(&self, path: &str) -> Result<Array, Error> {
         self.lock().get(path)
     }
@@ -92,8 +97,8 @@ impl Variables {
     /// Same as [`get`](Self::get).
     pub fn to_arrays_below(&self, prefix: &str) -> Result<Vec<(String, Array)>, Error> {
         let store = self.lock();
-        let chosen = store.entries.iter().filter(|(path, _)| path.starts_with(prefix));
-        chosen.map(|(path, entry)| Ok((path.clone(), entry.read()?))).collect()
+        let chosen = store.entries.keys().filter(|path| path.starts_with(prefix));
+        chosen.map(|path| Ok((path.clone(), store.get(path)?))).collect()
     }
 
     /// Sets a variable that exists. It stays on its device: setting it allocates nothing there and

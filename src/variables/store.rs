@@ -6,18 +6,24 @@ use crate::error::MismatchedTensor;
 use crate::{
     array::Array,
     dtype::DType,
-    error::{Error, VariableError, similar},
+    error::{DeviceError, Error, VariableError, similar},
     graph::Declaration,
     init::Init,
     resident::Resident,
     shape::Meta,
 };
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 #[derive(Default)]
 pub(crate) struct Store {
     pub(super) seed: u64,
     pub(super) entries: BTreeMap<String, Entry>,
+    /// Values of settings, by path, on the host: the code's, so they outlast a device. None of those
+    /// that a program assigns.
+    kept: BTreeMap<String, Array>,
 }
 
 /// A variable and its value.
@@ -52,7 +58,7 @@ pub(super) enum By {
 
 impl Store {
     pub(super) fn new(seed: u64) -> Self {
-        Store { seed, entries: BTreeMap::new() }
+        Store { seed, ..Store::default() }
     }
 
     /// Initializes missing variables, and settings that no other code has decided.
@@ -165,6 +171,10 @@ impl Store {
 
     /// Sets or creates a variable.
     fn put(&mut self, path: String, value: Array, origin: Origin) {
+        match origin {
+            Origin::Setting(_) => self.kept.insert(path.clone(), value.clone()),
+            _ => self.kept.remove(&path),
+        };
         match self.entries.get_mut(&path) {
             Some(entry) => {
                 entry.write(value);
@@ -177,9 +187,26 @@ impl Store {
         }
     }
 
+    /// Says that a run assigns these variables.
+    pub fn assigns(&mut self, paths: &BTreeSet<String>) {
+        self.kept.retain(|path, _| !paths.contains(path));
+    }
+
     /// Copies a value to the host.
+    ///
+    /// # Errors
+    ///
+    /// [`VariableError::Missing`]; [`VariableError::Lost`] if it was lost with its device; another
+    /// error of the device.
     pub fn get(&self, path: &str) -> Result<Array, Error> {
-        self.entry(path)?.read()
+        let entry = self.entry(path)?;
+        match entry.data.read_blocking(&entry.meta) {
+            Err(Error::Device(DeviceError::Lost { message })) => match self.kept.get(path) {
+                Some(value) => value.try_clone(),
+                None => Err(VariableError::Lost { path: path.to_owned(), message }.into()),
+            },
+            read => read,
+        }
     }
 
     /// A variable.
@@ -210,11 +237,6 @@ fn setting(declared: &Declaration) -> Option<f32> {
 }
 
 impl Entry {
-    /// Copies the value to the host.
-    pub fn read(&self) -> Result<Array, Error> {
-        self.data.read_blocking(&self.meta)
-    }
-
     /// Replaces the value in place with another one of the same type.
     fn write(&mut self, value: Array) {
         // On the host, or if the device is lost, the new value replaces the old one.

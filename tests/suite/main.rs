@@ -62,4 +62,5 @@ mod special_values;
 #[cfg(feature = "files")]
 mod state_dicts;
 mod summaries;
+mod threads;
 mod training;

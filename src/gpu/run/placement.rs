@@ -275,7 +275,7 @@ fn move_to(
             Ok(())
         })?,
         None => {
-            let value = store.entry(path)?.read()?;
+            let value = store.get(path)?;
             device.attempt(|| {
                 slice.write(&device.submissions(), declaration.meta.dtype, value.words());
                 Ok(())

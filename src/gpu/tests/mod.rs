@@ -6,11 +6,14 @@ mod batches;
 mod failures;
 mod faults;
 mod limits;
+#[cfg(feature = "files")]
+mod lost;
 mod placement;
 mod plans;
 mod proofs;
 mod shaders;
 mod tasks;
+mod threads;
 
 use super::{GpuDevice, Verification};
 use crate::{Array, DType, Device, Error, Feed, Graph, Init, Tensor, Variables};

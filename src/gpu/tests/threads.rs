@@ -1,0 +1,100 @@
+//! Threads on one device, where one of them makes the driver report errors.
+
+use super::*;
+use crate::{DeviceError, Program, gpu::Assembly};
+use std::sync::Barrier;
+
+const STEPS: usize = 6;
+
+/// More workgroups than any device takes, of which the driver is told: a validation error.
+fn too_many(assembly: &mut Assembly) {
+    assembly.workgroups = [1 << 20, 1, 1];
+}
+
+/// `w` becomes a mean of itself and of `x`.
+fn step(gpu: &GpuDevice) -> Result<Program, Error> {
+    let graph = Graph::new();
+    let x = graph.input("x", [64], DType::F32);
+    let w = graph.variable("w", [64], DType::F32, Init::Normal { mean: 0.0, std: 1.0 });
+    let next = w * 0.75 + x * 0.25;
+    graph.assign(w, next);
+    graph.compile(&Device::Gpu(gpu.clone()), &[next.sum(..)])
+}
+
+/// Trains, with `meet` ahead of each step and between its run and its read.
+fn trained(program: &Program, meet: &dyn Fn()) -> (Result<Vec<Array>, Error>, Variables) {
+    let variables = Variables::new(1);
+    let steps = (0..STEPS).map(|k| {
+        meet();
+        let outputs = program.run(&variables, &[("x", &Array::full([64], k as f32 / 8.0)?)]);
+        meet();
+        outputs?.read_blocking(0)
+    });
+    // All of them, so that the other thread is never left waiting.
+    let steps: Vec<_> = steps.collect();
+    (steps.into_iter().collect(), variables)
+}
+
+/// A run that is refused, a proof that is, and an error outside of any operation: ahead of each step of
+/// another thread, and while it has a run in flight.
+#[test]
+fn an_error_of_the_driver_is_that_of_its_thread() -> Result<(), Error> {
+    let Some(gpu) = device() else { return Ok(()) };
+    let program = step(gpu)?;
+    let (serial, expected) = trained(&program, &|| ());
+    let sabotaged = GpuDevice { sabotage: Some(too_many), ..gpu.clone() };
+    let refused = step(&sabotaged.clone().with_verification(Verification::Off))?;
+    let is_reported = |error: Error| matches!(error, Error::Device(DeviceError::Reported { .. }));
+    let meet = Barrier::new(2);
+    std::thread::scope(|scope| {
+        let trains = scope.spawn(|| trained(&program, &|| _ = meet.wait()));
+        let mut outcomes = Vec::new();
+        for k in 0..2 * STEPS {
+            meet.wait();
+            outcomes.push(match k % 3 {
+                0 => refused
+                    .run(&Variables::new(1), &[("x", &Array::full([64], 0.0f32)?)])
+                    .is_err_and(is_reported),
+                1 => {
+                    let graph = Graph::new();
+                    let x = graph.input("x", [64], DType::F32);
+                    let y = x * (k as f64 + 0.5);
+                    graph.compile(&Device::Gpu(sabotaged.clone()), &[y]).is_err_and(is_reported)
+                }
+                _ => {
+                    let message = "a test".to_owned();
+                    gpu.shared.faults.record(DeviceError::Reported { message });
+                    gpu.wait_idle().is_err_and(is_reported)
+                }
+            });
+        }
+        let (got, variables) = trains.join().expect("it does not panic");
+        assert_eq!(got?, serial?);
+        assert_eq!(variables.get("w")?, expected.get("w")?);
+        assert_eq!(outcomes, [true; 2 * STEPS]);
+        Ok(())
+    })
+}
+
+/// Threads that prove and compile the same kernels at once have the same program.
+#[test]
+fn threads_may_prove_the_same_kernels_at_once() -> Result<(), Error> {
+    let Some(gpu) = device() else { return Ok(()) };
+    let (serial, expected) = trained(&step(gpu)?, &|| ());
+    let serial = serial?;
+    let fresh = gpu.clone().with_verification(Verification::Full);
+    let start = Barrier::new(3);
+    std::thread::scope(|scope| {
+        let train = || {
+            start.wait();
+            let (losses, variables) = trained(&step(&fresh)?, &|| ());
+            Ok::<_, Error>((losses?, variables.get("w")?))
+        };
+        let threads: Vec<_> = (0..3).map(|_| scope.spawn(train)).collect();
+        for thread in threads {
+            let (losses, w) = thread.join().expect("it does not panic")?;
+            assert_eq!((losses, w), (serial.clone(), expected.get("w")?));
+        }
+        Ok(())
+    })
+}
