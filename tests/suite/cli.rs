@@ -165,7 +165,8 @@ fn a_seed_decides_the_weights_and_they_are_saved() {
     let left = std::fs::read_dir(out.join("a")).expect("a directory");
     let mut left: Vec<_> = left.map(|entry| entry.expect("an entry").file_name()).collect();
     left.sort();
-    assert_eq!(left, ["best.safetensors", "model.safetensors"], "nothing temporary stays");
+    let files = ["best.safetensors", "checkpoint.safetensors", "model.safetensors"];
+    assert_eq!(left, files, "nothing temporary stays");
 }
 
 #[test]

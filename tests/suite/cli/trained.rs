@@ -67,6 +67,52 @@ fn a_killed_run_leaves_its_best_model() {
     assert!(!out.join("model.safetensors").exists(), "it did not end");
 }
 
+/// A run of two epochs that goes on to the third is one of three: in its weights, and in what it knows
+/// of its best epoch.
+#[test]
+fn a_resumed_run_ends_as_one_that_was_not_interrupted() {
+    let folder = directory("resumed");
+    let train = |epochs: &str, out: &str, more: &[&str]| {
+        let out = folder.join(out);
+        let args = ["train", "digits", "--device", "cpu", "--json", "--epochs", epochs];
+        let output = wgrad(&[&args[..], &["--out", path(&out)], more].concat());
+        (output.status.code(), objects(&output), stderr(&output))
+    };
+    let (_, whole, _) = train("3", "whole", &[]);
+    train("2", "part", &[]);
+    let refused = |epochs: &str, out: &str, more: &[&str], why: &str| {
+        let (code, _, said) = train(epochs, out, more);
+        assert!(code == Some(1) && said.contains(why), "{said}");
+    };
+    refused("3", "nowhere", &["--resume"], "checkpoint.safetensors: ");
+    refused("2", "part", &["--resume"], "is after epoch 2: ask for more --epochs");
+    refused("3", "part", &["--resume", "--seed", "1"], "is of another seed: 0, not 1");
+    let (code, resumed, said) = train("3", "part", &["--resume"]);
+    assert_eq!(code, Some(0), "{said}");
+    let numbers: Vec<&Value> = resumed.iter().map(|line| &line["epoch"]).collect();
+    assert_eq!(numbers, [&Value::from(3), &Value::Null]);
+    let ([.., last, end], [.., last_whole, end_whole]) = (&resumed[..], &whole[..]) else {
+        unreachable!("each has an epoch and an end")
+    };
+    for key in ["train_loss", "test_loss", "test_accuracy", "best"] {
+        assert_eq!(last[key], last_whole[key], "{key}");
+    }
+    for key in ["weights_sha256", "epochs", "best_epoch", "confusion_matrix"] {
+        assert_eq!(end[key], end_whole[key], "{key}");
+    }
+    for file in ["best", "model", "checkpoint"] {
+        let read = |run: &str| {
+            let file = folder.join(run).join(file).with_extension("safetensors");
+            std::fs::read(file).expect("it was saved")
+        };
+        assert_eq!(read("part"), read("whole"), "{file}");
+    }
+    // What is no checkpoint is none.
+    std::fs::copy(folder.join("part/best.safetensors"), folder.join("part/checkpoint.safetensors"))
+        .expect("it is there");
+    refused("4", "part", &["--resume"], "is no checkpoint of a training run");
+}
+
 /// A run that diverges says so, and where its best model is.
 #[test]
 fn divergence_is_told_and_the_best_model_stays() {

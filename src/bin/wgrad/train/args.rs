@@ -9,13 +9,15 @@ use std::path::PathBuf;
 
 /// Train a network, print how well it does, and save it.
 ///
-/// The best model so far is on disk after every epoch: a run that is interrupted leaves it. The best
+/// The best model so far is on disk after every epoch, and a checkpoint: a run that is interrupted leaves
+/// them, and goes on with --resume. The best
 /// epoch is the one with the highest test accuracy, or with the smallest test loss among equals.
 /// Training goes on if nobody reads what it prints.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   wgrad train digits
   wgrad train digits --device gpu --epochs 50 --out runs/long
+  wgrad train digits --device gpu --epochs 50 --out runs/long --resume
   wgrad train fashion-mnist
   wgrad train mnist --data package/data
   wgrad train images --data photos
@@ -39,10 +41,14 @@ pub struct Args {
     /// Seed of the initial weights and of the order of images; the same seed gives the same result.
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub seed: u64,
-    /// Directory for best.safetensors, written at each best epoch, and model.safetensors, written at
-    /// the end [default: runs/TASK].
+    /// Directory for best.safetensors, written at each best epoch, model.safetensors, written at the
+    /// end, and checkpoint.safetensors, from which --resume goes on [default: runs/TASK].
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
+    /// Go on from the checkpoint in the directory, after its epoch: the weights end with the bits of a
+    /// run that was not interrupted. All settings but --epochs must be the same, and the kind of device.
+    #[arg(long)]
+    pub resume: bool,
     /// Stop at the first NaN or infinity and name the operation that produced it; slow.
     #[arg(long)]
     pub check_finite: bool,

@@ -2,6 +2,7 @@
 
 mod args;
 mod best;
+mod checkpoint;
 mod outcome;
 
 use crate::{
@@ -14,6 +15,7 @@ use crate::{
 };
 pub use args::Args;
 use best::Models;
+use checkpoint::Settings;
 use outcome::Outcome;
 use serde_json::json;
 use std::{cell::RefCell, io::Write, ops::ControlFlow, path::Path};
@@ -29,15 +31,27 @@ pub fn run(args: &Args, console: &mut Console) -> Result<(), Failure> {
     let out = args.out.clone().unwrap_or_else(|| Path::new("runs").join(args.task.name()));
     writable_directory(&out)?;
     let Sets { description, train, test } = args.data.load(args.task)?;
-    let device = args.device.open(console)?;
     let model = description.model();
     let Defaults { epochs, batch, lr } = args.settings();
     let variables = Variables::new(args.seed);
-    let mut models = Models::new(&out, &variables, &description);
+    let settings =
+        Settings { description: &description, images: train.len(), batch, lr, seed: args.seed };
+    let mut models = Models::new(&out, &variables, settings);
+    if args.resume {
+        models.resume()?;
+        if models.done >= epochs as usize {
+            let file = shown_path(&models.checkpoint());
+            return Err(
+                format!("{file} is after epoch {}: ask for more --epochs", models.done).into()
+            );
+        }
+    }
+    let device = args.device.open(console)?;
     if !args.json {
         let settings = format!(
-            "{}, batch size {batch}, learning rate {lr:?}",
-            count(epochs as usize, "epoch", "epochs")
+            "{}{}, batch size {batch}, learning rate {lr:?}",
+            count(epochs as usize, "epoch", "epochs"),
+            if args.resume { format!(", from {} on", models.done + 1) } else { String::new() },
         );
         writeln!(
             console,
@@ -60,6 +74,7 @@ pub fn run(args: &Args, console: &mut Console) -> Result<(), Failure> {
     };
     let optimizer = Adam::new(lr);
     let trainer = Trainer::new(&model, &optimizer)
+        .resume_after(models.done)
         .epochs(epochs as usize)
         .batch(batch as usize)
         .seed(args.seed)
@@ -79,7 +94,10 @@ pub fn run(args: &Args, console: &mut Console) -> Result<(), Failure> {
     });
     let console = console.into_inner();
     let left = models.left();
-    let report = trained.map_err(|error| format!("{}{left}", line(&error.into())))?;
+    let report = trained.map_err(|error| {
+        let way_on = models.way_on(&error);
+        format!("{}{left}{way_on}", line(&error.into()))
+    })?;
     if let Some(number) = diverged {
         return Err(format!("the loss diverged in epoch {number}: try a smaller --lr{left}").into());
     }

@@ -59,7 +59,7 @@ impl Outcome<'_> {
                 shown_path(&models.best_file())
             );
         }
-        let number = report.epochs.len();
+        let number = report.epochs.last().map_or(0, |epoch| epoch.number);
         let _ = write!(text, "last epoch, {number}: {}", shown_path(&models.last_file()));
         Ok(text)
     }
@@ -74,7 +74,7 @@ impl Outcome<'_> {
             "train_loss": report.epochs.last().map(|epoch| epoch.train_loss),
             "test_loss": report.epochs.last().map(|epoch| epoch.test_loss),
             "seconds": report.seconds,
-            "epochs": report.epochs.len(),
+            "epochs": report.epochs.last().map(|epoch| epoch.number),
             "steps": report.steps,
             "batch_size": batch,
             "lr": lr,
