@@ -48,30 +48,37 @@ fn an_error_of_the_driver_is_that_of_its_thread() -> Result<(), Error> {
     let meet = Barrier::new(2);
     std::thread::scope(|scope| {
         let trains = scope.spawn(|| trained(&program, &|| _ = meet.wait()));
+        let (variables, zeros) = (Variables::new(1), Array::full([64], 0.0f32)?);
         let mut outcomes = Vec::new();
-        for k in 0..2 * STEPS {
-            meet.wait();
-            outcomes.push(match k % 3 {
-                0 => refused
-                    .run(&Variables::new(1), &[("x", &Array::full([64], 0.0f32)?)])
-                    .is_err_and(is_reported),
+        for k in 0..=2 * STEPS {
+            if k < 2 * STEPS {
+                meet.wait();
+            }
+            let read = |was_recorded: bool| gpu.wait_idle().is_err() == was_recorded;
+            outcomes.push(match k % 4 {
+                // What was recorded in the round before the last is still there.
+                0 => {
+                    read(k > 0) && refused.run(&variables, &[("x", &zeros)]).is_err_and(is_reported)
+                }
                 1 => {
                     let graph = Graph::new();
                     let x = graph.input("x", [64], DType::F32);
                     let y = x * (k as f64 + 0.5);
                     graph.compile(&Device::Gpu(sabotaged.clone()), &[y]).is_err_and(is_reported)
                 }
-                _ => {
+                2 => {
                     let message = "a test".to_owned();
                     gpu.shared.faults.record(DeviceError::Reported { message });
-                    gpu.wait_idle().is_err_and(is_reported)
+                    true
                 }
+                // The other thread has a whole round.
+                _ => true,
             });
         }
-        let (got, variables) = trains.join().expect("it does not panic");
+        let (got, trained) = trains.join().expect("it does not panic");
         assert_eq!(got?, serial?);
-        assert_eq!(variables.get("w")?, expected.get("w")?);
-        assert_eq!(outcomes, [true; 2 * STEPS]);
+        assert_eq!(trained.get("w")?, expected.get("w")?);
+        assert_eq!(outcomes, [true; 2 * STEPS + 1]);
         Ok(())
     })
 }
