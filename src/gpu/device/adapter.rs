@@ -2,6 +2,8 @@
 
 use super::{GpuDevice, kind};
 use crate::error::{DeviceError, Error};
+#[cfg(not(target_family = "wasm"))]
+use std::sync::{Mutex, PoisonError};
 
 /// Properties of an adapter, human-readable and for `wgrad devices`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,7 +39,7 @@ pub struct AdapterSummary {
 
 /// Lists every adapter, best first, in the order of the indices that [`open_named`] takes.
 pub async fn adapters() -> Vec<AdapterSummary> {
-    sorted().await.iter().map(summary).collect()
+    alone(async { sorted().await.iter().map(summary).collect() }).await
 }
 
 /// Opens the best hardware adapter, discrete before integrated.
@@ -46,7 +48,9 @@ pub async fn adapters() -> Vec<AdapterSummary> {
 ///
 /// [`DeviceError::NoAdapter`] if there is none, [`DeviceError::Open`] if it does not open.
 pub async fn open_best_hardware() -> Result<GpuDevice, Error> {
-    open_first(candidates().await.into_iter().filter(is_hardware).collect()).await
+    let hardware =
+        async { open_first(candidates().await.into_iter().filter(is_hardware).collect()).await };
+    alone(hardware).await
 }
 
 /// Opens the best adapter; a software one only if there is no other.
@@ -55,15 +59,18 @@ pub async fn open_best_hardware() -> Result<GpuDevice, Error> {
 ///
 /// Same as [`open_best_hardware`].
 pub async fn open_any() -> Result<GpuDevice, Error> {
-    open_first(candidates().await).await
+    alone(async { open_first(candidates().await).await }).await
 }
 
 /// Opens the best adapter as if it had at most this many bytes in a binding and in a buffer.
 #[cfg(test)]
 pub(crate) async fn open_any_within(binding: u64, buffer: u64) -> Result<GpuDevice, Error> {
-    let adapters = candidates().await;
-    let adapter = adapters.first().ok_or(DeviceError::NoAdapter { found: vec![] })?;
-    GpuDevice::open_within(adapter, binding, buffer).await
+    let opening = async {
+        let adapters = candidates().await;
+        let adapter = adapters.first().ok_or(DeviceError::NoAdapter { found: vec![] })?;
+        GpuDevice::open_within(adapter, binding, buffer).await
+    };
+    alone(opening).await
 }
 
 /// Opens the adapter with this index, or the first whose name contains this text, ignoring case.
@@ -72,6 +79,10 @@ pub(crate) async fn open_any_within(binding: u64, buffer: u64) -> Result<GpuDevi
 ///
 /// [`DeviceError::NoSuchAdapter`], which lists the available ones; [`DeviceError::Open`].
 pub async fn open_named(name: &str) -> Result<GpuDevice, Error> {
+    alone(named(name)).await
+}
+
+async fn named(name: &str) -> Result<GpuDevice, Error> {
     let adapters = sorted().await;
     let wanted = name.to_lowercase();
     let position = match name.parse::<usize>() {
@@ -114,6 +125,21 @@ async fn open_first(adapters: Vec<wgpu::Adapter>) -> Result<GpuDevice, Error> {
         }
     }
     Err(failed.pop().unwrap_or(DeviceError::NoAdapter { found }.into()))
+}
+
+/// Looks for adapters, and lets go of those that are not used, while no other thread does: those of
+/// OpenGL share a context of the instance, and wgpu panics where two threads make it theirs.
+#[cfg(not(target_family = "wasm"))]
+async fn alone<T>(search: impl Future<Output = T>) -> T {
+    static TURN: Mutex<()> = Mutex::new(());
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    // Outside browsers none of it waits for an event loop.
+    pollster::block_on(search)
+}
+
+#[cfg(target_family = "wasm")]
+async fn alone<T>(search: impl Future<Output = T>) -> T {
+    search.await
 }
 
 /// The instance of the drivers. There is one in a process, which stays: NVIDIA's driver 580 was seen

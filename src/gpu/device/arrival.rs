@@ -44,6 +44,13 @@ impl<T: Clone> Arrival<T> {
         })
         .await
     }
+}
+
+impl<T> Arrival<T> {
+    /// Whether the value is there, or will never be.
+    pub fn is_there(&self) -> bool {
+        matches!(*lock(&self.0), State::Arrived(_))
+    }
 
     /// Whether both wait for the same value.
     pub fn is(&self, other: &Self) -> bool {

@@ -24,14 +24,12 @@ use crate::{
     ops::kernel::MAX_GROUPS,
     resident::Wait,
 };
+use arrival::Arrival;
 use counters::{Tally, count};
 use faults::{Faults, fault, scoped};
 use pipelines::{Pipeline, Pipelines};
 use proof_cache::ProofCache;
-use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
-    time::Duration,
-};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use waiter::Waiter;
 
 /// An open GPU. Clones refer to the same device.
@@ -264,28 +262,31 @@ impl GpuDevice {
         self.poll(wgpu::PollType::Wait { submission_index: Some(submission), timeout: None })
     }
 
-    /// Waits for a submission: on this thread, or as a task that is woken.
-    pub(crate) async fn finished(
+    /// Waits for what arrives when a submission has finished: on this thread, or as a task that is
+    /// woken. `None` if nothing will arrive.
+    pub(crate) async fn arrived<T: Clone>(
         &self,
+        arrival: &Arrival<T>,
         submission: &wgpu::SubmissionIndex,
         wait: Wait,
-    ) -> Result<(), Error> {
+    ) -> Result<Option<T>, Error> {
         let Shared { device, waiter, faults, .. } = &*self.shared;
-        if wait == Wait::Yield && !cfg!(target_arch = "wasm32") && !self.has_finished(submission) {
-            let finished = waiter.wait(device, submission.clone());
-            if finished.receive().await.is_some() {
-                return faults.alive();
+        if wait == Wait::Yield && !cfg!(target_arch = "wasm32") {
+            // Not a wait with a timeout: wgpu 30 panics where one ends while another thread polls.
+            let _ = device.poll(wgpu::PollType::Poll);
+            if !arrival.is_there() {
+                let finished = waiter.wait(device, submission.clone());
+                if finished.receive().await.is_none() {
+                    self.wait(submission.clone())?;
+                }
             }
+            faults.alive()?;
+        } else {
+            self.wait(submission.clone())?;
         }
-        self.wait(submission.clone())
-    }
-
-    fn has_finished(&self, submission: &wgpu::SubmissionIndex) -> bool {
-        let poll = wgpu::PollType::Wait {
-            submission_index: Some(submission.clone()),
-            timeout: Some(Duration::ZERO),
-        };
-        self.shared.device.poll(poll).is_ok()
+        // Whoever saw the submission finished brings it, this thread or another one; in a browser it is
+        // the event loop.
+        Ok(arrival.receive().await)
     }
 
     fn poll(&self, poll: wgpu::PollType) -> Result<(), Error> {

@@ -127,10 +127,9 @@ impl GpuDevice {
         submission: &wgpu::SubmissionIndex,
         wait: Wait,
     ) -> Result<MapOutcome, Error> {
-        // Whoever sees the submission finished calls the callback, this thread or another one; in a
-        // browser it is the event loop.
-        self.finished(submission, wait).await?;
-        mapped.receive().await.ok_or_else(|| self.map_failed("the device is gone"))
+        self.arrived(mapped, submission, wait)
+            .await?
+            .ok_or_else(|| self.map_failed("the device is gone"))
     }
 
     /// Passes the first bytes of a buffer that is mapped to `read`, and unmaps it.

@@ -105,3 +105,21 @@ fn threads_may_prove_the_same_kernels_at_once() -> Result<(), Error> {
         Ok(())
     })
 }
+
+/// They see the same ones, and nothing panics, in OpenGL neither.
+#[test]
+fn threads_may_look_for_adapters_at_once() {
+    let look = || pollster::block_on(crate::gpu::adapters());
+    let expected = look();
+    let start = Barrier::new(8);
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                start.wait();
+                for _ in 0..6 {
+                    assert_eq!(look(), expected);
+                }
+            });
+        }
+    });
+}
