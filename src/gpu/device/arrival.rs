@@ -1,7 +1,7 @@
 //! A value that arrives once, for all tasks and threads that wait for it.
 //!
 //! Tasks are woken without any lock held: one that is dropped when it is woken may drop what it waits
-//! for.
+//! for. The oneshot channels of `futures-intrusive` wake under theirs, and that task would hang.
 
 use std::{
     future::poll_fn,

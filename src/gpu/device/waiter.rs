@@ -6,28 +6,40 @@
 //! its task is woken.
 
 use super::arrival::{Arrival, arrival};
+use futures_intrusive::channel::{
+    TrySendError,
+    shared::{Sender, channel},
+};
 use std::{
-    sync::{Mutex, PoisonError, mpsc},
+    sync::{Mutex, PoisonError},
     thread::{self, JoinHandle},
 };
 
 /// The thread, once it is needed.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Waiter {
     thread: Mutex<Option<Running>>,
 }
 
-#[derive(Debug)]
 struct Running {
-    requests: mpsc::Sender<Box<dyn FnOnce() + Send>>,
+    requests: Sender<Request>,
     thread: JoinHandle<()>,
 }
+
+type Request = Box<dyn FnOnce() + Send>;
 
 impl Running {
     /// Starts a thread; `None` if the system refuses it.
     fn start() -> Option<Self> {
-        let (requests, received) = mpsc::channel::<Box<dyn FnOnce() + Send>>();
-        let serve = move || received.into_iter().for_each(|wait| wait());
+        let (requests, received) = channel::<Request>(usize::MAX);
+        let serve = move || {
+            // In a browser nobody asks.
+            #[cfg(not(target_arch = "wasm32"))]
+            while let Some(wait) = pollster::block_on(received.receive()) {
+                wait();
+            }
+            drop(received);
+        };
         let thread = thread::Builder::new().name("wgrad waiter".to_owned()).spawn(serve).ok()?;
         Some(Running { requests, thread })
     }
@@ -39,7 +51,7 @@ impl Waiter {
     pub fn wait(&self, device: &wgpu::Device, submission: wgpu::SubmissionIndex) -> Arrival<()> {
         let (sender, receiver) = arrival();
         let device = device.clone();
-        let mut request: Box<dyn FnOnce() + Send> = Box::new(move || {
+        let mut request: Request = Box::new(move || {
             // What goes wrong, a loss at most, is known to the device.
             let _ = device
                 .poll(wgpu::PollType::Wait { submission_index: Some(submission), timeout: None });
@@ -48,15 +60,15 @@ impl Waiter {
         });
         let mut thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(running) = &*thread {
-            match running.requests.send(request) {
+            match running.requests.try_send(request) {
                 Ok(()) => return receiver,
                 // A task that panicked when it was woken ended the thread.
-                Err(mpsc::SendError(unsent)) => request = unsent,
+                Err(TrySendError::Closed(unsent) | TrySendError::Full(unsent)) => request = unsent,
             }
         }
         *thread = Running::start();
         if let Some(running) = &*thread {
-            let _ = running.requests.send(request);
+            let _ = running.requests.try_send(request);
         }
         receiver
     }
