@@ -65,7 +65,7 @@ fn main(
         counts[(digit >> 1u) * INVOCATIONS + lid.x] += 1u << (16u * (digit & 1u));
     }
 
-    // 2. The counts of all invocations up to each.
+    // 2. The counts of all invocations up to each, which only that one changes and reads after.
     for (var reach = 1u; reach < INVOCATIONS; reach *= 2u) {
         workgroupBarrier(); // the counts over half the reach are written
         var before: array<u32, 8>;
@@ -79,7 +79,6 @@ fn main(
             counts[w * INVOCATIONS + lid.x] += before[w];
         }
     }
-    workgroupBarrier(); // the counts are complete
 
     // 3. Backwards, each element is the last of its digit among the remaining ones.
     for (var i = end; i > start; i -= 1u) {

@@ -23,9 +23,8 @@ fn sum_over_lanes(own: Acc, lane: u32) -> Acc {
     return partial[0];
 }
 
-/// The maximum of what each lane has, for all lanes.
+/// The maximum of what each lane has, for all lanes; nothing may come before it, or a barrier must.
 fn max_over_lanes(own: Acc, lane: u32) -> Acc {
-    workgroupBarrier(); // the result before has been read
     partial[lane] = own;
     for (var stride = WG_SIZE / 2u; stride > 0u; stride /= 2u) {
         workgroupBarrier(); // the upper half is written
