@@ -108,7 +108,7 @@ pub use diff::{Diff, Divergence};
 pub use dtype::DType;
 pub use error::{
     CompileError, DeviceError, Error, FileError, GraphError, LoadReport, MismatchedTensor,
-    MissingTensor, NotFinite, OpError, Place, RunError, VariableError,
+    MissingTensor, NotFinite, OpError, Place, RunError, SimulationError, VariableError,
 };
 pub use functions::{
     AttentionOptions, CoordinateTransform, GaussianNll, Interpolation, PadMode, PaddingMode,
@@ -133,6 +133,8 @@ mod documents {
     struct Guide;
     #[doc = include_str!("../docs/from-pytorch.md")]
     struct FromPytorch;
+    #[doc = include_str!("../docs/verification.md")]
+    struct Verification;
     #[doc = include_str!("../docs/convolution.md")]
     struct Convolution;
 }

@@ -6,6 +6,7 @@ mod loading;
 mod not_finite;
 mod run;
 mod similar;
+mod simulation;
 mod variable;
 
 pub use file::FileError;
@@ -15,6 +16,7 @@ pub use not_finite::NotFinite;
 pub use run::RunError;
 use similar::quoted;
 pub(crate) use similar::similar;
+pub use simulation::SimulationError;
 pub use variable::VariableError;
 
 use crate::{dtype::DType, shape::Shape};
@@ -38,6 +40,9 @@ pub enum Error {
     /// While reading or writing a variable.
     #[error(transparent)]
     Variable(#[from] VariableError),
+    /// While following a shader on the host.
+    #[error(transparent)]
+    Simulation(#[from] SimulationError),
     /// While reading or writing a file.
     #[error(transparent)]
     File(#[from] FileError),

@@ -4,6 +4,7 @@
 //!
 //! * `codegen`: `hazards` rewrites the few steps that a GPU cannot bind, and every step becomes
 //!   WGSL and a list of bindings;
+//! * `simulate`: outside of that path, the host executes shaders to find races;
 //! * `verify`: dispatches not yet verified on this adapter are checked against f64;
 //! * `device`: pipelines are compiled, once per shader text;
 //! * `memory`: slots, uploads, results and readback;
@@ -24,6 +25,8 @@ mod device;
 mod elements;
 mod memory;
 mod run;
+#[cfg(not(target_arch = "wasm32"))]
+pub(crate) mod simulate;
 #[cfg(test)]
 mod tests;
 mod verify;

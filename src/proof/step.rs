@@ -93,6 +93,12 @@ impl Case {
         case
     }
 
+    /// The seeded operands alone.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn operands(step: &Step) -> Self {
+        Case::on_seeds(step, Signs::Both)
+    }
+
     /// A case without results.
     fn on_seeds(step: &Step, signs: Signs) -> Self {
         let mut case = Case { regions: vec![], words: vec![], results: vec![], signs };

@@ -156,6 +156,14 @@ impl Step {
         }
     }
 
+    /// Number of shaders that may do its work on a GPU.
+    pub fn variants(&self) -> usize {
+        match &self.kind {
+            StepKind::Kernel { kernel, .. } => kernel.shaders.len(),
+            _ => 1,
+        }
+    }
+
     /// The error for step `number` with the element it wrote: its index and its value.
     pub fn not_finite(&self, number: usize, (index, value): (usize, f64)) -> NotFinite {
         let (label, place) = (self.label.clone(), self.place.clone());

@@ -3,6 +3,8 @@
 mod compare;
 mod derivatives;
 mod gradients;
+#[cfg(not(target_arch = "wasm32"))]
+mod races;
 #[cfg(test)]
 mod reordering;
 
@@ -12,6 +14,8 @@ pub use crate::ops::contract::{
 pub use compare::{compare, evaluate};
 pub use derivatives::DERIVATIVE_BOUNDS;
 pub use gradients::{GRAD_CHECK_BOUNDS, GradCheck, grad_check, grad_check_module};
+#[cfg(not(target_arch = "wasm32"))]
+pub use races::{Access, DispatchReport, Hazard, Invocation, Report, races};
 
 use crate::{functions, ops};
 

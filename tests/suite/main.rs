@@ -52,6 +52,7 @@ mod prelude;
 mod programs;
 #[cfg(feature = "files")]
 mod quantized;
+mod races;
 mod random_graphs;
 mod scatter;
 mod scheduling;

@@ -183,7 +183,7 @@ impl<'a> Choice<'a> {
             return Err(error);
         }
         let next = self.chosen[position].variant + 1;
-        if next < variants(&self.steps[position]) {
+        if next < self.steps[position].variants() {
             self.chosen[position] = self.candidate(position, next);
             return Ok(());
         }
@@ -315,12 +315,4 @@ impl<'a> Choice<'a> {
 /// Whether there is no reference for its results.
 fn is_undefined(step: &Step) -> bool {
     matches!(&step.kind, StepKind::Kernel { kernel, .. } if !kernel.is_defined())
-}
-
-/// Number of variants of a step.
-fn variants(step: &Step) -> usize {
-    match &step.kind {
-        StepKind::Kernel { kernel, .. } => kernel.shaders.len(),
-        _ => 1,
-    }
 }
