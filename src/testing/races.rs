@@ -14,7 +14,7 @@ use crate::{
 ///
 /// No adapter is needed. The shaders run on seeded operands of the shapes of the program. Of each
 /// dispatch the first two workgroups, one in the middle and the last are followed, fewer if they
-/// take much work: see [`Report::is_capped`].
+/// take much work: see [`Report::is_capped`] and [`Report::unfinished`].
 ///
 /// ```
 /// use wgrad::{DType, Device, Graph, testing};
@@ -31,8 +31,8 @@ use crate::{
 /// # Errors
 ///
 /// [`RunError::NotPlanned`] for a program of the reference device;
-/// [`SimulationError`](crate::SimulationError) if a shader is not valid, uses what the simulation
-/// does not know, or does not end.
+/// [`SimulationError`](crate::SimulationError) if a shader is not valid, or uses what the simulation
+/// does not know.
 pub fn races(program: &Program) -> Result<Vec<DispatchReport>, Error> {
     Ok(check_plan(program.plan().ok_or(RunError::NotPlanned)?)?)
 }

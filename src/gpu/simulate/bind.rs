@@ -24,7 +24,7 @@ use std::{collections::BTreeSet, rc::Rc};
 /// begun: some ten milliseconds where the crate is optimized a little.
 const WORK: u64 = 1 << 22;
 /// Work of a single workgroup after which it is given up.
-const WORK_OF_ONE: u64 = 1 << 27;
+pub(super) const WORK_OF_ONE: u64 = 1 << 27;
 
 /// The largest workgroup of any adapter, and more.
 const MAX_LANES: u32 = 4096;
@@ -122,7 +122,13 @@ pub(crate) fn simulate(
         machine.memory.enter(group);
         let arguments = arguments(entry, &machine.memory, size, assembly.workgroups);
         let arguments = arguments.ok_or_else(|| unsupported(&entry.function.arguments, 0))?;
-        machine.call(&entry.function, info, arguments, &Mask::all(lanes))?;
+        match machine.call(&entry.function, info, arguments, &Mask::all(lanes)) {
+            Err(SimulationError::Endless { line, .. }) => {
+                machine.memory.report.unfinished = Some(line);
+                break;
+            }
+            called => called.map(drop)?,
+        }
         machine.memory.report.workgroups += 1;
     }
     // What was written.

@@ -36,17 +36,25 @@ use crate::{
     proof::Case,
     schedule::plan::{Plan, Step},
 };
-use bind::{Buffers, Extent, simulate};
+use bind::{Buffers, Extent, WORK_OF_ONE, simulate};
 use std::collections::HashMap;
 
 /// Follows some workgroups of a dispatch of a step, on seeded operands.
 ///
 /// # Errors
 ///
-/// [`SimulationError`].
+/// [`SimulationError`]; a workgroup that is given up is one.
 #[cfg_attr(not(test), expect(dead_code, reason = "for mutants of a single dispatch"))]
 pub(crate) fn check(step: &Step, assembly: &Assembly) -> Result<Report, SimulationError> {
-    simulate(assembly, &mut Buffers::new(&Case::operands(step)), Extent::Some)
+    finished(simulate(assembly, &mut Buffers::new(&Case::operands(step)), Extent::Some)?)
+}
+
+/// Takes a workgroup that is given up for an error.
+fn finished(report: Report) -> Result<Report, SimulationError> {
+    match report.unfinished {
+        Some(line) => Err(SimulationError::Endless { line, limit: WORK_OF_ONE }),
+        None => Ok(report),
+    }
 }
 
 /// Follows some workgroups of every dispatch of a plan, in every variant of its kernels, on seeded

@@ -127,6 +127,9 @@ pub struct Report {
     pub workgroups: u64,
     /// Workgroups that were to be followed; more if they took too much work.
     pub wanted: u64,
+    /// Line of the loop in which a workgroup was given up, since it took too much work: it has a loop
+    /// that does not end, or is very large.
+    pub unfinished: Option<u32>,
 }
 
 impl Report {
@@ -163,6 +166,9 @@ impl fmt::Display for DispatchReport {
         write!(f, " in {workgroups} workgroups")?;
         if self.report.is_capped() {
             write!(f, " of the {wanted} that were to be followed")?;
+        }
+        if let Some(line) = self.report.unfinished {
+            write!(f, "; one was given up in the loop in line {line}")?;
         }
         hazards.iter().try_for_each(|hazard| write!(f, "\n  {hazard}"))
     }

@@ -6,6 +6,7 @@ mod shaders;
 
 use super::{
     bind::{Buffers, Extent, simulate},
+    finished,
     report::Report,
 };
 use crate::{
@@ -36,6 +37,6 @@ fn run(
         bindings: vec![Binding { group: 0, binding: 0, kind, region: Some(region) }],
     };
     let mut buffers = Buffers::default();
-    let report = simulate(&assembly, &mut buffers, Extent::All)?;
+    let report = finished(simulate(&assembly, &mut buffers, Extent::All)?)?;
     Ok((report, buffers.words(region).clone()))
 }
