@@ -65,7 +65,7 @@ fn main(
         counts[(digit >> 1u) * INVOCATIONS + lid.x] += 1u << (16u * (digit & 1u));
     }
 
-    // 2. The counts of all invocations up to each, which only that one changes and reads after.
+    // 2. The counts of all invocations up to each.
     for (var reach = 1u; reach < INVOCATIONS; reach *= 2u) {
         workgroupBarrier(); // the counts over half the reach are written
         var before: array<u32, 8>;
@@ -80,7 +80,8 @@ fn main(
         }
     }
 
-    // 3. Backwards, each element is the last of its digit among the remaining ones.
+    // 3. Backwards, each element is the last of its digit among the remaining ones. The counts that
+    // an invocation uses are its own, so no barrier is in front.
     for (var i = end; i > start; i -= 1u) {
         let index = order[first + i - 1u];
         let digit = digit_of(first + index);

@@ -23,7 +23,8 @@ fn sum_over_lanes(own: Acc, lane: u32) -> Acc {
     return partial[0];
 }
 
-/// The maximum of what each lane has, for all lanes; nothing may come before it, or a barrier must.
+/// The maximum of what each lane has, for all lanes. It begins without a barrier, since the shaders
+/// that call it do so once, before they sum.
 fn max_over_lanes(own: Acc, lane: u32) -> Acc {
     partial[lane] = own;
     for (var stride = WG_SIZE / 2u; stride > 0u; stride /= 2u) {
