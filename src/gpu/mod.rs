@@ -33,6 +33,10 @@ mod verify;
 
 pub(crate) use codegen::assemble_plan;
 pub use codegen::{Assembly, Binding, BindingKind};
+#[cfg(feature = "cli")]
+pub(crate) use codegen::{assemble, assemble_steps};
+#[cfg(feature = "cli")]
+pub(crate) use device::proof_cache::Entry;
 pub use device::{
     AdapterSummary, Counters, GpuDevice, Proofs, Verification, adapters, open_any,
     open_best_hardware, open_named,

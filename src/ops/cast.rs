@@ -228,6 +228,11 @@ impl Operation for Cast {
         const SMALL: &[f64] =
             &[0.5 * TINY, 1.5 * TINY, -2.5 * TINY, 0.50001 * TINY, 1023.5 * TINY, -1e-30];
         const TINY: f64 = 1.0 / 16_777_216.0;
+        let normal = Sample::new(Cast { to: DType::F16 }, [Meta::new([911], DType::F32)])
+            .operand(0, Domain::Magnitudes(-14, 17))
+            .bound(Bound::Exact, "to nearest even")
+            .without_gradient();
+        samples.push(normal.named("all magnitudes"));
         samples.push(half(ENDS, Bound::Exact, "to nearest even").named("ties and overflow"));
         samples.push(half(SMALL, Bound::Ulp(1), "denormals may be flushed").named("denormals"));
         for from in [DType::I32, DType::U32] {

@@ -346,8 +346,8 @@ impl Operation for Custom {
         }
     }
 
-    /// This crate's operations have their own files; tests/suite/custom.rs has samples.
+    /// This crate's operations have their own files; tests/suite/custom.rs has more samples.
     fn samples() -> Vec<Sample> {
-        vec![]
+        library::samples()
     }
 }

@@ -404,6 +404,8 @@ impl Operation for Matmul {
             of(&[3, 2], [5, 3, 4], false, false).named("two batch axes"),
             of(&[16], [65, 66, 3], false, false).without_gradient().named("many large tiles"),
             of(&[4097], [3, 2, 2], false, false).without_gradient().named("many batches"),
+            of(&[2], [64, 64, 8], false, false).without_gradient().named("whole tiles"),
+            of(&[16], [64, 128, 16], false, false).without_gradient().named("whole large tiles"),
             of(&[], [3, 4, 0], false, false).named("no terms"),
             of(&[2], [3, 4, 0], true, true).named("no terms, transposed"),
             of(&[], [0, 4, 3], false, false).named("no rows"),

@@ -171,6 +171,8 @@ impl Operation for MatmulI8 {
         vec![
             of(&[3, 5], &[4, 5]),
             of(&[33, 9], &[35, 9]).named("past a tile"),
+            of(&[2, 64, 8], &[2, 64, 8]).named("whole tiles"),
+            of(&[5, 3], &[6, 3]).named("two columns past a vector"),
             of(&[2, 3, 4, 3], &[2, 3, 5, 3]).named("batches"),
             of(&[1, 1], &[1, 1]).named("one"),
             of(&[2, 0], &[3, 0]).named("no terms"),

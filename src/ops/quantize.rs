@@ -253,6 +253,14 @@ impl Operation for Quantize {
             of(Rescaled, &[61, 67], Domain::Range(-9e4, 9e4), Domain::Range(1e-4, 2e-3)),
             of(Rescaled, &[9, 8], values(HALVES), values(POWERS)).named("ties"),
             of(Rescaled, &[9, 11], values(SUMS), values(RATIOS)).named("edges"),
+            of(Multiples, &[911], Domain::Magnitudes(-126, 127), Domain::Magnitudes(-126, 127))
+                .named("all magnitudes"),
+            of(Multiples, &[911], Domain::Magnitudes(0, 7), Domain::Magnitudes(0, 2))
+                .named("bytes"),
+            of(Rescaled, &[911], Domain::Magnitudes(0, 30), Domain::Magnitudes(-126, 127))
+                .named("all magnitudes"),
+            of(Rescaled, &[911], Domain::Magnitudes(20, 30), Domain::Magnitudes(-30, -16))
+                .named("bytes"),
             of(Multiples, &[5, 7], Domain::Range(-90.0, 90.0), Domain::Range(0.3, 2.0)).of_halves(),
         ]
     }

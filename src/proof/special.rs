@@ -14,13 +14,16 @@ const DENORMAL: f32 = 1e-40;
 
 /// Special words of a type; f16 has no denormals here, which a GPU may not even load.
 fn special(dtype: DType) -> &'static [u32] {
-    const FLOATS: [u32; 6] = [
+    const FLOATS: [u32; 8] = [
         f32::NAN.to_bits(),
         f32::INFINITY.to_bits(),
         f32::NEG_INFINITY.to_bits(),
         0.0f32.to_bits(),
         (-0.0f32).to_bits(),
         DENORMAL.to_bits(),
+        // The NaN whose bits are nearest to those of an infinity, and the farthest.
+        0x7f80_0001,
+        u32::MAX,
     ];
     const SIGNED: [u32; 4] = [0, 1 << 31, (1 << 31) - 1, u32::MAX];
     const UNSIGNED: [u32; 3] = [0, u32::MAX, 1 << 31];

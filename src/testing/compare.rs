@@ -10,8 +10,9 @@ use crate::{
     interpret,
     ops::{
         Op,
-        contract::{Agreement, Bound, Sample, unit_in_last_place},
+        contract::{Agreement, Bound, Domain, Sample, unit_in_last_place},
     },
+    shape::Meta,
     value::Feed,
     variables::{Variables, initial},
 };
@@ -89,9 +90,46 @@ impl Sample {
     /// Any error of building, compiling or running it.
     #[cfg(not(target_arch = "wasm32"))]
     pub fn check(&self, device: &Device) -> Result<Agreement, Error> {
-        let (expected, magnitudes) = self.expected()?;
-        let got = self.run(device)?;
-        Ok(compare(&got, &expected, self.bound, &magnitudes))
+        self.check_against(device, false, &self.expected()?)
+    }
+
+    /// The same where a consumer keeps some elements of the result and replaces the others by 0: a
+    /// kernel that fuses it has to say which element it stores.
+    ///
+    /// # Errors
+    ///
+    /// Any error of building, compiling or running it.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn check_with_consumer(&self, device: &Device) -> Result<Agreement, Error> {
+        self.check_against(device, true, &self.expected()?)
+    }
+
+    /// Either check, where the definition is known.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub(super) fn check_against(
+        &self,
+        device: &Device,
+        has_consumer: bool,
+        (expected, magnitudes): &(Array64, Vec<f64>),
+    ) -> Result<Agreement, Error> {
+        if !has_consumer {
+            return Ok(compare(&self.run(device)?, expected, self.bound, magnitudes));
+        }
+        let graph = Graph::new();
+        let y = self.build_with_consumer(&graph);
+        let kept = kept(expected);
+        let keep = |(x, kept): (&f64, &f64)| if *kept == 0.0 { 0.0 } else { *x };
+        let data = expected.data.iter().zip(&kept.data).map(keep).collect();
+        let expected = Array64 { meta: expected.meta.clone(), data };
+        let got = self.run_output(device, y, Some((KEPT, kept)))?;
+        Ok(compare(&got, &expected, self.bound, magnitudes))
+    }
+
+    /// Applies the operation, and a consumer to its result.
+    pub(super) fn build_with_consumer<'g>(&self, graph: &'g Graph) -> Tensor<'g> {
+        let (_, y) = self.build(graph);
+        let kept = graph.input(KEPT, y.shape(), DType::Bool);
+        kept.select(y, graph.full(y.shape(), y.dtype(), 0.0))
     }
 
     /// Runs the sample on a device.
@@ -103,20 +141,38 @@ impl Sample {
     pub fn run(&self, device: &Device) -> Result<Array, Error> {
         let graph = Graph::new();
         let (_, y) = self.build(&graph);
-        let program = graph.compile_pure(device, &[y])?;
-        let arrays: Vec<(String, Array)> = self
-            .values()
-            .iter()
-            .enumerate()
-            .map(|(k, value)| Ok((k.to_string(), value.to_array()?)))
+        self.run_output(device, y, None)
+    }
+
+    /// Runs a program of what was made of the sample's inputs and another one.
+    #[cfg(not(target_arch = "wasm32"))]
+    fn run_output(
+        &self,
+        device: &Device,
+        y: Tensor<'_>,
+        other: Option<(&str, Array64)>,
+    ) -> Result<Array, Error> {
+        let program = y.graph.compile_pure(device, &[y])?;
+        let own = self.values().into_iter().enumerate().map(|(k, value)| (k.to_string(), value));
+        let arrays: Vec<(String, Array)> = own
+            .chain(other.map(|(name, value)| (name.to_owned(), value)))
+            // A program does not take inputs that the result does not depend on.
+            .filter(|(name, _)| program.inputs().iter().any(|(known, _)| known == name))
+            .map(|(name, value)| Ok((name, value.to_array()?)))
             .collect::<Result<_, Error>>()?;
         let inputs: Vec<(&str, &dyn Feed)> =
             arrays.iter().map(|(name, array)| (name.as_str(), array as &dyn Feed)).collect();
-        // A program does not take inputs that the result does not depend on.
-        let taken = |name: &str| program.inputs().iter().any(|(known, _)| known == name);
-        let inputs: Vec<_> = inputs.into_iter().filter(|(name, _)| taken(name)).collect();
         program.run(&Variables::new(0), &inputs)?.read_blocking(0)
     }
+}
+
+/// The input that says which elements a consumer keeps.
+const KEPT: &str = "kept";
+
+/// Which elements of a result a consumer keeps.
+#[cfg(not(target_arch = "wasm32"))]
+fn kept(result: &Array64) -> Array64 {
+    Domain::Below(2).fill(&Meta::new(result.meta.shape.clone(), DType::Bool), 300)
 }
 
 /// Evaluates nodes of a graph in f64, halves unrounded as well, given its inputs by name and its variables by path. Variables

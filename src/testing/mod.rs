@@ -3,6 +3,8 @@
 mod compare;
 mod derivatives;
 mod gradients;
+#[cfg(all(feature = "cli", not(target_arch = "wasm32")))]
+pub mod mutants;
 #[cfg(not(target_arch = "wasm32"))]
 mod races;
 #[cfg(test)]

@@ -41,6 +41,7 @@ mod long_sums;
 mod memory;
 mod misuse;
 mod model;
+mod mutants;
 mod names;
 mod nonsense;
 mod normalization;

@@ -8,6 +8,7 @@ mod diff;
 mod failure;
 mod logger;
 mod model;
+mod mutants;
 mod place;
 mod plan;
 mod predict;

@@ -4,6 +4,7 @@ use crate::{
     console::Console,
     device::{DeviceArgs, described},
     failure::Failure,
+    mutants::MutantArgs,
     repro::Kept,
     words::count,
 };
@@ -24,6 +25,7 @@ use wgrad::{
   wgrad verify --device gpu --full
   wgrad verify --device cpu --ops matmul,convolution
   wgrad verify --device gpu --repro wrong.safetensors
+  wgrad verify --device gpu --mutants --one-in 10
   wgrad verify --device gpu --json | tail -n 1 | jq .failed")]
 pub struct Args {
     #[command(flatten)]
@@ -41,7 +43,9 @@ pub struct Args {
     /// Run only the step in this file, which `wgrad diff --repro` wrote.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["ops", "dtype", "full", "list"])]
     repro: Option<PathBuf>,
-    /// Print the names of the operations and exit.
+    #[command(flatten)]
+    mutants: MutantArgs,
+    /// Print the names of the operations, or the mutants, and exit.
     #[arg(long)]
     list: bool,
     /// Print one JSON object per line: the operations, then the totals. No progress is shown.
@@ -72,6 +76,9 @@ pub fn run(args: &Args, out: &mut Console) -> Result<(), Failure> {
     if let Some(path) = &args.repro {
         let kept = Kept::load(path)?;
         return kept.replay(&args.device.open(out)?, args.json, out);
+    }
+    if args.mutants.are_wanted() {
+        return args.mutants.run(&args.device, args.list, args.json, out);
     }
     let mut by_name: BTreeMap<&str, Vec<Sample>> = BTreeMap::new();
     for sample in samples() {

@@ -22,13 +22,20 @@ use crate::{
 
 /// Every dispatch of a plan, as a GPU executes it, with the number of its step.
 pub(crate) fn assemble_plan(plan: &Plan) -> Vec<(usize, Assembly)> {
+    let numbers = hazards::bindable(plan).numbers;
+    let steps = numbers.into_iter().zip(assemble_steps(plan));
+    steps.flat_map(|(number, (_, of_step))| of_step.into_iter().map(move |a| (number, a))).collect()
+}
+
+/// The steps of a plan as a GPU executes them, with their dispatches.
+pub(crate) fn assemble_steps(plan: &Plan) -> Vec<(Step, Vec<Assembly>)> {
     let bound = hazards::bindable(plan);
     let partials = bound.slots.len();
-    let steps = bound.numbers.iter().zip(&bound.steps);
-    let dispatches = steps.flat_map(|(&number, step)| {
-        assemble(step, partials, 0).into_iter().map(move |a| (number, a))
-    });
-    dispatches.collect()
+    let assembled = |step: Step| {
+        let dispatches = assemble(&step, partials, 0);
+        (step, dispatches)
+    };
+    bound.steps.into_iter().map(assembled).collect()
 }
 
 /// Assembles the dispatches of a step; none for a copy, or if nothing is written. Slot `partials`

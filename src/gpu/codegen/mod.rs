@@ -10,5 +10,5 @@ pub(crate) mod reduction;
 mod slot_params;
 mod text;
 
-pub(crate) use assemble::{assemble, assemble_plan};
+pub(crate) use assemble::{assemble, assemble_plan, assemble_steps};
 pub use assembly::{Assembly, Binding, BindingKind};

@@ -3,6 +3,8 @@
 pub(crate) mod adapter;
 pub(crate) mod arrival;
 pub(crate) mod counters;
+#[cfg(any(test, feature = "cli"))]
+pub(crate) mod edit;
 pub(crate) mod faults;
 pub(crate) mod pipelines;
 pub(crate) mod proof_cache;
@@ -50,11 +52,13 @@ pub struct GpuDevice {
     pub(crate) shared: Arc<Shared>,
     /// Whether buffers are surrounded by guard words; see `memory/guard_bands.rs`.
     pub(crate) is_guarded: bool,
+    /// Whether grids have more rows than they need; see `run/compile.rs`.
+    pub(crate) folds_grids: bool,
     /// When kernels are verified; see `verify/prove.rs`.
     pub(crate) verification: Verification,
-    /// Corrupts shaders, to test how failures are handled.
-    #[cfg(test)]
-    pub(crate) sabotage: Option<fn(&mut Assembly)>,
+    /// Makes shaders wrong, to see whether that is noticed.
+    #[cfg(any(test, feature = "cli"))]
+    pub(crate) edit: Option<Arc<edit::Edit>>,
 }
 
 /// State shared by the clones of a device.
@@ -160,9 +164,10 @@ impl GpuDevice {
         Ok(GpuDevice {
             shared: Arc::new(shared),
             is_guarded: false,
+            folds_grids: false,
             verification: Verification::default(),
-            #[cfg(test)]
-            sabotage: None,
+            #[cfg(any(test, feature = "cli"))]
+            edit: None,
         })
     }
 
@@ -301,13 +306,29 @@ impl GpuDevice {
 
     /// The pipeline of a shader, compiled on first use.
     pub(crate) fn pipeline(&self, assembly: &Assembly) -> Result<Arc<Pipeline>, Error> {
-        let Shared { pipelines, tally, device, .. } = &*self.shared;
-        let mut pipelines = pipelines.lock().unwrap_or_else(PoisonError::into_inner);
+        let Shared { tally, device, .. } = &*self.shared;
+        let mut pipelines = self.pipelines_for(assembly);
         pipelines.of(assembly, || {
             self.leave_room(0)?;
             count(&tally.pipelines, 1);
             pipelines::compile(device, assembly)
         })
+    }
+
+    /// A handle that changes shaders before it compiles them.
+    #[cfg(any(test, feature = "cli"))]
+    pub(crate) fn edited(&self, change: impl Fn(&mut Assembly) + Send + Sync + 'static) -> Self {
+        GpuDevice { edit: Some(Arc::new(edit::Edit::new(change))), ..self.clone() }
+    }
+
+    /// The cache in which the pipeline of a shader belongs.
+    fn pipelines_for(&self, _assembly: &Assembly) -> MutexGuard<'_, Pipelines> {
+        let pipelines = self.shared.pipelines.lock().unwrap_or_else(PoisonError::into_inner);
+        #[cfg(any(test, feature = "cli"))]
+        if let Some(edit) = self.edit.as_ref().filter(|_| !pipelines.has(_assembly)) {
+            return edit.pipelines();
+        }
+        pipelines
     }
 
     /// Acquires the right to submit. While it is held, no other commands are interleaved.

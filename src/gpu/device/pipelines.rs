@@ -33,8 +33,7 @@ impl Pipelines {
         assembly: &Assembly,
         compile: impl FnOnce() -> Result<Pipeline, Error>,
     ) -> Result<Arc<Pipeline>, Error> {
-        let overrides = assembly.overrides.iter().map(|&(name, x)| (name, x.to_bits())).collect();
-        let key = (assembly.text.clone(), overrides);
+        let key = key(assembly);
         if let Some(pipeline) = self.compiled.get(&key) {
             return Ok(pipeline.clone());
         }
@@ -42,9 +41,20 @@ impl Pipelines {
         self.compiled.insert(key, pipeline.clone());
         Ok(pipeline)
     }
+
+    /// Whether the pipeline of a shader is there.
+    #[cfg(any(test, feature = "cli"))]
+    pub fn has(&self, assembly: &Assembly) -> bool {
+        self.compiled.contains_key(&key(assembly))
+    }
 }
 
 type Key = (String, Vec<(&'static str, u64)>);
+
+fn key(assembly: &Assembly) -> Key {
+    let overrides = assembly.overrides.iter().map(|&(name, x)| (name, x.to_bits())).collect();
+    (assembly.text.clone(), overrides)
+}
 
 /// Compiles a shader.
 pub(crate) fn compile(device: &wgpu::Device, assembly: &Assembly) -> Result<Pipeline, Error> {

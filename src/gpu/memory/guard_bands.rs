@@ -28,11 +28,11 @@ const POISON: u64 = 1 << 20;
 impl GpuDevice {
     /// Enables guards: programs compiled for this handle surround their slots and results with
     /// bands, poison both before each run, and check the bands after each step. An overwritten band
-    /// is a [`DeviceError::StrayWrite`] that names the step.
+    /// is a [`DeviceError::StrayWrite`] that names the step. Grids are folded, as those of more than
+    /// 65,535 workgroups are, and have workgroups to spare.
     #[cfg(not(target_arch = "wasm32"))]
-    pub fn with_guards(mut self) -> GpuDevice {
-        self.is_guarded = true;
-        self
+    pub fn with_guards(self) -> GpuDevice {
+        GpuDevice { is_guarded: true, folds_grids: true, ..self }
     }
 }
 

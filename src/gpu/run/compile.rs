@@ -68,7 +68,7 @@ pub(crate) fn compile(
                 pipeline: device.pipeline(&assembly)?,
                 uniforms: uniforms.push(&assembly),
                 label: assembly.label,
-                workgroups: assembly.workgroups,
+                workgroups: grid(device, assembly.workgroups),
                 bindings: assembly.bindings,
             }));
             costs.push(if index == 0 { step.cost } else { Cost::default() });
@@ -79,6 +79,16 @@ pub(crate) fn compile(
     }
     let submissions = split(&costs, device.is_guarded || plan.checks_finite);
     Ok(Recording { commands, submissions, looked_at, uniforms: uniforms.bytes, slots })
+}
+
+/// The grid of a dispatch. A guarded one is folded as if it were too large, with workgroups that
+/// have nothing to do: a shader has to number them, and to see that.
+fn grid(device: &GpuDevice, [x, y, z]: [u32; 3]) -> [u32; 3] {
+    match (device.folds_grids, y) {
+        (false, _) => [x, y, z],
+        (true, 1) => [x.div_ceil(2), 3, z],
+        (true, _) => [x, y + 1, z],
+    }
 }
 
 /// The uniforms of all dispatches, in one buffer.

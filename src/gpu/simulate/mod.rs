@@ -36,20 +36,25 @@ use crate::{
     proof::Case,
     schedule::plan::{Plan, Step},
 };
-use bind::{Buffers, Extent, WORK_OF_ONE, simulate};
+#[cfg(any(test, feature = "cli"))]
+use bind::WORK_OF_ONE;
+use bind::{Buffers, Extent, simulate};
 use std::collections::HashMap;
 
-/// Follows some workgroups of a dispatch of a step, on seeded operands.
+/// Follows some workgroups of the dispatches of a step, on seeded operands.
 ///
 /// # Errors
 ///
 /// [`SimulationError`]; a workgroup that is given up is one.
-#[cfg_attr(not(test), expect(dead_code, reason = "for mutants of a single dispatch"))]
-pub(crate) fn check(step: &Step, assembly: &Assembly) -> Result<Report, SimulationError> {
-    finished(simulate(assembly, &mut Buffers::new(&Case::operands(step)), Extent::Some)?)
+#[cfg(any(test, feature = "cli"))]
+pub(crate) fn check(step: &Step, assemblies: &[Assembly]) -> Result<Vec<Report>, SimulationError> {
+    let mut buffers = Buffers::new(&Case::operands(step));
+    let mut follow = |assembly| finished(simulate(assembly, &mut buffers, Extent::Some)?);
+    assemblies.iter().map(&mut follow).collect()
 }
 
 /// Takes a workgroup that is given up for an error.
+#[cfg(any(test, feature = "cli"))]
 fn finished(report: Report) -> Result<Report, SimulationError> {
     match report.unfinished {
         Some(line) => Err(SimulationError::Endless { line, limit: WORK_OF_ONE }),

@@ -13,10 +13,6 @@ fn broken(assembly: &mut Assembly) {
     assembly.text.push_str("fn broken() {");
 }
 
-fn with(gpu: &GpuDevice, sabotage: fn(&mut Assembly)) -> GpuDevice {
-    GpuDevice { sabotage: Some(sabotage), ..gpu.clone() }
-}
-
 /// `x a + b`, a kernel of its own for each pair.
 fn program(gpu: &GpuDevice, a: f64, b: f64) -> Result<Program, Error> {
     let graph = Graph::new();
@@ -62,10 +58,10 @@ fn a_device_survives_every_fault_but_its_loss() -> Result<(), Error> {
     };
 
     // A validation error, in a proof and in a run.
-    let error = program(&with(&gpu, too_many), 4.0, 1.0).expect_err("it is refused");
+    let error = program(&gpu.edited(too_many), 4.0, 1.0).expect_err("it is refused");
     assert!(is_reported(&error), "{error}");
     recovers(0)?;
-    let unverified = with(&gpu, too_many).with_verification(Verification::Off);
+    let unverified = gpu.edited(too_many).with_verification(Verification::Off);
     let refused = program(&unverified, 4.0, 1.0)?;
     for _ in 0..2 {
         let error = refused.run(&Variables::new(0), &[("x", &x)]).expect_err("it is refused");
@@ -99,7 +95,7 @@ fn a_device_survives_every_fault_but_its_loss() -> Result<(), Error> {
     recovers(5)?;
 
     // A shader that does not compile, which may well compile the next time.
-    let error = program(&with(&gpu, broken), 6.0, 1.0).expect_err("it is refused");
+    let error = program(&gpu.edited(broken), 6.0, 1.0).expect_err("it is refused");
     assert!(matches!(error, Error::Compile(CompileError::Shader { .. })), "{error}");
     recovers(6)?;
 
@@ -123,7 +119,7 @@ fn a_refused_variant_is_not_a_wrong_one() -> Result<(), Error> {
     let Some(gpu) = own_device() else { return Ok(()) };
     let file = own_proofs(&gpu, "refused");
     for verification in [Verification::Lazy, Verification::Off] {
-        let gpu = with(&gpu, first).with_verification(verification);
+        let gpu = gpu.edited(first).with_verification(verification);
         let graph = Graph::new();
         let [a, b] = [("a", [40, 3]), ("b", [3, 50])]
             .map(|(name, dims)| graph.input(name, dims, DType::F32));

@@ -23,9 +23,7 @@ fn product(device: &GpuDevice) -> Result<(Array, Vec<f64>), Error> {
 }
 
 fn sabotaged(sabotage: fn(&mut Assembly)) -> Option<GpuDevice> {
-    let mut device = own_device()?.with_verification(Verification::Full);
-    device.sabotage = Some(sabotage);
-    Some(device)
+    Some(own_device()?.with_verification(Verification::Full).edited(sabotage))
 }
 
 /// Makes every product too large by a thousandth.

@@ -42,7 +42,7 @@ fn an_error_of_the_driver_is_that_of_its_thread() -> Result<(), Error> {
     let Some(gpu) = device() else { return Ok(()) };
     let program = step(gpu)?;
     let (serial, expected) = trained(&program, &|| ());
-    let sabotaged = GpuDevice { sabotage: Some(too_many), ..gpu.clone() };
+    let sabotaged = gpu.edited(too_many);
     let refused = step(&sabotaged.clone().with_verification(Verification::Off))?;
     let is_reported = |error: Error| matches!(error, Error::Device(DeviceError::Reported { .. }));
     let meet = Barrier::new(2);

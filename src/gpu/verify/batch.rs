@@ -104,6 +104,25 @@ impl GpuDevice {
         Ok(everyday.into_iter().zip(special).map(entry).collect())
     }
 
+    /// Verifies the preferred variant of a step, of which nothing is recorded.
+    ///
+    /// # Errors
+    ///
+    /// Any that the device reports.
+    #[cfg(feature = "cli")]
+    pub(crate) fn verdict(&self, step: &Step) -> Result<Entry, Error> {
+        let candidate = Candidate { position: 0, variant: 0, assemblies: vec![], key: 0 };
+        let case = Case::new(step);
+        let batch = Batch { candidates: vec![&candidate], bytes: case.bytes(), cases: vec![case] };
+        match self.verdicts(std::slice::from_ref(step), batch) {
+            Ok(mut entries) => Ok(entries.remove(0)),
+            Err(Error::Device(error @ DeviceError::StrayWrite { .. })) => {
+                Ok(Entry::Failed(error.to_string()))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
     /// Records what came out.
     fn keep(&self, steps: &[Step], candidate: &Candidate, entry: Entry) {
         let step = &steps[candidate.position];

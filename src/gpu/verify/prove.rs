@@ -85,11 +85,14 @@ impl GpuDevice {
     }
 
     pub(super) fn assembled(&self, step: &Step, partials: usize, variant: usize) -> Vec<Assembly> {
-        #[cfg_attr(not(test), expect(unused_mut, reason = "tests break shaders here"))]
+        #[cfg_attr(
+            not(any(test, feature = "cli")),
+            expect(unused_mut, reason = "shaders are made wrong here")
+        )]
         let mut assemblies = assemble(step, partials, variant);
-        #[cfg(test)]
-        if let Some(sabotage) = self.sabotage {
-            assemblies.iter_mut().for_each(sabotage);
+        #[cfg(any(test, feature = "cli"))]
+        if let Some(edit) = &self.edit {
+            assemblies.iter_mut().for_each(|assembly| edit.apply(assembly));
         }
         assemblies
     }

@@ -27,6 +27,7 @@ pub(super) fn all() -> Vec<Sample> {
             .named("NaN");
         samples.push(sample);
     }
+    samples.extend(magnitudes());
     samples.extend(ends());
     samples.extend(angles());
     samples
@@ -53,6 +54,29 @@ fn everyday(function: BinaryFn, dtype: DType) -> Sample {
         (Shl | Shr, _) => sample.operand(1, Domain::Below(40)),
         _ => sample,
     }
+}
+
+/// Numbers of every size of which the results are no denormals.
+fn magnitudes() -> impl Iterator<Item = Sample> {
+    let of = |(function, a, b): (BinaryFn, Domain, Domain)| {
+        let operand = Meta::new([911], DType::F32);
+        let (bound, reason) = function.accuracy(DType::F32, DType::F32);
+        Sample::new(Binary(function), [operand.clone(), operand])
+            .operand(0, a)
+            .operand(1, b)
+            .bound(bound, reason)
+            .without_gradient()
+            .named("all magnitudes")
+    };
+    let all = |exponent: i32| Domain::Magnitudes(-exponent, exponent);
+    [
+        (Div, all(60), all(60)),
+        (Rem, all(40), all(40)),
+        (Pow, all(12), Domain::Magnitudes(-12, 2)),
+        (Atan2, all(60), all(60)),
+    ]
+    .into_iter()
+    .map(of)
 }
 
 /// Extreme words shifted by numbers of bits that processors take modulo 32, and divided by what has

@@ -7,6 +7,9 @@ use crate::{array64::Array64, dtype::DType, shape::Meta};
 pub enum Domain {
     /// Random numbers between two bounds.
     Range(f64, f64),
+    /// Floats of either sign whose exponents are random between two bounds, in powers of 2, and
+    /// whose significands are random, 1, or the largest below 2.
+    Magnitudes(i32, i32),
     /// Integers from 0 to below this.
     Below(u32),
     /// Distinct values at least 0.01 apart: a permutation of evenly spaced numbers.
@@ -35,6 +38,19 @@ impl Domain {
         let data: Vec<f64> = match *self {
             Domain::Range(low, high) => {
                 (0..len).map(|_| low + (high - low) * noise.unit()).collect()
+            }
+            Domain::Magnitudes(low, high) => {
+                let mut number = || {
+                    let exponent = low + (f64::from(high - low + 1) * noise.unit()) as i32;
+                    let significand = match noise.unit() {
+                        x if x < 0.15 => 1.0,
+                        x if x < 0.3 => 2.0 - f64::from(f32::EPSILON),
+                        _ => 1.0 + noise.unit(),
+                    };
+                    let sign = if noise.unit() < 0.5 { -1.0 } else { 1.0 };
+                    sign * significand * 2f64.powi(exponent)
+                };
+                (0..len).map(|_| number()).collect()
             }
             Domain::Below(n) => (0..len).map(|_| (f64::from(n) * noise.unit()).floor()).collect(),
             Domain::Distinct => {

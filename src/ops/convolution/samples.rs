@@ -82,6 +82,12 @@ fn cases() -> Vec<Case> {
         case("depthwise, two outputs each, stride 2", &[2, 3, 6, 5], &[6, 1, 3, 3], {
             flat().stride([2, 2]).padding([(1, 1), (1, 1)]).groups(3)
         }),
+        case("depthwise, three axes", &[2, 5, 4, 3, 5], &[5, 1, 3, 2, 3], {
+            Geometry::new(3).dilation([2, 1, 1]).padding([(2, 1), (1, 0), (1, 1)]).groups(5)
+        }),
+        large("whole tiles", &[4, 16, 4, 4], &[128, 8, 3, 3], flat().same().groups(2)),
+        large("whole tiles of the weight", &[2, 64, 4, 4], &[64, 64, 1, 1], flat()),
+        large("whole large tiles", &[8, 16, 16, 16], &[64, 16, 1, 1], flat()),
         case("few outputs", &[2, 6, 4, 5], &[2, 6, 3, 3], flat().same()),
         case("asymmetric padding", &[2, 2, 4, 5], &[5, 2, 2, 3], {
             flat().padding([(0, 1), (3, 1)])

@@ -191,6 +191,9 @@ fn cases() -> Vec<(&'static str, Vec<usize>, Vec<Window>)> {
         ("ceil mode, window past the axis", vec![1, 2, 2], vec![w(3).stride(2).ceil_mode()]),
         ("volume", vec![1, 2, 3, 4, 5], vec![w(2).stride(1), w(2), w(3).stride(2).padding(1)]),
         ("past a workgroup", vec![3, 5, 6, 13], vec![w(2).stride(1); 2]),
+        ("volume past a workgroup", vec![2, 3, 5, 6, 9], {
+            vec![w(2).stride(1), w(3).stride(1).padding(1), w(2).stride(1)]
+        }),
         ("one element", vec![2, 2, 1, 1], vec![w(1); 2]),
         ("no rows", vec![0, 3, 4, 4], vec![w(2); 2]),
     ]

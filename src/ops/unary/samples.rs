@@ -32,6 +32,11 @@ pub(super) fn all() -> Vec<Sample> {
         .without_gradient();
     samples.push(Sample { subject: Unary(Neg).into(), ..least.clone() }.named("least"));
     samples.push(least.named("least"));
+    for (function, domain) in MAGNITUDES {
+        let (bound, reason) = function.accuracy(DType::F32, DType::F32);
+        let sample = sample(function, Meta::new([911], DType::F32)).operand(0, domain);
+        samples.push(sample.bound(bound, reason).without_gradient().named("all magnitudes"));
+    }
     for shape in [Shape::scalar(), Shape::from([0, 3]), Shape::from([257])] {
         let sample = sample(Tanh, Meta::new(shape, DType::F32));
         let (bound, reason) = Tanh.accuracy(DType::F32, DType::F32);
@@ -39,6 +44,21 @@ pub(super) fn all() -> Vec<Sample> {
     }
     samples
 }
+
+/// Numbers of every size of which the results are no denormals.
+const MAGNITUDES: [(UnaryFn, Domain); 11] = [
+    (Sqrt, Domain::Magnitudes(-126, 127)),
+    (Exp, Domain::Magnitudes(-40, 5)),
+    (Exp2, Domain::Magnitudes(-40, 5)),
+    (Log, Domain::Magnitudes(-126, 127)),
+    (Log2, Domain::Magnitudes(-126, 127)),
+    (Log10, Domain::Magnitudes(-126, 127)),
+    (Log1p, Domain::Magnitudes(-100, 127)),
+    (Sin, Domain::Magnitudes(-100, 127)),
+    (Cos, Domain::Magnitudes(-100, 127)),
+    (Tanh, Domain::Magnitudes(-100, 127)),
+    (Erf, Domain::Magnitudes(-100, 127)),
+];
 
 fn sample(function: UnaryFn, operand: Meta) -> Sample {
     Sample::new(Unary(function), [operand])

@@ -52,7 +52,7 @@ fn is_shared(assembly: &Assembly) -> bool {
 }
 
 fn followed(step: &Step, assembly: &Assembly) -> Report {
-    let report = check(step, assembly);
+    let report = check(step, std::slice::from_ref(assembly)).map(|mut reports| reports.remove(0));
     report.unwrap_or_else(|error| panic!("{} ({}): {error}", assembly.label, assembly.shader))
 }
 

@@ -1,5 +1,9 @@
 //! The fragments of `shaders/lib`, their dependencies, and the host side of `divide`.
 
+mod samples;
+
+pub(super) use samples::samples;
+
 /// Name (the file's stem), text, and the fragments it calls.
 struct Fragment {
     name: &'static str,
@@ -11,7 +15,7 @@ macro_rules! fragments {
     ($($name:literal: $calls:expr,)*) => {
         [$(Fragment {
             name: $name,
-            text: include_str!(concat!("../../shaders/lib/", $name, ".wgsl")),
+            text: include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/shaders/lib/", $name, ".wgsl")),
             calls: &$calls,
         }),*]
     };
@@ -55,6 +59,12 @@ static FRAGMENTS: [Fragment; 31] = fragments! {
 /// Whether there is a fragment of this name.
 pub(crate) fn exists(name: &str) -> bool {
     FRAGMENTS.iter().any(|fragment| fragment.name == name)
+}
+
+/// The name and the text of every fragment.
+#[cfg(feature = "cli")]
+pub(crate) fn fragments() -> impl Iterator<Item = (&'static str, &'static str)> {
+    FRAGMENTS.iter().map(|fragment| (fragment.name, fragment.text))
 }
 
 /// The texts of these fragments and their dependencies, each once, in the order of the table.
