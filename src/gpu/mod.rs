@@ -38,6 +38,8 @@ pub(crate) use codegen::{assemble, assemble_steps};
 #[cfg(feature = "cli")]
 pub(crate) use device::proof_cache::Entry;
 pub use device::{
-    AdapterSummary, Counters, GpuDevice, Proofs, Verification, adapters, open_any,
+    AdapterSummary, Counters, GpuDevice, Proofs, Verification, adapters, open_all, open_any,
     open_best_hardware, open_named,
 };
+#[cfg(not(target_arch = "wasm32"))]
+pub(crate) use verify::Verdict;

@@ -159,6 +159,36 @@ impl Custom {
         self.0.definition.is_some()
     }
 
+    /// Whether it has a derivative.
+    pub fn is_differentiable(&self) -> bool {
+        self.0.vjp.is_some()
+    }
+
+    /// The bound of the definition, if there is one.
+    pub(crate) fn bound(&self) -> Option<Bound> {
+        self.0.definition.as_ref().map(|(bound, _)| *bound)
+    }
+
+    /// The values of operands that are not everyday ones.
+    pub(crate) fn domains(&self) -> &[(usize, Domain)] {
+        &self.0.operands
+    }
+
+    /// Whether there is a definition, and as many elements from it as the result of these operands
+    /// has.
+    pub(crate) fn check_definition(&self, operands: &[&Array64]) -> Result<(), OpError> {
+        let Some((_, definition)) = &self.0.definition else {
+            return Err(OpError::Argument("has no definition in f64: see Custom::with_definition"));
+        };
+        let metas: Vec<Meta> = operands.iter().map(|operand| operand.meta.clone()).collect();
+        if definition(operands).len() != self.infer(&metas)?.shape.len() {
+            return Err(OpError::Argument(
+                "its definition must return as many elements as the result has",
+            ));
+        }
+        Ok(())
+    }
+
     /// Checks what a shader needs to be fused with its consumers, and to be bound.
     fn check(shader: &Shader, operands: usize) -> Result<(), OpError> {
         let count = |what| shader.file.source.matches(what).count();

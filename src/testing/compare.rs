@@ -9,8 +9,8 @@ use crate::{
     graph::{Declaration, Graph, Tensor},
     interpret,
     ops::{
-        Op,
-        contract::{Agreement, Bound, Domain, Sample, unit_in_last_place},
+        Op, Operation,
+        contract::{Agreement, Bound, Domain, Sample, Subject, unit_in_last_place},
     },
     shape::Meta,
     value::Feed,
@@ -66,12 +66,19 @@ impl Sample {
     ///
     /// # Errors
     ///
-    /// If the graph rejects the sample.
+    /// If the graph rejects the sample, or an operation of another crate lacks its definition or
+    /// gets too few elements from it.
     pub fn expected(&self) -> Result<(Array64, Vec<f64>), Error> {
         let graph = Graph::new();
-        self.build(&graph);
+        let (inputs, _) = self.build(&graph);
         graph.check()?;
         let values = self.values();
+        if let Subject::Op(Op::Custom(custom)) = &self.subject
+            && let Err(reason) = custom.check_definition(&values.iter().collect::<Vec<_>>())
+        {
+            graph.refuse(custom.name(), &inputs, reason);
+            graph.check()?;
+        }
         let expected = self.subject.eval(&values.iter().collect::<Vec<_>>());
         let magnitudes = match self.bound {
             Bound::Terms(_) => {

@@ -76,15 +76,23 @@ pub fn grad_check(
     build: impl for<'g> Fn(&'g Graph, &[Tensor<'g>]) -> Tensor<'g>,
 ) -> Result<Option<[GradCheck; 2]>, Error> {
     let graph = Graph::new();
-    let mut point = Vec::new();
-    for (k, value) in values.iter().enumerate() {
+    let point = inputs(&graph, values);
+    let y = build(&graph, &tensors(&point));
+    both(y, &point)
+}
+
+/// The operands as inputs named by their positions.
+fn inputs<'g>(graph: &'g Graph, values: &[Array64]) -> Vec<Given<'g>> {
+    let given = values.iter().enumerate().map(|(k, value)| {
         let name = k.to_string();
-        let input = graph.input(&name, value.shape(), value.meta.dtype);
-        point.push(Given { name, tensor: input, value: value.clone(), is_moved: true });
-    }
-    let inputs: Vec<Tensor> = point.iter().map(|given| given.tensor).collect();
-    let y = build(&graph, &inputs);
-    slopes_at(y, &point)
+        let tensor = graph.input(&name, value.shape(), value.meta.dtype);
+        Given { name, tensor, value: value.clone(), is_moved: true }
+    });
+    given.collect()
+}
+
+fn tensors<'g>(given: &[Given<'g>]) -> Vec<Tensor<'g>> {
+    given.iter().map(|given| given.tensor).collect()
 }
 
 /// Same as [`grad_check`], for a layer in training mode: with respect to its operand and all its
@@ -126,7 +134,7 @@ pub fn grad_check_module(layer: &dyn Module, x: &Array64) -> Result<Option<[Grad
         };
         point.push(Given { name: path, tensor, value, is_moved: is_param });
     }
-    slopes_at(y, &point)
+    both(y, &point)
 }
 
 /// An input or variable at the point where derivatives are taken.
@@ -139,7 +147,17 @@ struct Given<'g> {
     is_moved: bool,
 }
 
-fn slopes_at<'g>(y: Tensor<'g>, given: &[Given<'g>]) -> Result<Option<[GradCheck; 2]>, Error> {
+fn both<'g>(y: Tensor<'g>, given: &[Given<'g>]) -> Result<Option<[GradCheck; 2]>, Error> {
+    let checked = checked_at(y, given, 2)?;
+    Ok(checked.and_then(|(first, second)| Some([first, second?])))
+}
+
+/// Checks the first derivative, and the second if the order is 2; a function may have only the first.
+fn checked_at<'g>(
+    y: Tensor<'g>,
+    given: &[Given<'g>],
+    order: usize,
+) -> Result<Option<(GradCheck, Option<GradCheck>)>, Error> {
     let graph = y.graph();
     graph.check()?;
     let is_moved = |g: &&Given<'g>| g.is_moved && g.tensor.dtype().is_float();
@@ -154,14 +172,8 @@ fn slopes_at<'g>(y: Tensor<'g>, given: &[Given<'g>]) -> Result<Option<[GradCheck
     let loss = dot(y, c);
     let first = autodiff::grad(loss, &floats);
     let weight = |k: usize| format!("weight {k}");
-    let weights = floats.iter().zip(&first).enumerate();
-    let second_loss = weights
-        .map(|(k, (x, g))| dot(*g, graph.input(&weight(k), x.shape(), x.dtype())))
-        .reduce(|sum, term| sum + term)
-        .unwrap_or(loss);
     let moved: Vec<Tensor> = floats.iter().copied().chain([c]).collect();
     let names: Vec<&str> = names.into_iter().chain(["cotangent"]).collect();
-    let second = autodiff::grad(second_loss, &moved);
 
     let noise = |t: &Tensor, seed| Domain::Range(-1.0, 1.0).fill(&t.meta(), seed);
     let mut point: Vec<(String, Array64)> =
@@ -198,7 +210,17 @@ fn slopes_at<'g>(y: Tensor<'g>, given: &[Given<'g>]) -> Result<Option<[GradCheck
         }
         Ok::<GradCheck, Error>(slope)
     };
-    Ok(Some([slope(loss, &first, &floats)?, slope(second_loss, &second, &moved)?]))
+    let of_first = slope(loss, &first, &floats)?;
+    if order < 2 {
+        return Ok(Some((of_first, None)));
+    }
+    let weights = floats.iter().zip(&first).enumerate();
+    let second_loss = weights
+        .map(|(k, (x, g))| dot(*g, graph.input(&weight(k), x.shape(), x.dtype())))
+        .reduce(|sum, term| sum + term)
+        .unwrap_or(loss);
+    let second = autodiff::grad(second_loss, &moved);
+    Ok(Some((of_first, Some(slope(second_loss, &second, &moved)?))))
 }
 
 impl Sample {
@@ -219,6 +241,22 @@ impl Sample {
             }
             _ => Ok(None),
         }
+    }
+
+    /// The same for one order, 1 or 2: a derivative that has none itself has only the first.
+    ///
+    /// # Errors
+    ///
+    /// Any error of the graph.
+    pub(super) fn grad_check_of(&self, order: usize) -> Result<Option<GradCheck>, Error> {
+        if self.gradient != Gradient::Smooth {
+            return Ok(None);
+        }
+        let graph = Graph::new();
+        let point = inputs(&graph, &self.values());
+        let y = self.apply(&graph, &tensors(&point));
+        let checked = checked_at(y, &point, order)?;
+        Ok(checked.and_then(|(first, second)| if order == 1 { Some(first) } else { second }))
     }
 
     /// The cotangent of an operand whose value is a convention: from autodiff, and as specified.

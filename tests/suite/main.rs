@@ -45,6 +45,7 @@ mod mutants;
 mod names;
 mod nonsense;
 mod normalization;
+mod op_checks;
 mod outputs;
 mod padding;
 mod plans;
@@ -60,6 +61,7 @@ mod scheduling;
 #[cfg(feature = "files")]
 mod settings;
 mod shaders;
+mod shrinking;
 mod special_values;
 #[cfg(feature = "files")]
 mod state_dicts;

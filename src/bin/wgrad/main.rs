@@ -6,6 +6,7 @@ mod device;
 mod devices;
 mod diff;
 mod failure;
+mod junit;
 mod logger;
 mod model;
 mod mutants;

@@ -4,15 +4,18 @@ use crate::{
     console::Console,
     device::{DeviceArgs, described},
     failure::Failure,
+    junit::{self, Case, Suite, Verdict},
     mutants::MutantArgs,
+    place::writable,
     repro::Kept,
     words::count,
 };
 use serde_json::json;
 use std::{collections::BTreeMap, io::Write, path::PathBuf, time::Instant};
 use wgrad::{
-    CompileError, DType, Device, Error, Verification,
-    testing::{Agreement, DERIVATIVE_BOUNDS, Sample, samples},
+    DType, Device, Verification,
+    io::write_atomically,
+    testing::{Check, Counterexample, Failure as Wrong, Outcome, Sample, samples},
 };
 
 /// Run every operation on a device, with its first and second derivatives, and compare the results
@@ -26,6 +29,7 @@ use wgrad::{
   wgrad verify --device cpu --ops matmul,convolution
   wgrad verify --device gpu --repro wrong.safetensors
   wgrad verify --device gpu --mutants --one-in 10
+  wgrad verify --device gpu --junit verify.xml
   wgrad verify --device gpu --json | tail -n 1 | jq .failed")]
 pub struct Args {
     #[command(flatten)]
@@ -45,6 +49,10 @@ pub struct Args {
     repro: Option<PathBuf>,
     #[command(flatten)]
     mutants: MutantArgs,
+    /// Write a report in JUnit XML, which CI servers show: a suite per operation, a case per sample
+    /// and order of derivative.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["repro", "list", "mutants"])]
+    junit: Option<PathBuf>,
     /// Print the names of the operations, or the mutants, and exit.
     #[arg(long)]
     list: bool,
@@ -67,6 +75,8 @@ struct Tally {
     /// Results, first and second derivatives compared.
     compared: [usize; 3],
     failures: Vec<String>,
+    /// Everything that was asked.
+    cases: Vec<Case>,
     /// The largest error relative to its bound.
     worst: f64,
     seconds: f64,
@@ -96,6 +106,9 @@ pub fn run(args: &Args, out: &mut Console) -> Result<(), Failure> {
         by_name.values_mut().for_each(|samples| samples.retain(|sample| has(sample, dtype)));
         by_name.retain(|_, samples| !samples.is_empty());
     }
+    if let Some(file) = &args.junit {
+        writable(file)?;
+    }
     // The samples are the verification: each is compared with f64 here.
     let device = args.device.open(out)?.with_verification(Verification::Off);
     let devices = match &device {
@@ -112,6 +125,7 @@ pub fn run(args: &Args, out: &mut Console) -> Result<(), Failure> {
     let started = Instant::now();
     let (mut samples, mut failed, mut unsupported) = (0, 0, 0);
     let mut first: Option<String> = None;
+    let mut suites = Vec::new();
     for (index, (name, of_op)) in by_name.iter().enumerate() {
         out.done(index as f64 / by_name.len() as f64, name);
         let tally = verify(of_op, &devices);
@@ -125,9 +139,14 @@ pub fn run(args: &Args, out: &mut Console) -> Result<(), Failure> {
         } else {
             writeln!(out, "{}", row(name, &tally))?;
         }
+        suites.push(Suite { name: (*name).to_owned(), cases: tally.cases });
         first = first.or_else(|| tally.failures.into_iter().next());
     }
     let seconds = started.elapsed().as_secs_f64();
+    if let Some(file) = &args.junit {
+        let xml = junit::report(&suites, &junit::properties(&device));
+        write_atomically(file, xml.as_bytes())?;
+    }
     if let Some(failure) = &first {
         out.error(failure);
     }
@@ -168,26 +187,39 @@ fn verify(samples: &[Sample], devices: &[Device]) -> Tally {
         tally.samples += 1;
         for (number, device) in devices.iter().enumerate() {
             for order in 0..3 {
-                let result = match order {
-                    0 => sample.check(device).map(Some),
-                    _ => sample.check_derivatives(device, order),
-                };
-                match result {
-                    Ok(None) => {}
-                    Ok(Some(agreement)) => {
+                let check = Check::Values { device: device.clone(), order };
+                let began = Instant::now();
+                let outcome = check.run(sample);
+                let seconds = began.elapsed().as_secs_f64();
+                let verdict = match outcome {
+                    Outcome::Passed(share) => {
                         tally.compared[order] += 1;
-                        tally.worst = tally.worst.max(agreement.share);
-                        if !agreement.holds() {
-                            tally.failures.push(failure(sample, order, &agreement));
-                        }
+                        tally.worst = tally.worst.max(share);
+                        Verdict::Passed
                     }
-                    Err(Error::Compile(CompileError::Unsupported { .. })) => {
+                    Outcome::Unsupported => {
                         tally.unsupported += usize::from((number, order) == (0, 0));
+                        Verdict::Skipped("the device lacks an element type of this sample")
                     }
-                    Err(error) => {
-                        tally.failures.push(format!("{sample}, order {order}: {error}"));
+                    Outcome::Failed(wrong) => {
+                        if let Wrong::Wrong(agreement) = &wrong {
+                            tally.compared[order] += 1;
+                            tally.worst = tally.worst.max(agreement.share);
+                        }
+                        // Others of an operation are most likely the same.
+                        let text = match tally.failures.is_empty() {
+                            true => told(&sample.shrunk(&check, wrong)),
+                            false => told(&Counterexample::new(sample, &check, wrong)),
+                        };
+                        tally.failures.push(text.clone());
+                        Verdict::Failed(text)
                     }
-                }
+                    _ => continue,
+                };
+                let what = ["result", "first derivative", "second derivative"][order];
+                let guarded = if number > 0 { ", between guard bands" } else { "" };
+                let name = format!("{sample}, {what}{guarded}");
+                tally.cases.push(Case { name, seconds, verdict });
             }
         }
     }
@@ -195,25 +227,10 @@ fn verify(samples: &[Sample], devices: &[Device]) -> Tally {
     tally
 }
 
-/// Describes everything needed to run the sample again.
-fn failure(sample: &Sample, order: usize, agreement: &Agreement) -> String {
-    let bound = match order {
-        0 => format!("{:?}: {}", sample.bound, sample.reason),
-        _ => format!("{:e} of the largest element", DERIVATIVE_BOUNDS[order - 1]),
-    };
-    let what = ["result", "first derivative", "second derivative"][order];
-    let mut text = format!("FAILED {what} of {sample}\n  {agreement}\n  bound {bound}");
-    for (index, (value, (meta, domain))) in sample.values().iter().zip(&sample.operands).enumerate()
-    {
-        const SHOWN: usize = 32;
-        let shown = &value.data[..value.data.len().min(SHOWN)];
-        let more = if value.data.len() > SHOWN { " and so on" } else { "" };
-        text += &format!(
-            "\n  operand {index}: {meta} of {domain:?}, seed {}: {shown:?}{more}",
-            index + 1
-        );
-    }
-    text + &format!("\n  again: wgrad verify --ops {}", sample.subject.name())
+/// Everything needed to run a sample again.
+fn told(counterexample: &Counterexample) -> String {
+    let op = counterexample.found.subject.name();
+    format!("{counterexample}\n  again: wgrad verify --ops {op}")
 }
 
 const HEADER: &str =
@@ -246,4 +263,60 @@ fn object(name: &str, tally: &Tally) -> serde_json::Value {
         "failures": tally.failures,
         "seconds": tally.seconds,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use roxmltree::Document;
+    use wgrad::{
+        Meta,
+        ops::{CpuKernel, Custom, Shader},
+        testing::Bound,
+    };
+
+    /// The first failure of an operation is shrunk, and all are cases of the report.
+    #[test]
+    fn failures_are_shrunk_and_reported() {
+        const FORM: &str = "var<storage, read> var<storage, read_write> var<uniform> epilogue(";
+        let op = Custom::new(
+            "copied",
+            |x| Ok(x[0].clone()),
+            |_, _| Shader::new("copied", FORM, &[0; 4], 1),
+        );
+        let op = op
+            .with_definition(Bound::Exact, |x| x[0].data.clone())
+            .with_cpu(|_, y| {
+                let wrong = y.shape.len() > 5;
+                CpuKernel::new(y.shape.len(), 1, move |x, _, out| {
+                    out.copy_from_slice(x[0]);
+                    if wrong {
+                        out[0] = 7.0f32.to_bits();
+                    }
+                })
+            })
+            .with_vjp(|_, _, ct| vec![Some(ct)]);
+        let sample = |len: usize| Sample::new(op.clone(), [Meta::new([len], DType::F32)]);
+        let tally = verify(&[sample(40), sample(3), sample(30)], &[Device::cpu()]);
+        let [shrunk, other] = &tally.failures[..] else { unreachable!("two fail") };
+        assert!(shrunk.starts_with("FAILED result on CPU, "), "{shrunk}");
+        assert!(
+            shrunk.contains(" tried: copied [6] f32\n  element 0 is 7e0 instead of "),
+            "{shrunk}"
+        );
+        assert!(shrunk.ends_with("\n  again: wgrad verify --ops copied"), "{shrunk}");
+        assert!(!other.contains("SMALLEST"), "{other}");
+        assert_eq!(tally.compared, [3, 3, 3]);
+        assert!(tally.worst.is_infinite());
+
+        let suite = Suite { name: "copied".into(), cases: tally.cases };
+        let xml = junit::report(&[suite], &junit::properties(&Device::cpu()));
+        let document = Document::parse(&xml).expect("it is XML");
+        let failures = document.descendants().filter(|node| node.has_tag_name("failure"));
+        let failures: Vec<_> = failures.map(|node| node.text().unwrap_or_default()).collect();
+        assert_eq!(failures, [shrunk, other]);
+        let root = document.root_element();
+        let counts = ["tests", "failures", "skipped"].map(|name| root.attribute(name));
+        assert_eq!(counts, [Some("9"), Some("2"), Some("0")]);
+    }
 }

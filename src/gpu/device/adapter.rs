@@ -62,6 +62,38 @@ pub async fn open_any() -> Result<GpuDevice, Error> {
     alone(async { open_first(candidates().await).await }).await
 }
 
+/// Opens every adapter that can be used, best first. OpenGL, through which most answer a second
+/// time, is left out unless nothing else answers. One that does not open is a warning in the log.
+///
+/// # Errors
+///
+/// Same as [`open_best_hardware`].
+pub async fn open_all() -> Result<Vec<GpuDevice>, Error> {
+    let mut adapters = candidates().await;
+    let is_modern = |adapter: &wgpu::Adapter| adapter.get_info().backend != wgpu::Backend::Gl;
+    if adapters.iter().any(|adapter| is_usable(adapter) && is_modern(adapter)) {
+        adapters.retain(is_modern);
+    }
+    let (mut opened, mut failed) = (vec![], None);
+    for adapter in adapters.iter().filter(|adapter| is_usable(adapter)) {
+        match GpuDevice::open(adapter).await {
+            Ok(device) => opened.push(device),
+            Err(error) => {
+                log::warn!("{error}");
+                failed = Some(error);
+            }
+        }
+    }
+    if !opened.is_empty() {
+        return Ok(opened);
+    }
+    let found = adapters.iter().filter_map(|adapter| {
+        let (info, lack) = (adapter.get_info(), lack(adapter)?);
+        Some(format!("{} ({}) {lack}", info.name, info.backend))
+    });
+    Err(failed.unwrap_or(DeviceError::NoAdapter { found: found.collect() }.into()))
+}
+
 /// Opens the best adapter as if it had at most this many bytes in a binding and in a buffer.
 #[cfg(test)]
 pub(crate) async fn open_any_within(binding: u64, buffer: u64) -> Result<GpuDevice, Error> {

@@ -15,7 +15,7 @@ mod software;
 mod verification;
 mod waiter;
 
-pub use adapter::{AdapterSummary, adapters, open_any, open_best_hardware, open_named};
+pub use adapter::{AdapterSummary, adapters, open_all, open_any, open_best_hardware, open_named};
 pub use counters::Counters;
 pub use verification::{Proofs, Verification};
 

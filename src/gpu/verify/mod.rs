@@ -2,6 +2,10 @@
 
 mod batch;
 mod prove;
+#[cfg(not(target_arch = "wasm32"))]
+mod verdicts;
 
 #[cfg(test)]
 pub(crate) use batch::BATCH_BYTES;
+#[cfg(not(target_arch = "wasm32"))]
+pub(crate) use verdicts::Verdict;

@@ -79,7 +79,7 @@ impl GpuDevice {
         Ok(choice.chosen.into_iter().map(|candidate| candidate.assemblies).collect())
     }
 
-    fn entry(&self, key: Key) -> Option<Entry> {
+    pub(super) fn entry(&self, key: Key) -> Option<Entry> {
         let proof_cache = self.shared.proof_cache.lock().unwrap_or_else(PoisonError::into_inner);
         proof_cache.entry(key, self.verification == Verification::Full).cloned()
     }
@@ -142,7 +142,7 @@ impl GpuDevice {
         });
     }
 
-    fn untrusted(&self, step: &Step, failure: String) -> Error {
+    pub(super) fn untrusted(&self, step: &Step, failure: String) -> Error {
         let (op, shape) = (step.label.clone(), step.shape());
         CompileError::NoTrustedKernel { op, shape, device: self.name(), failure }.into()
     }
@@ -316,6 +316,6 @@ impl<'a> Choice<'a> {
 }
 
 /// Whether there is no reference for its results.
-fn is_undefined(step: &Step) -> bool {
+pub(super) fn is_undefined(step: &Step) -> bool {
     matches!(&step.kind, StepKind::Kernel { kernel, .. } if !kernel.is_defined())
 }

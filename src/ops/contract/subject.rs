@@ -86,6 +86,8 @@ impl Subject {
     /// Applies it to these inputs.
     pub(crate) fn apply<'g>(&self, graph: &'g Graph, inputs: &[Tensor<'g>]) -> Tensor<'g> {
         match self {
+            // What is asked of the shaders of other crates is asked there.
+            Subject::Op(Op::Custom(custom)) => graph.custom(custom, inputs),
             Subject::Op(op) => {
                 let metas: Vec<Meta> = inputs.iter().map(|input| input.meta()).collect();
                 let mut operands = inputs.to_vec();

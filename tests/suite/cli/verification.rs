@@ -25,6 +25,56 @@ fn operations_are_verified() {
     assert!(error.contains("there is no operation \"telepathy\""), "{error}");
 }
 
+/// The report in JUnit XML has a case for everything that `--json` counts.
+#[test]
+fn verification_is_reported_as_junit() {
+    let file = directory("junit").join("verify.xml");
+    let path = file.to_str().expect("a plain path");
+    let args = ["verify", "--device", "cpu", "--ops", "relu,softmax", "--json", "--junit", path];
+    let output = wgrad(&args);
+    assert!(output.status.success(), "{}", stderr(&output));
+    let lines = objects(&output);
+    let (sum, ops) = lines.split_last().expect("operations and a sum");
+    let xml = std::fs::read_to_string(&file).expect("it was written");
+    let document = roxmltree::Document::parse(&xml).expect("it is XML");
+    let root = document.root_element();
+    let number = |node: roxmltree::Node, name: &str| {
+        node.attribute(name).and_then(|text| text.parse::<f64>().ok()).expect("a number")
+    };
+    let cases = |object: &Value| {
+        let kinds = ["results", "first_derivatives", "second_derivatives"];
+        kinds.map(|kind| object[kind].as_u64().expect("a count")).into_iter().sum::<u64>()
+    };
+    let suites = root.children().filter(|node| node.has_tag_name("testsuite"));
+    let suites: Vec<_> = suites.collect();
+    assert_eq!(suites.len(), ops.len());
+    for (suite, object) in suites.iter().zip(ops) {
+        assert_eq!(suite.attribute("name"), object["op"].as_str());
+        let tests = suite.children().filter(|node| node.has_tag_name("testcase"));
+        let mut names: Vec<_> = tests.map(|test| test.attribute("name")).collect();
+        assert_eq!(names.len() as u64, cases(object));
+        assert_eq!(number(*suite, "tests"), cases(object) as f64);
+        let seconds = object["seconds"].as_f64().expect("a number");
+        let of_cases = number(*suite, "time");
+        assert!(of_cases > 0.0 && of_cases <= seconds, "{of_cases} of {seconds}");
+        names.sort();
+        names.dedup();
+        assert_eq!(names.len() as u64, cases(object), "names are unique");
+        let properties = suite.descendants().filter(|node| node.has_tag_name("property"));
+        let kind = properties.filter(|node| node.attribute("name") == Some("kind"));
+        assert_eq!(kind.map(|node| node.attribute("value")).collect::<Vec<_>>(), [Some("cpu")]);
+    }
+    assert_eq!(number(root, "tests"), ops.iter().map(cases).sum::<u64>() as f64);
+    assert_eq!(number(root, "failures"), sum["failed"].as_f64().expect("a number"));
+    assert_eq!(number(root, "skipped"), sum["unsupported"].as_f64().expect("a number"));
+
+    // Where it goes is checked before anything runs.
+    let below = file.join("verify.xml");
+    let (code, error) = fails(&["verify", "--junit", below.to_str().expect("a plain path")]);
+    assert_eq!(code, Some(1));
+    assert!(error.ends_with("verify.xml: its directory does not exist\n"), "{error}");
+}
+
 /// Kernels proved by one process are trusted by the next.
 #[test]
 fn proofs_are_kept() {

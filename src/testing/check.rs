@@ -1,0 +1,190 @@
+//! Questions to a sample, and their answers.
+
+use super::{DERIVATIVE_BOUNDS, Failure, GRAD_CHECK_BOUNDS};
+use crate::{
+    device::Device,
+    dtype::DType,
+    error::{CompileError, Error},
+    gpu::Verdict,
+    graph::Graph,
+    ops::contract::Sample,
+    rewrite, schedule,
+};
+use std::{
+    any::Any,
+    panic::{AssertUnwindSafe, catch_unwind},
+};
+
+/// What is asked of a sample.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Check {
+    /// Whether a device computes the result (order 0), or the derivatives of order 1 or 2, that f64
+    /// gives: [`Sample::check`] and [`Sample::check_derivatives`].
+    Values {
+        /// The device.
+        device: Device,
+        /// 0, 1 or 2.
+        order: usize,
+    },
+    /// Whether the derivative of order 1 or 2 is that of central differences, in f64:
+    /// [`Sample::grad_check`].
+    Slopes {
+        /// 1 or 2.
+        order: usize,
+    },
+    /// Whether every kernel of the sample is proved on a GPU, as it is before a program may use it.
+    Proof {
+        /// The GPU. Other devices have no driver, and so nothing to prove.
+        device: Device,
+        /// Whether a kernel may be wrong on NaN, infinities and other special values.
+        finite_only: bool,
+    },
+}
+
+/// The answer for one sample.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Outcome {
+    /// Passed; the largest error as a share of what is allowed, and 0 for a proof.
+    Passed(f64),
+    /// There is nothing to check: the sample has no derivative, or the device nothing to prove.
+    Inapplicable,
+    /// The check, or its device, is not for an element type of the sample.
+    Unsupported,
+    /// Failed.
+    Failed(Failure),
+}
+
+impl Check {
+    /// Checks a sample. What its closures do is caught: a panic is a failure.
+    pub fn run(&self, sample: &Sample) -> Outcome {
+        let outcome = caught(|| match self {
+            Check::Values { device, order } => values(sample, device, *order),
+            Check::Slopes { order } => slope(sample, *order),
+            Check::Proof { device, finite_only } => proof(sample, device, *finite_only),
+        });
+        match outcome {
+            Ok(Ok(outcome)) => outcome,
+            Ok(Err(Error::Compile(CompileError::Unsupported { .. }))) => Outcome::Unsupported,
+            Ok(Err(error)) => Outcome::Failed(Failure::Error(error)),
+            Err(message) => Outcome::Failed(Failure::Panicked(message)),
+        }
+    }
+
+    /// The error that is allowed, and why.
+    pub(super) fn bound(&self, sample: &Sample) -> Option<String> {
+        match self {
+            Check::Values { order: 0, .. } if sample.reason.is_empty() => {
+                Some(format!("{:?}", sample.bound))
+            }
+            Check::Values { order: 0, .. } => {
+                Some(format!("{:?}: {}", sample.bound, sample.reason))
+            }
+            Check::Values { order, .. } => {
+                let bound = DERIVATIVE_BOUNDS[order.clamp(&1, &2) - 1];
+                Some(format!("{bound:e} of the largest element"))
+            }
+            Check::Slopes { .. } | Check::Proof { .. } => None,
+        }
+    }
+}
+
+impl std::fmt::Display for Check {
+    /// `first derivative on llvmpipe`.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let derivative = |order| if order == 1 { "first derivative" } else { "second derivative" };
+        let (what, device) = match self {
+            Check::Values { device, order: 0 } => ("result", device),
+            Check::Values { device, order } => (derivative(*order), device),
+            Check::Slopes { order } => {
+                return write!(f, "{}, compared with differences", derivative(*order));
+            }
+            Check::Proof { device, .. } => ("proof", device),
+        };
+        write!(f, "{what} on {}", device.name())?;
+        match device {
+            Device::Gpu(gpu) if gpu.is_guarded => f.write_str(", between guard bands"),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn values(sample: &Sample, device: &Device, order: usize) -> Result<Outcome, Error> {
+    let agreement = match order {
+        0 => Some(sample.check(device)?),
+        _ => sample.check_derivatives(device, order)?,
+    };
+    Ok(match agreement {
+        None => Outcome::Inapplicable,
+        Some(agreement) if agreement.holds() => Outcome::Passed(agreement.share),
+        Some(agreement) => Outcome::Failed(Failure::Wrong(agreement)),
+    })
+}
+
+fn slope(sample: &Sample, order: usize) -> Result<Outcome, Error> {
+    let allowed = GRAD_CHECK_BOUNDS[order.clamp(1, 2) - 1];
+    Ok(match sample.grad_check_of(order)? {
+        Some(check) if check.error() < allowed => Outcome::Passed(check.error() / allowed),
+        Some(check) => Outcome::Failed(Failure::Slope { check, allowed }),
+        // The constants of their derivatives are rounded to 11 bits.
+        None if sample.operands.iter().any(|(meta, _)| meta.dtype == DType::F16) => {
+            Outcome::Unsupported
+        }
+        None => Outcome::Inapplicable,
+    })
+}
+
+fn proof(sample: &Sample, device: &Device, finite_only: bool) -> Result<Outcome, Error> {
+    let Device::Gpu(gpu) = device else { return Ok(Outcome::Inapplicable) };
+    let graph = Graph::new();
+    let (_, y) = sample.build(&graph);
+    graph.check()?;
+    let (rewritten, ids) = rewrite::run(&graph, &[y.id], false)?;
+    let verdicts = gpu.verdicts_on(schedule::plan(&rewritten, &ids).into())?;
+    let is_empty = verdicts.is_empty();
+    let refused = verdicts.into_iter().find_map(|verdict| match verdict {
+        Verdict::Proved => None,
+        Verdict::Finite(_) if finite_only => None,
+        Verdict::Finite(what) => Some(format!("its kernel is right only on finite values: {what}")),
+        Verdict::Undefined => Some("its kernel has no definition to be proved by".to_owned()),
+    });
+    Ok(match refused {
+        Some(why) => Outcome::Failed(Failure::Unproved(why)),
+        None if is_empty => Outcome::Inapplicable,
+        None => Outcome::Passed(0.0),
+    })
+}
+
+/// Whether a graph takes the sample, and its definition these operands.
+pub(super) fn is_valid(sample: &Sample) -> bool {
+    let built = caught(|| {
+        let graph = Graph::new();
+        sample.build(&graph);
+        graph.check().is_ok()
+    });
+    built == Ok(true)
+}
+
+/// The largest number of elements of an operand or of the result; `None` if it cannot be built.
+pub(super) fn elements(sample: &Sample) -> Option<usize> {
+    let built = caught(|| {
+        let graph = Graph::new();
+        let (inputs, y) = sample.build(&graph);
+        graph.check().ok()?;
+        inputs.iter().chain([&y]).map(|tensor| tensor.meta().shape.len()).max()
+    });
+    built.ok().flatten()
+}
+
+/// What a closure returns, or the message with which it panicked.
+fn caught<T>(run: impl FnOnce() -> T) -> Result<T, String> {
+    // Locks of devices are taken in spite of a panic, and a sample is not changed by being run.
+    catch_unwind(AssertUnwindSafe(run)).map_err(|payload| message(&*payload))
+}
+
+fn message(payload: &(dyn Any + Send)) -> String {
+    let text = payload.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    let text = text.or_else(|| payload.downcast_ref::<String>().cloned());
+    text.unwrap_or_else(|| "with a value that is no text".to_owned())
+}
