@@ -81,7 +81,7 @@ fn write_report(xml: &mut String, suites: &[Suite], properties: &[(&str, String)
                     let mut lines = text.lines();
                     let message = [lines.next(), lines.next()].map(Option::unwrap_or_default);
                     let message = message.map(str::trim).join(": ");
-                    let (message, text) = (escaped(&message), escaped(text));
+                    let (message, text) = (escaped(&message), content(text));
                     writeln!(
                         xml,
                         ">\n      <failure message=\"{message}\" type=\"wrong\">{text}</failure>\n    \
@@ -123,7 +123,12 @@ impl fmt::Display for Counts {
     }
 }
 
-/// Text for an attribute or between tags. Characters that XML 1.0 has not, even as references, are
+/// Text between tags, where line breaks last.
+fn content(text: &str) -> String {
+    escaped(text).replace("&#10;", "\n")
+}
+
+/// Text for an attribute. Characters that XML 1.0 has not, even as references, are
 /// written as Rust escapes them; line breaks as references, since attributes would lose them.
 fn escaped(text: &str) -> String {
     let mut xml = String::with_capacity(text.len());
