@@ -225,6 +225,9 @@ impl Operation for Random {
     fn infer(&self, operands: &[Meta]) -> Result<Meta, OpError> {
         match operands.iter().find(|operand| operand.dtype != DType::U32) {
             Some(operand) => Err(OpError::DType(operand.dtype)),
+            None if operands.iter().any(|operand| operand.shape != operands[0].shape) => {
+                Err(OpError::Shapes)
+            }
             None => Ok(Meta::new(&operands[0].shape, self.0.function.dtype())),
         }
     }

@@ -178,7 +178,7 @@ pub(super) fn elements(sample: &Sample) -> Option<usize> {
 }
 
 /// What a closure returns, or the message with which it panicked.
-fn caught<T>(run: impl FnOnce() -> T) -> Result<T, String> {
+pub(super) fn caught<T>(run: impl FnOnce() -> T) -> Result<T, String> {
     // Locks of devices are taken in spite of a panic, and a sample is not changed by being run.
     catch_unwind(AssertUnwindSafe(run)).map_err(|payload| message(&*payload))
 }

@@ -14,7 +14,7 @@ use crate::{
 use std::collections::BTreeSet;
 
 /// Checks an operation of your crate: its result on devices, its derivatives, and the proof of its
-/// shader. `verify_op!` makes a test of each.
+/// shader. [`verify_op!`](crate::verify_op) makes a test of each.
 ///
 /// You give operands that are typical. Each list of them is checked as it is, and on extents that
 /// kernels get wrong, as far as the shape rule takes them: 0, 1, a prime, one past a tile, and more

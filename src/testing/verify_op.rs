@@ -48,8 +48,7 @@
 /// }
 /// ```
 #[macro_export]
-#[doc(hidden)]
-macro_rules! __verify_op {
+macro_rules! verify_op {
     (
         mod $name:ident = $op:expr,
         operands: [$(($($dtype:ident [$($extent:expr),* $(,)?]),* $(,)?)),* $(,)?]
@@ -67,11 +66,11 @@ macro_rules! __verify_op {
                 let check = $crate::testing::OpCheck::new($op);
                 $(
                     let check = check.operands([$(
-                        $crate::Meta::new([$($extent),*], $crate::__verify_op!(@dtype $dtype))
+                        $crate::Meta::new([$($extent),*], $crate::verify_op!(@dtype $dtype))
                     ),*]);
                 )*
                 $($(let check = check.sample($sample);)*)?
-                $($crate::__verify_op!(@special $special check);)?
+                $($crate::verify_op!(@special $special check);)?
                 check
             }
 
@@ -107,12 +106,12 @@ macro_rules! __verify_op {
                 passes(check().proof(gpus()));
             }
 
-            $crate::__verify_op!(@derivatives $($derivative)?);
+            $crate::verify_op!(@derivatives $($derivative)?);
         }
     };
     // A function in scope, which names the module.
     ($name:ident, $($rest:tt)*) => {
-        $crate::__verify_op! { mod $name = $name(), $($rest)* }
+        $crate::verify_op! { mod $name = $name(), $($rest)* }
     };
 
     (@derivatives none) => {
@@ -130,7 +129,7 @@ macro_rules! __verify_op {
         }
     };
     (@derivatives) => {
-        $crate::__verify_op!(@derivatives first);
+        $crate::verify_op!(@derivatives first);
 
         #[test]
         fn second_derivative() {
@@ -158,4 +157,4 @@ macro_rules! __verify_op {
 }
 
 #[doc(inline)]
-pub use crate::__verify_op as verify_op;
+pub use crate::verify_op;

@@ -3,7 +3,7 @@
 use wgrad::{
     Array64, DType, Device, Error, Meta, OpError, Verification,
     ops::{CpuKernel, Custom, Shader},
-    testing::{Bound, Check, Counterexample, Failure, Outcome, Sample, gpus_for_tests},
+    testing::{Bound, Check, Counterexample, Failure, Function, Outcome, Sample, gpus_for_tests},
 };
 
 fn f32s(shapes: &[&[usize]]) -> Vec<Meta> {
@@ -152,6 +152,23 @@ var<uniform> p; epilogue(";
     assert!(
         found.to_string().contains("SMALLEST of 100 tried, and there may be a smaller one: six")
     );
+}
+
+/// The formula of a function may hold for its sample's extents only; its operations hold for all.
+#[test]
+fn a_function_shrinks_by_its_operations() {
+    let op = broken(pointwise, sum, |x| x[0][1] > 5);
+    let function = Function::new(
+        "added",
+        move |x| x[0].graph().custom(&op, x),
+        |x| {
+            assert_eq!(x[0].shape().dims(), [7, 40], "it is written for these");
+            Array64 { meta: x[0].meta.clone(), data: sum(x) }
+        },
+    );
+    let sample = Sample::new(function, f32s(&[&[7, 40], &[7, 40]])).bound(Bound::Abs(1e-4), "");
+    let found = shrunk(&sample, &Check::Values { device: Device::cpu(), order: 0 });
+    assert_eq!(dims(found.smallest.operands.iter().map(|(meta, _)| meta)), [[1, 6], [1, 6]]);
 }
 
 /// A smaller sample that fails in another way is not one of these.

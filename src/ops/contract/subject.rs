@@ -42,6 +42,14 @@ impl Function {
         Function { name, attributes: String::new(), build, definition }
     }
 
+    /// The same function with another definition.
+    pub(crate) fn defined(
+        self,
+        definition: impl Fn(&[&Array64]) -> Array64 + Send + Sync + 'static,
+    ) -> Self {
+        Function { definition: Arc::new(definition), ..self }
+    }
+
     /// Sets the attributes to display.
     pub fn with(self, attributes: impl Into<String>) -> Self {
         Function { attributes: attributes.into(), ..self }
