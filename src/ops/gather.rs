@@ -361,6 +361,7 @@ impl Operation for Gather {
             take(&[7, 5], 0, &[4], 7),
             take(&[2, 7, 3], 1, &[2, 5], 7).named("middle axis, a matrix of indices"),
             take(&[3, 7], 1, &[257], 7).named("last axis, duplicates"),
+            take(&[7, 90], 0, &[9], 7).named("past a workgroup"),
             take(&[6], 0, &[], 6).named("one index"),
             take(&[5, 3], 0, &[9], 9).named("out of range"),
             take(&[5, 3], 0, &[4], 5)

@@ -252,6 +252,8 @@ impl Operation for Quantize {
             of(Multiples, &[9, 11], values(EDGES), values(ODD_SCALES)).named("edges"),
             of(Rescaled, &[61, 67], Domain::Range(-9e4, 9e4), Domain::Range(1e-4, 2e-3)),
             of(Rescaled, &[9, 8], values(HALVES), values(POWERS)).named("ties"),
+            of(Rescaled, &[9, 5], values(MULTIPLES), values(SMALL_POWERS))
+                .named("ties past a word"),
             of(Rescaled, &[9, 11], values(SUMS), values(RATIOS)).named("edges"),
             of(Multiples, &[911], Domain::Magnitudes(-126, 127), Domain::Magnitudes(-126, 127))
                 .named("all magnitudes"),
@@ -301,6 +303,11 @@ const ODD_SCALES: &[f64] = &[1.0, 0.0, f64::INFINITY, 1e-39, 3e38, -1.0, 1.0, f6
 const HALVES: &[f64] = &[5.0, -7.0, 11.0, 1.0, -3.0, 253.0, 255.0, 16_777_217.0, 2_147_483_647.0];
 const POWERS: &[f64] =
     &[0.5, 0.25, 1.0, 2.0, 0.500_000_059_604_644_8, 0.499_999_970_197_677_6, 5e-8, 2.980_232_2e-8];
+
+/// Products with powers of 2 whose low word is 0: only the high one tells whether they are midpoints.
+const MULTIPLES: &[f64] =
+    &[512.0, -1536.0, 2560.0, 3584.0, -7680.0, 129_536.0, 130_560.0, 131_584.0, 66_048.0];
+const SMALL_POWERS: &[f64] = &[1.0 / 1024.0, 1.0 / 2048.0, 1.5 / 1024.0, 1.0 / 4096.0, 1.0 / 512.0];
 
 const SUMS: &[f64] = &[
     0.0,

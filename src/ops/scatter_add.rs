@@ -388,6 +388,7 @@ impl Operation for ScatterAdd {
             put(&[4, 5], 0, &[4], 7, 7),
             put(&[2, 2, 5, 3], 1, &[2, 5], 7, 7).named("middle axis, a matrix of indices"),
             put(&[3, 257], 1, &[257], 7, 7).named("last axis, duplicates"),
+            put(&[6, 50], 0, &[6], 7, 7).named("past a workgroup"),
             put(&[3], 0, &[], 6, 6).named("one index"),
             put(&[9, 3], 0, &[9], 5, 9).named("out of range"),
             put(&[4, 3], 0, &[4], 5, 5)

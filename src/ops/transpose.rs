@@ -159,6 +159,8 @@ impl Operation for Transpose {
             of([3, 5].into(), &[1, 0], F32),
             of([2, 3, 4].into(), &[2, 0, 1], F32).named("rotated"),
             of([2, 1, 3, 2].into(), &[0, 2, 1, 3], F32).named("inner axes"),
+            of([2, 3, 4, 5].into(), &[3, 2, 1, 0], F32).named("reversed"),
+            of([2, 3, 2, 3, 2].into(), &[4, 2, 3, 0, 1], F32).named("five axes"),
             of([33, 65].into(), &[1, 0], F32).named("past a tile"),
             of([].into(), &[], F32).named("scalar"),
             of([2, 0, 3].into(), &[2, 1, 0], F32).named("empty"),

@@ -4,11 +4,15 @@ use super::{DERIVATIVE_BOUNDS, Failure, GRAD_CHECK_BOUNDS};
 use crate::{
     device::Device,
     dtype::DType,
-    error::{CompileError, Error},
-    gpu::Verdict,
+    error::{CompileError, Error, SimulationError},
+    gpu::{
+        Verdict,
+        simulate::{self, DispatchReport},
+    },
     graph::Graph,
     ops::contract::Sample,
-    rewrite, schedule,
+    rewrite,
+    schedule::{self, plan::Plan},
 };
 use std::{
     any::Any,
@@ -20,7 +24,9 @@ use std::{
 #[non_exhaustive]
 pub enum Check {
     /// Whether a device computes the result (order 0), or the derivatives of order 1 or 2, that f64
-    /// gives: [`Sample::check`] and [`Sample::check_derivatives`].
+    /// gives: [`Sample::check`] and [`Sample::check_derivatives`]. A GPU [with
+    /// guards](crate::gpu::GpuDevice::with_guards) computes the result for a consumer:
+    /// [`Sample::check_with_consumer`].
     Values {
         /// The device.
         device: Device,
@@ -33,6 +39,9 @@ pub enum Check {
         /// 1 or 2.
         order: usize,
     },
+    /// Whether the host finds no race, and no index past an end, in the shaders of the sample:
+    /// [`races`](super::races).
+    Races,
     /// Whether every kernel of the sample is proved on a GPU, as it is before a program may use it.
     Proof {
         /// The GPU. Other devices have no driver, and so nothing to prove.
@@ -50,7 +59,8 @@ pub enum Outcome {
     Passed(f64),
     /// There is nothing to check: the sample has no derivative, or the device nothing to prove.
     Inapplicable,
-    /// The check, or its device, is not for an element type of the sample.
+    /// The check, or its device, is not for an element type of the sample; or the host cannot follow
+    /// a part of its shaders.
     Unsupported,
     /// Failed.
     Failed(Failure),
@@ -62,6 +72,7 @@ impl Check {
         let outcome = caught(|| match self {
             Check::Values { device, order } => values(sample, device, *order),
             Check::Slopes { order } => slope(sample, *order),
+            Check::Races => hazards(sample),
             Check::Proof { device, finite_only } => proof(sample, device, *finite_only),
         });
         match outcome {
@@ -85,7 +96,7 @@ impl Check {
                 let bound = DERIVATIVE_BOUNDS[order.clamp(&1, &2) - 1];
                 Some(format!("{bound:e} of the largest element"))
             }
-            Check::Slopes { .. } | Check::Proof { .. } => None,
+            Check::Slopes { .. } | Check::Races | Check::Proof { .. } => None,
         }
     }
 }
@@ -100,18 +111,17 @@ impl std::fmt::Display for Check {
             Check::Slopes { order } => {
                 return write!(f, "{}, compared with differences", derivative(*order));
             }
+            Check::Races => return f.write_str("races"),
             Check::Proof { device, .. } => ("proof", device),
         };
         write!(f, "{what} on {}", device.name())?;
-        match device {
-            Device::Gpu(gpu) if gpu.is_guarded => f.write_str(", between guard bands"),
-            _ => Ok(()),
-        }
+        if is_guarded(device) { f.write_str(", between guard bands") } else { Ok(()) }
     }
 }
 
 fn values(sample: &Sample, device: &Device, order: usize) -> Result<Outcome, Error> {
     let agreement = match order {
+        0 if is_guarded(device) => Some(sample.check_with_consumer(device)?),
         0 => Some(sample.check(device)?),
         _ => sample.check_derivatives(device, order)?,
     };
@@ -120,6 +130,10 @@ fn values(sample: &Sample, device: &Device, order: usize) -> Result<Outcome, Err
         Some(agreement) if agreement.holds() => Outcome::Passed(agreement.share),
         Some(agreement) => Outcome::Failed(Failure::Wrong(agreement)),
     })
+}
+
+fn is_guarded(device: &Device) -> bool {
+    matches!(device, Device::Gpu(gpu) if gpu.is_guarded)
 }
 
 fn slope(sample: &Sample, order: usize) -> Result<Outcome, Error> {
@@ -135,13 +149,32 @@ fn slope(sample: &Sample, order: usize) -> Result<Outcome, Error> {
     })
 }
 
-fn proof(sample: &Sample, device: &Device, finite_only: bool) -> Result<Outcome, Error> {
-    let Device::Gpu(gpu) = device else { return Ok(Outcome::Inapplicable) };
+fn planned(sample: &Sample) -> Result<Plan, Error> {
     let graph = Graph::new();
     let (_, y) = sample.build(&graph);
     graph.check()?;
     let (rewritten, ids) = rewrite::run(&graph, &[y.id], false)?;
-    let verdicts = gpu.verdicts_on(schedule::plan(&rewritten, &ids).into())?;
+    Ok(schedule::plan(&rewritten, &ids))
+}
+
+fn hazards(sample: &Sample) -> Result<Outcome, Error> {
+    let reports = match simulate::check_plan(&planned(sample)?) {
+        Err(SimulationError::Unsupported { .. }) => return Ok(Outcome::Unsupported),
+        reports => reports?,
+    };
+    let wrong = |report: &&DispatchReport| {
+        !report.report.hazards.is_empty() || report.report.unfinished.is_some()
+    };
+    Ok(match reports.iter().find(wrong) {
+        Some(report) => Outcome::Failed(Failure::Hazard(report.to_string())),
+        None if reports.is_empty() => Outcome::Inapplicable,
+        None => Outcome::Passed(0.0),
+    })
+}
+
+fn proof(sample: &Sample, device: &Device, finite_only: bool) -> Result<Outcome, Error> {
+    let Device::Gpu(gpu) = device else { return Ok(Outcome::Inapplicable) };
+    let verdicts = gpu.verdicts_on(planned(sample)?.into())?;
     let is_empty = verdicts.is_empty();
     let refused = verdicts.into_iter().find_map(|verdict| match verdict {
         Verdict::Proved => None,

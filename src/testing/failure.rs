@@ -22,6 +22,8 @@ pub enum Failure {
     },
     /// A kernel of a GPU would serve without a complete proof; why.
     Unproved(String),
+    /// A shader has a race, or an index past an end; which.
+    Hazard(String),
     /// It could not be built, compiled or run.
     Error(Error),
     /// A closure of the operation panicked, with this message.
@@ -33,7 +35,7 @@ impl Failure {
     pub(super) fn is_of_the_sample(&self) -> bool {
         match self {
             Failure::Wrong(_) | Failure::Slope { .. } => true,
-            Failure::Unproved(_) | Failure::Panicked(_) => true,
+            Failure::Unproved(_) | Failure::Hazard(_) | Failure::Panicked(_) => true,
             Failure::Error(error) => matches!(
                 error,
                 Error::Compile(CompileError::NoTrustedKernel { .. } | CompileError::Shader { .. })
@@ -73,7 +75,7 @@ impl std::fmt::Display for Failure {
                 check.numeric,
                 check.error()
             ),
-            Failure::Unproved(why) => f.write_str(why),
+            Failure::Unproved(why) | Failure::Hazard(why) => f.write_str(why),
             Failure::Error(error) => error.fmt(f),
             Failure::Panicked(message) => write!(f, "panicked: {message}"),
         }

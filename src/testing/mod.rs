@@ -45,11 +45,11 @@ pub use failure::Failure;
 pub use gpus::{gpus, gpus_for_tests};
 pub use gradients::{GRAD_CHECK_BOUNDS, GradCheck, grad_check, grad_check_module};
 #[cfg(not(target_arch = "wasm32"))]
-pub use races::{Access, DispatchReport, Hazard, Invocation, Report, races};
-#[cfg(not(target_arch = "wasm32"))]
 pub use op_check::OpCheck;
 #[cfg(not(target_arch = "wasm32"))]
 pub use op_report::{Checked, OpReport};
+#[cfg(not(target_arch = "wasm32"))]
+pub use races::{Access, DispatchReport, Hazard, Invocation, Report, races};
 #[cfg(not(target_arch = "wasm32"))]
 pub use verify_op::verify_op;
 

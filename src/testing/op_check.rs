@@ -13,8 +13,8 @@ use crate::{
 };
 use std::collections::BTreeSet;
 
-/// Checks an operation of your crate: its result on devices, its derivatives, and the proof of its
-/// shader. [`verify_op!`](crate::verify_op) makes a test of each.
+/// Checks an operation of your crate: its result on devices, its derivatives, races in its shader,
+/// and the proof of it. [`verify_op!`](crate::verify_op) makes a test of each.
 ///
 /// You give operands that are typical. Each list of them is checked as it is, and on extents that
 /// kernels get wrong, as far as the shape rule takes them: 0, 1, a prime, one past a tile, and more
@@ -113,8 +113,9 @@ impl OpCheck {
         [self.given.clone(), others].concat()
     }
 
-    /// Whether devices compute what the definition says; a GPU also between guard bands, where
-    /// reads of uninitialized memory and writes outside of the result are seen.
+    /// Whether devices compute what the definition says; a GPU also for a consumer and between guard
+    /// bands, where a wrong index given to `epilogue`, reads of uninitialized memory and writes outside
+    /// of the result are seen, and on a grid that is folded and has workgroups to spare.
     ///
     /// The CPU runs the definition itself, unless the operation has a loop for it. The reference
     /// tells whether there is a definition, and whether it returns as many elements as it must.
@@ -144,6 +145,12 @@ impl OpCheck {
         let on_devices = devices.map(|device| Check::Values { device, order });
         let checks = [Check::Slopes { order }].into_iter().chain(on_devices);
         self.report(checks.collect(), &samples)
+    }
+
+    /// Whether the host, which follows the shader on every sample, finds no race and no index past
+    /// an end in it: a driver may hide both. No GPU is needed.
+    pub fn races(&self) -> OpReport {
+        self.report(vec![Check::Races], &self.samples())
     }
 
     /// Whether GPUs prove the shader, as they do before a program may use it, on every sample; again

@@ -22,8 +22,9 @@
 /// |---|---|
 /// | `conformance_on_the_reference` | there is a definition, and it returns as many elements as it must |
 /// | `conformance_on_the_cpu` | the CPU's results, from the operation's loop if it has one, are within the bound |
-/// | `conformance_on_the_gpu` | so are those of the shader, on every GPU that answers, also between guard bands |
+/// | `conformance_on_the_gpu` | so are those of the shader, on every GPU that answers, also for a consumer and between guard bands |
 /// | `first_derivative`, `second_derivative` | each is that of central differences, and of the CPU and the GPUs |
+/// | `races` | the host, which follows the shader, finds no race and no index past an end in it |
 /// | `proof` | every GPU proves the shader, and not only on finite values |
 ///
 /// Without a GPU those that need one say on stderr that they are skipped, and pass, unless the
@@ -99,6 +100,11 @@ macro_rules! verify_op {
             #[test]
             fn conformance_on_the_gpu() {
                 passes(check().conformance(gpus()));
+            }
+
+            #[test]
+            fn races() {
+                passes(check().races());
             }
 
             #[test]

@@ -85,6 +85,7 @@ fn cases() -> Vec<Case> {
         case("depthwise, three axes", &[2, 5, 4, 3, 5], &[5, 1, 3, 2, 3], {
             Geometry::new(3).dilation([2, 1, 1]).padding([(2, 1), (1, 0), (1, 1)]).groups(5)
         }),
+        case("seven outputs", &[2, 3, 3, 5], &[7, 3, 2, 3], flat().same()),
         large("whole tiles", &[4, 16, 4, 4], &[128, 8, 3, 3], flat().same().groups(2)),
         large("whole tiles of the weight", &[2, 64, 4, 4], &[64, 64, 1, 1], flat()),
         large("whole large tiles", &[8, 16, 16, 16], &[64, 16, 1, 1], flat()),
@@ -211,5 +212,9 @@ pub(super) fn convolution_i8() -> Vec<Sample> {
             .without_gradient()
             .named(case.label)
     };
-    cases().into_iter().filter(|case| case.small).map(sample).collect()
+    cases()
+        .into_iter()
+        .filter(|case| case.small || case.label.starts_with("whole"))
+        .map(sample)
+        .collect()
 }

@@ -100,17 +100,16 @@ impl Mutants {
     ///
     /// # Errors
     ///
-    /// [`DeviceError::Lost`](crate::DeviceError::Lost): the mutant was noticed in that way.
+    /// [`DeviceError::Lost`]: the mutant was noticed in that way.
     pub fn try_on(&self, mutant: &Mutant, gpu: &GpuDevice) -> Result<Trial, Error> {
         let file = &self.uses.files[mutant.file];
         let wrong = Executor::new(gpu, file.source.clone(), mutant.applied(&file.source));
         let (mut simulation, mut proof, mut conformance) = (false, false, false);
         let mut samples = 0;
         let most = if mutant.reason.is_some() { FEW_SAMPLES } else { MOST_SAMPLES };
-        for (number, a_use) in file.uses(&mutant.function).iter().take(most).enumerate() {
+        for a_use in file.uses(&mutant.function).iter().take(most) {
             let program = &self.uses.programs[a_use.program];
-            simulation =
-                simulation || (number < FOLLOWED && wrong.is_hazardous(&program.steps[a_use.step]));
+            simulation = simulation || wrong.is_hazardous(&program.steps[a_use.step]);
             let of_proof = match proof {
                 true => None,
                 false => wrong.fails_proof(&program.steps[a_use.step])?,
@@ -211,8 +210,6 @@ fn noticed(outcome: Result<bool, Error>) -> Result<Option<bool>, Error> {
 }
 
 /// Most programs that a mutant is tried on.
-const MOST_SAMPLES: usize = 96;
-/// Most of them that are followed on the host.
-const FOLLOWED: usize = 24;
+const MOST_SAMPLES: usize = 64;
 /// Most programs that one is tried on that nothing can notice.
 const FEW_SAMPLES: usize = 6;

@@ -8,7 +8,7 @@ use crate::{
     gpu::{Assembly, assemble_steps},
     graph::Graph,
     ops::{Op, library},
-    schedule::plan::Step,
+    schedule::plan::{Step, StepKind},
     testing::{self, Agreement, Sample, samples},
 };
 use std::{
@@ -37,8 +37,11 @@ pub(super) struct Use {
     pub program: usize,
     /// Index among its steps.
     pub step: usize,
-    /// Elements that the step reads and writes.
-    size: usize,
+    /// Whether a kernel or a reduction calls it, or an expression.
+    is_kernel: bool,
+    /// Elements of a kernel; of an expression the length of its text, and how few elements it has.
+    /// What is made for a fragment has none.
+    size: [usize; 2],
     /// Uses of different kinds tell of different code.
     kind: String,
 }
@@ -102,9 +105,29 @@ impl Uses {
                     if !called.contains_key(text) {
                         called.insert(text.clone(), functions_called(text));
                     }
-                    let kind = format!("{:?}", assembly.overrides);
-                    let size = step.reads.iter().chain(&step.writes).map(|region| region.len).sum();
-                    let a_use = Use { program: programs.len(), step: number, size, kind };
+                    let elements: usize =
+                        step.reads.iter().chain(&step.writes).map(|region| region.len).sum();
+                    let is_made_for_it =
+                        matches!(sample.subject, testing::Subject::Op(Op::Custom(_)));
+                    let is_kernel = !matches!(step.kind, StepKind::Map { .. });
+                    let is_reduction = matches!(step.kind, StepKind::Reduce { .. });
+                    let many = if elements > LARGE { 0 } else { elements };
+                    let a_use = Use {
+                        program: programs.len(),
+                        step: number,
+                        is_kernel,
+                        size: match (is_made_for_it, is_kernel) {
+                            (true, _) => [0, 0],
+                            (_, true) => [elements, 0],
+                            (_, false) => [text.len(), LARGE - many],
+                        },
+                        kind: format!(
+                            "{} {:?} {}",
+                            if is_reduction { "" } else { sample.subject.name() },
+                            assembly.overrides,
+                            regime(assembly)
+                        ),
+                    };
                     note(&mut files, assembly, &called[text], &a_use, &sample.subject);
                 }
             }
@@ -135,6 +158,9 @@ impl File {
     }
 }
 
+/// More elements than this take time and tell nothing more of an expression.
+const LARGE: usize = 1 << 16;
+
 /// Notes a use of every file in an assembly.
 fn note(
     files: &mut BTreeMap<String, File>,
@@ -143,12 +169,12 @@ fn note(
     a_use: &Use,
     subject: &testing::Subject,
 ) {
-    let own = Some((assembly.shader.to_owned(), file_of(&assembly.text), regime(assembly)))
+    let own = Some((assembly.shader.to_owned(), file_of(&assembly.text)))
         .filter(|_| !matches!(subject, testing::Subject::Op(Op::Custom(_))));
     let fragments = library::fragments()
         .filter(|(_, source)| assembly.text.contains(source))
-        .map(|(name, source)| (format!("lib/{name}"), source, subject.name().to_owned()));
-    for (name, source, kind) in own.into_iter().chain(fragments) {
+        .map(|(name, source)| (format!("lib/{name}"), source));
+    for (name, source) in own.into_iter().chain(fragments) {
         let file = files.entry(name.clone()).or_insert_with(|| File {
             name,
             source: source.to_owned(),
@@ -156,25 +182,25 @@ fn note(
             uses: BTreeMap::new(),
         });
         let defined = called.iter().filter(|function| source.contains(&format!("fn {function}(")));
-        let a_use = Use { kind: format!("{kind} {}", a_use.kind), ..a_use.clone() };
         for function in defined {
             file.uses.entry(function.clone()).or_default().push(a_use.clone());
         }
     }
 }
 
-/// Which of the numbers that a shader is given are 0, 1, multiples of a tile, or others.
+/// Which of the numbers that a shader is given are 0, 1, multiples of a tile, or others; and whether it
+/// has one workgroup, or several.
 fn regime(assembly: &Assembly) -> String {
     let words = assembly.params.bytes().as_chunks::<4>().0.iter().map(|&b| u32::from_le_bytes(b));
-    words
-        .map(|word| match word {
-            0 => '0',
-            1 => '1',
-            _ if word.is_multiple_of(32) => '*',
-            _ if word.is_multiple_of(4) => '4',
-            _ => 'n',
-        })
-        .collect()
+    let groups = assembly.workgroups.iter().product::<u32>().min(2);
+    let class = |word: u32| match word {
+        0 => '0',
+        1 => '1',
+        _ if word.is_multiple_of(32) => '*',
+        _ if word.is_multiple_of(4) => '4',
+        _ => 'n',
+    };
+    words.map(class).chain([class(groups)]).collect()
 }
 
 /// The file with which an assembly begins.
@@ -226,18 +252,44 @@ fn reach(module: &Module, function: &Function, called: &mut BTreeSet<String>) {
     }
 }
 
-/// Uses by size, round robin over their kinds; those of one step only once.
+/// Kernels and expressions in turn, round robin over their kinds; those of one step only once.
 fn sorted(uses: &[Use]) -> Vec<Use> {
-    let mut by_kind: BTreeMap<&str, Vec<&Use>> = BTreeMap::new();
     let mut seen = BTreeSet::new();
-    for a_use in uses.iter().filter(|u| seen.insert((u.program, u.step))) {
+    let (kernels, expressions): (Vec<&Use>, Vec<&Use>) = uses
+        .iter()
+        .filter(|a_use| seen.insert((a_use.program, a_use.step)))
+        .partition(|a_use| a_use.is_kernel);
+    let [kernels, expressions] =
+        [kernels, expressions].map(|of_one| ranked(of_one).into_iter().enumerate());
+    let mut both: Vec<(usize, &Use)> = kernels.chain(expressions).collect();
+    both.sort_by_key(|(place, _)| *place);
+    both.into_iter().map(|(_, a_use)| a_use.clone()).collect()
+}
+
+/// One of each kind, then a second of each, and so on; from both ends of their sizes in turn, and large
+/// ones last.
+fn ranked(uses: Vec<&Use>) -> Vec<&Use> {
+    let mut by_kind: BTreeMap<&str, Vec<&Use>> = BTreeMap::new();
+    for a_use in uses {
         by_kind.entry(&a_use.kind).or_default().push(a_use);
     }
-    let mut ranked: Vec<(usize, usize, &Use)> = Vec::new();
+    let mut ranked: Vec<(usize, &Use)> = Vec::new();
     for of_kind in by_kind.values_mut() {
         of_kind.sort_by_key(|a_use| a_use.size);
-        ranked.extend(of_kind.iter().enumerate().map(|(rank, a_use)| (rank, a_use.size, *a_use)));
+        ranked.extend(of_kind.iter().copied().enumerate());
     }
-    ranked.sort_by_key(|(rank, size, _)| (*rank, *size));
-    ranked.into_iter().map(|(_, _, a_use)| a_use.clone()).collect()
+    let (mut small, mut large): (Vec<_>, Vec<_>) =
+        ranked.into_iter().partition(|(_, a_use)| a_use.size[0] <= LARGE);
+    small.sort_by_key(|(rank, a_use)| (*rank, a_use.size));
+    large.sort_by_key(|(_, a_use)| a_use.size);
+    let mut ordered = Vec::new();
+    for of_rank in small.chunk_by(|a, b| a.0 == b.0) {
+        let mut rest = of_rank.iter().map(|(_, a_use)| *a_use);
+        while let Some(smallest) = rest.next() {
+            ordered.push(smallest);
+            ordered.extend(rest.next_back());
+        }
+    }
+    ordered.extend(large.into_iter().map(|(_, a_use)| a_use));
+    ordered
 }

@@ -16,9 +16,8 @@ fn no_derivative(name: &str) -> Option<&'static str> {
     Some(match name {
         "argmax" | "argmin" | "argsort" => "gives indices",
         "one_hot" | "key_padding" => "of indices",
-        "matmul_i8" | "convolution_i8" | "quantize" | "requantize" | "pack_i8" | "unpack_i8" => {
-            "of integers"
-        }
+        "matmul_i8" | "convolution_i8" | "quantize" | "requantize" | "pack_i8" | "unpack_i8"
+        | "index_division" => "of integers",
         "equal" | "not_equal" | "less" | "less_equal" | "greater" | "greater_equal" | "is_nan"
         | "is_inf" | "is_finite" | "and" | "or" | "xor" | "not" | "shl" | "shr" => {
             "gives truth values or integers"
@@ -44,6 +43,7 @@ fn no_case(name: &str) -> Option<&'static str> {
             "drawn by Philox: its published answers"
         }
         "bernoulli" | "permutation" => "drawn at random",
+        "index_division" => "a fragment of shaders, within many cases",
         "radix_count" | "radix_scatter" | "segment_tails" | "segment_sum" => {
             "within argsort and scatter_add, which have cases"
         }
