@@ -25,11 +25,11 @@ pub enum Verdict {
     Passed,
     /// Not run, and why.
     Skipped(&'static str),
-    /// What the command prints of it.
+    /// The text that the command prints.
     Failed(String),
 }
 
-/// What the device is called, for the properties of suites.
+/// The device, for the properties of suites.
 pub fn properties(device: &Device) -> Vec<(&'static str, String)> {
     let version = ("wgrad", env!("CARGO_PKG_VERSION").to_owned());
     let about = [version, ("device", device.name()), ("kind", device.kind().to_owned())];

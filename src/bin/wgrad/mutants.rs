@@ -48,7 +48,7 @@ struct Tally<'a> {
     /// Mutants that a driver took.
     ran: usize,
     stillborn: usize,
-    /// Of those that ran, noticed by a simulation, by a proof, by conformance, and by any of them.
+    /// Mutants noticed by a simulation, by a proof, by conformance, and by any of them.
     simulation: usize,
     proof: usize,
     conformance: usize,

@@ -155,7 +155,7 @@ fn size_of(entry: &EntryPoint, constants: &Constants<'_>) -> [u32; 3] {
     size
 }
 
-/// What is bound to a variable.
+/// The memory of a variable.
 fn region_of(variable: &GlobalVariable, assembly: &Assembly) -> Option<Region> {
     let at = variable.binding?;
     let mut bindings = assembly.bindings.iter();

@@ -1,4 +1,4 @@
-//! What a run leaves: the model of the best epoch so far, that of the last one, and a checkpoint.
+//! Files of a run: the model of the best epoch so far, that of the last one, and a checkpoint.
 
 use super::checkpoint::{Best, Progress, Settings};
 use crate::{console::Console, failure, words::shown_path};

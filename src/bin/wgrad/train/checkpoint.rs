@@ -1,11 +1,11 @@
-//! What a run leaves to go on from: all variables after its last epoch, and how they were trained.
+//! The checkpoint of a run: all variables after its last epoch, and how they were trained.
 
 use crate::{failure::Failure, model::Description, words::shown_path};
 use serde_json::{Value, json};
 use std::path::Path;
 use wgrad::{Error, Variables, io::safetensors};
 
-/// What must be the same in the run that goes on, for the bits to be those of one run.
+/// Settings that a run has to share with the one that goes on, or the bits are not those of one run.
 pub struct Settings<'a> {
     pub description: &'a Description,
     /// Number of training images.
