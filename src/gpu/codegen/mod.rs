@@ -10,5 +10,7 @@ pub(crate) mod reduction;
 mod slot_params;
 mod text;
 
-pub(crate) use assemble::{assemble, assemble_plan, assemble_steps};
+#[cfg(feature = "cli")]
+pub(crate) use assemble::assemble_steps;
+pub(crate) use assemble::{assemble, assemble_plan};
 pub use assembly::{Assembly, Binding, BindingKind};

@@ -30,11 +30,13 @@ mod value;
 
 pub use report::{Access, DispatchReport, Hazard, Invocation, Report};
 
+#[cfg(any(test, feature = "cli"))]
+use crate::schedule::plan::Step;
 use crate::{
     error::SimulationError,
     gpu::codegen::{Assembly, assemble, hazards::bindable},
     proof::Case,
-    schedule::plan::{Plan, Step},
+    schedule::plan::Plan,
 };
 #[cfg(any(test, feature = "cli"))]
 use bind::WORK_OF_ONE;
