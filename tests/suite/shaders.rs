@@ -261,7 +261,8 @@ fn shaders_declare_what_the_host_binds() {
 #[test]
 fn params_are_those_of_the_file() {
     let mut named = BTreeSet::new();
-    for shader in ASSEMBLIES.iter() {
+    // The sample of a fragment brings a text of its own, as those of other crates do: no file has it.
+    for shader in ASSEMBLIES.iter().filter(|assembly| assembly.shader != "index_division") {
         let module = parse(shader);
         let is_params = |ty: &naga::Type| ty.name.as_deref() == Some("Params");
         let (_, params) = module.types.iter().find(|(_, ty)| is_params(ty)).expect("it has Params");
