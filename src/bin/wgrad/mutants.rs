@@ -1,6 +1,11 @@
 //! `wgrad verify --mutants`: whether proofs and conformance notice a wrong shader.
 
-use crate::{console::Console, device::DeviceArgs, failure::Failure, words::count};
+use crate::{
+    console::Console,
+    device::{DeviceArgs, described},
+    failure::Failure,
+    words::count,
+};
 use serde_json::json;
 use std::{
     io::Write,
@@ -100,7 +105,7 @@ impl<'a> Tally<'a> {
     }
 
     fn object(&self) -> serde_json::Value {
-        let survivors: Vec<_> = self.survivors.iter().map(|m| described(m)).collect();
+        let survivors: Vec<_> = self.survivors.iter().map(|m| object(m)).collect();
         json!({
             "mutants": self.ran,
             "stillborn": self.stillborn,
@@ -113,7 +118,7 @@ impl<'a> Tally<'a> {
     }
 }
 
-fn described(mutant: &Mutant) -> serde_json::Value {
+fn object(mutant: &Mutant) -> serde_json::Value {
     json!({
         "shader": mutant.shader,
         "line": mutant.line,
@@ -151,7 +156,7 @@ impl MutantArgs {
         }
         let mut gpu = opened(device, out)?;
         if !json {
-            writeln!(out, "{} ({}), {}\n\n{HEADER}", gpu.name(), gpu.backend(), gpu.driver())?;
+            writeln!(out, "{}\n\n{HEADER}", described(&Device::Gpu(gpu.clone())))?;
         }
         out.begin(json);
         let started = Instant::now();

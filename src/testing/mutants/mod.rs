@@ -48,14 +48,6 @@ pub enum Trial {
     },
 }
 
-impl Trial {
-    /// Whether anything noticed it.
-    pub fn is_killed(&self) -> bool {
-        matches!(self, Trial::Ran { simulation, proof, conformance, .. }
-            if *simulation || *proof || *conformance)
-    }
-}
-
 /// Every mutant, and the samples to try them on.
 pub struct Mutants {
     uses: Uses,
