@@ -49,7 +49,7 @@ fn main(
     workgroupBarrier(); // the counts are 0
     let end = min((block + 1u) * BLOCK, params.cols);
     for (var i = block * BLOCK + lid.x; i < end; i += INVOCATIONS) {
-        let word = bitcast<u32>(Wide(x[first + order[first + i]]));
+        let word = bitcast<u32>(Wide(x[first + min(order[first + i], params.cols - 1u)]));
         let digit = (sort_key(word, KIND, DESCENDING) >> params.shift) & 15u;
         atomicAdd(&counts[digit], 1u);
     }

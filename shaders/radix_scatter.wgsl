@@ -61,7 +61,7 @@ fn main(
         counts[w * INVOCATIONS + lid.x] = 0u;
     }
     for (var i = start; i < end; i += 1u) {
-        let digit = digit_of(first + order[first + i]);
+        let digit = digit_of(first + min(order[first + i], params.cols - 1u));
         counts[(digit >> 1u) * INVOCATIONS + lid.x] += 1u << (16u * (digit & 1u));
     }
 
@@ -83,13 +83,13 @@ fn main(
     // 3. Backwards, each element is the last of its digit among the remaining ones. The counts that
     // an invocation uses are its own, so no barrier is in front.
     for (var i = end; i > start; i -= 1u) {
-        let index = order[first + i - 1u];
+        let index = min(order[first + i - 1u], params.cols - 1u);
         let digit = digit_of(first + index);
         let word = (digit >> 1u) * INVOCATIONS + lid.x;
         let half = 16u * (digit & 1u);
         counts[word] -= 1u << half;
         let rank = (counts[word] >> half) & 0xffffu;
-        let place = first + starts[(row * 16u + digit) * params.blocks + block] + rank;
+        let place = first + min(starts[(row * 16u + digit) * params.blocks + block] + rank, params.cols - 1u);
         y[place] = epilogue(index, place);
     }
 }

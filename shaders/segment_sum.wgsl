@@ -64,7 +64,7 @@ fn main(
         acc += Acc(tails[(row * blocks + number) * params.cols + c]);
     }
     for (var j = max(start, behind * params.block); j < end; j += 1u) {
-        acc += Acc(x[(first + order[first + j]) * params.cols + c]);
+        acc += Acc(x[(first + min(order[first + j], params.count - 1u)) * params.cols + c]);
     }
     y[index] = epilogue(acc, index);
 }

@@ -44,7 +44,7 @@ fn main(
     var acc = Acc();
     for (var j = start; j < end; j += 1u) {
         if keys[first + j] == last {
-            acc += Acc(x[(first + order[first + j]) * params.cols + c]);
+            acc += Acc(x[(first + min(order[first + j], params.count - 1u)) * params.cols + c]);
         }
     }
     y[index] = epilogue(acc, index);

@@ -167,6 +167,9 @@ fn main(
     let of2 = column(col + 2u, group, phase, nearest);
     let of3 = column(col + 3u, group, phase, nearest);
 
+    if lid.x == 0u && lid.y == 0u { atomicStore(&is_wild, 0u); }
+    workgroupBarrier(); // it is cleared before anybody sets it
+
     var sums = Sums();
     for (var k0 = 0u; k0 < terms; k0 += EDGE) {
         // Neighbors load neighboring pixels of ct. For w they load rows, so that both loads need

@@ -6,6 +6,7 @@
 //!   compute its expected results in f64.
 //! * [`run`]: every workload on every device in turn, checked, timed and related to the ceiling
 //!   that binds it. Each yields a [`Row`].
+//! * [`sweep`]: every variant of a kernel, timed against the others.
 //! * [`Report`]: the rows with machine and ceilings, for storage; [`compare`] relates two of them.
 //!
 //! A row's *share of the ceiling* is the minimum time of the work divided by the measured time: the
@@ -20,6 +21,7 @@ mod options;
 mod report;
 mod run;
 mod saved;
+pub mod sweep;
 mod times;
 mod workload;
 mod workloads;

@@ -31,12 +31,18 @@ pub(crate) mod simulate;
 mod tests;
 mod verify;
 
+#[cfg(feature = "bench")]
+pub(crate) use codegen::ModuleKind;
+#[cfg(feature = "cli")]
+pub(crate) use codegen::assemble;
 pub(crate) use codegen::assemble_plan;
+#[cfg(feature = "bench")]
+pub(crate) use codegen::assemble_steps;
 pub use codegen::{Assembly, Binding, BindingKind};
-#[cfg(feature = "cli")]
-pub(crate) use codegen::{assemble, assemble_steps};
-#[cfg(feature = "cli")]
+#[cfg(feature = "bench")]
 pub(crate) use device::proof_cache::Entry;
+#[cfg(feature = "bench")]
+pub(crate) use device::unchecked;
 pub use device::{
     AdapterSummary, Counters, GpuDevice, Proofs, Verification, adapters, open_all, open_any,
     open_best_hardware, open_named,

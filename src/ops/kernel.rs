@@ -101,6 +101,9 @@ pub struct ShaderFile {
     pub source: &'static str,
     /// The fragments of `shaders/lib` that it calls, by name.
     pub imports: &'static [&'static str],
+    /// Whether every index and every loop that depends on data is guarded in the text, as in all files
+    /// of this crate: it may run without runtime checks.
+    pub(crate) guards_data: bool,
 }
 
 impl std::fmt::Debug for ShaderFile {
@@ -117,6 +120,7 @@ macro_rules! shader_file {
             name: $crate::ops::kernel::stem($path),
             source: include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/shaders/", $path, ".wgsl")),
             imports: &[$($import),*],
+            guards_data: true,
         }
     };
 }
@@ -132,7 +136,7 @@ impl Shader {
     /// at least 4. The grid has at least `groups` workgroups, numbered
     /// `workgroup_id.x + workgroup_id.y * num_workgroups.x`, and possibly more.
     pub fn new(name: &'static str, source: &'static str, params: &[u8], groups: usize) -> Self {
-        let file = ShaderFile { name, source, imports: &[] };
+        let file = ShaderFile { name, source, imports: &[], guards_data: false };
         Shader::of(file, Params::from_bytes(params), groups)
     }
 

@@ -18,13 +18,22 @@ use crate::{
 pub(crate) struct Isolated {
     steps: Vec<Step>,
     inputs: Vec<(String, Array)>,
-    variables: Vec<(String, Array)>,
+    /// With whether a step updates them.
+    variables: Vec<(String, Array, bool)>,
     outputs: Vec<Meta>,
     /// Storage of each step's regions.
     places: Vec<Vec<Storage>>,
+    /// Whether all operands are variables, which stay on a device between runs.
+    is_resident: bool,
 }
 
 impl Isolated {
+    /// Steps whose operands stay on the device, for those who run them many times.
+    #[cfg(feature = "bench")]
+    pub fn resident() -> Self {
+        Isolated { is_resident: true, ..Isolated::default() }
+    }
+
     /// Adds a step, and the words of its case. Regions it only reads become inputs, regions it only
     /// writes outputs, and regions it updates in place variables.
     pub fn add(
@@ -47,12 +56,12 @@ impl Isolated {
                     self.outputs.push(meta);
                     Storage::Output(self.outputs.len() - 1)
                 }
-                (true, false) => {
+                (true, false) if !self.is_resident => {
                     self.inputs.push((name, Array::from_words(meta, words)?));
                     Storage::Input(self.inputs.len() - 1)
                 }
-                (true, true) => {
-                    self.variables.push((name, Array::from_words(meta, words)?));
+                (true, is_updated) => {
+                    self.variables.push((name, Array::from_words(meta, words)?, is_updated));
                     Storage::Variable(self.variables.len() - 1)
                 }
             });
@@ -69,7 +78,7 @@ impl Isolated {
 
     /// Builds the program of all steps.
     pub fn plan(&self) -> Plan {
-        let declared = |(path, array): &(String, Array)| {
+        let declared = |(path, array, _): &(String, Array, bool)| {
             (path.clone(), Declaration::new(array.meta().clone(), Init::Zeros))
         };
         Plan {
@@ -78,26 +87,30 @@ impl Isolated {
             inputs: self.inputs.iter().map(|(name, a)| (name.clone(), a.meta().clone())).collect(),
             variables: self.variables.iter().map(declared).collect(),
             constants: vec![],
-            assigned: vec![true; self.variables.len()],
+            assigned: self.variables.iter().map(|(.., is_updated)| *is_updated).collect(),
             arenas: vec![],
             outputs: self.outputs.clone(),
             checks_finite: false,
         }
     }
 
+    /// A store with the operands that are variables.
+    pub fn variables(&self) -> Result<Variables, Error> {
+        let variables = Variables::new(0);
+        let values = self.variables.iter().map(|(path, array, _)| (path.clone(), array.clone()));
+        variables.insert_all(values)?;
+        Ok(variables)
+    }
+
     /// Runs it as a program of a device. Returns the final content of each step's regions; empty
     /// for those it only reads.
-    pub fn run(self, program: &dyn Executable) -> Result<Vec<Vec<Vec<u32>>>, Error> {
-        let paths: Vec<String> = self.variables.iter().map(|(path, _)| path.clone()).collect();
-        let variables = Variables::new(0);
-        variables.insert_all(self.variables)?;
+    pub fn run(&self, program: &dyn Executable) -> Result<Vec<Vec<Vec<u32>>>, Error> {
+        let variables = self.variables()?;
         let inputs: Vec<Fed<'_>> = self.inputs.iter().map(|(_, a)| Fed::Host(a)).collect();
         let outputs = program.run(&mut variables.lock(), &inputs)?;
-        // The operands need not stay while the results are read.
-        drop(self.inputs);
         let words = |place: &Storage| match *place {
             Storage::Output(k) => Ok(outputs[k].read_blocking(&self.outputs[k])?.into_words()),
-            Storage::Variable(k) => Ok(variables.get(&paths[k])?.into_words()),
+            Storage::Variable(k) => Ok(variables.get(&self.variables[k].0)?.into_words()),
             _ => Ok(vec![]),
         };
         self.places.iter().map(|places| places.iter().map(words).collect()).collect()

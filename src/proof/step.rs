@@ -230,6 +230,21 @@ impl Case {
         }
         agreement
     }
+
+    /// The first element at which two runs of the step left other bits, if there is one. All NaN are
+    /// alike.
+    pub fn difference(&self, left: &[Vec<u32>], right: &[Vec<u32>]) -> Option<String> {
+        let regions = self.regions.iter().zip(left.iter().zip(right));
+        regions.into_iter().find_map(|(region, (left, right))| {
+            let is_nan =
+                |word: u32| region.dtype.is_float() && region.dtype.from_word(word).is_nan();
+            let differ = |(&a, &b): (&u32, &u32)| a != b && !(is_nan(a) && is_nan(b));
+            let index = left.iter().zip(right).position(differ)?;
+            let [a, b] = [left[index], right[index]];
+            let [of_a, of_b] = [a, b].map(|word| region.dtype.from_word(word));
+            Some(format!("element {index} is {of_b:e} ({b:#010x}), not {of_a:e} ({a:#010x})"))
+        })
+    }
 }
 
 impl Expected {

@@ -4,6 +4,7 @@ mod names;
 mod plans;
 mod predictions;
 mod streams;
+mod sweep;
 mod trained;
 mod verification;
 

@@ -332,7 +332,7 @@ fn files(folder: impl AsRef<Path>) -> Vec<(PathBuf, String)> {
 /// The files of operations and of the schedule.
 fn kernel_files() -> Vec<(PathBuf, String)> {
     let mut kernels = files("shaders");
-    let others = ["lib", "ceilings"].map(|folder| Path::new("shaders").join(folder));
+    let others = ["lib", "ceilings", "guards"].map(|folder| Path::new("shaders").join(folder));
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     kernels.retain(|(path, _)| !others.iter().any(|other| path.starts_with(root.join(other))));
     kernels
@@ -369,10 +369,10 @@ fn fragments_called_in(text: &str) -> Vec<String> {
     called.map(|(path, _)| path.file_stem().unwrap_or_default().display().to_string()).collect()
 }
 
-/// The shaders that measure ceilings are outside of every plan: they are given to the driver as they
-/// are, but for what `bench::ceilings` puts in front and behind.
+/// The shaders that measure ceilings and those that guard others are outside of every plan: they are
+/// given to the driver as they are, but for what `bench::ceilings` puts in front and behind.
 #[test]
-fn shaders_of_ceilings_are_valid_and_translate() {
+fn shaders_outside_of_plans_are_valid_and_translate() {
     use valid::Capabilities;
     const MATRIX: &str = "enable f16; enable wgpu_cooperative_matrix; ";
     let with = |name: &str| -> Vec<(&str, &str, Capabilities)> {
@@ -388,9 +388,10 @@ fn shaders_of_ceilings_are_valid_and_translate() {
             _ => vec![("", "", Capabilities::empty())],
         }
     };
-    let files = files("shaders/ceilings");
-    assert_eq!(files.len(), 7);
-    for (path, text) in files {
+    let [ceilings, guards] =
+        ["ceilings", "guards"].map(|folder| files(format!("shaders/{folder}")));
+    assert_eq!((ceilings.len(), guards.len()), (7, 1));
+    for (path, text) in ceilings.into_iter().chain(guards) {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         for (front, behind, capabilities) in with(&name) {
             let text = format!("{front}{text}\n{behind}\n");

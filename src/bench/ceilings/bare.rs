@@ -3,7 +3,7 @@
 
 use crate::{
     error::{DeviceError, Error},
-    gpu::GpuDevice,
+    gpu::{GpuDevice, ModuleKind, unchecked},
 };
 use std::{
     borrow::Cow,
@@ -54,7 +54,7 @@ impl Bare {
             label: Some("wgrad ceilings"),
             required_features: features,
             required_limits: adapter.limits(),
-            experimental_features: experimental(matrix_lanes.is_some()),
+            experimental_features: unchecked::experimental(),
             memory_hints: wgpu::MemoryHints::Performance,
             trace: wgpu::Trace::Off,
         };
@@ -123,12 +123,12 @@ impl Bare {
         buffers: &[&wgpu::Buffer],
     ) -> Result<Kernel, Error> {
         self.scoped(|| {
-            let module = self.device.create_shader_module(wgpu::ShaderModuleDescriptor {
-                label: None,
-                source: wgpu::ShaderSource::Wgsl(text),
-            });
-            let compilation_options =
-                wgpu::PipelineCompilationOptions { constants: overrides, ..Default::default() };
+            // As kernels are that were proved: runtime checks would lower the ceilings.
+            let module = unchecked::module(&self.device, "ceiling", text, ModuleKind::Trusted);
+            let compilation_options = wgpu::PipelineCompilationOptions {
+                constants: overrides,
+                zero_initialize_workgroup_memory: false,
+            };
             let pipeline = self.device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
                 label: None,
                 layout: None,
@@ -290,14 +290,4 @@ fn is_f16_to_f32(unit: &wgpu::CooperativeMatrixProperties) -> bool {
     use wgpu::CooperativeScalarType::{F16, F32};
     (unit.m_size, unit.n_size, unit.k_size) == (16, 16, 16)
         && (unit.ab_type, unit.cr_type) == (F16, F32)
-}
-
-#[expect(unsafe_code, reason = "wgpu calls a feature unsafe that it may still get wrong")]
-fn experimental(is_wanted: bool) -> wgpu::ExperimentalFeatures {
-    match is_wanted {
-        // SAFETY: the only shader that uses it is `shaders/ceilings/matrix.wgsl`, which stays
-        // within its buffers, on a device that is used for nothing else.
-        true => unsafe { wgpu::ExperimentalFeatures::enabled() },
-        false => wgpu::ExperimentalFeatures::disabled(),
-    }
 }

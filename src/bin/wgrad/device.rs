@@ -20,6 +20,9 @@ pub struct DeviceArgs {
     /// Whether a GPU's kernels are checked against f64 before they are used.
     #[arg(long, default_value = "lazy", value_name = "WHEN")]
     verify: Verify,
+    /// Neither read compiled pipelines from WGRAD_CACHE_DIR nor keep them there.
+    #[arg(long)]
+    no_pipeline_files: bool,
 }
 
 /// When kernels are checked.
@@ -29,6 +32,8 @@ enum Verify {
     Lazy,
     /// Again in this run, regardless of earlier outcomes.
     Full,
+    /// Like lazy, and kernels keep the runtime checks of wgpu: indices are clamped, loops bounded.
+    Checked,
     /// Never.
     Off,
 }
@@ -36,11 +41,20 @@ enum Verify {
 impl DeviceArgs {
     /// Opens the device; prints a note if it may not be the expected one.
     pub fn open(&self, console: &mut Console) -> Result<Device, Failure> {
-        let device = Device::select_blocking(&self.device)?.with_verification(match self.verify {
-            Verify::Lazy => Verification::Lazy,
-            Verify::Full => Verification::Full,
-            Verify::Off => Verification::Off,
-        });
+        let mut device = Device::select_blocking(&self.device)?;
+        if let Device::Gpu(gpu) = &mut device {
+            *gpu = gpu.clone().with_verification(match self.verify {
+                Verify::Lazy | Verify::Checked => Verification::Lazy,
+                Verify::Full => Verification::Full,
+                Verify::Off => Verification::Off,
+            });
+            if self.verify == Verify::Checked {
+                *gpu = gpu.clone().with_runtime_checks();
+            }
+            if self.no_pipeline_files {
+                *gpu = gpu.clone().without_pipeline_files();
+            }
+        }
         if self.device == Selection::Gpu && device.kind() == "software-gpu" {
             let name = shown(&device.name());
             console.note(&format!("note: there is no hardware GPU; using a software GPU, {name}"));
@@ -73,6 +87,7 @@ pub fn proofs(device: &Device) -> Value {
         "known": proofs.known,
         "unproved": proofs.unproved,
         "finite_only": proofs.finite_only,
+        "checked_only": proofs.checked_only,
         "quarantined": proofs.quarantined,
         "seconds": proofs.seconds,
     })

@@ -17,6 +17,7 @@ mod progress;
 mod report;
 mod repro;
 mod sets;
+mod sweep;
 mod train;
 mod verify;
 mod words;
@@ -64,6 +65,8 @@ enum Command {
     Verify(verify::Args),
     Diff(diff::Args),
     Bench(Box<bench::Args>),
+    Sweep(sweep::Args),
+    Tune(sweep::TuneArgs),
 }
 
 /// Turns off Mesa's Vulkan layer that asks Wayland for the default device, where there is no session
@@ -96,6 +99,8 @@ fn main() -> ExitCode {
         Command::Verify(args) => verify::run(&args, &mut console),
         Command::Diff(args) => diff::run(&args, &mut console),
         Command::Bench(args) => bench::run_command(&args, &mut console),
+        Command::Sweep(args) => sweep::run(&args, &mut console),
+        Command::Tune(args) => sweep::tune(&args, &mut console),
     };
     console.end(result)
 }

@@ -23,6 +23,10 @@ pub struct Assembly {
     pub slot_params: Vec<u8>,
     /// All bindings, ordered by group and binding.
     pub bindings: Vec<Binding>,
+    /// Whether its text may run without runtime checks, once it was proved.
+    pub(crate) may_be_trusted: bool,
+    /// The module that serves.
+    pub(crate) module: ModuleKind,
 }
 
 impl fmt::Debug for Assembly {
@@ -39,6 +43,17 @@ impl fmt::Debug for Assembly {
             .field("bindings", &self.bindings.len())
             .finish_non_exhaustive()
     }
+}
+
+/// How the module of a shader is created.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) enum ModuleKind {
+    /// With the runtime checks of wgpu: indices are clamped, loops end, and workgroup memory starts
+    /// as zeros.
+    #[default]
+    Checked,
+    /// Without them, but for divisors that are 0.
+    Trusted,
 }
 
 /// A resource bound to a shader.

@@ -10,7 +10,8 @@ pub(crate) mod reduction;
 mod slot_params;
 mod text;
 
-#[cfg(feature = "cli")]
+#[cfg(feature = "bench")]
 pub(crate) use assemble::assemble_steps;
 pub(crate) use assemble::{assemble, assemble_plan};
+pub(crate) use assembly::ModuleKind;
 pub use assembly::{Assembly, Binding, BindingKind};

@@ -1,7 +1,7 @@
 //! Shader text under construction.
 
 use super::{
-    Assembly, Binding, BindingKind,
+    Assembly, Binding, BindingKind, ModuleKind,
     emit::{Emitted, Emitter},
     folding::Products,
     operands::{Operands, storage_type, wide_type},
@@ -235,6 +235,8 @@ impl Text {
             params: shader.params,
             slot_params: self.slot.bytes(),
             bindings: self.bindings,
+            may_be_trusted: shader.file.guards_data,
+            module: ModuleKind::default(),
         }
     }
 }

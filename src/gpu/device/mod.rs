@@ -6,12 +6,17 @@ pub(crate) mod counters;
 #[cfg(any(test, feature = "cli"))]
 pub(crate) mod edit;
 pub(crate) mod faults;
+#[cfg(feature = "files")]
+pub(crate) mod pipeline_files;
 pub(crate) mod pipelines;
 pub(crate) mod proof_cache;
 mod proof_entry;
 #[cfg(feature = "files")]
 mod proof_log;
 mod software;
+#[cfg(feature = "files")]
+mod tuning;
+pub(crate) mod unchecked;
 mod verification;
 mod waiter;
 
@@ -23,16 +28,28 @@ use super::codegen::Assembly;
 use crate::{
     dtype::DType,
     error::{DeviceError, Error},
-    ops::kernel::MAX_GROUPS,
+    ops::kernel::{MAX_GROUPS, Shader},
     resident::Wait,
 };
 use arrival::Arrival;
 use counters::{Tally, count};
 use faults::{Faults, fault, scoped};
+#[cfg(feature = "files")]
+use pipeline_files::PipelineFiles;
 use pipelines::{Pipeline, Pipelines};
 use proof_cache::ProofCache;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+#[cfg(feature = "files")]
+use tuning::Tuning;
 use waiter::Waiter;
+
+/// Features that kernels and timing benefit from, where an adapter has them.
+const FEATURES: wgpu::Features = wgpu::Features::SHADER_F16
+    .union(wgpu::Features::SUBGROUP)
+    .union(wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX)
+    .union(wgpu::Features::TIMESTAMP_QUERY)
+    .union(wgpu::Features::TIMESTAMP_QUERY_INSIDE_PASSES)
+    .union(wgpu::Features::PIPELINE_CACHE);
 
 /// An open GPU. Clones refer to the same device.
 ///
@@ -56,6 +73,10 @@ pub struct GpuDevice {
     pub(crate) folds_grids: bool,
     /// When kernels are verified; see `verify/prove.rs`.
     pub(crate) verification: Verification,
+    /// Whether all kernels run with the runtime checks of wgpu.
+    pub(crate) is_checked: bool,
+    /// Whether compiled pipelines are kept on disk.
+    pub(crate) keeps_pipelines: bool,
     /// Makes shaders wrong, to see whether that is noticed.
     #[cfg(any(test, feature = "cli"))]
     pub(crate) edit: Option<Arc<edit::Edit>>,
@@ -74,7 +95,12 @@ pub(crate) struct Shared {
     pub faults: Arc<Faults>,
     pub tally: Tally,
     pub pipelines: Mutex<Pipelines>,
+    /// Pipelines on disk, where the driver hands them out.
+    #[cfg(feature = "files")]
+    pipeline_files: Option<PipelineFiles>,
     pub proof_cache: Mutex<ProofCache>,
+    #[cfg(feature = "files")]
+    tuning: Mutex<Tuning>,
     pub proofs: Mutex<Proofs>,
     /// Buffers used as slots, shared between programs.
     pub slots: Mutex<Vec<Weak<wgpu::Buffer>>>,
@@ -120,13 +146,11 @@ impl GpuDevice {
         limits.max_compute_workgroups_per_dimension =
             own.max_compute_workgroups_per_dimension.min(MAX_GROUPS);
 
-        // Optional features that kernels and timing benefit from.
-        let wanted = wgpu::Features::SHADER_F16 | wgpu::Features::TIMESTAMP_QUERY;
         let descriptor = wgpu::DeviceDescriptor {
             label: Some("wgrad"),
-            required_features: adapter.features() & wanted,
+            required_features: adapter.features() & FEATURES,
             required_limits: limits,
-            experimental_features: wgpu::ExperimentalFeatures::disabled(),
+            experimental_features: unchecked::experimental(),
             memory_hints: software::hints(&info),
             trace: wgpu::Trace::Off,
         };
@@ -138,6 +162,14 @@ impl GpuDevice {
         let faults = Faults::watch(&device);
         let limits = device.limits();
         let proof_cache = Mutex::new(ProofCache::open(&info));
+        #[cfg(feature = "files")]
+        let tuning = Mutex::new(Tuning::of(&info));
+        #[cfg(feature = "files")]
+        let pipeline_files = device
+            .features()
+            .contains(wgpu::Features::PIPELINE_CACHE)
+            .then(|| PipelineFiles::of(&info))
+            .flatten();
         let shared = Shared {
             waiter: Waiter::default(),
             device,
@@ -149,7 +181,11 @@ impl GpuDevice {
             faults,
             tally: Tally::default(),
             pipelines: Mutex::default(),
+            #[cfg(feature = "files")]
+            pipeline_files,
             proof_cache,
+            #[cfg(feature = "files")]
+            tuning,
             proofs: Mutex::default(),
             slots: Mutex::default(),
             staging: Mutex::default(),
@@ -166,6 +202,8 @@ impl GpuDevice {
             is_guarded: false,
             folds_grids: false,
             verification: Verification::default(),
+            is_checked: false,
+            keeps_pipelines: true,
             #[cfg(any(test, feature = "cli"))]
             edit: None,
         })
@@ -185,6 +223,11 @@ impl GpuDevice {
     /// `discrete-gpu`, `integrated-gpu`, `virtual-gpu`, `software-gpu` or `other-gpu`.
     pub fn kind(&self) -> &'static str {
         kind(self.shared.info.device_type)
+    }
+
+    /// Whether it is a driver that calculates on the CPU.
+    pub(crate) fn is_software(&self) -> bool {
+        self.shared.info.device_type == wgpu::DeviceType::Cpu
     }
 
     /// Graphics API: `vulkan`, `metal`, `dx12`, …
@@ -304,15 +347,61 @@ impl GpuDevice {
         }
     }
 
+    /// A handle whose programs keep the runtime checks of wgpu in every shader: indices are clamped,
+    /// loops bounded, and workgroup memory zeroed. Otherwise kernels of this crate run without them
+    /// once both forms were seen to give the same bits; those of other crates always have them.
+    pub fn with_runtime_checks(self) -> GpuDevice {
+        GpuDevice { is_checked: true, ..self }
+    }
+
+    /// A handle that neither reads compiled pipelines from the cache directory nor keeps them there.
+    /// Drivers with a cache of their own, as most have, are not affected.
+    pub fn without_pipeline_files(self) -> GpuDevice {
+        GpuDevice { keeps_pipelines: false, ..self }
+    }
+
     /// The pipeline of a shader, compiled on first use.
     pub(crate) fn pipeline(&self, assembly: &Assembly) -> Result<Arc<Pipeline>, Error> {
-        let Shared { tally, device, .. } = &*self.shared;
-        let mut pipelines = self.pipelines_for(assembly);
-        pipelines.of(assembly, || {
-            self.leave_room(0)?;
-            count(&tally.pipelines, 1);
-            pipelines::compile(device, assembly)
-        })
+        self.pipelines_for(assembly).of(assembly, || self.compiled(assembly))
+    }
+
+    /// Compiles the pipelines that are missing, side by side. One that fails is left to
+    /// [`pipeline`](Self::pipeline).
+    pub(crate) fn compile_all<'a>(&self, assemblies: impl Iterator<Item = &'a Assembly> + Clone) {
+        let Some(first) = assemblies.clone().next() else { return };
+        self.pipelines_for(first).compile_all(assemblies, |assembly| self.compiled(assembly));
+    }
+
+    /// The fastest of these variants, if that was measured on this adapter and driver.
+    #[cfg(feature = "files")]
+    pub(crate) fn tuned(&self, variants: &[Shader]) -> Option<usize> {
+        self.shared.tuning.lock().unwrap_or_else(PoisonError::into_inner).best(variants)
+    }
+
+    /// Notes the fastest of these variants for programs that are compiled from now on.
+    #[cfg(feature = "bench")]
+    pub(crate) fn tune(&self, variants: &[Shader], best: usize, label: &str) {
+        let mut tuning = self.shared.tuning.lock().unwrap_or_else(PoisonError::into_inner);
+        tuning.note(variants, best, label);
+    }
+
+    /// Writes what was noted to the cache directory; returns the file, `None` if there is no such
+    /// directory.
+    #[cfg(feature = "bench")]
+    pub(crate) fn save_tuning(&self) -> std::io::Result<Option<std::path::PathBuf>> {
+        let tuning = self.shared.tuning.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(tuning.save()?.map(Into::into))
+    }
+
+    fn compiled(&self, assembly: &Assembly) -> Result<Pipeline, Error> {
+        self.leave_room(0)?;
+        count(&self.shared.tally.pipelines, 1);
+        let source = pipelines::Source {
+            device: &self.shared.device,
+            #[cfg(feature = "files")]
+            files: self.shared.pipeline_files.as_ref().filter(|_| self.keeps_pipelines),
+        };
+        source.compile(assembly)
     }
 
     /// A handle that changes shaders before it compiles them.

@@ -1,11 +1,20 @@
-//! Cache of compiled shaders, keyed by text and overrides.
+//! Cache of compiled shaders, keyed by text, overrides and kind of module.
 
-use super::faults::{fault, scoped};
+#[cfg(feature = "files")]
+use super::pipeline_files::PipelineFiles;
+use super::{
+    faults::{fault, scoped},
+    unchecked,
+};
 use crate::{
     error::{CompileError, DeviceError, Error},
-    gpu::codegen::{Assembly, Binding, BindingKind},
+    gpu::codegen::{Assembly, Binding, BindingKind, ModuleKind},
 };
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::{Arc, Mutex, PoisonError},
+    thread,
+};
 
 /// A compiled shader and its bind group layouts.
 #[derive(Debug)]
@@ -15,8 +24,8 @@ pub(crate) struct Pipeline {
     pub groups: Vec<wgpu::BindGroupLayout>,
 }
 
-/// Compiled pipelines by text and overrides. The text determines the bindings, so they are not part
-/// of the key.
+/// Compiled pipelines by text, overrides and kind of module. The text determines the bindings, so
+/// they are not part of the key.
 #[derive(Debug, Default)]
 pub(crate) struct Pipelines {
     compiled: HashMap<Key, Arc<Pipeline>>,
@@ -42,6 +51,27 @@ impl Pipelines {
         Ok(pipeline)
     }
 
+    /// Creates the pipelines of shaders that have none, on several threads. One that fails is left
+    /// out: whoever asks for it is told why.
+    pub fn compile_all<'a>(
+        &mut self,
+        assemblies: impl Iterator<Item = &'a Assembly>,
+        compile: impl Fn(&Assembly) -> Result<Pipeline, Error> + Sync,
+    ) {
+        let mut seen = HashSet::new();
+        let is_missing = |(key, _): &(Key, &Assembly)| {
+            !self.compiled.contains_key(key) && seen.insert(key.clone())
+        };
+        let missing: Vec<_> = assemblies.map(|a| (key(a), a)).filter(is_missing).collect();
+        // One alone is compiled by whoever asks for it.
+        if missing.len() > 1 {
+            let compiled = on_threads(&missing, |(_, assembly)| compile(assembly).ok());
+            for ((key, _), pipeline) in missing.into_iter().zip(compiled) {
+                self.compiled.extend(pipeline.map(|pipeline| (key, Arc::new(pipeline))));
+            }
+        }
+    }
+
     /// Whether the pipeline of a shader is there.
     #[cfg(any(test, feature = "cli"))]
     pub fn has(&self, assembly: &Assembly) -> bool {
@@ -49,20 +79,83 @@ impl Pipelines {
     }
 }
 
-type Key = (String, Vec<(&'static str, u64)>);
+/// Applies a function to all items, on as many threads as there are cores.
+///
+/// Not on those of rayon: one that waits for the others takes up a task of somebody else meanwhile,
+/// which may want the lock that its thread holds.
+fn on_threads<T: Sync, U: Send>(
+    items: &[T],
+    function: impl Fn(&T) -> Option<U> + Sync,
+) -> Vec<Option<U>> {
+    let (left, done) = (Mutex::new(items.iter().enumerate()), Mutex::new(Vec::new()));
+    let next = || left.lock().unwrap_or_else(PoisonError::into_inner).next();
+    let work = || {
+        while let Some((index, item)) = next() {
+            let result = function(item);
+            done.lock().unwrap_or_else(PoisonError::into_inner).push((index, result));
+        }
+    };
+    if cfg!(target_arch = "wasm32") {
+        work();
+    } else {
+        let threads = thread::available_parallelism().map_or(1, usize::from).min(items.len());
+        thread::scope(|scope| {
+            for _ in 1..threads {
+                // A thread that the system refuses is not missed: this one does its share.
+                let _ = thread::Builder::new().spawn_scoped(scope, work);
+            }
+            work();
+        });
+    }
+    let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
+    done.sort_by_key(|&(index, _)| index);
+    done.into_iter().map(|(_, result)| result).collect()
+}
+
+type Key = (String, Vec<(&'static str, u64)>, ModuleKind);
 
 fn key(assembly: &Assembly) -> Key {
     let overrides = assembly.overrides.iter().map(|&(name, x)| (name, x.to_bits())).collect();
-    (assembly.text.clone(), overrides)
+    (assembly.text.clone(), overrides, assembly.module)
 }
 
-/// Compiles a shader.
-pub(crate) fn compile(device: &wgpu::Device, assembly: &Assembly) -> Result<Pipeline, Error> {
+/// Where pipelines come from: a device, and the files of pipelines that it compiled earlier.
+pub(crate) struct Source<'a> {
+    pub device: &'a wgpu::Device,
+    #[cfg(feature = "files")]
+    pub files: Option<&'a PipelineFiles>,
+}
+
+impl Source<'_> {
+    /// Compiles a shader.
+    pub fn compile(&self, assembly: &Assembly) -> Result<Pipeline, Error> {
+        #[cfg(feature = "files")]
+        if let Some(files) = self.files {
+            let key = super::proof_entry::pipeline_key(assembly);
+            let found = files.read(key);
+            let create = || unchecked::pipeline_cache(self.device, found.as_deref());
+            // Without a cache it takes longer, and nothing else.
+            let cache = scoped(self.device, create).ok();
+            let pipeline = compile(self.device, assembly, cache.as_ref())?;
+            if found.is_none()
+                && let Some(data) = cache.and_then(|cache| cache.get_data())
+            {
+                files.write(key, &data);
+            }
+            return Ok(pipeline);
+        }
+        compile(self.device, assembly, None)
+    }
+}
+
+fn compile(
+    device: &wgpu::Device,
+    assembly: &Assembly,
+    cache: Option<&wgpu::PipelineCache>,
+) -> Result<Pipeline, Error> {
     let create = || {
-        let module = device.create_shader_module(wgpu::ShaderModuleDescriptor {
-            label: Some(&assembly.label),
-            source: wgpu::ShaderSource::Wgsl(assembly.text.as_str().into()),
-        });
+        let (label, text) = (&assembly.label, assembly.text.as_str().into());
+        let module = unchecked::module(device, label, text, assembly.module);
         let count = assembly.bindings.last().map_or(0, |binding| binding.group + 1);
         let groups: Vec<_> =
             (0..count).map(|group| group_layout(device, &assembly.bindings, group)).collect();
@@ -72,15 +165,15 @@ pub(crate) fn compile(device: &wgpu::Device, assembly: &Assembly) -> Result<Pipe
             immediate_size: 0,
         });
         let pipeline = device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
-            label: Some(&assembly.label),
+            label: Some(label),
             layout: Some(&layout),
             module: &module,
             entry_point: Some("main"),
             compilation_options: wgpu::PipelineCompilationOptions {
                 constants: &assembly.overrides,
-                ..Default::default()
+                zero_initialize_workgroup_memory: assembly.module == ModuleKind::Checked,
             },
-            cache: None,
+            cache,
         });
         Pipeline { pipeline, groups }
     };

@@ -9,9 +9,26 @@ use super::{proof_entry::hash, proof_log::ProofLog};
 use std::collections::{HashMap, HashSet};
 
 /// Version of what the file holds. In the first, kernels had failed that were only in hand when a
-/// device reported an error.
+/// device reported an error; the second knew only modules that are checked.
 #[cfg(feature = "files")]
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
+
+/// Names files of this kind and version that hold for an adapter, its driver and this version of the
+/// crate.
+#[cfg(feature = "files")]
+pub(super) fn identity(kind: &str, version: u32, adapter: &wgpu::AdapterInfo) -> u128 {
+    let identity = format!(
+        "wgrad {} {kind} {version}\n{} {:x}:{:x}\n{}\n{} {}\n",
+        env!("CARGO_PKG_VERSION"),
+        adapter.name,
+        adapter.vendor,
+        adapter.device,
+        adapter.backend,
+        adapter.driver,
+        adapter.driver_info,
+    );
+    hash([identity.as_bytes()])
+}
 
 /// The verification results of an adapter.
 #[derive(Debug, Default)]
@@ -34,17 +51,7 @@ impl ProofCache {
         }
         #[cfg(feature = "files")]
         {
-            let identity = format!(
-                "wgrad {} proofs {VERSION}\n{} {:x}:{:x}\n{}\n{} {}\n",
-                env!("CARGO_PKG_VERSION"),
-                adapter.name,
-                adapter.vendor,
-                adapter.device,
-                adapter.backend,
-                adapter.driver,
-                adapter.driver_info,
-            );
-            let name = format!("proofs-{:032x}.txt", hash([identity.as_bytes()]));
+            let name = format!("proofs-{:032x}.txt", identity("proofs", VERSION, adapter));
             let folder = crate::cache::directory();
             folder.map(|folder| ProofCache::at(folder.join(name))).unwrap_or_default()
         }

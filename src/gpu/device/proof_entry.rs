@@ -2,7 +2,7 @@
 
 use crate::gpu::codegen::Assembly;
 
-/// Identifies the dispatches of a step: text, overrides, grid and uniforms.
+/// Identifies the dispatches of a step: text, overrides, kind of module, grid and uniforms.
 pub(crate) type Key = u128;
 
 /// The verification result of a step's dispatches.
@@ -21,16 +21,26 @@ pub(crate) enum Entry {
 pub(crate) fn key(assemblies: &[Assembly]) -> Key {
     let mut parts: Vec<Vec<u8>> = Vec::new();
     for assembly in assemblies {
-        parts.push(assembly.text.as_bytes().to_vec());
-        let overrides = assembly.overrides.iter();
-        parts.extend(
-            overrides.flat_map(|(name, x)| [name.as_bytes().to_vec(), x.to_le_bytes().to_vec()]),
-        );
+        parts.extend(pipeline(assembly));
         parts.push(assembly.workgroups.iter().flat_map(|n| n.to_le_bytes()).collect());
         parts.push(assembly.params.bytes().to_vec());
         parts.push(assembly.slot_params.clone());
     }
     hash(parts.iter().map(Vec::as_slice))
+}
+
+/// The key of a pipeline.
+#[cfg(feature = "files")]
+pub(super) fn pipeline_key(assembly: &Assembly) -> Key {
+    hash(pipeline(assembly).collect::<Vec<_>>().iter().map(Vec::as_slice))
+}
+
+/// The parts of a key that a pipeline depends on.
+fn pipeline(assembly: &Assembly) -> impl Iterator<Item = Vec<u8>> {
+    let text = [assembly.text.as_bytes().to_vec(), vec![assembly.module as u8]];
+    let overrides = assembly.overrides.iter();
+    text.into_iter()
+        .chain(overrides.flat_map(|(name, x)| [name.as_bytes().to_vec(), x.to_le_bytes().to_vec()]))
 }
 
 /// 128-bit FNV-1a: it need not resist forgery, and must be the same in every process. Each part is

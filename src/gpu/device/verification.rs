@@ -32,6 +32,9 @@ pub struct Proofs {
     /// Descriptions of kernels that are used although their results of NaN, infinities or other
     /// special values were wrong, because no other one is right. All others were correct.
     pub finite_only: Vec<String>,
+    /// Descriptions of kernels that keep the runtime checks of wgpu, because without them the results
+    /// were others.
+    pub checked_only: Vec<String>,
     /// Descriptions of kernels that failed.
     pub quarantined: Vec<String>,
 }

@@ -51,6 +51,7 @@ pub(crate) fn compile(
     let mut costs = Vec::new();
     let mut looked_at = BTreeMap::new();
     let chosen = choose(&bindable.steps, partials)?;
+    device.compile_all(chosen.iter().flatten());
     let steps = bindable.numbers.iter().zip(&bindable.steps);
     for ((&number, step), assemblies) in steps.zip(chosen) {
         if let StepKind::Copy = step.kind {

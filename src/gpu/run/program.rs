@@ -16,7 +16,7 @@ use crate::{
     gpu::{
         codegen::Assembly,
         device::GpuDevice,
-        memory::{BufferSlice, GpuValue, OutputSet, Uploads, guard_bands},
+        memory::{BufferSlice, GpuValue, OutputSet, Uploads, WorkgroupPoison, guard_bands},
     },
     schedule::plan::{Plan, Step},
     shape::Meta,
@@ -38,8 +38,9 @@ pub(crate) struct GpuProgram {
     uniforms: wgpu::Buffer,
     slots: Vec<BufferSlice>,
     constants: Vec<BufferSlice>,
-    /// The pattern that fills memory before a run, on a guarded device.
-    poisoned: Option<wgpu::Buffer>,
+    /// What fills memory before a run, and workgroup memory before each dispatch, on a guarded
+    /// device.
+    poison: Option<(wgpu::Buffer, WorkgroupPoison)>,
     /// Created when a run is timed for the first time.
     timestamps: Mutex<Option<Option<Timestamps>>>,
     state: Mutex<State>,
@@ -78,7 +79,10 @@ impl GpuProgram {
                 bindings: Bindings::default(),
                 in_flight: VecDeque::new(),
             };
-            let poisoned = device.is_guarded.then(|| guard_bands::poisoned(device));
+            let poison = match device.is_guarded {
+                true => Some((guard_bands::poisoned(device)?, WorkgroupPoison::new(device)?)),
+                false => None,
+            };
             Ok(GpuProgram {
                 slots: guard_bands::slots(device, &recording.slots)?,
                 constants: plan
@@ -86,7 +90,7 @@ impl GpuProgram {
                     .iter()
                     .map(|constant| device.constant(constant))
                     .collect::<Result<_, _>>()?,
-                poisoned: poisoned.transpose()?,
+                poison,
                 uniforms: device.uniforms(&recording.uniforms)?,
                 device: device.clone(),
                 plan,
@@ -197,9 +201,12 @@ impl GpuProgram {
             if let (0, Some(uploads)) = (index, &mut *uploads) {
                 frame = uploads.record(device, &submissions, &mut encoder, &from_host)?;
             }
-            if let (0, Some(poisoned)) = (index, &self.poisoned) {
-                guard_bands::poison(&mut encoder, poisoned, &storages.slots);
-                guard_bands::poison(&mut encoder, poisoned, &storages.outputs);
+            if let Some((memory, workgroup_memory)) = &self.poison {
+                if index == 0 {
+                    guard_bands::poison(&mut encoder, memory, &storages.slots);
+                    guard_bands::poison(&mut encoder, memory, &storages.outputs);
+                }
+                workgroup_memory.record(&mut encoder);
             }
             if index == 0 {
                 relocations.iter().for_each(|relocation| relocation.begin(&mut encoder));

@@ -65,6 +65,9 @@ impl Memory<'_> {
                 if how == Use::Atomic {
                     let other = variable.shadow.atomic(cell, touch, Atomic::Load, false);
                     unordered = unordered.or(other.map(|other| (cell, other, touch)));
+                    if space == Space::Workgroup && !variable.shadow.is_stored(cell) {
+                        unwritten = unwritten.or(Some((cell, touch)));
+                    }
                     continue;
                 }
                 let (write, is_written) = variable.shadow.read(cell, touch);
@@ -140,7 +143,7 @@ impl Memory<'_> {
         let lanes = self.lanes;
         let space = self.variable(pointer.place)?.space;
         let touch = self.touch(space, line);
-        let mut race = None;
+        let (mut race, mut unwritten) = (None, None);
         let variable = self.variable(pointer.place)?;
         let mut old = Words::zeros(1, lanes);
         for &lane in mask.lanes() {
@@ -150,8 +153,14 @@ impl Memory<'_> {
             *word = change(*word, lane);
             let is_change = *word != old.data[lane];
             let touch = Touch { lane: lane as u32, ..touch };
+            if space == Space::Workgroup && !variable.shadow.is_stored(cell) {
+                unwritten = unwritten.or(Some((cell, touch)));
+            }
             let other = variable.shadow.atomic(cell, touch, access, is_change);
             race = race.or(other.map(|other| (cell, other, touch)));
+        }
+        if let Some((cell, touch)) = unwritten {
+            self.unwritten(pointer.place, cell, touch);
         }
         if let Some((cell, other, touch)) = race {
             self.race(Use::Atomic, pointer.place, cell, other, (touch, true));

@@ -16,6 +16,8 @@ mod arithmetic;
 mod bind;
 mod execute;
 mod expression;
+#[cfg(any(test, feature = "cli"))]
+mod hostile;
 mod layout;
 mod machine;
 mod math;
@@ -50,7 +52,25 @@ use std::collections::HashMap;
 /// [`SimulationError`]; a workgroup that is given up is one.
 #[cfg(any(test, feature = "cli"))]
 pub(crate) fn check(step: &Step, assemblies: &[Assembly]) -> Result<Vec<Report>, SimulationError> {
-    let mut buffers = Buffers::new(&Case::operands(step));
+    check_on(&Case::operands(step), assemblies)
+}
+
+/// The same on data that a program should never see: indices past every end, numbers that are none.
+///
+/// # Errors
+///
+/// Those of [`check`].
+#[cfg(any(test, feature = "cli"))]
+pub(crate) fn check_hostile(
+    step: &Step,
+    assemblies: &[Assembly],
+) -> Result<Vec<Report>, SimulationError> {
+    check_on(&hostile::case(step), assemblies)
+}
+
+#[cfg(any(test, feature = "cli"))]
+fn check_on(case: &Case, assemblies: &[Assembly]) -> Result<Vec<Report>, SimulationError> {
+    let mut buffers = Buffers::new(case);
     let mut follow = |assembly| finished(simulate(assembly, &mut buffers, Extent::Some)?);
     assemblies.iter().map(&mut follow).collect()
 }

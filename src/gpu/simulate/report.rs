@@ -35,8 +35,8 @@ pub enum Hazard {
         /// One that does not come.
         misses: Invocation,
     },
-    /// A word of workgroup memory is read that no invocation has written. WGSL says that it is 0,
-    /// but a race with whoever should have written it looks the same. Atomics may start at 0.
+    /// A word of workgroup memory is read that no invocation has written. WGSL says that it is 0, but
+    /// in a module without runtime checks it is whatever the kernel before has left.
     Unwritten {
         /// The word.
         word: String,
@@ -74,6 +74,15 @@ pub struct Access {
     pub line: u32,
     /// Whether it writes.
     pub writes: bool,
+}
+
+impl Hazard {
+    /// Whether it is an access to what is not there, as data may cause: it is past an end, or was never
+    /// written.
+    #[cfg(any(test, feature = "cli"))]
+    pub(crate) fn is_of_memory(&self) -> bool {
+        matches!(self, Hazard::OutOfBounds { .. } | Hazard::Unwritten { .. })
+    }
 }
 
 impl fmt::Display for Invocation {

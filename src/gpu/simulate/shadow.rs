@@ -88,6 +88,8 @@ struct AtomicUses {
     changes: Recent,
     /// The function of the updates.
     function: Option<Atomic>,
+    /// Whether any store was among them: before, there is nothing to load or to update.
+    is_stored: bool,
 }
 
 /// Cells whose uses are kept together, once one of them is used.
@@ -135,6 +137,11 @@ impl Shadow {
         uses.reads.concurrent(&touch).map(|read| (read, false))
     }
 
+    /// Whether an atomic was stored to.
+    pub fn is_stored(&self, cell: usize) -> bool {
+        self.atomics.get(&cell).is_some_and(|uses| uses.is_stored)
+    }
+
     /// Notes an atomic access, and whether it leaves another value; returns the access that it must
     /// be ordered with, and whether that is one that may change the value.
     pub fn atomic(
@@ -155,6 +162,7 @@ impl Shadow {
             }
             Atomic::Store => {
                 uses.stores.note(touch);
+                uses.is_stored = true;
                 // Equal values may be stored in any order.
                 (updates.or(stores.filter(|_| is_change)), loads)
             }

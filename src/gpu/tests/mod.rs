@@ -14,6 +14,10 @@ mod proofs;
 mod shaders;
 mod tasks;
 mod threads;
+#[cfg(feature = "files")]
+mod trusted;
+#[cfg(feature = "bench")]
+mod tuned;
 
 use super::{GpuDevice, Verification};
 use crate::{Array, DType, Device, Error, Feed, Graph, Init, Tensor, Variables};

@@ -5,18 +5,22 @@
 //! [`Case`], so verification costs about as much as one run. Programs are small enough that their
 //! memory does not matter: what one takes is given back before the next.
 
-use super::prove::Candidate;
+use super::prove::{Candidate, with_modules};
 use crate::{
-    error::{DeviceError, Error},
+    error::{CompileError, DeviceError, Error},
     gpu::{
+        codegen::ModuleKind,
         device::{GpuDevice, proof_cache::Entry},
         run::GpuProgram,
     },
     ops::contract::Agreement,
     proof::{Case, Isolated},
-    schedule::plan::{Step, StepKind},
+    schedule::plan::{Plan, Step, StepKind},
 };
-use std::{mem, sync::PoisonError};
+use std::{
+    mem,
+    sync::{Arc, PoisonError},
+};
 
 /// Memory of the steps that are verified together, in bytes. A step that needs more is verified
 /// alone.
@@ -28,6 +32,24 @@ struct Batch<'a> {
     candidates: Vec<&'a Candidate>,
     cases: Vec<Case>,
     bytes: usize,
+}
+
+/// The words of each region that a step writes, by step.
+type Written = Vec<Vec<Vec<u32>>>;
+
+/// What came out for a candidate.
+pub(super) struct Outcome {
+    pub checked: Entry,
+    /// Whether its trusted modules gave the same bits, if they were tried.
+    pub trusted: Option<Entry>,
+}
+
+/// Whether an error says something of a shader, and nothing of the device.
+fn is_of_a_shader(error: &Error) -> bool {
+    matches!(
+        error,
+        Error::Device(DeviceError::StrayWrite { .. }) | Error::Compile(CompileError::Shader { .. })
+    )
 }
 
 impl GpuDevice {
@@ -53,8 +75,8 @@ impl GpuDevice {
         if batch.candidates.is_empty() { Ok(()) } else { self.prove_batch(steps, batch) }
     }
 
-    /// Verifies a batch in one program; if a step of it writes outside its result, each in a
-    /// program of its own.
+    /// Verifies a batch in one program; if a step of it writes outside its result, or does not compile
+    /// without runtime checks, each in a program of its own.
     fn prove_batch(&self, steps: &[Step], batch: Batch<'_>) -> Result<(), Error> {
         #[cfg(test)]
         {
@@ -62,71 +84,128 @@ impl GpuDevice {
             batches.push((batch.candidates.len(), batch.bytes));
         }
         let candidates = batch.candidates.clone();
-        match (self.verdicts(steps, batch), &candidates[..]) {
-            (Ok(verdicts), _) => {
-                let judged = candidates.iter().zip(verdicts);
-                judged.for_each(|(candidate, entry)| self.keep(steps, candidate, entry));
+        match (self.outcomes(steps, batch), &candidates[..]) {
+            (Ok(outcomes), _) => {
+                let judged = candidates.iter().zip(outcomes);
+                judged.for_each(|(candidate, outcome)| self.keep(steps, candidate, outcome));
                 Ok(())
             }
             (Err(Error::Device(error @ DeviceError::StrayWrite { .. })), [one]) => {
-                self.keep(steps, one, Entry::Failed(error.to_string()));
+                let checked = Entry::Failed(error.to_string());
+                self.keep(steps, one, Outcome { checked, trusted: None });
                 Ok(())
             }
-            (Err(Error::Device(DeviceError::StrayWrite { .. })), all) => {
-                all.iter().try_for_each(|&one| self.prove(steps, &[one]))
+            (Err(error), [_, _, ..]) if is_of_a_shader(&error) => {
+                candidates.iter().try_for_each(|&one| self.prove(steps, &[one]))
             }
             (Err(error), _) => Err(error),
         }
     }
 
-    /// Runs candidates on their cases and judges each: first on everyday operands, then on special
-    /// ones.
-    fn verdicts(&self, steps: &[Step], mut batch: Batch<'_>) -> Result<Vec<Entry>, Error> {
-        let alone = isolated(steps, &mut batch)?;
-        let device = GpuDevice { is_guarded: true, ..self.clone() };
-        let program = GpuProgram::new(&device, alone.plan().into(), |steps, partials| {
-            Ok(steps.iter().map(|step| device.assembled(step, partials, 0)).collect())
-        })?;
-        let judged = |cases: &[Case], written: Vec<Vec<Vec<u32>>>| -> Vec<Agreement> {
-            cases.iter().zip(&written).map(|(case, written)| case.judge(written)).collect()
+    /// Runs candidates on their cases, everyday ones and special ones, and judges each. Those that are
+    /// right run once more without runtime checks.
+    fn outcomes(&self, steps: &[Step], mut batch: Batch<'_>) -> Result<Vec<Outcome>, Error> {
+        let everyday = isolated(steps, &mut batch)?;
+        let everyday_cases = batch.cases;
+        let special_case =
+            |(candidate, case): (&&Candidate, &Case)| case.special(&steps[candidate.position]);
+        batch.cases = batch.candidates.iter().zip(&everyday_cases).map(special_case).collect();
+        let special = isolated(steps, &mut batch)?;
+        let plan: Arc<Plan> = everyday.plan().into();
+        // The memory of one program is given back before the next.
+        let written = |is_trusted: &[bool]| {
+            let device = GpuDevice { is_guarded: true, ..self.clone() };
+            let program = GpuProgram::new(&device, plan.clone(), |steps, partials| {
+                let module = |is_trusted: &bool| match is_trusted {
+                    true => ModuleKind::Trusted,
+                    false => ModuleKind::Checked,
+                };
+                let assembled = |(step, is_trusted)| {
+                    with_modules(&device.assembled(step, partials, 0), module(is_trusted))
+                };
+                Ok(steps.iter().zip(is_trusted).map(assembled).collect())
+            })?;
+            Ok((everyday.run(&program)?, special.run(&program)?))
         };
-        let everyday = judged(&batch.cases, alone.run(&program)?);
-        for (candidate, case) in batch.candidates.iter().zip(&mut batch.cases) {
-            *case = case.special(&steps[candidate.position]);
-        }
-        let written = isolated(steps, &mut batch)?.run(&program)?;
-        let special = judged(&batch.cases, written);
+
+        let checked: (Written, Written) = written(&vec![false; batch.candidates.len()])?;
+        let judged = |cases: &[Case], written: &Written| -> Vec<Agreement> {
+            cases.iter().zip(written).map(|(case, written)| case.judge(written)).collect()
+        };
         let entry = |(everyday, special): (Agreement, Agreement)| match () {
             () if !everyday.holds() => Entry::Failed(everyday.to_string()),
             () if !special.holds() => Entry::Finite(special.to_string()),
             () => Entry::Proved,
         };
-        Ok(everyday.into_iter().zip(special).map(entry).collect())
+        let agreements =
+            judged(&everyday_cases, &checked.0).into_iter().zip(judged(&batch.cases, &checked.1));
+        let entries: Vec<Entry> = agreements.map(entry).collect();
+
+        let may_be_trusted: Vec<bool> = entries
+            .iter()
+            .zip(&batch.candidates)
+            .map(|(entry, candidate)| {
+                !matches!(entry, Entry::Failed(_)) && self.may_trust(&candidate.assemblies)
+            })
+            .collect();
+        let mut trusted = vec![None; entries.len()];
+        if may_be_trusted.contains(&true) {
+            match (written(&may_be_trusted), &mut trusted[..]) {
+                (Ok(unchecked), trusted) => {
+                    for (k, outcome) in
+                        trusted.iter_mut().enumerate().filter(|(k, _)| may_be_trusted[*k])
+                    {
+                        let difference = everyday_cases[k]
+                            .difference(&checked.0[k], &unchecked.0[k])
+                            .or_else(|| batch.cases[k].difference(&checked.1[k], &unchecked.1[k]));
+                        *outcome = Some(difference.map_or(Entry::Proved, Entry::Failed));
+                    }
+                }
+                (Err(error), [one]) if is_of_a_shader(&error) => {
+                    *one = Some(Entry::Failed(error.to_string()));
+                }
+                (Err(error), _) => return Err(error),
+            }
+        }
+        let outcome = |(checked, trusted)| Outcome { checked, trusted };
+        Ok(entries.into_iter().zip(trusted).map(outcome).collect())
     }
 
-    /// Verifies the preferred variant of a step, of which nothing is recorded.
+    /// Verifies a variant of a step, of which nothing is recorded.
+    ///
+    /// # Errors
+    ///
+    /// Any that the device reports.
+    #[cfg(feature = "bench")]
+    pub(super) fn outcome_of(&self, step: &Step, variant: usize) -> Result<Outcome, Error> {
+        let assemblies = self.assembled(step, 0, variant);
+        let candidate = Candidate { position: 0, variant, assemblies, key: 0 };
+        let case = Case::new(step);
+        let batch = Batch { candidates: vec![&candidate], bytes: case.bytes(), cases: vec![case] };
+        match self.outcomes(std::slice::from_ref(step), batch) {
+            Ok(mut outcomes) => Ok(outcomes.remove(0)),
+            Err(Error::Device(error @ DeviceError::StrayWrite { .. })) => {
+                Ok(Outcome { checked: Entry::Failed(error.to_string()), trusted: None })
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Verifies the preferred variant of a step, with runtime checks only; nothing of it is recorded.
     ///
     /// # Errors
     ///
     /// Any that the device reports.
     #[cfg(feature = "cli")]
     pub(crate) fn verdict(&self, step: &Step) -> Result<Entry, Error> {
-        let candidate = Candidate { position: 0, variant: 0, assemblies: vec![], key: 0 };
-        let case = Case::new(step);
-        let batch = Batch { candidates: vec![&candidate], bytes: case.bytes(), cases: vec![case] };
-        match self.verdicts(std::slice::from_ref(step), batch) {
-            Ok(mut entries) => Ok(entries.remove(0)),
-            Err(Error::Device(error @ DeviceError::StrayWrite { .. })) => {
-                Ok(Entry::Failed(error.to_string()))
-            }
-            Err(error) => Err(error),
-        }
+        Ok(self.clone().with_runtime_checks().outcome_of(step, 0)?.checked)
     }
 
     /// Records what came out.
-    fn keep(&self, steps: &[Step], candidate: &Candidate, entry: Entry) {
+    fn keep(&self, steps: &[Step], candidate: &Candidate, outcome: Outcome) {
         let step = &steps[candidate.position];
-        match &entry {
+        let Outcome { checked, trusted } = outcome;
+        match &checked {
             Entry::Proved => self.note(|proofs| proofs.proved += 1),
             // Whether it is used depends on the other variants.
             Entry::Finite(_) => self.note(|proofs| proofs.proved += 1),
@@ -134,8 +213,12 @@ impl GpuDevice {
         }
         let mut proof_cache =
             self.shared.proof_cache.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Err(why) = proof_cache.record(candidate.key, entry, &step.label) {
-            log::warn!("proofs are not kept for other processes: {why}");
+        // In this order: checked modules of which there is a verdict are not proved again.
+        let entries = trusted.map(|entry| (candidate.trusted_key(), entry));
+        for (key, entry) in entries.into_iter().chain([(candidate.key, checked)]) {
+            if let Err(why) = proof_cache.record(key, entry, &step.label) {
+                log::warn!("proofs are not kept for other processes: {why}");
+            }
         }
     }
 }

@@ -2,6 +2,8 @@
 
 mod batch;
 mod prove;
+#[cfg(all(feature = "bench", not(target_arch = "wasm32")))]
+mod variants;
 #[cfg(not(target_arch = "wasm32"))]
 mod verdicts;
 

@@ -11,7 +11,7 @@
 use crate::{
     error::{CompileError, Error},
     gpu::{
-        codegen::{Assembly, assemble},
+        codegen::{Assembly, ModuleKind, assemble},
         device::{
             GpuDevice, Proofs, Verification,
             proof_cache::{self, Entry, Key},
@@ -32,7 +32,20 @@ pub(super) struct Candidate {
     pub position: usize,
     pub variant: usize,
     pub assemblies: Vec<Assembly>,
+    /// The key of its checked modules.
     pub key: Key,
+}
+
+impl Candidate {
+    /// The key of its trusted modules.
+    pub fn trusted_key(&self) -> Key {
+        proof_cache::key(&with_modules(&self.assemblies, ModuleKind::Trusted))
+    }
+}
+
+/// The dispatches with modules of this kind.
+pub(super) fn with_modules(assemblies: &[Assembly], module: ModuleKind) -> Vec<Assembly> {
+    assemblies.iter().map(|assembly| Assembly { module, ..assembly.clone() }).collect()
 }
 
 impl GpuDevice {
@@ -51,7 +64,8 @@ impl GpuDevice {
         note(&mut self.shared.proofs.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
-    /// The dispatches of each step, in a verified variant. `partials` is the slot between them.
+    /// The dispatches of each step, in a verified variant, and without runtime checks where that gave
+    /// the same bits. `partials` is the slot between them.
     ///
     /// # Errors
     ///
@@ -67,6 +81,7 @@ impl GpuDevice {
         loop {
             if is_proving {
                 choice.prove()?;
+                choice.choose_modules();
             }
             if choice.compile()? {
                 break;
@@ -84,7 +99,7 @@ impl GpuDevice {
         proof_cache.entry(key, self.verification == Verification::Full).cloned()
     }
 
-    pub(super) fn assembled(&self, step: &Step, partials: usize, variant: usize) -> Vec<Assembly> {
+    pub(crate) fn assembled(&self, step: &Step, partials: usize, variant: usize) -> Vec<Assembly> {
         #[cfg_attr(
             not(any(test, feature = "cli")),
             expect(unused_mut, reason = "shaders are made wrong here")
@@ -95,6 +110,37 @@ impl GpuDevice {
             assemblies.iter_mut().for_each(|assembly| edit.apply(assembly));
         }
         assemblies
+    }
+
+    /// The variants of a step, the one that was measured to be the fastest first. They agree bit for
+    /// bit, so that the order changes no result.
+    fn preference(&self, step: &Step) -> Vec<usize> {
+        let mut order: Vec<usize> = (0..step.variants()).collect();
+        #[cfg(feature = "files")]
+        if let StepKind::Kernel { kernel, .. } = &step.kind
+            && order.len() > 1
+            && let Some(best) = self.tuned(&kernel.shaders)
+        {
+            order[..=best].rotate_right(1);
+        }
+        order
+    }
+
+    /// Whether shaders may run without runtime checks if they give the same bits.
+    pub(super) fn may_trust(&self, assemblies: &[Assembly]) -> bool {
+        let are_ours = assemblies.iter().all(|assembly| assembly.may_be_trusted);
+        !self.is_checked && are_ours && !assemblies.is_empty()
+    }
+
+    /// Reports, once, that a shader keeps its runtime checks because it differs without them.
+    fn distrust(&self, step: &Step, assemblies: &[Assembly], what: &str) {
+        let notice = self.notice(step, assemblies, "keeps its runtime checks", what);
+        self.note(|proofs| {
+            if !proofs.checked_only.contains(&notice) {
+                log::warn!("{notice}");
+                proofs.checked_only.push(notice);
+            }
+        });
     }
 
     /// Reports that a shader is not used.
@@ -155,6 +201,8 @@ struct Choice<'a> {
     partials: usize,
     /// By step.
     chosen: Vec<Candidate>,
+    /// Variants of each step in order of preference.
+    order: Vec<Vec<usize>>,
     /// Variants of steps that are wrong only on special values, and how.
     finite: BTreeMap<usize, (usize, String)>,
     /// Steps for which such a variant is used.
@@ -169,9 +217,13 @@ impl<'a> Choice<'a> {
     fn new(device: &'a GpuDevice, steps: &'a [Step], partials: usize) -> Self {
         let (refused, counted) = (BTreeMap::new(), BTreeSet::new());
         let (finite, settled) = (BTreeMap::new(), BTreeSet::new());
+        let order: Vec<Vec<usize>> = steps.iter().map(|step| device.preference(step)).collect();
+        let chosen = vec![];
         let mut choice =
-            Choice { device, steps, partials, chosen: vec![], finite, settled, refused, counted };
-        choice.chosen = (0..steps.len()).map(|position| choice.candidate(position, 0)).collect();
+            Choice { device, steps, partials, chosen, order, finite, settled, refused, counted };
+        choice.chosen = (0..steps.len())
+            .map(|position| choice.candidate(position, choice.order[position][0]))
+            .collect();
         choice
     }
 
@@ -185,8 +237,9 @@ impl<'a> Choice<'a> {
         if self.settled.contains(&position) {
             return Err(error);
         }
-        let next = self.chosen[position].variant + 1;
-        if next < self.steps[position].variants() {
+        let tried = self.chosen[position].variant;
+        let mut order = self.order[position].iter().skip_while(|&&variant| variant != tried);
+        if let Some(&next) = order.nth(1) {
             self.chosen[position] = self.candidate(position, next);
             return Ok(());
         }
@@ -206,6 +259,8 @@ impl<'a> Choice<'a> {
             if pending.is_empty() {
                 break;
             }
+            let candidates = pending.iter().map(|&position| &self.chosen[position]);
+            self.device.compile_all(candidates.flat_map(|candidate| &candidate.assemblies));
             let mut compiled = Vec::new();
             for position in pending {
                 if self.is_compiled(position)? {
@@ -277,24 +332,49 @@ impl<'a> Choice<'a> {
         Ok(pending.into_values().collect())
     }
 
-    /// Compiles the shaders of all candidates; where that fails the next variant takes their place,
-    /// and the answer is no.
+    /// Chooses trusted modules for every candidate that gave the same bits with them.
+    fn choose_modules(&mut self) {
+        for (candidate, step) in self.chosen.iter_mut().zip(self.steps) {
+            if !self.device.may_trust(&candidate.assemblies) {
+                continue;
+            }
+            let key = candidate.trusted_key();
+            let module = match self.device.entry(key) {
+                Some(Entry::Proved) if !self.refused.contains_key(&key) => ModuleKind::Trusted,
+                Some(Entry::Failed(what)) => {
+                    self.device.distrust(step, &candidate.assemblies, &what);
+                    ModuleKind::Checked
+                }
+                _ => ModuleKind::Checked,
+            };
+            candidate.assemblies = with_modules(&candidate.assemblies, module);
+        }
+    }
+
+    /// Compiles the shaders of all candidates; where that fails checked modules or the next variant
+    /// take their place, and the answer is no.
     fn compile(&mut self) -> Result<bool, Error> {
+        self.device.compile_all(self.chosen.iter().flat_map(|candidate| &candidate.assemblies));
         let mut all = true;
         for position in 0..self.chosen.len() {
             if !self.is_compiled(position)? {
-                let error = self.refused[&self.chosen[position].key].clone();
-                self.give_up(position, error)?;
                 all = false;
+                let key = self.chosen[position].key;
+                if let Some(error) = self.refused.get(&key).cloned() {
+                    self.give_up(position, error)?;
+                }
             }
         }
         Ok(all)
     }
 
-    /// Compiles the shaders of a candidate, which is marked as refused if that fails.
+    /// Compiles the shaders of a candidate; what is refused is marked as such.
     fn is_compiled(&mut self, position: usize) -> Result<bool, Error> {
-        let Candidate { assemblies, key, .. } = &self.chosen[position];
-        if self.refused.contains_key(key) {
+        let candidate = &self.chosen[position];
+        let assemblies = &candidate.assemblies;
+        let is_trusted = assemblies.iter().any(|a| a.module == ModuleKind::Trusted);
+        let key = if is_trusted { candidate.trusted_key() } else { candidate.key };
+        if self.refused.contains_key(&key) {
             return Ok(false);
         }
         let compile = |assembly: &Assembly| {
@@ -306,8 +386,12 @@ impl<'a> Choice<'a> {
             Err(error @ Error::Compile(CompileError::Shader { .. })) => {
                 let what = error.to_string();
                 let what = what.split_whitespace().collect::<Vec<_>>().join(" ");
-                self.device.quarantine(&self.steps[position], assemblies, &what);
-                self.refused.insert(*key, error);
+                if is_trusted {
+                    self.device.distrust(&self.steps[position], assemblies, &what);
+                } else {
+                    self.device.quarantine(&self.steps[position], assemblies, &what);
+                }
+                self.refused.insert(key, error);
                 Ok(false)
             }
             Err(error) => Err(error),

@@ -1,9 +1,10 @@
 //! The verdict on every kernel of a plan, for those who ask for it and do not want to run it.
 
-use super::prove::is_undefined;
+use super::prove::{is_undefined, with_modules};
 use crate::{
     error::Error,
     gpu::{
+        codegen::ModuleKind,
         device::{
             GpuDevice, Verification,
             proof_cache::{self, Entry},
@@ -42,7 +43,8 @@ impl GpuDevice {
                 if assemblies.is_empty() {
                     continue;
                 }
-                verdicts.push(match device.entry(proof_cache::key(assemblies)) {
+                let checked = with_modules(assemblies, ModuleKind::Checked);
+                verdicts.push(match device.entry(proof_cache::key(&checked)) {
                     _ if is_undefined(step) => Verdict::Undefined,
                     Some(Entry::Proved) => Verdict::Proved,
                     Some(Entry::Finite(what)) => Verdict::Finite(what),

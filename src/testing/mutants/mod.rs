@@ -18,7 +18,10 @@ pub use operators::Operator;
 use crate::{
     device::Device,
     error::{CompileError, DeviceError, Error, SimulationError},
-    gpu::{Assembly, Entry, GpuDevice, Verification, assemble, simulate},
+    gpu::{
+        Assembly, Entry, GpuDevice, Verification, assemble,
+        simulate::{self, Hazard, Report},
+    },
     ops::contract::Noise,
     schedule::plan::Step,
 };
@@ -164,18 +167,20 @@ impl Executor {
         Executor { text, other, proving, running }
     }
 
-    /// Whether the host finds a race, or an index past an end, in the dispatches of a step. There is
-    /// none in those of a step that is right.
+    /// Whether the host finds a race in the dispatches of a step, or an index past an end, also on
+    /// hostile data. There is none in those of a step that is right.
     fn is_hazardous(&self, step: &Step) -> bool {
         let mut assemblies = assemble(step, usize::MAX, 0);
         for assembly in &mut assemblies {
             assembly.text = assembly.text.replacen(&self.text, &self.other, 1);
         }
-        match simulate::check(step, &assemblies) {
-            Ok(reports) => reports.iter().any(|report| !report.hazards.is_empty()),
+        let found = |reports: Result<Vec<Report>, _>, is_one: fn(&Hazard) -> bool| match reports {
+            Ok(reports) => reports.iter().any(|report| report.hazards.iter().any(is_one)),
             Err(SimulationError::Endless { .. }) => true,
             Err(_) => false,
-        }
+        };
+        found(simulate::check(step, &assemblies), |_| true)
+            || found(simulate::check_hostile(step, &assemblies), Hazard::is_of_memory)
     }
 
     /// Whether a step fails its proof; `None` if the driver does not take it.

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     dtype::DType,
     error::SimulationError,
-    gpu::codegen::{Assembly, Binding, BindingKind},
+    gpu::codegen::{Assembly, Binding, BindingKind, ModuleKind},
     ops::params::Params,
     schedule::plan::{Region, Storage},
 };
@@ -35,6 +35,8 @@ fn run(
         params: Params::default(),
         slot_params: vec![],
         bindings: vec![Binding { group: 0, binding: 0, kind, region: Some(region) }],
+        may_be_trusted: false,
+        module: ModuleKind::Checked,
     };
     let mut buffers = Buffers::default();
     let report = finished(simulate(&assembly, &mut buffers, Extent::All)?)?;
