@@ -44,8 +44,8 @@ pub(crate) use device::proof_cache::Entry;
 #[cfg(feature = "bench")]
 pub(crate) use device::unchecked;
 pub use device::{
-    AdapterSummary, Counters, GpuDevice, Proofs, Verification, adapters, open_all, open_any,
-    open_best_hardware, open_named,
+    AdapterSummary, CooperativeMatrix, Counters, GpuDevice, Proofs, Verification, adapters,
+    open_all, open_any, open_best_hardware, open_named,
 };
 #[cfg(not(target_arch = "wasm32"))]
 pub(crate) use verify::Verdict;

@@ -9,7 +9,7 @@ use serde_json::json;
 use std::io::Write;
 use wgrad::{
     Device,
-    gpu::{self, AdapterSummary},
+    gpu::{self, AdapterSummary, CooperativeMatrix},
 };
 
 /// List every device, its capabilities, and the one selected by `--device best`.
@@ -67,12 +67,23 @@ fn text(index: usize, adapter: &AdapterSummary, best: bool) -> String {
         [] => "none".to_owned(),
         features => features.join(", "),
     };
+    let matrices = match adapter.matrices.as_slice() {
+        [] => String::new(),
+        matrices => {
+            let matrices: Vec<_> = matrices.iter().map(ToString::to_string).collect();
+            format!("\n       cooperative matrices: {}", matrices.join(", "))
+        }
+    };
+    let subgroups = match adapter.subgroup_sizes {
+        (least, most) if least == most => format!("subgroups of {most}"),
+        (least, most) => format!("subgroups of {least} to {most}"),
+    };
     let driver = format!("{driver} {driver_info}");
     format!(
         "gpu:{index}  {}{usable}{}\n       {kind}, {backend}, driver {}\n       \
          buffers up to {} MiB, bindings up to {} MiB, {}\n       \
-         workgroups of up to {} and {} KiB, subgroups of {} to {}\n       \
-         features: {features}",
+         workgroups of up to {} and {} KiB, {subgroups}\n       \
+         features: {features}{matrices}",
         shown(name),
         mark(best),
         shown(driver.trim()),
@@ -81,9 +92,17 @@ fn text(index: usize, adapter: &AdapterSummary, best: bool) -> String {
         count(adapter.max_storage_buffers as usize, "storage buffer", "storage buffers"),
         count(adapter.max_invocations as usize, "invocation", "invocations"),
         adapter.max_workgroup_memory >> 10,
-        adapter.subgroup_sizes.0,
-        adapter.subgroup_sizes.1,
     )
+}
+
+fn matrix(matrix: &CooperativeMatrix) -> serde_json::Value {
+    json!({
+        "m": matrix.m,
+        "n": matrix.n,
+        "k": matrix.k,
+        "operands": matrix.operands,
+        "result": matrix.result,
+    })
 }
 
 fn object(index: usize, adapter: &AdapterSummary, best: bool) -> serde_json::Value {
@@ -102,6 +121,7 @@ fn object(index: usize, adapter: &AdapterSummary, best: bool) -> serde_json::Val
             "workgroup_bytes": adapter.max_workgroup_memory,
             "subgroup_sizes": [adapter.subgroup_sizes.0, adapter.subgroup_sizes.1],
         },
+        "cooperative_matrices": adapter.matrices.iter().map(matrix).collect::<Vec<_>>(),
         "features": adapter.features,
         "usable": adapter.is_usable,
         "best": best,

@@ -1,6 +1,10 @@
 //! The adapters of this machine: enumeration and selection.
 
-use super::{GpuDevice, kind};
+use super::{
+    GpuDevice, kind,
+    matrices::{CooperativeMatrix, matrices},
+    requirements::{self, Lack},
+};
 use crate::error::{DeviceError, Error};
 #[cfg(not(target_family = "wasm"))]
 use std::sync::{Mutex, PoisonError};
@@ -31,6 +35,8 @@ pub struct AdapterSummary {
     pub max_workgroup_memory: u32,
     /// Minimum and maximum subgroup size.
     pub subgroup_sizes: (u32, u32),
+    /// Products of cooperative matrices that its subgroups compute.
+    pub matrices: Vec<CooperativeMatrix>,
     /// Optional features it supports: `f16`, `subgroups`, `timestamps`, …
     pub features: Vec<&'static str>,
     /// Whether programs can run on it.
@@ -229,21 +235,9 @@ fn is_usable(adapter: &wgpu::Adapter) -> bool {
     lack(adapter).is_none()
 }
 
-/// Minimum requirements of every kernel: compute shaders, and five storage buffers plus two uniform
-/// buffers. What an adapter lacks of them, if anything.
-fn lack(adapter: &wgpu::Adapter) -> Option<String> {
-    let flags = adapter.get_downlevel_capabilities().flags;
-    if !flags.contains(wgpu::DownlevelFlags::COMPUTE_SHADERS) {
-        return Some("has no compute shaders".to_owned());
-    }
-    let limits = adapter.limits();
-    let needed = [
-        ("storage buffers in a shader", limits.max_storage_buffers_per_shader_stage, 5),
-        ("invocations in a workgroup", limits.max_compute_invocations_per_workgroup, 256),
-        ("bytes of memory in a workgroup", limits.max_compute_workgroup_storage_size, 16 << 10),
-    ];
-    let (what, has, least) = needed.into_iter().find(|(_, has, least)| has < least)?;
-    Some(format!("has {has} {what}, of {least} that are needed"))
+/// The first requirement of every kernel that an adapter does not meet.
+fn lack(adapter: &wgpu::Adapter) -> Option<Lack> {
+    requirements::lack(adapter.get_downlevel_capabilities().flags, &adapter.limits())
 }
 
 fn summary(adapter: &wgpu::Adapter) -> AdapterSummary {
@@ -252,6 +246,8 @@ fn summary(adapter: &wgpu::Adapter) -> AdapterSummary {
         ("f16", wgpu::Features::SHADER_F16),
         ("subgroups", wgpu::Features::SUBGROUP),
         ("timestamps", wgpu::Features::TIMESTAMP_QUERY),
+        ("timestamps-inside-passes", wgpu::Features::TIMESTAMP_QUERY_INSIDE_PASSES),
+        ("pipeline-cache", wgpu::Features::PIPELINE_CACHE),
         ("cooperative-matrix", wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX),
     ];
     AdapterSummary {
@@ -263,6 +259,7 @@ fn summary(adapter: &wgpu::Adapter) -> AdapterSummary {
         max_invocations: limits.max_compute_invocations_per_workgroup,
         max_workgroup_memory: limits.max_compute_workgroup_storage_size,
         subgroup_sizes: (info.subgroup_min_size, info.subgroup_max_size),
+        matrices: matrices(&adapter.cooperative_matrix_properties()),
         features: named.iter().filter(|(_, f)| features.contains(*f)).map(|&(n, _)| n).collect(),
         is_usable: is_usable(adapter),
         name: info.name,

@@ -6,6 +6,7 @@ pub(crate) mod counters;
 #[cfg(any(test, feature = "cli"))]
 pub(crate) mod edit;
 pub(crate) mod faults;
+mod matrices;
 #[cfg(feature = "files")]
 pub(crate) mod pipeline_files;
 pub(crate) mod pipelines;
@@ -13,6 +14,7 @@ pub(crate) mod proof_cache;
 mod proof_entry;
 #[cfg(feature = "files")]
 mod proof_log;
+mod requirements;
 mod software;
 #[cfg(feature = "files")]
 mod tuning;
@@ -22,6 +24,7 @@ mod waiter;
 
 pub use adapter::{AdapterSummary, adapters, open_all, open_any, open_best_hardware, open_named};
 pub use counters::Counters;
+pub use matrices::CooperativeMatrix;
 pub use verification::{Proofs, Verification};
 
 use super::codegen::Assembly;
