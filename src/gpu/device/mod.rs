@@ -16,6 +16,7 @@ mod proof_entry;
 mod proof_log;
 mod requirements;
 mod software;
+mod spin;
 #[cfg(feature = "files")]
 mod tuning;
 pub(crate) mod unchecked;
@@ -41,7 +42,11 @@ use faults::{Faults, fault, scoped};
 use pipeline_files::PipelineFiles;
 use pipelines::{Pipeline, Pipelines};
 use proof_cache::ProofCache;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use spin::{patience, spin};
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    time::Duration,
+};
 #[cfg(feature = "files")]
 use tuning::Tuning;
 use waiter::Waiter;
@@ -74,6 +79,8 @@ pub struct GpuDevice {
     pub(crate) is_guarded: bool,
     /// Whether grids have more rows than they need; see `run/compile.rs`.
     pub(crate) folds_grids: bool,
+    /// How long its waits stay awake; see `spin.rs`.
+    pub(crate) patience: Duration,
     /// When kernels are verified; see `verify/prove.rs`.
     pub(crate) verification: Verification,
     /// Whether all kernels run with the runtime checks of wgpu.
@@ -164,6 +171,7 @@ impl GpuDevice {
         })?;
         let faults = Faults::watch(&device);
         let limits = device.limits();
+        let patience = patience(info.device_type);
         let proof_cache = Mutex::new(ProofCache::open(&info));
         #[cfg(feature = "files")]
         let tuning = Mutex::new(Tuning::of(&info));
@@ -204,6 +212,7 @@ impl GpuDevice {
             shared: Arc::new(shared),
             is_guarded: false,
             folds_grids: false,
+            patience,
             verification: Verification::default(),
             is_checked: false,
             keeps_pipelines: true,
@@ -273,6 +282,7 @@ impl GpuDevice {
     /// Any fault the device has reported.
     #[cfg(not(target_arch = "wasm32"))]
     pub fn wait_idle(&self) -> Result<(), Error> {
+        self.finish_soon(|| false);
         self.poll(wgpu::PollType::wait_indefinitely())
     }
 
@@ -305,6 +315,22 @@ impl GpuDevice {
         software::leave_room(&self.shared.info, bytes)
     }
 
+    /// Stays awake for a moment, until there is what is waited for or the queue is empty. A wait for
+    /// work behind which other work is in flight has no reason to: it is not in a hurry.
+    fn finish_soon(&self, is_there: impl Fn() -> bool) {
+        spin(self.patience, || {
+            let polled = self.shared.device.poll(wgpu::PollType::Poll);
+            is_there() || polled.is_ok_and(|status| status.is_queue_empty())
+        });
+    }
+
+    /// Waits for the last submission of this thread.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub(crate) fn wait_for_last(&self, submission: wgpu::SubmissionIndex) -> Result<(), Error> {
+        self.finish_soon(|| false);
+        self.wait(submission)
+    }
+
     /// Waits for a submission; in a browser the event loop does that.
     pub(crate) fn wait(&self, submission: wgpu::SubmissionIndex) -> Result<(), Error> {
         if cfg!(target_arch = "wasm32") {
@@ -333,7 +359,14 @@ impl GpuDevice {
             }
             faults.alive()?;
         } else {
-            self.wait(submission.clone())?;
+            if !cfg!(target_arch = "wasm32") {
+                self.finish_soon(|| arrival.is_there());
+            }
+            if arrival.is_there() {
+                faults.check()?;
+            } else {
+                self.wait(submission.clone())?;
+            }
         }
         // Whoever saw the submission finished brings it, this thread or another one; in a browser it is
         // the event loop.

@@ -320,7 +320,7 @@ impl Executable for GpuProgram {
         let Some(submission) = self.lock().in_flight.back().cloned() else {
             return Ok((results, RunTime { wall: begin.elapsed(), device: None }));
         };
-        self.device.wait(submission.clone())?;
+        self.device.wait_for_last(submission.clone())?;
         let wall = begin.elapsed();
         let device = match timestamps {
             Some(timestamps) => timestamps.read(&self.device, submission)?,

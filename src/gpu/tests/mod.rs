@@ -18,6 +18,7 @@ mod threads;
 mod trusted;
 #[cfg(feature = "bench")]
 mod tuned;
+mod waits;
 
 use super::{GpuDevice, Verification};
 use crate::{Array, DType, Device, Error, Feed, Graph, Init, Tensor, Variables};
