@@ -107,8 +107,9 @@ pub use device::{Device, Selection};
 pub use diff::{Diff, Divergence};
 pub use dtype::DType;
 pub use error::{
-    CompileError, DeviceError, Error, FileError, GraphError, LoadReport, MismatchedTensor,
-    MissingTensor, NotFinite, OpError, Place, RunError, SimulationError, VariableError,
+    BufferError, CompileError, DeviceError, Error, FileError, GraphError, LoadReport,
+    MismatchedTensor, MissingTensor, NotFinite, OpError, Place, RunError, SimulationError,
+    VariableError,
 };
 pub use functions::{
     AttentionOptions, CoordinateTransform, GaussianNll, Interpolation, PadMode, PaddingMode,

@@ -1,5 +1,6 @@
 //! The errors of each stage, and the type that unites them.
 
+mod buffer;
 mod file;
 mod graph;
 mod loading;
@@ -9,6 +10,7 @@ mod similar;
 mod simulation;
 mod variable;
 
+pub use buffer::BufferError;
 pub use file::FileError;
 pub use graph::{GraphError, OpError, Place};
 pub use loading::{LoadReport, MismatchedTensor, MissingTensor};
@@ -160,6 +162,15 @@ pub enum DeviceError {
         /// The driver's message.
         message: String,
     },
+    /// An adapter, a device and a queue that were given as one are not.
+    #[error("the {what} is not that of the device")]
+    NotTogether {
+        /// The one that does not belong: `adapter` or `queue`.
+        what: &'static str,
+    },
+    /// A buffer of wgpu cannot be a value, or a value is not in one.
+    #[error(transparent)]
+    Buffer(#[from] BufferError),
     /// Memory is exhausted.
     #[error("out of memory{}", bytes.map(|bytes| format!(" while allocating {bytes} bytes")).unwrap_or_default())]
     OutOfMemory {

@@ -49,3 +49,5 @@ pub use device::{
 };
 #[cfg(not(target_arch = "wasm32"))]
 pub(crate) use verify::Verdict;
+/// The wgpu whose devices and buffers this crate takes and gives.
+pub use wgpu;

@@ -39,7 +39,7 @@ pub(super) struct Kernel {
 impl Bare {
     /// Opens the adapter of a device again.
     pub fn open(gpu: &GpuDevice) -> Result<Self, Error> {
-        let adapter = gpu.adapter();
+        let adapter = gpu.wgpu_adapter();
         let (offered, info) = (adapter.features(), adapter.get_info());
         let mut features = offered & (Features::SHADER_F16 | Features::TIMESTAMP_QUERY);
         let mut matrix_lanes = None;

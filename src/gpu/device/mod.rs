@@ -5,6 +5,7 @@ pub(crate) mod arrival;
 pub(crate) mod counters;
 #[cfg(any(test, feature = "cli"))]
 pub(crate) mod edit;
+pub(crate) mod embedding;
 pub(crate) mod faults;
 mod matrices;
 #[cfg(feature = "files")]
@@ -98,7 +99,6 @@ pub(crate) struct Shared {
     waiter: Waiter,
     pub device: wgpu::Device,
     queue: wgpu::Queue,
-    #[cfg(feature = "bench")]
     adapter: wgpu::Adapter,
     info: wgpu::AdapterInfo,
     pub limits: wgpu::Limits,
@@ -170,7 +170,17 @@ impl GpuDevice {
             message: error.to_string(),
         })?;
         let faults = Faults::watch(&device);
-        let limits = device.limits();
+        Ok(GpuDevice::over(adapter.clone(), device, queue, faults))
+    }
+
+    /// A handle to an open device, whose errors outside of any scope are recorded there.
+    fn over(
+        adapter: wgpu::Adapter,
+        device: wgpu::Device,
+        queue: wgpu::Queue,
+        faults: Arc<Faults>,
+    ) -> Self {
+        let (info, limits) = (device.adapter_info(), device.limits());
         let patience = patience(info.device_type);
         let proof_cache = Mutex::new(ProofCache::open(&info));
         #[cfg(feature = "files")]
@@ -185,8 +195,7 @@ impl GpuDevice {
             waiter: Waiter::default(),
             device,
             queue,
-            #[cfg(feature = "bench")]
-            adapter: adapter.clone(),
+            adapter,
             info,
             limits,
             faults,
@@ -208,7 +217,7 @@ impl GpuDevice {
             #[cfg(test)]
             batches: Mutex::default(),
         };
-        Ok(GpuDevice {
+        GpuDevice {
             shared: Arc::new(shared),
             is_guarded: false,
             folds_grids: false,
@@ -218,13 +227,7 @@ impl GpuDevice {
             keeps_pipelines: true,
             #[cfg(any(test, feature = "cli"))]
             edit: None,
-        })
-    }
-
-    /// The adapter, for benchmarks that open it separately.
-    #[cfg(feature = "bench")]
-    pub(crate) fn adapter(&self) -> &wgpu::Adapter {
-        &self.shared.adapter
+        }
     }
 
     /// Name of the adapter.
@@ -305,6 +308,9 @@ impl GpuDevice {
         operation: impl FnOnce() -> Result<T, Error>,
     ) -> Result<T, Error> {
         let outcome = scoped(&self.shared.device, operation);
+        if !matches!(outcome, Ok(Ok(_))) {
+            self.notice_loss();
+        }
         // A loss explains everything else, and an error of the device that of the operation.
         self.shared.faults.check()?;
         outcome.map_err(|error| fault(error, None))?
@@ -375,6 +381,9 @@ impl GpuDevice {
 
     fn poll(&self, poll: wgpu::PollType) -> Result<(), Error> {
         let polled = self.shared.device.poll(poll);
+        if polled.is_err() {
+            self.notice_loss();
+        }
         // A fault explains a failed poll better than the poll's own error.
         self.shared.faults.check()?;
         match polled {

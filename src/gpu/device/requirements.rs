@@ -1,6 +1,7 @@
 //! Minimum requirements of every kernel: compute shaders, five storage buffers plus two uniform
-//! buffers in two groups, and workgroups of 256 invocations with 16 KiB of memory.
+//! buffers in two groups, and workgroups of 256 invocations with 16 KiB of memory, 65,535 along an axis.
 
+use crate::ops::kernel::MAX_GROUPS;
 use std::fmt;
 
 /// A requirement that is not met.
@@ -32,6 +33,7 @@ pub(super) fn lack(flags: wgpu::DownlevelFlags, limits: &wgpu::Limits) -> Option
         ("bind groups", limits.max_bind_groups, 2),
         ("invocations in a workgroup", limits.max_compute_invocations_per_workgroup, 256),
         ("invocations along x in a workgroup", limits.max_compute_workgroup_size_x, 256),
+        ("workgroups along an axis", limits.max_compute_workgroups_per_dimension, MAX_GROUPS),
         ("bytes of memory in a workgroup", limits.max_compute_workgroup_storage_size, 16 << 10),
     ];
     let (limit, offered, needed) =

@@ -122,6 +122,7 @@ impl GpuDevice {
     /// The reason why a buffer could not be mapped: the fault of the device if there is one.
     pub(crate) fn map_failed(&self, message: &str) -> Error {
         let message = format!("a buffer could not be mapped: {message}");
+        self.notice_loss();
         self.shared.faults.check().err().unwrap_or(DeviceError::Reported { message }.into())
     }
 }

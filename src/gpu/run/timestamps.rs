@@ -19,7 +19,8 @@ const BYTES: u64 = 16;
 impl Timestamps {
     /// Creates the queries; `None` if the device does not support them.
     pub fn new(device: &GpuDevice) -> Result<Option<Self>, Error> {
-        let (nanoseconds, Some(queries)) = device.clock() else { return Ok(None) };
+        let (nanoseconds, queries) = device.attempt(|| Ok(device.clock()))?;
+        let Some(queries) = queries else { return Ok(None) };
         let buffer = |usage| device.create_buffer("timestamps", BYTES, usage, false);
         let resolved = buffer(BufferUsages::QUERY_RESOLVE | BufferUsages::COPY_SRC)?;
         let staging = buffer(BufferUsages::MAP_READ | BufferUsages::COPY_DST)?;
