@@ -65,6 +65,11 @@ pub struct Value {
 }
 
 impl Value {
+    /// A value whose elements are there.
+    pub(crate) fn new(meta: Meta, data: Arc<dyn Resident>) -> Self {
+        Value { meta, data }
+    }
+
     /// Shape and element type.
     pub fn meta(&self) -> &Meta {
         &self.meta
@@ -199,7 +204,7 @@ impl fmt::Debug for Outputs {
 impl Outputs {
     pub(crate) fn new(returned: &Arc<Returned>, data: Vec<Arc<dyn Resident>>) -> Self {
         let metas = returned.metas.iter().cloned();
-        let values = metas.zip(data).map(|(meta, data)| Value { meta, data });
+        let values = metas.zip(data).map(|(meta, data)| Value::new(meta, data));
         Outputs { values: values.collect(), returned: returned.clone() }
     }
 

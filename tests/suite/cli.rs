@@ -1,5 +1,6 @@
 //! The command line as a process: exit codes, streams, files.
 
+mod devices;
 mod names;
 mod plans;
 mod predictions;

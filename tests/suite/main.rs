@@ -21,6 +21,7 @@ mod documents;
 #[cfg(feature = "cli")]
 #[path = "../drawing/mod.rs"]
 mod drawing;
+mod embedding;
 mod extremes;
 mod faults;
 mod finite;

@@ -1,6 +1,7 @@
 //! GPU memory: buffers, uploads and readback.
 
 mod buffers;
+mod exchange;
 pub(crate) mod guard_bands;
 mod placed;
 mod readback;
@@ -9,6 +10,7 @@ mod uploads;
 mod workgroup_poison;
 
 pub(crate) use buffers::BufferSlice;
+pub(crate) use exchange::slice_on;
 pub(crate) use placed::Placed;
 pub(crate) use results::{GpuValue, OutputSet};
 pub(crate) use uploads::Uploads;

@@ -16,7 +16,9 @@ use crate::{
     gpu::{
         codegen::Assembly,
         device::GpuDevice,
-        memory::{BufferSlice, GpuValue, OutputSet, Uploads, WorkgroupPoison, guard_bands},
+        memory::{
+            BufferSlice, GpuValue, OutputSet, Uploads, WorkgroupPoison, guard_bands, slice_on,
+        },
     },
     schedule::plan::{Plan, Step},
     shape::Meta,
@@ -189,7 +191,7 @@ impl GpuProgram {
             device.wait(oldest)?;
         }
         let State { uploads, outputs, bindings, in_flight, .. } = state;
-        let set = self.free_set(outputs)?;
+        let set = self.free_set(outputs, &storages.inputs)?;
         storages.outputs.clone_from(&set.slices);
         let groups = bindings.of(device, &self.uniforms, &self.recording.commands, &storages);
 
@@ -251,11 +253,9 @@ impl GpuProgram {
         for (input, fed) in inputs.iter().enumerate() {
             match fed {
                 Fed::Host(array) => from_host.push((input, array.words())),
-                Fed::Device(value) => match value.data.is::<GpuValue>() {
-                    Some(value) if value.device().is(&self.device) => {
-                        storages.inputs[input] = value.slice().clone();
-                    }
-                    _ => {
+                Fed::Device(value) => match slice_on(&self.device, value) {
+                    Some(slice) => storages.inputs[input] = slice.clone(),
+                    None => {
                         let name = self.plan.inputs[input].0.clone();
                         return Err(RunError::ForeignValue { name }.into());
                     }
@@ -265,10 +265,18 @@ impl GpuProgram {
         Ok(from_host)
     }
 
-    /// A set of result buffers without live values; allocates a new one only if the caller holds
-    /// all.
-    fn free_set(&self, sets: &mut Vec<Arc<OutputSet>>) -> Result<Arc<OutputSet>, Error> {
-        let set = match sets.iter().position(|set| Arc::strong_count(set) == 1) {
+    /// A set of result buffers without live values, none of which is an input: what was exported may
+    /// have been imported. Allocates a new one only if the caller holds all.
+    fn free_set(
+        &self,
+        sets: &mut Vec<Arc<OutputSet>>,
+        inputs: &[BufferSlice],
+    ) -> Result<Arc<OutputSet>, Error> {
+        let is_free = |set: &Arc<OutputSet>| {
+            let is_input = |slice: &BufferSlice| inputs.iter().any(|i| i.buffer == slice.buffer);
+            Arc::strong_count(set) == 1 && !set.slices.iter().any(is_input)
+        };
+        let set = match sets.iter().position(is_free) {
             Some(free) => sets.remove(free),
             None => Arc::new(OutputSet::new(&self.device, &self.plan.outputs)?),
         };
