@@ -22,18 +22,23 @@ struct Renderer {
 
 impl Renderer {
     fn opened(adapter: wgpu::Adapter, features: wgpu::Features, limits: wgpu::Limits) -> Self {
+        let renderer = Renderer::heedless(adapter, features, limits);
+        let counter = renderer.errors.clone();
+        renderer.device.on_uncaptured_error(Arc::new(move |_| {
+            counter.fetch_add(1, Ordering::Relaxed);
+        }));
+        renderer
+    }
+
+    /// Without a handler of errors: wgpu then panics.
+    fn heedless(adapter: wgpu::Adapter, features: wgpu::Features, limits: wgpu::Limits) -> Self {
         let opened = adapter.request_device(&wgpu::DeviceDescriptor {
             required_features: adapter.features() & features,
             required_limits: limits,
             ..Default::default()
         });
         let (device, queue) = pollster::block_on(opened).expect("it opened before");
-        let errors = Arc::new(AtomicUsize::new(0));
-        let counter = errors.clone();
-        device.on_uncaptured_error(Arc::new(move |_| {
-            counter.fetch_add(1, Ordering::Relaxed);
-        }));
-        Renderer { adapter, device, queue, errors }
+        Renderer { adapter, device, queue, errors: Arc::default() }
     }
 
     /// With limits as small as may be, which are those of WebGPU.
@@ -271,6 +276,16 @@ fn errors_have_owners_on_gpu() -> Result<(), Error> {
     assert_eq!(run(&value)?.read_blocking(0)?.to_f64(), [2.0; 4]);
     gpu.wait_idle()?;
 
+    // Mistakes of the renderer on another thread, during ours.
+    std::thread::scope(|scope| {
+        scope.spawn(|| (0..50).for_each(|_| renderer.queue.write_buffer(&sealed, 0, &[0; 4])));
+        for _ in 0..20 {
+            assert_eq!(run(&value)?.read_blocking(0)?.to_f64(), [2.0; 4]);
+        }
+        Ok::<_, Error>(())
+    })?;
+    assert_eq!(renderer.errors(), 51);
+
     // A mistake that a run has to tell, as the buffer was whole when it was imported.
     let taken = buffer(128);
     let gone = gpu.import(&taken, 0, [4], DType::F32)?;
@@ -279,7 +294,7 @@ fn errors_have_owners_on_gpu() -> Result<(), Error> {
     assert!(matches!(error, Error::Device(DeviceError::Reported { .. })), "{error}");
     let error = gone.read_blocking().expect_err("it is destroyed");
     assert!(matches!(error, Error::Device(DeviceError::Reported { .. })), "{error}");
-    assert_eq!(renderer.errors(), 1);
+    assert_eq!(renderer.errors(), 51);
     assert_eq!(run(&value)?.read_blocking(0)?.to_f64(), [2.0; 4]);
     Ok(())
 }
@@ -367,8 +382,10 @@ fn buffers_of_other_devices_are_refused_on_gpu() -> Result<(), Error> {
     let backends = renderer.adapter.get_info().backend.into();
     let adapters = pollster::block_on(instance.enumerate_adapters(backends));
     let adapter = adapters.into_iter().next().expect("it was found before");
-    let features = wgpu::Features::empty();
-    let other = Renderer::opened(adapter, features, wgpu::Limits::default());
+    let (features, limits) = (wgpu::Features::empty(), wgpu::Limits::default());
+    let heedless = [&adapter, &renderer.adapter]
+        .map(|adapter| Renderer::heedless(adapter.clone(), features, limits.clone()));
+    let other = Renderer::opened(adapter, features, limits);
     // As many as there are here, so that numbers meet; and one whose number is too large.
     let own: Vec<_> = (0..64).map(|_| renderer.buffer(&[0; 256], SHARED)).collect();
     for foreign in [&same, &other] {
@@ -377,6 +394,10 @@ fn buffers_of_other_devices_are_refused_on_gpu() -> Result<(), Error> {
             let refused = refusal(gpu.import(buffer, 0, [64], DType::F32));
             assert_eq!(refused, BufferError::Foreign);
         }
+    }
+    for foreign in &heedless {
+        let buffer = foreign.buffer(&[0; 256], SHARED);
+        assert_eq!(refusal(gpu.import(&buffer, 0, [64], DType::F32)), BufferError::Foreign);
     }
     for buffer in &own {
         gpu.import(buffer, 0, [64], DType::F32)?;
@@ -391,7 +412,7 @@ fn buffers_of_other_devices_are_refused_on_gpu() -> Result<(), Error> {
     let error = program.run(&Variables::new(0), &[("x", &value)]).expect_err("it is elsewhere");
     assert!(error.to_string().contains("lives on another device"), "{error}");
 
-    for other in [&same, &other] {
+    for other in [&same, &other, &heedless[0], &heedless[1]] {
         let Renderer { adapter, device, .. } = &renderer;
         let mixed = GpuDevice::from_wgpu(adapter.clone(), device.clone(), other.queue.clone());
         let error = mixed.expect_err("the queue is that of another device");
