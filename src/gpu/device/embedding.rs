@@ -1,8 +1,8 @@
 //! Devices that others opened: a renderer, an engine, a tool that uses wgpu itself.
 //!
-//! The error handler and the callback for a loss are its owner's, and wgpu has one of each: neither is
-//! replaced. Error scopes around all calls of this crate see to it that its errors are not the owner's,
-//! and they are of a thread, so those of the owner stay his.
+//! wgpu has one error handler and one callback for a loss on each device, which are the owner's: neither
+//! is replaced. Error scopes around all calls of this crate catch its errors and no others, as a scope
+//! is of a thread.
 
 use super::{
     GpuDevice,
@@ -42,7 +42,8 @@ impl GpuDevice {
     ///
     /// # Errors
     ///
-    /// [`DeviceError::Limit`], [`DeviceError::NotTogether`], [`DeviceError::Lost`].
+    /// [`DeviceError::Limit`], or [`DeviceError::Open`] without compute shaders; [`DeviceError::NotTogether`];
+    /// [`DeviceError::Lost`].
     pub fn from_wgpu(adapter: Adapter, device: Device, queue: Queue) -> Result<Self, Error> {
         let info = device.adapter_info();
         match requirements::lack(adapter.get_downlevel_capabilities().flags, &device.limits()) {

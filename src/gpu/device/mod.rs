@@ -11,6 +11,7 @@ mod matrices;
 #[cfg(feature = "files")]
 pub(crate) mod pipeline_files;
 pub(crate) mod pipelines;
+mod poll;
 pub(crate) mod proof_cache;
 mod proof_entry;
 #[cfg(feature = "files")]
@@ -42,6 +43,7 @@ use faults::{Faults, fault, scoped};
 #[cfg(feature = "files")]
 use pipeline_files::PipelineFiles;
 use pipelines::{Pipeline, Pipelines};
+use poll::poll;
 use proof_cache::ProofCache;
 use spin::{patience, spin};
 use std::{
@@ -325,7 +327,7 @@ impl GpuDevice {
     /// work behind which other work is in flight has no reason to: it is not in a hurry.
     fn finish_soon(&self, is_there: impl Fn() -> bool) {
         spin(self.patience, || {
-            let polled = self.shared.device.poll(wgpu::PollType::Poll);
+            let polled = poll(&self.shared.device, wgpu::PollType::Poll);
             is_there() || polled.is_ok_and(|status| status.is_queue_empty())
         });
     }
@@ -356,11 +358,14 @@ impl GpuDevice {
         let Shared { device, waiter, faults, .. } = &*self.shared;
         if wait == Wait::Yield && !cfg!(target_arch = "wasm32") {
             // Not a wait with a timeout: wgpu 30 panics where one ends while another thread polls.
-            let _ = device.poll(wgpu::PollType::Poll);
+            let _ = poll(device, wgpu::PollType::Poll);
             if !arrival.is_there() {
                 let finished = waiter.wait(device, submission.clone());
                 if finished.receive().await.is_none() {
                     self.wait(submission.clone())?;
+                }
+                if !arrival.is_there() {
+                    self.notice_loss();
                 }
             }
             faults.alive()?;
@@ -379,17 +384,17 @@ impl GpuDevice {
         Ok(arrival.receive().await)
     }
 
-    fn poll(&self, poll: wgpu::PollType) -> Result<(), Error> {
-        let polled = self.shared.device.poll(poll);
-        if polled.is_err() {
-            self.notice_loss();
+    fn poll(&self, kind: wgpu::PollType) -> Result<(), Error> {
+        let polled = poll(&self.shared.device, kind);
+        match &polled {
+            Ok(_) => {}
+            Err(lost @ DeviceError::Lost { .. }) => self.shared.faults.record(lost.clone()),
+            Err(_) => self.notice_loss(),
         }
         // A fault explains a failed poll better than the poll's own error.
         self.shared.faults.check()?;
-        match polled {
-            Ok(_) => Ok(()),
-            Err(error) => Err(DeviceError::Reported { message: error.to_string() }.into()),
-        }
+        polled?;
+        Ok(())
     }
 
     /// A handle whose programs keep the runtime checks of wgpu in every shader: indices are clamped,

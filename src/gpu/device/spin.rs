@@ -1,8 +1,9 @@
 //! The first moments of a wait for a GPU, awake.
 //!
-//! A thread that sleeps in the driver is woken 10 to 40 microseconds after the GPU has finished, which
-//! is as long as a small step takes. So it first asks again and again. A driver that is software has
-//! no core to lose to that.
+//! A thread that sleeps in the driver is woken tens of microseconds after the GPU has finished: on an
+//! H100 a dispatch takes 52 to 60 microseconds to come back to a host that sleeps, and 32 to one that
+//! does not (`docs/performance.md`). So a wait first asks again and again. A driver that is software needs
+//! the core for the work itself.
 
 use std::{
     hint,

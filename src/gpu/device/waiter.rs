@@ -5,7 +5,10 @@
 //! the next one asks. It keeps no device open: a request brings one along, and gives it back before
 //! its task is woken.
 
-use super::arrival::{Arrival, arrival};
+use super::{
+    arrival::{Arrival, arrival},
+    poll::poll,
+};
 use futures_intrusive::channel::{
     TrySendError,
     shared::{Sender, channel},
@@ -53,8 +56,8 @@ impl Waiter {
         let device = device.clone();
         let mut request: Request = Box::new(move || {
             // What goes wrong, a loss at most, is known to the device.
-            let _ = device
-                .poll(wgpu::PollType::Wait { submission_index: Some(submission), timeout: None });
+            let until = wgpu::PollType::Wait { submission_index: Some(submission), timeout: None };
+            let _ = poll(&device, until);
             drop(device);
             sender.send(());
         });
