@@ -1,0 +1,119 @@
+//! Every kernel on every target.
+
+use crate::{
+    Failure,
+    measure::{self, Measure},
+    spirv::Form,
+    texts::Kernel,
+};
+use std::{
+    collections::BTreeMap,
+    path::Path,
+    sync::atomic::{AtomicUsize, Ordering},
+    thread,
+};
+
+/// The targets of the page, as `on` knows them.
+pub const TARGETS: [&str; 3] = ["hopper", "navi33", "m1"];
+
+/// A kernel spends its time on multiply-adds if they are this share of its hottest loop, on any target.
+const PRODUCT: f64 = 0.3;
+
+/// So many sets of overrides of a file have a row each.
+const SETS: usize = 4;
+
+/// A line of the page: a set of overrides of a file, or several of which the worst figures count.
+pub struct Row {
+    /// The name of the kernel, or what is common to the names of all.
+    pub name: String,
+    /// How many sets of overrides it stands for.
+    pub sets: usize,
+    /// Whether it spends its time on multiply-adds.
+    pub is_product: bool,
+    /// For each of the targets.
+    pub trusted: [Measure; TARGETS.len()],
+    /// The same in the checked form; of products.
+    pub checked: Option<[Measure; TARGETS.len()]>,
+}
+
+/// The rows of all kernels, ordered by name; products in their checked form too if `both` is set.
+pub fn survey(kernels: &[Kernel], folder: &Path, both: bool) -> Result<Vec<Row>, Failure> {
+    let trusted = measures(&kernels.iter().collect::<Vec<_>>(), folder, Form::Trusted)?;
+    let is_product = |on: &[Measure; TARGETS.len()]| {
+        on.iter().any(|measure| measure.share.is_some_and(|share| share >= PRODUCT))
+    };
+    let (products, others): (Vec<_>, Vec<_>) =
+        kernels.iter().zip(trusted).partition(|(_, on)| is_product(on));
+
+    let checked = match both {
+        true => {
+            let kernels: Vec<_> = products.iter().map(|(kernel, _)| *kernel).collect();
+            measures(&kernels, folder, Form::Checked)?.into_iter().map(Some).collect()
+        }
+        false => vec![None; products.len()],
+    };
+    let mut rows: Vec<_> = products
+        .into_iter()
+        .zip(checked)
+        .map(|((kernel, trusted), checked)| {
+            let name = kernel.name();
+            Row { name, sets: 1, is_product: true, trusted, checked }
+        })
+        .collect();
+
+    let mut files = BTreeMap::<&str, Vec<_>>::new();
+    for (kernel, on) in others {
+        files.entry(&kernel.file).or_default().push((kernel, on));
+    }
+    for (file, sets) in files {
+        let row = |name: String, sets: usize, trusted| Row {
+            name,
+            sets,
+            is_product: false,
+            trusted,
+            checked: None,
+        };
+        if sets.len() <= SETS {
+            rows.extend(sets.iter().map(|(kernel, on)| row(kernel.name(), 1, *on)));
+        } else {
+            let count = sets.len();
+            let of_all = sets
+                .into_iter()
+                .map(|(_, on)| on)
+                .reduce(|a, b| std::array::from_fn(|target| a[target].worse(b[target])));
+            rows.extend(of_all.map(|of_all| row(file.to_owned(), count, of_all)));
+        }
+    }
+    rows.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(rows)
+}
+
+/// Compiles on all cores: each text on each target is a process.
+fn measures(
+    kernels: &[&Kernel],
+    folder: &Path,
+    form: Form,
+) -> Result<Vec<[Measure; TARGETS.len()]>, Failure> {
+    let (next, threads) = (AtomicUsize::new(0), thread::available_parallelism()?.get());
+    let work = || {
+        let mut done = Vec::new();
+        loop {
+            let job = next.fetch_add(1, Ordering::Relaxed);
+            let (number, target) = (job / TARGETS.len(), job % TARGETS.len());
+            let Some(kernel) = kernels.get(number) else { return Ok(done) };
+            let measure = measure::measure(TARGETS[target], folder, kernel, form);
+            done.push((job, measure.map_err(|error| error.to_string())?));
+        }
+    };
+    let done = thread::scope(|scope| {
+        let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+        let done = workers.into_iter().map(|worker| match worker.join() {
+            Ok(done) => done,
+            Err(panic) => std::panic::resume_unwind(panic),
+        });
+        done.collect::<Result<Vec<_>, String>>()
+    })?;
+    let done: BTreeMap<usize, Measure> = done.into_iter().flatten().collect();
+    let of = |number: usize| std::array::from_fn(|target| done[&(number * TARGETS.len() + target)]);
+    Ok((0..kernels.len()).map(of).collect())
+}
