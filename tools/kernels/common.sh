@@ -1,6 +1,6 @@
 # Where the Debian of setup.sh is, and the program that compiles in it. Sourced by the scripts beside it.
 KERNELS="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
-KERNELS_DIR="${WGRAD_KERNELS_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/wgrad-kernels}"
+KERNELS_DIR="$(realpath -m "${WGRAD_KERNELS_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/wgrad-kernels}")"
 KERNELS_SID="$KERNELS_DIR/sid"
 KERNELS_CUDA="$KERNELS_DIR/cuda/nvidia/cu13"
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# A small Debian sid with Mesa's compilers for GPUs that are not here, and spirv-tools; with --cuda also NVIDIA's ptxas.
-# It needs root, 700 MB, and takes three minutes; where it was interrupted it goes on with what it has downloaded.
+# A small Debian sid with Mesa's compilers for GPUs that need not be there, its lavapipe, and spirv-tools; with --cuda also
+# NVIDIA's ptxas. It takes 630 MB and two minutes, once, and root. Where it was interrupted it goes on with what it has downloaded.
 set -euo pipefail
 source "$(dirname "$0")/common.sh"
 
@@ -18,28 +18,37 @@ for argument in "$@"; do
 done
 
 if ! has_sid; then
-    [[ "$(id -u)" == 0 ]] || fail "debootstrap makes the Debian in $KERNELS_SID, which only root can: run this once as root"
+    [[ "$(uname -sm)" == "Linux x86_64" ]] || fail "Mesa's shims are packages for Linux on x86-64, not $(uname -sm)"
+    [[ "$(id -u)" == 0 ]] || fail "only root can make the Debian in $KERNELS_SID: run $KERNELS/setup.sh once as root"
     if ! command -v debootstrap >/dev/null; then
         command -v apt-get >/dev/null || fail "debootstrap is not installed, and there is no apt-get to install it with"
-        apt-get update -qq && apt-get install -yqq debootstrap >&2 || fail "debootstrap is not installed, and apt-get could not install it"
+        { apt-get update -qq && apt-get install -yqq debootstrap; } >&2 ||
+            fail "debootstrap is not installed, and apt-get could not install it"
     fi
 
-    # From the mirror that apt itself uses; without one, as on Ubuntu, debootstrap knows its own.
-    mirror="$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' | grep -m1 -E '/debian/?$' || true)"
+    # From the mirror that apt itself uses; where that has another system, debootstrap knows one of its own.
+    mirror=
+    if command -v apt-get >/dev/null; then
+        mirrors="$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages')"
+        mirror="$(grep -m1 -E '/debian/?$' <<<"$mirrors" || true)"
+    fi
 
     mkdir -p "$KERNELS_DIR/debs"
-    # One that was killed may have left its /proc and /sys.
-    for mounted in proc sys; do
+    # One that was killed may have left these, and nothing of this machine may be removed through them.
+    for mounted in proc sys dev; do
         while mountpoint -q "$KERNELS_SID/$mounted"; do umount "$KERNELS_SID/$mounted"; done
     done
     rm -rf --one-file-system "$KERNELS_SID"
     debootstrap --variant=minbase --cache-dir="$KERNELS_DIR/debs" \
         --include=mesa-vulkan-drivers,mesa-drm-shim,libvulkan1,spirv-tools \
         sid "$KERNELS_SID" ${mirror:+"$mirror"} >&2 ||
-        fail "debootstrap has failed; its log is $KERNELS_SID/debootstrap/debootstrap.log"
-    chroot "$KERNELS_SID" dpkg-query --show --showformat '${source:Upstream-Version}\n' mesa-vulkan-drivers >"$KERNELS_DIR/mesa-version"
+        fail "debootstrap has failed; see $KERNELS_SID/debootstrap/debootstrap.log"
+    chroot "$KERNELS_SID" dpkg-query --show --showformat '${source:Upstream-Version}\n' mesa-vulkan-drivers \
+        >"$KERNELS_DIR/mesa-version.part"
+    mv "$KERNELS_DIR/mesa-version.part" "$KERNELS_DIR/mesa-version"
     rm -rf "$KERNELS_DIR/debs"
 fi
+"$KERNELS/on" lavapipe true || fail "this machine does not let a process mount what only it sees, which \`on\` needs"
 
 if [[ "$with_cuda" == yes && ! -x "$KERNELS_CUDA/bin/ptxas" ]]; then
     mkdir -p "$KERNELS_DIR/wheels"
@@ -54,3 +63,6 @@ if [[ "$with_cuda" == yes && ! -x "$KERNELS_CUDA/bin/ptxas" ]]; then
 fi
 
 echo "Mesa $(mesa_version) in $KERNELS_SID"
+if [[ -x "$KERNELS_CUDA/bin/ptxas" ]]; then
+    echo "CUDA in $KERNELS_CUDA/bin"
+fi

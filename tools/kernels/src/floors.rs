@@ -146,7 +146,7 @@ mod tests {
         };
         Row {
             name: name.to_owned(),
-            sets: 1,
+            kernels: 1,
             is_product: share > 0.3,
             trusted: [measure; TARGETS.len()],
             checked: None,

@@ -8,8 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub struct Loop {
     /// Instructions by what they do.
     pub mix: BTreeMap<Class, usize>,
-    /// Multiply-adds that sum: they add to the register that they write, or to what another one of the same
-    /// pass has written.
+    /// Multiply-adds that sum: see [`chains`].
     pub sums: usize,
     /// Chains of them, each of which sums into a register.
     pub accumulators: usize,
@@ -75,26 +74,31 @@ pub fn loops(blocks: &[Block]) -> Vec<Loop> {
         .collect()
 }
 
-/// How many multiply-adds sum, and into how many registers. One that adds what none has written, to a
-/// register that it does not write, begins a chain, but is no sum if nothing follows it.
-fn chains<'a>(instructions: impl Iterator<Item = &'a Instruction>) -> (usize, usize) {
-    let (mut lengths, mut chains) = (Vec::<(usize, bool)>::new(), BTreeMap::new());
-    for Instruction { writes, addend, .. } in instructions {
+/// How many multiply-adds of a pass sum, and into how many registers. A chain of them begins with what the
+/// pass before has left in a register or in local memory; one that adds a new value, or a constant, is a
+/// polynomial's.
+fn chains<'a>(instructions: impl Iterator<Item = &'a Instruction> + Clone) -> (usize, usize) {
+    let written: BTreeSet<_> = instructions.clone().flat_map(|one| &one.writes).collect();
+    // The chain whose sum a register has, if it has been written in this pass.
+    let (mut lengths, mut held) = (Vec::<usize>::new(), BTreeMap::new());
+    for Instruction { class, writes, addend } in instructions {
         let Some(writes) = writes else { continue };
-        let Some(addend) = addend else {
-            chains.remove(writes);
-            continue;
-        };
-        let chain = *chains.entry(addend).or_insert_with(|| {
-            lengths.push((0, addend == writes));
-            lengths.len() - 1
+        let chain = addend.as_ref().and_then(|addend| match held.get(addend) {
+            Some(&chain) => chain,
+            None => written.contains(addend).then(|| {
+                lengths.push(0);
+                lengths.len() - 1
+            }),
         });
-        lengths[chain].0 += 1;
-        chains.remove(addend);
-        chains.insert(writes, chain);
+        if let Some(chain) = chain {
+            lengths[chain] += 1;
+        }
+        match class {
+            Class::Local => held.remove(writes),
+            _ => held.insert(writes, chain),
+        };
     }
-    let sums = lengths.iter().filter(|(length, adds_to_itself)| *length > 1 || *adds_to_itself);
-    (sums.clone().map(|(length, _)| length).sum(), sums.count())
+    (lengths.iter().sum(), lengths.len())
 }
 
 fn predecessors(blocks: &[Block]) -> Vec<Vec<usize>> {
@@ -190,7 +194,7 @@ pub fn per_multiply_add(blocks: &[Block], loops: &[Loop], terms: usize) -> Optio
     let pass: usize = hot.body.iter().map(size).sum();
     let all: usize = (0..blocks.len()).map(|block| size(&block)).sum();
     let products = (terms * hot.accumulators) as f64;
-    let passes = products / hot.sums as f64;
+    let passes = products / hot.count(Class::MultiplyAdd) as f64;
     Some(((all - pass) as f64 + passes * pass as f64) / products)
 }
 
@@ -252,8 +256,20 @@ mod tests {
         };
         let sum = [product("r2", "r1"), product("r2", "r2"), product("r1", "r2")];
         assert_eq!(chains(sum.iter()), (3, 1));
-        let polynomial = [product("r1", "0.5"), product("r1", "r7")];
+        let other = |class, writes: &str| Instruction {
+            class,
+            writes: Some(writes.to_owned()),
+            addend: None,
+        };
+        let polynomial = [
+            other(Class::Other, "r1"),
+            product("r2", "0.5"),
+            product("r1", "r7"),
+            product("r3", "r1"),
+        ];
         assert_eq!(chains(polynomial.iter()), (0, 0));
+        let in_memory = [other(Class::Local, "r1"), product("r1", "r1")];
+        assert_eq!(chains(in_memory.iter()), (1, 1));
     }
 
     #[test]

@@ -54,7 +54,8 @@ pub fn compile(
     let output = command.env("AGX_MESA_DEBUG", "shaders").output()?;
     let said = String::from_utf8_lossy(&output.stderr);
     if !output.status.success() {
-        return Err(format!("{}, on {target}: {said}", file.display()).into());
+        let (file, status) = (file.display(), output.status);
+        return Err(format!("{file}, on {target}: {status}\n{said}").into());
     }
     let statistics = said.lines().filter_map(|line| {
         let (name, value) = line.strip_prefix(STATISTIC)?.split_once('\t')?;

@@ -67,14 +67,13 @@ fn others(page: &mut String, rows: &[Row]) -> fmt::Result {
     let columns = NAMES.map(|(name, occupancy)| {
         format!(" {name}: registers | local bytes | {occupancy} | multiply-adds |")
     });
-    writeln!(page, "| kernel |{}", columns.concat())?;
-    writeln!(page, "|---|{}", "---|".repeat(4 * NAMES.len()))?;
+    writeln!(page, "| file | kernels |{}", columns.concat())?;
+    writeln!(page, "|---|---|{}", "---|".repeat(4 * NAMES.len()))?;
     for row in rows.iter().filter(|row| !row.is_product) {
-        let sets = if row.sets > 1 { format!(", {} sets", row.sets) } else { String::new() };
         let cells = row.trusted.map(|Measure { registers, local, occupancy, share, .. }| {
             format!(" {registers} | {local} | {occupancy} | {} |", percent(share))
         });
-        writeln!(page, "| `{}`{sets} |{}", row.name, cells.concat())?;
+        writeln!(page, "| `{}` | {} |{}", row.name, row.kernels, cells.concat())?;
     }
     page.push('\n');
     Ok(())
@@ -141,15 +140,14 @@ and divisors, and without zeros in workgroup memory. Buffers are bound with `rob
 
 * **Registers** are of 32 bits, for an invocation; on M1 they are of 16 bits.
 * **Local bytes** are memory for spilled registers and for arrays that no register can hold.
-* **Occupancy** counts what fits by registers and workgroup memory: subgroups an SM (at most 64) on Hopper, of 32
-  invocations; subgroups a SIMD (at most 16 of 64 invocations, or 20 where the driver counts fewer registers) on navi33;
-  invocations a core (at most 1,024) on M1.
+* **Occupancy** is how much fits by registers and workgroup memory, as each driver counts it: warps an SM on Hopper
+  (at most 64), waves a SIMD on navi33 (at most 32), threads of a workgroup on M1 (at most 1,024).
 * **Multiply-adds** are their share of the instructions in the loop that has most of those that sum, loops within it not
-  counted: the most of a GPU's peak that the kernel can reach by issuing. A sum is a multiply-add that adds
-  to the register it writes. Both halves of a dual instruction count, and so do waits.
+  counted: the most of a GPU's peak that the kernel can reach by issuing. One that sums adds to what its register has
+  from the pass before, or to the result of another that does. Both halves of a dual instruction count, and so do waits.
 * **Instructions each** is how many instructions the whole kernel issues for one multiply-add, if every
-  accumulator gets {terms} terms: with `A` accumulators (registers that the loop both adds to and
-  writes), `S` sums and `N` instructions in a pass of that loop, and `M` instructions outside of it, it is
+  accumulator gets {terms} terms: with `A` accumulators, `S` multiply-adds and `N` instructions in a pass of that
+  loop, and `M` instructions outside of it, it is
   `(M + N * {terms} * A / S) / ({terms} * A)`. All `M` count once, those on both sides of a branch too. It is not given where the loop lies within
   another, of which a listing does not say how often it runs.
 
@@ -158,7 +156,7 @@ and divisors, and without zeros in workgroup memory. Buffers are bound with `rob
 const PRODUCTS: &str = "\
 ## Products
 
-Kernels whose hottest loop is at least 30% multiply-adds on one of the targets. In parentheses is the checked form,
+Kernels whose hottest loop is at least 20% multiply-adds on one of the targets. In parentheses is the checked form,
 which runs while a kernel is proved, where it differs.
 
 ";
@@ -166,7 +164,7 @@ which runs while a kernel is proved, where it differs.
 const OTHERS: &str = "\
 ## Other kernels
 
-Where a file has more than four sets of overrides, a line has the worst figure of all of them in each column.
+A line has, in each column, the worst figure of all kernels of a file that are not listed above.
 
 ";
 
@@ -193,7 +191,7 @@ mod tests {
         };
         Row {
             name: name.to_owned(),
-            sets: 1,
+            kernels: 1,
             is_product: share > 0.3,
             trusted: [measure; TARGETS.len()],
             checked: None,

@@ -17,17 +17,14 @@ use std::{
 pub const TARGETS: [&str; 3] = ["hopper", "navi33", "m1"];
 
 /// A kernel spends its time on multiply-adds if they are this share of its hottest loop, on any target.
-const PRODUCT: f64 = 0.3;
+const PRODUCT: f64 = 0.2;
 
-/// So many sets of overrides of a file have a row each.
-const SETS: usize = 4;
-
-/// A line of the page: a set of overrides of a file, or several of which the worst figures count.
+/// A line of the page: a product, or all kernels of a file that are none.
 pub struct Row {
-    /// The name of the kernel, or what is common to the names of all.
+    /// The name of the kernel, or of the file.
     pub name: String,
-    /// How many sets of overrides it stands for.
-    pub sets: usize,
+    /// How many kernels it stands for; the worst counts in every figure.
+    pub kernels: usize,
     /// Whether it spends its time on multiply-adds.
     pub is_product: bool,
     /// For each of the targets.
@@ -57,33 +54,22 @@ pub fn survey(kernels: &[Kernel], folder: &Path, both: bool) -> Result<Vec<Row>,
         .zip(checked)
         .map(|((kernel, trusted), checked)| {
             let name = kernel.name();
-            Row { name, sets: 1, is_product: true, trusted, checked }
+            Row { name, kernels: 1, is_product: true, trusted, checked }
         })
         .collect();
 
-    let mut files = BTreeMap::<&str, Vec<_>>::new();
-    for (kernel, on) in others {
-        files.entry(&kernel.file).or_default().push((kernel, on));
+    let mut files = BTreeMap::<&str, Row>::new();
+    for (kernel, trusted) in others {
+        let name = kernel.file.to_owned();
+        files
+            .entry(kernel.file)
+            .and_modify(|row| {
+                row.kernels += 1;
+                row.trusted = std::array::from_fn(|n| row.trusted[n].worse(trusted[n]));
+            })
+            .or_insert(Row { name, kernels: 1, is_product: false, trusted, checked: None });
     }
-    for (file, sets) in files {
-        let row = |name: String, sets: usize, trusted| Row {
-            name,
-            sets,
-            is_product: false,
-            trusted,
-            checked: None,
-        };
-        if sets.len() <= SETS {
-            rows.extend(sets.iter().map(|(kernel, on)| row(kernel.name(), 1, *on)));
-        } else {
-            let count = sets.len();
-            let of_all = sets
-                .into_iter()
-                .map(|(_, on)| on)
-                .reduce(|a, b| std::array::from_fn(|target| a[target].worse(b[target])));
-            rows.extend(of_all.map(|of_all| row(file.to_owned(), count, of_all)));
-        }
-    }
+    rows.extend(files.into_values());
     rows.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(rows)
 }

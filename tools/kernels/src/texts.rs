@@ -10,21 +10,23 @@ use wgrad::{Device, Graph, testing::samples};
 
 /// A text that a driver would get, of the many that are assembled of a file.
 pub struct Kernel {
-    /// The file in `shaders/`, and how its elements are stored if not in words: `matmul f16`.
-    pub file: String,
+    /// The file in `shaders/`, without its extension.
+    pub file: &'static str,
+    /// Whether its elements are stored as halves.
+    pub is_half: bool,
     pub overrides: Vec<(String, f64)>,
     pub text: String,
 }
 
 impl Kernel {
-    /// The file and the overrides: `matmul f16 EDGE=16`.
+    /// All that tells it from others: `matmul f16 EDGE=16`.
     pub fn name(&self) -> String {
+        let half = if self.is_half { " f16" } else { "" };
         let overrides = self.overrides.iter().map(|(name, value)| format!(" {name}={value}"));
-        format!("{}{}", self.file, overrides.collect::<String>())
+        format!("{}{half}{}", self.file, overrides.collect::<String>())
     }
 
-    /// Where [`write`] puts its text: those of other overrides are elsewhere, as they may be of another
-    /// sample.
+    /// Where [`write`] puts its text.
     pub fn path(&self, folder: &Path) -> PathBuf {
         folder.join(self.name().replace(' ', "_") + ".wgsl")
     }
@@ -39,10 +41,10 @@ pub fn kernels() -> Result<Vec<Kernel>, Failure> {
         let graph = Graph::new();
         let (_, y) = sample.build(&graph);
         for assembly in graph.compile_pure(&device, &[y])?.shaders() {
-            let half = if assembly.text.starts_with("enable f16; ") { " f16" } else { "" };
             let overrides = assembly.overrides.iter().map(|&(name, value)| (name.into(), value));
             let kernel = Kernel {
-                file: format!("{}{half}", assembly.shader),
+                file: assembly.shader,
+                is_half: assembly.text.starts_with("enable f16; "),
                 overrides: overrides.collect(),
                 text: assembly.text,
             };
