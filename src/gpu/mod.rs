@@ -31,14 +31,12 @@ pub(crate) mod simulate;
 mod tests;
 mod verify;
 
-#[cfg(feature = "bench")]
-pub(crate) use codegen::ModuleKind;
+pub use codegen::{Assembly, Binding, BindingKind};
 #[cfg(feature = "cli")]
 pub(crate) use codegen::assemble;
-pub(crate) use codegen::assemble_plan;
 #[cfg(feature = "bench")]
-pub(crate) use codegen::assemble_steps;
-pub use codegen::{Assembly, Binding, BindingKind};
+pub(crate) use codegen::{ModuleKind, assemble_steps};
+pub(crate) use codegen::{assemble_plan, assemble_variants};
 #[cfg(feature = "bench")]
 pub(crate) use device::proof_cache::Entry;
 #[cfg(feature = "bench")]

@@ -180,6 +180,12 @@ impl Program {
         self.dispatches().into_iter().map(|(_, assembly)| assembly).collect()
     }
 
+    /// Those of [`shaders`](Self::shaders), and after each of them the other variants of its kernel, which a
+    /// GPU gets where the first is wrong.
+    pub fn shader_variants(&self) -> Vec<gpu::Assembly> {
+        self.plan.as_deref().map(gpu::assemble_variants).unwrap_or_default()
+    }
+
     /// The dispatches of one step of the [`plan`](Self::plan); none for a copy.
     ///
     /// # Errors

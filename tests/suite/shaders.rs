@@ -18,7 +18,7 @@ use std::{
     sync::LazyLock,
 };
 use wgrad::{
-    Device, Error, Graph, Program,
+    DType, Device, Error, Graph, Program,
     data::digits,
     gpu::{Assembly, BindingKind},
     optim::{Adam, Optimizer, Sgd},
@@ -295,6 +295,23 @@ fn the_host_sets_every_override_and_no_other() {
         let (declared, set) = (declared.collect::<BTreeSet<_>>(), set.collect::<BTreeSet<_>>());
         assert_eq!(set, declared, "{}: set, and declared", shader.label);
     }
+}
+
+/// A product has a kernel of large tiles and one of small ones, of which the preferred one comes first.
+#[test]
+fn variants_of_a_kernel_are_other_shaders_for_the_same_work() -> Result<(), Error> {
+    let graph = Graph::new();
+    let [a, b] = [("a", [300, 200]), ("b", [200, 100])]
+        .map(|(name, shape)| graph.input(name, shape, DType::F32));
+    let program = graph.compile_pure(&Device::cpu(), &[(a + b.sum(..)).matmul(b)])?;
+    let described = |shader: &Assembly| (shader.text.clone(), format!("{:?}", shader.overrides));
+    let preferred: Vec<_> = program.shaders().iter().map(described).collect();
+    let mut variants: Vec<_> = program.shader_variants().iter().map(described).collect();
+    assert!(variants.len() > preferred.len(), "{} variants", variants.len());
+    let mut next = preferred.iter().peekable();
+    variants.retain(|variant| next.next_if(|preferred| *preferred == variant).is_some());
+    assert_eq!(variants, preferred);
+    Ok(())
 }
 
 /// The bits, or a decimal that some compilers round past the largest float. Literals beyond that

@@ -38,6 +38,18 @@ pub(crate) fn assemble_steps(plan: &Plan) -> Vec<(Step, Vec<Assembly>)> {
     bound.steps.into_iter().map(assembled).collect()
 }
 
+/// Every dispatch of a plan in every variant of its kernels, those of a step one after another, the preferred
+/// one first.
+pub(crate) fn assemble_variants(plan: &Plan) -> Vec<Assembly> {
+    let bound = hazards::bindable(plan);
+    let partials = bound.slots.len();
+    let variants = bound
+        .steps
+        .iter()
+        .flat_map(|step| (0..step.variants()).map(move |variant| (step, variant)));
+    variants.flat_map(|(step, variant)| assemble(step, partials, variant)).collect()
+}
+
 /// Assembles the dispatches of a step; none for a copy, or if nothing is written. Slot `partials`
 /// may be used between them, and `variant` selects one of the kernel's shaders.
 pub(crate) fn assemble(step: &Step, partials: usize, variant: usize) -> Vec<Assembly> {

@@ -12,6 +12,6 @@ mod text;
 
 #[cfg(feature = "bench")]
 pub(crate) use assemble::assemble_steps;
-pub(crate) use assemble::{assemble, assemble_plan};
+pub(crate) use assemble::{assemble, assemble_plan, assemble_variants};
 pub(crate) use assembly::ModuleKind;
 pub use assembly::{Assembly, Binding, BindingKind};

@@ -134,12 +134,13 @@ instructions are much the same. Nothing here was run, and no figure is a time.
 `tools/kernels/README.md`), and `tools/kernels/floors.tsv` along with it: `tools/kernels/check`, a step of
 `.ci/run`, fails where a kernel gets worse than it was there.
 
-Kernels are those that the samples of operations assemble: one text for each file of `shaders/`, type of elements and set
-of overrides, namely the shortest, in which least is fused. The form is the trusted one: without checks of indices, loops
+Kernels are those that the samples of operations assemble, in all their variants: one text for each file of `shaders/`, type
+of elements and set of overrides, namely the shortest, in which least is fused. The form is the trusted one: without checks of indices, loops
 and divisors, and without zeros in workgroup memory. Buffers are bound with `robustBufferAccess2`, as wgpu does.
 
 * **Registers** are of 32 bits, for an invocation; on M1 they are of 16 bits.
-* **Local bytes** are memory for spilled registers and for arrays that no register can hold.
+* **Local bytes** are memory for spilled registers and for arrays that no register can hold. ACO and AGX keep small
+  arrays in registers and select one of them by comparing the index with each: that costs instructions instead.
 * **Occupancy** is how much fits by registers and workgroup memory, as each driver counts it: warps an SM on Hopper
   (at most 64), waves a SIMD on navi33 (at most 32), threads of a workgroup on M1 (at most 1,024).
 * **Multiply-adds** are their share of the instructions in the loop that has most of those that sum, loops within it not
@@ -147,17 +148,17 @@ and divisors, and without zeros in workgroup memory. Buffers are bound with `rob
   from the pass before, or to the result of another that does. Both halves of a dual instruction count, and so do waits.
 * **Instructions each** is how many instructions the whole kernel issues for one multiply-add, if every
   accumulator gets {terms} terms: with `A` accumulators, `S` multiply-adds and `N` instructions in a pass of that
-  loop, and `M` instructions outside of it, it is
-  `(M + N * {terms} * A / S) / ({terms} * A)`. All `M` count once, those on both sides of a branch too. It is not given where the loop lies within
-  another, of which a listing does not say how often it runs.
+  loop, and `M` instructions outside of it, it is `(M + N * {terms} * A / S) / ({terms} * A)`. All `M` count once,
+  those on both sides of a branch too. It is not given where the loop lies within another, of which a listing does
+  not say how often it runs.
 
 ";
 
 const PRODUCTS: &str = "\
 ## Products
 
-Kernels whose hottest loop is at least 20% multiply-adds on one of the targets. In parentheses is the checked form,
-which runs while a kernel is proved, where it differs.
+Kernels whose hottest loop is at least 20% multiply-adds on one of the targets. In parentheses is the checked form, that
+of `create_shader_module` in wgpu, where it differs.
 
 ";
 

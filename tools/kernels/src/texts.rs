@@ -40,7 +40,7 @@ pub fn kernels() -> Result<Vec<Kernel>, Failure> {
     for sample in samples() {
         let graph = Graph::new();
         let (_, y) = sample.build(&graph);
-        for assembly in graph.compile_pure(&device, &[y])?.shaders() {
+        for assembly in graph.compile_pure(&device, &[y])?.shader_variants() {
             let overrides = assembly.overrides.iter().map(|&(name, value)| (name.into(), value));
             let kernel = Kernel {
                 file: assembly.shader,
