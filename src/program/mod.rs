@@ -180,8 +180,8 @@ impl Program {
         self.dispatches().into_iter().map(|(_, assembly)| assembly).collect()
     }
 
-    /// Those of [`shaders`](Self::shaders), and after each of them the other variants of its kernel, which a
-    /// GPU gets where the first is wrong.
+    /// Every dispatch in each variant of its kernel: a GPU gets the first, which is in
+    /// [`shaders`](Self::shaders) too, and where that is wrong the next.
     pub fn shader_variants(&self) -> Vec<gpu::Assembly> {
         self.plan.as_deref().map(gpu::assemble_variants).unwrap_or_default()
     }
