@@ -205,8 +205,6 @@ impl Custom {
         } else if shader.params.bytes().is_empty() || !shader.params.bytes().len().is_multiple_of(4)
         {
             "the shader's params must be some words"
-        } else if shader.workgroups.contains(&0) {
-            "the shader's grid is empty"
         } else {
             return Ok(());
         };
@@ -362,6 +360,7 @@ impl Operation for Custom {
         let cpu = self.0.cpu.as_ref().map(|cpu| cpu(operands, result));
         let probe = self.probe(operands).map(Arc::new);
         Some(Kernel {
+            order: None,
             shaders: vec![(self.0.shader)(operands, result)],
             cpu: cpu.or_else(|| self.defined_cpu(operands, result)),
             results: vec![KernelResult { name: "", dtype: result.dtype, probe }],

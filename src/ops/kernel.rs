@@ -10,6 +10,8 @@ pub(crate) struct Kernel {
     /// For GPUs: one or several variants, in order of preference. They agree bit for bit, so any
     /// trusted one may run.
     pub shaders: Vec<Shader>,
+    /// In which order a GPU sums terms, and what that follows from, unless it is one after another.
+    pub order: Option<String>,
     /// For the CPU; `None` for a custom operation with neither loop nor definition.
     pub cpu: Option<CpuKernel>,
     /// The results of one pass over the operands.
@@ -35,7 +37,7 @@ impl Kernel {
     pub fn new(shaders: Vec<Shader>, cpu: CpuKernel, probe: Probe) -> Self {
         let dtype = probe.dtype();
         let result = KernelResult { name: "", dtype, probe: Some(probe.into()) };
-        Kernel { shaders, cpu: Some(cpu), results: vec![result], result: 0 }
+        Kernel { shaders, order: None, cpu: Some(cpu), results: vec![result], result: 0 }
     }
 
     /// The kernel of several siblings, each with its name in the shader and its probe; `result` is
@@ -50,7 +52,7 @@ impl Kernel {
             let dtype = probe.dtype();
             KernelResult { name, dtype, probe: Some(probe.into()) }
         });
-        Kernel { shaders, cpu: Some(cpu), results: results.collect(), result }
+        Kernel { shaders, order: None, cpu: Some(cpu), results: results.collect(), result }
     }
 
     /// Whether its results can be verified.
@@ -88,8 +90,19 @@ pub struct Shader {
     pub overrides: Vec<(&'static str, f64)>,
     /// The content of its `Params`.
     pub params: Params,
-    /// Extent of the grid; x is already folded into y if it exceeds 65,535.
-    pub workgroups: [u32; 3],
+    /// Its workgroups; numbers along x are already folded into y if they exceed 65,535.
+    pub(crate) workgroups: Workgroups,
+}
+
+/// The workgroups of a dispatch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Workgroups {
+    /// Extent of the grid.
+    pub extents: [u32; 3],
+    /// Whether they are numbered along x, then y, rather than told apart by each coordinate.
+    pub are_numbered: bool,
+    /// Bytes of workgroup memory, where variants differ in them; 0 if every device has enough.
+    pub memory: u32,
 }
 
 /// A WGSL file.
@@ -210,11 +223,8 @@ impl std::fmt::Debug for CpuKernel {
 pub(crate) const MAX_GROUPS: u32 = 65_535;
 
 /// A grid of at least `groups` workgroups, numbered `wid.x + wid.y * groups.x`.
-pub(crate) fn fold(groups: usize) -> [u32; 3] {
+pub(crate) fn fold(groups: usize) -> Workgroups {
     let groups = groups.max(1) as u32;
-    if groups <= MAX_GROUPS {
-        return [groups, 1, 1];
-    }
     let y = groups.div_ceil(MAX_GROUPS);
-    [groups.div_ceil(y), y, 1]
+    Workgroups { extents: [groups.div_ceil(y), y, 1], are_numbered: true, memory: 0 }
 }

@@ -92,7 +92,8 @@ pub fn sweep(
         }
         for step in steps(problem)? {
             let mut fastest: Option<(usize, f64)> = None;
-            for variant in 0..step.variants() {
+            let fits = |variant: &usize| gpu.fits(&gpu.assembled(&step, 0, *variant));
+            for variant in (0..step.variants()).filter(fits) {
                 let measured = measure(gpu, problem, &step, variant)?;
                 let time = measured.times.median();
                 if !measured.times.is_empty() && fastest.is_none_or(|(_, best)| time < best) {

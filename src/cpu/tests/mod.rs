@@ -239,6 +239,7 @@ fn a_kernel_and_its_epilogue() -> Result<(), Error> {
             kernel: Kernel {
                 shaders: vec![shader.clone()],
                 cpu: Some(cpu.clone()),
+                order: None,
                 results: vec![result],
                 result: 0,
             },
@@ -283,6 +284,7 @@ fn a_kernel_with_two_results() -> Result<(), Error> {
     };
     let result = KernelResult { name: "", dtype: DType::F32, probe: None };
     let kernel = Kernel {
+        order: None,
         shaders: vec![Shader::new("", "", &[], 1)],
         cpu: Some(CpuKernel::with_siblings([width, 1], 300, compute)),
         results: vec![result.clone(), result],

@@ -17,6 +17,10 @@ pub struct Assembly {
     pub overrides: Vec<(&'static str, f64)>,
     /// Number of workgroups along each dimension.
     pub workgroups: [u32; 3],
+    /// Whether workgroups are numbered along x, then y, rather than told apart by each coordinate.
+    pub(crate) are_numbered: bool,
+    /// Bytes of workgroup memory, where variants of a kernel differ in them.
+    pub(crate) workgroup_memory: u32,
     /// Content of `Params`, group 0, binding 0.
     pub params: Params,
     /// Content of `SlotParams`, group 1, binding 0; empty if there is no such binding.

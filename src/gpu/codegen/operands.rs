@@ -36,6 +36,8 @@ pub(crate) struct Operands {
     variables: BTreeMap<usize, (String, DType)>,
     /// Bound in group 1 from binding 1 on, each region once: `x0`, `x1`, ….
     pub bound: Vec<Region>,
+    /// The variable whose elements lie in vec4s, four in each.
+    pub in_vec4s: Option<&'static str>,
 }
 
 impl Operands {
@@ -79,7 +81,10 @@ impl Operands {
     /// The element of an operand at an index, as a value of type `dtype`.
     pub fn load(&self, operand: usize, index: &str, dtype: DType) -> String {
         let (name, stored) = &self.variables[&operand];
-        let element = format!("{name}[{index}]");
+        let element = match self.in_vec4s {
+            Some(variable) if variable == name => format!("{name}[{index} / 4u][{index} % 4u]"),
+            _ => format!("{name}[{index}]"),
+        };
         // The memory of a value may be reused by one of another type.
         let element = match (storage_type(*stored), storage_type(dtype)) {
             ("f16", "f16") => format!("f32({element})"),

@@ -10,7 +10,7 @@ use super::{
 use crate::{
     dtype::DType,
     ops::{
-        kernel::{KernelResult, Shader},
+        kernel::{KernelResult, Shader, ShaderFile},
         library::closure,
     },
     schedule::{
@@ -28,8 +28,7 @@ pub(crate) struct Text {
     pub slot: SlotParams,
     lib: BTreeSet<&'static str>,
     bindings: Vec<Binding>,
-    /// The file's name for its result.
-    output: &'static str,
+    output: Output,
     /// Whether what the file passes to its epilogue may be a product.
     may_be_product: bool,
 }
@@ -48,10 +47,21 @@ pub(crate) fn stored(value: &str, dtype: DType) -> String {
     }
 }
 
-/// The name of the variable that a file writes.
-fn output_of(source: &'static str) -> &'static str {
-    let declared = source.split_once("read_write> ").and_then(|(_, rest)| rest.split_once(':'));
-    declared.map_or("", |(name, _)| name)
+/// The variable that a shader writes, which its file declares, or a fragment that it imports.
+struct Output {
+    name: &'static str,
+    /// Whether it is an array of vec4s.
+    in_vec4s: bool,
+}
+
+impl Output {
+    fn of(file: &ShaderFile) -> Self {
+        let texts = closure(file.imports).into_iter().chain([file.source]);
+        let declared = |text: &'static str| text.split_once("read_write> ")?.1.split_once(": ");
+        let declared = texts.filter_map(declared).next();
+        let (name, rest) = declared.unwrap_or_default();
+        Output { name, in_vec4s: rest.starts_with("array<vec4<") }
+    }
 }
 
 impl Text {
@@ -63,7 +73,7 @@ impl Text {
             slot: SlotParams::default(),
             lib: shader.file.imports.iter().copied().collect(),
             bindings: vec![uniform],
-            output: output_of(shader.file.source),
+            output: Output::of(&shader.file),
             may_be_product: !SUMS.iter().any(|sum| shader.file.name.starts_with(sum)),
         }
     }
@@ -151,8 +161,9 @@ impl Text {
     /// Appends `epilogue` and binds its operands; it is the only slot of the shader.
     pub fn epilogue(&mut self, step: &Step, epilogue: &Epilogue, space: &[usize], acc: &str) {
         let roots = [epilogue.root];
-        let writes = [(step.writes[0], self.output.to_owned())];
-        let operands = Operands::new(&[(&epilogue.body, &roots)], &step.reads, &writes);
+        let writes = [(step.writes[0], self.output.name.to_owned())];
+        let mut operands = Operands::new(&[(&epilogue.body, &roots)], &step.reads, &writes);
+        operands.in_vec4s = self.output.in_vec4s.then_some(self.output.name);
         self.epilogue_of(epilogue, step.writes[0].dtype, space, acc, &operands);
         self.slot_operands(&operands);
     }
@@ -231,7 +242,9 @@ impl Text {
             shader: shader.file.name,
             text,
             overrides: shader.overrides,
-            workgroups: shader.workgroups,
+            workgroups: shader.workgroups.extents,
+            are_numbered: shader.workgroups.are_numbered,
+            workgroup_memory: shader.workgroups.memory,
             params: shader.params,
             slot_params: self.slot.bytes(),
             bindings: self.bindings,

@@ -97,7 +97,7 @@ fn key(variants: &[Shader]) -> Key {
         parts.extend(file.imports.iter().map(|import| import.as_bytes().to_vec()));
         parts.extend(overrides.iter().map(|(name, x)| format!("{name} {x}").into_bytes()));
         parts.push(params.bytes().to_vec());
-        parts.push(workgroups.iter().flat_map(|n| n.to_le_bytes()).collect());
+        parts.push(workgroups.extents.iter().flat_map(|n| n.to_le_bytes()).collect());
     }
     hash(parts.iter().map(Vec::as_slice))
 }

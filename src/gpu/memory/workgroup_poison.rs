@@ -66,6 +66,8 @@ fn assembly(device: &GpuDevice) -> Assembly {
         text: include_str!("../../../shaders/guards/workgroup_memory.wgsl").to_owned(),
         overrides: vec![("WORDS", f64::from(words))],
         workgroups: [1, 1, 1],
+        are_numbered: true,
+        workgroup_memory: 4 * words,
         params: Params::default(),
         slot_params: vec![],
         bindings: vec![Binding { group: 0, binding: 0, kind, region: Some(region) }],

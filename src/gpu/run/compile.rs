@@ -9,7 +9,7 @@ use crate::{
         device::GpuDevice,
         elements::bytes_of,
     },
-    ops::cost::Cost,
+    ops::{cost::Cost, kernel::MAX_GROUPS},
     schedule::{
         expr::Body,
         plan::{Plan, Region, Step, StepKind},
@@ -69,7 +69,7 @@ pub(crate) fn compile(
                 pipeline: device.pipeline(&assembly)?,
                 uniforms: uniforms.push(&assembly),
                 label: assembly.label,
-                workgroups: grid(device, assembly.workgroups),
+                workgroups: grid(device, assembly.workgroups, assembly.are_numbered),
                 bindings: assembly.bindings,
             }));
             costs.push(if index == 0 { step.cost } else { Cost::default() });
@@ -83,12 +83,14 @@ pub(crate) fn compile(
 }
 
 /// The grid of a dispatch. A guarded one is folded as if it were too large, with workgroups that
-/// have nothing to do: a shader has to number them, and to see that.
-fn grid(device: &GpuDevice, [x, y, z]: [u32; 3]) -> [u32; 3] {
-    match (device.folds_grids, y) {
-        (false, _) => [x, y, z],
-        (true, 1) => [x.div_ceil(2), 3, z],
-        (true, _) => [x, y + 1, z],
+/// have nothing to do: a shader has to number them, and to see that. One whose axes have a meaning has
+/// one more along each.
+fn grid(device: &GpuDevice, [x, y, z]: [u32; 3], are_numbered: bool) -> [u32; 3] {
+    match (device.folds_grids, are_numbered, y) {
+        (false, ..) => [x, y, z],
+        (true, false, _) => [x, y, z].map(|extent| (extent + 1).min(MAX_GROUPS)),
+        (true, true, 1) => [x.div_ceil(2), 3, z],
+        (true, true, _) => [x, y + 1, z],
     }
 }
 

@@ -10,6 +10,7 @@ mod limits;
 mod lost;
 mod placement;
 mod plans;
+mod products;
 mod proofs;
 mod shaders;
 mod tasks;

@@ -126,6 +126,12 @@ impl GpuDevice {
         order
     }
 
+    /// Whether shaders take no more workgroup memory than there is.
+    pub(crate) fn fits(&self, assemblies: &[Assembly]) -> bool {
+        let limit = self.shared.limits.max_compute_workgroup_storage_size;
+        assemblies.iter().all(|assembly| assembly.workgroup_memory <= limit)
+    }
+
     /// Whether shaders may run without runtime checks if they give the same bits.
     pub(super) fn may_trust(&self, assemblies: &[Assembly]) -> bool {
         let are_ours = assemblies.iter().all(|assembly| assembly.may_be_trusted);
@@ -221,10 +227,22 @@ impl<'a> Choice<'a> {
         let chosen = vec![];
         let mut choice =
             Choice { device, steps, partials, chosen, order, finite, settled, refused, counted };
-        choice.chosen = (0..steps.len())
-            .map(|position| choice.candidate(position, choice.order[position][0]))
-            .collect();
+        choice.chosen = (0..steps.len()).map(|position| choice.first(position)).collect();
         choice
+    }
+
+    /// The preferred variant of a step that fits the device; the last one if none does, which the driver
+    /// then refuses.
+    fn first(&self, position: usize) -> Candidate {
+        let order = &self.order[position];
+        self.fitting(position, order)
+            .unwrap_or_else(|| self.candidate(position, order[order.len() - 1]))
+    }
+
+    /// The first of these variants of a step that fits the device.
+    fn fitting(&self, position: usize, variants: &[usize]) -> Option<Candidate> {
+        let candidates = variants.iter().map(|&variant| self.candidate(position, variant));
+        candidates.into_iter().find(|candidate| self.device.fits(&candidate.assemblies))
     }
 
     fn candidate(&self, position: usize, variant: usize) -> Candidate {
@@ -237,10 +255,11 @@ impl<'a> Choice<'a> {
         if self.settled.contains(&position) {
             return Err(error);
         }
-        let tried = self.chosen[position].variant;
-        let mut order = self.order[position].iter().skip_while(|&&variant| variant != tried);
-        if let Some(&next) = order.nth(1) {
-            self.chosen[position] = self.candidate(position, next);
+        let order = &self.order[position];
+        let tried = order.iter().position(|&variant| variant == self.chosen[position].variant);
+        let left = tried.and_then(|tried| order.get(tried + 1..)).unwrap_or_default();
+        if let Some(next) = self.fitting(position, left) {
+            self.chosen[position] = next;
             return Ok(());
         }
         // None is right; one may be on finite values.

@@ -22,7 +22,7 @@ macro_rules! fragments {
 }
 
 /// Every fragment; each comes after those it calls.
-static FRAGMENTS: [Fragment; 31] = fragments! {
+static FRAGMENTS: [Fragment; 41] = fragments! {
     "nan": [],
     "scale": [],
     "divide": [],
@@ -30,6 +30,16 @@ static FRAGMENTS: [Fragment; 31] = fragments! {
     "sort_key": [],
     "rows": [],
     "tile": [],
+    "load_a_scalar": [],
+    "load_a_vec4": [],
+    "load_b_scalar": [],
+    "load_b_vec4": [],
+    "store_scalar": [],
+    "store_vec4": [],
+    "tile_4x4": [],
+    "tile_4x4_sliced": [],
+    "tile_8x4": [],
+    "tile_8x8": [],
     "unfolded": [],
     "unravel": ["divide"],
     "window": ["divide"],

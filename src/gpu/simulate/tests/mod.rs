@@ -32,6 +32,8 @@ fn run(
         text: text.to_owned(),
         overrides: vec![],
         workgroups,
+        are_numbered: true,
+        workgroup_memory: 0,
         params: Params::default(),
         slot_params: vec![],
         bindings: vec![Binding { group: 0, binding: 0, kind, region: Some(region) }],

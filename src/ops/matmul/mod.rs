@@ -1,15 +1,14 @@
 //! Batched matrix product.
 
+mod cpu;
+mod tiles;
+
 use super::*;
 use super::{
-    kernel::{CpuKernel, Kernel, Shader, fold, shader_file},
+    kernel::{CpuKernel, Kernel},
     transpose::Transpose,
 };
-use crate::ops::params::params;
-use crate::{
-    gemm::{Matrix, product_into},
-    shape::Shape,
-};
+use crate::shape::Shape;
 
 /// `y[.., i, j] = sum_p a[.., i, p] b[.., p, j]`, where either matrix may be stored transposed.
 ///
@@ -31,6 +30,8 @@ struct Product {
     m: usize,
     n: usize,
     k: usize,
+    /// Whether each matrix is stored transposed.
+    transposed: [bool; 2],
     /// Distance between neighbors along a column and along a row of the first matrix.
     a: [usize; 2],
     /// The same for the second matrix.
@@ -63,6 +64,7 @@ impl Matmul {
             m,
             n,
             k,
+            transposed: [self.transpose_a, self.transpose_b],
             a: if self.transpose_a { [1, m] } else { [k, 1] },
             b: if self.transpose_b { [1, k] } else { [n, 1] },
         }
@@ -72,111 +74,9 @@ impl Matmul {
 /// Error bound for sums of `k` products, and its justification: in the worst case there are k
 /// roundings of a product and k of a partial sum; with factors of both signs no partial sum comes
 /// near the sum of the magnitudes.
-pub(super) fn accuracy(k: usize) -> (Bound, &'static str) {
+pub(in crate::ops) fn accuracy(k: usize) -> (Bound, &'static str) {
     let reason = "k roundings of partial sums, which stay below a quarter of the magnitudes";
     (Bound::Terms(3.0 + k as f64 / 4.0), reason)
-}
-
-impl Product {
-    /// A shader with large tiles, which reads less, and one with small tiles, which keeps more of
-    /// a device busy; both sum in the order of k.
-    fn shaders(self) -> Vec<Shader> {
-        let tiles = |tile: usize| self.batches * self.m.div_ceil(tile) * self.n.div_ceil(tile);
-        let large = self.m > 32 && self.n > 32 && tiles(64) >= 32;
-        let edges: [usize; 2] = if large { [16, 8] } else { [8, 16] };
-        let params = params! {
-            batches: self.batches,
-            m: self.m,
-            n: self.n,
-            k: self.k,
-            a_batch: self.m * self.k,
-            a_row: self.a[0],
-            a_col: self.a[1],
-            b_batch: self.k * self.n,
-            b_row: self.b[0],
-            b_col: self.b[1],
-        };
-        let shader = |edge: usize| Shader {
-            file: shader_file!("matmul", ["tile"]),
-            overrides: vec![("EDGE", edge as f64)],
-            params: params.clone(),
-            workgroups: fold(tiles(4 * edge)),
-        };
-        edges.map(shader).into()
-    }
-
-    /// Whole rows of the result, which may belong to several batches.
-    fn rows(self, a: &[f32], b: &[f32], first: usize, out: &mut [f32]) {
-        let Product { m, n, k, .. } = self;
-        if k == 0 || n == 0 {
-            out.fill(0.0);
-            return;
-        }
-        let (mut row, mut out) = (first, out);
-        while !out.is_empty() {
-            let (batch, within) = (row / m, row % m);
-            let count = (m - within).min(out.len() / n);
-            let (block, rest) = out.split_at_mut(count * n);
-            let a = &a[batch * m * k + within * self.a[0]..(batch + 1) * m * k];
-            let b = &b[batch * k * n..(batch + 1) * k * n];
-            if self.b[0] == 1 && k > 1 && k * n > PART {
-                self.product_with_transposed(count, a, b, block);
-            } else {
-                crate::gemm::product(count, n, k, a, self.a, b, self.b, block);
-            }
-            row += count;
-            out = rest;
-        }
-    }
-}
-
-/// Elements transposed at once, which stay in the L2 cache; fewer are left to the product.
-const PART: usize = 1 << 16;
-
-/// Edge of the squares that are transposed in registers.
-const SIDE: usize = 8;
-
-/// `out[j, i] = b[i, j]` for `rows` and `columns` of `b`, whose rows are `stride` elements apart.
-#[inline(always)]
-fn turn(b: &[f32], stride: usize, [rows, columns]: [usize; 2], out: &mut [f32]) {
-    for i in (0..rows).step_by(SIDE) {
-        for j in (0..columns).step_by(SIDE) {
-            if i + SIDE > rows || j + SIDE > columns {
-                for i in i..rows.min(i + SIDE) {
-                    for j in j..columns.min(j + SIDE) {
-                        out[j * rows + i] = b[i * stride + j];
-                    }
-                }
-                continue;
-            }
-            let mut square = [[0.0; SIDE]; SIDE];
-            for (k, row) in square.iter_mut().enumerate() {
-                row.copy_from_slice(&b[(i + k) * stride + j..][..SIDE]);
-            }
-            for k in 0..SIDE {
-                let turned = square.map(|row| row[k]);
-                out[(j + k) * rows + i..][..SIDE].copy_from_slice(&turned);
-            }
-        }
-    }
-}
-
-impl Product {
-    /// Some rows, with the second matrix stored as `[n, k]`: transposes one part of it at a time,
-    /// so that vectors are loaded along its rows.
-    fn product_with_transposed(self, rows: usize, a: &[f32], b: &[f32], out: &mut [f32]) {
-        let Product { n, k, .. } = self;
-        let step = (PART / n).next_multiple_of(SIDE).min(k);
-        let mut turned = vec![0.0; step * n];
-        for first in (0..k).step_by(step) {
-            let count = step.min(k - first);
-            // The loops are compiled for each instruction set.
-            pulp::Arch::new().dispatch(|| turn(&b[first..], k, [n, count], &mut turned));
-            let a = Matrix { data: &a[first * self.a[1]..], strides: self.a };
-            let b = Matrix { data: &turned, strides: [n, 1] };
-            product_into([rows, n, count], a, b, out, n, first > 0);
-        }
-    }
 }
 
 impl<'g> Tensor<'g> {
@@ -371,11 +271,12 @@ impl Operation for Matmul {
         let batches = operands[0].shape.rank() - 2;
         let (a, b) =
             (batches + usize::from(self.transpose_a), batches + 1 - usize::from(self.transpose_b));
-        let probe = Probe::new(self.clone(), operands, accuracy(product.k).0)
+        let probe = Probe::new(self.clone(), operands, product.accuracy().0)
             .along_all(0..batches)
             .along(batches, [Some(a), None])
             .along(batches + 1, [None, Some(b)]);
-        Some(Kernel::new(product.shaders(), cpu, probe))
+        let kernel = Kernel::new(product.shaders(), cpu, probe);
+        Some(Kernel { order: product.order_in_words(), ..kernel })
     }
 
     fn cost(&self, operands: &[&Meta], result: &Meta) -> Cost {
@@ -406,6 +307,12 @@ impl Operation for Matmul {
             of(&[4097], [3, 2, 2], false, false).without_gradient().named("many batches"),
             of(&[2], [64, 64, 8], false, false).without_gradient().named("whole tiles"),
             of(&[16], [64, 128, 16], false, false).without_gradient().named("whole large tiles"),
+            of(&[100], [128, 128, 9], false, false).without_gradient().named("largest tiles"),
+            of(&[], [515, 70, 18], false, true).without_gradient().named("panels of tiles"),
+            of(&[], [33, 34, 259], false, false).named("slices of k"),
+            of(&[], [20, 40, 288], true, true).without_gradient().named("whole slices of k"),
+            of(&[2], [5, 36, 260], false, true).without_gradient().named("slices of few rows"),
+            of(&[70_000], [5, 5, 2], false, false).without_gradient().named("a folded grid"),
             of(&[], [3, 4, 0], false, false).named("no terms"),
             of(&[2], [3, 4, 0], true, true).named("no terms, transposed"),
             of(&[], [0, 4, 3], false, false).named("no rows"),
@@ -424,7 +331,16 @@ impl Operation for Matmul {
         }
         with_halves(
             samples,
-            &["", "one", "past a tile", "row", "two batch axes", "no terms", "many large tiles"],
+            &[
+                "",
+                "one",
+                "past a tile",
+                "slices of k",
+                "row",
+                "two batch axes",
+                "no terms",
+                "many large tiles",
+            ],
         )
     }
 }
