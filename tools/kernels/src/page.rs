@@ -135,8 +135,8 @@ instructions are much the same. Nothing here was run, and no figure is a time.
 `.ci/run`, fails where a kernel gets worse than it was there.
 
 Kernels are those that the samples of operations assemble, in all their variants: one text for each file of `shaders/`, type
-of elements and set of overrides, namely the shortest, in which least is fused. The form is the trusted one: without checks of indices, loops
-and divisors, and without zeros in workgroup memory. Buffers are bound with `robustBufferAccess2`, as wgpu does.
+of elements and set of overrides, namely the shortest, in which least is fused. The form is the trusted one: without checks of indices
+and loops, and without zeros in workgroup memory. Buffers are bound with `robustBufferAccess2`, as wgpu does.
 
 * **Registers** are of 32 bits, for an invocation; on M1 they are of 16 bits.
 * **Local bytes** are memory for spilled registers and for arrays that no register can hold. ACO and AGX keep small

@@ -19,7 +19,8 @@ pub struct Spirv {
 /// The form in which wgpu passes a module to the driver.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Form {
-    /// That of `create_shader_module_trusted` without any check, and without zeros in workgroup memory.
+    /// That of `create_shader_module_trusted` as wgrad calls it: divisors are compared with 0, and nothing
+    /// else is checked. Workgroup memory is not zeroed.
     Trusted,
     /// That of `create_shader_module`: indices are clamped, loops counted, divisors compared with 0.
     Checked,
@@ -42,7 +43,6 @@ pub fn write(text: &str, overrides: &[(String, f64)], form: Form) -> Result<Spir
     let values = overrides.iter().cloned().collect();
     let (module, info) = process_overrides(&module, &info, entry, &values)?;
 
-    let is_checked = form == Form::Checked;
     let options = spv::Options {
         lang_version: (1, 6),
         flags: spv::WriterFlags::LABEL_VARYINGS | spv::WriterFlags::FORCE_POINT_SIZE,
@@ -61,8 +61,8 @@ pub fn write(text: &str, overrides: &[(String, f64)], form: Form) -> Result<Spir
             Form::Checked => spv::ZeroInitializeWorkgroupMemoryMode::Native,
             Form::Trusted => spv::ZeroInitializeWorkgroupMemoryMode::None,
         },
-        force_loop_bounding: is_checked,
-        emit_int_div_checks: is_checked,
+        force_loop_bounding: form == Form::Checked,
+        emit_int_div_checks: true,
         use_storage_input_output_16: false,
         ..Default::default()
     };
