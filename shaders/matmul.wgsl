@@ -176,7 +176,7 @@ fn main(
         b = fetch_b(b_index, col0 + b_quad.line, next + b_quad.term);
         if a_is_two { a2 = fetch_a(a_index2, row0 + a_quad2.line, next + a_quad2.term); }
         if b_is_two { b2 = fetch_b(b_index2, col0 + b_quad2.line, next + b_quad2.term); }
-        sums = add_products(sums, stage + rows, stage + columns);
+        sums = add_step(sums, stage + rows, stage + columns);
         stage = other - stage;
     }
     store_sums(sums, at.z * params.m * params.n, row0 + 4u * y, col0 + 4u * x, slice, lane);

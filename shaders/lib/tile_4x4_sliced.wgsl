@@ -21,7 +21,7 @@ struct Sums {
 
 /// Adds the products of a slice of a stage, of the rows from vec4 `rows` of the tiles on, and the
 /// columns from `columns` on.
-fn add_products(before: Sums, rows: u32, columns: u32) -> Sums {
+fn add_step(before: Sums, rows: u32, columns: u32) -> Sums {
     var sums = before;
     for (var i = 0u; i < BK / SLICES; i += 1u) {
         let a = tiles[rows + i * (BM / 4u + 1u)];
