@@ -107,3 +107,55 @@ fn variants_of_a_product_agree_bit_for_bit() -> Result<(), Error> {
     }
     Ok(())
 }
+
+/// What a variant says it takes of workgroup memory is what its text declares.
+#[test]
+fn workgroup_memory_is_what_shaders_declare() -> Result<(), Error> {
+    use naga::{AddressSpace, back::pipeline_constants, front::wgsl, valid};
+    let of = |m, n, k| Problem { batches: 1, m, n, k, transposed: [false, false] };
+    for problem in [of(40, 70, 12), of(40, 70, 300)] {
+        let step = problem.step(DType::F32, false)?;
+        for variant in 0..step.variants() {
+            let assembly = assemble(&step, 0, variant).remove(0);
+            let module = wgsl::parse_str(&assembly.text).expect("it is valid");
+            let (flags, capabilities) = (valid::ValidationFlags::all(), Default::default());
+            let info = valid::Validator::new(flags, capabilities).validate(&module);
+            let info = info.expect("it is valid");
+            let values = assembly.overrides.iter().map(|&(name, value)| (name.to_owned(), value));
+            let values = values.collect();
+            let fixed = pipeline_constants::process_overrides(&module, &info, None, &values);
+            let (module, _) = fixed.expect("every override is set");
+            let shared = module.global_variables.iter().map(|(_, variable)| variable);
+            let shared = shared.filter(|variable| variable.space == AddressSpace::WorkGroup);
+            let bytes: u32 = shared.map(|v| module.types[v.ty].inner.size(module.to_ctx())).sum();
+            assert_eq!(bytes, assembly.workgroup_memory, "{:?}", assembly.overrides);
+        }
+    }
+    Ok(())
+}
+
+/// A tile that takes more workgroup memory than the device has is neither proved nor refused: it is
+/// left out.
+#[test]
+fn tiles_fit_the_workgroup_memory() -> Result<(), Error> {
+    let Some(mut gpu) = own_device() else { return Ok(()) };
+    let shared = std::sync::Arc::get_mut(&mut gpu.shared).expect("no other handle is open");
+    shared.limits.max_compute_workgroup_storage_size = 16 << 10;
+    // It takes 18 KiB, and would be the first.
+    let gpu = gpu.with_verification(Verification::Full).edited(|assembly| {
+        if assembly.overrides.contains(&("BM", 32.0)) {
+            assembly.text.push_str("not WGSL");
+        }
+    });
+    let graph = Graph::new();
+    let [a, b] = [("a", [20, 300]), ("b", [300, 40])]
+        .map(|(name, dims)| graph.input(name, dims, DType::F32));
+    let filled = |dims: [usize; 2], x: f32| Array::new(dims, &vec![x; dims[0] * dims[1]]);
+    let (left, right) = (filled([20, 300], 0.5)?, filled([300, 40], 2.0)?);
+    let inputs: [(&str, &dyn Feed); 2] = [("a", &left), ("b", &right)];
+    let y = a.matmul(b).eval(&Device::Gpu(gpu.clone()), &inputs)?;
+    assert_eq!(y.to_f64(), [300.0; 800]);
+    let proofs = gpu.proofs();
+    assert!(proofs.quarantined.is_empty() && proofs.proved == 1, "{proofs:?}");
+    Ok(())
+}

@@ -308,7 +308,9 @@ impl Operation for Matmul {
             of(&[2], [64, 64, 8], false, false).without_gradient().named("whole tiles"),
             of(&[16], [64, 128, 16], false, false).without_gradient().named("whole large tiles"),
             of(&[200], [61, 62, 3], false, true).without_gradient().named("many tiles of 64 x 64"),
-            of(&[100], [125, 126, 9], true, false).without_gradient().named("many tiles of 128 x 64"),
+            of(&[100], [125, 126, 9], true, false)
+                .without_gradient()
+                .named("many tiles of 128 x 64"),
             of(&[], [515, 70, 18], false, true).without_gradient().named("panels of tiles"),
             of(&[], [33, 34, 259], false, false).named("slices of k"),
             of(&[], [20, 40, 288], true, true).without_gradient().named("whole slices of k"),
