@@ -470,7 +470,7 @@ fn every_file_begins_with_its_header() {
             assert!(!value.is_empty() && !value.starts_with(' '), "{file}: {line}");
             assert!(!keys.iter().any(|key| known == Some(key)), "{file}: {line} again");
             keys.extend(known);
-            if keys.last() == Some(&&"Lib") {
+            if keys.last() == Some(&"Lib") {
                 called.extend(value.trim_end_matches(',').split(", ").map(str::to_owned));
             }
         }
