@@ -49,7 +49,7 @@ impl DeviceArgs {
                 Verify::Off => Verification::Off,
             });
             if self.verify == Verify::Checked {
-                *gpu = gpu.clone().with_runtime_checks();
+                *gpu = gpu.clone().with_runtime_checks(true);
             }
             if self.no_pipeline_files {
                 *gpu = gpu.clone().without_pipeline_files();

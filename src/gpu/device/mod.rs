@@ -184,6 +184,7 @@ impl GpuDevice {
     ) -> Self {
         let (info, limits) = (device.adapter_info(), device.limits());
         let patience = patience(info.device_type);
+        let is_checked = info.device_type == wgpu::DeviceType::Cpu;
         let proof_cache = Mutex::new(ProofCache::open(&info));
         #[cfg(feature = "files")]
         let tuning = Mutex::new(Tuning::of(&info));
@@ -225,7 +226,7 @@ impl GpuDevice {
             folds_grids: false,
             patience,
             verification: Verification::default(),
-            is_checked: false,
+            is_checked,
             keeps_pipelines: true,
             #[cfg(any(test, feature = "cli"))]
             edit: None,
@@ -397,11 +398,14 @@ impl GpuDevice {
         Ok(())
     }
 
-    /// A handle whose programs keep the runtime checks of wgpu in every shader: indices are clamped,
-    /// loops bounded, and workgroup memory zeroed. Otherwise kernels of this crate run without them
-    /// once both forms were seen to give the same bits; those of other crates always have them.
-    pub fn with_runtime_checks(self) -> GpuDevice {
-        GpuDevice { is_checked: true, ..self }
+    /// Sets whether programs compiled for this handle keep the runtime checks of wgpu in every shader:
+    /// indices are clamped, loops bounded, and workgroup memory zeroed. Without, kernels of this crate
+    /// lose them once both forms were seen to give the same bits; those of other crates never do.
+    ///
+    /// By default only software drivers keep them, which take longer to compile a second form than it
+    /// would save.
+    pub fn with_runtime_checks(self, is_checked: bool) -> GpuDevice {
+        GpuDevice { is_checked, ..self }
     }
 
     /// A handle that neither reads compiled pipelines from the cache directory nor keeps them there.

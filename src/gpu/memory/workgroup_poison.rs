@@ -41,8 +41,8 @@ impl WorkgroupPoison {
             layout: &pipeline.groups[0],
             entries: &[wgpu::BindGroupEntry { binding: 0, resource: buffer.as_entire_binding() }],
         });
-        // More than there are multiprocessors; software has one memory a thread.
-        let workgroups = if device.is_software() { 16 } else { 1024 };
+        // More than there are multiprocessors; software has one memory a thread, and few threads.
+        let workgroups = if device.is_software() { 256 } else { 1024 };
         Ok(WorkgroupPoison { pipeline, group, workgroups })
     }
 

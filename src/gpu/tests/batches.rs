@@ -40,7 +40,7 @@ fn steps_share_a_batch_while_it_is_small() -> Result<(), Error> {
 fn memory_of_a_batch_is_what_is_counted() -> Result<(), Error> {
     let Some(gpu) = own_device() else { return Ok(()) };
     // Trusted modules run in a second program, which takes the same memory when the first is gone.
-    let gpu = gpu.with_verification(Verification::Full).with_runtime_checks();
+    let gpu = gpu.with_verification(Verification::Full).with_runtime_checks(true);
     let graph = Graph::new();
     let x = graph.input("x", [1 << 20], DType::F32);
     let v = graph.variable("v", [1 << 20], DType::F32, Init::Zeros);

@@ -3,16 +3,22 @@
 use super::{device, own_device, own_proofs, verdicts};
 use crate::{
     Array, DType, Device, Error, Feed, Graph, Variables,
-    gpu::{Assembly, GpuDevice, device::proof_cache::ProofCache},
+    gpu::{Assembly, GpuDevice, codegen::ModuleKind, device::proof_cache::ProofCache},
 };
 
-/// A product and a row kernel, both of which have workgroup memory, on integers.
+/// A device of its own that runs trusted modules, whatever it is.
+fn trusting() -> Option<GpuDevice> {
+    Some(own_device()?.with_runtime_checks(false))
+}
+
+/// A product and a row kernel, both of which have workgroup memory, on integers; enough workgroups for
+/// every multiprocessor, or thread of a software driver.
 fn run(gpu: &GpuDevice) -> Result<Vec<f64>, Error> {
     let graph = Graph::new();
-    let x = graph.input("x", [6, 5], DType::F32);
+    let x = graph.input("x", [256, 5], DType::F32);
     let y = x.matmul(x.t()).cumsum(1);
-    let values: Vec<f32> = (0..30).map(|k| (k % 7) as f32 - 2.0).collect();
-    let x = Array::new([6, 5], &values)?;
+    let values: Vec<f32> = (0..1280).map(|k| (k % 7) as f32 - 2.0).collect();
+    let x = Array::new([256, 5], &values)?;
     let program = graph.compile(&Device::Gpu(gpu.clone()), &[y])?;
     let got = program.run(&Variables::new(0), &[("x", &x as &dyn Feed)])?.read_blocking(0)?;
     let program = graph.compile(&Device::Reference, &[y])?;
@@ -23,14 +29,14 @@ fn run(gpu: &GpuDevice) -> Result<Vec<f64>, Error> {
 
 #[test]
 fn a_kernel_is_proved_with_runtime_checks_and_serves_without() -> Result<(), Error> {
-    let Some(gpu) = own_device() else { return Ok(()) };
+    let Some(gpu) = trusting() else { return Ok(()) };
     let path = own_proofs(&gpu, "trusted");
     run(&gpu)?;
     // Both kernels with checks and without, and the poison of their workgroup memory.
     assert_eq!((verdicts(&path), gpu.counters().pipelines), ((4, 0), 5));
     assert_eq!(gpu.proofs().proved, 2);
     // Where that is known, checked modules are not even compiled.
-    let another = own_device().expect("there was one");
+    let another = trusting().expect("there was one");
     *another.shared.proof_cache.lock().expect("nothing panics") = ProofCache::at(path.clone());
     run(&another)?;
     assert_eq!((verdicts(&path), another.counters().pipelines), ((4, 0), 2));
@@ -43,7 +49,7 @@ fn a_kernel_is_proved_with_runtime_checks_and_serves_without() -> Result<(), Err
 fn runtime_checks_can_be_asked_for() -> Result<(), Error> {
     let Some(gpu) = own_device() else { return Ok(()) };
     let path = own_proofs(&gpu, "checked");
-    run(&gpu.clone().with_runtime_checks())?;
+    run(&gpu.clone().with_runtime_checks(true))?;
     assert_eq!((verdicts(&path), gpu.counters().pipelines), ((2, 0), 3));
     assert_eq!(gpu.proofs().checked_only, [] as [String; 0]);
     let _ = std::fs::remove_file(path);
@@ -65,7 +71,7 @@ fn trusting_in_zeros(assembly: &mut Assembly) {
 /// The foreign kernel before it leaves NaN in workgroup memory.
 #[test]
 fn a_kernel_that_needs_zeros_keeps_its_runtime_checks() -> Result<(), Error> {
-    let Some(gpu) = own_device() else { return Ok(()) };
+    let Some(gpu) = trusting() else { return Ok(()) };
     let path = own_proofs(&gpu, "zeros");
     let edited = gpu.edited(trusting_in_zeros);
     for round in 1..=2 {
@@ -112,8 +118,8 @@ fn functions() -> Vec<Function> {
 #[test]
 fn trusted_kernels_guard_their_indices() -> Result<(), Error> {
     let Some(gpu) = device() else { return Ok(()) };
-    let (trusted, checked) =
-        (gpu.clone().with_guards(), gpu.clone().with_guards().with_runtime_checks());
+    let [trusted, checked] =
+        [false, true].map(|checks| gpu.clone().with_guards().with_runtime_checks(checks));
     for Function { name, shape, build } in functions() {
         let graph = Graph::new();
         let x = graph.input("x", shape, DType::F32);
@@ -148,5 +154,32 @@ fn trusted_kernels_guard_their_indices() -> Result<(), Error> {
             }
         }
     }
+    Ok(())
+}
+
+/// The first step of the samples in every shader runs without runtime checks, and gives the same bits.
+#[test]
+#[cfg(feature = "bench")]
+fn no_shader_needs_its_runtime_checks() -> Result<(), Error> {
+    let Some(gpu) = trusting() else { return Ok(()) };
+    let mut seen = std::collections::BTreeSet::new();
+    for sample in crate::testing::samples() {
+        let graph = Graph::new();
+        let (_, y) = sample.build(&graph);
+        let program = graph.compile_pure(&Device::cpu(), &[y])?;
+        let steps = program.plan().map(crate::gpu::assemble_steps).unwrap_or_default();
+        for (step, assemblies) in steps {
+            let has_halves = step.reads.iter().chain(&step.writes).any(|r| r.dtype == DType::F16);
+            let Some(shader) = assemblies.first().map(|assembly| assembly.shader) else { continue };
+            if assemblies.iter().any(|a| !a.may_be_trusted) || has_halves || !seen.insert(shader) {
+                continue;
+            }
+            let judged = gpu.judge_variant(&step, 0)?;
+            assert_eq!(judged.distrust, None, "{shader} for {}", step.label);
+            let are_trusted = judged.assemblies.iter().all(|a| a.module == ModuleKind::Trusted);
+            assert!(are_trusted, "{shader} for {}: {:?}", step.label, judged.verdict);
+        }
+    }
+    assert!(seen.len() > 25, "{seen:?}");
     Ok(())
 }

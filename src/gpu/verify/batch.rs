@@ -198,7 +198,7 @@ impl GpuDevice {
     /// Any that the device reports.
     #[cfg(feature = "cli")]
     pub(crate) fn verdict(&self, step: &Step) -> Result<Entry, Error> {
-        Ok(self.clone().with_runtime_checks().outcome_of(step, 0)?.checked)
+        Ok(self.clone().with_runtime_checks(true).outcome_of(step, 0)?.checked)
     }
 
     /// Records what came out.
