@@ -99,8 +99,8 @@ pub fn run(args: &Args, out: &mut Console) -> Result<(), Failure> {
     if args.list {
         for (family, usage) in FAMILIES {
             writeln!(out, "# {usage}")?;
-            let of_it = problems.iter().filter(|problem| problem.family == family);
-            of_it.map(|problem| writeln!(out, "{problem}")).collect::<Result<(), _>>()?;
+            let mut of_it = problems.iter().filter(|problem| problem.family == family);
+            of_it.try_for_each(|problem| writeln!(out, "{problem}"))?;
         }
         return Ok(());
     }

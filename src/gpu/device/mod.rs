@@ -89,6 +89,7 @@ pub struct GpuDevice {
     /// Whether all kernels run with the runtime checks of wgpu.
     pub(crate) is_checked: bool,
     /// Whether compiled pipelines are kept on disk.
+    #[cfg(feature = "files")]
     pub(crate) keeps_pipelines: bool,
     /// Makes shaders wrong, to see whether that is noticed.
     #[cfg(any(test, feature = "cli"))]
@@ -227,6 +228,7 @@ impl GpuDevice {
             patience,
             verification: Verification::default(),
             is_checked,
+            #[cfg(feature = "files")]
             keeps_pipelines: true,
             #[cfg(any(test, feature = "cli"))]
             edit: None,
@@ -410,6 +412,7 @@ impl GpuDevice {
 
     /// A handle that neither reads compiled pipelines from the cache directory nor keeps them there.
     /// Drivers with a cache of their own, as most have, are not affected.
+    #[cfg(feature = "files")]
     pub fn without_pipeline_files(self) -> GpuDevice {
         GpuDevice { keeps_pipelines: false, ..self }
     }
@@ -427,9 +430,14 @@ impl GpuDevice {
     }
 
     /// The fastest of these variants, if that was measured on this adapter and driver.
-    #[cfg(feature = "files")]
     pub(crate) fn tuned(&self, variants: &[Shader]) -> Option<usize> {
-        self.shared.tuning.lock().unwrap_or_else(PoisonError::into_inner).best(variants)
+        #[cfg(feature = "files")]
+        return self.shared.tuning.lock().unwrap_or_else(PoisonError::into_inner).best(variants);
+        #[cfg(not(feature = "files"))]
+        {
+            let _ = variants;
+            None
+        }
     }
 
     /// Notes the fastest of these variants for programs that are compiled from now on.

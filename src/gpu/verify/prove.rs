@@ -115,15 +115,12 @@ impl GpuDevice {
     /// The variants of a step, the one that was measured to be the fastest first. They agree bit for
     /// bit, so that the order changes no result.
     fn preference(&self, step: &Step) -> Vec<usize> {
-        let mut order: Vec<usize> = (0..step.variants()).collect();
-        #[cfg(feature = "files")]
-        if let StepKind::Kernel { kernel, .. } = &step.kind
-            && order.len() > 1
-            && let Some(best) = self.tuned(&kernel.shaders)
-        {
-            order[..=best].rotate_right(1);
-        }
-        order
+        let fastest = match &step.kind {
+            StepKind::Kernel { kernel, .. } if step.variants() > 1 => self.tuned(&kernel.shaders),
+            _ => None,
+        };
+        let others = (0..step.variants()).filter(|&variant| Some(variant) != fastest);
+        fastest.into_iter().chain(others).collect()
     }
 
     /// Whether shaders take no more workgroup memory than there is.

@@ -36,7 +36,7 @@ fn turn(b: &[f32], stride: usize, [rows, columns]: [usize; 2], out: &mut [f32]) 
 
 impl Product {
     /// Whole rows of the result, which may belong to several batches.
-    pub fn rows(self, a: &[f32], b: &[f32], first: usize, out: &mut [f32]) {
+    pub(super) fn rows(self, a: &[f32], b: &[f32], first: usize, out: &mut [f32]) {
         let Product { m, n, k, .. } = self;
         if k == 0 || n == 0 {
             out.fill(0.0);
