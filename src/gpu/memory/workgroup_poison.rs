@@ -31,6 +31,9 @@ impl WorkgroupPoison {
     ///
     /// Any that the device reports.
     pub fn new(device: &GpuDevice) -> Result<Self, Error> {
+        // One for all handles, also for those that change shaders: this one is nobody's mistake.
+        #[cfg(any(test, feature = "cli"))]
+        let device = &GpuDevice { edit: None, ..device.clone() };
         let pipeline = device.pipeline(&assembly(device))?;
         let words = [PATTERN, 0];
         let usage = wgpu::BufferUsages::STORAGE;
