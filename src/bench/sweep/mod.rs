@@ -30,7 +30,7 @@ const RUNS: usize = 30;
 /// Time after which no other run of a variant begins.
 const LONG: Duration = Duration::from_millis(200);
 
-/// What came out for a variant of a kernel.
+/// The result of a variant of a kernel.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Measured {
@@ -48,13 +48,13 @@ pub struct Measured {
     pub operations: f64,
     /// Bytes that have to be read or written once.
     pub bytes: f64,
-    /// What the proof says.
+    /// The verdict of its proof.
     pub verdict: Verdict,
     /// Times of its runs in seconds, by the clock of the device if it has one; none of one that is wrong.
     pub times: Times,
 }
 
-/// What the proof says of a variant.
+/// The verdict of a variant's proof.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Verdict {
@@ -118,7 +118,7 @@ pub fn sweep(
 ///
 /// # Errors
 ///
-/// That of the file system.
+/// An error of the file system.
 pub fn save(gpu: &GpuDevice) -> std::io::Result<Option<std::path::PathBuf>> {
     gpu.save_tuning()
 }

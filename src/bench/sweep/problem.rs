@@ -57,7 +57,7 @@ const CONVOLUTIONS: &str = "
     convolution 16x64x32x32 128x1x1 stride=2
     convolution 16x64x32x32 64x3x3 padding=1 groups=64";
 
-/// What the rows of a network are put through.
+/// Softmax, losses, norms, sums, pooling and attention.
 const ROWS: &str = "
     softmax 4096x1024
     softmax 128x10
@@ -91,7 +91,7 @@ type Build = dyn for<'g> Fn(&'g Graph) -> Vec<Tensor<'g>> + Send + Sync;
 pub struct BadProblem {
     /// The line.
     pub line: String,
-    /// What is wrong with it.
+    /// The word that does not fit, and the expected form.
     pub reason: String,
 }
 

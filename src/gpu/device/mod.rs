@@ -2,6 +2,7 @@
 
 pub(crate) mod adapter;
 pub(crate) mod arrival;
+mod compile;
 pub(crate) mod counters;
 #[cfg(any(test, feature = "cli"))]
 pub(crate) mod edit;
@@ -23,6 +24,7 @@ mod spin;
 mod tuning;
 pub(crate) mod unchecked;
 mod verification;
+mod wait;
 mod waiter;
 
 pub use adapter::{AdapterSummary, adapters, open_all, open_any, open_best_hardware, open_named};
@@ -30,22 +32,18 @@ pub use counters::Counters;
 pub use matrices::CooperativeMatrix;
 pub use verification::{Proofs, Verification};
 
-use super::codegen::Assembly;
 use crate::{
     dtype::DType,
     error::{DeviceError, Error},
-    ops::kernel::{MAX_GROUPS, Shader},
-    resident::Wait,
+    ops::kernel::MAX_GROUPS,
 };
-use arrival::Arrival;
 use counters::{Tally, count};
 use faults::{Faults, fault, scoped};
 #[cfg(feature = "files")]
 use pipeline_files::PipelineFiles;
-use pipelines::{Pipeline, Pipelines};
-use poll::poll;
+use pipelines::Pipelines;
 use proof_cache::ProofCache;
-use spin::{patience, spin};
+use spin::patience;
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     time::Duration,
@@ -283,17 +281,6 @@ impl GpuDevice {
         self.shared.tally.read()
     }
 
-    /// Blocks until everything submitted so far has finished.
-    ///
-    /// # Errors
-    ///
-    /// Any fault the device has reported.
-    #[cfg(not(target_arch = "wasm32"))]
-    pub fn wait_idle(&self) -> Result<(), Error> {
-        self.finish_soon(|| false);
-        self.poll(wgpu::PollType::wait_indefinitely())
-    }
-
     /// Simulates the loss of the adapter.
     #[cfg(test)]
     pub(crate) fn lose(&self) {
@@ -324,162 +311,6 @@ impl GpuDevice {
     /// Fails if a driver that is software would not find this much memory, and some for its work.
     pub(crate) fn leave_room(&self, bytes: u64) -> Result<(), Error> {
         software::leave_room(&self.shared.info, bytes)
-    }
-
-    /// Stays awake for a moment, until there is what is waited for or the queue is empty. A wait for
-    /// work behind which other work is in flight has no reason to: it is not in a hurry.
-    fn finish_soon(&self, is_there: impl Fn() -> bool) {
-        spin(self.patience, || {
-            let polled = poll(&self.shared.device, wgpu::PollType::Poll);
-            is_there() || polled.is_ok_and(|status| status.is_queue_empty())
-        });
-    }
-
-    /// Waits for the last submission of this thread.
-    #[cfg(not(target_arch = "wasm32"))]
-    pub(crate) fn wait_for_last(&self, submission: wgpu::SubmissionIndex) -> Result<(), Error> {
-        self.finish_soon(|| false);
-        self.wait(submission)
-    }
-
-    /// Waits for a submission; in a browser the event loop does that.
-    pub(crate) fn wait(&self, submission: wgpu::SubmissionIndex) -> Result<(), Error> {
-        if cfg!(target_arch = "wasm32") {
-            return self.shared.faults.check();
-        }
-        self.poll(wgpu::PollType::Wait { submission_index: Some(submission), timeout: None })
-    }
-
-    /// Waits for what arrives when a submission has finished: on this thread, or as a task that is
-    /// woken. `None` if nothing will arrive.
-    pub(crate) async fn arrived<T: Clone>(
-        &self,
-        arrival: &Arrival<T>,
-        submission: &wgpu::SubmissionIndex,
-        wait: Wait,
-    ) -> Result<Option<T>, Error> {
-        let Shared { device, waiter, faults, .. } = &*self.shared;
-        if wait == Wait::Yield && !cfg!(target_arch = "wasm32") {
-            // Not a wait with a timeout: wgpu 30 panics where one ends while another thread polls.
-            let _ = poll(device, wgpu::PollType::Poll);
-            if !arrival.is_there() {
-                let finished = waiter.wait(device, submission.clone());
-                if finished.receive().await.is_none() {
-                    self.wait(submission.clone())?;
-                }
-                if !arrival.is_there() {
-                    self.notice_loss();
-                }
-            }
-            faults.alive()?;
-        } else {
-            if !cfg!(target_arch = "wasm32") {
-                self.finish_soon(|| arrival.is_there());
-            }
-            if arrival.is_there() {
-                faults.check()?;
-            } else {
-                self.wait(submission.clone())?;
-            }
-        }
-        // Whoever saw the submission finished brings it, this thread or another one; in a browser it is
-        // the event loop.
-        Ok(arrival.receive().await)
-    }
-
-    fn poll(&self, kind: wgpu::PollType) -> Result<(), Error> {
-        let polled = poll(&self.shared.device, kind);
-        match &polled {
-            Ok(_) => {}
-            Err(lost @ DeviceError::Lost { .. }) => self.shared.faults.record(lost.clone()),
-            Err(_) => self.notice_loss(),
-        }
-        // A fault explains a failed poll better than the poll's own error.
-        self.shared.faults.check()?;
-        polled?;
-        Ok(())
-    }
-
-    /// Sets whether programs compiled for this handle keep the runtime checks of wgpu in every shader:
-    /// indices are clamped, loops bounded, and workgroup memory zeroed. Without, kernels of this crate
-    /// lose them once both forms were seen to give the same bits; those of other crates never do.
-    ///
-    /// By default only software drivers keep them, which take longer to compile a second form than it
-    /// would save.
-    pub fn with_runtime_checks(self, is_checked: bool) -> GpuDevice {
-        GpuDevice { is_checked, ..self }
-    }
-
-    /// A handle that neither reads compiled pipelines from the cache directory nor keeps them there.
-    /// Drivers with a cache of their own, as most have, are not affected.
-    #[cfg(feature = "files")]
-    pub fn without_pipeline_files(self) -> GpuDevice {
-        GpuDevice { keeps_pipelines: false, ..self }
-    }
-
-    /// The pipeline of a shader, compiled on first use.
-    pub(crate) fn pipeline(&self, assembly: &Assembly) -> Result<Arc<Pipeline>, Error> {
-        self.pipelines_for(assembly).of(assembly, || self.compiled(assembly))
-    }
-
-    /// Compiles the pipelines that are missing, side by side. One that fails is left to
-    /// [`pipeline`](Self::pipeline).
-    pub(crate) fn compile_all<'a>(&self, assemblies: impl Iterator<Item = &'a Assembly> + Clone) {
-        let Some(first) = assemblies.clone().next() else { return };
-        self.pipelines_for(first).compile_all(assemblies, |assembly| self.compiled(assembly));
-    }
-
-    /// The fastest of these variants, if that was measured on this adapter and driver.
-    pub(crate) fn tuned(&self, variants: &[Shader]) -> Option<usize> {
-        #[cfg(feature = "files")]
-        return self.shared.tuning.lock().unwrap_or_else(PoisonError::into_inner).best(variants);
-        #[cfg(not(feature = "files"))]
-        {
-            let _ = variants;
-            None
-        }
-    }
-
-    /// Notes the fastest of these variants for programs that are compiled from now on.
-    #[cfg(feature = "bench")]
-    pub(crate) fn tune(&self, variants: &[Shader], best: usize, label: &str) {
-        let mut tuning = self.shared.tuning.lock().unwrap_or_else(PoisonError::into_inner);
-        tuning.note(variants, best, label);
-    }
-
-    /// Writes what was noted to the cache directory; returns the file, `None` if there is no such
-    /// directory.
-    #[cfg(feature = "bench")]
-    pub(crate) fn save_tuning(&self) -> std::io::Result<Option<std::path::PathBuf>> {
-        let tuning = self.shared.tuning.lock().unwrap_or_else(PoisonError::into_inner);
-        Ok(tuning.save()?.map(Into::into))
-    }
-
-    fn compiled(&self, assembly: &Assembly) -> Result<Pipeline, Error> {
-        self.leave_room(0)?;
-        count(&self.shared.tally.pipelines, 1);
-        let source = pipelines::Source {
-            device: &self.shared.device,
-            #[cfg(feature = "files")]
-            files: self.shared.pipeline_files.as_ref().filter(|_| self.keeps_pipelines),
-        };
-        source.compile(assembly)
-    }
-
-    /// A handle that changes shaders before it compiles them.
-    #[cfg(any(test, feature = "cli"))]
-    pub(crate) fn edited(&self, change: impl Fn(&mut Assembly) + Send + Sync + 'static) -> Self {
-        GpuDevice { edit: Some(Arc::new(edit::Edit::new(change))), ..self.clone() }
-    }
-
-    /// The cache in which the pipeline of a shader belongs.
-    fn pipelines_for(&self, _assembly: &Assembly) -> MutexGuard<'_, Pipelines> {
-        let pipelines = self.shared.pipelines.lock().unwrap_or_else(PoisonError::into_inner);
-        #[cfg(any(test, feature = "cli"))]
-        if let Some(edit) = self.edit.as_ref().filter(|_| !pipelines.has(_assembly)) {
-            return edit.pipelines();
-        }
-        pipelines
     }
 
     /// Acquires the right to submit. While it is held, no other commands are interleaved.

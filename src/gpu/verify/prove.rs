@@ -115,7 +115,8 @@ impl GpuDevice {
     /// The variants of a step, the one that was measured to be the fastest first. They agree bit for
     /// bit, so that the order changes no result.
     fn preference(&self, step: &Step) -> Vec<usize> {
-        let fastest = match &step.kind {
+        let fastest: Option<usize> = match &step.kind {
+            #[cfg(feature = "files")]
             StepKind::Kernel { kernel, .. } if step.variants() > 1 => self.tuned(&kernel.shaders),
             _ => None,
         };
