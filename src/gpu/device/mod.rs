@@ -21,6 +21,8 @@ mod requirements;
 mod software;
 mod spin;
 #[cfg(feature = "files")]
+mod tuned;
+#[cfg(feature = "files")]
 mod tuning;
 pub(crate) mod unchecked;
 mod verification;

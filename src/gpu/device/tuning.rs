@@ -4,37 +4,14 @@
 //! else. It is of one adapter, driver and version of the crate, a line a problem: a check sum, the key
 //! of the problem, the number of the variant, and a label for people.
 
-use super::{GpuDevice, proof_cache::identity, proof_entry::hash};
+use super::{proof_cache::identity, proof_entry::hash};
 use crate::ops::kernel::Shader;
 use std::{
     collections::BTreeMap,
     fmt::Write as _,
     fs, io,
     path::{Path, PathBuf},
-    sync::PoisonError,
 };
-
-impl GpuDevice {
-    /// The fastest of these variants, if that was measured on this adapter and driver.
-    pub(crate) fn tuned(&self, variants: &[Shader]) -> Option<usize> {
-        self.shared.tuning.lock().unwrap_or_else(PoisonError::into_inner).best(variants)
-    }
-
-    /// Notes the fastest of these variants for programs that are compiled from now on.
-    #[cfg(feature = "bench")]
-    pub(crate) fn tune(&self, variants: &[Shader], best: usize, label: &str) {
-        let mut tuning = self.shared.tuning.lock().unwrap_or_else(PoisonError::into_inner);
-        tuning.note(variants, best, label);
-    }
-
-    /// Writes what was noted to the cache directory; returns the file, `None` if there is no such
-    /// directory.
-    #[cfg(feature = "bench")]
-    pub(crate) fn save_tuning(&self) -> io::Result<Option<PathBuf>> {
-        let tuning = self.shared.tuning.lock().unwrap_or_else(PoisonError::into_inner);
-        Ok(tuning.save()?.map(Into::into))
-    }
-}
 
 /// Version of the file.
 const VERSION: u32 = 1;
