@@ -48,6 +48,7 @@ impl Tuning {
     }
 
     /// Notes the fastest of these variants.
+    #[cfg_attr(not(feature = "bench"), expect(dead_code, reason = "benchmarks tune"))]
     pub fn note(&mut self, variants: &[Shader], best: usize, label: &str) {
         let label = label.replace(char::is_control, " ");
         self.best.insert(key(variants), (best, label));
@@ -59,6 +60,7 @@ impl Tuning {
     /// # Errors
     ///
     /// An error of the file system.
+    #[cfg_attr(not(feature = "bench"), expect(dead_code, reason = "benchmarks tune"))]
     pub fn save(&self) -> io::Result<Option<&Path>> {
         let Some(path) = self.path.as_deref() else { return Ok(None) };
         let mut all = Tuning::at(path.to_owned()).best;
