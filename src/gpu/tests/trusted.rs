@@ -72,6 +72,10 @@ fn trusting_in_zeros(assembly: &mut Assembly) {
 #[test]
 fn a_kernel_that_needs_zeros_keeps_its_runtime_checks() -> Result<(), Error> {
     let Some(gpu) = trusting() else { return Ok(()) };
+    if gpu.name().contains("SwiftShader") {
+        eprintln!("skipped: this driver clears workgroup memory by itself");
+        return Ok(());
+    }
     let path = own_proofs(&gpu, "zeros");
     let edited = gpu.edited(trusting_in_zeros);
     for round in 1..=2 {
