@@ -40,8 +40,7 @@ pub(crate) struct GpuProgram {
     uniforms: wgpu::Buffer,
     slots: Vec<BufferSlice>,
     constants: Vec<BufferSlice>,
-    /// What fills memory before a run, and workgroup memory before each dispatch, on a guarded
-    /// device.
+    /// Fills memory before a run, and workgroup memory before each dispatch, on a guarded device.
     poison: Option<(wgpu::Buffer, WorkgroupPoison)>,
     /// Created when a run is timed for the first time.
     timestamps: Mutex<Option<Option<Timestamps>>>,

@@ -57,7 +57,7 @@ impl Problem {
     }
 }
 
-/// What a variant writes on the operands of a case, between guard bands and on a grid that has more
+/// The result of a variant on the operands of a case, between guard bands and on a grid that has more
 /// workgroups than it needs.
 fn written(gpu: &GpuDevice, step: &Step, case: &Case, variant: usize) -> Result<Vec<u32>, Error> {
     let mut isolated = Isolated::default();
@@ -112,7 +112,7 @@ fn variants_of_a_product_agree_bit_for_bit() -> Result<(), Error> {
     Ok(())
 }
 
-/// What a variant says it takes of workgroup memory is what its text declares.
+/// Each variant states the workgroup memory that its text declares.
 #[test]
 fn workgroup_memory_is_what_shaders_declare() -> Result<(), Error> {
     use naga::{AddressSpace, back::pipeline_constants, front::wgsl, valid};

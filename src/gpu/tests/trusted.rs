@@ -97,7 +97,7 @@ fn a_kernel_that_needs_zeros_keeps_its_runtime_checks() -> Result<(), Error> {
     Ok(())
 }
 
-/// What is given to a function of indices.
+/// A function of indices, and the shape of its other operand.
 struct Function {
     name: &'static str,
     shape: &'static [usize],

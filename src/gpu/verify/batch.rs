@@ -37,7 +37,7 @@ struct Batch<'a> {
 /// The words of each region that a step writes, by step.
 type Written = Vec<Vec<Vec<u32>>>;
 
-/// What came out for a candidate.
+/// The verdicts on a candidate.
 pub(super) struct Outcome {
     pub checked: Entry,
     /// Whether its trusted modules gave the same bits, if they were tried.

@@ -25,7 +25,7 @@ struct Tile {
     share: f64,
 }
 
-/// What an invocation sums.
+/// Fragments with the sums of an invocation.
 const FRAGMENTS: [&str; 4] = ["tile_4x4", "tile_8x4", "tile_8x8", "tile_4x4_sliced"];
 
 /// In which order the terms of an element are summed.

@@ -45,7 +45,7 @@ fn a_sweep_times_every_variant() {
     }
 }
 
-/// What was tuned is in the cache folder, and a table shows the fastest first.
+/// Choices are kept in the cache folder, and a table shows the fastest variant first.
 #[test]
 fn tuning_is_kept() {
     let folder = directory("tune");

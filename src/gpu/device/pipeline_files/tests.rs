@@ -97,7 +97,7 @@ fn the_oldest_files_go_when_there_are_too_many() {
     let path = directory("full");
     let files = PipelineFiles::at(path.clone());
     files.write(0, &data());
-    // Of four files of a third each, two are too many for a half.
+    // Four files of a third of the limit each: only the newest fits into half of it.
     for key in 1..=4 {
         let file = File::create(files.file(key)).unwrap();
         file.set_len(MOST_OF_ALL / 3).unwrap();
