@@ -245,11 +245,6 @@ impl GpuDevice {
         kind(self.shared.info.device_type)
     }
 
-    /// Whether it is a driver that calculates on the CPU.
-    pub(crate) fn is_software(&self) -> bool {
-        self.shared.info.device_type == wgpu::DeviceType::Cpu
-    }
-
     /// Graphics API: `vulkan`, `metal`, `dx12`, …
     pub fn backend(&self) -> String {
         self.shared.info.backend.to_string()

@@ -16,12 +16,15 @@ use crate::{
 };
 use std::sync::Arc;
 
+/// More workgroups than any device has multiprocessors, and work enough that every thread of a software
+/// driver, each with a memory of its own, takes some of it.
+const WORKGROUPS: u32 = 1024;
+
 /// A dispatch that fills workgroup memory.
 #[derive(Debug)]
 pub(crate) struct WorkgroupPoison {
     pipeline: Arc<Pipeline>,
     group: wgpu::BindGroup,
-    workgroups: u32,
 }
 
 impl WorkgroupPoison {
@@ -44,9 +47,7 @@ impl WorkgroupPoison {
             layout: &pipeline.groups[0],
             entries: &[wgpu::BindGroupEntry { binding: 0, resource: buffer.as_entire_binding() }],
         });
-        // More than there are multiprocessors; software has one memory a thread, and few threads.
-        let workgroups = if device.is_software() { 256 } else { 1024 };
-        Ok(WorkgroupPoison { pipeline, group, workgroups })
+        Ok(WorkgroupPoison { pipeline, group })
     }
 
     /// Records the dispatch.
@@ -54,7 +55,7 @@ impl WorkgroupPoison {
         let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
         pass.set_pipeline(&self.pipeline.pipeline);
         pass.set_bind_group(0, &self.group, &[]);
-        pass.dispatch_workgroups(self.workgroups, 1, 1);
+        pass.dispatch_workgroups(WORKGROUPS, 1, 1);
     }
 }
 
