@@ -5,7 +5,7 @@ use crate::{
     dtype::DType,
     error::{CompileError, Error},
     gpu::{
-        codegen::{Assembly, BindingKind, hazards, reduction::partial_bytes},
+        codegen::{Assembly, BindingKind, ModuleKind, hazards, reduction::partial_bytes},
         device::GpuDevice,
         elements::bytes_of,
     },
@@ -29,6 +29,8 @@ pub(crate) struct Recording {
     pub uniforms: Vec<u8>,
     /// Sizes of the slots in bytes.
     pub slots: Vec<u64>,
+    /// Whether some module runs without runtime checks.
+    pub has_trusted: bool,
 }
 
 /// Compiles the dispatches that `choose` returns for the steps and the slot of partial results.
@@ -52,6 +54,7 @@ pub(crate) fn compile(
     let mut looked_at = BTreeMap::new();
     let chosen = choose(&bindable.steps, partials)?;
     device.compile_all(chosen.iter().flatten());
+    let has_trusted = chosen.iter().flatten().any(|part| part.module == ModuleKind::Trusted);
     let steps = bindable.numbers.iter().zip(&bindable.steps);
     for ((&number, step), assemblies) in steps.zip(chosen) {
         if let StepKind::Copy = step.kind {
@@ -79,7 +82,7 @@ pub(crate) fn compile(
         }
     }
     let submissions = split(&costs, device.is_guarded || plan.checks_finite);
-    Ok(Recording { commands, submissions, looked_at, uniforms: uniforms.bytes, slots })
+    Ok(Recording { commands, submissions, looked_at, uniforms: uniforms.bytes, slots, has_trusted })
 }
 
 /// The grid of a dispatch. A guarded one is folded as if it were too large, with workgroups that

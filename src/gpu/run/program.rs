@@ -40,8 +40,10 @@ pub(crate) struct GpuProgram {
     uniforms: wgpu::Buffer,
     slots: Vec<BufferSlice>,
     constants: Vec<BufferSlice>,
-    /// Fills memory before a run, and workgroup memory before each dispatch, on a guarded device.
-    poison: Option<(wgpu::Buffer, WorkgroupPoison)>,
+    /// Fills memory before a run, on a guarded device.
+    poison: Option<wgpu::Buffer>,
+    /// Fills workgroup memory before each submission, on a guarded device that runs trusted modules.
+    workgroup_poison: Option<WorkgroupPoison>,
     /// Created when a run is timed for the first time.
     timestamps: Mutex<Option<Option<Timestamps>>>,
     state: Mutex<State>,
@@ -80,10 +82,11 @@ impl GpuProgram {
                 bindings: Bindings::default(),
                 in_flight: VecDeque::new(),
             };
-            let poison = match device.is_guarded {
-                true => Some((guard_bands::poisoned(device)?, WorkgroupPoison::new(device)?)),
-                false => None,
-            };
+            let poison = device.is_guarded.then(|| guard_bands::poisoned(device)).transpose()?;
+            // Modules with runtime checks begin with zeros, whatever was there.
+            let workgroup_poison = (device.is_guarded && recording.has_trusted)
+                .then(|| WorkgroupPoison::new(device))
+                .transpose()?;
             Ok(GpuProgram {
                 slots: guard_bands::slots(device, &recording.slots)?,
                 constants: plan
@@ -92,6 +95,7 @@ impl GpuProgram {
                     .map(|constant| device.constant(constant))
                     .collect::<Result<_, _>>()?,
                 poison,
+                workgroup_poison,
                 uniforms: device.uniforms(&recording.uniforms)?,
                 device: device.clone(),
                 plan,
@@ -202,12 +206,12 @@ impl GpuProgram {
             if let (0, Some(uploads)) = (index, &mut *uploads) {
                 frame = uploads.record(device, &submissions, &mut encoder, &from_host)?;
             }
-            if let Some((memory, workgroup_memory)) = &self.poison {
-                if index == 0 {
-                    guard_bands::poison(&mut encoder, memory, &storages.slots);
-                    guard_bands::poison(&mut encoder, memory, &storages.outputs);
-                }
-                workgroup_memory.record(&mut encoder);
+            if let (0, Some(memory)) = (index, &self.poison) {
+                guard_bands::poison(&mut encoder, memory, &storages.slots);
+                guard_bands::poison(&mut encoder, memory, &storages.outputs);
+            }
+            if let Some(poison) = &self.workgroup_poison {
+                poison.record(&mut encoder);
             }
             if index == 0 {
                 relocations.iter().for_each(|relocation| relocation.begin(&mut encoder));
