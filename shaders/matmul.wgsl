@@ -1,8 +1,8 @@
 // matmul.wgsl — c = a · b for each batch, one tile of BM × BN elements per workgroup.
 //
 // Op        ops::Matmul, every combination of transposed operands
-// Lib       load_a_scalar, load_a_vec4, load_b_scalar, load_b_vec4, tile_4x4, tile_4x4_sliced,
-//           tile_8x4, tile_8x8
+// Lib       grid, load_a_scalar, load_a_vec4, load_b_scalar, load_b_vec4, stages, tile_4x4,
+//           tile_4x4_sliced, tile_8x4, tile_8x8
 // Slot      fn epilogue(acc: Acc, index: u32) -> Out
 // Shape     a: [batches, m, k] or [batches, k, m], b: [batches, k, n] or [batches, n, k],
 //           c: [batches, m, n]; any extents
@@ -26,35 +26,11 @@ struct Params {
 
 @group(0) @binding(0) var<uniform> params: Params;
 
-/// Rows and columns of a tile.
-override BM: u32 = 64u;
-override BN: u32 = 64u;
-/// Terms per step.
-override BK: u32 = 16u;
 /// Rows of tiles whose workgroups are next to each other, so that a cache holds what they share.
 override PANEL: u32 = 1u;
 /// a is stored as [m, k]; b is stored as [n, k].
 override A_ALONG_K: bool = true;
 override B_ALONG_K: bool = false;
-/// An axis of the grid would be longer than devices accept.
-override IS_FOLDED: bool = false;
-
-// Two stages: one is read while the other is filled. Each has, for every term, the rows of a, and
-// behind those of all terms the columns of b, four in a vec4. One vec4 more per term keeps stores
-// along k off one memory bank.
-var<workgroup> tiles: array<vec4<Acc>, 2u * BK * (BM / 4u + BN / 4u + 2u)>;
-
-/// Four neighbors in memory: terms of one row (column), or rows (columns) of one term.
-struct Quad {
-    term: u32,
-    line: u32,
-}
-
-/// Quad `number` of a tile with this many rows (columns).
-fn quad(number: u32, lines: u32, along_k: bool) -> Quad {
-    if along_k { return Quad(number % (BK / 4u) * 4u, number / (BK / 4u)); }
-    return Quad(number / (lines / 4u), number % (lines / 4u) * 4u);
-}
 
 /// The index of a quad's first element in the first step. A row past m reads the last one; it is
 /// not stored.
@@ -79,36 +55,6 @@ fn fetch_b(index: u32, col: u32, term: u32) -> vec4<Acc> {
     return load_b(index, col, select(0u, params.n, term < params.k));
 }
 
-/// Writes a quad to the tile from `first` on, whose terms are `pitch` vec4s apart.
-fn keep(first: u32, pitch: u32, along_k: bool, quad: Quad, elements: vec4<Acc>) {
-    let place = first + quad.term * pitch + quad.line / 4u;
-    if !along_k {
-        tiles[place] = elements;
-        return;
-    }
-    let part = quad.line % 4u;
-    tiles[place][part] = elements.x;
-    tiles[place + pitch][part] = elements.y;
-    tiles[place + 2u * pitch][part] = elements.z;
-    tiles[place + 3u * pitch][part] = elements.w;
-}
-
-fn keep_a(stage: u32, quad: Quad, elements: vec4<Acc>) {
-    keep(stage, BM / 4u + 1u, A_ALONG_K, quad, elements);
-}
-
-fn keep_b(stage: u32, quad: Quad, elements: vec4<Acc>) {
-    keep(stage + BK * (BM / 4u + 1u), BN / 4u + 1u, B_ALONG_K, quad, elements);
-}
-
-/// Panel and column of tiles, panel of tiles, batch.
-fn place(wid: vec3<u32>, groups: vec3<u32>) -> vec3<u32> {
-    if !IS_FOLDED { return wid; }
-    let number = wid.x + wid.y * groups.x;
-    let row = number / params.grid_x;
-    return vec3<u32>(number % params.grid_x, row % params.grid_y, row / params.grid_y);
-}
-
 @compute @workgroup_size(BN / TN, BM / TM, SLICES)
 fn main(
     @builtin(workgroup_id) wid: vec3<u32>,
@@ -120,18 +66,10 @@ fn main(
     let col0 = at.x / PANEL * BN;
     // The same for the whole workgroup: no barrier is skipped.
     if at.z >= params.batches || row0 >= params.m || col0 >= params.n { return; }
-    // 32 neighbors take a rectangle of 8 × 4: fewer different vec4s are read at once.
-    let across = BN / TN;
-    let lanes = across * (BM / TM);
-    let lane = local % lanes;
-    let slice = local / lanes;
-    let x = lane % 8u + lane / 32u % (across / 8u) * 8u;
-    let y = lane / 8u % 4u + lane / 32u / (across / 8u) * 4u;
-    let rows = y + slice * (BK / SLICES) * (BM / 4u + 1u);
-    let columns = x + slice * (BK / SLICES) * (BN / 4u + 1u) + BK * (BM / 4u + 1u);
+    let share = share_of(local);
 
     // Each invocation loads one or two quads of either operand.
-    let count = lanes * SLICES;
+    let count = BN / TN * (BM / TM) * SLICES;
     let a_is_two = BM * BK > 4u * count;
     let b_is_two = BN * BK > 4u * count;
     let a_quad = quad(local, BM, A_ALONG_K);
@@ -158,13 +96,12 @@ fn main(
         if a_is_two { a2 = fetch_a(a_index2, row0 + a_quad2.line, a_quad2.term); }
         if b_is_two { b2 = fetch_b(b_index2, col0 + b_quad2.line, b_quad2.term); }
     }
-    let other = BK * (BM / 4u + BN / 4u + 2u);
     var stage = 0u;
     for (var k0 = 0u; k0 < params.k; k0 += BK) {
-        keep_a(stage, a_quad, a);
-        keep_b(stage, b_quad, b);
-        if a_is_two { keep_a(stage, a_quad2, a2); }
-        if b_is_two { keep_b(stage, b_quad2, b2); }
+        keep_rows(stage, a_quad, A_ALONG_K, a);
+        keep_columns(stage, b_quad, B_ALONG_K, b);
+        if a_is_two { keep_rows(stage, a_quad2, A_ALONG_K, a2); }
+        if b_is_two { keep_columns(stage, b_quad2, B_ALONG_K, b2); }
         workgroupBarrier(); // this stage is complete, and nobody reads the other any more
         // The next step is on its way during the arithmetic of this one.
         a_index += a_step;
@@ -176,8 +113,9 @@ fn main(
         b = fetch_b(b_index, col0 + b_quad.line, next + b_quad.term);
         if a_is_two { a2 = fetch_a(a_index2, row0 + a_quad2.line, next + a_quad2.term); }
         if b_is_two { b2 = fetch_b(b_index2, col0 + b_quad2.line, next + b_quad2.term); }
-        sums = add_step(sums, stage + rows, stage + columns);
-        stage = other - stage;
+        sums = add_step(sums, stage + share.rows, stage + share.columns);
+        stage = other_stage(stage);
     }
-    store_sums(sums, at.z * params.m * params.n, row0 + 4u * y, col0 + 4u * x, slice, lane);
+    let first = at.z * params.m * params.n;
+    store_sums(sums, first, row0 + share.row, col0 + share.col, share.slice, share.lane);
 }

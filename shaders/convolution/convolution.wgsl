@@ -1,128 +1,144 @@
-// convolution.wgsl — y = x * w as an implicit product, one tile of 4 EDGE × 4 EDGE per workgroup.
+// convolution.wgsl — y = x * w as an implicit product, one tile of BM × BN per workgroup.
 //
 // Op        ops::Convolution
-// Lib       tile, unfolded, unravel
+// Lib       grid, inside, load_b_scalar, load_b_vec4, stages, tile_4x4, tile_4x4_sliced, tile_8x4,
+//           tile_8x8, unfolded, unravel
 // Slot      fn epilogue(acc: Acc, index: u32) -> Out
-// Shape     x: [batch, groups · inputs, ..x], w: [groups · outputs, inputs, ..window],
+// Shape     x: [batch, groups · inputs, ..x], b: [groups · outputs, inputs, ..window], the weight,
 //           y: [batch, groups · outputs, ..y]; for each group a product of [outputs, terms] and
 //           [terms, batch · positions], where terms = inputs · taps
-// Dispatch  groups · ceil(outputs / 4 EDGE) · ceil(batch · positions / 4 EDGE) workgroups of EDGE²
-//           invocations, numbered row-major and folded over (x, y) past 65535
-// Memory    2 · EDGE · (EDGE + 1) · 16 bytes of workgroup memory, 8.5 KiB for EDGE = 16; the
-//           matrix of terms is never written
-// Numerics  f32, one fma per term in the order of channel and tap, whatever EDGE is
+// Dispatch  ceil(outputs / BM) × ceil(batch · positions / BN) × groups workgroups of
+//           BN / TN × BM / TM invocations; numbered and folded over (x, y) if an axis is longer than
+//           65535
+// Memory    8 BK (BM + BN + 8) bytes of workgroup memory; the matrix of terms is never written
+// Numerics  f32, one fma per term in the order of channel and tap, whatever the tile is
 // Source    Chetlur et al. 2014, "cuDNN: efficient primitives for deep learning" (tiles of the
-//           unfolded input are formed on chip); the tile is that of matmul.wgsl
+//           unfolded input are formed on chip); the tiles are those of matmul.wgsl
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<Elem>;
-@group(0) @binding(2) var<storage, read> w: array<Elem>;
 @group(0) @binding(3) var<storage, read_write> y: array<Out>;
 
 /// A position of one image.
 struct Column {
-    /// Coordinates of tap 0; negative numbers wrap, and so lie past every extent.
+    /// Coordinates of tap 0 in x; negative numbers wrap.
     origin: vec3<u32>,
-    /// The group's first channel of the image, in x and in y.
-    x: u32,
-    y: u32,
+    /// Index of that element in the group's first channel, wherever it lies.
+    first: u32,
 }
 
 fn column(number: u32, group: u32) -> Column {
     // Past the last column everything lies outside of x.
-    if number >= params.columns { return Column(vec3<u32>(0x80000000u), 0u, 0u); }
+    if number >= params.columns { return Column(vec3<u32>(0x80000000u), 0u); }
     let at = unravel(number, params.y, params.y_multiplier, params.y_shift);
-    let channels = at.w * params.groups + group;
-    let position = number - at.w * params.positions;
-    return Column(
-        at.xyz * params.stride - params.low,
-        channels * params.inputs * params.pixels,
-        channels * params.outputs * params.positions + position,
+    let origin = at.xyz * params.stride - params.low;
+    let channel = (at.w * params.groups + group) * params.inputs;
+    return Column(origin, channel * params.pixels + pixel(origin));
+}
+
+/// The element that a column reads `tap` from its origin, `offset` elements further on; 0 outside of x.
+fn x_at(c: Column, tap: vec3<u32>, offset: u32, is_term: bool) -> Acc {
+    let is_read = is_term && is_inside(c.origin + tap, params.x);
+    return select(Acc(), Acc(x[select(0u, c.first + offset, is_read)]), is_read);
+}
+
+/// The elements that four columns read in a term. Past the last term they are 0, as the weight is,
+/// which adds nothing.
+fn fetch_x(term: u32, of0: Column, of1: Column, of2: Column, of3: Column) -> vec4<Acc> {
+    let at = unravel(term, params.window, params.window_multiplier, params.window_shift);
+    let tap = at.xyz * params.dilation;
+    let offset = at.w * params.pixels + pixel(tap);
+    let is_term = term < params.terms;
+    return vec4<Acc>(
+        x_at(of0, tap, offset, is_term),
+        x_at(of1, tap, offset, is_term),
+        x_at(of2, tap, offset, is_term),
+        x_at(of3, tap, offset, is_term),
     );
 }
 
-/// Zero outside of the matrices, which adds nothing.
-fn w_at(group: u32, row: u32, term: u32) -> Acc {
-    if row < params.outputs && term < params.terms {
-        return Acc(w[(group * params.outputs + row) * params.terms + term]);
-    }
-    return Acc(0);
+fn store_one(first: u32, col: u32, acc: Acc) {
+    if col >= params.columns { return; }
+    let image = col / params.positions;
+    let channels = image * (params.groups * params.outputs - 1u);
+    let index = first + channels * params.positions + col;
+    y[index] = epilogue(acc, index);
 }
 
-fn x_at(c: Column, tap: vec3<u32>, channel: u32) -> Acc {
-    let at = c.origin + tap;
-    if channel < params.inputs && all(at < params.x) {
-        return Acc(x[c.x + channel * params.pixels + pixel(at)]);
-    }
-    return Acc(0);
+/// Stores columns col .. col + 3 of a row of the group whose first channel begins at index `first`.
+fn store(first: u32, row: u32, col: u32, acc: vec4<Acc>) {
+    if row >= params.outputs { return; }
+    let channel = first + row * params.positions;
+    store_one(channel, col, acc.x);
+    store_one(channel, col + 1u, acc.y);
+    store_one(channel, col + 2u, acc.z);
+    store_one(channel, col + 3u, acc.w);
 }
 
-fn store(row: u32, number: u32, first: u32, acc: Acc) {
-    if row < params.outputs && number < params.columns {
-        let index = first + row * params.positions;
-        y[index] = epilogue(acc, index);
-    }
-}
-
-@compute @workgroup_size(EDGE, EDGE)
+@compute @workgroup_size(BN / TN, BM / TM, SLICES)
 fn main(
     @builtin(workgroup_id) wid: vec3<u32>,
     @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_id) lid: vec3<u32>,
+    @builtin(local_invocation_index) local: u32,
 ) {
-    let tile = 4u * EDGE;
-    let across = (params.columns + tile - 1u) / tile;
-    let down = (params.outputs + tile - 1u) / tile;
-    let number = wid.x + wid.y * groups.x;
+    let at = place(wid, groups);
+    let row0 = at.x * BM;
+    let col0 = at.y * BN;
+    let group = at.z;
     // The same for the whole workgroup: no barrier is skipped.
-    if number >= params.groups * down * across { return; }
-    let group = number / (down * across);
-    let row0 = number / across % down * tile;
-    let col0 = number % across * tile;
+    if group >= params.groups || row0 >= params.outputs || col0 >= params.columns { return; }
+    let share = share_of(local);
 
-    // Neighbors load terms of w and positions of x, which are contiguous in memory.
-    let w_row = row0 + 4u * lid.y;
-    let col = col0 + 4u * lid.x;
+    // Each invocation loads one or two quads of either operand: of w terms of a row, which are
+    // neighbors in memory, of x always the same columns.
+    let count = BN / TN * (BM / TM) * SLICES;
+    let w_is_two = BM * BK > 4u * count;
+    let x_is_two = BN * BK > 4u * count;
+    let w_quad = quad(local, BM, true);
+    let w_quad2 = quad(local + count, BM, true);
+    let x_quad = quad(local, BN, false);
+    let x_quad2 = quad(local + count, BN, false);
+    // A row past the last one reads that; it is not stored.
+    let last = params.outputs - 1u;
+    let w_first = group * params.outputs;
+    let w_index = (w_first + min(row0 + w_quad.line, last)) * params.terms;
+    let w_index2 = (w_first + min(row0 + w_quad2.line, last)) * params.terms;
+    let col = col0 + x_quad.line;
     let of0 = column(col, group);
     let of1 = column(col + 1u, group);
     let of2 = column(col + 2u, group);
     let of3 = column(col + 3u, group);
 
     var sums = Sums();
-    for (var k0 = 0u; k0 < params.terms; k0 += EDGE) {
-        let p = k0 + lid.x;
-        put_rows(lid.x, lid.y, vec4<Acc>(
-            w_at(group, w_row, p),
-            w_at(group, w_row + 1u, p),
-            w_at(group, w_row + 2u, p),
-            w_at(group, w_row + 3u, p),
-        ));
-        let at =
-            unravel(k0 + lid.y, params.window, params.window_multiplier, params.window_shift);
-        let tap = at.xyz * params.dilation;
-        put_columns(lid.y, lid.x, vec4<Acc>(
-            x_at(of0, tap, at.w),
-            x_at(of1, tap, at.w),
-            x_at(of2, tap, at.w),
-            x_at(of3, tap, at.w),
-        ));
-        sums = add_products(sums, lid);
+    var w = vec4<Acc>();
+    var w2 = vec4<Acc>();
+    var taken = vec4<Acc>();
+    var taken2 = vec4<Acc>();
+    if params.terms > 0u {
+        w = load_b(w_index + w_quad.term, w_quad.term, params.terms);
+        taken = fetch_x(x_quad.term, of0, of1, of2, of3);
+        if w_is_two { w2 = load_b(w_index2 + w_quad2.term, w_quad2.term, params.terms); }
+        if x_is_two { taken2 = fetch_x(x_quad2.term, of0, of1, of2, of3); }
     }
-
-    store(w_row, col, of0.y, sums.row0.x);
-    store(w_row, col + 1u, of1.y, sums.row0.y);
-    store(w_row, col + 2u, of2.y, sums.row0.z);
-    store(w_row, col + 3u, of3.y, sums.row0.w);
-    store(w_row + 1u, col, of0.y, sums.row1.x);
-    store(w_row + 1u, col + 1u, of1.y, sums.row1.y);
-    store(w_row + 1u, col + 2u, of2.y, sums.row1.z);
-    store(w_row + 1u, col + 3u, of3.y, sums.row1.w);
-    store(w_row + 2u, col, of0.y, sums.row2.x);
-    store(w_row + 2u, col + 1u, of1.y, sums.row2.y);
-    store(w_row + 2u, col + 2u, of2.y, sums.row2.z);
-    store(w_row + 2u, col + 3u, of3.y, sums.row2.w);
-    store(w_row + 3u, col, of0.y, sums.row3.x);
-    store(w_row + 3u, col + 1u, of1.y, sums.row3.y);
-    store(w_row + 3u, col + 2u, of2.y, sums.row3.z);
-    store(w_row + 3u, col + 3u, of3.y, sums.row3.w);
+    var stage = 0u;
+    for (var k0 = 0u; k0 < params.terms; k0 += BK) {
+        keep_rows(stage, w_quad, true, w);
+        keep_columns(stage, x_quad, false, taken);
+        if w_is_two { keep_rows(stage, w_quad2, true, w2); }
+        if x_is_two { keep_columns(stage, x_quad2, false, taken2); }
+        workgroupBarrier(); // this stage is complete, and nobody reads the other any more
+        // The next step is on its way during the arithmetic of this one.
+        let w_term = k0 + BK + w_quad.term;
+        w = load_b(w_index + w_term, w_term, params.terms);
+        taken = fetch_x(k0 + BK + x_quad.term, of0, of1, of2, of3);
+        if w_is_two {
+            let term = k0 + BK + w_quad2.term;
+            w2 = load_b(w_index2 + term, term, params.terms);
+        }
+        if x_is_two { taken2 = fetch_x(k0 + BK + x_quad2.term, of0, of1, of2, of3); }
+        sums = add_step(sums, stage + share.rows, stage + share.columns);
+        stage = other_stage(stage);
+    }
+    let first = group * params.outputs * params.positions;
+    store_sums(sums, first, row0 + share.row, col0 + share.col, share.slice, share.lane);
 }

@@ -1,16 +1,17 @@
 // convolution_input_grad.wgsl — x = wᵀ * ct as implicit products, one tile per workgroup.
 //
 // Op        ops::ConvolutionInputGrad
-// Lib       tile, unravel
+// Lib       grid, inside, stages, tile_4x4, tile_8x4, tile_8x8, unravel, wild
 // Slot      fn epilogue(acc: Acc, index: u32) -> Out
 // Shape     w: [groups · outputs, inputs, ..window], ct: [batch, groups · outputs, ..y],
 //           x: [batch, groups · inputs, ..x]. Pixels a stride apart meet the same taps: such a
 //           phase of a group is a product of [inputs, terms] and [terms, columns], where
 //           terms = outputs · (taps of the phase) and columns = batch · ceil(x / stride)
-// Dispatch  phases · groups · ceil(inputs / 4 EDGE) · ceil(columns / 4 EDGE) workgroups of EDGE²
-//           invocations, numbered row-major and folded over (x, y) past 65535
-// Memory    2 · EDGE · (EDGE + 1) · 16 bytes of workgroup memory, 8.5 KiB for EDGE = 16
-// Numerics  f32, one fma per term in the order of output and tap, whatever EDGE is; a weight is
+// Dispatch  ceil(inputs / BM) × ceil(columns / BN) × phases · groups workgroups of
+//           BN / TN × BM / TM invocations; numbered and folded over (x, y) if an axis is longer than
+//           65535
+// Memory    8 BK (BM + BN + 8) bytes of workgroup memory
+// Numerics  f32, one fma per term in the order of output and tap, whatever the tile is; a weight is
 //           not multiplied where it meets no position, since 0 times infinity is NaN
 // Source    Shi et al. 2016, "Is the deconvolution layer the same as a convolutional layer?"
 //           (phases); the rest as convolution.wgsl
@@ -31,7 +32,9 @@ struct Params {
     phases: vec3<u32>,
     taps: u32, // elements of the window
     counts: vec3<u32>, // ceil(x / stride)
+    grid_x: u32,
     count_multiplier: vec3<u32>,
+    grid_y: u32,
     count_shift: vec3<u32>,
     step: vec3<u32>, // between taps of a phase
     back: vec3<u32>, // between the positions that such taps belong to
@@ -47,6 +50,24 @@ struct Params {
 @group(0) @binding(2) var<storage, read> ct: array<Elem>;
 @group(0) @binding(3) var<storage, read_write> x: array<Out>;
 
+/// Whether the stride is 1: there is one phase, which meets every tap.
+override IS_DENSE: bool = false;
+
+/// A phase of a group.
+struct Phase {
+    /// Coordinates of its first pixel.
+    pixel: vec3<u32>,
+    /// The first tap that its pixels meet, the number of taps, and what divides by them.
+    first: vec3<u32>,
+    taps: vec3<u32>,
+    multipliers: vec3<u32>,
+    shifts: vec3<u32>,
+    /// The position that meets the first pixel at the first tap.
+    nearest: vec3<u32>,
+    group: u32,
+    terms: u32,
+}
+
 /// The first tap that pixels of a phase meet along an axis, where `rest` is the remainder of their
 /// padded coordinates modulo the stride; the window's end if there is none.
 fn first_tap(rest: u32, stride: u32, dilation: u32, step: u32, window: u32) -> u32 {
@@ -56,186 +77,250 @@ fn first_tap(rest: u32, stride: u32, dilation: u32, step: u32, window: u32) -> u
     return select(window, tap, tap < end);
 }
 
-/// A pixel of one image.
-struct Column {
-    /// The position that meets it at the phase's first tap.
-    position: vec3<u32>,
-    /// The group's first channel of the image, in ct and in x.
-    ct: u32,
-    x: u32,
-    exists: bool,
-}
-
-fn column(number: u32, group: u32, phase: vec3<u32>, nearest: vec3<u32>) -> Column {
-    let at = unravel(number, params.counts, params.count_multiplier, params.count_shift);
-    let pixel = phase + at.xyz * params.stride;
-    let channels = at.w * params.groups + group;
-    return Column(
-        nearest + at.xyz,
-        channels * params.outputs * params.positions,
-        channels * params.inputs * params.pixels
-            + (pixel.x * params.x.y + pixel.y) * params.x.z + pixel.z,
-        number < params.columns && all(pixel < params.x),
-    );
-}
-
-/// Set when a weight of the tile is infinite or NaN; then each product is looked at.
-var<workgroup> is_wild: atomic<u32>;
-
-/// Zero outside of the matrices, which adds nothing.
-fn w_at(first: u32, row: u32, is_term: bool) -> Acc {
-    if is_term && row < params.inputs {
-        let weight = Acc(w[first + row * params.taps]);
-        if (bitcast<u32>(weight) & 0x7f800000u) == 0x7f800000u { atomicStore(&is_wild, 1u); }
-        return weight;
+fn phase(number: u32) -> Phase {
+    if IS_DENSE {
+        let none = vec3<u32>();
+        return Phase(
+            none,
+            none,
+            params.window,
+            params.few_multiplier,
+            params.few_shift,
+            params.low,
+            number,
+            params.outputs * params.taps,
+        );
     }
-    return Acc(0);
-}
-
-/// Whether a pixel meets a position at a tap; negative numbers wrap, and so lie past every extent.
-fn meets(c: Column, back: vec3<u32>, channel: u32) -> bool {
-    return c.exists && channel < params.outputs && all(c.position - back < params.y);
-}
-
-fn ct_at(c: Column, back: vec3<u32>, channel: u32) -> Acc {
-    if meets(c, back, channel) {
-        let at = c.position - back;
-        let position = (at.x * params.y.y + at.y) * params.y.z + at.z;
-        return Acc(ct[c.ct + channel * params.positions + position]);
-    }
-    return Acc(0);
-}
-
-/// Adds products where they exist.
-fn add_met(weight: Acc, columns: vec4<Acc>, sums: vec4<Acc>, met: vec4<bool>) -> vec4<Acc> {
-    return select(sums, fma(vec4<Acc>(weight), columns, sums), met);
-}
-
-fn store(row: u32, c: Column, acc: Acc) {
-    if row < params.inputs && c.exists {
-        let index = c.x + row * params.pixels;
-        x[index] = epilogue(acc, index);
-    }
-}
-
-@compute @workgroup_size(EDGE, EDGE)
-fn main(
-    @builtin(workgroup_id) wid: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_id) lid: vec3<u32>,
-) {
-    let tile = 4u * EDGE;
-    let across = (params.columns + tile - 1u) / tile;
-    let down = (params.inputs + tile - 1u) / tile;
-    let number = wid.x + wid.y * groups.x;
-    let phases = params.phases.x * params.phases.y * params.phases.z;
-    // The same for the whole workgroup: no barrier is skipped.
-    if number >= phases * params.groups * down * across { return; }
-    let row0 = number / across % down * tile;
-    let col0 = number % across * tile;
-    let group = number / (across * down) % params.groups;
-    let of_phases = number / (across * down * params.groups);
-    let phase = vec3<u32>(
-        of_phases / (params.phases.z * params.phases.y),
-        of_phases / params.phases.z % params.phases.y,
-        of_phases % params.phases.z,
-    );
-
+    let group = number % params.groups;
+    let row = number / params.groups;
+    let plane = row / params.phases.z;
+    let pixel =
+        vec3<u32>(plane / params.phases.y, plane % params.phases.y, row % params.phases.z);
     // Taps first, first + step, .. of the window, along each axis.
     let size = params.stride;
     let gap = params.dilation;
-    let rest = (phase + params.low) % size;
+    let rest = (pixel + params.low) % size;
     let first = vec3<u32>(
         first_tap(rest.x, size.x, gap.x, params.step.x, params.window.x),
         first_tap(rest.y, size.y, gap.y, params.step.y, params.window.y),
         first_tap(rest.z, size.z, gap.z, params.step.z, params.window.z),
     );
     let taps = (params.window - first + params.step - 1u) / params.step;
-    let terms = params.outputs * taps.x * taps.y * taps.z;
     let is_many = taps > params.window / params.step;
-    let multipliers = select(params.few_multiplier, params.many_multiplier, is_many);
-    let shifts = select(params.few_shift, params.many_shift, is_many);
     // Divisible, though it may be negative.
-    let reach = vec3<i32>(phase + params.low) - vec3<i32>(first * gap);
-    let nearest = vec3<u32>(reach / vec3<i32>(size));
+    let reach = vec3<i32>(pixel + params.low) - vec3<i32>(first * gap);
+    return Phase(
+        pixel,
+        first,
+        taps,
+        select(params.few_multiplier, params.many_multiplier, is_many),
+        select(params.few_shift, params.many_shift, is_many),
+        vec3<u32>(reach / vec3<i32>(size)),
+        group,
+        params.outputs * taps.x * taps.y * taps.z,
+    );
+}
 
-    let row = row0 + 4u * lid.y;
-    let load_row = row0 + 4u * lid.x;
-    let col = col0 + 4u * lid.x;
-    let of0 = column(col, group, phase, nearest);
-    let of1 = column(col + 1u, group, phase, nearest);
-    let of2 = column(col + 2u, group, phase, nearest);
-    let of3 = column(col + 3u, group, phase, nearest);
+/// Index of an element within a channel of ct.
+fn position(at: vec3<u32>) -> u32 {
+    return (at.x * params.y.y + at.y) * params.y.z + at.z;
+}
 
-    if lid.x == 0u && lid.y == 0u { atomicStore(&is_wild, 0u); }
-    workgroupBarrier(); // it is cleared before anybody sets it
+/// A pixel of one image.
+struct Column {
+    /// The position that meets it at the phase's first tap; negative numbers wrap.
+    nearest: vec3<u32>,
+    /// Index of that position in the group's first channel of ct, wherever it lies.
+    first: u32,
+}
+
+/// Coordinates of a column's pixel, and its image.
+fn pixel_of(number: u32, of_phase: vec3<u32>) -> vec4<u32> {
+    let at = unravel(number, params.counts, params.count_multiplier, params.count_shift);
+    return vec4<u32>(of_phase + at.xyz * params.stride, at.w);
+}
+
+fn column(number: u32, in_phase: Phase) -> Column {
+    // Past the last column nothing is met.
+    if number >= params.columns { return Column(vec3<u32>(0x80000000u), 0u); }
+    let at = unravel(number, params.counts, params.count_multiplier, params.count_shift);
+    let nearest = in_phase.nearest + at.xyz;
+    let channel = (at.w * params.groups + in_phase.group) * params.outputs;
+    return Column(nearest, channel * params.positions + position(nearest));
+}
+
+/// A tap of one channel of ct.
+struct Term {
+    /// How far before the position at the first tap the one at this tap lies; as an index, from
+    /// the first channel of the group on.
+    back: vec3<u32>,
+    offset: u32,
+    /// Index in w for the first row.
+    w: u32,
+    exists: bool,
+}
+
+fn term(number: u32, in_phase: Phase) -> Term {
+    let at = unravel(number, in_phase.taps, in_phase.multipliers, in_phase.shifts);
+    let tap = in_phase.first + at.xyz * params.step;
+    let back = at.xyz * params.back;
+    let output = in_phase.group * params.outputs + at.w;
+    return Term(
+        back,
+        at.w * params.positions - position(back),
+        output * params.inputs * params.taps
+            + (tap.x * params.window.y + tap.y) * params.window.z + tap.z,
+        number < in_phase.terms,
+    );
+}
+
+fn w_at(p: Term, row: u32) -> Acc {
+    // A row past the last one reads that; it is not stored.
+    let index = p.w + min(row, params.inputs - 1u) * params.taps;
+    return select(Acc(), Acc(w[select(0u, index, p.exists)]), p.exists);
+}
+
+/// Four rows of a term. Past the last term they are 0, as the columns are, which adds nothing.
+fn fetch_w(p: Term, row: u32) -> vec4<Acc> {
+    return vec4<Acc>(w_at(p, row), w_at(p, row + 1u), w_at(p, row + 2u), w_at(p, row + 3u));
+}
+
+/// Whether a pixel meets a position at a tap.
+fn meets(c: Column, p: Term) -> bool {
+    return p.exists && is_inside(c.nearest - p.back, params.y);
+}
+
+fn ct_at(c: Column, p: Term) -> Acc {
+    let is_met = meets(c, p);
+    return select(Acc(), Acc(ct[select(0u, c.first + p.offset, is_met)]), is_met);
+}
+
+/// What four columns meet in a term; 0 where they meet nothing.
+fn fetch_ct(p: Term, of0: Column, of1: Column, of2: Column, of3: Column) -> vec4<Acc> {
+    return vec4<Acc>(ct_at(of0, p), ct_at(of1, p), ct_at(of2, p), ct_at(of3, p));
+}
+
+/// Where the tile's phase begins, which stores need.
+var<private> of_phase: vec3<u32>;
+
+fn store_one(first: u32, col: u32, acc: Acc) {
+    let at = pixel_of(col, of_phase);
+    if col >= params.columns || any(at.xyz >= params.x) { return; }
+    let pixel = (at.x * params.x.y + at.y) * params.x.z + at.z;
+    let index = first + at.w * params.groups * params.inputs * params.pixels + pixel;
+    x[index] = epilogue(acc, index);
+}
+
+/// Stores columns col .. col + 3 of a row of the group whose first channel begins at index `first`.
+fn store(first: u32, row: u32, col: u32, acc: vec4<Acc>) {
+    if row >= params.inputs { return; }
+    let channel = first + row * params.pixels;
+    store_one(channel, col, acc.x);
+    store_one(channel, col + 1u, acc.y);
+    store_one(channel, col + 2u, acc.z);
+    store_one(channel, col + 3u, acc.w);
+}
+
+/// Adds a product where there is one.
+fn add_met(c: Column, p: Term, weight: Acc, sum: Acc) -> Acc {
+    return select(sum, fma(weight, ct_at(c, p), sum), meets(c, p));
+}
+
+/// Stores four columns of a row after adding only products that exist.
+fn store_met(first: u32, row: u32, col: u32, in_phase: Phase) {
+    if row >= params.inputs || col >= params.columns { return; }
+    let of0 = column(col, in_phase);
+    let of1 = column(col + 1u, in_phase);
+    let of2 = column(col + 2u, in_phase);
+    let of3 = column(col + 3u, in_phase);
+    var acc = vec4<Acc>();
+    for (var k = 0u; k < in_phase.terms; k += 1u) {
+        let p = term(k, in_phase);
+        let weight = w_at(p, row);
+        acc = vec4<Acc>(
+            add_met(of0, p, weight, acc.x),
+            add_met(of1, p, weight, acc.y),
+            add_met(of2, p, weight, acc.z),
+            add_met(of3, p, weight, acc.w),
+        );
+    }
+    store(first, row, col, acc);
+}
+
+@compute @workgroup_size(BN / TN, BM / TM)
+fn main(
+    @builtin(workgroup_id) wid: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) local: u32,
+) {
+    let at = place(wid, groups);
+    let row0 = at.x * BM;
+    let col0 = at.y * BN;
+    let phases = params.phases.x * params.phases.y * params.phases.z;
+    // The same for the whole workgroup: no barrier is skipped.
+    if at.z >= phases * params.groups || row0 >= params.inputs || col0 >= params.columns { return; }
+    let in_phase = phase(at.z);
+    of_phase = in_phase.pixel;
+    let share = share_of(local);
+
+    // Each invocation loads one or two quads of either operand: of w four rows, of ct always the
+    // same columns.
+    let count = BN / TN * (BM / TM);
+    let w_is_two = BM * BK > 4u * count;
+    let ct_is_two = BN * BK > 4u * count;
+    let w_quad = quad(local, BM, false);
+    let w_quad2 = quad(local + count, BM, false);
+    let ct_quad = quad(local, BN, false);
+    let ct_quad2 = quad(local + count, BN, false);
+    let row = row0 + w_quad.line;
+    let row2 = row0 + w_quad2.line;
+    let col = col0 + ct_quad.line;
+    let of0 = column(col, in_phase);
+    let of1 = column(col + 1u, in_phase);
+    let of2 = column(col + 2u, in_phase);
+    let of3 = column(col + 3u, in_phase);
 
     var sums = Sums();
-    for (var k0 = 0u; k0 < terms; k0 += EDGE) {
-        // Neighbors load neighboring pixels of ct. For w they load rows, so that both loads need
-        // the same term; the elements in between are read from the cache in the next steps.
-        let p = k0 + lid.y;
-        let at = unravel(p, taps, multipliers, shifts);
-        let tap = first + at.xyz * params.step;
-        let of_w = (group * params.outputs + at.w) * params.inputs * params.taps
-            + (tap.x * params.window.y + tap.y) * params.window.z + tap.z;
-        put_rows(lid.y, lid.x, vec4<Acc>(
-            w_at(of_w, load_row, p < terms),
-            w_at(of_w, load_row + 1u, p < terms),
-            w_at(of_w, load_row + 2u, p < terms),
-            w_at(of_w, load_row + 3u, p < terms),
-        ));
-        let back = at.xyz * params.back;
-        put_columns(lid.y, lid.x, vec4<Acc>(
-            ct_at(of0, back, at.w),
-            ct_at(of1, back, at.w),
-            ct_at(of2, back, at.w),
-            ct_at(of3, back, at.w),
-        ));
-        sums = add_products(sums, lid);
+    var wild = 0u;
+    var weights = vec4<Acc>();
+    var weights2 = vec4<Acc>();
+    var taken = vec4<Acc>();
+    var taken2 = vec4<Acc>();
+    if in_phase.terms > 0u {
+        weights = fetch_w(term(w_quad.term, in_phase), row);
+        taken = fetch_ct(term(ct_quad.term, in_phase), of0, of1, of2, of3);
+        if w_is_two { weights2 = fetch_w(term(w_quad2.term, in_phase), row2); }
+        if ct_is_two { taken2 = fetch_ct(term(ct_quad2.term, in_phase), of0, of1, of2, of3); }
     }
-    // Rare, and the same for the whole workgroup, whose last store was before the last barrier.
-    if atomicLoad(&is_wild) != 0u {
-        sums = Sums();
-        for (var p = 0u; p < terms; p += 1u) {
-            let at = unravel(p, taps, multipliers, shifts);
-            let tap = first + at.xyz * params.step;
-            let of_w = (group * params.outputs + at.w) * params.inputs * params.taps
-                + (tap.x * params.window.y + tap.y) * params.window.z + tap.z;
-            let back = at.xyz * params.back;
-            let columns = vec4<Acc>(
-                ct_at(of0, back, at.w),
-                ct_at(of1, back, at.w),
-                ct_at(of2, back, at.w),
-                ct_at(of3, back, at.w),
-            );
-            let met = vec4<bool>(
-                meets(of0, back, at.w),
-                meets(of1, back, at.w),
-                meets(of2, back, at.w),
-                meets(of3, back, at.w),
-            );
-            sums.row0 = add_met(w_at(of_w, row, true), columns, sums.row0, met);
-            sums.row1 = add_met(w_at(of_w, row + 1u, true), columns, sums.row1, met);
-            sums.row2 = add_met(w_at(of_w, row + 2u, true), columns, sums.row2, met);
-            sums.row3 = add_met(w_at(of_w, row + 3u, true), columns, sums.row3, met);
+    var stage = 0u;
+    for (var k0 = 0u; k0 < in_phase.terms; k0 += BK) {
+        wild = wildest(wild, weights);
+        keep_rows(stage, w_quad, false, weights);
+        keep_columns(stage, ct_quad, false, taken);
+        if w_is_two {
+            wild = wildest(wild, weights2);
+            keep_rows(stage, w_quad2, false, weights2);
         }
+        if ct_is_two { keep_columns(stage, ct_quad2, false, taken2); }
+        workgroupBarrier(); // this stage is complete, and nobody reads the other any more
+        // The next step is on its way during the arithmetic of this one.
+        let next = k0 + BK;
+        weights = fetch_w(term(next + w_quad.term, in_phase), row);
+        taken = fetch_ct(term(next + ct_quad.term, in_phase), of0, of1, of2, of3);
+        if w_is_two { weights2 = fetch_w(term(next + w_quad2.term, in_phase), row2); }
+        if ct_is_two {
+            taken2 = fetch_ct(term(next + ct_quad2.term, in_phase), of0, of1, of2, of3);
+        }
+        sums = add_step(sums, stage + share.rows, stage + share.columns);
+        stage = other_stage(stage);
     }
-
-    store(row, of0, sums.row0.x);
-    store(row, of1, sums.row0.y);
-    store(row, of2, sums.row0.z);
-    store(row, of3, sums.row0.w);
-    store(row + 1u, of0, sums.row1.x);
-    store(row + 1u, of1, sums.row1.y);
-    store(row + 1u, of2, sums.row1.z);
-    store(row + 1u, of3, sums.row1.w);
-    store(row + 2u, of0, sums.row2.x);
-    store(row + 2u, of1, sums.row2.y);
-    store(row + 2u, of2, sums.row2.z);
-    store(row + 2u, of3, sums.row2.w);
-    store(row + 3u, of0, sums.row3.x);
-    store(row + 3u, of1, sums.row3.y);
-    store(row + 3u, of2, sums.row3.z);
-    store(row + 3u, of3, sums.row3.w);
+    let first = in_phase.group * params.inputs * params.pixels;
+    // Rare, and the same for the whole workgroup.
+    if is_wild(wild, local, count) {
+        for (var quad = local; quad < BM * BN / 4u; quad += count) {
+            store_met(first, row0 + quad / (BN / 4u), col0 + quad % (BN / 4u) * 4u, in_phase);
+        }
+    } else {
+        store_sums(sums, first, row0 + share.row, col0 + share.col, share.slice, share.lane);
+    }
 }

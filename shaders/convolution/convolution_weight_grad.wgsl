@@ -1,15 +1,16 @@
 // convolution_weight_grad.wgsl — w = ct * x as an implicit product, one tile per workgroup.
 //
 // Op        ops::ConvolutionWeightGrad
-// Lib       tile, unfolded, unravel
+// Lib       grid, inside, stages, tile_4x4, tile_4x4_sliced, tile_8x4, tile_8x8, unfolded, unravel
 // Slot      fn epilogue(acc: Acc, index: u32) -> Out
 // Shape     x: [batch, groups · inputs, ..x], ct: [batch, groups · outputs, ..y],
 //           w: [groups · outputs, inputs, ..window]; for each group a product of [outputs, terms]
 //           and [terms, inputs · taps], where terms = batch · positions
-// Dispatch  groups · ceil(outputs / 4 EDGE) · ceil(inputs · taps / 4 EDGE) workgroups of EDGE²
-//           invocations, numbered row-major and folded over (x, y) past 65535
-// Memory    2 · EDGE · (EDGE + 1) · 16 bytes of workgroup memory, 8.5 KiB for EDGE = 16
-// Numerics  f32, one fma per term in the order of image and position, whatever EDGE is; the host
+// Dispatch  ceil(outputs / BM) × ceil(inputs · taps / BN) × groups workgroups of
+//           BN / TN × BM / TM invocations; numbered and folded over (x, y) if an axis is longer than
+//           65535
+// Memory    8 BK (BM + BN + 8) bytes of workgroup memory
+// Numerics  f32, one fma per term in the order of image and position, whatever the tile is; the host
 //           splits long sums by images, which become groups
 // Source    as convolution.wgsl
 
@@ -21,33 +22,56 @@
 /// A tap of one channel.
 struct Column {
     /// Distance of the element it reads from that of tap 0.
-    offset: vec3<u32>,
-    /// The channel in x, from the first of its group.
-    channel: u32,
+    tap: vec3<u32>,
+    /// The same as an index, from the first channel of the group on.
+    offset: u32,
 }
 
 fn column(number: u32) -> Column {
     // Past the last column everything lies outside of x.
     if number >= params.columns { return Column(vec3<u32>(0x80000000u), 0u); }
     let at = unravel(number, params.window, params.window_multiplier, params.window_shift);
-    return Column(at.xyz * params.dilation, at.w * params.pixels);
+    let tap = at.xyz * params.dilation;
+    return Column(tap, at.w * params.pixels + pixel(tap));
 }
 
-/// Zero outside of the matrices, which adds nothing.
-fn ct_at(first: u32, row: u32, is_term: bool) -> Acc {
-    if is_term && row < params.outputs {
-        return Acc(ct[first + row * params.positions]);
-    }
-    return Acc(0);
+/// A position of one image, which is a term of the sums.
+struct Position {
+    /// Coordinates of tap 0 in x; negative numbers wrap.
+    origin: vec3<u32>,
+    /// Index of that element in the group's first channel, wherever it lies.
+    x: u32,
+    /// Index of the position in the group's first channel of ct.
+    ct: u32,
+    exists: bool,
 }
 
-/// Negative numbers wrap, and so lie past every extent.
-fn x_at(c: Column, origin: vec3<u32>, first: u32, is_term: bool) -> Acc {
-    let at = origin + c.offset;
-    if is_term && all(at < params.x) {
-        return Acc(x[first + c.channel + pixel(at)]);
-    }
-    return Acc(0);
+fn position(number: u32, group: u32) -> Position {
+    let at = unravel(number, params.y, params.y_multiplier, params.y_shift);
+    let origin = at.xyz * params.stride - params.low;
+    let channels = at.w * params.groups + group;
+    return Position(
+        origin,
+        channels * params.inputs * params.pixels + pixel(origin),
+        channels * params.outputs * params.positions + number - at.w * params.positions,
+        number < params.terms,
+    );
+}
+
+fn ct_at(p: Position, row: u32) -> Acc {
+    // A row past the last one reads that; it is not stored.
+    let index = p.ct + min(row, params.outputs - 1u) * params.positions;
+    return select(Acc(), Acc(ct[select(0u, index, p.exists)]), p.exists);
+}
+
+/// Four rows of a term. Past the last term they are 0, as the columns are, which adds nothing.
+fn fetch_ct(p: Position, row: u32) -> vec4<Acc> {
+    return vec4<Acc>(ct_at(p, row), ct_at(p, row + 1u), ct_at(p, row + 2u), ct_at(p, row + 3u));
+}
+
+fn x_at(p: Position, c: Column) -> Acc {
+    let is_read = p.exists && is_inside(p.origin + c.tap, params.x);
+    return select(Acc(), Acc(x[select(0u, p.x + c.offset, is_read)]), is_read);
 }
 
 fn store(first: u32, row: u32, col: u32, acc: vec4<Acc>) {
@@ -59,60 +83,70 @@ fn store(first: u32, row: u32, col: u32, acc: vec4<Acc>) {
     if col + 3u < params.columns { w[index + 3u] = epilogue(acc.w, index + 3u); }
 }
 
-@compute @workgroup_size(EDGE, EDGE)
+@compute @workgroup_size(BN / TN, BM / TM, SLICES)
 fn main(
     @builtin(workgroup_id) wid: vec3<u32>,
     @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_id) lid: vec3<u32>,
+    @builtin(local_invocation_index) local: u32,
 ) {
-    let tile = 4u * EDGE;
-    let across = (params.columns + tile - 1u) / tile;
-    let down = (params.outputs + tile - 1u) / tile;
-    let number = wid.x + wid.y * groups.x;
+    let at = place(wid, groups);
+    let row0 = at.x * BM;
+    let col0 = at.y * BN;
+    let group = at.z;
     // The same for the whole workgroup: no barrier is skipped.
-    if number >= params.groups * down * across { return; }
-    let group = number / (down * across);
-    let row0 = number / across % down * tile;
-    let col0 = number % across * tile;
+    if group >= params.groups || row0 >= params.outputs || col0 >= params.columns { return; }
+    let share = share_of(local);
 
-    // Neighbors load neighboring positions of either operand.
-    let ct_row = row0 + 4u * lid.y;
-    let x_col = col0 + 4u * lid.y;
-    let of0 = column(x_col);
-    let of1 = column(x_col + 1u);
-    let of2 = column(x_col + 2u);
-    let of3 = column(x_col + 3u);
+    // Each invocation loads one or two quads of either operand, of the same term. Neighbors load
+    // neighboring positions.
+    let count = BN / TN * (BM / TM) * SLICES;
+    let ct_is_two = BM * BK > 4u * count;
+    let x_is_two = BN * BK > 4u * count;
+    let quad = Quad(local % BK, local / BK * 4u);
+    let quad2 = Quad(quad.term, (local + count) / BK * 4u);
+    let row = row0 + quad.line;
+    let row2 = row0 + quad2.line;
+    let of0 = column(col0 + quad.line);
+    let of1 = column(col0 + quad.line + 1u);
+    let of2 = column(col0 + quad.line + 2u);
+    let of3 = column(col0 + quad.line + 3u);
+    let of4 = column(col0 + quad2.line);
+    let of5 = column(col0 + quad2.line + 1u);
+    let of6 = column(col0 + quad2.line + 2u);
+    let of7 = column(col0 + quad2.line + 3u);
 
     var sums = Sums();
-    for (var k0 = 0u; k0 < params.terms; k0 += EDGE) {
-        let p = k0 + lid.x;
-        let is_term = p < params.terms;
-        let at = unravel(p, params.y, params.y_multiplier, params.y_shift);
-        let channels = at.w * params.groups + group;
-        let position = p - at.w * params.positions;
-        let of_ct = channels * params.outputs * params.positions + position;
-        put_rows(lid.x, lid.y, vec4<Acc>(
-            ct_at(of_ct, ct_row, is_term),
-            ct_at(of_ct, ct_row + 1u, is_term),
-            ct_at(of_ct, ct_row + 2u, is_term),
-            ct_at(of_ct, ct_row + 3u, is_term),
-        ));
-        let origin = at.xyz * params.stride - params.low;
-        let of_x = channels * params.inputs * params.pixels;
-        put_columns(lid.x, lid.y, vec4<Acc>(
-            x_at(of0, origin, of_x, is_term),
-            x_at(of1, origin, of_x, is_term),
-            x_at(of2, origin, of_x, is_term),
-            x_at(of3, origin, of_x, is_term),
-        ));
-        sums = add_products(sums, lid);
+    var taken = vec4<Acc>();
+    var taken2 = vec4<Acc>();
+    var from_x = vec4<Acc>();
+    var from_x2 = vec4<Acc>();
+    if params.terms > 0u {
+        let p = position(quad.term, group);
+        taken = fetch_ct(p, row);
+        from_x = vec4<Acc>(x_at(p, of0), x_at(p, of1), x_at(p, of2), x_at(p, of3));
+        if ct_is_two { taken2 = fetch_ct(p, row2); }
+        if x_is_two {
+            from_x2 = vec4<Acc>(x_at(p, of4), x_at(p, of5), x_at(p, of6), x_at(p, of7));
+        }
     }
-
+    var stage = 0u;
+    for (var k0 = 0u; k0 < params.terms; k0 += BK) {
+        keep_rows(stage, quad, false, taken);
+        keep_columns(stage, quad, false, from_x);
+        if ct_is_two { keep_rows(stage, quad2, false, taken2); }
+        if x_is_two { keep_columns(stage, quad2, false, from_x2); }
+        workgroupBarrier(); // this stage is complete, and nobody reads the other any more
+        // The next step is on its way during the arithmetic of this one.
+        let p = position(k0 + BK + quad.term, group);
+        taken = fetch_ct(p, row);
+        from_x = vec4<Acc>(x_at(p, of0), x_at(p, of1), x_at(p, of2), x_at(p, of3));
+        if ct_is_two { taken2 = fetch_ct(p, row2); }
+        if x_is_two {
+            from_x2 = vec4<Acc>(x_at(p, of4), x_at(p, of5), x_at(p, of6), x_at(p, of7));
+        }
+        sums = add_step(sums, stage + share.rows, stage + share.columns);
+        stage = other_stage(stage);
+    }
     let first = group * params.outputs * params.columns;
-    let row = row0 + 4u * lid.y;
-    let col = col0 + 4u * lid.x;
-    store(first, row, col, sums.row0);
-    store(first, row + 1u, col, sums.row1);
-    store(first, row + 2u, col, sums.row2);
-    store(first, row + 3u, col, sums.row3);
+    store_sums(sums, first, row0 + share.row, col0 + share.col, share.slice, share.lane);
 }

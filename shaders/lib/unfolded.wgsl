@@ -18,7 +18,9 @@ struct Params {
     y_multiplier: vec3<u32>,
     pixels: u32, // elements of a channel of x
     y_shift: vec3<u32>,
+    grid_x: u32,
     window_multiplier: vec3<u32>,
+    grid_y: u32,
     window_shift: vec3<u32>,
 }
 

@@ -52,6 +52,7 @@ pub(crate) mod select;
 pub(crate) mod slice;
 pub(crate) mod softmax;
 pub(crate) mod source;
+mod tiles;
 pub(crate) mod transpose;
 pub(crate) mod unary;
 

@@ -1,8 +1,12 @@
-//! Every variant of a product gives the same bits, whichever serves.
+//! Every variant of a product gives the same bits, whichever serves; of a convolution too.
 
 use super::*;
 use crate::{
     gpu::{codegen::assemble, run::GpuProgram},
+    ops::{
+        Geometry,
+        convolution::{Convolution, ConvolutionInputGrad, ConvolutionWeightGrad},
+    },
     proof::{Case, Isolated},
     schedule::plan::{Step, StepKind},
 };
@@ -31,11 +35,7 @@ impl Problem {
         let y = a.matmul(b);
         let c = graph.input("c", [batches, m, n], dtype);
         let y = if has_consumer { y + c } else { y };
-        let program = graph.compile_pure(&Device::cpu(), &[y])?;
-        let steps = program.plan().map(|plan| plan.steps.clone()).unwrap_or_default();
-        let is_kernel = |step: &&Step| matches!(step.kind, StepKind::Kernel { .. });
-        let step = steps.iter().find(is_kernel).cloned();
-        Ok(step.unwrap_or_else(|| unreachable!("{self:?} is a kernel")))
+        kernel_of(&graph, y)
     }
 
     /// Each element in f64, and the sum of the magnitudes of its terms.
@@ -57,16 +57,90 @@ impl Problem {
     }
 }
 
-/// The result of a variant on the operands of a case, between guard bands and on a grid that has more
-/// workgroups than it needs.
-fn written(gpu: &GpuDevice, step: &Step, case: &Case, variant: usize) -> Result<Vec<u32>, Error> {
+/// The step of the first kernel of a result.
+fn kernel_of(graph: &Graph, y: Tensor<'_>) -> Result<Step, Error> {
+    let program = graph.compile_pure(&Device::cpu(), &[y])?;
+    let steps = program.plan().map(|plan| plan.steps.clone()).unwrap_or_default();
+    let is_kernel = |step: &&Step| matches!(step.kind, StepKind::Kernel { .. });
+    Ok(steps.iter().find(is_kernel).cloned().unwrap_or_else(|| unreachable!("there is a kernel")))
+}
+
+/// A convolution or one of its gradients: shapes of input and weight, and the geometry.
+struct Convolved {
+    x: &'static [usize],
+    w: &'static [usize],
+    geometry: Geometry,
+    by: By,
+    /// Whether its variants run, and are not only looked at.
+    is_tried: bool,
+}
+
+/// Which of the three operations.
+#[derive(Clone, Copy, Debug)]
+enum By {
+    Forward,
+    Input,
+    Weight,
+}
+
+/// Past tiles of every size in rows, columns and terms, with a depth and without, in phases, in slices,
+/// with weights of whole vec4s.
+fn convolutions() -> Vec<Convolved> {
+    let of = |x, w, geometry, by| Convolved { x, w, geometry, by, is_tried: false };
+    let tried = |convolved| Convolved { is_tried: true, ..convolved };
+    let flat = || Geometry::new(2).padding(1);
+    let long = || Geometry::new(1).padding(1);
+    vec![
+        of(&[2, 3, 9, 11], &[67, 3, 3, 3], flat(), By::Forward),
+        tried(of(&[3, 4, 40], &[130, 4, 3], long().stride(2), By::Forward)),
+        tried(of(&[2, 30, 3, 5], &[33, 30, 3, 3], flat(), By::Forward)),
+        of(&[2, 2, 3, 4, 5], &[9, 2, 2, 3, 2], Geometry::new(3).padding(1), By::Forward),
+        of(&[2, 35, 7, 9], &[5, 35, 3, 3], flat(), By::Input),
+        tried(of(&[2, 70, 9, 8], &[5, 70, 3, 3], flat().stride(2), By::Input)),
+        of(&[2, 7, 7, 9], &[67, 7, 3, 3], flat(), By::Weight),
+        tried(of(&[1, 20, 19, 18], &[10, 10, 3, 3], flat().stride(2).groups(2), By::Weight)),
+        of(&[1, 5, 19, 17], &[7, 5, 3, 3], flat(), By::Weight),
+    ]
+}
+
+impl Convolved {
+    fn step(&self, dtype: DType) -> Result<Step, Error> {
+        let graph = Graph::new();
+        let Convolved { x, w, geometry, by, .. } = self;
+        let forward = Convolution { geometry: geometry.clone() };
+        let (a, b) = (graph.input("x", *x, dtype), graph.input("w", *w, dtype));
+        let y = graph.push(forward, &[a, b]);
+        let ct = graph.input("ct", y.shape().dims(), dtype);
+        let geometry = geometry.clone();
+        let y = match by {
+            By::Forward => y,
+            By::Input => {
+                let extents = x[2..].to_vec();
+                graph.push(ConvolutionInputGrad { geometry, extents }, &[b, ct])
+            }
+            By::Weight => {
+                let window = w[2..].to_vec();
+                graph.push(ConvolutionWeightGrad { geometry, window }, &[a, ct])
+            }
+        };
+        kernel_of(&graph, y)
+    }
+}
+
+/// What a variant leaves in every region on the operands of a case, between guard bands and on a grid
+/// that has more workgroups than it needs.
+fn written(
+    gpu: &GpuDevice,
+    step: &Step,
+    case: &Case,
+    variant: usize,
+) -> Result<Vec<Vec<u32>>, Error> {
     let mut isolated = Isolated::default();
     isolated.add(0, step.clone(), case, case.words.clone())?;
     let program = GpuProgram::new(gpu, isolated.plan().into(), |steps, partials| {
         Ok(steps.iter().map(|step| assemble(step, partials, variant)).collect())
     })?;
-    let mut written = isolated.run(&program)?.remove(0);
-    Ok(written.pop().unwrap_or_default())
+    Ok(isolated.run(&program)?.remove(0))
 }
 
 #[test]
@@ -101,6 +175,7 @@ fn variants_of_a_product_agree_bit_for_bit() -> Result<(), Error> {
             case.words[operand].iter().map(|&word| dtype.from_word(word)).collect()
         };
         let exact = problem.exact(&values(0), &values(1));
+        let first = first.last().map(Vec::as_slice).unwrap_or_default();
         assert_eq!(exact.len(), first.len());
         for (index, (&word, [sum, magnitude])) in first.iter().zip(exact).enumerate() {
             // Each of k additions rounds once, a partial sum of at most the magnitudes.
@@ -112,13 +187,39 @@ fn variants_of_a_product_agree_bit_for_bit() -> Result<(), Error> {
     Ok(())
 }
 
+#[test]
+fn variants_of_a_convolution_agree_bit_for_bit() -> Result<(), Error> {
+    let Some(gpu) = device() else { return Ok(()) };
+    let gpu = gpu.clone().with_guards();
+    // Few: a software GPU compiles each variant for a second or two.
+    for convolved in convolutions().iter().filter(|convolved| convolved.is_tried) {
+        let step = convolved.step(DType::F32)?;
+        let case = Case::new(&step);
+        let first = written(&gpu, &step, &case, 0)?;
+        let agreement = case.judge(&first);
+        let about = format!("{:?} of {:?} and {:?}", convolved.by, convolved.x, convolved.w);
+        assert!(agreement.holds(), "{about}: {agreement}");
+        assert!(step.variants() > 1, "{about}");
+        for variant in 1..step.variants() {
+            let other = written(&gpu, &step, &case, variant)?;
+            assert_eq!(first, other, "{about}, variant {variant}");
+        }
+    }
+    Ok(())
+}
+
 /// Each variant states the workgroup memory that its text declares.
 #[test]
 fn workgroup_memory_is_what_shaders_declare() -> Result<(), Error> {
     use naga::{AddressSpace, back::pipeline_constants, front::wgsl, valid};
     let of = |m, n, k| Problem { batches: 1, m, n, k, transposed: [false, false] };
-    for problem in [of(40, 70, 12), of(40, 70, 300)] {
-        let step = problem.step(DType::F32, false)?;
+    let products = [of(40, 70, 12), of(40, 70, 300)];
+    let mut steps: Vec<Step> =
+        products.iter().map(|problem| problem.step(DType::F32, false)).collect::<Result<_, _>>()?;
+    for convolved in convolutions() {
+        steps.push(convolved.step(DType::F32)?);
+    }
+    for step in steps {
         for variant in 0..step.variants() {
             let assembly = assemble(&step, 0, variant).remove(0);
             let module = wgsl::parse_str(&assembly.text).expect("it is valid");

@@ -114,13 +114,22 @@ impl GpuDevice {
 
     /// The variants of a step, the one that was measured to be the fastest first. They agree bit for
     /// bit, so that the order changes no result.
+    ///
+    /// A driver in software takes longer to compile a large tile than to run a small one many times: on
+    /// one, variants with little workgroup memory come first.
     fn preference(&self, step: &Step) -> Vec<usize> {
         let fastest: Option<usize> = match &step.kind {
             #[cfg(feature = "files")]
             StepKind::Kernel { kernel, .. } if step.variants() > 1 => self.tuned(&kernel.shaders),
             _ => None,
         };
-        let others = (0..step.variants()).filter(|&variant| Some(variant) != fastest);
+        let mut others: Vec<usize> =
+            (0..step.variants()).filter(|&variant| Some(variant) != fastest).collect();
+        if let StepKind::Kernel { kernel, .. } = &step.kind
+            && self.kind() == "software-gpu"
+        {
+            others.sort_by_key(|&variant| kernel.shaders[variant].workgroups.memory);
+        }
         fastest.into_iter().chain(others).collect()
     }
 

@@ -26,7 +26,8 @@ pub use weight_grad::ConvolutionWeightGrad;
 use super::*;
 use crate::shape::Shape;
 use geometry::Product;
-use matmul::{Matmul, accuracy};
+use matmul::Matmul;
+use tiles::Order;
 
 const TRANSPOSED_A: Matmul = Matmul { transpose_a: true, transpose_b: false };
 const TRANSPOSED_B: Matmul = Matmul { transpose_a: false, transpose_b: true };
@@ -211,7 +212,7 @@ impl Operation for Convolution {
         match problem.is_product() {
             Some(_) => None,
             None => {
-                let bound = accuracy(problem.terms()).0;
+                let bound = problem.forward_order().accuracy(problem.terms()).0;
                 let of_group = Convolution { geometry: self.geometry.clone().groups(1) };
                 let probe = Probe::new(self.clone(), operands, bound)
                     .in_groups(problem.groups, of_group, 1, [1, 0])

@@ -129,7 +129,7 @@ fn cases() -> Vec<Case> {
 
 /// Sets the bound of a matrix product of `terms` terms.
 fn bounded(sample: Sample, terms: usize) -> Sample {
-    let (bound, reason) = accuracy(terms);
+    let (bound, reason) = Order::Sequential.accuracy(terms);
     sample.bound(bound, reason)
 }
 

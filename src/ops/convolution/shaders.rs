@@ -11,6 +11,7 @@ use crate::ops::{
     library::divisor,
     params::{Params, params},
     probe::Probe,
+    tiles::{Extents, FRAGMENTS, Order, Tile, grid},
 };
 
 /// Up to this many outputs per group, each element gets an invocation: most rows of a tile would be
@@ -58,27 +59,86 @@ impl Problem {
     fn low(&self) -> Triple {
         self.each(|axis| axis.low)
     }
+
+    /// Whether its first axis is more than one element.
+    fn is_deep(&self) -> bool {
+        let Axis { extent, window, low, out, .. } = self.axes[0];
+        [extent, window, out] != [1; 3] || low != 0
+    }
+
+    /// Extents of the products that make up the result.
+    fn forward_extents(&self) -> Extents {
+        let columns = self.batch * self.positions();
+        Extents { products: self.groups, rows: self.outputs, columns, terms: self.terms() }
+    }
+
+    /// Extents of the products that make up the gradient of the weight.
+    fn weight_extents(&self) -> Extents {
+        let terms = self.batch * self.positions();
+        Extents { products: self.groups, rows: self.outputs, columns: self.terms(), terms }
+    }
+
+    /// Whether each element of the result gets an invocation.
+    fn is_depthwise(&self) -> bool {
+        self.outputs <= DEPTHWISE_OUTPUTS
+    }
+
+    /// In which order a GPU sums the terms of the result.
+    pub(super) fn forward_order(&self) -> Order {
+        if self.is_depthwise() { Order::Sequential } else { self.forward_extents().order() }
+    }
+
+    /// In which order a GPU sums the terms of the gradient of the weight.
+    pub(super) fn weight_order(&self) -> Order {
+        self.weight_extents().order()
+    }
 }
 
-/// `products` of this many rows and columns: one shader with large tiles, which reads less, and
-/// one with small tiles, which keeps more of a device busy. Both sum in the same order.
+/// These imports behind each fragment of sums.
+const fn behind_sums<const N: usize>(imports: [&'static str; N]) -> [[&'static str; N]; 4] {
+    let mut all = [imports; 4];
+    let mut index = 0;
+    while index < all.len() {
+        all[index][0] = FRAGMENTS[index];
+        index += 1;
+    }
+    all
+}
+
+/// The imports of a convolution whose weight is loaded one by one, and of one that has whole vec4s.
+static FORWARD: [[[&str; 6]; 4]; 2] = [
+    behind_sums(["", "load_b_scalar", "grid", "inside", "unfolded", "unravel"]),
+    behind_sums(["", "load_b_vec4", "grid", "inside", "unfolded", "unravel"]),
+];
+
+static WEIGHT_GRAD: [[&str; 5]; 4] = behind_sums(["", "grid", "inside", "unfolded", "unravel"]);
+
+static INPUT_GRAD: [[&str; 5]; 4] = behind_sums(["", "grid", "inside", "unravel", "wild"]);
+
+/// A shader for each tile that sums in an order: a file that imports what `imports` returns for the
+/// index of a tile's fragment, and the `Params` for a grid.
 fn tiled(
     file: ShaderFile,
-    products: usize,
-    rows: usize,
-    columns: usize,
-    params: Params,
+    imports: impl Fn(usize) -> &'static [&'static str],
+    extents: &Extents,
+    order: Order,
+    overrides: &[(&'static str, bool)],
+    params: impl Fn([usize; 3]) -> Params,
 ) -> Vec<Shader> {
-    let tiles = |tile: usize| products * rows.div_ceil(tile) * columns.div_ceil(tile);
-    let large = rows > 32 && columns > 32 && tiles(64) >= 32;
-    let edges: [usize; 2] = if large { [16, 8] } else { [8, 16] };
-    let shader = |edge: usize| Shader {
-        file,
-        overrides: vec![("EDGE", edge as f64)],
-        params: params.clone(),
-        workgroups: fold(tiles(4 * edge)),
+    let shader = |tile: Tile| {
+        let [down, across] = tile.grid(extents);
+        let axes = [down, across, extents.products];
+        let (workgroups, is_folded) = grid(axes, tile.memory());
+        let flags = overrides.iter().copied().chain([("IS_FOLDED", is_folded)]);
+        let flags = flags.map(|(name, is_set)| (name, f64::from(u8::from(is_set))));
+        Shader {
+            file: ShaderFile { imports: imports(tile.fragment), ..file },
+            overrides: tile.overrides().into_iter().chain(flags).collect(),
+            params: params(axes),
+            workgroups,
+        }
     };
-    edges.map(shader).into()
+    extents.tiles(order).into_iter().map(shader).collect()
 }
 
 /// A CPU loop over `granule` elements of the result at a time.
@@ -94,9 +154,8 @@ fn cpu(
     CpuKernel::new(granule, work, compute)
 }
 
-/// The `Params` of the products with the unfolded input, which sum `terms` terms for each of
-/// `columns` columns.
-fn unfolded_params(problem: &Problem, terms: usize, columns: usize) -> Params {
+/// The `Params` of products with the unfolded input.
+fn unfolded_params(problem: &Problem, extents: &Extents, [grid_x, grid_y, _]: Triple) -> Params {
     let [y_multiplier, y_shift] = divisors(problem.y());
     let [window_multiplier, window_shift] = divisors(problem.window());
     params! {
@@ -107,15 +166,17 @@ fn unfolded_params(problem: &Problem, terms: usize, columns: usize) -> Params {
         window: problem.window(),
         outputs: problem.outputs,
         stride: problem.stride(),
-        terms,
+        terms: extents.terms,
         dilation: problem.dilation(),
-        columns,
+        columns: extents.columns,
         low: problem.low(),
         positions: problem.positions(),
         y_multiplier,
         pixels: problem.pixels(),
         y_shift,
+        grid_x,
         window_multiplier,
+        grid_y,
         window_shift,
     }
 }
@@ -124,7 +185,7 @@ fn unfolded_params(problem: &Problem, terms: usize, columns: usize) -> Params {
 pub(super) fn convolution(problem: Problem, probe: Probe) -> Kernel {
     let Problem { batch, groups, inputs, outputs, .. } = problem;
     let (pixels, positions, terms) = (problem.pixels(), problem.positions(), problem.terms());
-    let shaders = if outputs <= DEPTHWISE_OUTPUTS {
+    let shaders = if problem.is_depthwise() {
         let [y_multiplier, y_shift] = divisors(problem.y());
         let channels = groups * outputs;
         let len = batch * channels * positions;
@@ -151,31 +212,45 @@ pub(super) fn convolution(problem: Problem, probe: Probe) -> Kernel {
             workgroups: fold(len.div_ceil(INVOCATIONS)),
         }]
     } else {
-        let columns = batch * positions;
-        let file = shader_file!("convolution/convolution", ["tile", "unfolded", "unravel"]);
-        tiled(file, groups, outputs, columns, unfolded_params(&problem, terms, columns))
+        let extents = problem.forward_extents();
+        let is_vec4 = usize::from(terms > 0 && terms.is_multiple_of(4));
+        tiled(
+            shader_file!("convolution/convolution", []),
+            |fragment| &FORWARD[is_vec4][fragment],
+            &extents,
+            extents.order(),
+            &[("IS_DEEP", problem.is_deep())],
+            |axes| unfolded_params(&problem, &extents, axes),
+        )
     };
     let unfolded = Unfolded::new(problem);
     let granule = positions * block(outputs, batch * groups);
     let cpu = cpu(granule, 2 * terms, move |[x, w], start, out| {
         unfolded.forward(x, w, start / positions.max(1), out);
     });
-    Kernel::new(shaders, cpu, probe)
+    let order =
+        if problem.is_depthwise() { None } else { problem.forward_extents().order_in_words() };
+    Kernel { order, ..Kernel::new(shaders, cpu, probe) }
 }
 
 /// The kernel of the weight gradient.
 pub(super) fn weight_grad(problem: Problem, probe: Probe) -> Kernel {
-    let Problem { batch, groups, outputs, .. } = problem;
-    let (positions, columns) = (problem.positions(), problem.terms());
-    let terms = batch * positions;
-    let file = shader_file!("convolution/convolution_weight_grad", ["tile", "unfolded", "unravel"]);
-    let params = unfolded_params(&problem, terms, columns);
-    let shaders = tiled(file, groups, outputs, columns, params);
+    let Problem { groups, outputs, .. } = problem;
+    let extents = problem.weight_extents();
+    let Extents { columns, terms, .. } = extents;
+    let shaders = tiled(
+        shader_file!("convolution/convolution_weight_grad", []),
+        |fragment| &WEIGHT_GRAD[fragment],
+        &extents,
+        extents.order(),
+        &[("IS_DEEP", problem.is_deep())],
+        |axes| unfolded_params(&problem, &extents, axes),
+    );
     let unfolded = Unfolded::new(problem);
     let cpu = cpu(columns * block(outputs, groups), 2 * terms, move |[x, ct], start, out| {
         unfolded.weight_grad(x, ct, start / columns.max(1), out);
     });
-    Kernel::new(shaders, cpu, probe)
+    Kernel { order: extents.order_in_words(), ..Kernel::new(shaders, cpu, probe) }
 }
 
 /// The kernel of the input gradient.
@@ -193,34 +268,49 @@ pub(super) fn input_grad(problem: Problem, probe: Probe) -> Kernel {
     let [count_multiplier, count_shift] = divisors(counts);
     let [few_multiplier, few_shift] = divisors(few);
     let [many_multiplier, many_shift] = divisors(few.map(|taps| taps + 1));
-    let params = params! {
-        x: problem.x(),
-        groups,
-        y: problem.y(),
-        inputs,
-        window: problem.window(),
-        outputs,
-        stride: problem.stride(),
-        columns,
-        dilation: problem.dilation(),
-        positions,
-        low: problem.low(),
-        pixels,
-        phases,
-        taps,
-        counts,
-        count_multiplier,
-        count_shift,
-        step,
-        back,
-        few_multiplier,
-        few_shift,
-        many_multiplier,
-        many_shift,
+    let params = |[grid_x, grid_y, _]: Triple| {
+        params! {
+            x: problem.x(),
+            groups,
+            y: problem.y(),
+            inputs,
+            window: problem.window(),
+            outputs,
+            stride: problem.stride(),
+            columns,
+            dilation: problem.dilation(),
+            positions,
+            low: problem.low(),
+            pixels,
+            phases,
+            taps,
+            counts,
+            grid_x,
+            count_multiplier,
+            grid_y,
+            count_shift,
+            step,
+            back,
+            few_multiplier,
+            few_shift,
+            many_multiplier,
+            many_shift,
+        }
     };
-    let file = shader_file!("convolution/convolution_input_grad", ["tile", "unravel"]);
-    let products = groups * phases.iter().product::<usize>();
-    let shaders = tiled(file, products, inputs, columns, params);
+    // Not in slices: whether a weight is wild is asked where no barrier may follow.
+    let shaders = tiled(
+        shader_file!("convolution/convolution_input_grad", []),
+        |fragment| &INPUT_GRAD[fragment],
+        &Extents {
+            products: groups * phases.iter().product::<usize>(),
+            rows: inputs,
+            columns,
+            terms: outputs * taps,
+        },
+        Order::Sequential,
+        &[("IS_DEEP", problem.is_deep()), ("IS_DENSE", axes.iter().all(|axis| axis.stride == 1))],
+        params,
+    );
     let unfolded = Unfolded::new(problem);
     let work = 2 * outputs * taps * positions / pixels.max(1);
     let cpu = cpu(pixels * block(inputs, batch * groups), work, move |[w, ct], start, out| {

@@ -13,8 +13,9 @@ pub struct ConvolutionWeightGrad {
     pub(crate) window: Vec<usize>,
 }
 
-/// Tiles of the result, 32 rows by 32 columns, that keep a device busy.
-const TILES: usize = 128;
+/// Tiles of the partial sums, 64 rows by 64 columns, that keep a device busy: two for each of the
+/// 132 multiprocessors of an H100.
+const TILES: usize = 264;
 
 /// Minimum number of terms per element of a partial sum that justify writing and rereading it.
 const LEAST_TERMS: usize = 256;
@@ -41,7 +42,7 @@ impl ConvolutionWeightGrad {
 ///
 /// Splitting a part again gives 1: a larger divisor had too few terms.
 fn parts(problem: &Problem) -> usize {
-    let tiles = problem.outputs.div_ceil(32) * problem.terms().div_ceil(32) * problem.groups;
+    let tiles = problem.outputs.div_ceil(64) * problem.terms().div_ceil(64) * problem.groups;
     if tiles == 0 || tiles >= TILES {
         return 1;
     }
@@ -149,7 +150,8 @@ impl Operation for ConvolutionWeightGrad {
         let problem = self.problem(&operands[0].shape, &operands[1].shape);
         match problem.is_product() {
             None if parts(&problem) == 1 => {
-                let bound = accuracy(problem.batch * problem.positions()).0;
+                let terms = problem.batch * problem.positions();
+                let bound = problem.weight_order().accuracy(terms).0;
                 let geometry = self.geometry.clone().groups(1);
                 let of_group = ConvolutionWeightGrad { geometry, window: self.window.clone() };
                 let probe = Probe::new(self.clone(), operands, bound)

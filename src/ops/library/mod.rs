@@ -22,24 +22,27 @@ macro_rules! fragments {
 }
 
 /// Every fragment; each comes after those it calls.
-static FRAGMENTS: [Fragment; 41] = fragments! {
+static FRAGMENTS: [Fragment; 44] = fragments! {
     "nan": [],
     "scale": [],
     "divide": [],
     "mask": [],
     "sort_key": [],
     "rows": [],
-    "tile": [],
+    "stages": [],
+    "grid": [],
+    "inside": [],
     "load_a_scalar": [],
     "load_a_vec4": [],
     "load_b_scalar": [],
     "load_b_vec4": [],
     "store_scalar": [],
     "store_vec4": [],
-    "tile_4x4": [],
-    "tile_4x4_sliced": [],
-    "tile_8x4": [],
-    "tile_8x8": [],
+    "tile_4x4": ["stages"],
+    "tile_4x4_sliced": ["stages"],
+    "tile_8x4": ["stages"],
+    "tile_8x8": ["stages"],
+    "wild": ["stages"],
     "unfolded": [],
     "unravel": ["divide"],
     "window": ["divide"],

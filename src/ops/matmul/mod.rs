@@ -1,11 +1,12 @@
 //! Batched matrix product.
 
 mod cpu;
-mod tiles;
+mod shaders;
 
 use super::*;
 use super::{
     kernel::{CpuKernel, Kernel},
+    tiles::Order,
     transpose::Transpose,
 };
 use crate::shape::Shape;
@@ -69,14 +70,6 @@ impl Matmul {
             b: if self.transpose_b { [1, k] } else { [n, 1] },
         }
     }
-}
-
-/// Error bound for sums of `k` products, and its justification: in the worst case there are k
-/// roundings of a product and k of a partial sum; with factors of both signs no partial sum comes
-/// near the sum of the magnitudes.
-pub(in crate::ops) fn accuracy(k: usize) -> (Bound, &'static str) {
-    let reason = "k roundings of partial sums, which stay below a quarter of the magnitudes";
-    (Bound::Terms(3.0 + k as f64 / 4.0), reason)
 }
 
 impl<'g> Tensor<'g> {
@@ -268,15 +261,16 @@ impl Operation for Matmul {
             2 * product.k.max(1),
             compute,
         );
+        let order = product.extents().order();
         let batches = operands[0].shape.rank() - 2;
         let (a, b) =
             (batches + usize::from(self.transpose_a), batches + 1 - usize::from(self.transpose_b));
-        let probe = Probe::new(self.clone(), operands, product.accuracy().0)
+        let probe = Probe::new(self.clone(), operands, order.accuracy(product.k).0)
             .along_all(0..batches)
             .along(batches, [Some(a), None])
             .along(batches + 1, [None, Some(b)]);
         let kernel = Kernel::new(product.shaders(), cpu, probe);
-        Some(Kernel { order: product.order_in_words(), ..kernel })
+        Some(Kernel { order: product.extents().order_in_words(), ..kernel })
     }
 
     fn cost(&self, operands: &[&Meta], result: &Meta) -> Cost {
@@ -294,7 +288,7 @@ impl Operation for Matmul {
             };
             let op = Matmul { transpose_a, transpose_b };
             let operands = [dims(m, k, transpose_a), dims(k, n, transpose_b)];
-            let (bound, reason) = accuracy(k);
+            let (bound, reason) = Order::Sequential.accuracy(k);
             Sample::new(op, operands).bound(bound, reason)
         };
         let mut samples = vec![

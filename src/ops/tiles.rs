@@ -1,0 +1,162 @@
+//! Tiles of products: which serve a shape, in order of preference, and in which order they sum.
+//!
+//! The shape alone decides in which order terms are summed, [`Order`], and so every bit of the result.
+//! Among the tiles of an order it only decides which is preferred: they agree bit for bit.
+
+use super::{
+    contract::Bound,
+    kernel::{MAX_GROUPS, Workgroups, fold},
+};
+
+/// Extents of products of matrices, whether they are written as such or not.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Extents {
+    pub products: usize,
+    pub rows: usize,
+    pub columns: usize,
+    pub terms: usize,
+}
+
+/// A tile of a workgroup.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Tile {
+    /// Rows and columns.
+    pub rows: usize,
+    pub columns: usize,
+    /// Terms per step.
+    terms: usize,
+    /// Index in [`FRAGMENTS`] of the sums of an invocation.
+    pub fragment: usize,
+    /// Part of the instructions of the inner loop that multiply and add, on a GPU with 32 banks of
+    /// workgroup memory and 16 bytes a load.
+    share: f64,
+}
+
+/// Fragments with the sums of an invocation.
+pub(super) const FRAGMENTS: [&str; 4] = ["tile_4x4", "tile_8x4", "tile_8x8", "tile_4x4_sliced"];
+
+/// In which order the terms of an element are summed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Order {
+    /// One after another.
+    Sequential,
+    /// In four slices, which are added in order: of every 32 terms in a row, each slice takes eight.
+    Sliced,
+}
+
+/// Tiles below which each of them is shared by four slices of its terms: the invocations of one per
+/// tile would leave a large device idle.
+const FEW: usize = 128;
+
+/// Terms from which slices have enough of them.
+const LONG: usize = 256;
+
+/// Slices of an element.
+const SLICES: usize = 4;
+
+/// From the one that reads least to the one that keeps most of a device busy. Compilers for Hopper,
+/// RDNA 3 and the M1 give all of them registers enough; 16 KiB of workgroup memory, which every
+/// device has, hold all but the first and the third. The last one is for drivers in software, which
+/// compile it in a third of the time.
+const TILES: [Tile; 6] = [
+    Tile { rows: 128, columns: 128, terms: 8, fragment: 2, share: 0.85 },
+    Tile { rows: 128, columns: 64, terms: 8, fragment: 2, share: 0.82 },
+    Tile { rows: 64, columns: 64, terms: 16, fragment: 1, share: 0.78 },
+    Tile { rows: 64, columns: 32, terms: 16, fragment: 0, share: 0.70 },
+    Tile { rows: 32, columns: 32, terms: 16, fragment: 0, share: 0.66 },
+    Tile { rows: 32, columns: 32, terms: 8, fragment: 0, share: 0.60 },
+];
+
+/// The same for [`Order::Sliced`]; the second one fits 16 KiB.
+const SLICED: [Tile; 2] = [
+    Tile { rows: 32, columns: 32, terms: 32, fragment: 3, share: 0.64 },
+    Tile { rows: 16, columns: 32, terms: 32, fragment: 3, share: 0.50 },
+];
+
+/// Workgroups that keep a large device busy: fewer take as long.
+const BUSY: usize = 200;
+
+impl Tile {
+    /// Rows and columns of tiles.
+    pub fn grid(self, extents: &Extents) -> [usize; 2] {
+        [extents.rows.div_ceil(self.rows), extents.columns.div_ceil(self.columns)]
+    }
+
+    /// How long the tile takes, in units that are the same for all of them.
+    fn time(self, extents: &Extents) -> f64 {
+        let [down, across] = self.grid(extents);
+        let workgroups = (extents.products * down * across).max(BUSY);
+        (workgroups * self.rows * self.columns) as f64 / self.share
+    }
+
+    /// Bytes of workgroup memory: two stages of both operands, with a vec4 more for each term.
+    pub fn memory(self) -> u32 {
+        (2 * self.terms * (self.rows / 4 + self.columns / 4 + 2) * 16) as u32
+    }
+
+    /// The overrides of `shaders/lib/stages.wgsl`.
+    pub fn overrides(self) -> [(&'static str, f64); 3] {
+        [("BM", self.rows), ("BN", self.columns), ("BK", self.terms)]
+            .map(|(name, value)| (name, value as f64))
+    }
+}
+
+impl Extents {
+    /// Tiles of 32 x 32 elements.
+    fn small_tiles(&self) -> usize {
+        self.products * self.rows.div_ceil(32) * self.columns.div_ceil(32)
+    }
+
+    /// In which order a GPU sums the terms of an element.
+    pub fn order(&self) -> Order {
+        let is_sliced = self.terms >= LONG && self.small_tiles() < FEW;
+        if is_sliced { Order::Sliced } else { Order::Sequential }
+    }
+
+    /// The order in words, with what it follows from, unless terms are summed one after another.
+    pub fn order_in_words(&self) -> Option<String> {
+        let of_tiles =
+            || format!("{SLICES} slices of {} terms, {} tiles", self.terms, self.small_tiles());
+        (self.order() == Order::Sliced).then(of_tiles)
+    }
+
+    /// Tiles that sum in an order, the one that takes least time first; among equals, the largest.
+    pub fn tiles(&self, order: Order) -> Vec<Tile> {
+        let mut tiles = match order {
+            Order::Sequential => TILES.to_vec(),
+            Order::Sliced => SLICED.to_vec(),
+        };
+        tiles.sort_by(|a, b| a.time(self).total_cmp(&b.time(self)));
+        tiles
+    }
+}
+
+impl Order {
+    /// Error bound of sums of this many terms, and its justification.
+    pub fn accuracy(self, terms: usize) -> (Bound, &'static str) {
+        match self {
+            Order::Sequential => {
+                let reason =
+                    "k roundings of partial sums, which stay below a quarter of the magnitudes";
+                (Bound::Terms(3.0 + terms as f64 / 4.0), reason)
+            }
+            Order::Sliced => {
+                let reason = "k / 4 roundings of partial sums in each of four slices, which stay below \
+                              a quarter of the magnitudes, and three of their sums";
+                (Bound::Terms(6.0 + terms as f64 / 16.0), reason)
+            }
+        }
+    }
+}
+
+/// The grid of `shaders/lib/grid.wgsl`, and whether it is folded.
+pub(super) fn grid(extents: [usize; 3], memory: u32) -> (Workgroups, bool) {
+    let is_folded = extents.iter().any(|&extent| extent > MAX_GROUPS as usize);
+    let workgroups = if is_folded {
+        fold(extents.iter().product())
+    } else {
+        let extents = extents.map(|extent| extent as u32);
+        Workgroups { extents, are_numbered: false, memory: 0 }
+    };
+    (Workgroups { memory, ..workgroups }, is_folded)
+}
