@@ -1,7 +1,7 @@
 // convolution_input_grad.wgsl — x = wᵀ * ct as implicit products, one tile per workgroup.
 //
 // Op        ops::ConvolutionInputGrad
-// Lib       grid, inside, stages, tile_4x4, tile_8x4, tile_8x8, unravel, wild
+// Lib       grid, inside, stages, tile_4x4, tile_4x4_sliced, tile_8x4, tile_8x8, unravel, wild
 // Slot      fn epilogue(acc: Acc, index: u32) -> Out
 // Shape     w: [groups · outputs, inputs, ..window], ct: [batch, groups · outputs, ..y],
 //           x: [batch, groups · inputs, ..x]. Pixels a stride apart meet the same taps: such a

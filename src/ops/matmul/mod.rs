@@ -305,7 +305,7 @@ impl Operation for Matmul {
             of(&[100], [125, 126, 9], true, false)
                 .without_gradient()
                 .named("many tiles of 128 x 64"),
-            of(&[], [515, 70, 18], false, true).without_gradient().named("panels of tiles"),
+            of(&[], [547, 70, 18], false, true).without_gradient().named("panels of tiles"),
             of(&[], [33, 34, 259], false, false).named("slices of k"),
             of(&[], [20, 40, 288], true, true).without_gradient().named("whole slices of k"),
             of(&[2], [5, 36, 260], false, true).without_gradient().named("slices of few rows"),
