@@ -133,7 +133,7 @@ impl Extents {
 
 impl Order {
     /// Error bound of sums of this many terms, and its justification.
-    pub fn accuracy(self, terms: usize) -> (Bound, &'static str) {
+    pub(super) fn accuracy(self, terms: usize) -> (Bound, &'static str) {
         match self {
             Order::Sequential => {
                 let reason =
