@@ -195,7 +195,7 @@ fn ct_at(c: Column, p: Term) -> Acc {
     return select(Acc(), Acc(ct[select(0u, c.first + p.offset, is_met)]), is_met);
 }
 
-/// What four columns meet in a term; 0 where they meet nothing.
+/// The elements of ct that four columns meet in a term; 0 where there is none.
 fn fetch_ct(p: Term, of0: Column, of1: Column, of2: Column, of3: Column) -> vec4<Acc> {
     return vec4<Acc>(ct_at(of0, p), ct_at(of1, p), ct_at(of2, p), ct_at(of3, p));
 }

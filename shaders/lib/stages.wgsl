@@ -52,7 +52,7 @@ fn other_stage(stage: u32) -> u32 {
     return BK * (BM / 4u + BN / 4u + 2u) - stage;
 }
 
-/// What an invocation adds up.
+/// The rows, columns and terms of a tile that one invocation sums.
 struct Share {
     /// The first row and column in the tile.
     row: u32,

@@ -127,8 +127,8 @@ impl Convolved {
     }
 }
 
-/// What a variant leaves in every region on the operands of a case, between guard bands and on a grid
-/// that has more workgroups than it needs.
+/// The words of every region after a variant ran on the operands of a case, between guard bands and on
+/// a grid that has more workgroups than it needs.
 fn written(
     gpu: &GpuDevice,
     step: &Step,

@@ -144,7 +144,7 @@ fn a_variant_that_swallows_nan_gives_way() -> Result<(), Error> {
     let (got, expected) = product(&device)?;
     assert_eq!(got.to_f64(), expected);
     let proofs = device.proofs();
-    // Of the two tiles of 32 x 32 elements, the one that would have served.
+    // A notice only for the preferred of the two tiles of 32 x 32 elements.
     let [notice] = &proofs.quarantined[..] else { panic!("one would have served: {proofs:?}") };
     assert!(notice.starts_with("matmul.wgsl of BM 32, BN 32, BK "), "{notice}");
     assert!(proofs.finite_only.is_empty(), "{proofs:?}");
