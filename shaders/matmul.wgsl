@@ -46,13 +46,13 @@ fn start_of_b(first: u32, col: u32, term: u32) -> u32 {
 
 /// A quad of a. Terms past k are 0 in both operands, which adds nothing.
 fn fetch_a(index: u32, row: u32, term: u32) -> vec4<Acc> {
-    if A_ALONG_K { return load_a(index, term, params.k); }
-    return load_a(index, row, select(0u, params.m, term < params.k));
+    if A_ALONG_K { return vec4<Acc>(load_a(index, term, params.k)); }
+    return vec4<Acc>(load_a(index, row, select(0u, params.m, term < params.k)));
 }
 
 fn fetch_b(index: u32, col: u32, term: u32) -> vec4<Acc> {
-    if B_ALONG_K { return load_b(index, term, params.k); }
-    return load_b(index, col, select(0u, params.n, term < params.k));
+    if B_ALONG_K { return vec4<Acc>(load_b(index, term, params.k)); }
+    return vec4<Acc>(load_b(index, col, select(0u, params.n, term < params.k)));
 }
 
 @compute @workgroup_size(BN / TN, BM / TM, SLICES)

@@ -6,6 +6,7 @@
 use crate::{
     error::Error,
     graph::{Graph, NodeId},
+    ops::precision::MatrixUnits,
     resident::Resident,
     schedule::plan::Plan,
     shape::Meta,
@@ -21,6 +22,9 @@ pub(crate) trait Backend {
 
     /// Machine-readable kind: see [`Device::kind`](crate::Device::kind).
     fn kind(&self) -> &'static str;
+
+    /// Its matrix units, the preferred ones first; plans for it may have products on them.
+    fn matrix_units(&self) -> Vec<MatrixUnits>;
 
     /// Creates a program that interprets the graph as built; `None` if the device runs plans.
     fn interpret(&self, graph: &Graph, outputs: &[NodeId], effects: bool) -> Option<Compiled>;

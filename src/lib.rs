@@ -118,6 +118,7 @@ pub use functions::{
 pub use gpu::Verification;
 pub use graph::{Declaration, Effect, Graph, Node, NodeId, Tensor};
 pub use init::Init;
+pub use ops::Precision;
 pub use program::{Inputs, IntoOutputs, Program, Programs};
 pub use shape::{Axes, AxisError, Integer, Integers, Meta, Pads, Section, Shape};
 pub use value::{Fed, Feed, OutputKey, Outputs, Value};

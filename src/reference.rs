@@ -11,7 +11,7 @@ use crate::{
     error::{CompileError, Error, NotFinite, RunError},
     graph::{Declaration, Effect, Graph, Node, NodeId},
     interpret::interpret,
-    ops::Op,
+    ops::{Op, precision::MatrixUnits},
     schedule::plan::Plan,
     shape::Meta,
     value::Fed,
@@ -48,6 +48,10 @@ fn finite(node: &Node, value: &Array64) -> Result<(), Error> {
 pub(crate) struct ReferenceDevice;
 
 impl Backend for ReferenceDevice {
+    fn matrix_units(&self) -> Vec<MatrixUnits> {
+        Vec::new()
+    }
+
     fn name(&self) -> String {
         "reference (f64)".to_owned()
     }

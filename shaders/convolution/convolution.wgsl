@@ -115,9 +115,9 @@ fn main(
     var taken = vec4<Acc>();
     var taken2 = vec4<Acc>();
     if params.terms > 0u {
-        w = load_b(w_index + w_quad.term, w_quad.term, params.terms);
+        w = vec4<Acc>(load_b(w_index + w_quad.term, w_quad.term, params.terms));
         taken = fetch_x(x_quad.term, of0, of1, of2, of3);
-        if w_is_two { w2 = load_b(w_index2 + w_quad2.term, w_quad2.term, params.terms); }
+        if w_is_two { w2 = vec4<Acc>(load_b(w_index2 + w_quad2.term, w_quad2.term, params.terms)); }
         if x_is_two { taken2 = fetch_x(x_quad2.term, of0, of1, of2, of3); }
     }
     var stage = 0u;
@@ -129,11 +129,11 @@ fn main(
         workgroupBarrier(); // this stage is complete, and nobody reads the other any more
         // The next step is on its way during the arithmetic of this one.
         let w_term = k0 + BK + w_quad.term;
-        w = load_b(w_index + w_term, w_term, params.terms);
+        w = vec4<Acc>(load_b(w_index + w_term, w_term, params.terms));
         taken = fetch_x(k0 + BK + x_quad.term, of0, of1, of2, of3);
         if w_is_two {
             let term = k0 + BK + w_quad2.term;
-            w2 = load_b(w_index2 + term, term, params.terms);
+            w2 = vec4<Acc>(load_b(w_index2 + term, term, params.terms));
         }
         if x_is_two { taken2 = fetch_x(k0 + BK + x_quad2.term, of0, of1, of2, of3); }
         sums = add_step(sums, stage + share.rows, stage + share.columns);

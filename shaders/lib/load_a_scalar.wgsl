@@ -6,10 +6,10 @@
 @group(0) @binding(1) var<storage, read> a: array<Elem>;
 
 /// The elements from `index` on, which are `at` .. `at + 3` of a line of `end`; zeros past its end.
-fn load_a(index: u32, at: u32, end: u32) -> vec4<Acc> {
+fn load_a(index: u32, at: u32, end: u32) -> vec4<Elem> {
     let is_inside = vec4<u32>(at, at + 1u, at + 2u, at + 3u) < vec4<u32>(end);
     let places = vec4<u32>(index, index + 1u, index + 2u, index + 3u);
     let sources = select(vec4<u32>(), places, is_inside);
-    let loaded = vec4<Acc>(Acc(a[sources.x]), Acc(a[sources.y]), Acc(a[sources.z]), Acc(a[sources.w]));
-    return select(vec4<Acc>(), loaded, is_inside);
+    let loaded = vec4<Elem>(a[sources.x], a[sources.y], a[sources.z], a[sources.w]);
+    return select(vec4<Elem>(), loaded, is_inside);
 }

@@ -6,7 +6,7 @@
 @group(0) @binding(1) var<storage, read> a: array<vec4<Elem>>;
 
 /// The elements from `index` on, which are `at` .. `at + 3` of a line of `end`; zeros past its end.
-fn load_a(index: u32, at: u32, end: u32) -> vec4<Acc> {
+fn load_a(index: u32, at: u32, end: u32) -> vec4<Elem> {
     let is_inside = at < end;
-    return select(vec4<Acc>(), vec4<Acc>(a[select(0u, index, is_inside) / 4u]), is_inside);
+    return select(vec4<Elem>(), a[select(0u, index, is_inside) / 4u], is_inside);
 }

@@ -15,6 +15,7 @@ use crate::{
     error::{CompileError, DeviceError, Error, NotFinite, RunError},
     graph::{Graph, NodeId},
     memory,
+    ops::precision::MatrixUnits,
     schedule::{
         expr::{Body, Term},
         plan::{Plan, Region, Step, StepKind},
@@ -188,6 +189,10 @@ impl Executable for CpuProgram {
 }
 
 impl Backend for CpuDevice {
+    fn matrix_units(&self) -> Vec<MatrixUnits> {
+        Vec::new()
+    }
+
     fn name(&self) -> String {
         self.name()
     }

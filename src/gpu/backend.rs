@@ -5,6 +5,7 @@ use crate::{
     backend::{Backend, Compiled},
     error::Error,
     graph::{Graph, NodeId},
+    ops::precision::MatrixUnits,
     schedule::plan::Plan,
 };
 use std::sync::Arc;
@@ -22,6 +23,10 @@ impl GpuDevice {
 }
 
 impl Backend for GpuDevice {
+    fn matrix_units(&self) -> Vec<MatrixUnits> {
+        GpuDevice::matrix_units(self)
+    }
+
     fn name(&self) -> String {
         self.name()
     }

@@ -18,7 +18,7 @@ use crate::{
     dtype::DType,
     error::{GraphError, OpError, Place},
     numbers::Must,
-    ops::Op,
+    ops::{Op, Precision},
     shape::{Meta, Shape},
 };
 use std::{cell::RefCell, collections::BTreeMap, panic::Location, sync::Arc};
@@ -81,6 +81,7 @@ pub(crate) struct Inner {
     pub(crate) expected: Vec<indices::Expected>,
     /// Whether programs check for NaN and infinity.
     pub(crate) checks_finite: bool,
+    precision: Precision,
     error: Option<GraphError>,
     streams: u32,
     scope: Option<Arc<str>>,
@@ -125,6 +126,30 @@ impl Graph {
     /// That error.
     pub fn check(&self) -> Result<(), GraphError> {
         self.inner.borrow().error.clone().map_or(Ok(()), Err)
+    }
+
+    /// Sets how exactly products of matrices are calculated that are built from now on, and returns what
+    /// it was before. Products in a derivative are as exact as those that they are the derivative of.
+    ///
+    /// ```
+    /// use wgrad::{DType, Graph, Precision};
+    ///
+    /// let graph = Graph::new();
+    /// let [a, b] = ["a", "b"].map(|name| graph.input(name, [1024, 1024], DType::F32));
+    /// let before = graph.set_precision(Precision::Split);
+    /// let fast = a.matmul(b);
+    /// graph.set_precision(before);
+    /// let exact = a.matmul(b);
+    /// assert_ne!(fast.id(), exact.id());
+    /// ```
+    #[doc(alias("set_float32_matmul_precision", "default_matmul_precision"))]
+    pub fn set_precision(&self, precision: Precision) -> Precision {
+        std::mem::replace(&mut self.inner.borrow_mut().precision, precision)
+    }
+
+    /// How exactly products of matrices are calculated that are built now.
+    pub fn precision(&self) -> Precision {
+        self.inner.borrow().precision
     }
 
     /// Number of nodes.

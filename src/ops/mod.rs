@@ -36,6 +36,7 @@ pub(crate) mod pad;
 pub(crate) mod params;
 mod per_axis;
 pub(crate) mod pool;
+pub(crate) mod precision;
 pub(crate) mod probe;
 pub(crate) mod quantize;
 pub(crate) mod radix;
@@ -67,6 +68,7 @@ pub use kernel::{CpuKernel, Shader, ShaderFile};
 pub(crate) use math::erf_f64;
 pub use params::Params;
 pub use per_axis::{Ends, PerAxis, Sizes};
+pub use precision::Precision;
 
 use self::{
     contract::{Bound, Domain, Sample, with_halves},
@@ -213,6 +215,7 @@ operations! {
     segment::SegmentTails,
     segment::SegmentSum,
     matmul::Matmul,
+    matmul::UnitMatmul,
     matmul_i8::MatmulI8,
     convolution::Convolution,
     convolution::ConvolutionInputGrad,

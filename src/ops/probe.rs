@@ -150,6 +150,12 @@ pub(crate) fn domain_words(domain: &Domain, dtype: DType, len: usize, seed: usiz
     match *domain {
         Domain::Range(low, high) => scaled(low, high - low),
         Domain::Below(n) => scaled(0.0, f64::from(n)),
+        Domain::Split(most) => {
+            let numbers = domain_words(&Domain::Range(-most, most), DType::F32, len / 2, seed);
+            let numbers = || numbers.iter().map(|&word| f64::from(f32::from_bits(word)));
+            let rests = numbers().map(|x| x - DType::F16.round(x));
+            numbers().chain(rests).map(|x| dtype.to_word(x)).collect()
+        }
         // Rare, and only for small tensors.
         _ => array_words(&domain.fill(&Meta::new([len], dtype), seed as u64)),
     }

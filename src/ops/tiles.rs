@@ -74,7 +74,7 @@ const SLICED: [Tile; 2] = [
 ];
 
 /// Workgroups that keep a large device busy: fewer take as long.
-const BUSY: usize = 200;
+pub(super) const BUSY: usize = 200;
 
 impl Tile {
     /// Rows and columns of tiles.

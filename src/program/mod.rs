@@ -141,7 +141,7 @@ impl Program {
         let (plan, executable) = match backend.interpret(graph, &ids, effects) {
             Some(executable) => (None, executable?),
             None => {
-                let (rewritten, ids) = rewrite::run(graph, &ids, effects)?;
+                let (rewritten, ids) = rewrite::run(graph, &ids, effects, &backend.matrix_units())?;
                 let plan = Arc::new(Plan { checks_finite, ..schedule::plan(&rewritten, &ids) });
                 (Some(plan.clone()), backend.compile(plan)?)
             }

@@ -7,15 +7,18 @@ mod dedup;
 mod expand;
 mod pass;
 mod simplify;
+mod units;
 
 use crate::{
     error::Error,
     graph::{Graph, NodeId},
+    ops::precision::MatrixUnits,
 };
 use pass::{Wanted, pass};
 use std::borrow::Cow;
 
-/// Runs all passes: expands operations that have no kernel for their shapes, then simplifies.
+/// Runs all passes for a device with these matrix units: expands operations that have no kernel for
+/// their shapes, and simplifies, before and after products have got their units.
 ///
 /// # Errors
 ///
@@ -24,8 +27,21 @@ pub(crate) fn run(
     graph: &Graph,
     outputs: &[NodeId],
     effects: bool,
+    available: &[MatrixUnits],
 ) -> Result<(Graph, Vec<NodeId>), Error> {
     let mut wanted = Wanted { graph: Cow::Borrowed(graph), outputs: outputs.to_vec(), effects };
+    wanted = simpler(wanted)?;
+    // After transposes have become flags of products.
+    if units::applies(&wanted.graph, available) {
+        wanted =
+            pass(&wanted, |node, operands, graph| units::rule(node, operands, graph, available))?;
+        wanted = simpler(wanted)?;
+    }
+    Ok((wanted.graph.into_owned(), wanted.outputs))
+}
+
+/// Expands, then simplifies until nothing changes.
+fn simpler(mut wanted: Wanted<'_>) -> Result<Wanted<'_>, Error> {
     while expand::applies(&wanted.graph) {
         wanted = pass(&wanted, expand::rule)?;
     }
@@ -46,5 +62,5 @@ pub(crate) fn run(
             break;
         }
     }
-    Ok((wanted.graph.into_owned(), wanted.outputs))
+    Ok(wanted)
 }

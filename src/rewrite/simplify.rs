@@ -242,6 +242,7 @@ fn product<'g>(node: &Node, x: &[Tensor<'g>], graph: &'g Graph) -> Option<Tensor
     let op = Matmul {
         transpose_a: op.transpose_a ^ a_was.is_some(),
         transpose_b: op.transpose_b ^ b_was.is_some(),
+        precision: op.precision,
     };
     Some(graph.push(op, &[a_was.unwrap_or(a), b_was.unwrap_or(b)]))
 }

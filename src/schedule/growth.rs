@@ -14,7 +14,7 @@ fn steps(build: impl for<'g> Fn(&'g Graph, usize) -> Vec<Tensor<'g>>, size: usiz
     steps::of(|| {
         let graph = Graph::new();
         let outputs: Vec<_> = build(&graph, size).into_iter().map(|tensor| tensor.id).collect();
-        let (rewritten, outputs) = rewrite::run(&graph, &outputs, true).expect("it is valid");
+        let (rewritten, outputs) = rewrite::run(&graph, &outputs, true, &[]).expect("it is valid");
         super::plan(&rewritten, &outputs)
     })
 }

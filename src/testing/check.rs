@@ -10,7 +10,7 @@ use crate::{
         simulate::{self, DispatchReport},
     },
     graph::Graph,
-    ops::contract::Sample,
+    ops::{contract::Sample, precision::MatrixUnits},
     rewrite,
     schedule::{self, plan::Plan},
 };
@@ -149,16 +149,16 @@ fn slope(sample: &Sample, order: usize) -> Result<Outcome, Error> {
     })
 }
 
-fn planned(sample: &Sample) -> Result<Plan, Error> {
+fn planned(sample: &Sample, available: &[MatrixUnits]) -> Result<Plan, Error> {
     let graph = Graph::new();
     let (_, y) = sample.build(&graph);
     graph.check()?;
-    let (rewritten, ids) = rewrite::run(&graph, &[y.id], false)?;
+    let (rewritten, ids) = rewrite::run(&graph, &[y.id], false, available)?;
     Ok(schedule::plan(&rewritten, &ids))
 }
 
 fn hazards(sample: &Sample) -> Result<Outcome, Error> {
-    let reports = match simulate::check_plan(&planned(sample)?) {
+    let reports = match simulate::check_plan(&planned(sample, &MatrixUnits::ALL)?) {
         Err(SimulationError::Unsupported { .. }) => return Ok(Outcome::Unsupported),
         reports => reports?,
     };
@@ -174,7 +174,7 @@ fn hazards(sample: &Sample) -> Result<Outcome, Error> {
 
 fn proof(sample: &Sample, device: &Device, finite_only: bool) -> Result<Outcome, Error> {
     let Device::Gpu(gpu) = device else { return Ok(Outcome::Inapplicable) };
-    let verdicts = gpu.verdicts_on(planned(sample)?.into())?;
+    let verdicts = gpu.verdicts_on(planned(sample, &gpu.matrix_units())?.into())?;
     let is_empty = verdicts.is_empty();
     let refused = verdicts.into_iter().find_map(|verdict| match verdict {
         Verdict::Proved => None,

@@ -20,6 +20,9 @@ use crate::{
 };
 use std::collections::BTreeSet;
 
+/// What a shader begins with that uses matrix units.
+pub(crate) const ENABLE_UNITS: &str = "enable wgpu_cooperative_matrix; ";
+
 /// A shader file with the declarations appended so far.
 pub(crate) struct Text {
     label: String,
@@ -226,7 +229,11 @@ impl Text {
     pub fn finish(mut self, shader: Shader) -> Assembly {
         let mut regions = self.bindings.iter().filter_map(|binding| binding.region);
         let has_halves = regions.any(|region| region.dtype == DType::F16);
+        let fragments = closure(&self.lib.into_iter().collect::<Vec<_>>()).join("\n");
         let mut text = String::from(if has_halves { "enable f16; " } else { "" });
+        if fragments.contains("coop_mat") {
+            text += ENABLE_UNITS;
+        }
         text += shader.file.source;
         text += "\n// ---- appended by the host ----\n";
         if !self.slot.is_empty() {
@@ -235,7 +242,7 @@ impl Text {
             self.bindings.push(Binding { group: 1, binding: 0, kind, region: None });
         }
         text += &self.declarations;
-        text += &closure(&self.lib.into_iter().collect::<Vec<_>>()).join("\n");
+        text += &fragments;
         self.bindings.sort_by_key(|binding| (binding.group, binding.binding));
         Assembly {
             label: self.label,

@@ -1,7 +1,9 @@
 //! Shapes of the matrix products that the subgroups of an adapter compute in hardware.
 
+use super::GpuDevice;
+use crate::ops::precision::MatrixUnits;
 use std::fmt;
-use wgpu::CooperativeScalarType;
+use wgpu::{CooperativeMatrixProperties, CooperativeScalarType, Features};
 
 /// A product of cooperative matrices, `[m, k] x [k, n] + [m, n]`, that a subgroup computes at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,7 +30,7 @@ impl fmt::Display for CooperativeMatrix {
 }
 
 /// The products that an adapter lists, each once: saturation makes two of one.
-pub(super) fn matrices(listed: &[wgpu::CooperativeMatrixProperties]) -> Vec<CooperativeMatrix> {
+pub(super) fn matrices(listed: &[CooperativeMatrixProperties]) -> Vec<CooperativeMatrix> {
     let mut matrices = Vec::new();
     for properties in listed {
         let matrix = CooperativeMatrix {
@@ -43,6 +45,33 @@ pub(super) fn matrices(listed: &[wgpu::CooperativeMatrixProperties]) -> Vec<Coop
         }
     }
     matrices
+}
+
+impl GpuDevice {
+    /// Those of its units that multiply square matrices of halves and sum in f32, of the largest matrices
+    /// first.
+    pub(crate) fn matrix_units(&self) -> Vec<MatrixUnits> {
+        let needed = Features::SHADER_F16 | Features::EXPERIMENTAL_COOPERATIVE_MATRIX;
+        if !self.shared.device.features().contains(needed) {
+            return Vec::new();
+        }
+        let info = &self.shared.info;
+        let lanes = [info.subgroup_max_size, info.subgroup_min_size].map(|lanes| lanes as usize);
+        units(&self.shared.adapter.cooperative_matrix_properties(), lanes)
+    }
+}
+
+/// The units among these properties, with subgroups of either size.
+fn units(listed: &[CooperativeMatrixProperties], lanes: [usize; 2]) -> Vec<MatrixUnits> {
+    let has = |edge: u32| {
+        listed.iter().any(|properties| {
+            [properties.m_size, properties.n_size, properties.k_size] == [edge; 3]
+                && properties.ab_type == CooperativeScalarType::F16
+                && properties.cr_type == CooperativeScalarType::F32
+        })
+    };
+    let edges = [16, 8].into_iter().filter(|&edge| has(edge));
+    edges.map(|edge| MatrixUnits { edge: edge as usize, lanes }).collect()
 }
 
 fn scalar(scalar: CooperativeScalarType) -> &'static str {
@@ -61,7 +90,7 @@ mod tests {
     #[test]
     fn products_are_listed_once() {
         let (ab_type, cr_type) = (CooperativeScalarType::F16, CooperativeScalarType::F32);
-        let properties = |m_size, saturating_accumulation| wgpu::CooperativeMatrixProperties {
+        let properties = |m_size, saturating_accumulation| CooperativeMatrixProperties {
             m_size,
             n_size: 8,
             k_size: 16,

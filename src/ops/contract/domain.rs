@@ -16,6 +16,9 @@ pub enum Domain {
     Distinct,
     /// Few distinct numbers, so that many are equal.
     Ties,
+    /// The first half of the elements are numbers up to this magnitude, rounded to f16, and the second
+    /// half what was cut off of each.
+    Split(f64),
     /// These values, repeated as often as needed.
     Values(&'static [f64]),
 }
@@ -62,6 +65,12 @@ impl Domain {
                 data
             }
             Domain::Ties => (0..len).map(|_| (4.0 * noise.unit()).floor() - 1.0).collect(),
+            Domain::Split(most) => {
+                let numbers: Vec<f64> =
+                    (0..len / 2).map(|_| most * (2.0 * noise.unit() - 1.0)).collect();
+                let rests = numbers.iter().map(|&x| x - DType::F16.round(x));
+                numbers.iter().copied().chain(rests).collect()
+            }
             Domain::Values(values) => (0..len).map(|k| values[k % values.len()]).collect(),
         };
         Array64 {

@@ -29,8 +29,8 @@ use geometry::Product;
 use matmul::Matmul;
 use tiles::Order;
 
-const TRANSPOSED_A: Matmul = Matmul { transpose_a: true, transpose_b: false };
-const TRANSPOSED_B: Matmul = Matmul { transpose_a: false, transpose_b: true };
+const TRANSPOSED_A: Matmul = Matmul::full(true, false);
+const TRANSPOSED_B: Matmul = Matmul::full(false, true);
 
 /// `y[n, o, t] = sum_{c, k} w[o, c, k] x[n, c', t stride + k dilation - low]`.
 ///

@@ -22,7 +22,7 @@ macro_rules! fragments {
 }
 
 /// Every fragment; each comes after those it calls.
-static FRAGMENTS: [Fragment; 44] = fragments! {
+static FRAGMENTS: [Fragment; 49] = fragments! {
     "nan": [],
     "scale": [],
     "divide": [],
@@ -43,6 +43,11 @@ static FRAGMENTS: [Fragment; 44] = fragments! {
     "tile_8x4": ["stages"],
     "tile_8x8": ["stages"],
     "wild": ["stages"],
+    "units": [],
+    "units_8x8": ["units"],
+    "units_16x16": ["units"],
+    "units_2x1": ["units"],
+    "units_4x2": ["units"],
     "unfolded": [],
     "unravel": ["divide"],
     "window": ["divide"],

@@ -2,10 +2,14 @@
 
 mod cpu;
 mod shaders;
+pub(crate) mod units;
+
+pub(crate) use units::UnitMatmul;
 
 use super::*;
 use super::{
     kernel::{CpuKernel, Kernel},
+    precision::Precision,
     tiles::Order,
     transpose::Transpose,
 };
@@ -20,9 +24,16 @@ pub struct Matmul {
     pub(crate) transpose_a: bool,
     /// The second operand is `[.., n, k]`.
     pub(crate) transpose_b: bool,
+    /// How exact it has to be.
+    pub(crate) precision: Precision,
 }
 
-const PLAIN: Matmul = Matmul { transpose_a: false, transpose_b: false };
+impl Matmul {
+    /// The product in full precision, of operands of which each may be stored transposed.
+    pub(crate) const fn full(transpose_a: bool, transpose_b: bool) -> Self {
+        Matmul { transpose_a, transpose_b, precision: Precision::Full }
+    }
+}
 
 /// Extents and strides of a product.
 #[derive(Clone, Copy, Debug)]
@@ -55,6 +66,16 @@ impl Matmul {
     /// is stored transposed, which is expensive for a few rows.
     fn least_rows(&self, rows: usize) -> usize {
         if self.transpose_b { (rows / 2).clamp(1, 32) } else { 1 }
+    }
+
+    /// A flag for each operand that is stored transposed.
+    fn flags(&self) -> &'static [&'static str] {
+        match (self.transpose_a, self.transpose_b) {
+            (false, false) => &[],
+            (true, false) => &["at"],
+            (false, true) => &["bt"],
+            (true, true) => &["at", "bt"],
+        }
     }
 
     /// The product of operands that fit.
@@ -99,7 +120,7 @@ impl<'g> Tensor<'g> {
         let refuse = |reason| (self.graph, [self, other], reason);
         let (graph, operands, reason) = match (a.rank(), b.rank()) {
             _ if self.failed() || other.failed() => {
-                return self.graph.push(PLAIN, &[self, other]);
+                return self.graph.push(Matmul::full(false, false), &[self, other]);
             }
             (0, _) | (_, 0) => refuse(OpError::Rank { least: 1 }),
             (rank, other_rank) => {
@@ -129,12 +150,14 @@ impl<'g> Tensor<'g> {
         if b.rank() == 1 {
             return self.matmul(other.unsqueeze(1)).squeeze(-1);
         }
+        let precision = self.graph.precision();
         if a.rank() > 2 && b.rank() == 2 {
             // One matrix for all batches: their rows form one larger matrix.
             let (rows, inner) = a.dims().split_at(a.rank() - 1);
             let merged = self.reshape([Shape::from(rows).len(), inner[0]]);
             let (other, transpose_b) = other.as_stored();
-            let y = self.graph.push(Matmul { transpose_b, ..PLAIN }, &[merged, other]);
+            let op = Matmul { transpose_a: false, transpose_b, precision };
+            let y = self.graph.push(op, &[merged, other]);
             return y.reshape([rows, &[b.dims()[1]]].concat());
         }
         let (lhs, transpose_a) = self.as_stored();
@@ -144,7 +167,7 @@ impl<'g> Tensor<'g> {
             [common.dims(), matrix].concat()
         };
         let (lhs, rhs) = (lhs.broadcast_to(spread(lhs)), rhs.broadcast_to(spread(rhs)));
-        self.graph.push(Matmul { transpose_a, transpose_b }, &[lhs, rhs])
+        self.graph.push(Matmul { transpose_a, transpose_b, precision }, &[lhs, rhs])
     }
 
     /// The matrix as stored in memory, and whether this is its transpose: the gradient of a weight
@@ -162,14 +185,21 @@ impl<'g> Tensor<'g> {
     }
 }
 
+/// Writes flags that are not empty, in brackets.
+fn write_flags(f: &mut std::fmt::Formatter<'_>, flags: &[&str]) -> std::fmt::Result {
+    let flags: Vec<&str> = flags.iter().copied().filter(|flag| !flag.is_empty()).collect();
+    if flags.is_empty() { Ok(()) } else { write!(f, "[{}]", flags.join(", ")) }
+}
+
 impl std::fmt::Display for Matmul {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match (self.transpose_a, self.transpose_b) {
-            (false, false) => "matmul",
-            (true, false) => "matmul[at]",
-            (false, true) => "matmul[bt]",
-            (true, true) => "matmul[at, bt]",
-        })
+        let precision = match self.precision {
+            Precision::Full => "",
+            Precision::Units => "units",
+            Precision::Split => "split",
+        };
+        f.write_str(self.name())?;
+        write_flags(f, &[self.flags(), &[precision]].concat())
     }
 }
 
@@ -225,7 +255,8 @@ impl Operation for Matmul {
     ) -> Vec<Option<Tensor<'g>>> {
         let [a, b] = *operands else { unreachable!("a product has two operands") };
         let product = |lhs, transpose_a, rhs, transpose_b| {
-            Some(ct.graph.push(Matmul { transpose_a, transpose_b }, &[lhs, rhs]))
+            let op = Matmul { transpose_a, transpose_b, precision: self.precision };
+            Some(ct.graph.push(op, &[lhs, rhs]))
         };
         // With A and B the multiplied matrices: ct Bᵀ and Aᵀ ct, each as it is stored.
         vec![
@@ -270,7 +301,13 @@ impl Operation for Matmul {
             .along(batches, [Some(a), None])
             .along(batches + 1, [None, Some(b)]);
         let kernel = Kernel::new(product.shaders(), cpu, probe);
-        Some(Kernel { order: product.extents().order_in_words(), ..kernel })
+        let refusal = self.on_units(operands).map(|served| match served {
+            Ok(_) => "full precision: no matrix units for halves",
+            Err(reason) => reason,
+        });
+        let order = [refusal.map(str::to_owned), product.extents().order_in_words()];
+        let order: Vec<String> = order.into_iter().flatten().collect();
+        Some(Kernel { order: (!order.is_empty()).then(|| order.join("; ")), ..kernel })
     }
 
     fn cost(&self, operands: &[&Meta], result: &Meta) -> Cost {
@@ -286,7 +323,7 @@ impl Operation for Matmul {
                 let dims = if transposed { [cols, rows] } else { [rows, cols] };
                 Meta::new([batch, &dims].concat(), F32)
             };
-            let op = Matmul { transpose_a, transpose_b };
+            let op = Matmul::full(transpose_a, transpose_b);
             let operands = [dims(m, k, transpose_a), dims(k, n, transpose_b)];
             let (bound, reason) = Order::Sequential.accuracy(k);
             Sample::new(op, operands).bound(bound, reason)

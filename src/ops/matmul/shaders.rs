@@ -9,7 +9,7 @@ use crate::ops::{
 
 /// Rows of tiles whose workgroups are next to each other where there are many in both directions, so
 /// that a cache holds what they share.
-const PANEL: usize = 8;
+pub(super) const PANEL: usize = 8;
 
 /// The fragments for each tile, and for operands and results whose rows are whole vec4s or not.
 static IMPORTS: [[&str; 5]; 32] = {
@@ -62,15 +62,20 @@ impl Product {
         }
     }
 
-    /// The file with the fragments for this tile, and for how rows lie in memory.
-    fn file(self, tile: Tile) -> ShaderFile {
-        let Product { m, n, k, transposed: [transpose_a, transpose_b], .. } = self;
-        let is_vec4 = |row: usize| usize::from(row.is_multiple_of(4));
+    /// Whether rows of the operands and of the result are whole vec4s, as they lie in memory.
+    pub fn has_whole_vec4s(&self) -> [bool; 3] {
+        let &Product { m, n, k, transposed: [transpose_a, transpose_b], .. } = self;
         // An operand without elements is bound to less than a vec4.
-        let of_operand = |row: usize| if k > 0 { is_vec4(row) } else { 0 };
+        let of_operand = |row: usize| k > 0 && row.is_multiple_of(4);
         let a = of_operand(if transpose_a { m } else { k });
         let b = of_operand(if transpose_b { k } else { n });
-        let imports = &IMPORTS[tile.fragment + 4 * a + 8 * b + 16 * is_vec4(n)];
+        [a, b, n.is_multiple_of(4)]
+    }
+
+    /// The file with the fragments for this tile, and for how rows lie in memory.
+    fn file(self, tile: Tile) -> ShaderFile {
+        let [a, b, c] = self.has_whole_vec4s().map(usize::from);
+        let imports = &IMPORTS[tile.fragment + 4 * a + 8 * b + 16 * c];
         ShaderFile { imports, ..shader_file!("matmul", []) }
     }
 }

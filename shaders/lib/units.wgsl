@@ -1,0 +1,155 @@
+// units.wgsl — tiles of two operands in workgroup memory, and what a subgroup adds up of them on a
+// matrix unit.
+//
+// Memory    32 TILE (EDGE / 2 + 2) bytes of workgroup memory for the tiles, 32 EDGE² for results
+// Numerics  exact products of halves; a unit sums EDGE of them at once, and may truncate
+
+/// Invocations of a subgroup.
+override LANES: u32 = 32u;
+/// a is stored as [m, k]; b is stored as [n, k].
+override A_ALONG_K: bool = true;
+override B_ALONG_K: bool = false;
+/// Each operand is a sum of high and low halves.
+override IS_SPLIT: bool = false;
+/// Quads of each operand that an invocation moves in a step, four at most.
+override QUADS: u32 = 4u;
+
+/// Subgroups, and their rows.
+const SUBGROUPS = 8u;
+const DOWN = 2u;
+/// Terms per step: two matrices.
+const BK = 2u * EDGE;
+/// Vec4s from a line of a tile to the next, or from a term to the next: two more than it has keep
+/// neighbors off the same memory banks. Constants tell compilers how addresses are aligned, and they
+/// load a matrix at once.
+const LINE = BK / 4u + 2u;
+const TERM = TILE / 4u + 2u;
+/// Vec4s of the tile of an operand.
+const OPERAND = TILE * LINE;
+/// From a stage to the other, or from the high halves to the low ones.
+const OTHER = 2u * OPERAND;
+
+var<workgroup> tiles: array<vec4<Elem>, 2u * OTHER>;
+/// A matrix of each subgroup, on its way to the epilogue.
+var<workgroup> results: array<vec4<Acc>, SUBGROUPS * EDGE * EDGE / 4u>;
+
+/// Four neighbors in memory: terms of one row (column), or rows (columns) of one term.
+struct Quad {
+    term: u32,
+    line: u32,
+}
+
+/// Quad `index` of an invocation.
+fn quad(local: u32, index: u32, along_k: bool) -> Quad {
+    let number = local + index * SUBGROUPS * LANES;
+    if along_k { return Quad(number % (BK / 4u) * 4u, number / (BK / 4u)); }
+    return Quad(number / (TILE / 4u), number % (TILE / 4u) * 4u);
+}
+
+/// Where a quad lies in the tile of its operand.
+fn place_of(quad: Quad, along_k: bool) -> u32 {
+    if along_k { return quad.line * LINE + quad.term / 4u; }
+    return quad.term * TERM + quad.line / 4u;
+}
+
+/// What a subgroup sums of a tile.
+struct Share {
+    /// Its first row and column of matrices in the tile.
+    row: u32,
+    col: u32,
+    subgroup: u32,
+    lane: u32,
+}
+
+fn share_of(local: u32) -> Share {
+    let subgroup = local / LANES;
+    let row = subgroup % DOWN * (TILE / EDGE / DOWN);
+    let col = subgroup / DOWN * (TILE / EDGE / (SUBGROUPS / DOWN));
+    return Share(row, col, subgroup, local % LANES);
+}
+
+/// Where matrix `line` of a tile begins, of the first EDGE terms or the second.
+fn matrix_at(line: u32, second: u32, along_k: bool) -> u32 {
+    if along_k { return line * (EDGE * LINE) + second * (EDGE / 4u); }
+    return line * (EDGE / 4u) + second * (EDGE * TERM);
+}
+
+/// The matrices of EDGE rows in a step.
+struct Left {
+    high: LeftMatrix,
+    high2: LeftMatrix,
+    low: LeftMatrix,
+    low2: LeftMatrix,
+}
+
+/// The matrices of EDGE columns in a step.
+struct Right {
+    high: RightMatrix,
+    high2: RightMatrix,
+    low: RightMatrix,
+    low2: RightMatrix,
+}
+
+fn left_matrix(stage: u32, row: u32, second: u32) -> LeftMatrix {
+    let begin = stage * OTHER + matrix_at(row, second, A_ALONG_K);
+    if A_ALONG_K { return coopLoadT<LeftMatrix>(&tiles[begin], LINE); }
+    return coopLoad<LeftMatrix>(&tiles[begin], TERM);
+}
+
+fn right_matrix(stage: u32, col: u32, second: u32) -> RightMatrix {
+    let begin = stage * OTHER + OPERAND + matrix_at(col, second, B_ALONG_K);
+    if B_ALONG_K { return coopLoad<RightMatrix>(&tiles[begin], LINE); }
+    return coopLoadT<RightMatrix>(&tiles[begin], TERM);
+}
+
+/// Row `row` of matrices.
+fn left(stage: u32, row: u32) -> Left {
+    var left = Left();
+    left.high = left_matrix(stage, row, 0u);
+    left.high2 = left_matrix(stage, row, 1u);
+    if IS_SPLIT { left.low = left_matrix(1u, row, 0u); }
+    if IS_SPLIT { left.low2 = left_matrix(1u, row, 1u); }
+    return left;
+}
+
+/// Column `col` of matrices.
+fn right(stage: u32, col: u32) -> Right {
+    var right = Right();
+    right.high = right_matrix(stage, col, 0u);
+    right.high2 = right_matrix(stage, col, 1u);
+    if IS_SPLIT { right.low = right_matrix(1u, col, 0u); }
+    if IS_SPLIT { right.low2 = right_matrix(1u, col, 1u); }
+    return right;
+}
+
+/// Adds a step. Of split operands, the small products come first, and the sum of the step is added as
+/// f32: what the unit truncates does not accumulate.
+fn add(sum: Sum, left: Left, right: Right) -> Sum {
+    if !IS_SPLIT {
+        let half = coopMultiplyAdd(left.high, right.high, sum);
+        return coopMultiplyAdd(left.high2, right.high2, half);
+    }
+    var step = Sum();
+    step = coopMultiplyAdd(left.low, right.high, step);
+    step = coopMultiplyAdd(left.high, right.low, step);
+    step = coopMultiplyAdd(left.low2, right.high2, step);
+    step = coopMultiplyAdd(left.high2, right.low2, step);
+    step = coopMultiplyAdd(left.high, right.high, step);
+    step = coopMultiplyAdd(left.high2, right.high2, step);
+    return sum + step;
+}
+
+/// Stores matrix (down, across) of a subgroup's share of the tile at this row and column.
+fn store_sum(sum: Sum, down: u32, across: u32, first: u32, row0: u32, col0: u32, share: Share) {
+    let row = row0 + (share.row + down) * EDGE;
+    let col = col0 + (share.col + across) * EDGE;
+    let begin = share.subgroup * (EDGE * EDGE / 4u);
+    let matrix = sum;
+    let place = &results[begin];
+    coopStoreT(matrix, place, EDGE / 4u);
+    workgroupBarrier();
+    for (var n = share.lane; n < EDGE * EDGE / 4u; n += LANES) {
+        store(first, row + n / (EDGE / 4u), col + n % (EDGE / 4u) * 4u, results[begin + n]);
+    }
+    workgroupBarrier();
+}

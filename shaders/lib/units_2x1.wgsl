@@ -1,0 +1,26 @@
+// units_2x1.wgsl — the sums of a subgroup: two matrices, one below the other.
+//
+// Numerics  those of units.wgsl
+
+/// Rows and columns of a tile.
+const TILE = 4u * EDGE;
+
+struct Sums {
+    s0: Sum,
+    s1: Sum,
+}
+
+/// Adds the products of a step.
+fn add_step(before: Sums, stage: u32, share: Share) -> Sums {
+    var sums = before;
+    let right = right(stage, share.col);
+    sums.s0 = add(sums.s0, left(stage, share.row), right);
+    sums.s1 = add(sums.s1, left(stage, share.row + 1u), right);
+    return sums;
+}
+
+/// Stores the sums of the tile from this row and column on.
+fn store_sums(sums: Sums, first: u32, row0: u32, col0: u32, share: Share) {
+    store_sum(sums.s0, 0u, 0u, first, row0, col0, share);
+    store_sum(sums.s1, 1u, 0u, first, row0, col0, share);
+}

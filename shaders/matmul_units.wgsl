@@ -1,0 +1,162 @@
+// matmul_units.wgsl — c = a · b for each batch on matrix units, one tile of TILE × TILE elements per
+// workgroup of eight subgroups.
+//
+// Op        ops::UnitMatmul, every combination of transposed operands
+// Lib       grid, load_a_scalar, load_a_vec4, load_b_scalar, load_b_vec4, units, units_2x1,
+//           units_4x2, units_8x8, units_16x16
+// Slot      fn epilogue(acc: Acc, index: u32) -> Out
+// Shape     a: [batches, m, k] or [batches, k, m], b: [batches, k, n] or [batches, n, k], of f16; where
+//           IS_SPLIT two of each, the high halves of all batches and then the low ones;
+//           c: [batches, m, n]; any extents
+// Dispatch  PANEL · ceil(n / TILE) × ceil(m / (TILE PANEL)) × batches workgroups of 8 LANES
+//           invocations; numbered and folded over (x, y) if an axis is longer than 65535
+// Memory    48 KiB of workgroup memory for 16 × 16 matrices and tiles of 128 × 128; a tile reads its
+//           rows or columns of each operand once
+// Numerics  products of halves are exact; a unit sums EDGE of them at once and may truncate. Of a
+//           split product, every 2 EDGE terms start with 0 and are added to the sum as f32; the
+//           product of two low halves is left out
+// Source    Ootomo & Yokota 2022, "Recovering single precision accuracy from Tensor Cores while
+//           surpassing the FP32 theoretical peak performance" (high and low halves, sums outside of
+//           the unit)
+
+struct Params {
+    batches: u32,
+    m: u32,
+    n: u32,
+    k: u32,
+    grid_x: u32,
+    grid_y: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+
+/// Rows of tiles whose workgroups are next to each other, so that a cache holds what they share.
+override PANEL: u32 = 1u;
+
+/// Quads of an operand that an invocation moves in a step: two for each of up to two.
+struct Quads {
+    q0: vec4<Elem>,
+    q1: vec4<Elem>,
+    q2: vec4<Elem>,
+    q3: vec4<Elem>,
+}
+
+/// The index of a quad's first element in the first step. A row past m reads the last one; it is
+/// not stored.
+fn start_of_a(row0: u32, quad: Quad) -> u32 {
+    let row = row0 + quad.line;
+    if A_ALONG_K { return min(row, params.m - 1u) * params.k + quad.term; }
+    return quad.term * params.m + row;
+}
+
+fn start_of_b(col0: u32, quad: Quad) -> u32 {
+    let col = col0 + quad.line;
+    if B_ALONG_K { return min(col, params.n - 1u) * params.k + quad.term; }
+    return quad.term * params.n + col;
+}
+
+/// A quad of a, of the step that begins with term `k0`. Terms past k are 0 in both operands, which
+/// adds nothing.
+fn fetch_a(start: u32, row0: u32, k0: u32, quad: Quad) -> vec4<Elem> {
+    let term = k0 + quad.term;
+    if A_ALONG_K { return load_a(start + k0, term, params.k); }
+    let end = select(0u, params.m, term < params.k);
+    return load_a(start + k0 * params.m, row0 + quad.line, end);
+}
+
+fn fetch_b(start: u32, col0: u32, k0: u32, quad: Quad) -> vec4<Elem> {
+    let term = k0 + quad.term;
+    if B_ALONG_K { return load_b(start + k0, term, params.k); }
+    let end = select(0u, params.n, term < params.k);
+    return load_b(start + k0 * params.n, col0 + quad.line, end);
+}
+
+/// The quads of an invocation, of the operand that begins at `first`.
+fn fetch_all_of_a(first: u32, starts: vec4<u32>, row0: u32, k0: u32, local: u32) -> Quads {
+    var quads = Quads();
+    quads.q0 = fetch_a(first + starts.x, row0, k0, quad(local, 0u, A_ALONG_K));
+    if QUADS > 1u { quads.q1 = fetch_a(first + starts.y, row0, k0, quad(local, 1u, A_ALONG_K)); }
+    if QUADS > 2u { quads.q2 = fetch_a(first + starts.z, row0, k0, quad(local, 2u, A_ALONG_K)); }
+    if QUADS > 3u { quads.q3 = fetch_a(first + starts.w, row0, k0, quad(local, 3u, A_ALONG_K)); }
+    return quads;
+}
+
+fn fetch_all_of_b(first: u32, starts: vec4<u32>, col0: u32, k0: u32, local: u32) -> Quads {
+    var quads = Quads();
+    quads.q0 = fetch_b(first + starts.x, col0, k0, quad(local, 0u, B_ALONG_K));
+    if QUADS > 1u { quads.q1 = fetch_b(first + starts.y, col0, k0, quad(local, 1u, B_ALONG_K)); }
+    if QUADS > 2u { quads.q2 = fetch_b(first + starts.z, col0, k0, quad(local, 2u, B_ALONG_K)); }
+    if QUADS > 3u { quads.q3 = fetch_b(first + starts.w, col0, k0, quad(local, 3u, B_ALONG_K)); }
+    return quads;
+}
+
+/// Writes quads to the tile from `first` on.
+fn keep(first: u32, quads: Quads, local: u32, along_k: bool) {
+    tiles[first + place_of(quad(local, 0u, along_k), along_k)] = quads.q0;
+    if QUADS > 1u { tiles[first + place_of(quad(local, 1u, along_k), along_k)] = quads.q1; }
+    if QUADS > 2u { tiles[first + place_of(quad(local, 2u, along_k), along_k)] = quads.q2; }
+    if QUADS > 3u { tiles[first + place_of(quad(local, 3u, along_k), along_k)] = quads.q3; }
+}
+
+@compute @workgroup_size(SUBGROUPS * LANES)
+fn main(
+    @builtin(workgroup_id) wid: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) local: u32,
+) {
+    let at = place(wid, groups);
+    let row0 = (at.y * PANEL + at.x % PANEL) * TILE;
+    let col0 = at.x / PANEL * TILE;
+    // The same for the whole workgroup: no barrier is skipped.
+    if at.z >= params.batches || row0 >= params.m || col0 >= params.n { return; }
+
+    let a_starts = vec4<u32>(
+        start_of_a(row0, quad(local, 0u, A_ALONG_K)),
+        start_of_a(row0, quad(local, 1u, A_ALONG_K)),
+        start_of_a(row0, quad(local, 2u, A_ALONG_K)),
+        start_of_a(row0, quad(local, 3u, A_ALONG_K)),
+    );
+    let b_starts = vec4<u32>(
+        start_of_b(col0, quad(local, 0u, B_ALONG_K)),
+        start_of_b(col0, quad(local, 1u, B_ALONG_K)),
+        start_of_b(col0, quad(local, 2u, B_ALONG_K)),
+        start_of_b(col0, quad(local, 3u, B_ALONG_K)),
+    );
+    let a_high = at.z * params.m * params.k;
+    let b_high = at.z * params.k * params.n;
+    let a_low = a_high + params.batches * params.m * params.k;
+    let b_low = b_high + params.batches * params.k * params.n;
+    let share = share_of(local);
+
+    var sums = Sums();
+    var a = Quads();
+    var b = Quads();
+    var a2 = Quads();
+    var b2 = Quads();
+    if params.k > 0u {
+        a = fetch_all_of_a(a_high, a_starts, row0, 0u, local);
+        b = fetch_all_of_b(b_high, b_starts, col0, 0u, local);
+        if IS_SPLIT { a2 = fetch_all_of_a(a_low, a_starts, row0, 0u, local); }
+        if IS_SPLIT { b2 = fetch_all_of_b(b_low, b_starts, col0, 0u, local); }
+    }
+    var stage = 0u;
+    for (var k0 = 0u; k0 < params.k; k0 += BK) {
+        keep(stage * OTHER, a, local, A_ALONG_K);
+        keep(stage * OTHER + OPERAND, b, local, B_ALONG_K);
+        if IS_SPLIT { keep(OTHER, a2, local, A_ALONG_K); }
+        if IS_SPLIT { keep(OTHER + OPERAND, b2, local, B_ALONG_K); }
+        workgroupBarrier(); // this stage is complete, and nobody reads the other any more
+        // The next step is on its way during the arithmetic of this one.
+        a = fetch_all_of_a(a_high, a_starts, row0, k0 + BK, local);
+        b = fetch_all_of_b(b_high, b_starts, col0, k0 + BK, local);
+        if IS_SPLIT { a2 = fetch_all_of_a(a_low, a_starts, row0, k0 + BK, local); }
+        if IS_SPLIT { b2 = fetch_all_of_b(b_low, b_starts, col0, k0 + BK, local); }
+        sums = add_step(sums, stage, share);
+        if IS_SPLIT {
+            workgroupBarrier(); // the low halves are where the other stage would be
+        } else {
+            stage = 1u - stage;
+        }
+    }
+    store_sums(sums, at.z * params.m * params.n, row0, col0, share);
+}

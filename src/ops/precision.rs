@@ -1,0 +1,50 @@
+//! How exactly products of matrices are calculated, and the units that calculate inexact ones.
+
+/// How exactly a GPU calculates products of matrices.
+///
+/// A graph has one at a time, [`Graph::set_precision`](crate::Graph::set_precision), and products keep
+/// the one they were built under, as do the products of their derivatives. Devices without matrix units, or
+/// whose units are not for halves, calculate in full precision whatever was asked for, as does the CPU;
+/// `wgrad plan` and [`Plan`](crate::Plan) say so, and why.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[doc(alias("allow_tf32", "set_float32_matmul_precision", "fast_math"))]
+pub enum Precision {
+    /// One `fma` in f32 for every term, in an order that the shape decides.
+    #[default]
+    Full,
+    /// Products of f16 tensors run on matrix units. These multiply exactly, but where they add, they may
+    /// truncate to f32 in place of rounding, and a few terms at once. Products of f32 tensors are
+    /// calculated in full precision.
+    Units,
+    /// Products of f32 tensors run on matrix units too, where they have 2^27 terms or more in all
+    /// elements together, and 64 in each: both operands are split into two halves, of 22 bits together, and
+    /// three of the four products are summed.
+    ///
+    /// Each row of the left operand, and each column of the right one, is scaled by a power of 2 for that, so
+    /// rows and columns may be of any magnitude. Errors are about those of f32 arithmetic for elements
+    /// above 2^-18 of the largest one of their row (column); below, bits are lost to it. A row (column)
+    /// with infinity or NaN may give NaN where it gave infinity.
+    ///
+    /// A product takes as much memory again as its operands.
+    Split,
+}
+
+/// The matrix units of a GPU: products of square matrices of halves, summed in f32, by a subgroup.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct MatrixUnits {
+    /// Rows and columns of a matrix: 8 or 16.
+    pub edge: usize,
+    /// Invocations of a subgroup: what a driver is likely to choose, and what else it may.
+    pub lanes: [usize; 2],
+}
+
+impl MatrixUnits {
+    /// Those of NVIDIA's and of Apple's GPUs, one for each size of matrices.
+    pub const ALL: [MatrixUnits; 2] =
+        [MatrixUnits { edge: 16, lanes: [32; 2] }, MatrixUnits { edge: 8, lanes: [32; 2] }];
+
+    /// Those for the same matrices among `others`.
+    pub fn of_edge(edge: usize, others: &[MatrixUnits]) -> Option<MatrixUnits> {
+        others.iter().copied().find(|units| units.edge == edge)
+    }
+}
