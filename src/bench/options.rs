@@ -1,6 +1,7 @@
 //! Options of a benchmark run.
 
 use super::{workload::Workload, workloads::SIZES};
+use crate::ops::Precision;
 
 /// Selection and duration of the measurements.
 #[derive(Clone, Debug)]
@@ -20,6 +21,8 @@ pub struct Options {
     pub filter: Vec<String>,
     /// Extents of square products.
     pub sizes: Vec<usize>,
+    /// How exactly products of matrices are calculated: see [`Workload::with_precision`].
+    pub precision: Precision,
 }
 
 impl Options {
@@ -33,6 +36,7 @@ impl Options {
             deadline: 120.0,
             filter: Vec::new(),
             sizes: SIZES.to_vec(),
+            precision: Precision::Full,
         }
     }
 
@@ -46,7 +50,15 @@ impl Options {
             deadline: f64::INFINITY,
             filter: Vec::new(),
             sizes: SIZES.to_vec(),
+            precision: Precision::Full,
         }
+    }
+
+    /// The workloads that pass the filter.
+    pub fn workloads(&self) -> Vec<Workload> {
+        let mut all = super::workloads(&self.sizes);
+        all.retain(|workload| self.wants(workload));
+        all.into_iter().map(|workload| workload.with_precision(self.precision)).collect()
     }
 
     /// Whether a workload passes the filter.

@@ -10,7 +10,7 @@ use crate::{
     error::Error,
     graph::{Graph, Tensor},
     init::Init,
-    ops::{contract::Domain, cost::Cost},
+    ops::{Precision, contract::Domain, cost::Cost},
     program::Program,
     shape::Meta,
     variables::Variables,
@@ -29,6 +29,7 @@ pub struct Workload {
     pub dtype: &'static str,
     /// Whether it is intended only for hardware GPUs.
     pub is_large: bool,
+    precision: Precision,
     /// The same workload on less data, under a different name.
     pub smaller: Option<Box<Workload>>,
     cost: Option<Cost>,
@@ -102,6 +103,7 @@ impl Workload {
             shape: shape.into(),
             dtype: "f32",
             is_large: false,
+            precision: Precision::Full,
             smaller: None,
             cost: None,
             work: Work::Formula { operands: Vec::new(), trace, formula },
@@ -122,6 +124,7 @@ impl Workload {
             shape: shape.into(),
             dtype: "f32",
             is_large: false,
+            precision: Precision::Full,
             smaller: None,
             cost: None,
             work: Work::Model { trace: Box::new(trace), results },
@@ -156,6 +159,18 @@ impl Workload {
 
     pub(super) fn smaller(self, smaller: Workload) -> Self {
         Workload { smaller: Some(smaller.into()), ..self }
+    }
+
+    /// Sets how exactly products of matrices are calculated; if it is not in full, it follows the name,
+    /// so that reports compare only what is alike.
+    pub fn with_precision(mut self, precision: Precision) -> Self {
+        match precision {
+            Precision::Full => return self,
+            Precision::Units => self.name += ":units",
+            Precision::Split => self.name += ":split",
+        }
+        self.smaller = self.smaller.map(|smaller| smaller.with_precision(precision).into());
+        Workload { precision, ..self }
     }
 
     /// Describes how the results are checked, human-readable.
@@ -229,6 +244,7 @@ impl Workload {
 
     fn compile(&self, device: &Device, extent: Extent) -> Result<Program, Error> {
         let graph = Graph::new();
+        graph.set_precision(self.precision);
         match &self.work {
             Work::Formula { operands, trace, .. } => {
                 let declare = |(index, operand): (usize, &Operand)| {

@@ -9,7 +9,6 @@ use super::{
     report::{Machine, Outcome, Report, Row},
     times::Times,
     workload::{Prepared, Workload},
-    workloads::workloads,
 };
 use crate::{
     device::Device,
@@ -51,7 +50,7 @@ pub fn run(
     options: &Options,
     tell: &mut dyn FnMut(Event<'_>) -> ControlFlow<()>,
 ) -> Result<Report, Error> {
-    run_all(devices, options, &workloads(&options.sizes), tell)
+    run_all(devices, options, &options.workloads(), tell)
 }
 
 fn run_all(

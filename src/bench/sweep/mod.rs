@@ -11,12 +11,15 @@ pub use problem::{BadProblem, FAMILIES, Problem, problems};
 
 use super::Times;
 use crate::{
-    device::Device,
     error::{CompileError, Error},
     gpu::{Entry, GpuDevice, ModuleKind, assemble_steps},
     graph::Graph,
     ops::cost::Cost,
-    schedule::plan::{Step, StepKind},
+    rewrite,
+    schedule::{
+        self,
+        plan::{Step, StepKind},
+    },
 };
 use std::{
     ops::ControlFlow,
@@ -90,7 +93,7 @@ pub fn sweep(
         if begin.elapsed() >= budget {
             return Ok(index);
         }
-        for step in steps(problem)? {
+        for step in steps(problem, gpu)? {
             let mut fastest: Option<(usize, f64)> = None;
             let fits = |variant: &usize| gpu.fits(&gpu.assembled(&step, 0, *variant));
             for variant in (0..step.variants()).filter(fits) {
@@ -123,12 +126,13 @@ pub fn save(gpu: &GpuDevice) -> std::io::Result<Option<std::path::PathBuf>> {
     gpu.save_tuning()
 }
 
-/// The steps of a problem that are more than maps and copies, each once.
-fn steps(problem: &Problem) -> Result<Vec<Step>, Error> {
+/// The steps of a problem on a device that are more than maps and copies, each once.
+fn steps(problem: &Problem, gpu: &GpuDevice) -> Result<Vec<Step>, Error> {
     let graph = Graph::new();
-    let outputs = problem.build(&graph);
-    let program = graph.compile_pure(&Device::cpu(), &outputs[..])?;
-    let planned = program.plan().map(assemble_steps).unwrap_or_default();
+    let outputs: Vec<_> = problem.build(&graph).iter().map(|y| y.id()).collect();
+    graph.check()?;
+    let (rewritten, outputs) = rewrite::run(&graph, &outputs, false, &gpu.matrix_units())?;
+    let planned = assemble_steps(&schedule::plan(&rewritten, &outputs));
     let steps = planned.into_iter().map(|(step, _)| step);
     Ok(steps
         .filter(|step| matches!(step.kind, StepKind::Kernel { .. } | StepKind::Reduce { .. }))

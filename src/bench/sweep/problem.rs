@@ -5,13 +5,13 @@ use crate::{
     dtype::DType,
     functions::{AttentionOptions, Reduction},
     graph::{Graph, Tensor},
-    ops::{Geometry, Window},
+    ops::{Geometry, Precision, Window},
 };
 use std::{fmt, str::FromStr};
 
 /// Each family of kernels, and how a problem of it is written.
 pub const FAMILIES: [(&str, &str); 9] = [
-    ("matmul", "matmul MxKxN [nn|nt|tn|tt] [f16] [batches=B]"),
+    ("matmul", "matmul MxKxN [nn|nt|tn|tt] [f16] [units|split] [batches=B]"),
     ("matmul_i8", "matmul_i8 MxKxN"),
     ("convolution", "convolution BxCxHxW OxKHxKW [stride=S] [padding=P] [groups=G] [f16]"),
     ("max_pool", "max_pool BxCxHxW KHxKW"),
@@ -41,6 +41,12 @@ const PRODUCTS: &str = "
     matmul 1x4096x4096
     matmul 64x64x64 batches=64
     matmul 1024x1024x1024 f16
+    matmul 1024x1024x1024 f16 units
+    matmul 4096x4096x4096 f16 units
+    matmul 1024x1024x1024 split
+    matmul 4096x4096x4096 split
+    matmul 1024x1024x1024 nt split
+    matmul 1024x1024x1024 tn split
     matmul_i8 1024x1024x1024";
 
 /// The benchmark's layer, those of a small network, and those of ResNet-18 on small images.
@@ -212,8 +218,14 @@ fn parse(family: &str, words: &[&str], usage: &'static str) -> Result<Box<Build>
             let transposed = ["nn", "nt", "tn", "tt"].map(|flag| words.has(flag));
             let (of_a, of_b) = (transposed[2] || transposed[3], transposed[1] || transposed[3]);
             let dtype = if words.has("f16") { DType::F16 } else { DType::F32 };
+            let precision = match (words.has("units"), words.has("split")) {
+                (_, true) => Precision::Split,
+                (true, _) => Precision::Units,
+                _ => Precision::Full,
+            };
             let batches = words.number("batches", 1)?;
             Box::new(move |graph| {
+                graph.set_precision(precision);
                 let matrix = |name, rows: usize, columns: usize, is_transposed: bool| {
                     let dims = if is_transposed { [columns, rows] } else { [rows, columns] };
                     let batch = [batches];

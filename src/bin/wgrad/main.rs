@@ -12,6 +12,7 @@ mod model;
 mod mutants;
 mod place;
 mod plan;
+mod precision;
 mod predict;
 mod progress;
 mod report;

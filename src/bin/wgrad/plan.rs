@@ -4,12 +4,13 @@ use crate::{
     console::Console,
     failure::Failure,
     model::{Description, Task},
+    precision::PrecisionArg,
 };
 use clap::ValueEnum;
 use serde_json::json;
 use std::io::Write;
 use wgrad::{
-    Array, Device, Program,
+    Array, Device, Precision, Program, Selection,
     bench::{SIZES, Workload, workloads},
     data::Dataset,
     gpu::Assembly,
@@ -20,13 +21,15 @@ use wgrad::{
 /// Print what one training step, or one run of a benchmark, computes, in which order and in how much
 /// memory.
 ///
-/// Nothing is run. A plan is the same for every device.
+/// Nothing is run. A plan is the same for every device, unless products may run on matrix units, of which
+/// each device has its own.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   wgrad plan digits
   wgrad plan fashion-mnist --batch-size 256
   wgrad plan transformer_train          a row of wgrad bench --list
   wgrad plan digits --shader 3          the WGSL of step 3
+  wgrad plan matmul_1024 --precision split --device gpu
   wgrad plan digits --json | jq .bytes")]
 pub struct Args {
     /// The subject: digits, fashion-mnist, mnist, images (ten classes of 64x64 pixels), or a row of
@@ -39,6 +42,13 @@ pub struct Args {
     /// Print the shaders of this step instead, exactly as a GPU gets them.
     #[arg(long, value_name = "STEP", conflicts_with = "json")]
     shader: Option<usize>,
+    /// How exactly products of matrices are calculated in a row of wgrad bench: `units` lets f16 products
+    /// run on the matrix units of a GPU, `split` f32 products too, each operand as two halves.
+    #[arg(long, value_name = "PRECISION", default_value = "full")]
+    precision: PrecisionArg,
+    /// The device that the plan is for: cpu, gpu, gpu:NAME or gpu:INDEX.
+    #[arg(long, value_name = "DEVICE", default_value = "cpu")]
+    device: Selection,
     /// Print one JSON object: the steps, the dispatches of a GPU, operations, and bytes of memory.
     #[arg(long)]
     json: bool,
@@ -69,23 +79,28 @@ fn named(name: &str) -> Option<Workload> {
 }
 
 pub fn run(args: &Args, console: &mut Console) -> Result<(), Failure> {
+    let device = Device::select_blocking(&args.device)?;
+    let precision = Precision::from(args.precision);
     let (name, batch, program) = match &args.subject {
+        Subject::Training(_) if precision != Precision::Full => {
+            return Err("--precision: only for a row of wgrad bench".into());
+        }
         Subject::Training(task) => {
             let batch = args.batch_size.unwrap_or(task.defaults().batch);
-            (task.name(), Some(batch), training(*task, batch)?)
+            (task.name(), Some(batch), training(*task, batch, &device)?)
         }
         Subject::Workload(_) if args.batch_size.is_some() => {
             return Err("--batch-size: the batch size of a row of wgrad bench is fixed".into());
         }
         Subject::Workload(name) => {
             let workload = named(name).ok_or("there is no such workload")?;
-            (name.as_str(), None, workload.program(&Device::cpu())?)
+            (name.as_str(), None, workload.with_precision(precision).program(&device)?)
         }
     };
     if let Some(step) = args.shader {
         return print_shaders(&program, step, console);
     }
-    let plan = program.plan().ok_or("the CPU device has no plan")?;
+    let plan = program.plan().ok_or("the reference device has no plan")?;
     if !args.json {
         return Ok(writeln!(console, "{plan}")?);
     }
@@ -121,11 +136,11 @@ fn print_shaders(program: &Program, step: usize, out: &mut Console) -> Result<()
 }
 
 /// One training step.
-fn training(task: Task, batch: u32) -> Result<Program, Failure> {
+fn training(task: Task, batch: u32, device: &Device) -> Result<Program, Failure> {
     let description = Description::of(task);
     // Only the shape of an image matters.
     let images = Array::new(description.shape(0), &[] as &[f32])?;
     let data = Dataset::new(images, Array::new([0], &[] as &[u32])?)?;
     let (model, optimizer) = (description.model(), Adam::new(1e-3));
-    Ok(Trainer::new(&model, &optimizer).step(&Device::cpu(), &data, batch as usize)?)
+    Ok(Trainer::new(&model, &optimizer).step(device, &data, batch as usize)?)
 }

@@ -19,6 +19,7 @@ mod threads;
 mod trusted;
 #[cfg(feature = "bench")]
 mod tuned;
+mod units;
 mod waits;
 
 use super::{GpuDevice, Verification};

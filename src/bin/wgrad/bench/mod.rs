@@ -10,6 +10,7 @@ use crate::{
     console::Console,
     failure::Failure,
     place::{writable, writable_directory},
+    precision::PrecisionArg,
     words::{count, shown_path},
 };
 use serde_json::json;
@@ -17,7 +18,7 @@ use std::{io::Write, ops::ControlFlow, path::PathBuf};
 use table::Table;
 use wgrad::{
     Device, Selection,
-    bench::{Event, Options, Outcome, Report, run, workloads},
+    bench::{Event, Options, Outcome, Report, run},
     io::write_atomically,
 };
 
@@ -56,6 +57,10 @@ pub struct Args {
     /// Extents of the square products.
     #[arg(long, value_name = "NUMBERS", value_delimiter = ',', value_parser = clap::value_parser!(u32).range(1..=32_768))]
     sizes: Vec<u32>,
+    /// How exactly products of matrices are calculated, on devices with matrix units: `units` lets f16
+    /// products run on them, `split` f32 products too, each operand as two halves.
+    #[arg(long, value_name = "PRECISION", default_value = "full")]
+    precision: PrecisionArg,
     /// Print the names of the rows, what each is an example of, and how it is checked, and exit.
     #[arg(long)]
     list: bool,
@@ -100,8 +105,7 @@ pub fn run_command(args: &Args, out: &mut Console) -> Result<(), Failure> {
         return compare::run(args, out);
     }
     let options = options(args);
-    let mut wanted = workloads(&options.sizes);
-    wanted.retain(|workload| options.wants(workload));
+    let wanted = options.workloads();
     if wanted.is_empty() {
         let filter = args.filter.join(", ");
         return Err(format!("no workload is named like {filter:?}: see wgrad bench --list").into());
@@ -155,6 +159,7 @@ fn keeping(args: &Args, out: &mut Console) -> Result<(), Failure> {
 fn options(args: &Args) -> Options {
     let mut options = if args.quick { Options::quick() } else { Options::thorough() };
     options.filter.clone_from(&args.filter);
+    options.precision = args.precision.into();
     if let Some(seconds) = args.time {
         options.seconds = seconds;
         options.limit = options.limit.max(2.0 * seconds);
