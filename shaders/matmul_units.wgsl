@@ -30,7 +30,7 @@ struct Params {
 
 @group(0) @binding(0) var<uniform> params: Params;
 
-/// Rows of tiles whose workgroups are next to each other, so that a cache holds what they share.
+/// Rows of tiles whose workgroups are next to each other, so that a cache holds what they part.
 override PANEL: u32 = 1u;
 
 /// Quads of an operand that an invocation moves in a step: two for each of up to two.
@@ -74,28 +74,28 @@ fn fetch_b(start: u32, col0: u32, k0: u32, quad: Quad) -> vec4<Elem> {
 /// The quads of an invocation, of the operand that begins at `first`.
 fn fetch_all_of_a(first: u32, starts: vec4<u32>, row0: u32, k0: u32, local: u32) -> Quads {
     var quads = Quads();
-    quads.q0 = fetch_a(first + starts.x, row0, k0, quad(local, 0u, A_ALONG_K));
-    if QUADS > 1u { quads.q1 = fetch_a(first + starts.y, row0, k0, quad(local, 1u, A_ALONG_K)); }
-    if QUADS > 2u { quads.q2 = fetch_a(first + starts.z, row0, k0, quad(local, 2u, A_ALONG_K)); }
-    if QUADS > 3u { quads.q3 = fetch_a(first + starts.w, row0, k0, quad(local, 3u, A_ALONG_K)); }
+    quads.q0 = fetch_a(first + starts.x, row0, k0, quad_of(local, 0u, A_ALONG_K));
+    if QUADS > 1u { quads.q1 = fetch_a(first + starts.y, row0, k0, quad_of(local, 1u, A_ALONG_K)); }
+    if QUADS > 2u { quads.q2 = fetch_a(first + starts.z, row0, k0, quad_of(local, 2u, A_ALONG_K)); }
+    if QUADS > 3u { quads.q3 = fetch_a(first + starts.w, row0, k0, quad_of(local, 3u, A_ALONG_K)); }
     return quads;
 }
 
 fn fetch_all_of_b(first: u32, starts: vec4<u32>, col0: u32, k0: u32, local: u32) -> Quads {
     var quads = Quads();
-    quads.q0 = fetch_b(first + starts.x, col0, k0, quad(local, 0u, B_ALONG_K));
-    if QUADS > 1u { quads.q1 = fetch_b(first + starts.y, col0, k0, quad(local, 1u, B_ALONG_K)); }
-    if QUADS > 2u { quads.q2 = fetch_b(first + starts.z, col0, k0, quad(local, 2u, B_ALONG_K)); }
-    if QUADS > 3u { quads.q3 = fetch_b(first + starts.w, col0, k0, quad(local, 3u, B_ALONG_K)); }
+    quads.q0 = fetch_b(first + starts.x, col0, k0, quad_of(local, 0u, B_ALONG_K));
+    if QUADS > 1u { quads.q1 = fetch_b(first + starts.y, col0, k0, quad_of(local, 1u, B_ALONG_K)); }
+    if QUADS > 2u { quads.q2 = fetch_b(first + starts.z, col0, k0, quad_of(local, 2u, B_ALONG_K)); }
+    if QUADS > 3u { quads.q3 = fetch_b(first + starts.w, col0, k0, quad_of(local, 3u, B_ALONG_K)); }
     return quads;
 }
 
 /// Writes quads to the tile from `first` on.
 fn keep(first: u32, quads: Quads, local: u32, along_k: bool) {
-    tiles[first + place_of(quad(local, 0u, along_k), along_k)] = quads.q0;
-    if QUADS > 1u { tiles[first + place_of(quad(local, 1u, along_k), along_k)] = quads.q1; }
-    if QUADS > 2u { tiles[first + place_of(quad(local, 2u, along_k), along_k)] = quads.q2; }
-    if QUADS > 3u { tiles[first + place_of(quad(local, 3u, along_k), along_k)] = quads.q3; }
+    tiles[first + place_of(quad_of(local, 0u, along_k), along_k)] = quads.q0;
+    if QUADS > 1u { tiles[first + place_of(quad_of(local, 1u, along_k), along_k)] = quads.q1; }
+    if QUADS > 2u { tiles[first + place_of(quad_of(local, 2u, along_k), along_k)] = quads.q2; }
+    if QUADS > 3u { tiles[first + place_of(quad_of(local, 3u, along_k), along_k)] = quads.q3; }
 }
 
 @compute @workgroup_size(SUBGROUPS * LANES)
@@ -111,22 +111,22 @@ fn main(
     if at.z >= params.batches || row0 >= params.m || col0 >= params.n { return; }
 
     let a_starts = vec4<u32>(
-        start_of_a(row0, quad(local, 0u, A_ALONG_K)),
-        start_of_a(row0, quad(local, 1u, A_ALONG_K)),
-        start_of_a(row0, quad(local, 2u, A_ALONG_K)),
-        start_of_a(row0, quad(local, 3u, A_ALONG_K)),
+        start_of_a(row0, quad_of(local, 0u, A_ALONG_K)),
+        start_of_a(row0, quad_of(local, 1u, A_ALONG_K)),
+        start_of_a(row0, quad_of(local, 2u, A_ALONG_K)),
+        start_of_a(row0, quad_of(local, 3u, A_ALONG_K)),
     );
     let b_starts = vec4<u32>(
-        start_of_b(col0, quad(local, 0u, B_ALONG_K)),
-        start_of_b(col0, quad(local, 1u, B_ALONG_K)),
-        start_of_b(col0, quad(local, 2u, B_ALONG_K)),
-        start_of_b(col0, quad(local, 3u, B_ALONG_K)),
+        start_of_b(col0, quad_of(local, 0u, B_ALONG_K)),
+        start_of_b(col0, quad_of(local, 1u, B_ALONG_K)),
+        start_of_b(col0, quad_of(local, 2u, B_ALONG_K)),
+        start_of_b(col0, quad_of(local, 3u, B_ALONG_K)),
     );
     let a_high = at.z * params.m * params.k;
     let b_high = at.z * params.k * params.n;
     let a_low = a_high + params.batches * params.m * params.k;
     let b_low = b_high + params.batches * params.k * params.n;
-    let share = share_of(local);
+    let part = part_of(local);
 
     var sums = Sums();
     var a = Quads();
@@ -151,12 +151,12 @@ fn main(
         b = fetch_all_of_b(b_high, b_starts, col0, k0 + BK, local);
         if IS_SPLIT { a2 = fetch_all_of_a(a_low, a_starts, row0, k0 + BK, local); }
         if IS_SPLIT { b2 = fetch_all_of_b(b_low, b_starts, col0, k0 + BK, local); }
-        sums = add_step(sums, stage, share);
+        sums = add_matrices(sums, stage, part);
         if IS_SPLIT {
             workgroupBarrier(); // the low halves are where the other stage would be
         } else {
             stage = 1u - stage;
         }
     }
-    store_sums(sums, at.z * params.m * params.n, row0, col0, share);
+    store_matrices(sums, at.z * params.m * params.n, row0, col0, part);
 }

@@ -40,7 +40,7 @@ struct Quad {
 }
 
 /// Quad `index` of an invocation.
-fn quad(local: u32, index: u32, along_k: bool) -> Quad {
+fn quad_of(local: u32, index: u32, along_k: bool) -> Quad {
     let number = local + index * SUBGROUPS * LANES;
     if along_k { return Quad(number % (BK / 4u) * 4u, number / (BK / 4u)); }
     return Quad(number / (TILE / 4u), number % (TILE / 4u) * 4u);
@@ -53,7 +53,7 @@ fn place_of(quad: Quad, along_k: bool) -> u32 {
 }
 
 /// What a subgroup sums of a tile.
-struct Share {
+struct Part {
     /// Its first row and column of matrices in the tile.
     row: u32,
     col: u32,
@@ -61,11 +61,11 @@ struct Share {
     lane: u32,
 }
 
-fn share_of(local: u32) -> Share {
+fn part_of(local: u32) -> Part {
     let subgroup = local / LANES;
     let row = subgroup % DOWN * (TILE / EDGE / DOWN);
     let col = subgroup / DOWN * (TILE / EDGE / (SUBGROUPS / DOWN));
-    return Share(row, col, subgroup, local % LANES);
+    return Part(row, col, subgroup, local % LANES);
 }
 
 /// Where matrix `line` of a tile begins, of the first EDGE terms or the second.
@@ -139,17 +139,17 @@ fn add(sum: Sum, left: Left, right: Right) -> Sum {
     return sum + step;
 }
 
-/// Stores matrix (down, across) of a subgroup's share of the tile at this row and column.
-fn store_sum(sum: Sum, down: u32, across: u32, first: u32, row0: u32, col0: u32, share: Share) {
-    let row = row0 + (share.row + down) * EDGE;
-    let col = col0 + (share.col + across) * EDGE;
-    let begin = share.subgroup * (EDGE * EDGE / 4u);
+/// Stores matrix (down, across) of a subgroup's part of the tile at this row and column.
+fn store_matrix(sum: Sum, down: u32, across: u32, first: u32, row0: u32, col0: u32, part: Part) {
+    let row = row0 + (part.row + down) * EDGE;
+    let col = col0 + (part.col + across) * EDGE;
+    let begin = part.subgroup * (EDGE * EDGE / 4u);
     let matrix = sum;
     let place = &results[begin];
     coopStoreT(matrix, place, EDGE / 4u);
-    workgroupBarrier();
-    for (var n = share.lane; n < EDGE * EDGE / 4u; n += LANES) {
+    workgroupBarrier(); // the matrix is complete
+    for (var n = part.lane; n < EDGE * EDGE / 4u; n += LANES) {
         store(first, row + n / (EDGE / 4u), col + n % (EDGE / 4u) * 4u, results[begin + n]);
     }
-    workgroupBarrier();
+    workgroupBarrier(); // and has been read before the next one comes
 }

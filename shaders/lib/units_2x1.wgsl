@@ -11,16 +11,16 @@ struct Sums {
 }
 
 /// Adds the products of a step.
-fn add_step(before: Sums, stage: u32, share: Share) -> Sums {
+fn add_matrices(before: Sums, stage: u32, part: Part) -> Sums {
     var sums = before;
-    let right = right(stage, share.col);
-    sums.s0 = add(sums.s0, left(stage, share.row), right);
-    sums.s1 = add(sums.s1, left(stage, share.row + 1u), right);
+    let right = right(stage, part.col);
+    sums.s0 = add(sums.s0, left(stage, part.row), right);
+    sums.s1 = add(sums.s1, left(stage, part.row + 1u), right);
     return sums;
 }
 
 /// Stores the sums of the tile from this row and column on.
-fn store_sums(sums: Sums, first: u32, row0: u32, col0: u32, share: Share) {
-    store_sum(sums.s0, 0u, 0u, first, row0, col0, share);
-    store_sum(sums.s1, 1u, 0u, first, row0, col0, share);
+fn store_matrices(sums: Sums, first: u32, row0: u32, col0: u32, part: Part) {
+    store_matrix(sums.s0, 0u, 0u, first, row0, col0, part);
+    store_matrix(sums.s1, 1u, 0u, first, row0, col0, part);
 }

@@ -17,33 +17,33 @@ struct Sums {
 }
 
 /// Adds the products of a step.
-fn add_step(before: Sums, stage: u32, share: Share) -> Sums {
+fn add_matrices(before: Sums, stage: u32, part: Part) -> Sums {
     var sums = before;
-    let right0 = right(stage, share.col);
-    let right1 = right(stage, share.col + 1u);
-    let left0 = left(stage, share.row);
+    let right0 = right(stage, part.col);
+    let right1 = right(stage, part.col + 1u);
+    let left0 = left(stage, part.row);
     sums.s00 = add(sums.s00, left0, right0);
     sums.s01 = add(sums.s01, left0, right1);
-    let left1 = left(stage, share.row + 1u);
+    let left1 = left(stage, part.row + 1u);
     sums.s10 = add(sums.s10, left1, right0);
     sums.s11 = add(sums.s11, left1, right1);
-    let left2 = left(stage, share.row + 2u);
+    let left2 = left(stage, part.row + 2u);
     sums.s20 = add(sums.s20, left2, right0);
     sums.s21 = add(sums.s21, left2, right1);
-    let left3 = left(stage, share.row + 3u);
+    let left3 = left(stage, part.row + 3u);
     sums.s30 = add(sums.s30, left3, right0);
     sums.s31 = add(sums.s31, left3, right1);
     return sums;
 }
 
 /// Stores the sums of the tile from this row and column on.
-fn store_sums(sums: Sums, first: u32, row0: u32, col0: u32, share: Share) {
-    store_sum(sums.s00, 0u, 0u, first, row0, col0, share);
-    store_sum(sums.s01, 0u, 1u, first, row0, col0, share);
-    store_sum(sums.s10, 1u, 0u, first, row0, col0, share);
-    store_sum(sums.s11, 1u, 1u, first, row0, col0, share);
-    store_sum(sums.s20, 2u, 0u, first, row0, col0, share);
-    store_sum(sums.s21, 2u, 1u, first, row0, col0, share);
-    store_sum(sums.s30, 3u, 0u, first, row0, col0, share);
-    store_sum(sums.s31, 3u, 1u, first, row0, col0, share);
+fn store_matrices(sums: Sums, first: u32, row0: u32, col0: u32, part: Part) {
+    store_matrix(sums.s00, 0u, 0u, first, row0, col0, part);
+    store_matrix(sums.s01, 0u, 1u, first, row0, col0, part);
+    store_matrix(sums.s10, 1u, 0u, first, row0, col0, part);
+    store_matrix(sums.s11, 1u, 1u, first, row0, col0, part);
+    store_matrix(sums.s20, 2u, 0u, first, row0, col0, part);
+    store_matrix(sums.s21, 2u, 1u, first, row0, col0, part);
+    store_matrix(sums.s30, 3u, 0u, first, row0, col0, part);
+    store_matrix(sums.s31, 3u, 1u, first, row0, col0, part);
 }

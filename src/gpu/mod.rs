@@ -31,9 +31,9 @@ pub(crate) mod simulate;
 mod tests;
 mod verify;
 
-#[cfg(feature = "cli")]
-pub(crate) use codegen::assemble;
 pub use codegen::{Assembly, Binding, BindingKind};
+#[cfg(feature = "cli")]
+pub(crate) use codegen::{ENABLE_HALVES, ENABLE_UNITS, assemble};
 #[cfg(feature = "bench")]
 pub(crate) use codegen::{ModuleKind, assemble_steps};
 pub(crate) use codegen::{assemble_plan, assemble_variants};

@@ -39,12 +39,12 @@ pub(crate) struct MatrixUnits {
 }
 
 impl MatrixUnits {
-    /// Those of NVIDIA's and of Apple's GPUs, one for each size of matrices.
+    /// One for each size of matrices: those of NVIDIA's and AMD's GPUs, and of Apple's.
     pub const ALL: [MatrixUnits; 2] =
-        [MatrixUnits { edge: 16, lanes: [32; 2] }, MatrixUnits { edge: 8, lanes: [32; 2] }];
+        [MatrixUnits { edge: 16, lanes: [32, 64] }, MatrixUnits { edge: 8, lanes: [32; 2] }];
 
     /// Those for the same matrices among `others`.
-    pub fn of_edge(edge: usize, others: &[MatrixUnits]) -> Option<MatrixUnits> {
+    pub(crate) fn of_edge(edge: usize, others: &[MatrixUnits]) -> Option<MatrixUnits> {
         others.iter().copied().find(|units| units.edge == edge)
     }
 }

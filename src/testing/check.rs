@@ -6,7 +6,7 @@ use crate::{
     dtype::DType,
     error::{CompileError, Error, SimulationError},
     gpu::{
-        Verdict,
+        self, Assembly, Verdict,
         simulate::{self, DispatchReport},
     },
     graph::Graph,
@@ -149,7 +149,24 @@ fn slope(sample: &Sample, order: usize) -> Result<Outcome, Error> {
     })
 }
 
-fn planned(sample: &Sample, available: &[MatrixUnits]) -> Result<Plan, Error> {
+impl Sample {
+    /// Every dispatch of the sample, as a GPU executes it that has all the units its products want; with
+    /// `variants`, in every variant of its kernels. No adapter is needed.
+    ///
+    /// # Errors
+    ///
+    /// An error of the graph.
+    pub fn shaders(&self, variants: bool) -> Result<Vec<Assembly>, Error> {
+        let plan = planned(self, &MatrixUnits::ALL)?;
+        Ok(match variants {
+            true => gpu::assemble_variants(&plan),
+            false => gpu::assemble_plan(&plan).into_iter().map(|(_, assembly)| assembly).collect(),
+        })
+    }
+}
+
+/// The plan of a sample on a device with these matrix units.
+pub(crate) fn planned(sample: &Sample, available: &[MatrixUnits]) -> Result<Plan, Error> {
     let graph = Graph::new();
     let (_, y) = sample.build(&graph);
     graph.check()?;

@@ -34,6 +34,8 @@ pub use crate::ops::contract::{
     Agreement, Bound, Domain, Function, Gradient, Noise, Sample, Subject,
 };
 #[cfg(not(target_arch = "wasm32"))]
+#[cfg(test)]
+pub(crate) use check::planned;
 pub use check::{Check, Outcome};
 pub use compare::{compare, evaluate};
 #[cfg(not(target_arch = "wasm32"))]

@@ -92,7 +92,9 @@ fn wrong_usage_exits_with_2() {
         &["train", "digits", "--device", "tpu"],
         &["train", "digits", "--device", "gpu:"],
         &["devices", "everything"],
-        &["plan", "digits", "--device", "gpu"],
+        &["plan", "digits", "--device", "tpu"],
+        &["plan", "matmul_1024", "--precision", "exact"],
+        &["bench", "--precision", "half"],
     ] {
         let (code, stderr) = fails(args);
         assert_eq!(code, Some(2), "{args:?}: {stderr}");

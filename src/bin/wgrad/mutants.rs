@@ -143,7 +143,9 @@ impl MutantArgs {
         json: bool,
         out: &mut Console,
     ) -> Result<(), Failure> {
-        let mutants = Mutants::new()?;
+        // Without a device, the list is of what all can run.
+        let gpu = if list { None } else { Some(opened(device, out)?) };
+        let mutants = gpu.as_ref().map_or_else(Mutants::new, Mutants::for_device)?;
         let mut chosen = mutants.one_in(self.one_in, self.seed);
         let is_known = |name: &&String| mutants.all().iter().any(|m| m.shader == **name);
         if let Some(unknown) = self.shaders.iter().find(|name| !is_known(name)) {
@@ -154,7 +156,7 @@ impl MutantArgs {
             chosen.iter().try_for_each(|mutant| writeln!(out, "{mutant}"))?;
             return Ok(());
         }
-        let mut gpu = opened(device, out)?;
+        let Some(mut gpu) = gpu else { return Ok(()) };
         if !json {
             writeln!(out, "{}\n\n{HEADER}", described(&Device::Gpu(gpu.clone())))?;
         }

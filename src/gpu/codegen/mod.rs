@@ -15,3 +15,5 @@ pub(crate) use assemble::assemble_steps;
 pub(crate) use assemble::{assemble, assemble_plan, assemble_variants};
 pub(crate) use assembly::ModuleKind;
 pub use assembly::{Assembly, Binding, BindingKind};
+#[cfg(feature = "cli")]
+pub(crate) use text::{ENABLE_HALVES, ENABLE_UNITS};

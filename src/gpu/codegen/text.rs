@@ -20,7 +20,9 @@ use crate::{
 };
 use std::collections::BTreeSet;
 
-/// What a shader begins with that uses matrix units.
+/// What a shader begins with that has halves in memory.
+pub(crate) const ENABLE_HALVES: &str = "enable f16; ";
+/// What follows in one that uses matrix units.
 pub(crate) const ENABLE_UNITS: &str = "enable wgpu_cooperative_matrix; ";
 
 /// A shader file with the declarations appended so far.
@@ -230,7 +232,7 @@ impl Text {
         let mut regions = self.bindings.iter().filter_map(|binding| binding.region);
         let has_halves = regions.any(|region| region.dtype == DType::F16);
         let fragments = closure(&self.lib.into_iter().collect::<Vec<_>>()).join("\n");
-        let mut text = String::from(if has_halves { "enable f16; " } else { "" });
+        let mut text = String::from(if has_halves { ENABLE_HALVES } else { "" });
         if fragments.contains("coop_mat") {
             text += ENABLE_UNITS;
         }

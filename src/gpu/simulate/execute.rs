@@ -196,6 +196,9 @@ impl<'a> Machine<'a> {
                 frame.set(*result, Value::Words(Rc::new(words)));
                 self.barrier(Barrier::WORK_GROUP, line, &mask);
             }
+            Statement::CooperativeStore { target, data } => {
+                self.store_matrix(frame, *target, data, &mask, line)?;
+            }
             Statement::Call { function, arguments, result } => {
                 let arguments: Result<Vec<Value>, _> =
                     arguments.iter().map(|&one| self.value(frame, one, &mask)).collect();

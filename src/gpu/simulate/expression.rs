@@ -1,7 +1,7 @@
 //! Expressions of functions, evaluated for all invocations at once.
 
 use super::{
-    layout::Types,
+    layout::{Types, edge},
     machine::{Frame, Machine, Value},
     memory::{Place, Pointer},
     module::unsupported,
@@ -145,6 +145,21 @@ impl<'a> Machine<'a> {
                 let pointer = self.pointer(frame, pointer, mask)?;
                 let loaded = self.memory.load(&pointer, &inner, mask, line);
                 return words(loaded.ok_or_else(|| unsupported(expression, line))?);
+            }
+            Expression::CooperativeLoad { rows, ref data, .. } => {
+                let line = self.line(frame, handle);
+                return words(self.load_matrix(frame, data, rows as usize, mask, line)?);
+            }
+            Expression::CooperativeMultiplyAdd { a, b, c } => {
+                let edge = edge(self.ty(frame, c));
+                let edge = edge.ok_or_else(|| self.unsupported(frame, handle))?;
+                let [a, b, c] = [
+                    self.words(frame, a, mask)?,
+                    self.words(frame, b, mask)?,
+                    self.words(frame, c, mask)?,
+                ];
+                let lanes = self.memory.lanes;
+                return words(self.constants.types.multiply_add([&a, &b, &c], edge, lanes));
             }
             Expression::ArrayLength(array) => {
                 let line = self.line(frame, handle);

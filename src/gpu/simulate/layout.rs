@@ -36,9 +36,20 @@ impl Kind {
         match inner {
             TypeInner::Scalar(scalar)
             | TypeInner::Vector { scalar, .. }
+            | TypeInner::CooperativeMatrix { scalar, .. }
             | TypeInner::Atomic(scalar) => Kind::new(scalar.kind, scalar.width),
             _ => None,
         }
+    }
+}
+
+/// The number of rows and columns of a square matrix of a unit.
+pub(super) fn edge(inner: &TypeInner) -> Option<usize> {
+    match inner {
+        TypeInner::CooperativeMatrix { columns, rows, .. } if columns == rows => {
+            Some(*rows as usize)
+        }
+        _ => None,
     }
 }
 
@@ -67,6 +78,8 @@ pub(super) struct Types<'a> {
     pub module: &'a Module,
     /// Lengths of arrays that depend on overrides.
     pub sizes: HashMap<Handle<Override>, u32>,
+    /// Invocations of a subgroup.
+    pub subgroup: usize,
 }
 
 impl<'a> Types<'a> {
@@ -87,6 +100,9 @@ impl<'a> Types<'a> {
         match inner {
             TypeInner::Scalar(_) | TypeInner::Atomic(_) => Kind::of(inner).map(|_| 1),
             TypeInner::Vector { size, .. } => Kind::of(inner).map(|_| *size as usize),
+            TypeInner::CooperativeMatrix { .. } => {
+                edge(inner).map(|edge| edge * edge / self.subgroup)
+            }
             TypeInner::Array { base, size, .. } => {
                 let len = self.len(*size)? as usize;
                 let width = self.width(self.inner(*base))?.checked_mul(len);
@@ -184,6 +200,9 @@ impl<'a> Types<'a> {
             TypeInner::Vector { size, .. } => {
                 let Elements { stride, .. } = self.elements(inner, packing)?;
                 cells.extend((0..*size as u32).map(|number| first + number * stride));
+            }
+            TypeInner::CooperativeMatrix { .. } => {
+                cells.extend((0..self.width(inner)? as u32).map(|number| first + number));
             }
             _ => {
                 Kind::of(inner)?;

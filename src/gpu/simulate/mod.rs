@@ -21,6 +21,7 @@ mod hostile;
 mod layout;
 mod machine;
 mod math;
+mod matrix;
 mod memory;
 mod module;
 mod pure;

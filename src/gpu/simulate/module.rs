@@ -50,6 +50,10 @@ impl Parsed {
     }
 }
 
+/// The override that tells a shader how many invocations a subgroup has, and how many it has without.
+const LANES: &str = "LANES";
+const SUBGROUP: usize = 32;
+
 /// Constants and overrides, by the index of their handle.
 pub(super) struct Constants<'a> {
     pub types: Types<'a>,
@@ -85,7 +89,9 @@ impl<'a> Constants<'a> {
             .map(|(handle, _)| parsed.info[handle].inner_with(&module.types))
             .collect();
         let global = Globals { info: &parsed.info, types, values: Vec::new() };
-        let types = Types { module, sizes: HashMap::new() };
+        let lanes = given.iter().find(|(name, _)| *name == LANES);
+        let subgroup = lanes.map_or(SUBGROUP, |&(_, lanes)| lanes as usize).max(1);
+        let types = Types { module, sizes: HashMap::new(), subgroup };
         let mut constants =
             Constants { types, constants: Vec::new(), overrides: Vec::new(), global };
         for (name, _) in given {

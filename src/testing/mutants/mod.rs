@@ -22,7 +22,7 @@ use crate::{
         Assembly, Entry, GpuDevice, Verification, assemble,
         simulate::{self, Hazard, Report},
     },
-    ops::contract::Noise,
+    ops::{contract::Noise, precision::MatrixUnits},
     schedule::plan::Step,
 };
 use std::{
@@ -60,13 +60,26 @@ pub struct Mutants {
 }
 
 impl Mutants {
-    /// The mutants of every file that a sample runs.
+    /// The mutants of every file that a sample runs on any device.
     ///
     /// # Errors
     ///
-    /// Any error of compiling a sample.
+    /// An error in a sample.
     pub fn new() -> Result<Self, Error> {
-        let uses = Uses::new()?;
+        Mutants::of_units(&[])
+    }
+
+    /// The same, and those of files for the matrix units that a device has.
+    ///
+    /// # Errors
+    ///
+    /// An error in a sample.
+    pub fn for_device(gpu: &GpuDevice) -> Result<Self, Error> {
+        Mutants::of_units(&gpu.matrix_units())
+    }
+
+    fn of_units(available: &[MatrixUnits]) -> Result<Self, Error> {
+        let uses = Uses::new(available)?;
         let mut mutants = Vec::new();
         for (index, file) in uses.files.iter().enumerate() {
             let Some(first) = file.example.find(&file.source) else { continue };

@@ -5,10 +5,14 @@ use crate::{
     array64::Array64,
     device::Device,
     error::Error,
-    gpu::{Assembly, assemble_steps},
+    gpu::{Assembly, ENABLE_HALVES, ENABLE_UNITS, assemble_steps},
     graph::Graph,
-    ops::{Op, library},
-    schedule::plan::{Step, StepKind},
+    ops::{Op, library, precision::MatrixUnits},
+    rewrite,
+    schedule::{
+        self,
+        plan::{Step, StepKind},
+    },
     testing::{self, Agreement, Sample, samples},
 };
 use std::{
@@ -82,12 +86,12 @@ pub(super) struct Uses {
 }
 
 impl Uses {
-    /// Compiles every sample, without a device.
+    /// Plans every sample for a device with these matrix units, without one.
     ///
     /// # Errors
     ///
-    /// Any error of compiling one.
-    pub fn new() -> Result<Self, Error> {
+    /// An error in a sample.
+    pub fn new(available: &[MatrixUnits]) -> Result<Self, Error> {
         let (mut programs, mut files) = (Vec::new(), BTreeMap::new());
         let mut called: HashMap<String, BTreeSet<String>> = HashMap::new();
         let samples = samples().into_iter();
@@ -97,8 +101,9 @@ impl Uses {
                 true => sample.build_with_consumer(&graph),
                 false => sample.build(&graph).1,
             };
-            let program = graph.compile_pure(&Device::cpu(), &[y])?;
-            let steps = program.plan().map(assemble_steps).unwrap_or_default();
+            graph.check()?;
+            let (rewritten, ids) = rewrite::run(&graph, &[y.id], false, available)?;
+            let steps = assemble_steps(&schedule::plan(&rewritten, &ids));
             for (number, (step, assemblies)) in steps.iter().enumerate() {
                 for assembly in assemblies {
                     let text = &assembly.text;
@@ -205,7 +210,8 @@ fn regime(assembly: &Assembly) -> String {
 
 /// The file with which an assembly begins.
 fn file_of(text: &str) -> &str {
-    let own = text.strip_prefix("enable f16; ").unwrap_or(text);
+    let own = text.strip_prefix(ENABLE_HALVES).unwrap_or(text);
+    let own = own.strip_prefix(ENABLE_UNITS).unwrap_or(own);
     own.split_once("\n// ---- appended by the host ----\n").map_or(own, |(file, _)| file)
 }
 

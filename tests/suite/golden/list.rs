@@ -29,9 +29,8 @@ fn no_derivative(name: &str) -> Option<&'static str> {
         "bernoulli" | "permutation" => "gives truth values or integers",
         "detach" => "cuts derivatives off",
         "cast" => "the cotangent, cast back: of floats of two types, which differences cannot tell",
-        "radix_count" | "radix_scatter" | "segment_tails" | "segment_sum" => {
-            "made by rewriting, behind differentiation"
-        }
+        "radix_count" | "radix_scatter" | "segment_tails" | "segment_sum" | "matmul_units"
+        | "matmul_split" => "made by rewriting, behind differentiation",
         _ => return None,
     })
 }
@@ -47,6 +46,7 @@ fn no_case(name: &str) -> Option<&'static str> {
         "radix_count" | "radix_scatter" | "segment_tails" | "segment_sum" => {
             "within argsort and scatter_add, which have cases"
         }
+        "matmul_units" | "matmul_split" => "matmul in another precision: the same formula",
         "masked_fill" | "split" | "stack" => "a selection, and slices",
         "lstm_cell"
         | "lstm_cell_grad"

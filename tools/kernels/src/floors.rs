@@ -3,7 +3,7 @@
 use crate::{
     Failure,
     measure::Measure,
-    survey::{Row, TARGETS},
+    survey::{Row, TARGETS, UnitRow},
 };
 use std::{collections::BTreeMap, fmt::Write, fs, path::Path};
 
@@ -36,14 +36,12 @@ impl Floor {
 
 impl Floors {
     /// Those of the rows, shares rounded down to percents.
-    pub fn of(rows: &[Row], mesa: &str) -> Self {
+    pub fn of(rows: &[Row], units: &[UnitRow], mesa: &str) -> Self {
         let mut floors = BTreeMap::new();
-        for row in rows {
-            for (target, measure) in TARGETS.iter().zip(&row.trusted) {
-                let floor = Floor::of(measure, row.is_product);
-                if floor != Floor::default() {
-                    floors.insert((row.name.clone(), target.to_string()), floor);
-                }
+        for (name, target, measure, is_product) in figures(rows, units) {
+            let floor = Floor::of(measure, is_product);
+            if floor != Floor::default() {
+                floors.insert((name.to_owned(), target.to_owned()), floor);
             }
         }
         Floors { mesa: mesa.to_owned(), floors }
@@ -91,29 +89,26 @@ impl Floors {
 
     /// A line for every way in which a kernel is worse than its floor, and for every floor of a kernel
     /// that is not there.
-    pub fn failures(&self, rows: &[Row]) -> Vec<String> {
+    pub fn failures(&self, rows: &[Row], units: &[UnitRow]) -> Vec<String> {
         let mut failures = Vec::new();
         let mut unused: Vec<_> = self.floors.keys().collect();
-        for row in rows {
-            for (target, measure) in TARGETS.iter().zip(&row.trusted) {
-                let key = (row.name.clone(), target.to_string());
-                unused.retain(|unused| **unused != key);
-                let floor = self.floors.get(&key).copied().unwrap_or_default();
-                let at = format!("{} on {target}", row.name);
-                if measure.local > floor.local {
-                    let bytes = measure.local;
-                    failures
-                        .push(format!("{at}: {bytes} bytes of local memory, not {}", floor.local));
-                }
-                if measure.spills > floor.spills {
-                    let count = measure.spills;
-                    failures.push(format!("{at}: {count} spills, not {}", floor.spills));
-                }
-                let share = 100.0 * measure.share.unwrap_or(0.0);
-                if share < floor.share {
-                    let least = floor.share;
-                    failures.push(format!("{at}: {share:.1}% multiply-adds, not {least}%"));
-                }
+        for (name, target, measure, _) in figures(rows, units) {
+            let key = (name.to_owned(), target.to_owned());
+            unused.retain(|unused| **unused != key);
+            let floor = self.floors.get(&key).copied().unwrap_or_default();
+            let at = format!("{name} on {target}");
+            if measure.local > floor.local {
+                let bytes = measure.local;
+                failures.push(format!("{at}: {bytes} bytes of local memory, not {}", floor.local));
+            }
+            if measure.spills > floor.spills {
+                let count = measure.spills;
+                failures.push(format!("{at}: {count} spills, not {}", floor.spills));
+            }
+            let share = 100.0 * measure.share.unwrap_or(0.0);
+            if share < floor.share {
+                let least = floor.share;
+                failures.push(format!("{at}: {share:.1}% multiply-adds, not {least}%"));
             }
         }
         let gone = unused.iter().map(|(kernel, target)| {
@@ -122,6 +117,19 @@ impl Floors {
         failures.extend(gone);
         failures
     }
+}
+
+/// Each kernel on each target, and whether it is a product.
+fn figures<'a>(
+    rows: &'a [Row],
+    units: &'a [UnitRow],
+) -> impl Iterator<Item = (&'a str, &'static str, &'a Measure, bool)> {
+    let of_row = |row: &'a Row| {
+        let on = TARGETS.into_iter().zip(&row.trusted);
+        on.map(|(target, measure)| (row.name.as_str(), target, measure, row.is_product))
+    };
+    let on_units = units.iter().map(|row| (row.name.as_str(), row.target, &row.measure, true));
+    rows.iter().flat_map(of_row).chain(on_units)
 }
 
 const MESA: &str = " Mesa ";
@@ -142,6 +150,7 @@ mod tests {
             spills: 0.0,
             occupancy: 48.0,
             share: Some(share),
+            matrices: 0,
             per_multiply_add: None,
         };
         Row {
@@ -157,21 +166,21 @@ mod tests {
     fn a_file_has_what_was_written() -> Result<(), Failure> {
         let rows =
             [row("attention", 64.0, 0.07), row("matmul EDGE=16", 0.0, 0.483), row("map", 0.0, 0.0)];
-        let floors = Floors::of(&rows, "26.2.6");
+        let floors = Floors::of(&rows, &[], "26.2.6");
         let text = floors.text()?;
         assert!(text.contains("\nmatmul EDGE=16\thopper\t0\t0\t48\n"), "{text}");
         assert!(text.contains("\nattention\tm1\t64\t0\t0\n") && !text.contains("map"), "{text}");
         assert_eq!(Floors::parse(&text)?, floors);
-        assert_eq!(floors.failures(&rows), [""; 0]);
+        assert_eq!(floors.failures(&rows, &[]), [""; 0]);
         Ok(())
     }
 
     #[test]
     fn worse_kernels_and_lost_ones_fail() {
         let floors =
-            Floors::of(&[row("a", 64.0, 0.1), row("b", 0.0, 0.48), row("c", 0.0, 0.9)], "26");
-        let failures =
-            floors.failures(&[row("a", 65.0, 0.0), row("b", 0.0, 0.479), row("new", 4.0, 0.0)]);
+            Floors::of(&[row("a", 64.0, 0.1), row("b", 0.0, 0.48), row("c", 0.0, 0.9)], &[], "26");
+        let failures = floors
+            .failures(&[row("a", 65.0, 0.0), row("b", 0.0, 0.479), row("new", 4.0, 0.0)], &[]);
         let first: Vec<_> = failures.iter().step_by(TARGETS.len()).collect();
         let expected = [
             "a on hopper: 65 bytes of local memory, not 64",
@@ -184,7 +193,7 @@ mod tests {
 
     #[test]
     fn better_kernels_pass() {
-        let floors = Floors::of(&[row("a", 64.0, 0.1), row("b", 0.0, 0.48)], "26");
-        assert_eq!(floors.failures(&[row("a", 0.0, 0.1), row("b", 0.0, 0.8)]), [""; 0]);
+        let floors = Floors::of(&[row("a", 64.0, 0.1), row("b", 0.0, 0.48)], &[], "26");
+        assert_eq!(floors.failures(&[row("a", 0.0, 0.1), row("b", 0.0, 0.8)], &[]), [""; 0]);
     }
 }

@@ -130,8 +130,9 @@ fn table(mesa: &str, folder: &Path, page: &Path, floors: &Path) -> Result<(), Fa
     let kernels = texts::kernels()?;
     texts::write(&kernels, folder)?;
     let rows = survey::survey(&kernels, folder, true)?;
-    fs::write(page, page::page(&rows, mesa)?)?;
-    Floors::of(&rows, mesa).write(floors)
+    let units = survey::units(&kernels, folder)?;
+    fs::write(page, page::page(&rows, &units, mesa)?)?;
+    Floors::of(&rows, &units, mesa).write(floors)
 }
 
 /// Compares with the floors.
@@ -143,7 +144,8 @@ fn check(mesa: &str, folder: &Path, path: &Path) -> Result<ExitCode, Failure> {
     }
     let kernels = texts::kernels()?;
     texts::write(&kernels, folder)?;
-    let failures = floors.failures(&survey::survey(&kernels, folder, false)?);
+    let units = survey::units(&kernels, folder)?;
+    let failures = floors.failures(&survey::survey(&kernels, folder, false)?, &units);
     failures.iter().for_each(|failure| println!("{failure}"));
     println!("{} kernels, {} worse than their floors", kernels.len(), failures.len());
     Ok(if failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })

@@ -2,7 +2,7 @@
 
 use crate::{
     Failure,
-    listing::{self, Block},
+    listing::{self, Block, Class},
     loops::{self, Loop},
     spirv::Form,
     texts::Kernel,
@@ -30,8 +30,10 @@ pub struct Measure {
     pub spills: f64,
     /// Subgroups that fit: on an SM of NVIDIA, on a SIMD of AMD; on Apple invocations on a core.
     pub occupancy: f64,
-    /// Share of multiply-adds in the hottest loop, if there is one.
+    /// Share of multiply-adds in the hottest loop, if there is one; of matrices of them, if there are any.
     pub share: Option<f64>,
+    /// How many of them multiply matrices.
+    pub matrices: usize,
     /// See [`loops::per_multiply_add`].
     pub per_multiply_add: Option<f64>,
 }
@@ -84,6 +86,8 @@ impl Compiled {
     pub fn measure(&self) -> Result<Measure, Failure> {
         let blocks = self.blocks()?;
         let found = loops::loops(&blocks);
+        let matrices = found.iter().max_by_key(|found| found.count(Class::Matrix));
+        let matrices = matrices.filter(|found| found.count(Class::Matrix) > 0);
         let needed = |names: &[&str]| {
             self.statistic(names).ok_or_else(|| format!("the driver gives none of {names:?}"))
         };
@@ -92,7 +96,8 @@ impl Compiled {
             local: needed(&["SLM size", "Scratch size", "Scratch"])?,
             spills: needed(&["Spills to memory", "Spilled VGPRs", "Spills"])?,
             occupancy: needed(&["Max warps/SM", "Subgroups per SIMD", "Threads"])?,
-            share: loops::hottest(&found).map(Loop::share),
+            share: matrices.or(loops::hottest(&found)).map(Loop::share),
+            matrices: matrices.map_or(0, |found| found.count(Class::Matrix)),
             per_multiply_add: loops::per_multiply_add(&blocks, &found, TERMS),
         })
     }
@@ -116,6 +121,7 @@ impl Measure {
             spills: self.spills.max(other.spills),
             occupancy: self.occupancy.min(other.occupancy),
             share: either(self.share, other.share, f64::min),
+            matrices: self.matrices.min(other.matrices),
             per_multiply_add: either(self.per_multiply_add, other.per_multiply_add, f64::max),
         }
     }

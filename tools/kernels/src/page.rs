@@ -2,7 +2,7 @@
 
 use crate::{
     measure::{Measure, TERMS},
-    survey::{Row, TARGETS},
+    survey::{Row, TARGETS, UnitRow},
 };
 use std::fmt::{self, Write};
 
@@ -19,9 +19,10 @@ const PROMISES: [(&str, &[(usize, f64)]); 2] =
 const NO_PRODUCT: &str = "convolution_depthwise";
 
 /// The whole page.
-pub fn page(rows: &[Row], mesa: &str) -> Result<String, fmt::Error> {
+pub fn page(rows: &[Row], on_units: &[UnitRow], mesa: &str) -> Result<String, fmt::Error> {
     let mut page = INTRODUCTION.replace("{mesa}", mesa).replace("{terms}", &TERMS.to_string());
     products(&mut page, rows)?;
+    units(&mut page, on_units)?;
     others(&mut page, rows)?;
     not_there_yet(&mut page, rows)?;
     Ok(page)
@@ -59,6 +60,20 @@ fn products(page: &mut String, rows: &[Row]) -> fmt::Result {
         }
         page.push('\n');
     }
+    Ok(())
+}
+
+fn units(page: &mut String, rows: &[UnitRow]) -> fmt::Result {
+    page.push_str(UNITS);
+    for UnitRow { name, target, measure } in rows {
+        let Measure { registers, local, occupancy, share, matrices, .. } = measure;
+        let each = share.map_or("-".to_owned(), |share| format!("{:.1}", 1.0 / share));
+        writeln!(
+            page,
+            "| `{name}` | {target} | {registers} | {local} | {occupancy} | {matrices} | {each} |"
+        )?;
+    }
+    page.push('\n');
     Ok(())
 }
 
@@ -162,6 +177,21 @@ of `create_shader_module` in wgpu, where it differs.
 
 ";
 
+const UNITS: &str = "\
+## Products on matrix units
+
+Of matrices of 16 x 16, for subgroups as each target has them. *Matrix instructions* are those of a step, and
+*instructions each* how many of all kinds the step has for one of them: `HMMA` of 16 x 8 x 16 on Hopper, `WMMA` of 16 x 16 x 16 on
+navi33. Those of 8 x 8 are for Apple, whose compiler in Mesa has no matrix units; they run on lavapipe. None of those of 16 x 16 was
+ever run: compiled, no more.
+
+NAK reads an f16 at a time where a buffer is bound with `robustBufferAccess2`, four loads and two conversions for a vec4, and moves
+accumulators from register to register within a step. ACO does neither.
+
+| kernel | target | registers | local bytes | occupancy | matrix instructions | instructions each |
+|---|---|---|---|---|---|---|
+";
+
 const OTHERS: &str = "\
 ## Other kernels
 
@@ -188,6 +218,7 @@ mod tests {
             spills: 0.0,
             occupancy: 48.0,
             share: Some(share),
+            matrices: 0,
             per_multiply_add: Some(2.0),
         };
         Row {
@@ -208,7 +239,7 @@ mod tests {
             row("matmul EDGE=16", 0.0, 0.75),
             row("softmax", 0.0, 0.01),
         ];
-        let page = page(&rows, "26.2.6")?;
+        let page = page(&rows, &[], "26.2.6")?;
         let (_, list) = page.split_once("## Not there yet").ok_or(fmt::Error)?;
         let list: Vec<_> = list.lines().filter(|line| line.starts_with("* ")).collect();
         let expected = [
@@ -221,7 +252,9 @@ mod tests {
 
     #[test]
     fn a_page_without_broken_promises_says_so() -> fmt::Result {
-        assert!(page(&[row("matmul", 0.0, 0.8)], "26")?.ends_with("\nEvery kernel is there.\n"));
+        assert!(
+            page(&[row("matmul", 0.0, 0.8)], &[], "26")?.ends_with("\nEvery kernel is there.\n")
+        );
         Ok(())
     }
 }

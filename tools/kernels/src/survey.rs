@@ -33,14 +33,33 @@ pub struct Row {
     pub checked: Option<[Measure; TARGETS.len()]>,
 }
 
-/// The rows of all kernels, ordered by name; products in their checked form too if `both` is set.
+/// A product on matrix units, on the target that has them.
+pub struct UnitRow {
+    pub name: String,
+    pub target: &'static str,
+    pub measure: Measure,
+}
+
+/// The products on matrix units, ordered by name.
+pub fn units(kernels: &[Kernel], folder: &Path) -> Result<Vec<UnitRow>, Failure> {
+    let on_units = kernels.iter().filter_map(|kernel| Some((kernel, kernel.units().flatten()?)));
+    on_units
+        .map(|(kernel, target)| {
+            let measure = measure::measure(target, folder, kernel, Form::Trusted)?;
+            Ok(UnitRow { name: kernel.name(), target, measure })
+        })
+        .collect()
+}
+
+/// The rows of all other kernels, ordered by name; products in their checked form too if `both` is set.
 pub fn survey(kernels: &[Kernel], folder: &Path, both: bool) -> Result<Vec<Row>, Failure> {
-    let trusted = measures(&kernels.iter().collect::<Vec<_>>(), folder, Form::Trusted)?;
+    let kernels: Vec<_> = kernels.iter().filter(|kernel| kernel.units().is_none()).collect();
+    let trusted = measures(&kernels, folder, Form::Trusted)?;
     let is_product = |on: &[Measure; TARGETS.len()]| {
         on.iter().any(|measure| measure.share.is_some_and(|share| share >= PRODUCT))
     };
     let (products, others): (Vec<_>, Vec<_>) =
-        kernels.iter().zip(trusted).partition(|(_, on)| is_product(on));
+        kernels.into_iter().zip(trusted).partition(|(_, on)| is_product(on));
 
     let checked = match both {
         true => {

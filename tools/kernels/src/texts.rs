@@ -6,7 +6,7 @@ use std::{
     fs,
     path::{Path, PathBuf},
 };
-use wgrad::{Device, Graph, testing::samples};
+use wgrad::testing::samples;
 
 /// A text that a driver would get, of the many that are assembled of a file.
 pub struct Kernel {
@@ -26,6 +26,19 @@ impl Kernel {
         format!("{}{half}{}", self.file, overrides.collect::<String>())
     }
 
+    /// The target that has the matrix units it is for, if there is one; `None` for a kernel that is for
+    /// none, and so for all targets. Apple's compiler has none of 8 x 8 for Vulkan.
+    pub fn units(&self) -> Option<Option<&'static str>> {
+        let lanes =
+            self.overrides.iter().find(|(name, _)| name == "LANES").map(|(_, lanes)| *lanes);
+        let is_large = self.text.contains("coop_mat16x16");
+        self.text.contains("enable wgpu_cooperative_matrix").then_some(match lanes {
+            Some(32.0) if is_large => Some("hopper"),
+            Some(64.0) if is_large => Some("navi33"),
+            _ => None,
+        })
+    }
+
     /// Where [`write`] puts its text.
     pub fn path(&self, folder: &Path) -> PathBuf {
         folder.join(self.name().replace(' ', "_") + ".wgsl")
@@ -35,12 +48,9 @@ impl Kernel {
 /// One text for each file, type of elements and set of overrides, ordered by name: the shortest, in
 /// which the least is fused; of those of one length, the first in the order of their bytes.
 pub fn kernels() -> Result<Vec<Kernel>, Failure> {
-    let device = Device::cpu();
     let mut kernels = BTreeMap::<String, Kernel>::new();
     for sample in samples() {
-        let graph = Graph::new();
-        let (_, y) = sample.build(&graph);
-        for assembly in graph.compile_pure(&device, &[y])?.shader_variants() {
+        for assembly in sample.shaders(true)? {
             let overrides = assembly.overrides.iter().map(|&(name, value)| (name.into(), value));
             let kernel = Kernel {
                 file: assembly.shader,

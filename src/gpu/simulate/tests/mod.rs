@@ -2,6 +2,7 @@
 
 mod hazards;
 mod language;
+mod matrices;
 mod shaders;
 
 use super::{

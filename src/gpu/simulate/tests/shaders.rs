@@ -6,11 +6,12 @@ use super::super::{
     report::{Hazard, Report},
 };
 use crate::{
-    Device, Error, Graph,
+    Error,
     gpu::codegen::{Assembly, assemble, hazards::bindable},
+    ops::precision::MatrixUnits,
     proof::Case,
     schedule::plan::Step,
-    testing::samples,
+    testing::{planned, samples},
 };
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, HashSet},
@@ -24,21 +25,16 @@ fn steps(most: usize) -> Result<Vec<(Step, Vec<Assembly>)>, Error> {
     let (mut steps, mut known) = (Vec::new(), HashSet::new());
     let mut shapes: HashMap<_, usize> = HashMap::new();
     for sample in samples() {
-        let graph = Graph::new();
-        let (_, y) = sample.build(&graph);
-        let program = graph.compile_pure(&Device::cpu(), &[y])?;
-        let bound = program.plan().map(bindable);
-        for bound in bound.into_iter() {
-            for step in bound.steps {
-                for variant in 0..step.variants() {
-                    let assemblies = assemble(&step, bound.slots.len(), variant);
-                    let text = |a: &Assembly| (a.text.clone(), format!("{:?}", a.overrides));
-                    let of_text: Vec<_> = assemblies.iter().map(text).collect();
-                    let is_new = known.insert(assemblies.iter().map(key).collect::<Vec<_>>());
-                    if is_new && *shapes.entry(of_text.clone()).or_default() < most {
-                        *shapes.entry(of_text).or_default() += 1;
-                        steps.push((step.clone(), assemblies));
-                    }
+        let bound = bindable(&planned(&sample, &MatrixUnits::ALL)?);
+        for step in bound.steps {
+            for variant in 0..step.variants() {
+                let assemblies = assemble(&step, bound.slots.len(), variant);
+                let text = |a: &Assembly| (a.text.clone(), format!("{:?}", a.overrides));
+                let of_text: Vec<_> = assemblies.iter().map(text).collect();
+                let is_new = known.insert(assemblies.iter().map(key).collect::<Vec<_>>());
+                if is_new && *shapes.entry(of_text.clone()).or_default() < most {
+                    *shapes.entry(of_text).or_default() += 1;
+                    steps.push((step.clone(), assemblies));
                 }
             }
         }
