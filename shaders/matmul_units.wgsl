@@ -1,5 +1,4 @@
-// matmul_units.wgsl — c = a · b for each batch on matrix units, one tile of TILE × TILE elements per
-// workgroup of eight subgroups.
+// matmul_units.wgsl — c = a · b for each batch on matrix units, a tile of TILE × TILE per workgroup.
 //
 // Op        ops::UnitMatmul, every combination of transposed operands
 // Lib       grid, load_a_scalar, load_a_vec4, load_b_scalar, load_b_vec4, units, units_2x1,

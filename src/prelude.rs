@@ -36,6 +36,7 @@ pub use crate::{
         Lambda, LayerNorm, MaxPool2d, Mode, MultiHeadAttention, Recurrent, Scope, Sequential,
         Unflatten,
     },
+    ops::Precision,
     optim::{Adam, Sgd},
     program::{Program, Programs},
     shape::{Meta, Shape},

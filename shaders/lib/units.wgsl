@@ -1,5 +1,4 @@
-// units.wgsl — tiles of two operands in workgroup memory, and what a subgroup adds up of them on a
-// matrix unit.
+// units.wgsl — tiles of two operands, and what a subgroup adds up of them on a matrix unit.
 //
 // Memory    32 TILE (EDGE / 2 + 2) bytes of workgroup memory for the tiles, 32 EDGE² for results
 // Numerics  exact products of halves; a unit sums EDGE of them at once, and may truncate

@@ -3,9 +3,9 @@
 /// How exactly a GPU calculates products of matrices.
 ///
 /// A graph has one at a time, [`Graph::set_precision`](crate::Graph::set_precision), and products keep
-/// the one they were built under, as do the products of their derivatives. Devices without matrix units, or
-/// whose units are not for halves, calculate in full precision whatever was asked for, as does the CPU;
-/// `wgrad plan` and [`Plan`](crate::Plan) say so, and why.
+/// the one they were built under, as do the products of their derivatives. Matrix units are reached through
+/// Vulkan, with `VK_KHR_cooperative_matrix`. Other devices calculate in full precision whatever was asked
+/// for, as does the CPU; `wgrad plan` and [`Plan`](crate::schedule::Plan) say so, and why.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[doc(alias("allow_tf32", "set_float32_matmul_precision", "fast_math"))]
 pub enum Precision {
@@ -39,7 +39,7 @@ pub(crate) struct MatrixUnits {
 }
 
 impl MatrixUnits {
-    /// One for each size of matrices: those of NVIDIA's and AMD's GPUs, and of Apple's.
+    /// One for each size of matrices: those of NVIDIA's and AMD's GPUs, and smaller ones.
     pub const ALL: [MatrixUnits; 2] =
         [MatrixUnits { edge: 16, lanes: [32, 64] }, MatrixUnits { edge: 8, lanes: [32; 2] }];
 

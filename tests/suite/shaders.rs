@@ -56,7 +56,8 @@ fn assemblies() -> Result<Vec<Assembly>, Error> {
     Ok(assemblies)
 }
 
-/// How a text begins that is for matrix units, which HLSL and WGSL's standard do not have.
+/// How a text begins that is for matrix units. HLSL and WGSL's standard have none, and naga's MSL
+/// loads matrices through pointers to scalars only.
 const FOR_UNITS: &str = "enable f16; enable wgpu_cooperative_matrix; ";
 
 fn is_for_units(assembly: &Assembly) -> bool {
@@ -75,7 +76,7 @@ fn only_products_on_matrix_units_are_spared_a_gate() {
     }
     assert!(spared > 0);
     eprintln!(
-        "{spared} of {} shaders are not translated to HLSL, nor shown to tint",
+        "{spared} of {} shaders are not translated to MSL and HLSL, nor shown to tint",
         ASSEMBLIES.len()
     );
 }
@@ -199,9 +200,9 @@ fn every_backend_translates_every_shader() {
         let fixed =
             back::pipeline_constants::process_overrides(&module, &info, main, &values.collect());
         let (module, info) = fixed.unwrap_or_else(|error| panic!("{}: {error}", shader.label));
-        let mut failures =
-            vec![("SPIR-V", to_spirv(&module, &info).err()), ("MSL", to_msl(&module, &info).err())];
+        let mut failures = vec![("SPIR-V", to_spirv(&module, &info).err())];
         if !is_for_units(shader) {
+            failures.push(("MSL", to_msl(&module, &info).err()));
             failures.push(("HLSL", to_hlsl(&module, &info).err()));
         }
         for (language, failure) in failures {

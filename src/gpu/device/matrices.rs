@@ -49,10 +49,12 @@ pub(super) fn matrices(listed: &[CooperativeMatrixProperties]) -> Vec<Cooperativ
 
 impl GpuDevice {
     /// Those of its units that multiply square matrices of halves and sum in f32, of the largest matrices
-    /// first.
+    /// first. None through Metal: naga's MSL loads matrices through pointers to scalars only, and tiles are
+    /// of vec4s.
     pub(crate) fn matrix_units(&self) -> Vec<MatrixUnits> {
         let needed = Features::SHADER_F16 | Features::EXPERIMENTAL_COOPERATIVE_MATRIX;
-        if !self.shared.device.features().contains(needed) {
+        let is_vulkan = self.shared.info.backend == wgpu::Backend::Vulkan;
+        if !is_vulkan || !self.shared.device.features().contains(needed) {
             return Vec::new();
         }
         let info = &self.shared.info;

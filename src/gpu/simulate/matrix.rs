@@ -73,7 +73,7 @@ impl<'a> Machine<'a> {
         let pointer = self.pointer(frame, data.pointer, mask)?;
         let stride = self.words(frame, data.stride, mask)?;
         let (lanes, subgroup) = (self.memory.lanes, self.constants.types.subgroup);
-        if lanes % subgroup != 0 || (edge * edge) % subgroup != 0 {
+        if !lanes.is_multiple_of(subgroup) || !(edge * edge).is_multiple_of(subgroup) {
             return Err(unknown());
         }
         let packing = self.memory.packing(pointer.place).ok_or_else(unknown)?;

@@ -171,7 +171,7 @@ fn plans_say_why_a_product_is_not_on_units() -> Result<(), Error> {
     };
     let cpu = Device::cpu();
     for (precision, m, k, why) in [
-        (Precision::Split, 512, 512, "full precision: no matrix units for halves"),
+        (Precision::Split, 512, 512, "full precision: no matrix units that serve"),
         (Precision::Split, 512, 511, "full precision: less than 2^27 terms in all"),
         (Precision::Split, 2048, 63, "full precision: less than 64 terms"),
         (Precision::Units, 512, 512, "full precision: f32 is not split"),

@@ -79,7 +79,8 @@ pub(super) struct Change {
 /// Parses a shader; with its types.
 pub(super) fn parsed(text: &str) -> Option<(Module, ModuleInfo)> {
     let module = wgsl::parse_str(text).ok()?;
-    let mut validator = Validator::new(ValidationFlags::all(), Capabilities::SHADER_FLOAT16);
+    let capabilities = Capabilities::SHADER_FLOAT16 | Capabilities::COOPERATIVE_MATRIX;
+    let mut validator = Validator::new(ValidationFlags::all(), capabilities);
     let info = validator.validate(&module).ok()?;
     Some((module, info))
 }

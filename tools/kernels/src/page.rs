@@ -182,11 +182,12 @@ const UNITS: &str = "\
 
 Of matrices of 16 x 16, for subgroups as each target has them. *Matrix instructions* are those of a step, and
 *instructions each* how many of all kinds the step has for one of them: `HMMA` of 16 x 8 x 16 on Hopper, `WMMA` of 16 x 16 x 16 on
-navi33. Those of 8 x 8 are for Apple, whose compiler in Mesa has no matrix units; they run on lavapipe. None of those of 16 x 16 was
-ever run: compiled, no more.
+navi33. Those of 8 x 8 run on lavapipe, and no compiler here has them for a GPU. Those of 16 x 16 were compiled, no more: what ran
+on a card, an H200, was a prototype of them ([performance](performance.md)).
 
 NAK reads an f16 at a time where a buffer is bound with `robustBufferAccess2`, four loads and two conversions for a vec4, and moves
-accumulators from register to register within a step. ACO does neither.
+accumulators from register to register within a step. ACO does neither. RDNA 3 keeps each operand twice: the large tile, of four quads
+on Hopper and two here, spills there, and is not preferred for subgroups of 64; gfx1201, RDNA 4, spills nothing.
 
 | kernel | target | registers | local bytes | occupancy | matrix instructions | instructions each |
 |---|---|---|---|---|---|---|

@@ -27,7 +27,7 @@ impl Kernel {
     }
 
     /// The target that has the matrix units it is for, if there is one; `None` for a kernel that is for
-    /// none, and so for all targets. Apple's compiler has none of 8 x 8 for Vulkan.
+    /// none, and so for all targets.
     pub fn units(&self) -> Option<Option<&'static str>> {
         let lanes =
             self.overrides.iter().find(|(name, _)| name == "LANES").map(|(_, lanes)| *lanes);

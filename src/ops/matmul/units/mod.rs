@@ -229,6 +229,10 @@ impl Operation for UnitMatmul {
                     of([1, 7, 9, 11], true, true).named("less than a matrix"),
                     of([1, 3, 4, 0], false, false).named("no terms"),
                 ]);
+                if edge == 8 {
+                    let many = of([200, 61, 62, 19], false, true);
+                    samples.push(many.named("many tiles"));
+                }
             }
         }
         samples

@@ -11,16 +11,19 @@ use crate::ops::{
 const SUBGROUPS: usize = 8;
 
 /// A square tile: the fragment with the sums of a subgroup, the matrices along an edge of the tile, and
-/// the part of the time in which the units are busy.
+/// the part of the time in which the units are busy, for subgroups of up to 32 and for larger ones. RDNA 3,
+/// which has these, keeps operands twice, and spills some of the large tile's.
 #[derive(Clone, Copy)]
 struct Tile {
     fragment: usize,
     matrices: usize,
-    share: f64,
+    share: [f64; 2],
 }
 
-const TILES: [Tile; 2] =
-    [Tile { fragment: 0, matrices: 8, share: 0.9 }, Tile { fragment: 1, matrices: 4, share: 0.5 }];
+const TILES: [Tile; 2] = [
+    Tile { fragment: 0, matrices: 8, share: [0.9, 0.4] },
+    Tile { fragment: 1, matrices: 4, share: [0.5, 0.5] },
+];
 
 /// The fragments for each size of matrices and each tile, and for operands and results whose rows are
 /// whole vec4s or not.
@@ -48,16 +51,18 @@ impl UnitMatmul {
     /// A shader for each tile and each size of subgroups.
     pub(super) fn shaders(&self, product: Product) -> Vec<Shader> {
         let edge = self.units.edge;
-        let time = |tile: &Tile| {
+        let time = |tile: &Tile, lanes: usize| {
             let rows = tile.matrices * edge;
             let tiles = product.batches * product.m.div_ceil(rows) * product.n.div_ceil(rows);
-            (tiles.max(BUSY) * rows * rows) as f64 / tile.share
+            (tiles.max(BUSY) * rows * rows) as f64 / tile.share[usize::from(lanes > 32)]
         };
-        let mut tiles = TILES;
-        tiles.sort_by(|a, b| time(a).total_cmp(&time(b)));
         let [likely, other] = self.units.lanes;
         let lanes = if likely == other { vec![likely] } else { vec![likely, other] };
-        let of_lanes = lanes.into_iter().flat_map(|lanes| tiles.map(|tile| (tile, lanes)));
+        let of_lanes = lanes.into_iter().flat_map(|lanes| {
+            let mut tiles = TILES;
+            tiles.sort_by(|a, b| time(a, lanes).total_cmp(&time(b, lanes)));
+            tiles.map(|tile| (tile, lanes))
+        });
         of_lanes.filter_map(|(tile, lanes)| self.shader(product, tile, lanes)).collect()
     }
 
