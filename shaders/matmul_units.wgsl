@@ -2,7 +2,7 @@
 //
 // Op        ops::UnitMatmul, every combination of transposed operands
 // Lib       grid, load_a_scalar, load_a_vec4, load_b_scalar, load_b_vec4, units, units_2x1,
-//           units_4x2, units_8x8, units_16x16
+//           units_4x2
 // Slot      fn epilogue(acc: Acc, index: u32) -> Out
 // Shape     a: [batches, m, k] or [batches, k, m], b: [batches, k, n] or [batches, n, k], of f16; where
 //           IS_SPLIT two of each, the high halves of all batches and then the low ones;

@@ -1,5 +1,6 @@
 // units.wgsl — tiles of two operands, and what a subgroup adds up of them on a matrix unit.
 //
+// Shape     EDGE and the types of matrices are those of units_8x8 or units_16x16
 // Memory    32 TILE (EDGE / 2 + 2) bytes of workgroup memory for the tiles, 32 EDGE² for results
 // Numerics  exact products of halves; a unit sums EDGE of them at once, and may truncate
 
