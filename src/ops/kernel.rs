@@ -10,7 +10,8 @@ pub(crate) struct Kernel {
     /// For GPUs: one or several variants, in order of preference. They agree bit for bit, so any
     /// trusted one may run.
     pub shaders: Vec<Shader>,
-    /// In which order a GPU sums terms, and what that follows from, unless it is one after another.
+    /// In which order a GPU sums terms, and what that follows from, unless it is one after another; on which
+    /// units, or why on none. It begins with `in` or `on`.
     pub order: Option<String>,
     /// For the CPU; `None` for a custom operation with neither loop nor definition.
     pub cpu: Option<CpuKernel>,

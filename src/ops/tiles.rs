@@ -116,7 +116,7 @@ impl Extents {
     /// The order in words, with what it follows from, unless terms are summed one after another.
     pub fn order_in_words(&self) -> Option<String> {
         let of_tiles =
-            || format!("{SLICES} slices of {} terms, {} tiles", self.terms, self.small_tiles());
+            || format!("in {SLICES} slices of {} terms, {} tiles", self.terms, self.small_tiles());
         (self.order() == Order::Sliced).then(of_tiles)
     }
 

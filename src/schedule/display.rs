@@ -110,7 +110,7 @@ fn kind(step: &Step) -> String {
         StepKind::Kernel { kernel, writes, .. } => {
             let mark = if kernel.is_defined() { "" } else { " (unverified)" };
             let shapes: Vec<String> = writes.iter().map(|write| shape(&write.space)).collect();
-            let order = kernel.order.as_ref().map_or(String::new(), |order| format!(" in {order}"));
+            let order = kernel.order.as_ref().map_or(String::new(), |order| format!(" {order}"));
             format!("{} {}{order}{mark}", kernel.shaders[0].file.name, shapes.join(" and "))
         }
         StepKind::Copy => "copy".to_owned(),

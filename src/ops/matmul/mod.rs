@@ -302,7 +302,7 @@ impl Operation for Matmul {
             .along(batches + 1, [None, Some(b)]);
         let kernel = Kernel::new(product.shaders(), cpu, probe);
         let refusal = self.on_units(operands).map(|served| match served {
-            Ok(_) => "full precision: no matrix units that serve",
+            Ok(_) => "in full precision: no matrix units that serve",
             Err(reason) => reason,
         });
         let order = [refusal.map(str::to_owned), product.extents().order_in_words()];

@@ -46,15 +46,15 @@ impl Matmul {
         let is_split = match (self.precision, operands[0].dtype) {
             (Precision::Full, _) => return None,
             (_, DType::F16) => false,
-            (Precision::Units, _) => return Some(Err("full precision: f32 is not split")),
+            (Precision::Units, _) => return Some(Err("in full precision: f32 is not split")),
             (Precision::Split, _) => true,
         };
         let Product { batches, m, n, k, .. } = self.product(&operands[0].shape, &operands[1].shape);
         let work = [batches, m, n, k].into_iter().fold(1, usize::saturating_mul);
         Some(if k < LEAST_TERMS {
-            Err("full precision: less than 64 terms")
+            Err("in full precision: less than 64 terms")
         } else if is_split && work < LEAST_WORK {
-            Err("full precision: less than 2^27 terms in all")
+            Err("in full precision: less than 2^27 terms in all")
         } else {
             Ok(is_split)
         })
@@ -183,7 +183,7 @@ impl Operation for UnitMatmul {
         }
         let edge = self.units.edge;
         let halves = if is_split { ", f32 as two halves" } else { "" };
-        let order = format!("matrix units of {edge} x {edge}{halves}");
+        let order = format!("on matrix units of {edge} x {edge}{halves}");
         let kernel = Kernel::new(self.shaders(product), cpu, probe);
         Some(Kernel { order: Some(order), ..kernel })
     }
