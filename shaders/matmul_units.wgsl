@@ -12,7 +12,7 @@
 // Memory    48 KiB of workgroup memory for 16 × 16 matrices and tiles of 128 × 128; a tile reads its
 //           rows or columns of each operand once
 // Numerics  products of halves are exact; a unit sums EDGE of them at once and may truncate. Of a
-//           split product, every 2 EDGE terms start with 0 and are added to the sum as f32; the
+//           split product, every EDGE terms start with 0 and are added to the sum as f32; the
 //           product of two low halves is left out
 // Source    Ootomo & Yokota 2022, "Recovering single precision accuracy from Tensor Cores while
 //           surpassing the FP32 theoretical peak performance" (high and low halves, sums outside of

@@ -74,20 +74,16 @@ fn matrix_at(line: u32, second: u32, along_k: bool) -> u32 {
     return line * (EDGE / 4u) + second * (EDGE * TERM);
 }
 
-/// The matrices of EDGE rows in a step.
+/// EDGE rows of EDGE terms.
 struct Left {
     high: LeftMatrix,
-    high2: LeftMatrix,
     low: LeftMatrix,
-    low2: LeftMatrix,
 }
 
-/// The matrices of EDGE columns in a step.
+/// EDGE columns of EDGE terms.
 struct Right {
     high: RightMatrix,
-    high2: RightMatrix,
     low: RightMatrix,
-    low2: RightMatrix,
 }
 
 fn left_matrix(stage: u32, row: u32, second: u32) -> LeftMatrix {
@@ -102,41 +98,29 @@ fn right_matrix(stage: u32, col: u32, second: u32) -> RightMatrix {
     return coopLoadT<RightMatrix>(&tiles[begin], TERM);
 }
 
-/// Row `row` of matrices.
-fn left(stage: u32, row: u32) -> Left {
+/// Row `row` of matrices, of the first terms or the second.
+fn left(stage: u32, row: u32, second: u32) -> Left {
     var left = Left();
-    left.high = left_matrix(stage, row, 0u);
-    left.high2 = left_matrix(stage, row, 1u);
-    if IS_SPLIT { left.low = left_matrix(1u, row, 0u); }
-    if IS_SPLIT { left.low2 = left_matrix(1u, row, 1u); }
+    left.high = left_matrix(stage, row, second);
+    if IS_SPLIT { left.low = left_matrix(1u, row, second); }
     return left;
 }
 
-/// Column `col` of matrices.
-fn right(stage: u32, col: u32) -> Right {
+/// Column `col` of matrices, of the first terms or the second.
+fn right(stage: u32, col: u32, second: u32) -> Right {
     var right = Right();
-    right.high = right_matrix(stage, col, 0u);
-    right.high2 = right_matrix(stage, col, 1u);
-    if IS_SPLIT { right.low = right_matrix(1u, col, 0u); }
-    if IS_SPLIT { right.low2 = right_matrix(1u, col, 1u); }
+    right.high = right_matrix(stage, col, second);
+    if IS_SPLIT { right.low = right_matrix(1u, col, second); }
     return right;
 }
 
-/// Adds a step. Of split operands, the small products come first, and the sum of the step is added as
-/// f32: what the unit truncates does not accumulate.
+/// Adds EDGE terms. Of split operands, the small products come first, and the sum of all three is added
+/// as f32: what the unit truncates does not accumulate.
 fn add(sum: Sum, left: Left, right: Right) -> Sum {
-    if !IS_SPLIT {
-        let half = coopMultiplyAdd(left.high, right.high, sum);
-        return coopMultiplyAdd(left.high2, right.high2, half);
-    }
-    var step = Sum();
-    step = coopMultiplyAdd(left.low, right.high, step);
-    step = coopMultiplyAdd(left.high, right.low, step);
-    step = coopMultiplyAdd(left.low2, right.high2, step);
-    step = coopMultiplyAdd(left.high2, right.low2, step);
-    step = coopMultiplyAdd(left.high, right.high, step);
-    step = coopMultiplyAdd(left.high2, right.high2, step);
-    return sum + step;
+    if !IS_SPLIT { return coopMultiplyAdd(left.high, right.high, sum); }
+    var terms = coopMultiplyAdd(left.low, right.high, Sum());
+    terms = coopMultiplyAdd(left.high, right.low, terms);
+    return sum + coopMultiplyAdd(left.high, right.high, terms);
 }
 
 /// Stores matrix (down, across) of a subgroup's part of the tile at this row and column.

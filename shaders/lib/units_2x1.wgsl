@@ -13,9 +13,11 @@ struct Sums {
 /// Adds the products of a step.
 fn add_matrices(before: Sums, stage: u32, part: Part) -> Sums {
     var sums = before;
-    let right = right(stage, part.col);
-    sums.s0 = add(sums.s0, left(stage, part.row), right);
-    sums.s1 = add(sums.s1, left(stage, part.row + 1u), right);
+    for (var second = 0u; second < 2u; second += 1u) {
+        let right = right(stage, part.col, second);
+        sums.s0 = add(sums.s0, left(stage, part.row, second), right);
+        sums.s1 = add(sums.s1, left(stage, part.row + 1u, second), right);
+    }
     return sums;
 }
 

@@ -19,20 +19,22 @@ struct Sums {
 /// Adds the products of a step.
 fn add_matrices(before: Sums, stage: u32, part: Part) -> Sums {
     var sums = before;
-    let right0 = right(stage, part.col);
-    let right1 = right(stage, part.col + 1u);
-    let left0 = left(stage, part.row);
-    sums.s00 = add(sums.s00, left0, right0);
-    sums.s01 = add(sums.s01, left0, right1);
-    let left1 = left(stage, part.row + 1u);
-    sums.s10 = add(sums.s10, left1, right0);
-    sums.s11 = add(sums.s11, left1, right1);
-    let left2 = left(stage, part.row + 2u);
-    sums.s20 = add(sums.s20, left2, right0);
-    sums.s21 = add(sums.s21, left2, right1);
-    let left3 = left(stage, part.row + 3u);
-    sums.s30 = add(sums.s30, left3, right0);
-    sums.s31 = add(sums.s31, left3, right1);
+    for (var second = 0u; second < 2u; second += 1u) {
+        let right0 = right(stage, part.col, second);
+        let right1 = right(stage, part.col + 1u, second);
+        let left0 = left(stage, part.row, second);
+        sums.s00 = add(sums.s00, left0, right0);
+        sums.s01 = add(sums.s01, left0, right1);
+        let left1 = left(stage, part.row + 1u, second);
+        sums.s10 = add(sums.s10, left1, right0);
+        sums.s11 = add(sums.s11, left1, right1);
+        let left2 = left(stage, part.row + 2u, second);
+        sums.s20 = add(sums.s20, left2, right0);
+        sums.s21 = add(sums.s21, left2, right1);
+        let left3 = left(stage, part.row + 3u, second);
+        sums.s30 = add(sums.s30, left3, right0);
+        sums.s31 = add(sums.s31, left3, right1);
+    }
     return sums;
 }
 

@@ -33,9 +33,9 @@ mod verify_op;
 pub use crate::ops::contract::{
     Agreement, Bound, Domain, Function, Gradient, Noise, Sample, Subject,
 };
-#[cfg(not(target_arch = "wasm32"))]
 #[cfg(test)]
 pub(crate) use check::planned;
+#[cfg(not(target_arch = "wasm32"))]
 pub use check::{Check, Outcome};
 pub use compare::{compare, evaluate};
 #[cfg(not(target_arch = "wasm32"))]

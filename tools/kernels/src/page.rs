@@ -186,8 +186,8 @@ navi33. Those of 8 x 8 run on lavapipe, and no compiler here has them for a GPU.
 on a card, an H200, was a prototype of them ([performance](performance.md)).
 
 NAK reads an f16 at a time where a buffer is bound with `robustBufferAccess2`, four loads and two conversions for a vec4, and moves
-accumulators from register to register within a step. ACO does neither. RDNA 3 keeps each operand twice: the large tile, of four quads
-on Hopper and two here, spills there, and is not preferred for subgroups of 64; gfx1201, RDNA 4, spills nothing.
+accumulators from register to register within a step. ACO does neither. RDNA 3 keeps each operand twice, which is why the large tile of
+split operands is not for subgroups of 64.
 
 | kernel | target | registers | local bytes | occupancy | matrix instructions | instructions each |
 |---|---|---|---|---|---|---|

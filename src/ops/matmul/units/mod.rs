@@ -30,7 +30,7 @@ pub struct UnitMatmul {
 /// The largest magnitude of a scaled operand is between this and twice this.
 pub(crate) const LARGEST: f64 = 16_384.0;
 
-/// Terms of a step, which are summed by themselves where operands are split; in edges.
+/// Terms that a tile has of its operands at a time, in edges.
 const STEP: usize = 2;
 
 /// Terms of an element from which units have enough of them, and those of all elements together from
@@ -78,11 +78,11 @@ impl UnitMatmul {
     /// Error bound for `k` terms, and its justification.
     fn accuracy(&self, k: usize) -> (Bound, &'static str) {
         if self.is_split {
-            let steps = k as f64 / (STEP * self.units.edge) as f64;
-            let reason = "12 for the rounding of the second halves and for their products, 16 for \
-                          what a unit truncates within a step, and a rounding of partial sums for each \
-                          step, which stay below a quarter of the magnitudes";
-            return (Bound::Terms(28.0 + steps / 4.0), reason);
+            let steps = k as f64 / self.units.edge as f64;
+            let reason = "12 for the rounding of the second halves and for their products, 8 for what a \
+                          unit truncates within a step, and a rounding of partial sums for each step, \
+                          which stay below a quarter of the magnitudes";
+            return (Bound::Terms(20.0 + steps / 4.0), reason);
         }
         let reason = "k partial sums, which a unit may truncate rather than round, and which stay below \
                       a quarter of the magnitudes";

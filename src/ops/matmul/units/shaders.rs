@@ -11,19 +11,16 @@ use crate::ops::{
 const SUBGROUPS: usize = 8;
 
 /// A square tile: the fragment with the sums of a subgroup, the matrices along an edge of the tile, and
-/// the part of the time in which the units are busy, for subgroups of up to 32 and for larger ones. RDNA 3,
-/// which has these, keeps operands twice, and spills some of the large tile's.
+/// the part of the time in which the units are busy.
 #[derive(Clone, Copy)]
 struct Tile {
     fragment: usize,
     matrices: usize,
-    share: [f64; 2],
+    share: f64,
 }
 
-const TILES: [Tile; 2] = [
-    Tile { fragment: 0, matrices: 8, share: [0.9, 0.4] },
-    Tile { fragment: 1, matrices: 4, share: [0.5, 0.5] },
-];
+const TILES: [Tile; 2] =
+    [Tile { fragment: 0, matrices: 8, share: 0.9 }, Tile { fragment: 1, matrices: 4, share: 0.5 }];
 
 /// The fragments for each size of matrices and each tile, and for operands and results whose rows are
 /// whole vec4s or not.
@@ -51,28 +48,27 @@ impl UnitMatmul {
     /// A shader for each tile and each size of subgroups.
     pub(super) fn shaders(&self, product: Product) -> Vec<Shader> {
         let edge = self.units.edge;
-        let time = |tile: &Tile, lanes: usize| {
+        let time = |tile: &Tile| {
             let rows = tile.matrices * edge;
             let tiles = product.batches * product.m.div_ceil(rows) * product.n.div_ceil(rows);
-            (tiles.max(BUSY) * rows * rows) as f64 / tile.share[usize::from(lanes > 32)]
+            (tiles.max(BUSY) * rows * rows) as f64 / tile.share
         };
+        let mut tiles = TILES;
+        tiles.sort_by(|a, b| time(a).total_cmp(&time(b)));
         let [likely, other] = self.units.lanes;
         let lanes = if likely == other { vec![likely] } else { vec![likely, other] };
-        let of_lanes = lanes.into_iter().flat_map(|lanes| {
-            let mut tiles = TILES;
-            tiles.sort_by(|a, b| time(a, lanes).total_cmp(&time(b, lanes)));
-            tiles.map(|tile| (tile, lanes))
-        });
+        let of_lanes = lanes.into_iter().flat_map(|lanes| tiles.map(|tile| (tile, lanes)));
         of_lanes.filter_map(|(tile, lanes)| self.shader(product, tile, lanes)).collect()
     }
 
-    /// The shader of a tile, unless an invocation would have less than a vec4 of it to move.
+    /// The shader of a tile, unless an invocation would have less than a vec4 of it to move, or not
+    /// registers enough: RDNA 3, whose subgroups are of 64, keeps operands twice.
     fn shader(&self, product: Product, tile: Tile, lanes: usize) -> Option<Shader> {
         let Product { batches, m, n, k, transposed: [transpose_a, transpose_b], .. } = product;
         let edge = self.units.edge;
         let (rows, terms) = (tile.matrices * edge, STEP * edge);
         let quads = rows * terms / 4 / (SUBGROUPS * lanes);
-        if quads == 0 {
+        if quads == 0 || (self.is_split && lanes > 32 && tile.matrices > 4) {
             return None;
         }
         let [down, across] = [m, n].map(|extent| extent.div_ceil(rows));
