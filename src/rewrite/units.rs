@@ -2,7 +2,7 @@
 //!
 //! An operand in f32 becomes two halves here. Each of its rows (columns, of the right operand) is
 //! multiplied by a power of 2, so that its largest element is a large half, rounded to f16, and what was cut
-//! off is rounded again. The result is multiplied by the inverse of both powers.
+//! off is rounded again. The result is divided by both powers.
 
 use super::pass::keep;
 use crate::{
@@ -93,24 +93,25 @@ fn split_product<'g>(
         if product.transpose_a { rows } else { cols },
         if product.transpose_b { cols } else { rows },
     );
-    let (of_a, of_b) = (exponent(a, terms_of_a), exponent(b, terms_of_b));
+    let (of_a, of_b) = (scale(a, terms_of_a), scale(b, terms_of_b));
     let op = UnitMatmul {
         product: Matmul { precision: Precision::Full, ..product.clone() },
         is_split: true,
         units,
     };
-    let y = a.graph.push(op, &[halves(a * of_a.exp2()), halves(b * of_b.exp2())]);
+    let y = a.graph.push(op, &[halves(a * of_a), halves(b * of_b)]);
     let transposed = |x: Tensor<'g>, is_so| if is_so { x.swap_axes(rows, cols) } else { x };
-    let of_rows = (-transposed(of_a, product.transpose_a)).exp2();
-    let of_columns = (-transposed(of_b, product.transpose_b)).exp2();
-    // The smaller factor first: the result overflows if it must, and not on the way.
-    y * of_rows.minimum(of_columns) * of_rows.maximum(of_columns)
+    let of_rows = transposed(of_a, product.transpose_a);
+    let of_columns = transposed(of_b, product.transpose_b);
+    // By the larger one first: the result overflows if it must, and not on the way.
+    y / of_rows.maximum(of_columns) / of_rows.minimum(of_columns)
 }
 
-/// The exponent of the power of 2 that makes the largest magnitude along an axis one of halves.
-fn exponent(x: Tensor<'_>, axis: i32) -> Tensor<'_> {
+/// The power of 2 that makes the largest magnitude along an axis one of halves.
+fn scale(x: Tensor<'_>, axis: i32) -> Tensor<'_> {
     let [least, most] = EXPONENTS;
-    (LARGEST.log2() - x.abs().amax_keepdims(axis).log2().floor()).maximum(least).minimum(most)
+    let exponent = LARGEST.log2() - x.abs().amax_keepdims(axis).log2().floor();
+    exponent.maximum(least).minimum(most).exp2()
 }
 
 /// Two halves of which `x` is the sum, one after the other along a new first axis.

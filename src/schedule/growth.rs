@@ -24,7 +24,8 @@ fn assert_linear(
     build: impl for<'g> Fn(&'g Graph, usize) -> Vec<Tensor<'g>>,
     size: usize,
 ) {
-    assert_growth(what, build, size, 4.5);
+    // A part grows with the logarithm too, which alone would be 4.9.
+    assert_growth(what, build, size, 4.75);
 }
 
 fn assert_growth(
