@@ -12,7 +12,11 @@ use crate::{
         precision::MatrixUnits,
     },
     proof::{Case, Isolated},
-    schedule::plan::{Step, StepKind},
+    rewrite,
+    schedule::{
+        self,
+        plan::{Step, StepKind},
+    },
 };
 
 /// The device and its units.
@@ -180,5 +184,27 @@ fn plans_say_why_a_product_is_not_on_units() -> Result<(), Error> {
         assert!(plan.contains(why), "{plan}");
     }
     assert!(!shown(&cpu, Precision::Full, 512, 512)?.contains("full precision"));
+    Ok(())
+}
+
+/// Of equal shapes, so that what is repeated along rows and along columns looks alike.
+#[test]
+fn operands_are_split_by_a_reduction_and_a_map_each() -> Result<(), Error> {
+    let graph = Graph::new();
+    let [a, b] = ["a", "b"].map(|name| graph.input(name, [512, 512], DType::F32));
+    graph.set_precision(Precision::Split);
+    let outputs = [a.matmul(b).id()];
+    let (rewritten, outputs) = rewrite::run(&graph, &outputs, false, &MatrixUnits::ALL)?;
+    let steps = schedule::plan(&rewritten, &outputs).steps;
+    let kinds: Vec<_> = steps
+        .iter()
+        .map(|step| match step.kind {
+            StepKind::Reduce { .. } => "reduction",
+            StepKind::Map { .. } => "map",
+            StepKind::Kernel { .. } => "product",
+            StepKind::Copy => "copy",
+        })
+        .collect();
+    assert_eq!(kinds, ["reduction", "reduction", "map", "map", "product"]);
     Ok(())
 }
