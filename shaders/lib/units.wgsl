@@ -52,7 +52,7 @@ fn place_of(quad: Quad, along_k: bool) -> u32 {
     return quad.term * TERM + quad.line / 4u;
 }
 
-/// What a subgroup sums of a tile.
+/// The part of a tile that a subgroup sums.
 struct Part {
     /// Its first row and column of matrices in the tile.
     row: u32,

@@ -38,7 +38,7 @@ fn serving(op: &Op, operands: &[&Meta], available: &[MatrixUnits]) -> Option<Ser
     }
 }
 
-/// What a product becomes.
+/// The replacement of a product.
 enum Serving {
     /// One on these units.
     Units { units: MatrixUnits, is_split: bool },
@@ -189,7 +189,7 @@ mod tests {
         let [batches, m, k, n] = [2, 9, 70, 8];
         for (transpose_a, transpose_b) in [(false, false), (true, true)] {
             let mut noise = Noise::new(7);
-            // Of rows, columns and batches; 2^-149 is the least number, 2^127 near the largest.
+            // Exponents of rows, columns and batches; 2^-149 is the least number, 2^127 near the largest.
             let of_row = |i: usize| [0, -30, -100, 90, -126, 3, 100, -60, 0][i];
             let of_col = |j: usize| [0, -30, -20, 20, 26, -10, -24, 1][j];
             let of_batch = |batch: usize| [0, -12][batch];

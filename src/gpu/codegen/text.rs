@@ -20,9 +20,9 @@ use crate::{
 };
 use std::collections::BTreeSet;
 
-/// What a shader begins with that has halves in memory.
+/// The directive that a shader begins with if it has halves in memory.
 pub(crate) const ENABLE_HALVES: &str = "enable f16; ";
-/// What follows in one that uses matrix units.
+/// The directive behind that, of a shader that uses matrix units.
 pub(crate) const ENABLE_UNITS: &str = "enable wgpu_cooperative_matrix; ";
 
 /// A shader file with the declarations appended so far.

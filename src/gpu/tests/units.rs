@@ -187,7 +187,7 @@ fn plans_say_why_a_product_is_not_on_units() -> Result<(), Error> {
     Ok(())
 }
 
-/// Of equal shapes, so that what is repeated along rows and along columns looks alike.
+/// The shapes are equal, so that broadcasts along rows and along columns look alike.
 #[test]
 fn operands_are_split_by_a_reduction_and_a_map_each() -> Result<(), Error> {
     let graph = Graph::new();
