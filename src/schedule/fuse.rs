@@ -315,12 +315,10 @@ impl<'a> Fuser<'a> {
     /// does not suffice. The walk ends there: it is as short as the budget.
     fn left_of(&self, budget: usize, id: NodeId) -> Option<usize> {
         let left = self.recomputed(budget, id);
-        // What several read and none recomputes is going to be stored, though nobody has asked for it yet.
-        let is_shared = || self.uses[id.index()] > 1;
-        let is_stored = || {
-            is_shared()
-                && (budget == MAX_RECOMPUTED || self.recomputed(MAX_RECOMPUTED, id).is_none())
-        };
+        // A value that several read and none recomputes is going to be stored, though nobody has asked for it
+        // yet.
+        let is_heavy = || budget == MAX_RECOMPUTED || self.recomputed(MAX_RECOMPUTED, id).is_none();
+        let is_stored = || self.uses[id.index()] > 1 && is_heavy();
         if left.is_none() && is_stored() { Some(budget) } else { left }
     }
 

@@ -40,7 +40,8 @@ fn rolls_do_not_multiply() -> Result<(), Error> {
     Ok(())
 }
 
-/// What is calculated once a row and repeated along it is stored once a row, however often it is read.
+/// A value that is calculated once a row and broadcast along it is stored once a row, however often it is
+/// read.
 #[test]
 fn repetitions_are_not_stored() -> Result<(), Error> {
     let graph = Graph::new();
