@@ -52,7 +52,7 @@ impl<'a> Fuser<'a> {
     /// Prepares the walk over the `needed` nodes. `roots` are always stored.
     pub fn new(nodes: &'a [Node], needed: &[bool], roots: &[NodeId]) -> Self {
         let class = |node: &Node| node.op.class(&operands_of(nodes, node), &node.meta);
-        let classes: Vec<Class> = nodes.iter().map(class).collect();
+        let classes = nodes.iter().map(class).collect();
         let mut uses = vec![0; nodes.len()];
         for (node, _) in nodes.iter().zip(needed).filter(|(_, needed)| **needed) {
             for input in &node.inputs {
@@ -63,13 +63,6 @@ impl<'a> Fuser<'a> {
         for root in roots {
             stored[root.index()] = true;
             uses[root.index()] += 1;
-        }
-        // Who reads a broadcast reads its operand: that is stored rather than its repetitions.
-        for (index, node) in nodes.iter().enumerate().rev() {
-            let is_repeated = matches!(classes[index], Class::Layout(Layout::Broadcast));
-            if is_repeated && uses[index] > 1 && !stored[index] {
-                uses[node.inputs[0].index()] += uses[index] - 1;
-            }
         }
         Fuser { nodes, classes, kernels: vec![OnceCell::new(); nodes.len()], uses, stored }
     }
@@ -291,7 +284,7 @@ impl<'a> Fuser<'a> {
             Class::Pointwise(_) | Class::Layout(_) => {
                 at.depth < draft.depth
                     && draft.nodes.len() < MAX_OPERATIONS
-                    && (self.uses[index] == 1 || self.recomputed(MAX_RECOMPUTED, id).is_some())
+                    && (self.uses[index] == 1 || self.left_of(MAX_RECOMPUTED, id).is_some())
             }
         }
     }
@@ -314,15 +307,6 @@ impl<'a> Fuser<'a> {
     /// The rest of a budget after recomputing a node, in light operations per element; `None` if it
     /// does not suffice. The walk ends there: it is as short as the budget.
     fn left_of(&self, budget: usize, id: NodeId) -> Option<usize> {
-        let left = self.recomputed(budget, id);
-        // A value that several read and none recomputes is going to be stored, though nobody has asked for it
-        // yet.
-        let is_heavy = || budget == MAX_RECOMPUTED || self.recomputed(MAX_RECOMPUTED, id).is_none();
-        let is_stored = || self.uses[id.index()] > 1 && is_heavy();
-        if left.is_none() && is_stored() { Some(budget) } else { left }
-    }
-
-    fn recomputed(&self, budget: usize, id: NodeId) -> Option<usize> {
         steps::count(1);
         if self.is_loaded(id) {
             return Some(budget);

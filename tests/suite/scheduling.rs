@@ -40,35 +40,6 @@ fn rolls_do_not_multiply() -> Result<(), Error> {
     Ok(())
 }
 
-/// A value that is calculated once a row and broadcast along it is stored once a row, however often it is
-/// read.
-#[test]
-fn repetitions_are_not_stored() -> Result<(), Error> {
-    let graph = Graph::new();
-    let x = graph.input("x", [64, 32], DType::F32);
-    let scale = x.abs().amax_keepdims(1).log2().exp2();
-    let y = (x / scale).exp() - x * scale;
-    let program = graph.compile(&Device::cpu(), &[y, y * scale])?;
-    let plan = program.plan().expect("the CPU has a plan");
-    assert_eq!(plan.len(), 2, "{plan}");
-    // x, both results, and a number for each row.
-    assert_eq!(plan.peak_bytes(), 4 * (3 * 64 * 32 + 64), "{plan}");
-    let values: Vec<f32> = (0..2048).map(|k| (k % 37) as f32 - 18.5).collect();
-    let input = Array::new([64, 32], &values)?;
-    let outputs = program.run(&Variables::new(0), &[("x", &input)])?;
-    let [y, z] = [outputs.read_blocking(0)?.to_f64(), outputs.read_blocking(1)?.to_f64()];
-    for (row, values) in values.chunks(32).enumerate() {
-        let scale = values.iter().fold(0.0, |most: f64, x| most.max(f64::from(x.abs())));
-        for (column, &x) in values.iter().enumerate() {
-            let (x, index) = (f64::from(x), 32 * row + column);
-            let expected = (x / scale).exp() - x * scale;
-            assert!((y[index] - expected).abs() < 1e-3, "{row}, {column}");
-            assert!((z[index] - expected * scale).abs() < 2e-2, "{row}, {column}");
-        }
-    }
-    Ok(())
-}
-
 /// An update that waits for others may have to become a copy, which binds more buffers.
 #[test]
 fn no_step_binds_more_than_seven_buffers() -> Result<(), Error> {

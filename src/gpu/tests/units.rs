@@ -12,11 +12,7 @@ use crate::{
         precision::MatrixUnits,
     },
     proof::{Case, Isolated},
-    rewrite,
-    schedule::{
-        self,
-        plan::{Step, StepKind},
-    },
+    schedule::plan::{Step, StepKind},
 };
 
 /// The device and its units.
@@ -184,27 +180,5 @@ fn plans_say_why_a_product_is_not_on_units() -> Result<(), Error> {
         assert!(plan.contains(why), "{plan}");
     }
     assert!(!shown(&cpu, Precision::Full, 512, 512)?.contains("full precision"));
-    Ok(())
-}
-
-/// The shapes are equal, so that broadcasts along rows and along columns look alike.
-#[test]
-fn operands_are_split_by_a_reduction_and_a_map_each() -> Result<(), Error> {
-    let graph = Graph::new();
-    let [a, b] = ["a", "b"].map(|name| graph.input(name, [512, 512], DType::F32));
-    graph.set_precision(Precision::Split);
-    let outputs = [a.matmul(b).id()];
-    let (rewritten, outputs) = rewrite::run(&graph, &outputs, false, &MatrixUnits::ALL)?;
-    let steps = schedule::plan(&rewritten, &outputs).steps;
-    let kinds: Vec<_> = steps
-        .iter()
-        .map(|step| match step.kind {
-            StepKind::Reduce { .. } => "reduction",
-            StepKind::Map { .. } => "map",
-            StepKind::Kernel { .. } => "product",
-            StepKind::Copy => "copy",
-        })
-        .collect();
-    assert_eq!(kinds, ["reduction", "reduction", "map", "map", "product"]);
     Ok(())
 }
