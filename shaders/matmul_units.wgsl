@@ -29,10 +29,10 @@ struct Params {
 
 @group(0) @binding(0) var<uniform> params: Params;
 
-/// Rows of tiles whose workgroups are next to each other, so that a cache holds what they part.
+/// Rows of tiles whose workgroups are next to each other, so that a cache holds what they share.
 override PANEL: u32 = 1u;
 
-/// Quads of an operand that an invocation moves in a step: two for each of up to two.
+/// The quads of an operand that an invocation moves in a step: one, two or four.
 struct Quads {
     q0: vec4<Elem>,
     q1: vec4<Elem>,
