@@ -1,13 +1,14 @@
 // convolution.wgsl — y = x * w as an implicit product, one tile of BM × BN per workgroup.
 //
 // Op        ops::Convolution
-// Lib       grid, inside, load_b_scalar, load_b_vec4, stages, tile_4x4, tile_4x4_sliced, tile_8x4,
-//           tile_8x8, unfolded, unravel
+// Lib       grid, inside, load_b_scalar, load_b_vec4, parts, stages, tile_4x4, tile_4x4_sliced,
+//           tile_8x4, tile_8x8, unfolded, unravel
 // Slot      fn epilogue(acc: Acc, index: u32) -> Out
 // Shape     x: [batch, groups · inputs, ..x], b: [groups · outputs, inputs, ..window], the weight,
 //           y: [batch, groups · outputs, ..y]; for each group a product of [outputs, terms] and
-//           [terms, batch · positions], where terms = inputs · taps
-// Dispatch  ceil(outputs / BM) × ceil(batch · positions / BN) × groups workgroups of
+//           [terms, batch · positions], where terms = inputs · taps; several of y, one after another,
+//           where terms are in parts
+// Dispatch  ceil(outputs / BM) × ceil(batch · positions / BN) × groups · parts workgroups of
 //           BN / TN × BM / TM invocations; numbered and folded over (x, y) if an axis is longer than
 //           65535
 // Memory    8 BK (BM + BN + 8) bytes of workgroup memory; the matrix of terms is never written
@@ -42,13 +43,18 @@ fn x_at(c: Column, tap: vec3<u32>, offset: u32, is_term: bool) -> Acc {
     return select(Acc(), Acc(x[select(0u, c.first + offset, is_read)]), is_read);
 }
 
-/// The elements that four columns read in a term. Past the last term they are 0, as the weight is,
-/// which adds nothing.
-fn fetch_x(term: u32, of0: Column, of1: Column, of2: Column, of3: Column) -> vec4<Acc> {
+/// The elements that four columns read in a term; 0 if it is none, as the weight is, which adds nothing.
+fn fetch_x(
+    term: u32,
+    is_term: bool,
+    of0: Column,
+    of1: Column,
+    of2: Column,
+    of3: Column,
+) -> vec4<Acc> {
     let at = unravel(term, params.window, params.window_multiplier, params.window_shift);
     let tap = at.xyz * params.dilation;
     let offset = at.w * params.pixels + pixel(tap);
-    let is_term = term < params.terms;
     return vec4<Acc>(
         x_at(of0, tap, offset, is_term),
         x_at(of1, tap, offset, is_term),
@@ -84,9 +90,12 @@ fn main(
     let at = place(wid, groups);
     let row0 = at.x * BM;
     let col0 = at.y * BN;
-    let group = at.z;
+    let part = part_of(at.z, params.groups, params.terms, params.part);
+    let group = part.product;
+    let begin = part.begin;
+    let end = part.end;
     // The same for the whole workgroup: no barrier is skipped.
-    if group >= params.groups || row0 >= params.outputs || col0 >= params.columns { return; }
+    if !part.exists || row0 >= params.outputs || col0 >= params.columns { return; }
     let share = share_of(local);
 
     // Each invocation loads one or two quads of either operand: of w terms of a row, which are
@@ -114,14 +123,18 @@ fn main(
     var w2 = vec4<Acc>();
     var taken = vec4<Acc>();
     var taken2 = vec4<Acc>();
-    if params.terms > 0u {
-        w = vec4<Acc>(load_b(w_index + w_quad.term, w_quad.term, params.terms));
-        taken = fetch_x(x_quad.term, of0, of1, of2, of3);
-        if w_is_two { w2 = vec4<Acc>(load_b(w_index2 + w_quad2.term, w_quad2.term, params.terms)); }
-        if x_is_two { taken2 = fetch_x(x_quad2.term, of0, of1, of2, of3); }
+    if begin < end {
+        let w_term = begin + w_quad.term;
+        let w_term2 = begin + w_quad2.term;
+        let x_term = begin + x_quad.term;
+        let x_term2 = begin + x_quad2.term;
+        w = vec4<Acc>(load_b(w_index + w_term, w_term, end));
+        taken = fetch_x(x_term, x_term < end, of0, of1, of2, of3);
+        if w_is_two { w2 = vec4<Acc>(load_b(w_index2 + w_term2, w_term2, end)); }
+        if x_is_two { taken2 = fetch_x(x_term2, x_term2 < end, of0, of1, of2, of3); }
     }
     var stage = 0u;
-    for (var k0 = 0u; k0 < params.terms; k0 += BK) {
+    for (var k0 = begin; k0 < end; k0 += BK) {
         keep_rows(stage, w_quad, true, w);
         keep_columns(stage, x_quad, false, taken);
         if w_is_two { keep_rows(stage, w_quad2, true, w2); }
@@ -129,16 +142,17 @@ fn main(
         workgroupBarrier(); // this stage is complete, and nobody reads the other any more
         // The next step is on its way during the arithmetic of this one.
         let w_term = k0 + BK + w_quad.term;
-        w = vec4<Acc>(load_b(w_index + w_term, w_term, params.terms));
-        taken = fetch_x(k0 + BK + x_quad.term, of0, of1, of2, of3);
-        if w_is_two {
-            let term = k0 + BK + w_quad2.term;
-            w2 = vec4<Acc>(load_b(w_index2 + term, term, params.terms));
-        }
-        if x_is_two { taken2 = fetch_x(k0 + BK + x_quad2.term, of0, of1, of2, of3); }
+        let w_term2 = k0 + BK + w_quad2.term;
+        let x_term = k0 + BK + x_quad.term;
+        let x_term2 = k0 + BK + x_quad2.term;
+        w = vec4<Acc>(load_b(w_index + w_term, w_term, end));
+        taken = fetch_x(x_term, x_term < end, of0, of1, of2, of3);
+        if w_is_two { w2 = vec4<Acc>(load_b(w_index2 + w_term2, w_term2, end)); }
+        if x_is_two { taken2 = fetch_x(x_term2, x_term2 < end, of0, of1, of2, of3); }
         sums = add_step(sums, stage + share.rows, stage + share.columns);
         stage = other_stage(stage);
     }
-    let first = group * params.outputs * params.positions;
+    let partial = part.number * params.groups * params.outputs * params.columns;
+    let first = partial + group * params.outputs * params.positions;
     store_sums(sums, first, row0 + share.row, col0 + share.col, share.slice, share.lane);
 }

@@ -1,13 +1,15 @@
 // convolution_input_grad.wgsl — x = wᵀ * ct as implicit products, one tile per workgroup.
 //
 // Op        ops::ConvolutionInputGrad
-// Lib       grid, inside, stages, tile_4x4, tile_4x4_sliced, tile_8x4, tile_8x8, unravel, wild
+// Lib       grid, inside, parts, stages, tile_4x4, tile_4x4_sliced, tile_8x4, tile_8x8, unravel,
+//           wild
 // Slot      fn epilogue(acc: Acc, index: u32) -> Out
 // Shape     w: [groups · outputs, inputs, ..window], ct: [batch, groups · outputs, ..y],
 //           x: [batch, groups · inputs, ..x]. Pixels a stride apart meet the same taps: such a
 //           phase of a group is a product of [inputs, terms] and [terms, columns], where
-//           terms = outputs · (taps of the phase) and columns = batch · ceil(x / stride)
-// Dispatch  ceil(inputs / BM) × ceil(columns / BN) × phases · groups workgroups of
+//           terms = outputs · (taps of the phase) and columns = batch · ceil(x / stride); several of
+//           x, one after another, where terms are in parts
+// Dispatch  ceil(inputs / BM) × ceil(columns / BN) × phases · groups · parts workgroups of
 //           BN / TN × BM / TM invocations; numbered and folded over (x, y) if an axis is longer than
 //           65535
 // Memory    8 BK (BM + BN + 8) bytes of workgroup memory
@@ -40,8 +42,11 @@ struct Params {
     back: vec3<u32>, // between the positions that such taps belong to
     // Along an axis a phase has floor(window / step) taps, or one more.
     few_multiplier: vec3<u32>,
+    terms: u32, // most of a phase
     few_shift: vec3<u32>,
+    part: u32, // terms of a part
     many_multiplier: vec3<u32>,
+    len: u32, // elements of x
     many_shift: vec3<u32>,
 }
 
@@ -65,7 +70,9 @@ struct Phase {
     /// The position that meets the first pixel at the first tap.
     nearest: vec3<u32>,
     group: u32,
-    terms: u32,
+    /// The terms that the workgroup sums: begin .. end, none if end comes first.
+    begin: u32,
+    end: u32,
 }
 
 /// The first tap that pixels of a phase meet along an axis, where `rest` is the remainder of their
@@ -77,7 +84,8 @@ fn first_tap(rest: u32, stride: u32, dilation: u32, step: u32, window: u32) -> u
     return select(window, tap, tap < end);
 }
 
-fn phase(number: u32) -> Phase {
+fn phase(part: Part) -> Phase {
+    let number = part.product;
     if IS_DENSE {
         let none = vec3<u32>();
         return Phase(
@@ -88,7 +96,8 @@ fn phase(number: u32) -> Phase {
             params.few_shift,
             params.low,
             number,
-            params.outputs * params.taps,
+            part.begin,
+            part.end,
         );
     }
     let group = number % params.groups;
@@ -117,7 +126,8 @@ fn phase(number: u32) -> Phase {
         select(params.few_shift, params.many_shift, is_many),
         vec3<u32>(reach / vec3<i32>(size)),
         group,
-        params.outputs * taps.x * taps.y * taps.z,
+        part.begin,
+        min(part.end, params.outputs * taps.x * taps.y * taps.z),
     );
 }
 
@@ -170,7 +180,7 @@ fn term(number: u32, in_phase: Phase) -> Term {
         at.w * params.positions - position(back),
         output * params.inputs * params.taps
             + (tap.x * params.window.y + tap.y) * params.window.z + tap.z,
-        number < in_phase.terms,
+        number < in_phase.end,
     );
 }
 
@@ -234,7 +244,7 @@ fn store_met(first: u32, row: u32, col: u32, in_phase: Phase) {
     let of2 = column(col + 2u, in_phase);
     let of3 = column(col + 3u, in_phase);
     var acc = vec4<Acc>();
-    for (var k = 0u; k < in_phase.terms; k += 1u) {
+    for (var k = in_phase.begin; k < in_phase.end; k += 1u) {
         let p = term(k, in_phase);
         let weight = w_at(p, row);
         acc = vec4<Acc>(
@@ -256,10 +266,12 @@ fn main(
     let at = place(wid, groups);
     let row0 = at.x * BM;
     let col0 = at.y * BN;
-    let phases = params.phases.x * params.phases.y * params.phases.z;
+    let phases = params.phases.x * params.phases.y * params.phases.z * params.groups;
+    let part = part_of(at.z, phases, params.terms, params.part);
     // The same for the whole workgroup: no barrier is skipped.
-    if at.z >= phases * params.groups || row0 >= params.inputs || col0 >= params.columns { return; }
-    let in_phase = phase(at.z);
+    if !part.exists || row0 >= params.inputs || col0 >= params.columns { return; }
+    let in_phase = phase(part);
+    let begin = in_phase.begin;
     of_phase = in_phase.pixel;
     let share = share_of(local);
 
@@ -286,14 +298,16 @@ fn main(
     var weights2 = vec4<Acc>();
     var taken = vec4<Acc>();
     var taken2 = vec4<Acc>();
-    if in_phase.terms > 0u {
-        weights = fetch_w(term(w_quad.term, in_phase), row);
-        taken = fetch_ct(term(ct_quad.term, in_phase), of0, of1, of2, of3);
-        if w_is_two { weights2 = fetch_w(term(w_quad2.term, in_phase), row2); }
-        if ct_is_two { taken2 = fetch_ct(term(ct_quad2.term, in_phase), of0, of1, of2, of3); }
+    if begin < in_phase.end {
+        weights = fetch_w(term(begin + w_quad.term, in_phase), row);
+        taken = fetch_ct(term(begin + ct_quad.term, in_phase), of0, of1, of2, of3);
+        if w_is_two { weights2 = fetch_w(term(begin + w_quad2.term, in_phase), row2); }
+        if ct_is_two {
+            taken2 = fetch_ct(term(begin + ct_quad2.term, in_phase), of0, of1, of2, of3);
+        }
     }
     var stage = 0u;
-    for (var k0 = 0u; k0 < in_phase.terms; k0 += BK) {
+    for (var k0 = begin; k0 < in_phase.end; k0 += BK) {
         wild = wildest(wild, weights);
         keep_rows(stage, w_quad, false, weights);
         keep_columns(stage, ct_quad, false, taken);
@@ -314,7 +328,8 @@ fn main(
         sums = add_step(sums, stage + share.rows, stage + share.columns);
         stage = other_stage(stage);
     }
-    let first = in_phase.group * params.inputs * params.pixels;
+    let group = in_phase.group * params.inputs * params.pixels;
+    let first = part.number * params.len + group;
     // Rare, and the same for the whole workgroup.
     if is_wild(wild, local, count) {
         for (var quad = local; quad < BM * BN / 4u; quad += count) {

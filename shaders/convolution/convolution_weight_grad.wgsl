@@ -1,12 +1,14 @@
 // convolution_weight_grad.wgsl — w = ct * x as an implicit product, one tile per workgroup.
 //
 // Op        ops::ConvolutionWeightGrad
-// Lib       grid, inside, stages, tile_4x4, tile_4x4_sliced, tile_8x4, tile_8x8, unfolded, unravel
+// Lib       grid, inside, parts, stages, tile_4x4, tile_4x4_sliced, tile_8x4, tile_8x8, unfolded,
+//           unravel
 // Slot      fn epilogue(acc: Acc, index: u32) -> Out
 // Shape     x: [batch, groups · inputs, ..x], ct: [batch, groups · outputs, ..y],
 //           w: [groups · outputs, inputs, ..window]; for each group a product of [outputs, terms]
-//           and [terms, inputs · taps], where terms = batch · positions
-// Dispatch  ceil(outputs / BM) × ceil(inputs · taps / BN) × groups workgroups of
+//           and [terms, inputs · taps], where terms = batch · positions; several of w, one after
+//           another, where terms are in parts
+// Dispatch  ceil(outputs / BM) × ceil(inputs · taps / BN) × groups · parts workgroups of
 //           BN / TN × BM / TM invocations; numbered and folded over (x, y) if an axis is longer than
 //           65535
 // Memory    8 BK (BM + BN + 8) bytes of workgroup memory
@@ -46,7 +48,7 @@ struct Position {
     exists: bool,
 }
 
-fn position(number: u32, group: u32) -> Position {
+fn position(number: u32, end: u32, group: u32) -> Position {
     let at = unravel(number, params.y, params.y_multiplier, params.y_shift);
     let origin = at.xyz * params.stride - params.low;
     let channels = at.w * params.groups + group;
@@ -54,7 +56,7 @@ fn position(number: u32, group: u32) -> Position {
         origin,
         channels * params.inputs * params.pixels + pixel(origin),
         channels * params.outputs * params.positions + number - at.w * params.positions,
-        number < params.terms,
+        number < end,
     );
 }
 
@@ -92,9 +94,12 @@ fn main(
     let at = place(wid, groups);
     let row0 = at.x * BM;
     let col0 = at.y * BN;
-    let group = at.z;
+    let part = part_of(at.z, params.groups, params.terms, params.part);
+    let group = part.product;
+    let begin = part.begin;
+    let end = part.end;
     // The same for the whole workgroup: no barrier is skipped.
-    if group >= params.groups || row0 >= params.outputs || col0 >= params.columns { return; }
+    if !part.exists || row0 >= params.outputs || col0 >= params.columns { return; }
     let share = share_of(local);
 
     // Each invocation loads one or two quads of either operand, of the same term. Neighbors load
@@ -120,8 +125,8 @@ fn main(
     var taken2 = vec4<Acc>();
     var from_x = vec4<Acc>();
     var from_x2 = vec4<Acc>();
-    if params.terms > 0u {
-        let p = position(quad.term, group);
+    if begin < end {
+        let p = position(begin + quad.term, end, group);
         taken = fetch_ct(p, row);
         from_x = vec4<Acc>(x_at(p, of0), x_at(p, of1), x_at(p, of2), x_at(p, of3));
         if ct_is_two { taken2 = fetch_ct(p, row2); }
@@ -130,14 +135,14 @@ fn main(
         }
     }
     var stage = 0u;
-    for (var k0 = 0u; k0 < params.terms; k0 += BK) {
+    for (var k0 = begin; k0 < end; k0 += BK) {
         keep_rows(stage, quad, false, taken);
         keep_columns(stage, quad, false, from_x);
         if ct_is_two { keep_rows(stage, quad2, false, taken2); }
         if x_is_two { keep_columns(stage, quad2, false, from_x2); }
         workgroupBarrier(); // this stage is complete, and nobody reads the other any more
         // The next step is on its way during the arithmetic of this one.
-        let p = position(k0 + BK + quad.term, group);
+        let p = position(k0 + BK + quad.term, end, group);
         taken = fetch_ct(p, row);
         from_x = vec4<Acc>(x_at(p, of0), x_at(p, of1), x_at(p, of2), x_at(p, of3));
         if ct_is_two { taken2 = fetch_ct(p, row2); }
@@ -147,6 +152,6 @@ fn main(
         sums = add_step(sums, stage + share.rows, stage + share.columns);
         stage = other_stage(stage);
     }
-    let first = group * params.outputs * params.columns;
+    let first = at.z * params.outputs * params.columns;
     store_sums(sums, first, row0 + share.row, col0 + share.col, share.slice, share.lane);
 }

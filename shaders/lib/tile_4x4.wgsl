@@ -1,6 +1,6 @@
 // tile_4x4.wgsl — the sums of an invocation: four rows of four columns, in named vec4s.
 //
-// Numerics  f32, one fma per term in order
+// Numerics  one sum per element, of its terms in order
 // Source    Volkov & Demmel 2008, "Benchmarking GPUs to tune dense linear algebra" (register
 //           tiles)
 
@@ -27,10 +27,10 @@ fn add_step(before: Sums, rows: u32, columns: u32) -> Sums {
         let column = columns + i * (BN / 4u + 1u);
         let a0 = tiles[row];
         let b0 = tiles[column];
-        sums.row0 = fma(vec4<Acc>(a0.x), b0, sums.row0);
-        sums.row1 = fma(vec4<Acc>(a0.y), b0, sums.row1);
-        sums.row2 = fma(vec4<Acc>(a0.z), b0, sums.row2);
-        sums.row3 = fma(vec4<Acc>(a0.w), b0, sums.row3);
+        sums.row0 = add_products(vec4<Acc>(a0.x), b0, sums.row0);
+        sums.row1 = add_products(vec4<Acc>(a0.y), b0, sums.row1);
+        sums.row2 = add_products(vec4<Acc>(a0.z), b0, sums.row2);
+        sums.row3 = add_products(vec4<Acc>(a0.w), b0, sums.row3);
     }
     return sums;
 }

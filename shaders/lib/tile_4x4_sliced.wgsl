@@ -1,7 +1,7 @@
 // tile_4x4_sliced.wgsl — the sums of an invocation over a quarter of the terms, four rows of four.
 //
 // Memory    BM BN · 16 bytes of the tiles for the sums of all slices
-// Numerics  f32; each slice takes a quarter of the terms of every step, one fma each in order, and
+// Numerics  each slice takes a quarter of the terms of every step, one fma each in order, and
 //           the sums of the four slices are added in order
 // Source    NVIDIA, "CUTLASS" (sliced K: one tile, shared by invocations with terms of their own)
 
@@ -26,10 +26,10 @@ fn add_step(before: Sums, rows: u32, columns: u32) -> Sums {
     for (var i = 0u; i < BK / SLICES; i += 1u) {
         let a = tiles[rows + i * (BM / 4u + 1u)];
         let b = tiles[columns + i * (BN / 4u + 1u)];
-        sums.row0 = fma(vec4<Acc>(a.x), b, sums.row0);
-        sums.row1 = fma(vec4<Acc>(a.y), b, sums.row1);
-        sums.row2 = fma(vec4<Acc>(a.z), b, sums.row2);
-        sums.row3 = fma(vec4<Acc>(a.w), b, sums.row3);
+        sums.row0 = add_products(vec4<Acc>(a.x), b, sums.row0);
+        sums.row1 = add_products(vec4<Acc>(a.y), b, sums.row1);
+        sums.row2 = add_products(vec4<Acc>(a.z), b, sums.row2);
+        sums.row3 = add_products(vec4<Acc>(a.w), b, sums.row3);
     }
     return sums;
 }

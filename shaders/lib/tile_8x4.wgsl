@@ -1,6 +1,6 @@
 // tile_8x4.wgsl — the sums of an invocation: eight rows of four columns, in named vec4s.
 //
-// Numerics  f32, one fma per term in order
+// Numerics  one sum per element, of its terms in order
 // Source    Volkov & Demmel 2008, "Benchmarking GPUs to tune dense linear algebra" (register
 //           tiles)
 
@@ -32,14 +32,14 @@ fn add_step(before: Sums, rows: u32, columns: u32) -> Sums {
         let a0 = tiles[row];
         let a1 = tiles[row + BM / 8u];
         let b0 = tiles[column];
-        sums.row0 = fma(vec4<Acc>(a0.x), b0, sums.row0);
-        sums.row1 = fma(vec4<Acc>(a0.y), b0, sums.row1);
-        sums.row2 = fma(vec4<Acc>(a0.z), b0, sums.row2);
-        sums.row3 = fma(vec4<Acc>(a0.w), b0, sums.row3);
-        sums.row4 = fma(vec4<Acc>(a1.x), b0, sums.row4);
-        sums.row5 = fma(vec4<Acc>(a1.y), b0, sums.row5);
-        sums.row6 = fma(vec4<Acc>(a1.z), b0, sums.row6);
-        sums.row7 = fma(vec4<Acc>(a1.w), b0, sums.row7);
+        sums.row0 = add_products(vec4<Acc>(a0.x), b0, sums.row0);
+        sums.row1 = add_products(vec4<Acc>(a0.y), b0, sums.row1);
+        sums.row2 = add_products(vec4<Acc>(a0.z), b0, sums.row2);
+        sums.row3 = add_products(vec4<Acc>(a0.w), b0, sums.row3);
+        sums.row4 = add_products(vec4<Acc>(a1.x), b0, sums.row4);
+        sums.row5 = add_products(vec4<Acc>(a1.y), b0, sums.row5);
+        sums.row6 = add_products(vec4<Acc>(a1.z), b0, sums.row6);
+        sums.row7 = add_products(vec4<Acc>(a1.w), b0, sums.row7);
     }
     return sums;
 }

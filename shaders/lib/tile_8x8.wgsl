@@ -1,6 +1,6 @@
 // tile_8x8.wgsl — the sums of an invocation: eight rows of eight columns, in named vec4s.
 //
-// Numerics  f32, one fma per term in order
+// Numerics  one sum per element, of its terms in order
 // Source    Volkov & Demmel 2008, "Benchmarking GPUs to tune dense linear algebra" (register
 //           tiles)
 
@@ -42,22 +42,22 @@ fn add_step(before: Sums, rows: u32, columns: u32) -> Sums {
         let a1 = tiles[row + BM / 8u];
         let b0 = tiles[column];
         let b1 = tiles[column + BN / 8u];
-        sums.row0_0 = fma(vec4<Acc>(a0.x), b0, sums.row0_0);
-        sums.row0_1 = fma(vec4<Acc>(a0.x), b1, sums.row0_1);
-        sums.row1_0 = fma(vec4<Acc>(a0.y), b0, sums.row1_0);
-        sums.row1_1 = fma(vec4<Acc>(a0.y), b1, sums.row1_1);
-        sums.row2_0 = fma(vec4<Acc>(a0.z), b0, sums.row2_0);
-        sums.row2_1 = fma(vec4<Acc>(a0.z), b1, sums.row2_1);
-        sums.row3_0 = fma(vec4<Acc>(a0.w), b0, sums.row3_0);
-        sums.row3_1 = fma(vec4<Acc>(a0.w), b1, sums.row3_1);
-        sums.row4_0 = fma(vec4<Acc>(a1.x), b0, sums.row4_0);
-        sums.row4_1 = fma(vec4<Acc>(a1.x), b1, sums.row4_1);
-        sums.row5_0 = fma(vec4<Acc>(a1.y), b0, sums.row5_0);
-        sums.row5_1 = fma(vec4<Acc>(a1.y), b1, sums.row5_1);
-        sums.row6_0 = fma(vec4<Acc>(a1.z), b0, sums.row6_0);
-        sums.row6_1 = fma(vec4<Acc>(a1.z), b1, sums.row6_1);
-        sums.row7_0 = fma(vec4<Acc>(a1.w), b0, sums.row7_0);
-        sums.row7_1 = fma(vec4<Acc>(a1.w), b1, sums.row7_1);
+        sums.row0_0 = add_products(vec4<Acc>(a0.x), b0, sums.row0_0);
+        sums.row0_1 = add_products(vec4<Acc>(a0.x), b1, sums.row0_1);
+        sums.row1_0 = add_products(vec4<Acc>(a0.y), b0, sums.row1_0);
+        sums.row1_1 = add_products(vec4<Acc>(a0.y), b1, sums.row1_1);
+        sums.row2_0 = add_products(vec4<Acc>(a0.z), b0, sums.row2_0);
+        sums.row2_1 = add_products(vec4<Acc>(a0.z), b1, sums.row2_1);
+        sums.row3_0 = add_products(vec4<Acc>(a0.w), b0, sums.row3_0);
+        sums.row3_1 = add_products(vec4<Acc>(a0.w), b1, sums.row3_1);
+        sums.row4_0 = add_products(vec4<Acc>(a1.x), b0, sums.row4_0);
+        sums.row4_1 = add_products(vec4<Acc>(a1.x), b1, sums.row4_1);
+        sums.row5_0 = add_products(vec4<Acc>(a1.y), b0, sums.row5_0);
+        sums.row5_1 = add_products(vec4<Acc>(a1.y), b1, sums.row5_1);
+        sums.row6_0 = add_products(vec4<Acc>(a1.z), b0, sums.row6_0);
+        sums.row6_1 = add_products(vec4<Acc>(a1.z), b1, sums.row6_1);
+        sums.row7_0 = add_products(vec4<Acc>(a1.w), b0, sums.row7_0);
+        sums.row7_1 = add_products(vec4<Acc>(a1.w), b1, sums.row7_1);
     }
     return sums;
 }

@@ -22,6 +22,7 @@ struct Params {
     window_multiplier: vec3<u32>,
     grid_y: u32,
     window_shift: vec3<u32>,
+    part: u32, // terms of a part
 }
 
 /// Index of an element within a channel of x.

@@ -361,6 +361,7 @@ impl Operation for Custom {
         let probe = self.probe(operands).map(Arc::new);
         Some(Kernel {
             order: None,
+            parts: 1,
             shaders: vec![(self.0.shader)(operands, result)],
             cpu: cpu.or_else(|| self.defined_cpu(operands, result)),
             results: vec![KernelResult { name: "", dtype: result.dtype, probe }],

@@ -13,6 +13,9 @@ pub(crate) struct Kernel {
     /// In which order a GPU sums terms, and what that follows from, unless it is one after another; on which
     /// units, or why on none. It begins with `in` or `on`.
     pub order: Option<String>,
+    /// How many partial results the shaders write for each element, one after another, which are then added
+    /// up; 1 for complete ones.
+    pub parts: usize,
     /// For the CPU; `None` for a custom operation with neither loop nor definition.
     pub cpu: Option<CpuKernel>,
     /// The results of one pass over the operands.
@@ -38,7 +41,8 @@ impl Kernel {
     pub fn new(shaders: Vec<Shader>, cpu: CpuKernel, probe: Probe) -> Self {
         let dtype = probe.dtype();
         let result = KernelResult { name: "", dtype, probe: Some(probe.into()) };
-        Kernel { shaders, order: None, cpu: Some(cpu), results: vec![result], result: 0 }
+        let results = vec![result];
+        Kernel { shaders, order: None, parts: 1, cpu: Some(cpu), results, result: 0 }
     }
 
     /// The kernel of several siblings, each with its name in the shader and its probe; `result` is
@@ -53,7 +57,8 @@ impl Kernel {
             let dtype = probe.dtype();
             KernelResult { name, dtype, probe: Some(probe.into()) }
         });
-        Kernel { shaders, order: None, cpu: Some(cpu), results: results.collect(), result }
+        let results = results.collect();
+        Kernel { shaders, order: None, parts: 1, cpu: Some(cpu), results, result }
     }
 
     /// Whether its results can be verified.

@@ -30,7 +30,6 @@ pub(crate) mod kernel;
 pub(crate) mod library;
 pub(crate) mod math;
 pub(crate) mod matmul;
-pub(crate) mod matmul_i8;
 pub(crate) mod normalize;
 pub(crate) mod pad;
 pub(crate) mod params;
@@ -216,7 +215,7 @@ operations! {
     segment::SegmentSum,
     matmul::Matmul,
     matmul::UnitMatmul,
-    matmul_i8::MatmulI8,
+    matmul::MatmulI8,
     convolution::Convolution,
     convolution::ConvolutionInputGrad,
     convolution::ConvolutionWeightGrad,

@@ -42,6 +42,9 @@ pub(super) enum Order {
     Sequential,
     /// In four slices, which are added in order: of every 32 terms in a row, each slice takes eight.
     Sliced,
+    /// In parts of this many terms, which workgroups of their own sum one after another; the sums are
+    /// added by another dispatch.
+    Parts(usize),
 }
 
 /// Tiles below which each of them is shared by four slices of its terms: the invocations of one per
@@ -53,6 +56,15 @@ const LONG: usize = 256;
 
 /// Slices of an element.
 const SLICES: usize = 4;
+
+/// Terms from which a second dispatch that adds up parts of them is worth it.
+const VERY_LONG: usize = 1024;
+
+/// Workgroups that parts make where there are terms enough: two for each of the 132 multiprocessors of an H100.
+const WANTED: usize = 264;
+
+/// Least terms of a part.
+const LEAST: usize = 256;
 
 /// From the one that reads least to the one that keeps most of a device busy. Compilers for Hopper,
 /// RDNA 3 and the M1 give all of them registers enough; 16 KiB of workgroup memory, which every
@@ -107,31 +119,71 @@ impl Extents {
         self.products * self.rows.div_ceil(32) * self.columns.div_ceil(32)
     }
 
-    /// In which order a GPU sums the terms of an element.
-    pub fn order(&self) -> Order {
-        let is_sliced = self.terms >= LONG && self.small_tiles() < FEW;
-        if is_sliced { Order::Sliced } else { Order::Sequential }
+    /// Tiles of 64 x 64 elements.
+    fn large_tiles(&self) -> usize {
+        self.products * self.rows.div_ceil(64) * self.columns.div_ceil(64)
     }
 
-    /// The order in words, with what it follows from, unless terms are summed one after another.
-    pub fn order_in_words(&self) -> Option<String> {
-        let of_tiles =
-            || format!("in {SLICES} slices of {} terms, {} tiles", self.terms, self.small_tiles());
-        (self.order() == Order::Sliced).then(of_tiles)
+    /// In which order a GPU sums the terms of an element.
+    pub fn order(&self) -> Order {
+        if let Some(length) = part(self.terms, self.large_tiles()) {
+            Order::Parts(length)
+        } else if self.terms >= LONG && self.small_tiles() < FEW {
+            Order::Sliced
+        } else {
+            Order::Sequential
+        }
+    }
+
+    /// An order in words, with what it follows from, unless terms are summed one after another.
+    pub fn in_words(&self, order: Order) -> Option<String> {
+        let terms = self.terms;
+        match order {
+            Order::Sequential => None,
+            Order::Sliced => {
+                Some(format!("in {SLICES} slices of {terms} terms, {} tiles", self.small_tiles()))
+            }
+            Order::Parts(length) => {
+                let (parts, tiles) = (order.parts(terms), self.large_tiles());
+                Some(format!("in {parts} parts of {length} terms, {tiles} tiles"))
+            }
+        }
     }
 
     /// Tiles that sum in an order, the one that takes least time first; among equals, the largest.
     pub fn tiles(&self, order: Order) -> Vec<Tile> {
         let mut tiles = match order {
-            Order::Sequential => TILES.to_vec(),
+            Order::Sequential | Order::Parts(_) => TILES.to_vec(),
             Order::Sliced => SLICED.to_vec(),
         };
-        tiles.sort_by(|a, b| a.time(self).total_cmp(&b.time(self)));
+        let products = self.products * order.parts(self.terms);
+        let apart = Extents { products, ..*self };
+        tiles.sort_by(|a, b| a.time(&apart).total_cmp(&b.time(&apart)));
         tiles
     }
 }
 
+/// Terms of a part, if so many of them are split over several workgroups for each of `tiles`: a whole
+/// number of steps of any tile.
+pub(super) fn part(terms: usize, tiles: usize) -> Option<usize> {
+    if terms < VERY_LONG || tiles == 0 {
+        return None;
+    }
+    let parts = (WANTED / tiles).min(terms / LEAST);
+    (parts > 1).then(|| terms.div_ceil(parts).next_multiple_of(32))
+}
+
 impl Order {
+    /// Into how many parts it splits these terms.
+    pub fn parts(self, terms: usize) -> usize {
+        if let Order::Parts(length) = self { terms.div_ceil(length) } else { 1 }
+    }
+
+    /// Terms of a part of these.
+    pub fn length(self, terms: usize) -> usize {
+        if let Order::Parts(length) = self { length } else { terms }
+    }
+
     /// Error bound of sums of this many terms, and its justification.
     pub(super) fn accuracy(self, terms: usize) -> (Bound, &'static str) {
         match self {
@@ -144,6 +196,11 @@ impl Order {
                 let reason = "k / 4 roundings of partial sums in each of four slices, which stay below \
                               a quarter of the magnitudes, and three of their sums";
                 (Bound::Terms(6.0 + terms as f64 / 16.0), reason)
+            }
+            Order::Parts(length) => {
+                let reason = "a rounding for each term of a part and for each part, of partial sums \
+                              that stay below a quarter of the magnitudes";
+                (Bound::Terms(6.0 + (length + self.parts(terms)) as f64 / 4.0), reason)
             }
         }
     }

@@ -240,6 +240,7 @@ fn a_kernel_and_its_epilogue() -> Result<(), Error> {
                 shaders: vec![shader.clone()],
                 cpu: Some(cpu.clone()),
                 order: None,
+                parts: 1,
                 results: vec![result],
                 result: 0,
             },
@@ -285,6 +286,7 @@ fn a_kernel_with_two_results() -> Result<(), Error> {
     let result = KernelResult { name: "", dtype: DType::F32, probe: None };
     let kernel = Kernel {
         order: None,
+        parts: 1,
         shaders: vec![Shader::new("", "", &[], 1)],
         cpu: Some(CpuKernel::with_siblings([width, 1], 300, compute)),
         results: vec![result.clone(), result],

@@ -13,10 +13,10 @@ use super::{
 use crate::ops::params::params;
 use crate::{
     dtype::DType,
-    ops::kernel::{Shader, fold, shader_file},
+    ops::kernel::{Kernel, Shader, fold, shader_file},
     schedule::{
         expr::{Body, TermId},
-        plan::{Plan, Step, StepKind, Storage},
+        plan::{KernelWrite, Plan, Region, Step, StepKind, Storage},
     },
 };
 
@@ -74,18 +74,59 @@ pub(crate) fn assemble(step: &Step, partials: usize, variant: usize) -> Vec<Asse
             text.alias("Wide", wide_type(elem));
             text.alias("Acc", wide_type(dtype));
             let own = &step.reads[..*operands];
-            if let [_] = kernel.results[..] {
-                text.own(own, step.writes[0]);
-                let acc = if dtype == DType::Bool { "(acc != 0u)" } else { "acc" };
-                text.epilogue(step, &writes[0].epilogue, &writes[0].space, acc);
-            } else {
-                text.own_reads(own);
-                text.stores(step, &kernel.results, writes);
+            match kernel.results[..] {
+                [_] if kernel.parts > 1 => {
+                    let (between, whole) = parts(step, kernel, &writes[0], partials);
+                    text.label += " (parts)";
+                    text.own(own, between);
+                    text.no_epilogue();
+                    return vec![text.finish(shader), whole];
+                }
+                [_] => {
+                    text.own(own, step.writes[0]);
+                    let acc = if dtype == DType::Bool { "(acc != 0u)" } else { "acc" };
+                    text.epilogue(step, &writes[0].epilogue, &writes[0].space, acc);
+                }
+                _ => {
+                    text.own_reads(own);
+                    text.stores(step, &kernel.results, writes);
+                }
             }
             vec![text.finish(shader)]
         }
     }
 }
+
+/// Where a kernel writes the parts of its sums, and the dispatch that adds them up.
+fn parts(step: &Step, kernel: &Kernel, write: &KernelWrite, partials: usize) -> (Region, Assembly) {
+    let parts = kernel.parts;
+    let len: usize = write.space.iter().product();
+    // Nothing is rounded between the dispatches.
+    let dtype = match kernel.results[0].dtype {
+        DType::F16 => DType::F32,
+        dtype => dtype,
+    };
+    let between = Region { storage: Storage::Slot(partials), offset: 0, len: parts * len, dtype };
+    let slices = if parts > MOST_IN_ORDER { PART_SLICES } else { 1 };
+    let shader = Shader {
+        file: shader_file!("reduce_parts", []),
+        overrides: vec![("SLICES", slices as f64)],
+        params: params! { len, parts, run: parts.div_ceil(slices) },
+        workgroups: fold((len * slices).div_ceil(PART_INVOCATIONS)),
+    };
+    let mut text = Text::new(&shader, step.label.clone());
+    text.alias("Acc", wide_type(dtype));
+    text.own(&[between], step.writes[0]);
+    text.epilogue(step, &write.epilogue, &write.space, "acc");
+    (between, text.finish(shader))
+}
+
+/// Partial results that one invocation adds up; more are shared by several.
+const MOST_IN_ORDER: usize = 16;
+/// Invocations of `shaders/reduce_parts.wgsl` for an element of more parts.
+const PART_SLICES: usize = 4;
+/// Invocations of its workgroups.
+const PART_INVOCATIONS: usize = 256;
 
 fn map(step: &Step, space: &[usize], body: &Body, roots: &[TermId]) -> Assembly {
     let len = space.iter().product::<usize>();

@@ -27,7 +27,7 @@ pub(crate) const ENABLE_UNITS: &str = "enable wgpu_cooperative_matrix; ";
 
 /// A shader file with the declarations appended so far.
 pub(crate) struct Text {
-    label: String,
+    pub label: String,
     declarations: String,
     /// Shape values that the slots need.
     pub slot: SlotParams,

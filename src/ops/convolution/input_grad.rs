@@ -105,7 +105,8 @@ impl Operation for ConvolutionInputGrad {
         match problem.is_product() {
             Some(_) => None,
             None => {
-                let bound = Order::Sequential.accuracy(problem.outputs * problem.taps()).0;
+                let (order, terms) = problem.input_order();
+                let bound = order.accuracy(terms).0;
                 let geometry = self.geometry.clone().groups(1);
                 let of_group = ConvolutionInputGrad { geometry, extents: self.extents.clone() };
                 let probe = Probe::new(self.clone(), operands, bound)

@@ -78,6 +78,34 @@ impl Problem {
         Extents { products: self.groups, rows: self.outputs, columns: self.terms(), terms }
     }
 
+    /// How many kinds of pixels there are along each axis: those a stride apart meet the same taps.
+    fn phases(&self) -> Triple {
+        self.each(|axis| axis.stride.min(axis.extent))
+    }
+
+    /// Pixels of each kind.
+    fn counts(&self) -> Triple {
+        self.each(|axis| axis.extent.div_ceil(axis.stride))
+    }
+
+    /// How many taps apart those are that pixels of a kind meet.
+    fn step(&self) -> Triple {
+        self.each(|axis| axis.stride / gcd(axis.stride, axis.dilation))
+    }
+
+    /// Extents of the products that make up the gradient of the input, one for each kind of pixel. Some of
+    /// them may have fewer terms.
+    fn input_extents(&self) -> Extents {
+        let (window, step) = (self.window(), self.step());
+        let taps: usize = (0..3).map(|k| window[k].div_ceil(step[k])).product();
+        Extents {
+            products: self.groups * self.phases().iter().product::<usize>(),
+            rows: self.inputs,
+            columns: self.batch * self.counts().iter().product::<usize>(),
+            terms: self.outputs * taps,
+        }
+    }
+
     /// Whether each element of the result gets an invocation.
     fn is_depthwise(&self) -> bool {
         self.outputs <= DEPTHWISE_OUTPUTS
@@ -86,6 +114,17 @@ impl Problem {
     /// In which order a GPU sums the terms of the result.
     pub(super) fn forward_order(&self) -> Order {
         if self.is_depthwise() { Order::Sequential } else { self.forward_extents().order() }
+    }
+
+    /// In which order a GPU sums the terms of the gradient of the input, and their number. Not in slices:
+    /// whether a weight is wild is asked where no barrier may follow.
+    pub(super) fn input_order(&self) -> (Order, usize) {
+        let extents = self.input_extents();
+        let order = match extents.order() {
+            Order::Sliced => Order::Sequential,
+            order => order,
+        };
+        (order, extents.terms)
     }
 
     /// In which order a GPU sums the terms of the gradient of the weight.
@@ -106,14 +145,34 @@ const fn behind_sums<const N: usize>(imports: [&'static str; N]) -> [[&'static s
 }
 
 /// The imports of a convolution whose weight is loaded one by one, and of one that has whole vec4s.
-static FORWARD: [[[&str; 6]; 4]; 2] = [
-    behind_sums(["", "load_b_scalar", "grid", "inside", "unfolded", "unravel"]),
-    behind_sums(["", "load_b_vec4", "grid", "inside", "unfolded", "unravel"]),
+static FORWARD: [[[&str; 8]; 4]; 2] = [
+    behind_sums([
+        "",
+        "add_products",
+        "load_b_scalar",
+        "grid",
+        "inside",
+        "parts",
+        "unfolded",
+        "unravel",
+    ]),
+    behind_sums([
+        "",
+        "add_products",
+        "load_b_vec4",
+        "grid",
+        "inside",
+        "parts",
+        "unfolded",
+        "unravel",
+    ]),
 ];
 
-static WEIGHT_GRAD: [[&str; 5]; 4] = behind_sums(["", "grid", "inside", "unfolded", "unravel"]);
+static WEIGHT_GRAD: [[&str; 7]; 4] =
+    behind_sums(["", "add_products", "grid", "inside", "parts", "unfolded", "unravel"]);
 
-static INPUT_GRAD: [[&str; 5]; 4] = behind_sums(["", "grid", "inside", "unravel", "wild"]);
+static INPUT_GRAD: [[&str; 7]; 4] =
+    behind_sums(["", "add_products", "grid", "inside", "parts", "unravel", "wild"]);
 
 /// A shader for each tile that sums in an order: a file that imports what `imports` returns for the
 /// index of a tile's fragment, and the `Params` for a grid.
@@ -127,9 +186,10 @@ fn tiled(
 ) -> Vec<Shader> {
     let shader = |tile: Tile| {
         let [down, across] = tile.grid(extents);
-        let axes = [down, across, extents.products];
+        let axes = [down, across, extents.products * order.parts(extents.terms)];
         let (workgroups, is_folded) = grid(axes, tile.memory());
-        let flags = overrides.iter().copied().chain([("IS_FOLDED", is_folded)]);
+        let own = [("IS_FOLDED", is_folded), ("IS_IN_PARTS", matches!(order, Order::Parts(_)))];
+        let flags = overrides.iter().copied().chain(own);
         let flags = flags.map(|(name, is_set)| (name, f64::from(u8::from(is_set))));
         Shader {
             file: ShaderFile { imports: imports(tile.fragment), ..file },
@@ -156,6 +216,7 @@ fn cpu(
 
 /// The `Params` of products with the unfolded input.
 fn unfolded_params(problem: &Problem, extents: &Extents, [grid_x, grid_y, _]: Triple) -> Params {
+    let part = extents.order().length(extents.terms);
     let [y_multiplier, y_shift] = divisors(problem.y());
     let [window_multiplier, window_shift] = divisors(problem.window());
     params! {
@@ -178,6 +239,7 @@ fn unfolded_params(problem: &Problem, extents: &Extents, [grid_x, grid_y, _]: Tr
         window_multiplier,
         grid_y,
         window_shift,
+        part,
     }
 }
 
@@ -228,9 +290,9 @@ pub(super) fn convolution(problem: Problem, probe: Probe) -> Kernel {
     let cpu = cpu(granule, 2 * terms, move |[x, w], start, out| {
         unfolded.forward(x, w, start / positions.max(1), out);
     });
-    let order =
-        if problem.is_depthwise() { None } else { problem.forward_extents().order_in_words() };
-    Kernel { order, ..Kernel::new(shaders, cpu, probe) }
+    let order = problem.forward_order();
+    let (in_words, parts) = (problem.forward_extents().in_words(order), order.parts(terms));
+    Kernel { order: in_words, parts, ..Kernel::new(shaders, cpu, probe) }
 }
 
 /// The kernel of the weight gradient.
@@ -250,7 +312,9 @@ pub(super) fn weight_grad(problem: Problem, probe: Probe) -> Kernel {
     let cpu = cpu(columns * block(outputs, groups), 2 * terms, move |[x, ct], start, out| {
         unfolded.weight_grad(x, ct, start / columns.max(1), out);
     });
-    Kernel { order: extents.order_in_words(), ..Kernel::new(shaders, cpu, probe) }
+    let order = extents.order();
+    let (in_words, parts) = (extents.in_words(order), order.parts(terms));
+    Kernel { order: in_words, parts, ..Kernel::new(shaders, cpu, probe) }
 }
 
 /// The kernel of the input gradient.
@@ -258,13 +322,12 @@ pub(super) fn input_grad(problem: Problem, probe: Probe) -> Kernel {
     let Problem { batch, groups, inputs, outputs, axes } = problem;
     let (pixels, positions, taps) = (problem.pixels(), problem.positions(), problem.taps());
     // Pixels a stride apart meet taps that are a step apart, and whose positions are `back` apart.
-    let phases = axes.map(|axis| axis.stride.min(axis.extent));
-    let counts = axes.map(|axis| axis.extent.div_ceil(axis.stride));
-    let shared = axes.map(|axis| gcd(axis.stride, axis.dilation));
-    let step: Triple = std::array::from_fn(|k| axes[k].stride / shared[k]);
-    let back: Triple = std::array::from_fn(|k| axes[k].dilation / shared[k]);
+    let (phases, counts, step) = (problem.phases(), problem.counts(), problem.step());
+    let back = problem.each(|axis| axis.dilation / gcd(axis.stride, axis.dilation));
     let few: Triple = std::array::from_fn(|k| axes[k].window / step[k]);
-    let columns = batch * counts.iter().product::<usize>();
+    let extents = problem.input_extents();
+    let (order, terms) = problem.input_order();
+    let Extents { columns, .. } = extents;
     let [count_multiplier, count_shift] = divisors(counts);
     let [few_multiplier, few_shift] = divisors(few);
     let [many_multiplier, many_shift] = divisors(few.map(|taps| taps + 1));
@@ -292,22 +355,19 @@ pub(super) fn input_grad(problem: Problem, probe: Probe) -> Kernel {
             step,
             back,
             few_multiplier,
+            terms,
             few_shift,
+            part: order.length(terms),
             many_multiplier,
+            len: batch * groups * inputs * pixels,
             many_shift,
         }
     };
-    // Not in slices: whether a weight is wild is asked where no barrier may follow.
     let shaders = tiled(
         shader_file!("convolution/convolution_input_grad", []),
         |fragment| &INPUT_GRAD[fragment],
-        &Extents {
-            products: groups * phases.iter().product::<usize>(),
-            rows: inputs,
-            columns,
-            terms: outputs * taps,
-        },
-        Order::Sequential,
+        &extents,
+        order,
         &[("IS_DEEP", problem.is_deep()), ("IS_DENSE", axes.iter().all(|axis| axis.stride == 1))],
         params,
     );
@@ -316,7 +376,8 @@ pub(super) fn input_grad(problem: Problem, probe: Probe) -> Kernel {
     let cpu = cpu(pixels * block(inputs, batch * groups), work, move |[w, ct], start, out| {
         unfolded.input_grad(w, ct, start / pixels.max(1), out);
     });
-    Kernel::new(shaders, cpu, probe)
+    let in_words = extents.in_words(order);
+    Kernel { order: in_words, parts: order.parts(terms), ..Kernel::new(shaders, cpu, probe) }
 }
 
 /// The kernel of a convolution of bytes; the problem counts inputs in words.

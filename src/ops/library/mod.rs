@@ -22,13 +22,16 @@ macro_rules! fragments {
 }
 
 /// Every fragment; each comes after those it calls.
-static FRAGMENTS: [Fragment; 49] = fragments! {
+static FRAGMENTS: [Fragment; 52] = fragments! {
     "nan": [],
     "scale": [],
     "divide": [],
     "mask": [],
     "sort_key": [],
     "rows": [],
+    "parts": [],
+    "add_products": [],
+    "add_products_i8": [],
     "stages": [],
     "grid": [],
     "inside": [],

@@ -1,19 +1,22 @@
 //! Batched matrix product.
 
 mod cpu;
+mod int8;
 mod shaders;
 pub(crate) mod units;
+mod vectors;
 
+pub(crate) use int8::MatmulI8;
 pub(crate) use units::UnitMatmul;
 
 use super::*;
 use super::{
     kernel::{CpuKernel, Kernel},
     precision::Precision,
-    tiles::Order,
     transpose::Transpose,
 };
 use crate::shape::Shape;
+use shaders::Terms;
 
 /// `y[.., i, j] = sum_p a[.., i, p] b[.., p, j]`, where either matrix may be stored transposed.
 ///
@@ -292,22 +295,23 @@ impl Operation for Matmul {
             2 * product.k.max(1),
             compute,
         );
-        let order = product.extents().order();
+        let served = product.served(Terms::Floats);
         let batches = operands[0].shape.rank() - 2;
         let (a, b) =
             (batches + usize::from(self.transpose_a), batches + 1 - usize::from(self.transpose_b));
-        let probe = Probe::new(self.clone(), operands, order.accuracy(product.k).0)
+        let probe = Probe::new(self.clone(), operands, served.accuracy.0)
             .along_all(0..batches)
             .along(batches, [Some(a), None])
             .along(batches + 1, [None, Some(b)]);
-        let kernel = Kernel::new(product.shaders(), cpu, probe);
+        let kernel = Kernel::new(served.shaders, cpu, probe);
         let refusal = self.on_units(operands).map(|served| match served {
             Ok(_) => "in full precision: no matrix units that serve",
             Err(reason) => reason,
         });
-        let order = [refusal.map(str::to_owned), product.extents().order_in_words()];
+        let order = [refusal.map(str::to_owned), served.order];
         let order: Vec<String> = order.into_iter().flatten().collect();
-        Some(Kernel { order: (!order.is_empty()).then(|| order.join("; ")), ..kernel })
+        let order = (!order.is_empty()).then(|| order.join("; "));
+        Some(Kernel { order, parts: served.parts, ..kernel })
     }
 
     fn cost(&self, operands: &[&Meta], result: &Meta) -> Cost {
@@ -325,7 +329,8 @@ impl Operation for Matmul {
             };
             let op = Matmul::full(transpose_a, transpose_b);
             let operands = [dims(m, k, transpose_a), dims(k, n, transpose_b)];
-            let (bound, reason) = Order::Sequential.accuracy(k);
+            let product = op.product(&operands[0].shape, &operands[1].shape);
+            let (bound, reason) = product.served(Terms::Floats).accuracy;
             Sample::new(op, operands).bound(bound, reason)
         };
         let mut samples = vec![
@@ -346,6 +351,17 @@ impl Operation for Matmul {
             of(&[], [33, 34, 259], false, false).named("slices of k"),
             of(&[], [20, 40, 288], true, true).without_gradient().named("whole slices of k"),
             of(&[2], [5, 36, 260], false, true).without_gradient().named("slices of few rows"),
+            of(&[], [33, 34, 1030], false, false).named("parts of k"),
+            of(&[2], [20, 40, 1056], true, true).without_gradient().named("whole parts of k"),
+            of(&[], [5, 6, 5000], false, true).without_gradient().named("many parts of k"),
+            of(&[], [1, 37, 300], false, false).named("vector"),
+            of(&[2], [70, 1, 260], false, false).without_gradient().named("vector on the right"),
+            of(&[], [4, 36, 260], true, true).without_gradient().named("four vectors"),
+            of(&[2], [66, 3, 259], true, false)
+                .without_gradient()
+                .named("three vectors on the right"),
+            of(&[], [2, 35, 1030], false, true).without_gradient().named("two vectors in parts"),
+            of(&[], [1, 1, 5000], false, false).without_gradient().named("vectors"),
             of(&[66_000], [1, 2, 2], false, false).without_gradient().named("a folded grid"),
             of(&[], [3, 4, 0], false, false).named("no terms"),
             of(&[2], [3, 4, 0], true, true).named("no terms, transposed"),
@@ -370,6 +386,8 @@ impl Operation for Matmul {
                 "one",
                 "past a tile",
                 "slices of k",
+                "parts of k",
+                "vector",
                 "row",
                 "two batch axes",
                 "no terms",

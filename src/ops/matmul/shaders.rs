@@ -1,33 +1,57 @@
-//! The variants of `shaders/matmul.wgsl`.
+//! How a GPU calculates a product: the variants of `shaders/matmul.wgsl`, unless it is one with vectors.
 
 use super::Product;
 use crate::ops::{
+    contract::Bound,
     kernel::{Shader, ShaderFile, shader_file},
-    params::params,
-    tiles::{Extents, FRAGMENTS, Tile, grid},
+    params::{Params, params},
+    tiles::{Extents, FRAGMENTS, Order, Tile, grid},
 };
 
 /// Rows of tiles whose workgroups are next to each other where there are many in both directions, so
 /// that a cache holds what they share.
 pub(super) const PANEL: usize = 8;
 
-/// The fragments for each tile, and for operands and results whose rows are whole vec4s or not.
-static IMPORTS: [[&str; 5]; 32] = {
-    let mut all = [[""; 5]; 32];
+/// The fragments for each tile, for operands and results whose rows are whole vec4s or not, and for terms
+/// that are floats or words of bytes. Products with vectors have those behind the tile.
+static IMPORTS: [[&str; 7]; 64] = {
+    let mut all = [[""; 7]; 64];
     let mut index = 0;
     while index < all.len() {
-        let [a, b, c] = [index / 4 % 2, index / 8 % 2, index / 16];
         all[index] = [
             FRAGMENTS[index % 4],
-            ["load_a_scalar", "load_a_vec4"][a],
-            ["load_b_scalar", "load_b_vec4"][b],
-            ["store_scalar", "store_vec4"][c],
+            ["load_a_scalar", "load_a_vec4"][index / 4 % 2],
+            ["load_b_scalar", "load_b_vec4"][index / 8 % 2],
+            ["store_scalar", "store_vec4"][index / 16 % 2],
+            ["add_products", "add_products_i8"][index / 32],
             "grid",
+            "parts",
         ];
         index += 1;
     }
     all
 };
+
+/// What a product's terms are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Terms {
+    /// Products of two floats.
+    Floats,
+    /// Sums of products of four bytes, of words.
+    Bytes,
+}
+
+/// How a GPU calculates a product.
+pub(super) struct Served {
+    /// Variants that agree bit for bit.
+    pub shaders: Vec<Shader>,
+    /// Partial results of each element, one after another.
+    pub parts: usize,
+    /// Error bound, and its justification.
+    pub accuracy: (Bound, &'static str),
+    /// The order of summation in words, unless terms are summed one after another.
+    pub order: Option<String>,
+}
 
 impl Product {
     /// Its extents as those of tiles.
@@ -35,31 +59,72 @@ impl Product {
         Extents { products: self.batches, rows: self.m, columns: self.n, terms: self.k }
     }
 
-    /// A shader for each tile that sums in the order of this shape.
-    pub fn shaders(self) -> Vec<Shader> {
-        let extents = self.extents();
-        extents.tiles(extents.order()).into_iter().map(|tile| self.shader(tile)).collect()
+    /// A vector of which one element is next to the other, whichever way it is said to be stored.
+    fn plain(mut self) -> Self {
+        self.transposed[0] &= self.m != 1;
+        self.transposed[1] |= self.n == 1;
+        self
     }
 
-    fn shader(self, tile: Tile) -> Shader {
-        let Product { batches, m, n, k, transposed: [transpose_a, transpose_b], .. } = self;
-        let [down, across] = tile.grid(&self.extents());
-        let panel = if down >= 2 * PANEL && across > 1 { PANEL } else { 1 };
-        let extents = [panel * across, down.div_ceil(panel), batches];
-        let (workgroups, is_folded) = grid(extents, tile.memory());
-        let mut overrides = tile.overrides().to_vec();
-        overrides.extend([
-            ("PANEL", panel as f64),
-            ("A_ALONG_K", f64::from(u8::from(!transpose_a))),
-            ("B_ALONG_K", f64::from(u8::from(transpose_b))),
-            ("IS_FOLDED", f64::from(u8::from(is_folded))),
-        ]);
-        Shader {
-            file: self.file(tile),
-            overrides,
-            params: params! { batches, m, n, k, grid_x: extents[0], grid_y: extents[1] },
-            workgroups,
+    /// The shape alone decides which kernel serves, and in which order it sums.
+    pub(super) fn served(self, terms: Terms) -> Served {
+        let product = self.plain();
+        match product.vectors() {
+            Some(vectors) => product.served_as_vectors(vectors, terms),
+            None => product.served_as_tiles(terms),
         }
+    }
+
+    fn served_as_tiles(self, terms: Terms) -> Served {
+        let extents = self.extents();
+        let order = extents.order();
+        let shader = |tile: Tile| {
+            let [down, across] = tile.grid(&extents);
+            let panel = if down >= 2 * PANEL && across > 1 { PANEL } else { 1 };
+            let products = self.batches * order.parts(self.k);
+            let axes = [panel * across, down.div_ceil(panel), products];
+            let (workgroups, is_folded) = grid(axes, tile.memory());
+            let sizes = tile.overrides().into_iter().chain([("PANEL", panel as f64)]);
+            let flags = as_overrides(self.flags_of(order, is_folded));
+            Shader {
+                file: ShaderFile {
+                    imports: self.imports(tile.fragment, terms),
+                    ..shader_file!("matmul", [])
+                },
+                overrides: sizes.chain(flags).collect(),
+                params: self.params(order, axes),
+                workgroups,
+            }
+        };
+        Served {
+            shaders: extents.tiles(order).into_iter().map(shader).collect(),
+            parts: order.parts(self.k),
+            accuracy: order.accuracy(self.k),
+            order: extents.in_words(order),
+        }
+    }
+
+    /// Overrides of both files.
+    pub(super) fn flags_of(
+        &self,
+        order: Order,
+        is_folded: bool,
+    ) -> impl Iterator<Item = (&'static str, bool)> + use<> {
+        let [transpose_a, transpose_b] = self.transposed;
+        let is_in_parts = matches!(order, Order::Parts(_));
+        [
+            ("A_ALONG_K", !transpose_a),
+            ("B_ALONG_K", transpose_b),
+            ("IS_FOLDED", is_folded),
+            ("IS_IN_PARTS", is_in_parts),
+        ]
+        .into_iter()
+    }
+
+    /// The `Params` of both files.
+    pub(super) fn params(&self, order: Order, [grid_x, grid_y, _]: [usize; 3]) -> Params {
+        let &Product { batches, m, n, k, .. } = self;
+        params! { batches, m, n, k, part: order.length(k), grid_x, grid_y }
     }
 
     /// Whether rows of the operands and of the result are whole vec4s, as they lie in memory.
@@ -72,10 +137,17 @@ impl Product {
         [a, b, n.is_multiple_of(4)]
     }
 
-    /// The file with the fragments for this tile, and for how rows lie in memory.
-    fn file(self, tile: Tile) -> ShaderFile {
+    /// The fragments for a tile, for how rows lie in memory, and for what terms are.
+    pub(super) fn imports(&self, fragment: usize, terms: Terms) -> &'static [&'static str] {
         let [a, b, c] = self.has_whole_vec4s().map(usize::from);
-        let imports = &IMPORTS[tile.fragment + 4 * a + 8 * b + 16 * c];
-        ShaderFile { imports, ..shader_file!("matmul", []) }
+        let bytes = usize::from(terms == Terms::Bytes);
+        &IMPORTS[fragment + 4 * a + 8 * b + 16 * c + 32 * bytes]
     }
+}
+
+/// Flags as values of overrides.
+pub(super) fn as_overrides(
+    flags: impl Iterator<Item = (&'static str, bool)>,
+) -> impl Iterator<Item = (&'static str, f64)> {
+    flags.map(|(name, is_set)| (name, f64::from(u8::from(is_set))))
 }

@@ -1,8 +1,13 @@
 //! Matrix product of signed bytes.
 
-use super::kernel::{CpuKernel, Kernel, Shader, fold, shader_file};
-use super::*;
-use crate::ops::params::params;
+use super::{
+    super::{
+        kernel::{CpuKernel, Kernel},
+        *,
+    },
+    Product,
+    shaders::Terms,
+};
 use crate::{
     dtype::DType,
     gemm::int8::{Rows, products},
@@ -12,9 +17,6 @@ use crate::{
 /// last axis, the first in the lowest bits; the sums are 32-bit integers, which wrap.
 #[derive(Clone, Debug, PartialEq)]
 pub struct MatmulI8;
-
-/// Edge of the square of invocations of a workgroup.
-const EDGE: usize = 8;
 
 impl<'g> Tensor<'g> {
     /// Product of a matrix of packed bytes with the transpose of another: see
@@ -140,19 +142,17 @@ impl Operation for MatmulI8 {
         };
         let work = (2 * words).max(1);
         let cpu = CpuKernel::new(n, work, compute);
-        let params = params! { batches, m, n, words };
-        let shader = Shader {
-            file: shader_file!("matmul_i8", []),
-            overrides: vec![("EDGE", EDGE as f64)],
-            params,
-            workgroups: fold(batches * m.div_ceil(4 * EDGE) * n.div_ceil(4 * EDGE)),
-        };
+        let strides = [[words, 1], [1, words]];
+        let transposed = [false, true];
+        let product = Product { batches, m, n, k: words, transposed, a: strides[0], b: strides[1] };
+        let served = product.served(Terms::Bytes);
         let outer = operands[0].shape.rank() - 2;
         let probe = Probe::new(self.clone(), operands, Bound::Exact)
             .along_all(0..outer)
             .along(outer, [Some(outer), None])
             .along(outer + 1, [None, Some(outer)]);
-        Some(Kernel::new(vec![shader], cpu, probe))
+        let kernel = Kernel::new(served.shaders, cpu, probe);
+        Some(Kernel { order: served.order, parts: served.parts, ..kernel })
     }
 
     fn cost(&self, operands: &[&Meta], result: &Meta) -> Cost {
@@ -173,6 +173,10 @@ impl Operation for MatmulI8 {
             of(&[33, 9], &[35, 9]).named("past a tile"),
             of(&[2, 64, 8], &[2, 64, 8]).named("whole tiles"),
             of(&[5, 3], &[6, 3]).named("two columns past a vector"),
+            of(&[66, 260], &[35, 260]).named("slices of the words"),
+            of(&[2, 33, 1030], &[2, 34, 1030]).named("parts of the words"),
+            of(&[1, 300], &[37, 300]).named("vector"),
+            of(&[70, 1030], &[2, 1030]).named("vectors in parts"),
             of(&[2, 3, 4, 3], &[2, 3, 5, 3]).named("batches"),
             of(&[1, 1], &[1, 1]).named("one"),
             of(&[2, 0], &[3, 0]).named("no terms"),
