@@ -23,6 +23,8 @@ struct Params {
     grid_y: u32,
     window_shift: vec3<u32>,
     part: u32, // terms of a part
+    inputs_multiplier: u32,
+    inputs_shift: u32,
 }
 
 /// Index of an element within a channel of x.

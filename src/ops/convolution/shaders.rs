@@ -168,6 +168,18 @@ static FORWARD: [[[&str; 8]; 4]; 2] = [
     ]),
 ];
 
+/// The imports of a convolution with channels last, whose images and weight are whole vec4s or not.
+static CHANNELS_LAST: [[[[&str; 10]; 4]; 2]; 2] = {
+    const fn of(a: &'static str, b: &'static str) -> [[&'static str; 10]; 4] {
+        let terms = "add_products_i8";
+        behind_sums(["", a, b, terms, "divide", "grid", "inside", "parts", "unfolded", "unravel"])
+    }
+    [
+        [of("load_a_scalar", "load_b_scalar"), of("load_a_scalar", "load_b_vec4")],
+        [of("load_a_vec4", "load_b_scalar"), of("load_a_vec4", "load_b_vec4")],
+    ]
+};
+
 static WEIGHT_GRAD: [[&str; 7]; 4] =
     behind_sums(["", "add_products", "grid", "inside", "parts", "unfolded", "unravel"]);
 
@@ -217,6 +229,7 @@ fn cpu(
 /// The `Params` of products with the unfolded input.
 fn unfolded_params(problem: &Problem, extents: &Extents, [grid_x, grid_y, _]: Triple) -> Params {
     let part = extents.order().length(extents.terms);
+    let (inputs_multiplier, inputs_shift) = divisor(problem.inputs as u32);
     let [y_multiplier, y_shift] = divisors(problem.y());
     let [window_multiplier, window_shift] = divisors(problem.window());
     params! {
@@ -240,6 +253,8 @@ fn unfolded_params(problem: &Problem, extents: &Extents, [grid_x, grid_y, _]: Tr
         grid_y,
         window_shift,
         part,
+        inputs_multiplier,
+        inputs_shift,
     }
 }
 
@@ -380,48 +395,33 @@ pub(super) fn input_grad(problem: Problem, probe: Probe) -> Kernel {
     Kernel { order: in_words, parts: order.parts(terms), ..Kernel::new(shaders, cpu, probe) }
 }
 
-/// The kernel of a convolution of bytes; the problem counts inputs in words.
+/// The kernel of a convolution of bytes, whose channels come last; the problem counts inputs in words.
 pub(super) fn convolution_i8(problem: Problem, probe: Probe) -> Kernel {
-    const EDGE: usize = 8;
-    let Problem { batch, groups, inputs: words, outputs, .. } = problem;
-    let rows = batch * problem.positions();
-    let [y_multiplier, y_shift] = divisors(problem.y());
-    let [window_multiplier, window_shift] = divisors(problem.window());
-    let (word_multiplier, word_shift) = divisor(words as u32);
-    let (terms, pixels) = (problem.terms(), problem.pixels());
-    let params = params! {
-        x: problem.x(),
-        groups,
-        y: problem.y(),
-        words,
-        window: problem.window(),
-        outputs,
-        stride: problem.stride(),
-        terms,
-        dilation: problem.dilation(),
-        rows,
-        low: problem.low(),
-        pixels,
-        y_multiplier,
-        word_multiplier,
-        y_shift,
-        word_shift,
-        window_multiplier,
-        window_shift,
-    };
-    let shader = Shader {
-        file: shader_file!("convolution/convolution_i8", ["divide", "unravel"]),
-        overrides: vec![("EDGE", EDGE as f64)],
-        params,
-        workgroups: fold(groups * rows.div_ceil(4 * EDGE) * outputs.div_ceil(4 * EDGE)),
-    };
-    let channels = groups * outputs;
+    let Problem { inputs: words, .. } = problem;
+    let terms = problem.terms();
+    let unfolded = problem.forward_extents();
+    // Positions are rows here.
+    let Extents { products, rows, columns, .. } = unfolded;
+    let extents = Extents { products, rows: columns, columns: rows, terms };
+    let order = extents.order();
+    let has_quads = words > 0 && words.is_multiple_of(4);
+    let is_vec4 = terms > 0 && terms.is_multiple_of(4);
+    let imports = &CHANNELS_LAST[usize::from(has_quads)][usize::from(is_vec4)];
+    let shaders = tiled(
+        shader_file!("convolution/convolution_channels_last", []),
+        |fragment| &imports[fragment],
+        &extents,
+        order,
+        &[("IS_DEEP", problem.is_deep()), ("HAS_QUADS", has_quads)],
+        |axes| unfolded_params(&problem, &unfolded, axes),
+    );
+    let channels = problem.groups * problem.outputs;
     let compute = move |operands: &[&[u32]], start: usize, out: &mut [u32]| {
         int8_cpu::convolution(&problem, [operands[0], operands[1]], start / channels.max(1), out);
     };
-    let work = (2 * problem.terms()).max(1);
-    let cpu = CpuKernel::new(channels, work, compute);
-    Kernel::new(vec![shader], cpu, probe)
+    let cpu = CpuKernel::new(channels, (2 * terms).max(1), compute);
+    let (in_words, parts) = (extents.in_words(order), order.parts(terms));
+    Kernel { order: in_words, parts, ..Kernel::new(shaders, cpu, probe) }
 }
 
 fn gcd(a: usize, b: usize) -> usize {
