@@ -122,26 +122,31 @@ fn main(
     var acc1 = vec4<Acc>();
     var acc2 = vec4<Acc>();
     var acc3 = vec4<Acc>();
-    for (var term = part.begin + 4u * lane; term < end; term += 8u * LANES) {
-        // Two blocks are on their way before the first one is multiplied.
-        let next = term + 4u * LANES;
+    // With few vectors there are registers for two blocks, which are on their way at once.
+    let are_two = VECTORS <= 2u;
+    let step = 4u * LANES;
+    for (var term = part.begin + 4u * lane; term < end; term += select(step, 2u * step, are_two)) {
         let m = load_block(is_a, matrix, line, 4u, term, end);
-        let m2 = load_block(is_a, matrix, line, 4u, next, end);
         let v = load_block(!is_a, vectors, 0u, VECTORS, term, end);
-        let v2 = load_block(!is_a, vectors, 0u, VECTORS, next, end);
+        var m2 = Block();
+        var v2 = Block();
+        if are_two {
+            m2 = load_block(is_a, matrix, line, 4u, term + step, end);
+            v2 = load_block(!is_a, vectors, 0u, VECTORS, term + step, end);
+        }
         acc0 = add_block(acc0, m, vec4<Acc>(v.term0.x, v.term1.x, v.term2.x, v.term3.x));
-        acc0 = add_block(acc0, m2, vec4<Acc>(v2.term0.x, v2.term1.x, v2.term2.x, v2.term3.x));
         if VECTORS > 1u {
             acc1 = add_block(acc1, m, vec4<Acc>(v.term0.y, v.term1.y, v.term2.y, v.term3.y));
-            acc1 = add_block(acc1, m2, vec4<Acc>(v2.term0.y, v2.term1.y, v2.term2.y, v2.term3.y));
         }
         if VECTORS > 2u {
             acc2 = add_block(acc2, m, vec4<Acc>(v.term0.z, v.term1.z, v.term2.z, v.term3.z));
-            acc2 = add_block(acc2, m2, vec4<Acc>(v2.term0.z, v2.term1.z, v2.term2.z, v2.term3.z));
         }
         if VECTORS > 3u {
             acc3 = add_block(acc3, m, vec4<Acc>(v.term0.w, v.term1.w, v.term2.w, v.term3.w));
-            acc3 = add_block(acc3, m2, vec4<Acc>(v2.term0.w, v2.term1.w, v2.term2.w, v2.term3.w));
+        }
+        if are_two {
+            acc0 = add_block(acc0, m2, vec4<Acc>(v2.term0.x, v2.term1.x, v2.term2.x, v2.term3.x));
+            acc1 = add_block(acc1, m2, vec4<Acc>(v2.term0.y, v2.term1.y, v2.term2.y, v2.term3.y));
         }
     }
 

@@ -8,6 +8,8 @@ mod faults;
 mod limits;
 #[cfg(feature = "files")]
 mod lost;
+#[cfg(feature = "files")]
+mod orders;
 mod placement;
 mod plans;
 mod products;

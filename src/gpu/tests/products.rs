@@ -58,7 +58,7 @@ impl Problem {
 }
 
 /// The step of the first kernel of a result.
-fn kernel_of(graph: &Graph, y: Tensor<'_>) -> Result<Step, Error> {
+pub(super) fn kernel_of(graph: &Graph, y: Tensor<'_>) -> Result<Step, Error> {
     let program = graph.compile_pure(&Device::cpu(), &[y])?;
     let steps = program.plan().map(|plan| plan.steps.clone()).unwrap_or_default();
     let is_kernel = |step: &&Step| matches!(step.kind, StepKind::Kernel { .. });
@@ -135,8 +135,19 @@ fn written(
     case: &Case,
     variant: usize,
 ) -> Result<Vec<Vec<u32>>, Error> {
+    written_from(gpu, step, case, case.words.clone(), variant)
+}
+
+/// The same, on operands with these words.
+pub(super) fn written_from(
+    gpu: &GpuDevice,
+    step: &Step,
+    case: &Case,
+    words: Vec<Vec<u32>>,
+    variant: usize,
+) -> Result<Vec<Vec<u32>>, Error> {
     let mut isolated = Isolated::default();
-    isolated.add(0, step.clone(), case, case.words.clone())?;
+    isolated.add(0, step.clone(), case, words)?;
     let program = GpuProgram::new(gpu, isolated.plan().into(), |steps, partials| {
         Ok(steps.iter().map(|step| assemble(step, partials, variant)).collect())
     })?;
@@ -153,8 +164,9 @@ fn variants_of_a_product_agree_bit_for_bit() -> Result<(), Error> {
         (of(1, 129, 67, 35, [false, false]), DType::F32, false),
         (of(2, 68, 36, 36, [true, true]), DType::F32, false),
         (of(1, 36, 68, 20, [false, true]), DType::F16, true),
-        // In slices.
+        // In slices, and in parts.
         (of(1, 35, 33, 259, [true, false]), DType::F32, false),
+        (of(2, 34, 35, 1029, [false, true]), DType::F16, true),
     ];
     for (problem, dtype, has_consumer) in problems {
         if !gpu.has(dtype) {
@@ -213,7 +225,7 @@ fn variants_of_a_convolution_agree_bit_for_bit() -> Result<(), Error> {
 fn workgroup_memory_is_what_shaders_declare() -> Result<(), Error> {
     use naga::{AddressSpace, back::pipeline_constants, front::wgsl, valid};
     let of = |m, n, k| Problem { batches: 1, m, n, k, transposed: [false, false] };
-    let products = [of(40, 70, 12), of(40, 70, 300)];
+    let products = [of(40, 70, 12), of(40, 70, 300), of(3, 70, 300)];
     let mut steps: Vec<Step> =
         products.iter().map(|problem| problem.step(DType::F32, false)).collect::<Result<_, _>>()?;
     for convolved in convolutions() {

@@ -123,8 +123,9 @@ fn cases() -> Vec<Case> {
         large("many large tiles of the input", &[2, 70, 24, 25], &[9, 70, 3, 3], {
             flat().stride([2, 2]).same()
         }),
-        large("parts of the terms", &[1, 120, 4, 5], &[117, 120, 3, 3], flat().same()),
-        large("parts of phases", &[1, 120, 6, 7], &[260, 120, 3, 3], flat().stride([2, 2]).same()),
+        large("parts of the terms", &[1, 120, 4, 5], &[7, 120, 3, 3], flat().same()),
+        large("parts of taps", &[1, 7, 4, 5], &[120, 7, 3, 3], flat().same()),
+        large("parts of phases", &[1, 3, 6, 7], &[260, 3, 3, 3], flat().stride([2, 2]).same()),
         large("parts of an image", &[1, 2, 33, 34], &[5, 2, 3, 3], flat().same()),
         large("several panels", &[2, 40, 15, 16], &[6, 40, 3, 3], flat().same()),
     ]

@@ -15,8 +15,8 @@ const NAMES: [(&str, &str); TARGETS.len()] =
 const PROMISES: [(&str, &[(usize, f64)]); 2] =
     [("matmul", &[(0, 78.0), (1, 70.0)]), ("convolution", &[(0, 65.0), (1, 65.0)])];
 
-/// Sums a handful of terms, so that memory bounds it.
-const NO_PRODUCT: &str = "convolution_depthwise";
+/// Sum a handful of terms for each element that they read, so that memory bounds them.
+const NO_PRODUCTS: [&str; 2] = ["convolution_depthwise", "matmul_vector"];
 
 /// The whole page.
 pub fn page(rows: &[Row], on_units: &[UnitRow], mesa: &str) -> Result<String, fmt::Error> {
@@ -117,7 +117,7 @@ fn not_there_yet(page: &mut String, rows: &[Row]) -> fmt::Result {
             say(page, format!("`{}` uses local memory: {}.", row.name, uses.join(", ")))?;
         }
         let promise = PROMISES.iter().find(|(file, _)| row.name.starts_with(file));
-        let promise = promise.filter(|_| !row.name.starts_with(NO_PRODUCT));
+        let promise = promise.filter(|_| !NO_PRODUCTS.iter().any(|file| row.name.starts_with(file)));
         let missed =
             promise.iter().flat_map(|(_, least)| least.iter()).filter_map(|(target, least)| {
                 let share = row.trusted[*target].share;
