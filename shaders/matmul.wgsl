@@ -69,7 +69,7 @@ fn main(
     let at = place(wid, groups);
     let row0 = (at.y * PANEL + at.x % PANEL) * BM;
     let col0 = at.x / PANEL * BN;
-    let part = part_of(at.z, params.batches, params.k, params.part);
+    let part = own_part(at.z, params.batches, params.k, params.part);
     // The same for the whole workgroup: no barrier is skipped.
     if !part.exists || row0 >= params.m || col0 >= params.n { return; }
     let share = share_of(local);

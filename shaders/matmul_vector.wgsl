@@ -103,7 +103,7 @@ fn main(
 ) {
     let at = place(wid, groups);
     let line0 = at.x * 4u * QUADS;
-    let part = part_of(at.z, params.batches, params.k, params.part);
+    let part = own_part(at.z, params.batches, params.k, params.part);
     let lines = select(params.n, params.m, IS_MATRIX_A);
     // The same for the whole workgroup: no barrier is skipped.
     if !part.exists || at.y > 0u || line0 >= lines { return; }

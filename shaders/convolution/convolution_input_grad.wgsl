@@ -267,7 +267,7 @@ fn main(
     let row0 = at.x * BM;
     let col0 = at.y * BN;
     let phases = params.phases.x * params.phases.y * params.phases.z * params.groups;
-    let part = part_of(at.z, phases, params.terms, params.part);
+    let part = own_part(at.z, phases, params.terms, params.part);
     // The same for the whole workgroup: no barrier is skipped.
     if !part.exists || row0 >= params.inputs || col0 >= params.columns { return; }
     let in_phase = phase(part);

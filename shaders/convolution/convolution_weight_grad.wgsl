@@ -94,7 +94,7 @@ fn main(
     let at = place(wid, groups);
     let row0 = at.x * BM;
     let col0 = at.y * BN;
-    let part = part_of(at.z, params.groups, params.terms, params.part);
+    let part = own_part(at.z, params.groups, params.terms, params.part);
     let group = part.product;
     let begin = part.begin;
     let end = part.end;

@@ -18,7 +18,7 @@ struct Part {
 }
 
 /// What the workgroups at `z` of a grid sum, of `products` of `terms` each, in parts of `length`.
-fn part_of(z: u32, products: u32, terms: u32, length: u32) -> Part {
+fn own_part(z: u32, products: u32, terms: u32, length: u32) -> Part {
     if !IS_IN_PARTS { return Part(z, 0u, 0u, terms, z < products); }
     let number = z / products;
     let begin = number * length;

@@ -175,12 +175,12 @@ pub(super) fn part(terms: usize, tiles: usize) -> Option<usize> {
 
 impl Order {
     /// Into how many parts it splits these terms.
-    pub fn parts(self, terms: usize) -> usize {
+    pub(super) fn parts(self, terms: usize) -> usize {
         if let Order::Parts(length) = self { terms.div_ceil(length) } else { 1 }
     }
 
     /// Terms of a part of these.
-    pub fn length(self, terms: usize) -> usize {
+    pub(super) fn length(self, terms: usize) -> usize {
         if let Order::Parts(length) = self { length } else { terms }
     }
 
