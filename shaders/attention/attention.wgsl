@@ -34,6 +34,26 @@ var<workgroup> tile: array<Acc, COLUMNS * WIDTH>;
 /// conflicts.
 var<workgroup> weights: array<Acc, ROWS * (COLUMNS + 1u)>;
 
+/// Elements place, place + 8, .. of the tile. Past the end of a vector is the next, whose products are
+/// not stored.
+fn elements_at(place: u32) -> vec4<Acc> {
+    let last = COLUMNS * WIDTH - 1u;
+    return vec4<Acc>(
+        tile[min(place, last)],
+        tile[min(place + 8u, last)],
+        tile[min(place + 16u, last)],
+        tile[min(place + 24u, last)],
+    );
+}
+
+/// Stores columns column, column + 8, .. of a row of the result that begins at this index.
+fn store_columns(row: u32, column: u32, elements: vec4<Acc>) {
+    if column < params.e { store_output(elements.x, row + column); }
+    if column + 8u < params.e { store_output(elements.y, row + column + 8u); }
+    if column + 16u < params.e { store_output(elements.z, row + column + 16u); }
+    if column + 24u < params.e { store_output(elements.w, row + column + 24u); }
+}
+
 @compute @workgroup_size(LANES, ROWS)
 fn main(
     @builtin(workgroup_id) wid: vec3<u32>,
@@ -56,8 +76,11 @@ fn main(
 
     var largest = Acc(HIDDEN);
     var sum = Acc(0);
-    // Elements lane, lane + 8, .. of the result, four per vector.
-    var acc = array<vec4<Acc>, 4>();
+    // Elements lane, lane + 8, .. of the result. Not in an array: a loop would index it in memory.
+    var acc0 = vec4<Acc>();
+    var acc1 = vec4<Acc>();
+    var acc2 = vec4<Acc>();
+    var acc3 = vec4<Acc>();
     for (var k0 = 0u; k0 < seen; k0 += COLUMNS) {
         for (var i = local; i < COLUMNS * params.d; i += LANES * ROWS) {
             let key = k0 + i / params.d;
@@ -107,24 +130,18 @@ fn main(
         }
         workgroupBarrier(); // weights and values are complete
         sum *= fade;
-        for (var c = 0u; c < 4u; c += 1u) {
-            acc[c] *= fade;
-        }
+        acc0 *= fade;
+        acc1 *= fade;
+        acc2 *= fade;
+        acc3 *= fade;
         for (var j = 0u; j < count; j += 1u) {
             sum += abs(weights[mine + j]);
             let weight = max_or_nan(weights[mine + j], 0.0);
-            for (var c = 0u; 32u * c < params.e; c += 1u) {
-                // Past the end of a row is the next, whose products are not stored.
-                let at = j * params.e + 32u * c + lane;
-                let last = COLUMNS * WIDTH - 1u;
-                let values = vec4<Acc>(
-                    tile[min(at, last)],
-                    tile[min(at + 8u, last)],
-                    tile[min(at + 16u, last)],
-                    tile[min(at + 24u, last)],
-                );
-                acc[c] = fma(vec4<Acc>(weight), values, acc[c]);
-            }
+            let at = j * params.e + lane;
+            acc0 = fma(vec4<Acc>(weight), elements_at(at), acc0);
+            if WIDTH > 32u { acc1 = fma(vec4<Acc>(weight), elements_at(at + 32u), acc1); }
+            if WIDTH > 64u { acc2 = fma(vec4<Acc>(weight), elements_at(at + 64u), acc2); }
+            if WIDTH > 96u { acc3 = fma(vec4<Acc>(weight), elements_at(at + 96u), acc3); }
         }
         workgroupBarrier(); // the values have been read
     }
@@ -137,13 +154,9 @@ fn main(
     }
     // The weights of a query that sees no key are 0.
     let whole = select(sum * (1.0 - params.dropped), 1.0, sum == 0.0);
-    for (var c = 0u; c < 4u; c += 1u) {
-        for (var part = 0u; part < 4u; part += 1u) {
-            let column = 32u * c + 8u * part + lane;
-            if column < params.e {
-                let index = (head * params.t + row) * params.e + column;
-                store_output(acc[c][part] / whole, index);
-            }
-        }
-    }
+    let begin = (head * params.t + row) * params.e;
+    store_columns(begin, lane, acc0 / whole);
+    if WIDTH > 32u { store_columns(begin, lane + 32u, acc1 / whole); }
+    if WIDTH > 64u { store_columns(begin, lane + 64u, acc2 / whole); }
+    if WIDTH > 96u { store_columns(begin, lane + 96u, acc3 / whole); }
 }

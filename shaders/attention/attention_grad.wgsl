@@ -48,6 +48,29 @@ fn vector_of_weights(of_query: bool, vector: u32, element: u32) -> Acc {
     return Acc(v[vector * params.e + element]);
 }
 
+/// Elements place, place + 8, .. of the tile. Past the end of a vector is the next, whose products are
+/// not stored.
+fn elements_at(place: u32) -> vec4<Acc> {
+    let last = COLUMNS * WIDTH - 1u;
+    return vec4<Acc>(
+        tile[min(place, last)],
+        tile[min(place + 8u, last)],
+        tile[min(place + 16u, last)],
+        tile[min(place + 24u, last)],
+    );
+}
+
+/// Stores columns column, column + 8, .. of a row of the result that begins at this index.
+fn store_columns(row: u32, column: u32, width: u32, elements: vec4<Acc>) {
+    if column < width { y[row + column] = epilogue(elements.x, row + column); }
+    let second = row + column + 8u;
+    if column + 8u < width { y[second] = epilogue(elements.y, second); }
+    let third = row + column + 16u;
+    if column + 16u < width { y[third] = epilogue(elements.z, third); }
+    let fourth = row + column + 24u;
+    if column + 24u < width { y[fourth] = epilogue(elements.w, fourth); }
+}
+
 @compute @workgroup_size(LANES, ROWS)
 fn main(
     @builtin(workgroup_id) wid: vec3<u32>,
@@ -75,7 +98,11 @@ fn main(
     let end = select(others, min(others, first + ROWS), causal && by_query);
     let width = select(params.d, params.e, BY == 2u);
 
-    var acc = array<vec4<Acc>, 4>();
+    // Not in an array: a loop would index it in memory.
+    var acc0 = vec4<Acc>();
+    var acc1 = vec4<Acc>();
+    var acc2 = vec4<Acc>();
+    var acc3 = vec4<Acc>();
     // Keys and values are seen by the queries of all heads of their group.
     let members = select(params.group, 1u, by_query);
     for (var member = 0u; member < members; member += 1u) {
@@ -152,33 +179,24 @@ fn main(
                 }
                 workgroupBarrier(); // the cotangents are complete
             }
-            for (var j = 0u; j < COLUMNS; j += 1u) {
+            // Weights past the end are 0.
+            let met = min(COLUMNS, others - o0);
+            for (var j = 0u; j < met; j += 1u) {
                 let weight = weights[mine + j];
-                for (var c = 0u; 32u * c < width; c += 1u) {
-                    // Past the end of a vector is the next, whose products are not stored.
-                    let place = j * width + 32u * c + lane;
-                    let last = COLUMNS * WIDTH - 1u;
-                    let elements = vec4<Acc>(
-                        tile[min(place, last)],
-                        tile[min(place + 8u, last)],
-                        tile[min(place + 16u, last)],
-                        tile[min(place + 24u, last)],
-                    );
-                    acc[c] = fma(vec4<Acc>(weight), elements, acc[c]);
-                }
+                let place = j * width + lane;
+                acc0 = fma(vec4<Acc>(weight), elements_at(place), acc0);
+                if WIDTH > 32u { acc1 = fma(vec4<Acc>(weight), elements_at(place + 32u), acc1); }
+                if WIDTH > 64u { acc2 = fma(vec4<Acc>(weight), elements_at(place + 64u), acc2); }
+                if WIDTH > 96u { acc3 = fma(vec4<Acc>(weight), elements_at(place + 96u), acc3); }
             }
             workgroupBarrier(); // tile and weights have been read
         }
     }
 
     if row >= count { return; }
-    for (var c = 0u; c < 4u; c += 1u) {
-        for (var part = 0u; part < 4u; part += 1u) {
-            let column = 32u * c + 8u * part + lane;
-            if column < width {
-                let index = (own * count + row) * width + column;
-                y[index] = epilogue(acc[c][part], index);
-            }
-        }
-    }
+    let start = (own * count + row) * width;
+    store_columns(start, lane, width, acc0);
+    if WIDTH > 32u { store_columns(start, lane + 32u, width, acc1); }
+    if WIDTH > 64u { store_columns(start, lane + 64u, width, acc2); }
+    if WIDTH > 96u { store_columns(start, lane + 96u, width, acc3); }
 }
