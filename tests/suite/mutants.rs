@@ -83,7 +83,7 @@ fn the_gpu_notices_mutants() -> Result<(), Error> {
     // Only where a workgroup has nothing to do: the proof runs the grid that will run.
     assert_eq!(noticed("softmax", "if row > params.rows {")?, [false, true]);
     // The product of two bytes does not depend on their order.
-    assert_eq!(noticed("add_products_i8", "dot4I8Packed(others.w, words.w),")?, [false, false]);
+    assert_eq!(noticed("lib/add_products_i8", "dot4I8Packed(others.w, words.w),")?, [false, false]);
     // It does not end.
     assert_eq!(noticed("segment_sum", "while low <= high {")?, [true, true]);
     Ok(())

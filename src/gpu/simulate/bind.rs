@@ -223,7 +223,12 @@ fn bind<'a>(
             }
             let is_written = access.contains(StorageAccess::STORE);
             let space = if is_written { Space::Storage } else { Space::Constant };
-            (space, host, words.clone())
+            let mut cells = words.clone();
+            if !is_written && cells.is_empty() {
+                // The host binds four bytes at least. They may be read; nothing may be written.
+                cells.resize(if is_half { 2 } else { 1 }, 0);
+            }
+            (space, host, cells)
         }
         _ => return Err(None),
     };

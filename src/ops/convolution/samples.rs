@@ -217,8 +217,16 @@ pub(super) fn convolution_i8() -> Vec<Sample> {
             .without_gradient()
             .named(case.label)
     };
+    let empty = Case {
+        label: "nothing but padding, in quads",
+        x: &[1, 4, 0, 2],
+        w: &[5, 4, 2, 2],
+        geometry: Geometry::new(2).padding([(1, 2), (0, 0)]),
+        small: true,
+    };
     cases()
         .into_iter()
+        .chain([empty])
         .filter(|case| case.small || labels.iter().any(|label| case.label.starts_with(label)))
         .map(sample)
         .collect()

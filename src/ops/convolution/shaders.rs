@@ -397,14 +397,15 @@ pub(super) fn input_grad(problem: Problem, probe: Probe) -> Kernel {
 
 /// The kernel of a convolution of bytes, whose channels come last; the problem counts inputs in words.
 pub(super) fn convolution_i8(problem: Problem, probe: Probe) -> Kernel {
-    let Problem { inputs: words, .. } = problem;
+    let Problem { batch, inputs: words, .. } = problem;
     let terms = problem.terms();
     let unfolded = problem.forward_extents();
     // Positions are rows here.
     let Extents { products, rows, columns, .. } = unfolded;
     let extents = Extents { products, rows: columns, columns: rows, terms };
     let order = extents.order();
-    let has_quads = words > 0 && words.is_multiple_of(4);
+    // Images without elements are bound to less than a vec4.
+    let has_quads = batch * words * problem.pixels() > 0 && words.is_multiple_of(4);
     let is_vec4 = terms > 0 && terms.is_multiple_of(4);
     let imports = &CHANNELS_LAST[usize::from(has_quads)][usize::from(is_vec4)];
     let shaders = tiled(
