@@ -60,6 +60,8 @@ fn cases() -> Vec<Case> {
         case([1, 1], [40, 7, 3, 2], &causal, "causal, few keys"),
         case([1, 1], [5, 40, 3, 2], &causal, "causal, few queries"),
         case([1, 1], [33, 19, 100, 128], &plain, "wide"),
+        case([1, 1], [2, 3, 65, 3], &plain, "past half of the widest"),
+        case([1, 1], [2, 3, 5, 97], &plain, "past three quarters of the widest"),
         case([1, 1], [32, 32, 8, 8], &plain, "whole tiles"),
         case([1, 1], [2, 3, 130, 2], &plain, "too wide"),
         case([0, 2], [3, 2, 2, 2], &causal, "no heads"),

@@ -117,7 +117,8 @@ fn not_there_yet(page: &mut String, rows: &[Row]) -> fmt::Result {
             say(page, format!("`{}` uses local memory: {}.", row.name, uses.join(", ")))?;
         }
         let promise = PROMISES.iter().find(|(file, _)| row.name.starts_with(file));
-        let promise = promise.filter(|_| !NO_PRODUCTS.iter().any(|file| row.name.starts_with(file)));
+        let promise =
+            promise.filter(|_| !NO_PRODUCTS.iter().any(|file| row.name.starts_with(file)));
         let missed =
             promise.iter().flat_map(|(_, least)| least.iter()).filter_map(|(target, least)| {
                 let share = row.trusted[*target].share;
