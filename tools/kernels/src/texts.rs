@@ -12,8 +12,8 @@ use wgrad::testing::samples;
 pub struct Kernel {
     /// The file in `shaders/`, without its extension.
     pub file: &'static str,
-    /// Whether its elements are stored as halves.
-    pub is_half: bool,
+    /// The type of its elements, unless they are of four bytes: `f16`, or `i8` for words of bytes.
+    pub elements: &'static str,
     pub overrides: Vec<(String, f64)>,
     pub text: String,
 }
@@ -21,9 +21,9 @@ pub struct Kernel {
 impl Kernel {
     /// All that tells it from others: `matmul f16 EDGE=16`.
     pub fn name(&self) -> String {
-        let half = if self.is_half { " f16" } else { "" };
-        let overrides = self.overrides.iter().map(|(name, value)| format!(" {name}={value}"));
-        format!("{}{half}{}", self.file, overrides.collect::<String>())
+        let words = [self.file, self.elements].into_iter().filter(|word| !word.is_empty());
+        let overrides = self.overrides.iter().map(|(name, value)| format!("{name}={value}"));
+        words.map(str::to_owned).chain(overrides).collect::<Vec<_>>().join(" ")
     }
 
     /// The target that has the matrix units it is for, if there is one; `None` for a kernel that is for
@@ -54,7 +54,11 @@ pub fn kernels() -> Result<Vec<Kernel>, Failure> {
             let overrides = assembly.overrides.iter().map(|&(name, value)| (name.into(), value));
             let kernel = Kernel {
                 file: assembly.shader,
-                is_half: assembly.text.starts_with("enable f16; "),
+                elements: match &assembly.text {
+                    text if text.starts_with("enable f16; ") => "f16",
+                    text if text.contains("dot4I8Packed(") => "i8",
+                    _ => "",
+                },
                 overrides: overrides.collect(),
                 text: assembly.text,
             };
