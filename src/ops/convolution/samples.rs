@@ -224,9 +224,16 @@ pub(super) fn convolution_i8() -> Vec<Sample> {
         geometry: Geometry::new(2).padding([(1, 2), (0, 0)]),
         small: true,
     };
+    let sliced = Case {
+        label: "slices of the words",
+        x: &[1, 32, 4, 5],
+        w: &[5, 32, 3, 3],
+        geometry: Geometry::new(2).same(),
+        small: true,
+    };
     cases()
         .into_iter()
-        .chain([empty])
+        .chain([empty, sliced])
         .filter(|case| case.small || labels.iter().any(|label| case.label.starts_with(label)))
         .map(sample)
         .collect()
