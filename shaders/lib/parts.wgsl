@@ -17,7 +17,7 @@ struct Part {
     exists: bool,
 }
 
-/// What the workgroups at `z` of a grid sum, of `products` of `terms` each, in parts of `length`.
+/// The part that workgroups at `z` of a grid sum, of `products` of `terms` each, cut every `length`.
 fn own_part(z: u32, products: u32, terms: u32, length: u32) -> Part {
     if !IS_IN_PARTS { return Part(z, 0u, 0u, terms, z < products); }
     let number = z / products;

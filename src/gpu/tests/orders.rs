@@ -40,7 +40,7 @@ fn added(sums: impl IntoIterator<Item = f32>) -> f32 {
     sums.into_iter().fold(0.0, |total, sum| total + sum)
 }
 
-/// Of every 32 terms, each of four slices takes eight.
+/// Four slices, each of which takes eight of every 32 terms.
 fn in_slices(terms: &[(f32, f32)], fma: Fma) -> f32 {
     added((0..4).map(|slice| {
         let own: Terms = terms
@@ -52,7 +52,7 @@ fn in_slices(terms: &[(f32, f32)], fma: Fma) -> f32 {
     }))
 }
 
-/// Of every 128 terms, each of 32 lanes takes four; lanes are added by halves.
+/// 32 lanes, each of which takes four of every 128 terms; lanes are added by halves.
 fn in_lanes(terms: &[(f32, f32)], fma: Fma) -> f32 {
     let mut lanes: Vec<f32> = (0..32)
         .map(|lane| {
@@ -159,7 +159,7 @@ fn convolutions() -> [Ordered; 3] {
         },
         terms: Box::new(|index| {
             let (channel, position) = (index / PIXELS, index % PIXELS);
-            // What a position reads at a tap is read by it at the tap that is opposite.
+            // A pixel meets the position that reads it at the opposite tap.
             let of = |term: usize| {
                 let (output, tap) = (term / 9, term % 9);
                 let at = pixel(position, 8 - tap).map(|pixel| output * PIXELS + pixel);

@@ -32,7 +32,7 @@ static IMPORTS: [[&str; 7]; 64] = {
     all
 };
 
-/// What a product's terms are.
+/// The kind of terms of a product.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Terms {
     /// Products of two floats.

@@ -34,7 +34,7 @@ pub(super) struct Vectors {
 }
 
 impl Product {
-    /// What it is as a product with vectors, if it is one.
+    /// The product as one with vectors, if it is one.
     pub(super) fn vectors(&self) -> Option<Vectors> {
         let &Product { m, n, k, .. } = self;
         let is_matrix_a = n < m;
