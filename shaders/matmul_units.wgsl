@@ -1,13 +1,13 @@
 // matmul_units.wgsl — c = a · b for each batch on matrix units, a tile of TILE × TILE per workgroup.
 //
 // Op        ops::UnitMatmul, every combination of transposed operands
-// Lib       grid, load_a_scalar, load_a_vec4, load_b_scalar, load_b_vec4, units, units_2x1,
+// Lib       grid, load_a_scalar, load_a_vec4, load_b_scalar, load_b_vec4, parts, units, units_2x1,
 //           units_4x2
 // Slot      fn epilogue(acc: Acc, index: u32) -> Out
 // Shape     a: [batches, m, k] or [batches, k, m], b: [batches, k, n] or [batches, n, k], of f16; where
 //           IS_SPLIT two of each, the high halves of all batches and then the low ones;
-//           c: [batches, m, n]; any extents
-// Dispatch  PANEL · ceil(n / TILE) × ceil(m / (TILE PANEL)) × batches workgroups of 8 LANES
+//           c: [batches, m, n], or [parts, batches, m, n] where terms are in parts; any extents
+// Dispatch  PANEL · ceil(n / TILE) × ceil(m / (TILE PANEL)) × batches · parts workgroups of 8 LANES
 //           invocations; numbered and folded over (x, y) if an axis is longer than 65535
 // Memory    48 KiB of workgroup memory for 16 × 16 matrices and tiles of 128 × 128; a tile reads its
 //           rows or columns of each operand once
@@ -23,6 +23,8 @@ struct Params {
     m: u32,
     n: u32,
     k: u32,
+    /// Terms of a part.
+    part: u32,
     grid_x: u32,
     grid_y: u32,
 }
@@ -31,14 +33,6 @@ struct Params {
 
 /// Rows of tiles whose workgroups are next to each other, so that a cache holds what they share.
 override PANEL: u32 = 1u;
-
-/// The quads of an operand that an invocation moves in a step: one, two or four.
-struct Quads {
-    q0: vec4<Elem>,
-    q1: vec4<Elem>,
-    q2: vec4<Elem>,
-    q3: vec4<Elem>,
-}
 
 /// The index of a quad's first element in the first step. A row past m reads the last one; it is
 /// not stored.
@@ -54,47 +48,51 @@ fn start_of_b(col0: u32, quad: Quad) -> u32 {
     return quad.term * params.n + col;
 }
 
-/// A quad of a, of the step that begins with term `k0`. Terms past k are 0 in both operands, which
-/// adds nothing.
-fn fetch_a(start: u32, row0: u32, k0: u32, quad: Quad) -> vec4<Elem> {
+/// A quad of a, of the step that begins with term `k0`. Terms from `end` on are 0 in both operands,
+/// which adds nothing.
+fn fetch_a(start: u32, row0: u32, k0: u32, end: u32, quad: Quad) -> vec4<Elem> {
     let term = k0 + quad.term;
-    if A_ALONG_K { return load_a(start + k0, term, params.k); }
-    let end = select(0u, params.m, term < params.k);
-    return load_a(start + k0 * params.m, row0 + quad.line, end);
+    if A_ALONG_K { return load_a(start + k0, term, end); }
+    let lines = select(0u, params.m, term < end);
+    return load_a(start + k0 * params.m, row0 + quad.line, lines);
 }
 
-fn fetch_b(start: u32, col0: u32, k0: u32, quad: Quad) -> vec4<Elem> {
+fn fetch_b(start: u32, col0: u32, k0: u32, end: u32, quad: Quad) -> vec4<Elem> {
     let term = k0 + quad.term;
-    if B_ALONG_K { return load_b(start + k0, term, params.k); }
-    let end = select(0u, params.n, term < params.k);
-    return load_b(start + k0 * params.n, col0 + quad.line, end);
+    if B_ALONG_K { return load_b(start + k0, term, end); }
+    let lines = select(0u, params.n, term < end);
+    return load_b(start + k0 * params.n, col0 + quad.line, lines);
 }
 
 /// The quads of an invocation, of the operand that begins at `first`.
-fn fetch_all_of_a(first: u32, starts: vec4<u32>, row0: u32, k0: u32, local: u32) -> Quads {
+fn fetch_all_of_a(first: u32, starts: vec4<u32>, row0: u32, k0: u32, end: u32, local: u32) -> Quads {
     var quads = Quads();
-    quads.q0 = fetch_a(first + starts.x, row0, k0, quad_of(local, 0u, A_ALONG_K));
-    if QUADS > 1u { quads.q1 = fetch_a(first + starts.y, row0, k0, quad_of(local, 1u, A_ALONG_K)); }
-    if QUADS > 2u { quads.q2 = fetch_a(first + starts.z, row0, k0, quad_of(local, 2u, A_ALONG_K)); }
-    if QUADS > 3u { quads.q3 = fetch_a(first + starts.w, row0, k0, quad_of(local, 3u, A_ALONG_K)); }
+    quads.q0 = fetch_a(first + starts.x, row0, k0, end, quad_of(local, 0u, A_ALONG_K));
+    if QUADS > 1u {
+        quads.q1 = fetch_a(first + starts.y, row0, k0, end, quad_of(local, 1u, A_ALONG_K));
+    }
+    if QUADS > 2u {
+        quads.q2 = fetch_a(first + starts.z, row0, k0, end, quad_of(local, 2u, A_ALONG_K));
+    }
+    if QUADS > 3u {
+        quads.q3 = fetch_a(first + starts.w, row0, k0, end, quad_of(local, 3u, A_ALONG_K));
+    }
     return quads;
 }
 
-fn fetch_all_of_b(first: u32, starts: vec4<u32>, col0: u32, k0: u32, local: u32) -> Quads {
+fn fetch_all_of_b(first: u32, starts: vec4<u32>, col0: u32, k0: u32, end: u32, local: u32) -> Quads {
     var quads = Quads();
-    quads.q0 = fetch_b(first + starts.x, col0, k0, quad_of(local, 0u, B_ALONG_K));
-    if QUADS > 1u { quads.q1 = fetch_b(first + starts.y, col0, k0, quad_of(local, 1u, B_ALONG_K)); }
-    if QUADS > 2u { quads.q2 = fetch_b(first + starts.z, col0, k0, quad_of(local, 2u, B_ALONG_K)); }
-    if QUADS > 3u { quads.q3 = fetch_b(first + starts.w, col0, k0, quad_of(local, 3u, B_ALONG_K)); }
+    quads.q0 = fetch_b(first + starts.x, col0, k0, end, quad_of(local, 0u, B_ALONG_K));
+    if QUADS > 1u {
+        quads.q1 = fetch_b(first + starts.y, col0, k0, end, quad_of(local, 1u, B_ALONG_K));
+    }
+    if QUADS > 2u {
+        quads.q2 = fetch_b(first + starts.z, col0, k0, end, quad_of(local, 2u, B_ALONG_K));
+    }
+    if QUADS > 3u {
+        quads.q3 = fetch_b(first + starts.w, col0, k0, end, quad_of(local, 3u, B_ALONG_K));
+    }
     return quads;
-}
-
-/// Writes quads to the tile from `first` on.
-fn keep(first: u32, quads: Quads, local: u32, along_k: bool) {
-    tiles[first + place_of(quad_of(local, 0u, along_k), along_k)] = quads.q0;
-    if QUADS > 1u { tiles[first + place_of(quad_of(local, 1u, along_k), along_k)] = quads.q1; }
-    if QUADS > 2u { tiles[first + place_of(quad_of(local, 2u, along_k), along_k)] = quads.q2; }
-    if QUADS > 3u { tiles[first + place_of(quad_of(local, 3u, along_k), along_k)] = quads.q3; }
 }
 
 @compute @workgroup_size(SUBGROUPS * LANES)
@@ -106,8 +104,11 @@ fn main(
     let at = place(wid, groups);
     let row0 = (at.y * PANEL + at.x % PANEL) * TILE;
     let col0 = at.x / PANEL * TILE;
+    let part = own_part(at.z, params.batches, params.k, params.part);
+    let begin = part.begin;
+    let end = part.end;
     // The same for the whole workgroup: no barrier is skipped.
-    if at.z >= params.batches || row0 >= params.m || col0 >= params.n { return; }
+    if !part.exists || row0 >= params.m || col0 >= params.n { return; }
 
     let a_starts = vec4<u32>(
         start_of_a(row0, quad_of(local, 0u, A_ALONG_K)),
@@ -121,41 +122,41 @@ fn main(
         start_of_b(col0, quad_of(local, 2u, B_ALONG_K)),
         start_of_b(col0, quad_of(local, 3u, B_ALONG_K)),
     );
-    let a_high = at.z * params.m * params.k;
-    let b_high = at.z * params.k * params.n;
+    let a_high = part.product * params.m * params.k;
+    let b_high = part.product * params.k * params.n;
     let a_low = a_high + params.batches * params.m * params.k;
     let b_low = b_high + params.batches * params.k * params.n;
-    let part = part_of(local);
+    let block = block_of(local);
 
     var sums = Sums();
     var a = Quads();
     var b = Quads();
     var a2 = Quads();
     var b2 = Quads();
-    if params.k > 0u {
-        a = fetch_all_of_a(a_high, a_starts, row0, 0u, local);
-        b = fetch_all_of_b(b_high, b_starts, col0, 0u, local);
-        if IS_SPLIT { a2 = fetch_all_of_a(a_low, a_starts, row0, 0u, local); }
-        if IS_SPLIT { b2 = fetch_all_of_b(b_low, b_starts, col0, 0u, local); }
+    if begin < end {
+        a = fetch_all_of_a(a_high, a_starts, row0, begin, end, local);
+        b = fetch_all_of_b(b_high, b_starts, col0, begin, end, local);
+        if IS_SPLIT { a2 = fetch_all_of_a(a_low, a_starts, row0, begin, end, local); }
+        if IS_SPLIT { b2 = fetch_all_of_b(b_low, b_starts, col0, begin, end, local); }
     }
     var stage = 0u;
-    for (var k0 = 0u; k0 < params.k; k0 += BK) {
-        keep(stage * OTHER, a, local, A_ALONG_K);
-        keep(stage * OTHER + OPERAND, b, local, B_ALONG_K);
-        if IS_SPLIT { keep(OTHER, a2, local, A_ALONG_K); }
-        if IS_SPLIT { keep(OTHER + OPERAND, b2, local, B_ALONG_K); }
+    for (var k0 = begin; k0 < end; k0 += BK) {
+        keep_quads(stage * OTHER, a, local, A_ALONG_K);
+        keep_quads(stage * OTHER + OPERAND, b, local, B_ALONG_K);
+        if IS_SPLIT { keep_quads(OTHER, a2, local, A_ALONG_K); }
+        if IS_SPLIT { keep_quads(OTHER + OPERAND, b2, local, B_ALONG_K); }
         workgroupBarrier(); // this stage is complete, and nobody reads the other any more
         // The next step is on its way during the arithmetic of this one.
-        a = fetch_all_of_a(a_high, a_starts, row0, k0 + BK, local);
-        b = fetch_all_of_b(b_high, b_starts, col0, k0 + BK, local);
-        if IS_SPLIT { a2 = fetch_all_of_a(a_low, a_starts, row0, k0 + BK, local); }
-        if IS_SPLIT { b2 = fetch_all_of_b(b_low, b_starts, col0, k0 + BK, local); }
-        sums = add_matrices(sums, stage, part);
+        a = fetch_all_of_a(a_high, a_starts, row0, k0 + BK, end, local);
+        b = fetch_all_of_b(b_high, b_starts, col0, k0 + BK, end, local);
+        if IS_SPLIT { a2 = fetch_all_of_a(a_low, a_starts, row0, k0 + BK, end, local); }
+        if IS_SPLIT { b2 = fetch_all_of_b(b_low, b_starts, col0, k0 + BK, end, local); }
+        sums = add_matrices(sums, stage, block);
         if IS_SPLIT {
             workgroupBarrier(); // the low halves are where the other stage would be
         } else {
             stage = 1u - stage;
         }
     }
-    store_matrices(sums, at.z * params.m * params.n, row0, col0, part);
+    store_matrices(sums, at.z * params.m * params.n, row0, col0, block);
 }

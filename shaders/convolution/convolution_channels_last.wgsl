@@ -1,8 +1,8 @@
 // convolution_channels_last.wgsl — y = x * w, channels last, as an implicit product by tiles.
 //
 // Op        ops::ConvolutionI8, whose channels are words of four bytes
-// Lib       divide, grid, inside, load_a_scalar, load_a_vec4, load_b_scalar, load_b_vec4, parts,
-//           stages, tile_4x4, tile_4x4_sliced, tile_8x4, tile_8x8, unfolded, unravel
+// Lib       channels_last, grid, load_a_scalar, load_a_vec4, load_b_scalar, load_b_vec4, parts,
+//           stages, tile_4x4, tile_4x4_sliced, tile_8x4, tile_8x8
 // Slot      fn epilogue(acc: Acc, index: u32) -> Out
 // Shape     a: [batch, ..x, groups · inputs], the images, b: [groups · outputs, ..window, inputs], the
 //           weight, y: [batch, ..y, groups · outputs]; for each group a product of
@@ -22,57 +22,24 @@
 /// Channels are whole quads: four terms from a multiple of 4 on belong to the same tap.
 override HAS_QUADS: bool = false;
 
-/// A position of one image.
-struct Row {
-    /// Coordinates of tap 0 in x; negative numbers wrap.
-    origin: vec3<u32>,
-    /// Index of the group's first channel there, wherever it lies.
-    first: u32,
-}
-
-fn row_at(number: u32, group: u32) -> Row {
-    // Past the last row everything lies outside of x.
-    if number >= params.columns { return Row(vec3<u32>(0x80000000u), 0u); }
-    let at = unravel(number, params.y, params.y_multiplier, params.y_shift);
-    let origin = at.xyz * params.stride - params.low;
-    let place = at.w * params.pixels + pixel(origin);
-    return Row(origin, (place * params.groups + group) * params.inputs);
-}
-
-/// A channel of a tap.
-struct Term {
-    /// Distance of its element from that of tap 0, and as an index from that of channel 0.
-    tap: vec3<u32>,
-    offset: u32,
-}
-
-fn term_at(number: u32) -> Term {
-    let which = divide(number, params.inputs_multiplier, params.inputs_shift);
-    let at = unravel(which, params.window, params.window_multiplier, params.window_shift);
-    let tap = at.xyz * params.dilation;
-    let channel = number - which * params.inputs;
-    return Term(tap, pixel(tap) * params.groups * params.inputs + channel);
-}
-
-/// An element; 0 outside of x, and from term `end` on, which adds nothing.
-fn x_at(row: Row, number: u32, end: u32) -> Acc {
-    let term = term_at(number);
-    let is_read = number < end && is_inside(row.origin + term.tap, params.x);
-    return select(Acc(), Acc(a_at(select(0u, row.first + term.offset, is_read))), is_read);
+/// An element of a term of a row.
+fn x_at(row: Source, term: Term) -> Acc {
+    let place = select(0u, row.first + term.offset, is_read(row, term));
+    return select(Acc(), Acc(a_at(place)), is_read(row, term));
 }
 
 /// Four terms of a row.
-fn fetch_x(row: Row, number: u32, end: u32) -> vec4<Acc> {
+fn fetch_x(row: Source, number: u32, end: u32) -> vec4<Acc> {
+    let term = term_at(number, end);
     if HAS_QUADS {
-        let term = term_at(number);
-        let is_read = number < end && is_inside(row.origin + term.tap, params.x);
-        return vec4<Acc>(load_a(row.first + term.offset, 0u, select(0u, 4u, is_read)));
+        let count = select(0u, 4u, is_read(row, term));
+        return vec4<Acc>(load_a(row.first + term.offset, 0u, count));
     }
     return vec4<Acc>(
-        x_at(row, number, end),
-        x_at(row, number + 1u, end),
-        x_at(row, number + 2u, end),
-        x_at(row, number + 3u, end),
+        x_at(row, term),
+        x_at(row, term_at(number + 1u, end)),
+        x_at(row, term_at(number + 2u, end)),
+        x_at(row, term_at(number + 3u, end)),
     );
 }
 
@@ -112,8 +79,8 @@ fn main(
     let x_quad2 = quad(local + count, BM, true);
     let w_quad = quad(local, BN, true);
     let w_quad2 = quad(local + count, BN, true);
-    let row = row_at(row0 + x_quad.line, group);
-    let row2 = row_at(row0 + x_quad2.line, group);
+    let row = source_of(row0 + x_quad.line, group);
+    let row2 = source_of(row0 + x_quad2.line, group);
     // A column past the last one reads that; it is not stored.
     let last = params.outputs - 1u;
     let w_first = group * params.outputs;

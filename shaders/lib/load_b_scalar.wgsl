@@ -5,6 +5,10 @@
 
 @group(0) @binding(2) var<storage, read> b: array<Elem>;
 
+fn b_at(index: u32) -> Elem {
+    return b[index];
+}
+
 /// The elements from `index` on, which are `at` .. `at + 3` of a line of `end`; zeros past its end.
 fn load_b(index: u32, at: u32, end: u32) -> vec4<Elem> {
     let is_inside = vec4<u32>(at, at + 1u, at + 2u, at + 3u) < vec4<u32>(end);

@@ -5,6 +5,10 @@
 
 @group(0) @binding(2) var<storage, read> b: array<vec4<Elem>>;
 
+fn b_at(index: u32) -> Elem {
+    return b[index / 4u][index % 4u];
+}
+
 /// The elements from `index` on, which are `at` .. `at + 3` of a line of `end`; zeros past its end.
 fn load_b(index: u32, at: u32, end: u32) -> vec4<Elem> {
     let is_inside = at < end;

@@ -46,14 +46,30 @@ fn quad_of(local: u32, index: u32, along_k: bool) -> Quad {
     return Quad(number / (TILE / 4u), number % (TILE / 4u) * 4u);
 }
 
+/// The quads of an operand that an invocation moves in a step: one, two or four.
+struct Quads {
+    q0: vec4<Elem>,
+    q1: vec4<Elem>,
+    q2: vec4<Elem>,
+    q3: vec4<Elem>,
+}
+
 /// Where a quad lies in the tile of its operand.
 fn place_of(quad: Quad, along_k: bool) -> u32 {
     if along_k { return quad.line * LINE + quad.term / 4u; }
     return quad.term * TERM + quad.line / 4u;
 }
 
-/// The part of a tile that a subgroup sums.
-struct Part {
+/// Writes quads to the tile from `first` on.
+fn keep_quads(first: u32, quads: Quads, local: u32, along_k: bool) {
+    tiles[first + place_of(quad_of(local, 0u, along_k), along_k)] = quads.q0;
+    if QUADS > 1u { tiles[first + place_of(quad_of(local, 1u, along_k), along_k)] = quads.q1; }
+    if QUADS > 2u { tiles[first + place_of(quad_of(local, 2u, along_k), along_k)] = quads.q2; }
+    if QUADS > 3u { tiles[first + place_of(quad_of(local, 3u, along_k), along_k)] = quads.q3; }
+}
+
+/// The block of a tile that a subgroup sums.
+struct Block {
     /// Its first row and column of matrices in the tile.
     row: u32,
     col: u32,
@@ -61,11 +77,11 @@ struct Part {
     lane: u32,
 }
 
-fn part_of(local: u32) -> Part {
+fn block_of(local: u32) -> Block {
     let subgroup = local / LANES;
     let row = subgroup % DOWN * (TILE / EDGE / DOWN);
     let col = subgroup / DOWN * (TILE / EDGE / (SUBGROUPS / DOWN));
-    return Part(row, col, subgroup, local % LANES);
+    return Block(row, col, subgroup, local % LANES);
 }
 
 /// Where matrix `line` of a tile begins, of the first EDGE terms or the second.
@@ -123,16 +139,16 @@ fn add(sum: Sum, left: Left, right: Right) -> Sum {
     return sum + coopMultiplyAdd(left.high, right.high, terms);
 }
 
-/// Stores matrix (down, across) of a subgroup's part of the tile at this row and column.
-fn store_matrix(sum: Sum, down: u32, across: u32, first: u32, row0: u32, col0: u32, part: Part) {
-    let row = row0 + (part.row + down) * EDGE;
-    let col = col0 + (part.col + across) * EDGE;
-    let begin = part.subgroup * (EDGE * EDGE / 4u);
+/// Stores matrix (down, across) of a subgroup's block of the tile at this row and column.
+fn store_matrix(sum: Sum, down: u32, across: u32, first: u32, row0: u32, col0: u32, block: Block) {
+    let row = row0 + (block.row + down) * EDGE;
+    let col = col0 + (block.col + across) * EDGE;
+    let begin = block.subgroup * (EDGE * EDGE / 4u);
     let matrix = sum;
     let place = &results[begin];
     coopStoreT(matrix, place, EDGE / 4u);
     workgroupBarrier(); // the matrix is complete
-    for (var n = part.lane; n < EDGE * EDGE / 4u; n += LANES) {
+    for (var n = block.lane; n < EDGE * EDGE / 4u; n += LANES) {
         store(first, row + n / (EDGE / 4u), col + n % (EDGE / 4u) * 4u, results[begin + n]);
     }
     workgroupBarrier(); // and has been read before the next one comes

@@ -6,7 +6,7 @@ use crate::{
     error::OpError,
     graph::Tensor,
     ops::{
-        Geometry, PerAxis,
+        Geometry, PerAxis, Precision,
         contract::{Bound, Function, Sample},
         convolution::ConvolutionInputGrad,
     },
@@ -43,7 +43,8 @@ impl<'g> Tensor<'g> {
             return if self.failed() { self } else { weight };
         }
         let more = output_padding.into().along(self.rank().saturating_sub(2));
-        let (op, parts) = match spread(&self.shape(), &weight.shape(), geometry, &more) {
+        let precision = self.graph.precision();
+        let (op, parts) = match spread(&self.shape(), &weight.shape(), geometry, precision, &more) {
             Ok(found) => found,
             Err(reason) => {
                 let operands = [self, weight];
@@ -70,6 +71,7 @@ fn spread(
     x: &Shape,
     weight: &Shape,
     mut geometry: Geometry,
+    precision: Precision,
     padding: &[usize],
 ) -> Result<(ConvolutionInputGrad, Vec<Part>), OpError> {
     if x.rank() < 3 || weight.rank() < 3 {
@@ -98,7 +100,7 @@ fn spread(
         parts.push((2 + axis, low..low + extents[axis]));
         extents[axis] = geometry.extents(spatial, window, &vec![0; padding.len()])?[axis];
     }
-    Ok((ConvolutionInputGrad { geometry, extents }, parts))
+    Ok((ConvolutionInputGrad { geometry, precision, extents }, parts))
 }
 
 /// Test samples.

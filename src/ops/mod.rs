@@ -55,6 +55,7 @@ pub(crate) mod source;
 mod tiles;
 pub(crate) mod transpose;
 pub(crate) mod unary;
+pub(crate) mod units;
 
 pub use binary::Pow;
 pub use constant::{IntoConstant, Numbers};
@@ -219,6 +220,7 @@ operations! {
     convolution::Convolution,
     convolution::ConvolutionInputGrad,
     convolution::ConvolutionWeightGrad,
+    convolution::UnitConvolution,
     convolution::ConvolutionI8,
     softmax::Softmax,
     softmax::LogSoftmax,

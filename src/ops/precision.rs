@@ -12,7 +12,7 @@ pub enum Precision {
     /// One `fma` in f32 for every term, in an order that the shape decides.
     #[default]
     Full,
-    /// Products of f16 tensors run on matrix units. These multiply exactly, but where they add, they may
+    /// Products and convolutions of f16 tensors run on matrix units. These multiply exactly, but where they add, they may
     /// truncate to f32 in place of rounding, and a few terms at once. Products of f32 tensors are
     /// calculated in full precision.
     Units,
@@ -27,6 +27,17 @@ pub enum Precision {
     ///
     /// A product takes as much memory again as its operands.
     Split,
+}
+
+impl Precision {
+    /// Its name among the flags of an operation; [`Full`](Precision::Full) is none.
+    pub(crate) fn flag(self) -> &'static str {
+        match self {
+            Precision::Full => "",
+            Precision::Units => "units",
+            Precision::Split => "split",
+        }
+    }
 }
 
 /// The matrix units of a GPU: products of square matrices of halves, summed in f32, by a subgroup.

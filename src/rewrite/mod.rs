@@ -30,11 +30,11 @@ pub(crate) fn run(
     available: &[MatrixUnits],
 ) -> Result<(Graph, Vec<NodeId>), Error> {
     let mut wanted = Wanted { graph: Cow::Borrowed(graph), outputs: outputs.to_vec(), effects };
-    wanted = simpler(wanted)?;
-    // After transposes have become flags of products.
-    if units::applies(&wanted.graph, available) {
-        wanted =
-            pass(&wanted, |node, operands, graph| units::rule(node, operands, graph, available))?;
+    for kind in [units::Kind::Convolutions, units::Kind::Products] {
+        if kind.applies(&wanted.graph, available) {
+            wanted =
+                pass(&wanted, |node, operands, graph| kind.rule(node, operands, graph, available))?;
+        }
         wanted = simpler(wanted)?;
     }
     Ok((wanted.graph.into_owned(), wanted.outputs))

@@ -9,6 +9,7 @@ use super::{
     *,
 };
 use crate::{
+    Precision,
     ops::{
         Geometry,
         convolution::{ConvolutionInputGrad, ConvolutionWeightGrad},
@@ -154,7 +155,11 @@ fn convolutions() -> [Ordered; 3] {
         operands: [image(1, 120), vec![120, 7, 3, 3]],
         result: |[ct, w]| {
             let geometry = Geometry::new(2).padding(1);
-            let op = ConvolutionInputGrad { geometry, extents: vec![HEIGHT, WIDTH] };
+            let op = ConvolutionInputGrad {
+                geometry,
+                precision: Precision::Full,
+                extents: vec![HEIGHT, WIDTH],
+            };
             ct.graph.push(op, &[w, ct])
         },
         terms: Box::new(|index| {
@@ -176,7 +181,10 @@ fn convolutions() -> [Ordered; 3] {
         operands: [image(53, 2), image(53, 3)],
         result: |[x, ct]| {
             let geometry = Geometry::new(2).padding(1);
-            x.graph.push(ConvolutionWeightGrad { geometry, window: vec![3, 3] }, &[x, ct])
+            x.graph.push(
+                ConvolutionWeightGrad { geometry, precision: Precision::Full, window: vec![3, 3] },
+                &[x, ct],
+            )
         },
         terms: Box::new(|index| {
             let (output, channel, tap) = (index / 18, index / 9 % 2, index % 9);

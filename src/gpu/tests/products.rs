@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::{
+    Precision,
     gpu::{codegen::assemble, run::GpuProgram},
     ops::{
         Geometry,
@@ -107,7 +108,7 @@ impl Convolved {
     fn step(&self, dtype: DType) -> Result<Step, Error> {
         let graph = Graph::new();
         let Convolved { x, w, geometry, by, .. } = self;
-        let forward = Convolution { geometry: geometry.clone() };
+        let forward = Convolution { geometry: geometry.clone(), precision: Precision::Full };
         let (a, b) = (graph.input("x", *x, dtype), graph.input("w", *w, dtype));
         let y = graph.push(forward, &[a, b]);
         let ct = graph.input("ct", y.shape().dims(), dtype);
@@ -116,11 +117,17 @@ impl Convolved {
             By::Forward => y,
             By::Input => {
                 let extents = x[2..].to_vec();
-                graph.push(ConvolutionInputGrad { geometry, extents }, &[b, ct])
+                graph.push(
+                    ConvolutionInputGrad { geometry, precision: Precision::Full, extents },
+                    &[b, ct],
+                )
             }
             By::Weight => {
                 let window = w[2..].to_vec();
-                graph.push(ConvolutionWeightGrad { geometry, window }, &[a, ct])
+                graph.push(
+                    ConvolutionWeightGrad { geometry, precision: Precision::Full, window },
+                    &[a, ct],
+                )
             }
         };
         kernel_of(&graph, y)

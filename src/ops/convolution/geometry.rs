@@ -291,6 +291,11 @@ impl Axis {
         padded.checked_sub(self.low).filter(|&source| source < self.extent)
     }
 
+    /// How many elements of the padded axis the window passes over.
+    pub fn reach(&self) -> usize {
+        self.stride * self.out.saturating_sub(1) + self.dilation * (self.window - 1) + 1
+    }
+
     /// Whether each position reads just its own element.
     fn is_identity(&self) -> bool {
         self.window == 1 && self.stride == 1 && self.low == 0 && self.out == self.extent

@@ -9,6 +9,8 @@ use super::*;
 #[derive(Clone, Debug, PartialEq)]
 pub struct ConvolutionInputGrad {
     pub(crate) geometry: Geometry,
+    /// How exactly a GPU calculates it; it is the same operation.
+    pub(crate) precision: Precision,
     /// Spatial extents of the result.
     pub(crate) extents: Vec<usize>,
 }
@@ -24,14 +26,16 @@ impl ConvolutionInputGrad {
         Ok([&[ct.dims()[0], channels], self.extents.as_slice()].concat().into())
     }
 
-    fn problem(&self, w: &Shape, ct: &Shape) -> Problem {
+    pub(crate) fn problem(&self, w: &Shape, ct: &Shape) -> Problem {
         known(self.input(w, ct).and_then(|x| self.geometry.problem(&x, w)))
     }
 }
 
 impl std::fmt::Display for ConvolutionInputGrad {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "convolution_input_grad{} to {:?}", self.geometry, self.extents)
+        write!(f, "convolution_input_grad{}", self.geometry)?;
+        write_flags(f, &[self.precision.flag()])?;
+        write!(f, " to {:?}", self.extents)
     }
 }
 
@@ -74,8 +78,9 @@ impl Operation for ConvolutionInputGrad {
         let [w, y] = *operands else { unreachable!("it has two operands") };
         // The cotangent of this operation takes the role of the convolution's input.
         let window = w.shape().dims()[2..].to_vec();
-        let of_w = ConvolutionWeightGrad { geometry: self.geometry.clone(), window };
-        let of_y = Convolution { geometry: self.geometry.clone() };
+        let (geometry, precision) = (self.geometry.clone(), self.precision);
+        let of_w = ConvolutionWeightGrad { geometry: geometry.clone(), precision, window };
+        let of_y = Convolution { geometry, precision };
         vec![Some(ct.graph.push(of_w, &[ct, y])), Some(ct.graph.push(of_y, &[ct, w]))]
     }
 
@@ -86,10 +91,14 @@ impl Operation for ConvolutionInputGrad {
         let (n, o, terms) = (problem.batch, problem.outputs, problem.terms());
         let w = w.reshape([o, terms]);
         let x = match problem.is_product()? {
-            Product::Rows => ct.reshape([n, o]).matmul(w),
+            Product::Rows => {
+                let op = Matmul { precision: self.precision, ..Matmul::full(false, false) };
+                ct.graph.push(op, &[ct.reshape([n, o]), w])
+            }
             Product::Columns => {
                 let ct = ct.reshape([o, problem.positions()]);
-                ct.graph.push(TRANSPOSED_A, &[w, ct])
+                let op = Matmul { precision: self.precision, ..Matmul::full(true, false) };
+                ct.graph.push(op, &[w, ct])
             }
         };
         Some(x.reshape([&[n, problem.inputs], self.extents.as_slice()].concat()))
@@ -108,12 +117,13 @@ impl Operation for ConvolutionInputGrad {
                 let (order, terms) = problem.input_order();
                 let bound = order.accuracy(terms).0;
                 let geometry = self.geometry.clone().groups(1);
-                let of_group = ConvolutionInputGrad { geometry, extents: self.extents.clone() };
+                let of_group = ConvolutionInputGrad { geometry, ..self.clone() };
                 let probe = Probe::new(self.clone(), operands, bound)
                     .in_groups(problem.groups, of_group, 1, [0, 1])
                     .along(0, [None, Some(0)])
                     .along(1, [Some(1), None]);
-                Some(shaders::input_grad(problem, probe))
+                let refusal = Refusal::of(self.on_units(operands));
+                Some(shaders::input_grad(problem, probe, refusal))
             }
         }
     }

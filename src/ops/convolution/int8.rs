@@ -1,7 +1,6 @@
 //! Convolution of signed bytes.
 
 use super::*;
-use crate::dtype::DType;
 
 /// `y[n, t, o] = sum_{k, c} w[o, k, c] x[n, t stride + k dilation - low, c']` of signed bytes,
 /// packed four per word along the last axis; the sums are 32-bit integers, which wrap.
@@ -45,7 +44,7 @@ impl<'g> Tensor<'g> {
 }
 
 /// Moves the last axis after the first.
-fn channels_first(shape: &Shape) -> Result<Shape, OpError> {
+pub(super) fn channels_first(shape: &Shape) -> Result<Shape, OpError> {
     let mut dims = shape.dims().to_vec();
     if dims.len() < 3 {
         return Err(OpError::Rank { least: 3 });

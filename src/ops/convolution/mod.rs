@@ -15,22 +15,21 @@ mod samples;
 mod shaders;
 #[cfg(test)]
 mod tests;
+mod units;
 mod weight_grad;
 
 pub use geometry::Geometry;
-pub(crate) use geometry::{Problem, same};
+pub(crate) use geometry::{Axis, Problem, same};
 pub use input_grad::ConvolutionInputGrad;
 pub use int8::ConvolutionI8;
+pub use units::UnitConvolution;
 pub use weight_grad::ConvolutionWeightGrad;
 
-use super::*;
-use crate::shape::Shape;
+use super::{units::Refusal, *};
+use crate::{dtype::DType, shape::Shape};
 use geometry::Product;
-use matmul::Matmul;
+use matmul::{Matmul, write_flags};
 use tiles::Order;
-
-const TRANSPOSED_A: Matmul = Matmul::full(true, false);
-const TRANSPOSED_B: Matmul = Matmul::full(false, true);
 
 /// `y[n, o, t] = sum_{c, k} w[o, c, k] x[n, c', t stride + k dilation - low]`.
 ///
@@ -39,6 +38,8 @@ const TRANSPOSED_B: Matmul = Matmul::full(false, true);
 #[derive(Clone, Debug, PartialEq)]
 pub struct Convolution {
     pub(crate) geometry: Geometry,
+    /// How exactly a GPU calculates it; it is the same operation.
+    pub(crate) precision: Precision,
 }
 
 impl<'g> Tensor<'g> {
@@ -68,7 +69,8 @@ impl<'g> Tensor<'g> {
     #[doc(alias("conv1d", "conv2d", "conv3d"))]
     #[track_caller]
     pub fn convolution(self, weight: Tensor<'g>, geometry: Geometry) -> Tensor<'g> {
-        self.graph.push(Convolution { geometry }, &[self, weight])
+        let precision = self.graph.precision();
+        self.graph.push(Convolution { geometry, precision }, &[self, weight])
     }
 }
 
@@ -137,14 +139,15 @@ fn known(problem: Result<Problem, OpError>) -> Problem {
 }
 
 impl Convolution {
-    fn problem(&self, x: &Shape, w: &Shape) -> Problem {
+    pub(crate) fn problem(&self, x: &Shape, w: &Shape) -> Problem {
         known(self.geometry.problem(x, w))
     }
 }
 
 impl std::fmt::Display for Convolution {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "convolution{}", self.geometry)
+        write!(f, "convolution{}", self.geometry)?;
+        write_flags(f, &[self.precision.flag()])
     }
 }
 
@@ -178,11 +181,11 @@ impl Operation for Convolution {
         ct: Tensor<'g>,
     ) -> Vec<Option<Tensor<'g>>> {
         let [x, w] = *operands else { unreachable!("a convolution has two operands") };
-        let geometry = || self.geometry.clone();
+        let Convolution { geometry, precision } = self.clone();
         let extents = x.shape().dims()[2..].to_vec();
         let window = w.shape().dims()[2..].to_vec();
-        let of_x = ConvolutionInputGrad { geometry: geometry(), extents };
-        let of_w = ConvolutionWeightGrad { geometry: geometry(), window };
+        let of_x = ConvolutionInputGrad { geometry: geometry.clone(), precision, extents };
+        let of_w = ConvolutionWeightGrad { geometry, precision, window };
         vec![Some(ct.graph.push(of_x, &[w, ct])), Some(ct.graph.push(of_w, &[x, ct]))]
     }
 
@@ -194,9 +197,14 @@ impl Operation for Convolution {
         let y = match problem.is_product()? {
             Product::Rows => {
                 let w = w.reshape([o, terms]);
-                x.graph.push(TRANSPOSED_B, &[x.reshape([n, terms]), w])
+                let op = Matmul { precision: self.precision, ..Matmul::full(false, true) };
+                x.graph.push(op, &[x.reshape([n, terms]), w])
             }
-            Product::Columns => w.reshape([o, terms]).matmul(x.reshape([terms, problem.pixels()])),
+            Product::Columns => {
+                let x = x.reshape([terms, problem.pixels()]);
+                let op = Matmul { precision: self.precision, ..Matmul::full(false, false) };
+                x.graph.push(op, &[w.reshape([o, terms]), x])
+            }
         };
         let spatial = &problem.axes.map(|axis| axis.out)[5 - x.rank()..];
         Some(y.reshape([&[n, o], spatial].concat()))
@@ -213,12 +221,14 @@ impl Operation for Convolution {
             Some(_) => None,
             None => {
                 let bound = problem.forward_order().accuracy(problem.terms()).0;
-                let of_group = Convolution { geometry: self.geometry.clone().groups(1) };
+                let geometry = self.geometry.clone().groups(1);
+                let of_group = Convolution { geometry, precision: self.precision };
                 let probe = Probe::new(self.clone(), operands, bound)
                     .in_groups(problem.groups, of_group, 1, [1, 0])
                     .along(0, [Some(0), None])
                     .along(1, [None, Some(0)]);
-                Some(shaders::convolution(problem, probe))
+                let refusal = Refusal::of(self.on_units(operands));
+                Some(shaders::convolution(problem, probe, refusal))
             }
         }
     }

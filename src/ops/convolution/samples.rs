@@ -169,23 +169,23 @@ fn of(make: impl Fn(&Case, [Meta; 3], &Problem) -> Sample) -> Vec<Sample> {
 
 pub(super) fn convolution() -> Vec<Sample> {
     of(|case, [x, w, _], problem| {
-        let op = Convolution { geometry: case.geometry.clone() };
+        let op = Convolution { geometry: case.geometry.clone(), precision: Precision::Full };
         bounded(Sample::new(op, [x, w]), problem.terms())
     })
 }
 
 pub(super) fn input_grad() -> Vec<Sample> {
     of(|case, [_, w, y], problem| {
-        let op =
-            ConvolutionInputGrad { geometry: case.geometry.clone(), extents: case.x[2..].to_vec() };
+        let (geometry, precision) = (case.geometry.clone(), Precision::Full);
+        let op = ConvolutionInputGrad { geometry, precision, extents: case.x[2..].to_vec() };
         bounded(Sample::new(op, [w, y]), problem.outputs * problem.taps())
     })
 }
 
 pub(super) fn weight_grad() -> Vec<Sample> {
     of(|case, [x, _, y], problem| {
-        let op =
-            ConvolutionWeightGrad { geometry: case.geometry.clone(), window: case.w[2..].to_vec() };
+        let (geometry, precision) = (case.geometry.clone(), Precision::Full);
+        let op = ConvolutionWeightGrad { geometry, precision, window: case.w[2..].to_vec() };
         bounded(Sample::new(op, [x, y]), problem.batch * problem.positions())
     })
 }
@@ -206,7 +206,7 @@ pub(super) fn convolution_i8() -> Vec<Sample> {
     let last = |dims: &[usize]| {
         let mut dims = dims.to_vec();
         dims[1..].rotate_left(1);
-        Meta::new(dims, crate::dtype::DType::U32)
+        Meta::new(dims, DType::U32)
     };
     let labels = ["whole", "large tiles", "parts of the terms"];
     let sample = |case: Case| {

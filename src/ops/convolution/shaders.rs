@@ -12,6 +12,7 @@ use crate::ops::{
     params::{Params, params},
     probe::Probe,
     tiles::{Extents, FRAGMENTS, Order, Tile, grid},
+    units::Refusal,
 };
 
 /// Up to this many outputs per group, each element gets an invocation: most rows of a tile would be
@@ -61,19 +62,19 @@ impl Problem {
     }
 
     /// Whether its first axis is more than one element.
-    fn is_deep(&self) -> bool {
+    pub(super) fn is_deep(&self) -> bool {
         let Axis { extent, window, low, out, .. } = self.axes[0];
         [extent, window, out] != [1; 3] || low != 0
     }
 
     /// Extents of the products that make up the result.
-    fn forward_extents(&self) -> Extents {
+    pub(super) fn forward_extents(&self) -> Extents {
         let columns = self.batch * self.positions();
         Extents { products: self.groups, rows: self.outputs, columns, terms: self.terms() }
     }
 
     /// Extents of the products that make up the gradient of the weight.
-    fn weight_extents(&self) -> Extents {
+    pub(super) fn weight_extents(&self) -> Extents {
         let terms = self.batch * self.positions();
         Extents { products: self.groups, rows: self.outputs, columns: self.terms(), terms }
     }
@@ -103,6 +104,17 @@ impl Problem {
             rows: self.inputs,
             columns: self.batch * self.counts().iter().product::<usize>(),
             terms: self.outputs * taps,
+        }
+    }
+
+    /// The same of one product for each group, in which each kind of pixels is channels of its own.
+    pub(super) fn channels_of_phases(&self) -> Extents {
+        let Extents { products, rows, columns, terms } = self.input_extents();
+        Extents {
+            products: self.groups,
+            rows: rows * products / self.groups.max(1),
+            columns,
+            terms,
         }
     }
 
@@ -169,10 +181,10 @@ static FORWARD: [[[&str; 8]; 4]; 2] = [
 ];
 
 /// The imports of a convolution with channels last, whose images and weight are whole vec4s or not.
-static CHANNELS_LAST: [[[[&str; 10]; 4]; 2]; 2] = {
-    const fn of(a: &'static str, b: &'static str) -> [[&'static str; 10]; 4] {
+static CHANNELS_LAST: [[[[&str; 7]; 4]; 2]; 2] = {
+    const fn of(a: &'static str, b: &'static str) -> [[&'static str; 7]; 4] {
         let terms = "add_products_i8";
-        behind_sums(["", a, b, terms, "divide", "grid", "inside", "parts", "unfolded", "unravel"])
+        behind_sums(["", a, b, terms, "channels_last", "grid", "parts"])
     }
     [
         [of("load_a_scalar", "load_b_scalar"), of("load_a_scalar", "load_b_vec4")],
@@ -227,8 +239,13 @@ fn cpu(
 }
 
 /// The `Params` of products with the unfolded input.
-fn unfolded_params(problem: &Problem, extents: &Extents, [grid_x, grid_y, _]: Triple) -> Params {
-    let part = extents.order().length(extents.terms);
+pub(super) fn unfolded_params(
+    problem: &Problem,
+    extents: &Extents,
+    order: Order,
+    [grid_x, grid_y, _]: Triple,
+) -> Params {
+    let part = order.length(extents.terms);
     let (inputs_multiplier, inputs_shift) = divisor(problem.inputs as u32);
     let [y_multiplier, y_shift] = divisors(problem.y());
     let [window_multiplier, window_shift] = divisors(problem.window());
@@ -259,7 +276,7 @@ fn unfolded_params(problem: &Problem, extents: &Extents, [grid_x, grid_y, _]: Tr
 }
 
 /// The kernel of a convolution.
-pub(super) fn convolution(problem: Problem, probe: Probe) -> Kernel {
+pub(super) fn convolution(problem: Problem, probe: Probe, refusal: Refusal) -> Kernel {
     let Problem { batch, groups, inputs, outputs, .. } = problem;
     let (pixels, positions, terms) = (problem.pixels(), problem.positions(), problem.terms());
     let shaders = if problem.is_depthwise() {
@@ -297,7 +314,7 @@ pub(super) fn convolution(problem: Problem, probe: Probe) -> Kernel {
             &extents,
             extents.order(),
             &[("IS_DEEP", problem.is_deep())],
-            |axes| unfolded_params(&problem, &extents, axes),
+            |axes| unfolded_params(&problem, &extents, extents.order(), axes),
         )
     };
     let unfolded = Unfolded::new(problem);
@@ -306,12 +323,12 @@ pub(super) fn convolution(problem: Problem, probe: Probe) -> Kernel {
         unfolded.forward(x, w, start / positions.max(1), out);
     });
     let order = problem.forward_order();
-    let (in_words, parts) = (problem.forward_extents().in_words(order), order.parts(terms));
-    Kernel { order: in_words, parts, ..Kernel::new(shaders, cpu, probe) }
+    let in_words = refusal.and_order(problem.forward_extents().in_words(order));
+    Kernel { order: in_words, parts: order.parts(terms), ..Kernel::new(shaders, cpu, probe) }
 }
 
 /// The kernel of the weight gradient.
-pub(super) fn weight_grad(problem: Problem, probe: Probe) -> Kernel {
+pub(super) fn weight_grad(problem: Problem, probe: Probe, refusal: Refusal) -> Kernel {
     let Problem { groups, outputs, .. } = problem;
     let extents = problem.weight_extents();
     let Extents { columns, terms, .. } = extents;
@@ -321,19 +338,19 @@ pub(super) fn weight_grad(problem: Problem, probe: Probe) -> Kernel {
         &extents,
         extents.order(),
         &[("IS_DEEP", problem.is_deep())],
-        |axes| unfolded_params(&problem, &extents, axes),
+        |axes| unfolded_params(&problem, &extents, extents.order(), axes),
     );
     let unfolded = Unfolded::new(problem);
     let cpu = cpu(columns * block(outputs, groups), 2 * terms, move |[x, ct], start, out| {
         unfolded.weight_grad(x, ct, start / columns.max(1), out);
     });
     let order = extents.order();
-    let (in_words, parts) = (extents.in_words(order), order.parts(terms));
-    Kernel { order: in_words, parts, ..Kernel::new(shaders, cpu, probe) }
+    let in_words = refusal.and_order(extents.in_words(order));
+    Kernel { order: in_words, parts: order.parts(terms), ..Kernel::new(shaders, cpu, probe) }
 }
 
 /// The kernel of the input gradient.
-pub(super) fn input_grad(problem: Problem, probe: Probe) -> Kernel {
+pub(super) fn input_grad(problem: Problem, probe: Probe, refusal: Refusal) -> Kernel {
     let Problem { batch, groups, inputs, outputs, axes } = problem;
     let (pixels, positions, taps) = (problem.pixels(), problem.positions(), problem.taps());
     // Pixels a stride apart meet taps that are a step apart, and whose positions are `back` apart.
@@ -391,7 +408,7 @@ pub(super) fn input_grad(problem: Problem, probe: Probe) -> Kernel {
     let cpu = cpu(pixels * block(inputs, batch * groups), work, move |[w, ct], start, out| {
         unfolded.input_grad(w, ct, start / pixels.max(1), out);
     });
-    let in_words = extents.in_words(order);
+    let in_words = refusal.and_order(extents.in_words(order));
     Kernel { order: in_words, parts: order.parts(terms), ..Kernel::new(shaders, cpu, probe) }
 }
 
@@ -414,7 +431,7 @@ pub(super) fn convolution_i8(problem: Problem, probe: Probe) -> Kernel {
         &extents,
         order,
         &[("IS_DEEP", problem.is_deep()), ("HAS_QUADS", has_quads)],
-        |axes| unfolded_params(&problem, &unfolded, axes),
+        |axes| unfolded_params(&problem, &unfolded, order, axes),
     );
     let channels = problem.groups * problem.outputs;
     let compute = move |operands: &[&[u32]], start: usize, out: &mut [u32]| {

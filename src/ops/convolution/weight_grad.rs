@@ -9,6 +9,8 @@ use super::*;
 #[derive(Clone, Debug, PartialEq)]
 pub struct ConvolutionWeightGrad {
     pub(crate) geometry: Geometry,
+    /// How exactly a GPU calculates it; it is the same operation.
+    pub(crate) precision: Precision,
     /// Spatial extents of the result.
     pub(crate) window: Vec<usize>,
 }
@@ -31,7 +33,7 @@ impl ConvolutionWeightGrad {
         Ok([&[ct.dims()[1], inputs], self.window.as_slice()].concat().into())
     }
 
-    fn problem(&self, x: &Shape, ct: &Shape) -> Problem {
+    pub(crate) fn problem(&self, x: &Shape, ct: &Shape) -> Problem {
         known(self.weight(x, ct).and_then(|w| self.geometry.problem(x, &w)))
     }
 }
@@ -60,7 +62,9 @@ fn parts(problem: &Problem) -> usize {
 
 impl std::fmt::Display for ConvolutionWeightGrad {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "convolution_weight_grad{} to {:?}", self.geometry, self.window)
+        write!(f, "convolution_weight_grad{}", self.geometry)?;
+        write_flags(f, &[self.precision.flag()])?;
+        write!(f, " to {:?}", self.window)
     }
 }
 
@@ -99,8 +103,9 @@ impl Operation for ConvolutionWeightGrad {
         let [x, y] = *operands else { unreachable!("it has two operands") };
         // The cotangent of this operation takes the role of the convolution's weight.
         let extents = x.shape().dims()[2..].to_vec();
-        let of_x = ConvolutionInputGrad { geometry: self.geometry.clone(), extents };
-        let of_y = Convolution { geometry: self.geometry.clone() };
+        let (geometry, precision) = (self.geometry.clone(), self.precision);
+        let of_x = ConvolutionInputGrad { geometry: geometry.clone(), precision, extents };
+        let of_y = Convolution { geometry, precision };
         vec![Some(ct.graph.push(of_x, &[ct, y])), Some(ct.graph.push(of_y, &[x, ct]))]
     }
 
@@ -114,12 +119,14 @@ impl Operation for ConvolutionWeightGrad {
         let w = match problem.is_product() {
             Some(Product::Rows) => {
                 let (ct, x) = (ct.reshape([n, o]), x.reshape([n, terms]));
-                ct.graph.push(TRANSPOSED_A, &[ct, x])
+                let op = Matmul { precision: self.precision, ..Matmul::full(true, false) };
+                ct.graph.push(op, &[ct, x])
             }
             Some(Product::Columns) => {
                 let ct = ct.reshape([o, problem.positions()]);
                 let x = x.reshape([terms, problem.pixels()]);
-                ct.graph.push(TRANSPOSED_B, &[ct, x])
+                let op = Matmul { precision: self.precision, ..Matmul::full(false, true) };
+                ct.graph.push(op, &[ct, x])
             }
             None => {
                 let parts = parts(&problem);
@@ -132,7 +139,7 @@ impl Operation for ConvolutionWeightGrad {
                 };
                 let op = ConvolutionWeightGrad {
                     geometry: self.geometry.clone().groups(parts * problem.groups),
-                    window: self.window.clone(),
+                    ..self.clone()
                 };
                 let sums = ct.graph.push(op, &[apart(x), apart(ct)]);
                 sums.reshape([&[parts], dims.as_slice()].concat()).sum(0)
@@ -153,12 +160,13 @@ impl Operation for ConvolutionWeightGrad {
                 let terms = problem.batch * problem.positions();
                 let bound = problem.weight_order().accuracy(terms).0;
                 let geometry = self.geometry.clone().groups(1);
-                let of_group = ConvolutionWeightGrad { geometry, window: self.window.clone() };
+                let of_group = ConvolutionWeightGrad { geometry, ..self.clone() };
                 let probe = Probe::new(self.clone(), operands, bound)
                     .in_groups(problem.groups, of_group, 0, [1, 1])
                     .along(0, [None, Some(1)])
                     .along(1, [Some(1), None]);
-                Some(shaders::weight_grad(problem, probe))
+                let refusal = Refusal::of(self.on_units(operands));
+                Some(shaders::weight_grad(problem, probe, refusal))
             }
             _ => None,
         }

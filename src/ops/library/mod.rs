@@ -22,7 +22,7 @@ macro_rules! fragments {
 }
 
 /// Every fragment; each comes after those it calls.
-static FRAGMENTS: [Fragment; 52] = fragments! {
+static FRAGMENTS: [Fragment; 53] = fragments! {
     "nan": [],
     "scale": [],
     "divide": [],
@@ -53,6 +53,7 @@ static FRAGMENTS: [Fragment; 52] = fragments! {
     "units_4x2": ["units"],
     "unfolded": [],
     "unravel": ["divide"],
+    "channels_last": ["divide", "inside", "unfolded", "unravel"],
     "window": ["divide"],
     "wide": [],
     "quantize": ["wide"],

@@ -3,17 +3,18 @@
 mod cpu;
 mod int8;
 mod shaders;
-pub(crate) mod units;
+mod units;
 mod vectors;
 
+pub(crate) use self::units::UnitMatmul;
 pub(crate) use int8::MatmulI8;
-pub(crate) use units::UnitMatmul;
 
 use super::*;
 use super::{
     kernel::{CpuKernel, Kernel},
     precision::Precision,
     transpose::Transpose,
+    units::Refusal,
 };
 use crate::shape::Shape;
 use shaders::Terms;
@@ -189,20 +190,15 @@ impl<'g> Tensor<'g> {
 }
 
 /// Writes flags that are not empty, in brackets.
-fn write_flags(f: &mut std::fmt::Formatter<'_>, flags: &[&str]) -> std::fmt::Result {
+pub(super) fn write_flags(f: &mut std::fmt::Formatter<'_>, flags: &[&str]) -> std::fmt::Result {
     let flags: Vec<&str> = flags.iter().copied().filter(|flag| !flag.is_empty()).collect();
     if flags.is_empty() { Ok(()) } else { write!(f, "[{}]", flags.join(", ")) }
 }
 
 impl std::fmt::Display for Matmul {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let precision = match self.precision {
-            Precision::Full => "",
-            Precision::Units => "units",
-            Precision::Split => "split",
-        };
         f.write_str(self.name())?;
-        write_flags(f, &[self.flags(), &[precision]].concat())
+        write_flags(f, &[self.flags(), &[self.precision.flag()]].concat())
     }
 }
 
@@ -304,13 +300,7 @@ impl Operation for Matmul {
             .along(batches, [Some(a), None])
             .along(batches + 1, [None, Some(b)]);
         let kernel = Kernel::new(served.shaders, cpu, probe);
-        let refusal = self.on_units(operands).map(|served| match served {
-            Ok(_) => "in full precision: no matrix units that serve",
-            Err(reason) => reason,
-        });
-        let order = [refusal.map(str::to_owned), served.order];
-        let order: Vec<String> = order.into_iter().flatten().collect();
-        let order = (!order.is_empty()).then(|| order.join("; "));
+        let order = Refusal::of(self.on_units(operands)).and_order(served.order);
         Some(Kernel { order, parts: served.parts, ..kernel })
     }
 

@@ -30,7 +30,9 @@ fn no_derivative(name: &str) -> Option<&'static str> {
         "detach" => "cuts derivatives off",
         "cast" => "the cotangent, cast back: of floats of two types, which differences cannot tell",
         "radix_count" | "radix_scatter" | "segment_tails" | "segment_sum" | "matmul_units"
-        | "matmul_split" => "made by rewriting, behind differentiation",
+        | "matmul_split" | "convolution_units" | "convolution_split" => {
+            "made by rewriting, behind differentiation"
+        }
         _ => return None,
     })
 }
@@ -47,6 +49,9 @@ fn no_case(name: &str) -> Option<&'static str> {
             "within argsort and scatter_add, which have cases"
         }
         "matmul_units" | "matmul_split" => "matmul in another precision: the same formula",
+        "convolution_units" | "convolution_split" => {
+            "convolution in another precision: the same formula"
+        }
         "masked_fill" | "split" | "stack" => "a selection, and slices",
         "lstm_cell"
         | "lstm_cell_grad"
