@@ -1,8 +1,8 @@
 // convolution_input_grad.wgsl — x = wᵀ * ct as implicit products, one tile per workgroup.
 //
 // Op        ops::ConvolutionInputGrad
-// Lib       grid, inside, parts, stages, tile_4x4, tile_4x4_sliced, tile_8x4, tile_8x8, unravel,
-//           wild
+// Lib       first_tap, grid, inside, parts, stages, tile_4x4, tile_4x4_sliced, tile_8x4, tile_8x8,
+//           unravel, wild
 // Slot      fn epilogue(acc: Acc, index: u32) -> Out
 // Shape     w: [groups · outputs, inputs, ..window], ct: [batch, groups · outputs, ..y],
 //           x: [batch, groups · inputs, ..x]. Pixels a stride apart meet the same taps: such a
@@ -75,15 +75,6 @@ struct Phase {
     end: u32,
 }
 
-/// The first tap that pixels of a phase meet along an axis, where `rest` is the remainder of their
-/// padded coordinates modulo the stride; the window's end if there is none.
-fn first_tap(rest: u32, stride: u32, dilation: u32, step: u32, window: u32) -> u32 {
-    let end = min(step, window);
-    var tap = 0u;
-    while tap < end && tap * dilation % stride != rest { tap += 1u; }
-    return select(window, tap, tap < end);
-}
-
 fn phase(part: Part) -> Phase {
     let number = part.product;
     if IS_DENSE {
@@ -106,25 +97,18 @@ fn phase(part: Part) -> Phase {
     let pixel =
         vec3<u32>(plane / params.phases.y, plane % params.phases.y, row % params.phases.z);
     // Taps first, first + step, .. of the window, along each axis.
-    let size = params.stride;
-    let gap = params.dilation;
-    let rest = (pixel + params.low) % size;
-    let first = vec3<u32>(
-        first_tap(rest.x, size.x, gap.x, params.step.x, params.window.x),
-        first_tap(rest.y, size.y, gap.y, params.step.y, params.window.y),
-        first_tap(rest.z, size.z, gap.z, params.step.z, params.window.z),
-    );
+    let first = first_taps(pixel + params.low);
     let taps = (params.window - first + params.step - 1u) / params.step;
     let is_many = taps > params.window / params.step;
     // Divisible, though it may be negative.
-    let reach = vec3<i32>(pixel + params.low) - vec3<i32>(first * gap);
+    let reach = vec3<i32>(pixel + params.low) - vec3<i32>(first * params.dilation);
     return Phase(
         pixel,
         first,
         taps,
         select(params.few_multiplier, params.many_multiplier, is_many),
         select(params.few_shift, params.many_shift, is_many),
-        vec3<u32>(reach / vec3<i32>(size)),
+        vec3<u32>(reach / vec3<i32>(params.stride)),
         group,
         part.begin,
         min(part.end, params.outputs * taps.x * taps.y * taps.z),

@@ -1,8 +1,7 @@
 // convolution_weight_grad.wgsl — w = ct * x as an implicit product, one tile per workgroup.
 //
 // Op        ops::ConvolutionWeightGrad
-// Lib       grid, inside, parts, stages, tile_4x4, tile_4x4_sliced, tile_8x4, tile_8x8, unfolded,
-//           unravel
+// Lib       grid, parts, positions, stages, tile_4x4, tile_4x4_sliced, tile_8x4, tile_8x8
 // Slot      fn epilogue(acc: Acc, index: u32) -> Out
 // Shape     x: [batch, groups · inputs, ..x], ct: [batch, groups · outputs, ..y],
 //           w: [groups · outputs, inputs, ..window]; for each group a product of [outputs, terms]
@@ -17,48 +16,8 @@
 // Source    as convolution.wgsl
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> x: array<Elem>;
 @group(0) @binding(2) var<storage, read> ct: array<Elem>;
 @group(0) @binding(3) var<storage, read_write> w: array<Out>;
-
-/// A tap of one channel.
-struct Column {
-    /// Distance of the element it reads from that of tap 0.
-    tap: vec3<u32>,
-    /// The same as an index, from the first channel of the group on.
-    offset: u32,
-}
-
-fn column(number: u32) -> Column {
-    // Past the last column everything lies outside of x.
-    if number >= params.columns { return Column(vec3<u32>(0x80000000u), 0u); }
-    let at = unravel(number, params.window, params.window_multiplier, params.window_shift);
-    let tap = at.xyz * params.dilation;
-    return Column(tap, at.w * params.pixels + pixel(tap));
-}
-
-/// A position of one image, which is a term of the sums.
-struct Position {
-    /// Coordinates of tap 0 in x; negative numbers wrap.
-    origin: vec3<u32>,
-    /// Index of that element in the group's first channel, wherever it lies.
-    x: u32,
-    /// Index of the position in the group's first channel of ct.
-    ct: u32,
-    exists: bool,
-}
-
-fn position(number: u32, end: u32, group: u32) -> Position {
-    let at = unravel(number, params.y, params.y_multiplier, params.y_shift);
-    let origin = at.xyz * params.stride - params.low;
-    let channels = at.w * params.groups + group;
-    return Position(
-        origin,
-        channels * params.inputs * params.pixels + pixel(origin),
-        channels * params.outputs * params.positions + number - at.w * params.positions,
-        number < end,
-    );
-}
 
 fn ct_at(p: Position, row: u32) -> Acc {
     // A row past the last one reads that; it is not stored.
@@ -69,11 +28,6 @@ fn ct_at(p: Position, row: u32) -> Acc {
 /// Four rows of a term. Past the last term they are 0, as the columns are, which adds nothing.
 fn fetch_ct(p: Position, row: u32) -> vec4<Acc> {
     return vec4<Acc>(ct_at(p, row), ct_at(p, row + 1u), ct_at(p, row + 2u), ct_at(p, row + 3u));
-}
-
-fn x_at(p: Position, c: Column) -> Acc {
-    let is_read = p.exists && is_inside(p.origin + c.tap, params.x);
-    return select(Acc(), Acc(x[select(0u, p.x + c.offset, is_read)]), is_read);
 }
 
 fn store(first: u32, row: u32, col: u32, acc: vec4<Acc>) {

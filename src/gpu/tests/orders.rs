@@ -53,15 +53,24 @@ fn in_slices(terms: &[(f32, f32)], fma: Fma) -> f32 {
     }))
 }
 
-/// 32 lanes, each of which takes four of every 128 terms; lanes are added by halves.
+/// 32 lanes, each of which takes four of every 128 terms.
 fn in_lanes(terms: &[(f32, f32)], fma: Fma) -> f32 {
-    let mut lanes: Vec<f32> = (0..32)
-        .map(|lane| {
-            let own =
-                terms.chunks(128).flat_map(|step| step.chunks(4).nth(lane).unwrap_or_default());
-            in_order(&own.copied().collect::<Terms>(), fma)
-        })
-        .collect();
+    let of_lane = |lane| {
+        let own = terms.chunks(128).flat_map(|step| step.chunks(4).nth(lane).unwrap_or_default());
+        in_order(&own.copied().collect::<Terms>(), fma)
+    };
+    by_halves((0..32).map(of_lane).collect())
+}
+
+/// 128 lanes, each of which takes one of every 128 terms.
+fn in_many_lanes(terms: &[(f32, f32)], fma: Fma) -> f32 {
+    let of_lane =
+        |lane| in_order(&terms.iter().skip(lane).step_by(128).copied().collect::<Terms>(), fma);
+    by_halves((0..128).map(of_lane).collect())
+}
+
+/// Lanes are added in a tree.
+fn by_halves(mut lanes: Vec<f32>) -> f32 {
     while lanes.len() > 1 {
         let (low, high) = lanes.split_at(lanes.len() / 2);
         lanes = zip(low, high).map(|(low, high)| low + high).collect();
@@ -131,7 +140,7 @@ fn pixel(position: usize, tap: usize) -> Option<usize> {
 }
 
 /// Convolutions of 120 channels and their gradients.
-fn convolutions() -> [Ordered; 3] {
+fn convolutions() -> [Ordered; 4] {
     const PIXELS: usize = HEIGHT * WIDTH;
     let image = |images, channels| vec![images, channels, HEIGHT, WIDTH];
     let sum: Sum = |terms, fma| in_parts(terms, fma, in_order);
@@ -177,30 +186,45 @@ fn convolutions() -> [Ordered; 3] {
         sum,
         pinned: "b6eb624d22d0fb8600188f385e4d6fb0",
     };
-    let weight = Ordered {
-        operands: [image(53, 2), image(53, 3)],
+    [
+        forward,
+        input,
+        weight(5, "in 4 parts of 288 terms, 1 tiles", sum, "6ace19593da1448f826b0e3354afd176"),
+        weight(
+            3,
+            "in 4 parts of 288 terms, 128 lanes each",
+            |terms, fma| in_parts(terms, fma, in_many_lanes),
+            "a39366e01abfe23efa2a8b0d663892a0",
+        ),
+    ]
+}
+
+/// The gradient of the weight from two channels to these many, of 53 images.
+fn weight(outputs: usize, order: &'static str, sum: Sum, pinned: &'static str) -> Ordered {
+    const PIXELS: usize = HEIGHT * WIDTH;
+    let image = |channels| vec![53, channels, HEIGHT, WIDTH];
+    Ordered {
+        operands: [image(2), image(outputs)],
         result: |[x, ct]| {
             let geometry = Geometry::new(2).padding(1);
-            x.graph.push(
-                ConvolutionWeightGrad { geometry, precision: Precision::Full, window: vec![3, 3] },
-                &[x, ct],
-            )
+            let op =
+                ConvolutionWeightGrad { geometry, precision: Precision::Full, window: vec![3, 3] };
+            x.graph.push(op, &[x, ct])
         },
-        terms: Box::new(|index| {
+        terms: Box::new(move |index| {
             let (output, channel, tap) = (index / 18, index / 9 % 2, index % 9);
             let of = |term: usize| {
                 let (image, position) = (term / PIXELS, term % PIXELS);
                 let at = pixel(position, tap).map(|pixel| (image * 2 + channel) * PIXELS + pixel);
-                [at, Some((image * 3 + output) * PIXELS + position)]
+                [at, Some((image * outputs + output) * PIXELS + position)]
             };
             (0..53 * PIXELS).map(of).collect()
         }),
-        elements: 3 * 2 * 9,
-        order: "in 4 parts of 288 terms, 1 tiles",
+        elements: outputs * 2 * 9,
+        order,
         sum,
-        pinned: "93a5049a08a59a621b94d9fa846b1972",
-    };
-    [forward, input, weight]
+        pinned,
+    }
 }
 
 fn ordered() -> Vec<Ordered> {

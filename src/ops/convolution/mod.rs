@@ -7,6 +7,7 @@
 //! derivative.
 
 mod cpu;
+mod depthwise;
 mod geometry;
 mod input_grad;
 mod int8;

@@ -85,6 +85,15 @@ fn cases() -> Vec<Case> {
         case("depthwise, three axes", &[2, 5, 4, 3, 5], &[5, 1, 3, 2, 3], {
             Geometry::new(3).dilation([2, 1, 1]).padding([(2, 1), (1, 0), (1, 1)]).groups(5)
         }),
+        case("depthwise, two inputs each, stride and dilation", &[2, 4, 9, 8], &[6, 2, 3, 2], {
+            flat().stride([2, 3]).dilation([3, 2]).padding([(2, 1), (0, 2)]).groups(2)
+        }),
+        case("depthwise, more than twelve taps", &[2, 2, 6, 7], &[2, 1, 3, 5], {
+            flat().padding([(1, 1), (2, 2)]).groups(2)
+        }),
+        large("depthwise, parts of an image", &[1, 2, 33, 34], &[2, 1, 3, 3], {
+            flat().same().groups(2)
+        }),
         case("seven outputs", &[2, 3, 3, 5], &[7, 3, 2, 3], flat().same()),
         large("whole tiles", &[4, 16, 4, 4], &[128, 8, 3, 3], flat().same().groups(2)),
         large("whole tiles of the weight", &[2, 64, 4, 4], &[64, 64, 1, 1], flat()),

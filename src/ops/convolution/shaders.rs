@@ -3,11 +3,12 @@
 use super::{
     Problem,
     cpu::{Unfolded, block},
+    depthwise,
     geometry::Axis,
     int8_cpu,
 };
 use crate::ops::{
-    kernel::{CpuKernel, Kernel, Shader, ShaderFile, fold, shader_file},
+    kernel::{CpuKernel, Kernel, Shader, ShaderFile, shader_file},
     library::divisor,
     params::{Params, params},
     probe::Probe,
@@ -15,49 +16,42 @@ use crate::ops::{
     units::Refusal,
 };
 
-/// Up to this many outputs per group, each element gets an invocation: most rows of a tile would be
-/// idle.
-const DEPTHWISE_OUTPUTS: usize = 4;
-
-/// Invocations per workgroup of `shaders/convolution_depthwise.wgsl`.
-const INVOCATIONS: usize = 256;
-
 /// Numbers for depth, height and width.
-type Triple = [usize; 3];
+pub(super) type Triple = [usize; 3];
 
 /// Multipliers and shifts that divide by these extents.
-fn divisors(extents: Triple) -> [Triple; 2] {
+pub(super) fn divisors(extents: Triple) -> [Triple; 2] {
     let parts = extents.map(|extent| divisor(extent as u32));
     [parts.map(|part| part.0 as usize), parts.map(|part| part.1 as usize)]
 }
 
 impl Problem {
     /// A number of each axis.
-    fn each(&self, number: impl Fn(&Axis) -> usize) -> Triple {
+    pub(super) fn each(&self, number: impl Fn(&Axis) -> usize) -> Triple {
         self.axes.each_ref().map(number)
     }
 
-    fn x(&self) -> Triple {
+    pub(super) fn x(&self) -> Triple {
         self.each(|axis| axis.extent)
     }
 
-    fn y(&self) -> Triple {
+    pub(super) fn y(&self) -> Triple {
         self.each(|axis| axis.out)
     }
 
-    fn window(&self) -> Triple {
+    pub(super) fn window(&self) -> Triple {
         self.each(|axis| axis.window)
     }
 
-    fn stride(&self) -> Triple {
+    pub(super) fn stride(&self) -> Triple {
         self.each(|axis| axis.stride)
     }
 
-    fn dilation(&self) -> Triple {
+    pub(super) fn dilation(&self) -> Triple {
         self.each(|axis| axis.dilation)
     }
 
-    fn low(&self) -> Triple {
+    pub(super) fn low(&self) -> Triple {
         self.each(|axis| axis.low)
     }
 
@@ -90,8 +84,13 @@ impl Problem {
     }
 
     /// How many taps apart those are that pixels of a kind meet.
-    fn step(&self) -> Triple {
+    pub(super) fn step(&self) -> Triple {
         self.each(|axis| axis.stride / gcd(axis.stride, axis.dilation))
+    }
+
+    /// How many positions apart those are that taps a step apart belong to.
+    pub(super) fn back(&self) -> Triple {
+        self.each(|axis| axis.dilation / gcd(axis.stride, axis.dilation))
     }
 
     /// Extents of the products that make up the gradient of the input, one for each kind of pixel. Some of
@@ -118,14 +117,9 @@ impl Problem {
         }
     }
 
-    /// Whether each element of the result gets an invocation.
-    fn is_depthwise(&self) -> bool {
-        self.outputs <= DEPTHWISE_OUTPUTS
-    }
-
     /// In which order a GPU sums the terms of the result.
     pub(super) fn forward_order(&self) -> Order {
-        if self.is_depthwise() { Order::Sequential } else { self.forward_extents().order() }
+        if self.has_few_outputs() { Order::Sequential } else { self.forward_extents().order() }
     }
 
     /// In which order a GPU sums the terms of the gradient of the input, and their number. Not in slices:
@@ -133,15 +127,11 @@ impl Problem {
     pub(super) fn input_order(&self) -> (Order, usize) {
         let extents = self.input_extents();
         let order = match extents.order() {
+            _ if self.has_few_channels() => Order::Sequential,
             Order::Sliced => Order::Sequential,
             order => order,
         };
         (order, extents.terms)
-    }
-
-    /// In which order a GPU sums the terms of the gradient of the weight.
-    pub(super) fn weight_order(&self) -> Order {
-        self.weight_extents().order()
     }
 }
 
@@ -192,11 +182,11 @@ static CHANNELS_LAST: [[[[&str; 7]; 4]; 2]; 2] = {
     ]
 };
 
-static WEIGHT_GRAD: [[&str; 7]; 4] =
-    behind_sums(["", "add_products", "grid", "inside", "parts", "unfolded", "unravel"]);
+static WEIGHT_GRAD: [[&str; 5]; 4] =
+    behind_sums(["", "add_products", "grid", "parts", "positions"]);
 
-static INPUT_GRAD: [[&str; 7]; 4] =
-    behind_sums(["", "add_products", "grid", "inside", "parts", "unravel", "wild"]);
+static INPUT_GRAD: [[&str; 8]; 4] =
+    behind_sums(["", "add_products", "first_tap", "grid", "inside", "parts", "unravel", "wild"]);
 
 /// A shader for each tile that sums in an order: a file that imports what `imports` returns for the
 /// index of a tile's fragment, and the `Params` for a grid.
@@ -277,34 +267,10 @@ pub(super) fn unfolded_params(
 
 /// The kernel of a convolution.
 pub(super) fn convolution(problem: Problem, probe: Probe, refusal: Refusal) -> Kernel {
-    let Problem { batch, groups, inputs, outputs, .. } = problem;
-    let (pixels, positions, terms) = (problem.pixels(), problem.positions(), problem.terms());
-    let shaders = if problem.is_depthwise() {
-        let [y_multiplier, y_shift] = divisors(problem.y());
-        let channels = groups * outputs;
-        let len = batch * channels * positions;
-        let params = params! {
-            x: problem.x(),
-            len,
-            y: problem.y(),
-            inputs,
-            window: problem.window(),
-            outputs,
-            stride: problem.stride(),
-            terms,
-            dilation: problem.dilation(),
-            channels,
-            low: problem.low(),
-            pixels,
-            y_multiplier,
-            y_shift,
-        };
-        vec![Shader {
-            file: shader_file!("convolution/convolution_depthwise", ["unravel"]),
-            overrides: vec![("WG_SIZE", INVOCATIONS as f64)],
-            params,
-            workgroups: fold(len.div_ceil(INVOCATIONS)),
-        }]
+    let Problem { batch, groups, outputs, .. } = problem;
+    let (positions, terms) = (problem.positions(), problem.terms());
+    let shaders = if problem.has_few_outputs() {
+        vec![depthwise::forward(&problem)]
     } else {
         let extents = problem.forward_extents();
         let is_vec4 = usize::from(terms > 0 && terms.is_multiple_of(4));
@@ -332,30 +298,31 @@ pub(super) fn weight_grad(problem: Problem, probe: Probe, refusal: Refusal) -> K
     let Problem { groups, outputs, .. } = problem;
     let extents = problem.weight_extents();
     let Extents { columns, terms, .. } = extents;
-    let shaders = tiled(
-        shader_file!("convolution/convolution_weight_grad", []),
-        |fragment| &WEIGHT_GRAD[fragment],
-        &extents,
-        extents.order(),
-        &[("IS_DEEP", problem.is_deep())],
-        |axes| unfolded_params(&problem, &extents, extents.order(), axes),
-    );
+    let shaders = match problem.has_few_channels() {
+        true => vec![depthwise::weight_grad(&problem)],
+        false => tiled(
+            shader_file!("convolution/convolution_weight_grad", []),
+            |fragment| &WEIGHT_GRAD[fragment],
+            &extents,
+            extents.order(),
+            &[("IS_DEEP", problem.is_deep())],
+            |axes| unfolded_params(&problem, &extents, extents.order(), axes),
+        ),
+    };
     let unfolded = Unfolded::new(problem);
     let cpu = cpu(columns * block(outputs, groups), 2 * terms, move |[x, ct], start, out| {
         unfolded.weight_grad(x, ct, start / columns.max(1), out);
     });
-    let order = extents.order();
-    let in_words = refusal.and_order(extents.in_words(order));
-    Kernel { order: in_words, parts: order.parts(terms), ..Kernel::new(shaders, cpu, probe) }
+    let in_words = refusal.and_order(problem.weight_order_in_words());
+    let parts = problem.weight_order().parts(terms);
+    Kernel { order: in_words, parts, ..Kernel::new(shaders, cpu, probe) }
 }
 
 /// The kernel of the input gradient.
 pub(super) fn input_grad(problem: Problem, probe: Probe, refusal: Refusal) -> Kernel {
     let Problem { batch, groups, inputs, outputs, axes } = problem;
     let (pixels, positions, taps) = (problem.pixels(), problem.positions(), problem.taps());
-    // Pixels a stride apart meet taps that are a step apart, and whose positions are `back` apart.
     let (phases, counts, step) = (problem.phases(), problem.counts(), problem.step());
-    let back = problem.each(|axis| axis.dilation / gcd(axis.stride, axis.dilation));
     let few: Triple = std::array::from_fn(|k| axes[k].window / step[k]);
     let extents = problem.input_extents();
     let (order, terms) = problem.input_order();
@@ -385,7 +352,7 @@ pub(super) fn input_grad(problem: Problem, probe: Probe, refusal: Refusal) -> Ke
             grid_y,
             count_shift,
             step,
-            back,
+            back: problem.back(),
             few_multiplier,
             terms,
             few_shift,
@@ -395,14 +362,18 @@ pub(super) fn input_grad(problem: Problem, probe: Probe, refusal: Refusal) -> Ke
             many_shift,
         }
     };
-    let shaders = tiled(
-        shader_file!("convolution/convolution_input_grad", []),
-        |fragment| &INPUT_GRAD[fragment],
-        &extents,
-        order,
-        &[("IS_DEEP", problem.is_deep()), ("IS_DENSE", axes.iter().all(|axis| axis.stride == 1))],
-        params,
-    );
+    let is_dense = axes.iter().all(|axis| axis.stride == 1);
+    let shaders = match problem.has_few_channels() {
+        true => vec![depthwise::input_grad(&problem)],
+        false => tiled(
+            shader_file!("convolution/convolution_input_grad", []),
+            |fragment| &INPUT_GRAD[fragment],
+            &extents,
+            order,
+            &[("IS_DEEP", problem.is_deep()), ("IS_DENSE", is_dense)],
+            params,
+        ),
+    };
     let unfolded = Unfolded::new(problem);
     let work = 2 * outputs * taps * positions / pixels.max(1);
     let cpu = cpu(pixels * block(inputs, batch * groups), work, move |[w, ct], start, out| {

@@ -157,8 +157,7 @@ impl Operation for ConvolutionWeightGrad {
         let problem = self.problem(&operands[0].shape, &operands[1].shape);
         match problem.is_product() {
             None if parts(&problem) == 1 => {
-                let terms = problem.batch * problem.positions();
-                let bound = problem.weight_order().accuracy(terms).0;
+                let bound = problem.weight_accuracy().0;
                 let geometry = self.geometry.clone().groups(1);
                 let of_group = ConvolutionWeightGrad { geometry, ..self.clone() };
                 let probe = Probe::new(self.clone(), operands, bound)

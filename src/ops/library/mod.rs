@@ -22,7 +22,7 @@ macro_rules! fragments {
 }
 
 /// Every fragment; each comes after those it calls.
-static FRAGMENTS: [Fragment; 53] = fragments! {
+static FRAGMENTS: [Fragment; 55] = fragments! {
     "nan": [],
     "scale": [],
     "divide": [],
@@ -53,6 +53,8 @@ static FRAGMENTS: [Fragment; 53] = fragments! {
     "units_4x2": ["units"],
     "unfolded": [],
     "unravel": ["divide"],
+    "positions": ["inside", "unfolded", "unravel"],
+    "first_tap": [],
     "channels_last": ["divide", "inside", "unfolded", "unravel"],
     "window": ["divide"],
     "wide": [],
