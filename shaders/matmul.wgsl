@@ -1,12 +1,14 @@
 // matmul.wgsl — c = a · b for each batch, one tile of BM × BN elements per workgroup.
 //
 // Op        ops::Matmul, every combination of transposed operands; ops::MatmulI8, whose terms are
-//           words of four bytes
+//           words of four bytes; ops::Convolution and ops::ConvolutionInputGrad with a window of one
+//           tap, where a is the weight and b an image for each batch
 // Lib       grid, load_a_scalar, load_a_vec4, load_b_scalar, load_b_vec4, parts, stages, tile_4x4,
 //           tile_4x4_sliced, tile_8x4, tile_8x8
 // Slot      fn epilogue(acc: Acc, index: u32) -> Out
-// Shape     a: [batches, m, k] or [batches, k, m], b: [batches, k, n] or [batches, n, k],
-//           c: [batches, m, n], or [parts, batches, m, n] where terms are in parts; any extents
+// Shape     a: [batches_of_a, m, k] or [batches_of_a, k, m], of which there are fewer if they repeat,
+//           b: [batches, k, n] or [batches, n, k], c: [batches, m, n], or [parts, batches, m, n] where
+//           terms are in parts; any extents
 // Dispatch  PANEL · ceil(n / BN) × ceil(m / (BM PANEL)) × batches · parts workgroups of
 //           BN / TN × BM / TM invocations; numbered and folded over (x, y) if an axis is longer than
 //           65535
@@ -20,6 +22,7 @@
 
 struct Params {
     batches: u32,
+    batches_of_a: u32,
     m: u32,
     n: u32,
     k: u32,
@@ -88,7 +91,7 @@ fn main(
     let b_col2 = col0 + b_quad2.line;
     let begin = part.begin;
     let end = part.end;
-    let a_first = part.product * params.m * params.k;
+    let a_first = part.product % params.batches_of_a * params.m * params.k;
     let b_first = part.product * params.k * params.n;
     var a_index = start_of_a(a_first, a_row, begin + a_quad.term);
     var a_index2 = start_of_a(a_first, a_row2, begin + a_quad2.term);

@@ -123,6 +123,8 @@ pub struct ShaderFile {
     /// Whether every index and every loop that depends on data is guarded in the text, as in all files
     /// of this crate: it may run without runtime checks.
     pub(crate) guards_data: bool,
+    /// Whether its two operands are those of the operation in the other order.
+    pub(crate) swaps_operands: bool,
 }
 
 impl std::fmt::Debug for ShaderFile {
@@ -140,6 +142,7 @@ macro_rules! shader_file {
             source: include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/shaders/", $path, ".wgsl")),
             imports: &[$($import),*],
             guards_data: true,
+            swaps_operands: false,
         }
     };
 }
@@ -155,7 +158,8 @@ impl Shader {
     /// at least 4. The grid has at least `groups` workgroups, numbered
     /// `workgroup_id.x + workgroup_id.y * num_workgroups.x`, and possibly more.
     pub fn new(name: &'static str, source: &'static str, params: &[u8], groups: usize) -> Self {
-        let file = ShaderFile { name, source, imports: &[], guards_data: false };
+        let (guards_data, swaps_operands) = (false, false);
+        let file = ShaderFile { name, source, imports: &[], guards_data, swaps_operands };
         Shader::of(file, Params::from_bytes(params), groups)
     }
 

@@ -156,10 +156,20 @@ impl Extents {
             Order::Sequential | Order::Parts(_) => TILES.to_vec(),
             Order::Sliced => SLICED.to_vec(),
         };
-        let products = self.products * order.parts(self.terms);
-        let apart = Extents { products, ..*self };
+        let apart = self.with_parts(order);
         tiles.sort_by(|a, b| a.time(&apart).total_cmp(&b.time(&apart)));
         tiles
+    }
+
+    /// The same products, each of which has parts of its terms.
+    fn with_parts(&self, order: Order) -> Extents {
+        Extents { products: self.products * order.parts(self.terms), ..*self }
+    }
+
+    /// How long the fastest tile takes, in the units of [`Tile::time`].
+    pub fn time(&self, order: Order) -> f64 {
+        let fastest = self.tiles(order)[0];
+        fastest.time(&self.with_parts(order))
     }
 }
 

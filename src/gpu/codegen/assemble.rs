@@ -73,22 +73,25 @@ pub(crate) fn assemble(step: &Step, partials: usize, variant: usize) -> Vec<Asse
             text.alias("Elem", storage_type(elem));
             text.alias("Wide", wide_type(elem));
             text.alias("Acc", wide_type(dtype));
-            let own = &step.reads[..*operands];
+            let mut own = step.reads[..*operands].to_vec();
+            if shader.file.swaps_operands {
+                own.swap(0, 1);
+            }
             match kernel.results[..] {
                 [_] if kernel.parts > 1 => {
                     let (between, whole) = parts(step, kernel, &writes[0], partials);
                     text.label += " (parts)";
-                    text.own(own, between);
+                    text.own(&own, between);
                     text.no_epilogue();
                     return vec![text.finish(shader), whole];
                 }
                 [_] => {
-                    text.own(own, step.writes[0]);
+                    text.own(&own, step.writes[0]);
                     let acc = if dtype == DType::Bool { "(acc != 0u)" } else { "acc" };
                     text.epilogue(step, &writes[0].epilogue, &writes[0].space, acc);
                 }
                 _ => {
-                    text.own_reads(own);
+                    text.own_reads(&own);
                     text.stores(step, &kernel.results, writes);
                 }
             }

@@ -140,7 +140,7 @@ fn pixel(position: usize, tap: usize) -> Option<usize> {
 }
 
 /// Convolutions of 120 channels and their gradients.
-fn convolutions() -> [Ordered; 4] {
+fn convolutions() -> [Ordered; 5] {
     const PIXELS: usize = HEIGHT * WIDTH;
     let image = |images, channels| vec![images, channels, HEIGHT, WIDTH];
     let sum: Sum = |terms, fma| in_parts(terms, fma, in_order);
@@ -186,9 +186,24 @@ fn convolutions() -> [Ordered; 4] {
         sum,
         pinned: "b6eb624d22d0fb8600188f385e4d6fb0",
     };
+    // One product for each image, which sums as the convolution of both does.
+    let pointwise = Ordered {
+        operands: [image(2, 300), vec![33, 300, 1, 1]],
+        result: |[x, w]| x.convolution(w, Geometry::new(2)),
+        terms: Box::new(|index| {
+            let (image, output) = (index / (33 * PIXELS), index / PIXELS % 33);
+            let at = |term| (image * 300 + term) * PIXELS + index % PIXELS;
+            (0..300).map(|term| [Some(at(term)), Some(output * 300 + term)]).collect()
+        }),
+        elements: 2 * 33 * PIXELS,
+        order: "in 4 slices of 300 terms, 4 tiles",
+        sum: in_slices,
+        pinned: "260f748e2c86cdf10b48375c08fe11f7",
+    };
     [
         forward,
         input,
+        pointwise,
         weight(5, "in 4 parts of 288 terms, 1 tiles", sum, "6ace19593da1448f826b0e3354afd176"),
         weight(
             3,

@@ -197,6 +197,9 @@ fn split_products_are_as_exact_as_f32_at_any_magnitude() -> Result<(), Error> {
     Ok(())
 }
 
+/// An operation, the extents of its operands, and the axis of each that has a scale.
+type Pass<'a> = (Op, [&'a [usize]; 2], [usize; 2]);
+
 /// A convolution and both gradients, whose channels and images are at 2^-30 and 2^-100 of the rest: each
 /// result is judged by the magnitudes of its own terms.
 #[test]
@@ -216,7 +219,7 @@ fn split_convolutions_are_as_exact_as_f32_at_any_magnitude() -> Result<(), Error
     };
     let y_dims = [16, 64, 16, 32];
     let precision = Precision::Split;
-    let passes: [(Op, [&[usize]; 2], [usize; 2]); 3] = [
+    let passes: [Pass<'_>; 3] = [
         (Convolution { geometry: geometry.clone(), precision }.into(), [&x_dims, &w_dims], [0, 0]),
         {
             let extents = x_dims[2..].to_vec();

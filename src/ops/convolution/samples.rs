@@ -120,6 +120,8 @@ fn cases() -> Vec<Case> {
         }),
         case("pointwise", &[3, 4, 3, 5], &[6, 4, 1, 1], flat()),
         case("pointwise, two groups", &[2, 4, 3, 5], &[12, 2, 1, 1], flat().groups(2)),
+        large("pointwise, parts of the terms", &[2, 520, 3, 4], &[520, 520, 1, 1], flat()),
+        large("pointwise, many small images", &[60, 8, 2, 2], &[70, 8, 1, 1], flat()),
         case("pointwise, one image", &[1, 4, 3, 5], &[6, 4, 1, 1], flat()),
         case("the whole input", &[3, 4, 2, 3], &[5, 4, 2, 3], flat()),
         case("no images", &[0, 2, 4, 4], &[5, 2, 3, 3], flat()),

@@ -17,7 +17,7 @@ use super::{
     units::Refusal,
 };
 use crate::shape::Shape;
-use shaders::Terms;
+pub(super) use shaders::Terms;
 
 /// `y[.., i, j] = sum_p a[.., i, p] b[.., p, j]`, where either matrix may be stored transposed.
 ///
@@ -41,7 +41,7 @@ impl Matmul {
 
 /// Extents and strides of a product.
 #[derive(Clone, Copy, Debug)]
-struct Product {
+pub(super) struct Product {
     batches: usize,
     m: usize,
     n: usize,
@@ -83,7 +83,7 @@ impl Matmul {
     }
 
     /// The product of operands that fit.
-    fn product(&self, a: &Shape, b: &Shape) -> Product {
+    pub(super) fn product(&self, a: &Shape, b: &Shape) -> Product {
         let ([m, k], [_, n]) = (matrix(a, self.transpose_a), matrix(b, self.transpose_b));
         Product {
             batches: Shape::from(batch(a)).len(),

@@ -34,7 +34,7 @@ static IMPORTS: [[&str; 7]; 64] = {
 
 /// The kind of terms of a product.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Terms {
+pub(crate) enum Terms {
     /// Products of two floats.
     Floats,
     /// Sums of products of four bytes, of words.
@@ -78,6 +78,17 @@ impl Product {
     fn served_as_tiles(self, terms: Terms) -> Served {
         let extents = self.extents();
         let order = extents.order();
+        Served {
+            shaders: self.tiles(self.batches, order, terms),
+            parts: order.parts(self.k),
+            accuracy: order.accuracy(self.k),
+            order: extents.in_words(order),
+        }
+    }
+
+    /// A shader for each tile that sums in this order; first operands repeat after these many.
+    pub fn tiles(self, batches_of_a: usize, order: Order, terms: Terms) -> Vec<Shader> {
+        let extents = self.extents();
         let shader = |tile: Tile| {
             let [down, across] = tile.grid(&extents);
             let panel = if down >= 2 * PANEL && across > 1 { PANEL } else { 1 };
@@ -86,25 +97,23 @@ impl Product {
             let (workgroups, is_folded) = grid(axes, tile.memory());
             let sizes = tile.overrides().into_iter().chain([("PANEL", panel as f64)]);
             let flags = as_overrides(self.flags_of(order, is_folded));
+            let Product { batches, m, n, k, .. } = self;
+            let [grid_x, grid_y, _] = axes;
+            let part = order.length(k);
             Shader {
                 file: ShaderFile {
                     imports: self.imports(tile.fragment, terms),
                     ..shader_file!("matmul", [])
                 },
                 overrides: sizes.chain(flags).collect(),
-                params: self.params(order, axes),
+                params: params! { batches, batches_of_a, m, n, k, part, grid_x, grid_y },
                 workgroups,
             }
         };
-        Served {
-            shaders: extents.tiles(order).into_iter().map(shader).collect(),
-            parts: order.parts(self.k),
-            accuracy: order.accuracy(self.k),
-            order: extents.in_words(order),
-        }
+        extents.tiles(order).into_iter().map(shader).collect()
     }
 
-    /// Overrides of both files.
+    /// Overrides of all files.
     pub(super) fn flags_of(
         &self,
         order: Order,
@@ -121,7 +130,7 @@ impl Product {
         .into_iter()
     }
 
-    /// The `Params` of both files.
+    /// The `Params` of `shaders/matmul_vector.wgsl` and `shaders/matmul_units.wgsl`.
     pub(super) fn params(&self, order: Order, [grid_x, grid_y, _]: [usize; 3]) -> Params {
         let &Product { batches, m, n, k, .. } = self;
         params! { batches, m, n, k, part: order.length(k), grid_x, grid_y }
