@@ -56,11 +56,11 @@ else
     step rows 11 "$wgrad" sweep --device gpu --json --budget "$(share 9)" \
         --families softmax,cross_entropy,layer_norm,sum,max_pool,attention
     step bench 25 "$wgrad" bench --quick --device gpu --json-lines
-    step split 6 "$wgrad" bench --quick --device gpu --json-lines --filter matmul --precision split
+    step split 6 "$wgrad" bench --quick --device gpu --json-lines --filter matmul,conv --precision split
     if [[ -n "${PEER:-}" ]]; then
         step peer 18 bash -c "$PEER"
     fi
     step verify 18 "$wgrad" verify --device gpu --json \
-        --ops matmul,matmul_units,matmul_split,convolution,softmax,attention,max_pool
+        --ops matmul,matmul_units,matmul_split,convolution,convolution_split,softmax,attention,max_pool
 fi
 echo "$(left) s left of $total"

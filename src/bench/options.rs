@@ -21,7 +21,7 @@ pub struct Options {
     pub filter: Vec<String>,
     /// Extents of square products.
     pub sizes: Vec<usize>,
-    /// How exactly products of matrices are calculated: see [`Workload::with_precision`].
+    /// How exactly products of matrices and convolutions are calculated: see [`Workload::with_precision`].
     pub precision: Precision,
 }
 

@@ -161,8 +161,8 @@ impl Workload {
         Workload { smaller: Some(smaller.into()), ..self }
     }
 
-    /// Sets how exactly products of matrices are calculated; if it is not in full, it follows the name,
-    /// so that reports compare only what is alike.
+    /// Sets how exactly products of matrices and convolutions are calculated; if it is not in full, it
+    /// follows the name, so that reports compare only what is alike.
     pub fn with_precision(mut self, precision: Precision) -> Self {
         match precision {
             Precision::Full => return self,

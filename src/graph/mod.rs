@@ -128,8 +128,8 @@ impl Graph {
         self.inner.borrow().error.clone().map_or(Ok(()), Err)
     }
 
-    /// Sets how exactly products of matrices are calculated that are built from now on, and returns what
-    /// it was before. Products in a derivative are as exact as those that they are the derivative of.
+    /// Sets how exactly products of matrices and convolutions are calculated that are built from now on, and
+    /// returns what it was before. Those in a derivative are as exact as what they are the derivative of.
     ///
     /// ```
     /// use wgrad::{DType, Graph, Precision};
@@ -147,7 +147,7 @@ impl Graph {
         std::mem::replace(&mut self.inner.borrow_mut().precision, precision)
     }
 
-    /// How exactly products of matrices are calculated that are built now.
+    /// How exactly products of matrices and convolutions are calculated that are built now.
     pub fn precision(&self) -> Precision {
         self.inner.borrow().precision
     }

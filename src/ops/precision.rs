@@ -1,9 +1,9 @@
-//! How exactly products of matrices are calculated, and the units that calculate inexact ones.
+//! How exactly products and convolutions are calculated, and the units that calculate inexact ones.
 
-/// How exactly a GPU calculates products of matrices.
+/// How exactly a GPU calculates products of matrices and convolutions.
 ///
-/// A graph has one at a time, [`Graph::set_precision`](crate::Graph::set_precision), and products keep
-/// the one they were built under, as do the products of their derivatives. Matrix units are reached through
+/// A graph has one at a time, [`Graph::set_precision`](crate::Graph::set_precision), and operations keep
+/// the one they were built under, as do those of their derivatives. Matrix units are reached through
 /// Vulkan, with `VK_KHR_cooperative_matrix`. Other devices calculate in full precision whatever was asked
 /// for, as does the CPU; `wgrad plan` and [`Plan`](crate::schedule::Plan) say so, and why.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -12,20 +12,22 @@ pub enum Precision {
     /// One `fma` in f32 for every term, in an order that the shape decides.
     #[default]
     Full,
-    /// Products and convolutions of f16 tensors run on matrix units. These multiply exactly, but where they add, they may
-    /// truncate to f32 in place of rounding, and a few terms at once. Products of f32 tensors are
-    /// calculated in full precision.
+    /// Products and convolutions of f16 tensors run on matrix units, from 64 terms on. These multiply
+    /// exactly, but where they add, they may truncate to f32 in place of rounding, and a few terms at once.
+    /// An infinite weight or cotangent may give NaN in the gradient of a convolution's input where it meets
+    /// nothing. Those of f32 tensors are calculated in full precision.
     Units,
-    /// Products of f32 tensors run on matrix units too, where they have 2^27 terms or more in all
-    /// elements together, and 64 in each: both operands are split into two halves, of 22 bits together, and
-    /// three of the four products are summed.
+    /// Those of f32 tensors run on matrix units too, where they have 2^27 terms or more in all elements
+    /// together, and 64 in each: both operands are split into two halves, of 22 bits together, and three of
+    /// the four products are summed.
     ///
     /// Each row of the left operand, and each column of the right one, is scaled by a power of 2 for that, so
     /// rows and columns may be of any magnitude. Errors are about those of f32 arithmetic for elements
     /// above 2^-18 of the largest one of their row (column); below, bits are lost to it. A row (column)
-    /// with infinity or NaN may give NaN where it gave infinity.
+    /// with infinity or NaN may give NaN where it gave infinity. In a convolution, channels of the weight
+    /// and images are scaled; in the gradient of a weight, channels of the cotangent and of the input.
     ///
-    /// A product takes as much memory again as its operands.
+    /// A product or a convolution takes as much memory again as its operands.
     Split,
 }
 

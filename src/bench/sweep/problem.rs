@@ -13,7 +13,10 @@ use std::{fmt, str::FromStr};
 pub const FAMILIES: [(&str, &str); 9] = [
     ("matmul", "matmul MxKxN [nn|nt|tn|tt] [f16] [units|split] [batches=B]"),
     ("matmul_i8", "matmul_i8 MxKxN"),
-    ("convolution", "convolution BxCxHxW OxKHxKW [stride=S] [padding=P] [groups=G] [f16]"),
+    (
+        "convolution",
+        "convolution BxCxHxW OxKHxKW [stride=S] [padding=P] [groups=G] [f16] [units|split]",
+    ),
     ("max_pool", "max_pool BxCxHxW KHxKW"),
     ("softmax", "softmax ROWSxCOLUMNS"),
     ("cross_entropy", "cross_entropy ROWSxCLASSES"),
@@ -49,7 +52,8 @@ const PRODUCTS: &str = "
     matmul 1024x1024x1024 tn split
     matmul_i8 1024x1024x1024";
 
-/// The benchmark's layer, those of a small network, and those of ResNet-18 on small images.
+/// The benchmark's layer, those of a small network, those of ResNet-18 on small images, and some of them on
+/// matrix units.
 const CONVOLUTIONS: &str = "
     convolution 16x64x56x56 64x3x3 padding=1
     convolution 64x1x28x28 32x3x3
@@ -61,7 +65,13 @@ const CONVOLUTIONS: &str = "
     convolution 16x256x8x8 256x3x3 padding=1
     convolution 16x512x4x4 512x3x3 padding=1
     convolution 16x64x32x32 128x1x1 stride=2
-    convolution 16x64x32x32 64x3x3 padding=1 groups=64";
+    convolution 16x256x16x16 64x1x1
+    convolution 16x64x32x32 64x3x3 padding=1 groups=64
+    convolution 16x64x56x56 64x3x3 padding=1 split
+    convolution 16x64x32x32 128x3x3 stride=2 padding=1 split
+    convolution 16x512x4x4 512x3x3 padding=1 split
+    convolution 16x64x56x56 64x3x3 padding=1 f16 units
+    convolution 16x512x4x4 512x3x3 padding=1 f16 units";
 
 /// Softmax, losses, norms, sums, pooling and attention.
 const ROWS: &str = "
@@ -192,6 +202,14 @@ impl Words<'_> {
         position.map(|position| self.left.remove(position)).is_some()
     }
 
+    fn precision(&mut self) -> Precision {
+        match (self.has("units"), self.has("split")) {
+            (_, true) => Precision::Split,
+            (true, _) => Precision::Units,
+            _ => Precision::Full,
+        }
+    }
+
     /// The number of an option `name=number`.
     fn number(&mut self, name: &str, default: usize) -> Result<usize, String> {
         let is_it = |word: &&str| word.split_once('=').is_some_and(|(known, _)| known == name);
@@ -218,11 +236,7 @@ fn parse(family: &str, words: &[&str], usage: &'static str) -> Result<Box<Build>
             let transposed = ["nn", "nt", "tn", "tt"].map(|flag| words.has(flag));
             let (of_a, of_b) = (transposed[2] || transposed[3], transposed[1] || transposed[3]);
             let dtype = if words.has("f16") { DType::F16 } else { DType::F32 };
-            let precision = match (words.has("units"), words.has("split")) {
-                (_, true) => Precision::Split,
-                (true, _) => Precision::Units,
-                _ => Precision::Full,
-            };
+            let precision = words.precision();
             let batches = words.number("batches", 1)?;
             Box::new(move |graph| {
                 graph.set_precision(precision);
@@ -249,10 +263,12 @@ fn parse(family: &str, words: &[&str], usage: &'static str) -> Result<Box<Build>
             let groups = words.number("groups", 1)?;
             let (stride, padding) = (words.number("stride", 1)?, words.number("padding", 0)?);
             let dtype = if words.has("f16") { DType::F16 } else { DType::F32 };
+            let precision = words.precision();
             if groups == 0 || c % groups != 0 {
                 return Err(format!("{groups} groups do not divide {c} channels"));
             }
             Box::new(move |graph| {
+                graph.set_precision(precision);
                 let geometry =
                     Geometry::new(2).stride(stride).padding([(padding, padding); 2]).groups(groups);
                 let x = graph.input("x", [b, c, h, w], dtype);
@@ -359,6 +375,7 @@ mod tests {
         assert_eq!(shapes("matmul_i8 2x8x5"), [[2, 5]]);
         let convolution = shapes("convolution 2x4x9x9 6x3x3 stride=2 padding=1 groups=2");
         assert_eq!(convolution, [[2, 6, 5, 5], [2, 4, 9, 9], [6, 2, 3, 3]]);
+        assert_eq!(shapes("convolution 1x4x4x4 2x1x1 f16 units")[0], [1, 2, 4, 4]);
         assert_eq!(shapes("attention 1x2x5x4 causal"), [[1, 2, 5, 4]; 4]);
     }
 

@@ -42,8 +42,8 @@ pub struct Args {
     /// Print the shaders of this step instead, exactly as a GPU gets them.
     #[arg(long, value_name = "STEP", conflicts_with = "json")]
     shader: Option<usize>,
-    /// How exactly products of matrices are calculated in a row of wgrad bench: `units` lets f16 products
-    /// run on the matrix units of a GPU, `split` f32 products too, each operand as two halves.
+    /// How exactly products and convolutions are calculated in a row of wgrad bench: `units` lets those of
+    /// f16 run on the matrix units of a GPU, `split` those of f32 too, each operand as two halves.
     #[arg(long, value_name = "PRECISION", default_value = "full")]
     precision: PrecisionArg,
     /// The device that the plan is for: cpu, gpu, gpu:NAME or gpu:INDEX.

@@ -2,12 +2,12 @@
 
 use wgrad::Precision;
 
-/// How exactly products of matrices are calculated.
+/// How exactly products of matrices and convolutions are calculated.
 #[derive(Clone, Copy, clap::ValueEnum)]
 pub enum PrecisionArg {
     /// In f32, a rounding for every term.
     Full,
-    /// Products of f16 tensors on matrix units.
+    /// Those of f16 tensors on matrix units.
     Units,
     /// Those of f32 tensors too, each operand as two halves.
     Split,

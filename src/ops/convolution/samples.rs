@@ -112,6 +112,9 @@ fn cases() -> Vec<Case> {
             let padding = [(1, 0), (1, 1), (0, 2)];
             Geometry::new(3).stride([2, 1, 2]).padding(padding)
         }),
+        case("three axes, stride 1", &[1, 5, 3, 4, 3], &[6, 5, 2, 2, 3], {
+            Geometry::new(3).padding([(1, 0), (1, 1), (0, 2)])
+        }),
         case("a window larger than the input", &[2, 2, 2, 3], &[5, 2, 5, 5], {
             flat().padding([(2, 2), (2, 2)])
         }),

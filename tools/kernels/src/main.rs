@@ -7,6 +7,7 @@ mod listing;
 mod loops;
 mod measure;
 mod page;
+mod selection;
 mod spirv;
 mod survey;
 mod texts;
@@ -14,6 +15,7 @@ mod texts;
 use floors::Floors;
 use loops::Loop;
 use measure::STATISTIC;
+use selection::{Comparison, Constants, Table};
 use spirv::Form;
 use std::{
     env, error, fs,
@@ -28,6 +30,7 @@ const USAGE: &str = "usage:
   kernels texts FOLDER
   kernels table MESA FOLDER PAGE FLOORS
   kernels check MESA FOLDER FLOORS
+  kernels select SWEEP TILES [--write]
   kernels driver FILE [NAME=VALUE]... [--checked]";
 
 /// The floors are of other compilers: nothing can be said.
@@ -45,6 +48,8 @@ fn main() -> ExitCode {
         ["check", mesa, folder, floors] => {
             return check(mesa, Path::new(folder), Path::new(floors)).unwrap_or_else(fail);
         }
+        ["select", sweep, tiles] => select(Path::new(sweep), Path::new(tiles), false),
+        ["select", sweep, tiles, "--write"] => select(Path::new(sweep), Path::new(tiles), true),
         ["driver", file, options @ ..] => driver(Path::new(file), options),
         _ => Err(USAGE.into()),
     };
@@ -149,6 +154,18 @@ fn check(mesa: &str, folder: &Path, path: &Path) -> Result<ExitCode, Failure> {
     failures.iter().for_each(|failure| println!("{failure}"));
     println!("{} kernels, {} worse than their floors", kernels.len(), failures.len());
     Ok(if failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Prints the constants that a sweep speaks for, beside those of a file, and writes them into it if asked.
+fn select(sweep: &Path, tiles: &Path, writes: bool) -> Result<(), Failure> {
+    let (table, source) = (Table::parse(&fs::read_to_string(sweep)?)?, fs::read_to_string(tiles)?);
+    let now = Constants::parse(&source)?;
+    let fitted = now.fitted(&table);
+    println!("{}", Comparison { now: &now, fitted: &fitted, table: &table });
+    if writes {
+        fs::write(tiles, fitted.written_into(&source))?;
+    }
+    Ok(())
 }
 
 /// Compiles with the driver that is present, and prints what it shows: the statistics on stderr, as some

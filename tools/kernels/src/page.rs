@@ -179,7 +179,7 @@ of `create_shader_module` in wgpu, where it differs.
 ";
 
 const UNITS: &str = "\
-## Products on matrix units
+## Products and convolutions on matrix units
 
 Of matrices of 16 x 16, for subgroups as each target has them. *Matrix instructions* are those of a step, and
 *instructions each* how many of all kinds the step has for one of them: `HMMA` of 16 x 8 x 16 on Hopper, `WMMA` of 16 x 16 x 16 on

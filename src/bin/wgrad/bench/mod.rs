@@ -57,8 +57,8 @@ pub struct Args {
     /// Extents of the square products.
     #[arg(long, value_name = "NUMBERS", value_delimiter = ',', value_parser = clap::value_parser!(u32).range(1..=32_768))]
     sizes: Vec<u32>,
-    /// How exactly products of matrices are calculated, on devices with matrix units: `units` lets f16
-    /// products run on them, `split` f32 products too, each operand as two halves.
+    /// How exactly products and convolutions are calculated, on devices with matrix units: `units` lets
+    /// those of f16 run on them, `split` those of f32 too, each operand as two halves.
     #[arg(long, value_name = "PRECISION", default_value = "full")]
     precision: PrecisionArg,
     /// Print the names of the rows, what each is an example of, and how it is checked, and exit.
