@@ -1,4 +1,4 @@
-// convolution_depthwise_weight_grad.wgsl — w = ct * x for small groups, twelve taps of a channel per workgroup.
+// convolution_depthwise_weight_grad.wgsl — w = ct * x for small groups, twelve taps per workgroup.
 //
 // Op        ops::ConvolutionWeightGrad, with so few channels per group that most of a tile would be idle
 // Lib       grid, parts, positions
@@ -6,8 +6,8 @@
 // Shape     x: [batch, groups · inputs, ..x], ct: [batch, groups · outputs, ..y],
 //           w: [groups · outputs, inputs, ..window], whose elements are sums of batch · positions
 //           terms; several of w, one after another, where terms are in parts
-// Dispatch  ceil(taps / 12) × outputs · inputs × groups · parts workgroups of LANES invocations; numbered and
-//           folded over (x, y) if an axis is longer than 65535
+// Dispatch  ceil(taps / 12) × outputs · inputs × groups · parts workgroups of LANES invocations;
+//           numbered and folded over (x, y) if an axis is longer than 65535
 // Memory    48 LANES bytes of workgroup memory; neighbors read neighboring elements of a channel, twelve
 //           times through the cache
 // Numerics  f32, one fma per term; of every LANES terms each lane takes one, and lanes are added in a tree
@@ -32,7 +32,12 @@ struct Taps {
 
 /// Taps from `number` on, of those of a channel that end before `end`.
 fn four_taps(number: u32, end: u32) -> Taps {
-    return Taps(tap_at(number, end), tap_at(number + 1u, end), tap_at(number + 2u, end), tap_at(number + 3u, end));
+    return Taps(
+        tap_at(number, end),
+        tap_at(number + 1u, end),
+        tap_at(number + 2u, end),
+        tap_at(number + 3u, end),
+    );
 }
 
 fn tap_at(number: u32, end: u32) -> Column {
@@ -93,6 +98,6 @@ fn main(
     w[index] = epilogue(sums[local / 4u * LANES][local % 4u], index);
 }
 
-// Four taps of each lane's sums, three times. Behind everything else: naga takes an override for another one
-// if it meets it after an extent that depends on one.
+// Four taps of each lane's sums, three times. Behind everything else: naga takes an override for
+// another one if it meets it after an extent that depends on one.
 var<workgroup> sums: array<vec4<Acc>, 3u * LANES>;

@@ -1,4 +1,4 @@
-// convolution_units.wgsl — y = w * x on matrix units, channels last, a tile of TILE × TILE per workgroup.
+// convolution_units.wgsl — y = w * x on matrix units, a tile of TILE × TILE per workgroup.
 //
 // Op        ops::UnitConvolution
 // Lib       channels_last, grid, load_a_scalar, load_a_vec4, load_b_scalar, load_b_vec4, parts,
@@ -11,8 +11,8 @@
 //           where terms are in parts
 // Dispatch  ceil(outputs / TILE) × ceil(batch · positions / TILE) × groups · parts workgroups of
 //           8 LANES invocations; numbered and folded over (x, y) if an axis is longer than 65535
-// Memory    48 KiB of workgroup memory for 16 × 16 matrices and tiles of 128 × 128; the matrix of terms
-//           is never written
+// Memory    48 KiB of workgroup memory for 16 × 16 matrices and tiles of 128 × 128; the matrix of
+//           terms is never written
 // Numerics  those of matmul_units.wgsl
 // Source    as matmul_units.wgsl, and convolution.wgsl
 
@@ -30,7 +30,7 @@ struct Columns {
     q3: Source,
 }
 
-/// The terms of an invocation's quads, which are the same for all of them; only the first where HAS_QUADS.
+/// The terms of an invocation's quads, the same for all of them; only the first where HAS_QUADS.
 struct Terms {
     t0: Term,
     t1: Term,
@@ -123,14 +123,16 @@ fn main(
     // The same for the whole workgroup: no barrier is skipped.
     if !part.exists || row0 >= params.outputs || col0 >= params.columns { return; }
 
-    // Quads of an invocation are of the same terms. A row past the last one reads that; it is not stored.
+    // Quads of an invocation are of the same terms. A row past the last one reads that; it is not
+    // stored.
     let quad = quad_of(local, 0u, true);
     let gap = SUBGROUPS * LANES / (BK / 4u);
     let lines = vec4<u32>(quad.line) + vec4<u32>(0u, 1u, 2u, 3u) * gap;
     let rows = min(row0 + lines, vec4<u32>(params.outputs - 1u));
     let w_high = (group * params.outputs + rows) * params.terms;
     let w_low = w_high + params.groups * params.outputs * params.terms;
-    let x_low = params.columns / max(params.positions, 1u) * params.pixels * params.groups * params.inputs;
+    let batch = params.columns / max(params.positions, 1u);
+    let x_low = batch * params.pixels * params.groups * params.inputs;
     let columns = Columns(
         source_of(col0 + lines.x, group),
         source_of(col0 + lines.y, group),

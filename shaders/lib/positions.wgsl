@@ -1,4 +1,4 @@
-// positions.wgsl — positions of a convolution, which are the terms of its weight's gradient, and what they read.
+// positions.wgsl — positions of a convolution, the terms of its weight's gradient, and what they read.
 //
 // Shape     x: [batch, groups · inputs, ..x]
 // Numerics  exact: indices; terms are in the order of image and position

@@ -322,6 +322,13 @@ fn plans_say_why_a_convolution_is_not_on_units() -> Result<(), Error> {
             flat().stride(2).dilation(2),
             "a stride and a dilation",
         ),
+        (
+            Precision::Split,
+            [64, 64, 64, 64],
+            [64, 64, 1, 1],
+            Geometry::new(2).stride(4),
+            "a stride that is much larger than the window",
+        ),
     ] {
         let plan = shown(precision, x, w, geometry)?;
         assert!(plan.contains(&format!("in full precision: {why}")), "{why}: {plan}");

@@ -55,8 +55,8 @@ fn order(leading: impl IntoIterator<Item = usize>, rank: usize) -> Vec<usize> {
     order
 }
 
-/// Padding that makes each axis end after so many elements, of which the first number are zeros; of an `x` that
-/// is longer, the rest is cut off.
+/// Padding for each axis from how many zeros are before it, and where it ends; of an `x` that is longer, the
+/// rest is cut off.
 fn padded<'g>(
     geometry: Geometry,
     x: Tensor<'g>,
@@ -111,8 +111,8 @@ pub(super) fn weight_grad<'g>(
     on.convolution(geometry, ct.swap_axes(0, 1), x).swap_axes(0, 1)
 }
 
-/// The gradient of the input: the window is flipped, and outputs are what is summed over. Pixels a stride apart
-/// meet the same taps, so each kind of pixels is channels of its own, which are put in their places behind it.
+/// The gradient of the input: the window is flipped, and outputs are what is summed over. Pixels a stride
+/// apart meet the same taps, so each kind of pixels is channels of its own.
 pub(super) fn input_grad<'g>(
     op: &ConvolutionInputGrad,
     on: On,
@@ -120,56 +120,66 @@ pub(super) fn input_grad<'g>(
 ) -> Tensor<'g> {
     let [w, ct] = *operands else { unreachable!("it has two operands") };
     let problem = op.problem(&w.shape(), &ct.shape());
-    let Problem { batch, groups, inputs, outputs, .. } = problem;
     let axes = spatial(&problem, ct);
-    let count = axes.len();
-    let strides = each(&axes, |axis| axis.stride);
-    let kinds: usize = strides.iter().product();
-
-    // Taps r, r + stride, r + 2 stride, .. meet pixels of kind r. With a stride there is no dilation.
-    let taps = each(&axes, |axis| axis.window.div_ceil(axis.stride));
-    let mut pads = vec![(0, 0); 3 + count];
-    for (pad, axis) in pads[3..].iter_mut().zip(&axes) {
-        pad.1 = axis.window.next_multiple_of(axis.stride) - axis.window;
-    }
-    let window = each(&axes, |axis| axis.window);
-    let w = w.reshape([&[groups, outputs, inputs], window.as_slice()].concat()).pad(&pads, 0.0);
-    let pairs = taps.iter().zip(&strides).flat_map(|(&taps, &stride)| [taps, stride]);
-    let w = w.reshape([groups, outputs, inputs].into_iter().chain(pairs).collect::<Vec<_>>());
-    let of_taps = (0..count).map(|axis| 3 + 2 * axis);
-    let w = w.flip(of_taps.clone().map(|axis| axis as i32).collect::<Vec<_>>().as_slice());
-    let of_kinds = (0..count).map(|axis| 4 + 2 * axis);
-    let w = w.transpose(
-        [0].into_iter().chain(of_kinds).chain([2, 1]).chain(of_taps).collect::<Vec<_>>(),
-    );
-    let w = w.reshape([&[groups * kinds * inputs, outputs], taps.as_slice()].concat());
-
-    // Of each axis, the first pixels of a kind that are calculated, and how many: those of a stride that
-    // pixels reach with padding before them, but for what padding alone meets.
+    // The first pixel of each kind that is calculated, and how many: those that padding alone meets are not.
     let spans = |axis: &Axis| (axis.window.div_ceil(axis.stride) - 1) * axis.dilation;
     let first = each(&axes, |axis| (axis.low / axis.stride).min(spans(axis)));
-    let counts = axes
-        .iter()
-        .zip(&first)
-        .map(|(axis, first)| (axis.low + axis.extent - 1) / axis.stride + 1 - first);
-    let counts: Vec<usize> = counts.collect();
-    let geometry = Geometry::new(count).dilation(each(&axes, |axis| axis.dilation)).groups(groups);
+    let last = each(&axes, |axis| (axis.low + axis.extent - 1) / axis.stride);
+    let counts: Vec<usize> =
+        last.iter().zip(&first).map(|(last, first)| last + 1 - first).collect();
     let ends = axes.iter().zip(&first).zip(&counts);
     let ends = ends.map(|((axis, first), count)| (spans(axis) - first, spans(axis) + count));
+    let geometry = Geometry::new(axes.len())
+        .dilation(each(&axes, |axis| axis.dilation))
+        .groups(problem.groups);
     let (geometry, ct) = padded(geometry, ct, &ends.collect::<Vec<_>>());
-    let x = on.convolution(geometry, w, ct);
-
-    let leading = [&[batch, groups], strides.as_slice(), &[inputs], &counts].concat();
-    let places = (0..count).flat_map(|axis| [3 + count + axis, 2 + axis]);
-    let x = x.reshape(leading);
-    let x = x.transpose([0, 1, 2 + count].into_iter().chain(places).collect::<Vec<_>>());
-    let long = counts.iter().zip(&strides).map(|(count, stride)| count * stride);
-    let x = x.reshape([batch, groups * inputs].into_iter().chain(long).collect::<Vec<_>>());
-    let parts = axes.iter().zip(&first).enumerate();
-    parts.fold(x, |x, (at, (axis, first))| {
+    let kinds = on.convolution(geometry, weight_of_kinds(&problem, &axes, w), ct);
+    let pixels = in_places(&problem, &axes, &counts, kinds);
+    axes.iter().zip(&first).enumerate().fold(pixels, |pixels, (at, (axis, first))| {
         let begin = axis.low - first * axis.stride;
-        x.slice(2 + at as i32, begin..begin + axis.extent)
+        pixels.slice(2 + at as i32, begin..begin + axis.extent)
     })
+}
+
+/// The weight `[groups outputs, inputs, ..window]` as `[groups kinds inputs, outputs, ..taps]`: taps r,
+/// r + stride, r + 2 stride, .. are those of kind r, the last one first, and zeros where a kind has fewer. With
+/// a stride there is no dilation.
+fn weight_of_kinds<'g>(problem: &Problem, axes: &[Axis], w: Tensor<'g>) -> Tensor<'g> {
+    let &Problem { groups, inputs, outputs, .. } = problem;
+    let leading = [groups, outputs, inputs];
+    let window = each(axes, |axis| axis.window);
+    let mut pads = vec![(0, 0); 3];
+    pads.extend(
+        axes.iter().map(|axis| (0, axis.window.next_multiple_of(axis.stride) - axis.window)),
+    );
+    let w = w.reshape([&leading, window.as_slice()].concat()).pad(&pads, 0.0);
+    let taps = each(axes, |axis| axis.window.div_ceil(axis.stride));
+    let pairs = axes.iter().zip(&taps).flat_map(|(axis, &taps)| [taps, axis.stride]);
+    let w = w.reshape(leading.into_iter().chain(pairs).collect::<Vec<_>>());
+    let of_taps = (0..axes.len()).map(|axis| 3 + 2 * axis);
+    let of_kinds = of_taps.clone().map(|axis| axis + 1);
+    let flipped: Vec<i32> = of_taps.clone().map(|axis| axis as i32).collect();
+    let order = [0].into_iter().chain(of_kinds).chain([2, 1]).chain(of_taps);
+    let w = w.flip(flipped.as_slice()).transpose(order.collect::<Vec<_>>());
+    let kinds: usize = axes.iter().map(|axis| axis.stride).product();
+    w.reshape([&[groups * kinds * inputs, outputs], taps.as_slice()].concat())
+}
+
+/// `[n, groups kinds inputs, ..counts]` as `[n, groups inputs, ..pixels]`: pixels of one kind are a stride apart.
+fn in_places<'g>(
+    problem: &Problem,
+    axes: &[Axis],
+    counts: &[usize],
+    kinds: Tensor<'g>,
+) -> Tensor<'g> {
+    let &Problem { batch, groups, inputs, .. } = problem;
+    let (strides, count) = (each(axes, |axis| axis.stride), axes.len());
+    let apart = kinds.reshape([&[batch, groups], strides.as_slice(), &[inputs], counts].concat());
+    let places = (0..count).flat_map(|axis| [3 + count + axis, 2 + axis]);
+    let order = [0, 1, 2 + count].into_iter().chain(places);
+    let pixels = counts.iter().zip(&strides).map(|(count, stride)| count * stride);
+    let dims = [batch, groups * inputs].into_iter().chain(pixels);
+    apart.transpose(order.collect::<Vec<_>>()).reshape(dims.collect::<Vec<_>>())
 }
 
 #[cfg(test)]

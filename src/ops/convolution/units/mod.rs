@@ -35,8 +35,12 @@ pub struct UnitConvolution {
 /// Outputs, and positions, that are enough to fill a part of a tile that is worth it.
 const LEAST_LINES: usize = 8;
 
-/// Whether products that make up a convolution are for units, as [`tiles::Extents::on_units`] has it. One that
-/// expands to a product is none.
+/// Taps for each that there is, where kinds of pixels are channels: units that are this many times as fast are no
+/// gain beyond.
+const MOST_WASTE: f64 = 4.0;
+
+/// Whether the products of a convolution are for units, as [`tiles::Extents::on_units`] has it. One that expands
+/// to a product is none.
 fn on_units(
     problem: &Problem,
     extents: &tiles::Extents,
@@ -80,9 +84,14 @@ impl ConvolutionInputGrad {
         let served =
             on_units(&problem, &problem.channels_of_phases(), self.precision, operands[0])?;
         let is_mixed = problem.axes.iter().any(|axis| axis.stride > 1 && axis.dilation > 1);
-        Some(served.and_then(|is_split| match is_mixed {
-            true => Err("in full precision: a stride and a dilation"),
-            false => Ok(is_split),
+        let waste = problem.axes.iter().map(|axis| {
+            axis.window.next_multiple_of(axis.stride) as f64 / axis.window.max(1) as f64
+        });
+        let is_sparse = waste.product::<f64>() > MOST_WASTE;
+        Some(served.and_then(|is_split| match (is_mixed, is_sparse) {
+            (true, _) => Err("in full precision: a stride and a dilation"),
+            (_, true) => Err("in full precision: a stride that is much larger than the window"),
+            _ => Ok(is_split),
         }))
     }
 }

@@ -1,5 +1,5 @@
 //! Products on matrix units, which take the place of others where [`Precision`] asks for them and the
-//! device has units: see `rewrite/units.rs`.
+//! device has units: see `rewrite/units`.
 
 mod shaders;
 
