@@ -87,7 +87,12 @@ impl Product {
     }
 
     /// A shader for each tile that sums in this order; first operands repeat after these many.
-    pub fn tiles(self, batches_of_a: usize, order: Order, terms: Terms) -> Vec<Shader> {
+    pub(in crate::ops) fn tiles(
+        self,
+        batches_of_a: usize,
+        order: Order,
+        terms: Terms,
+    ) -> Vec<Shader> {
         let extents = self.extents();
         let shader = |tile: Tile| {
             let [down, across] = tile.grid(&extents);
