@@ -45,7 +45,7 @@ fn tap_at(number: u32, end: u32) -> Column {
     return column(select(params.columns, number, number < end));
 }
 
-/// What a position reads at four taps.
+/// The elements that a position reads at four taps.
 fn fetch_x(p: Position, taps: Taps) -> vec4<Acc> {
     return vec4<Acc>(x_at(p, taps.t0), x_at(p, taps.t1), x_at(p, taps.t2), x_at(p, taps.t3));
 }

@@ -22,7 +22,7 @@
 /// Channels are whole quads: four terms from a multiple of 4 on belong to the same tap.
 override HAS_QUADS: bool = false;
 
-/// What the columns of an invocation's quads read.
+/// The sources of the columns of an invocation's quads.
 struct Columns {
     q0: Source,
     q1: Source,

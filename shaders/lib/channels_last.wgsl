@@ -3,7 +3,7 @@
 // Shape     [batch, ..x, groups · inputs]
 // Numerics  exact: indices; terms are in the order of tap and channel
 
-/// What a position of one image reads.
+/// The elements under the window of a position of one image.
 struct Source {
     /// Coordinates of tap 0 in x; negative numbers wrap.
     origin: vec3<u32>,

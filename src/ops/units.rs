@@ -154,7 +154,7 @@ impl Extents {
         (Bound::Terms(6.0 + (length + more) / 2.0), reason)
     }
 
-    /// What a plan says of products on units.
+    /// The words of a plan for products on units.
     pub(super) fn on_units_in_words(&self, units: MatrixUnits, is_split: bool) -> String {
         let edge = units.edge;
         let halves = if is_split { ", f32 as two halves" } else { "" };
@@ -168,7 +168,7 @@ impl Extents {
 pub(super) struct Refusal(Option<&'static str>);
 
 impl Refusal {
-    /// That of a product which does not run on units, whether it could or not.
+    /// The refusal of a product that does not run on units, whether it could or not.
     pub fn of(served: Option<Result<bool, &'static str>>) -> Self {
         Refusal(served.map(|served| match served {
             Ok(_) => "in full precision: no matrix units that serve",
@@ -176,7 +176,7 @@ impl Refusal {
         }))
     }
 
-    /// What a plan says: the reason, and the order of summation.
+    /// The words of a plan: the reason, and the order of summation.
     pub fn and_order(self, order: Option<String>) -> Option<String> {
         match (self.0, order) {
             (Some(reason), Some(order)) => Some(format!("{reason}; {order}")),

@@ -254,7 +254,7 @@ fn split_convolutions_are_as_exact_as_f32_at_any_magnitude() -> Result<(), Error
         let (sums, sizes) = (wide(&|x| x), wide(&f64::abs));
         let terms = 16.0 * 16.0 * 32.0;
         for (at, ((got, sum), size)) in got.iter().zip(&sums).zip(&sizes).enumerate() {
-            // That of the kernel in its longest sum, of the gradient of the weight.
+            // The kernel's own bound for the longest sum, that of the gradient of the weight.
             let bound = (20.0 + terms / 32.0) * 2f64.powi(-24) * size + 2f64.powi(-126);
             assert!(
                 (got - sum).abs() <= bound,

@@ -217,8 +217,8 @@ fn tiled(
     extents.tiles(order).into_iter().map(shader).collect()
 }
 
-/// How much longer tiles of an unfolded input take than tiles of matrices, which need no test of bounds for each
-/// element: on Hopper and RDNA 3, whose loops have 66 and 82 multiply-adds in a hundred instructions.
+/// How much longer tiles of an unfolded input take than tiles of matrices, which need no test of bounds for
+/// each element: by their loops on Hopper, of 66 and of 82 multiply-adds in a hundred instructions.
 const UNFOLDED: f64 = 1.2;
 
 /// Shaders of a window of one tap: products with a matrix of the weight for each image and group, unless an

@@ -12,7 +12,7 @@ use crate::{
 };
 use halves::On;
 
-/// What gets its units at one time.
+/// Operations that get their units at the same time.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     /// Before gradients of weights are split by images.
@@ -86,7 +86,7 @@ impl Kind {
     }
 }
 
-/// What replaces an operation on these units.
+/// The replacement of an operation on these units.
 fn other(units: MatrixUnits, available: &[MatrixUnits]) -> Option<Serving> {
     match MatrixUnits::of_edge(units.edge, available) {
         None => Some(Serving::None),

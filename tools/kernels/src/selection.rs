@@ -25,7 +25,7 @@ struct Run {
     seconds: f64,
 }
 
-/// What was measured of tiles: for each step of a problem, its variants.
+/// Measured tiles: for each step of a problem, its variants.
 pub struct Table(Vec<Vec<Run>>);
 
 impl Table {
@@ -84,7 +84,7 @@ fn number_in<'a>(line: &'a str, name: &str) -> Option<(usize, &'a str)> {
     Some((begin, &rest[..end]))
 }
 
-/// What a line of `src/ops/tiles.rs` says.
+/// The kinds of lines of `src/ops/tiles.rs`.
 enum Line {
     List,
     Tile(Tile),
@@ -191,7 +191,7 @@ impl Constants {
 
     /// The shares for a number of workgroups, and the sum of squares by which logarithms of times differ.
     fn with_busy(&self, busy: usize, table: &Table) -> (Self, f64) {
-        // What is left of a time without workgroups: the unit of its product, less the share.
+        // The logarithm of a time without workgroups: the unit of its product, less the share.
         let rest = |run: &Run| run.seconds.ln() - area(run, busy).ln();
         let mut shares: BTreeMap<Tile, f64> = BTreeMap::new();
         let share =
@@ -237,7 +237,7 @@ fn area(run: &Run, busy: usize) -> f64 {
     run.workgroups.max(busy as f64) * (rows * columns) as f64
 }
 
-/// What is now, and what a table says.
+/// The constants as they are, and those that a table speaks for.
 pub struct Comparison<'a> {
     pub now: &'a Constants,
     pub fitted: &'a Constants,

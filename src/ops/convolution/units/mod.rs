@@ -35,8 +35,8 @@ pub struct UnitConvolution {
 /// Outputs, and positions, that are enough to fill a part of a tile that is worth it.
 const LEAST_LINES: usize = 8;
 
-/// Taps for each that there is, where kinds of pixels are channels: units that are this many times as fast are no
-/// gain beyond.
+/// Taps that are multiplied for each that there is, where kinds of pixels are channels: with more of them, units
+/// are no faster than multiply-adds.
 const MOST_WASTE: f64 = 4.0;
 
 /// Whether the products of a convolution are for units, as [`tiles::Extents::on_units`] has it. One that expands
