@@ -158,7 +158,10 @@ fn check(mesa: &str, folder: &Path, path: &Path) -> Result<ExitCode, Failure> {
 
 /// Prints the constants that a sweep speaks for, beside those of a file, and writes them into it if asked.
 fn select(sweep: &Path, tiles: &Path, writes: bool) -> Result<(), Failure> {
-    let (table, source) = (Table::parse(&fs::read_to_string(sweep)?)?, fs::read_to_string(tiles)?);
+    let read = |path: &Path| {
+        fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))
+    };
+    let (table, source) = (Table::parse(&read(sweep)?)?, read(tiles)?);
     let now = Constants::parse(&source)?;
     let fitted = now.fitted(&table);
     println!("{}", Comparison { now: &now, fitted: &fitted, table: &table });
