@@ -317,10 +317,9 @@ mod tests {
             });
             let sizes = op.eval(&sizes.each_ref());
             for ((got, expected), size) in got.data.iter().zip(&expected.data).zip(&sizes.data) {
-                // The second half of either operand was rounded, and both are at least 2^-8 of the
-                // largest that has the same scale, or rarely less.
+                // The second half of either operand was rounded.
                 let error = (got - expected).abs();
-                assert!(error <= 4.0 * 2f64.powi(-22) * size, "{op:?}: {error:e} of {size:e}");
+                assert!(error <= 2.0 * 2f64.powi(-22) * size, "{op:?}: {error:e} of {size:e}");
             }
         }
         Ok(())
