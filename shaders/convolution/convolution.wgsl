@@ -39,7 +39,7 @@ fn column(number: u32, group: u32) -> Column {
 
 /// The element that a column reads `tap` from its origin, `offset` elements further on; 0 outside of x.
 fn x_at(c: Column, tap: vec3<u32>, offset: u32, is_term: bool) -> Acc {
-    let is_read = is_term && is_inside(c.origin + tap, params.x);
+    let is_read = is_term & is_inside(c.origin + tap, params.x);
     return select(Acc(), Acc(x[select(0u, c.first + offset, is_read)]), is_read);
 }
 

@@ -181,7 +181,7 @@ fn fetch_w(p: Term, row: u32) -> vec4<Acc> {
 
 /// Whether a pixel meets a position at a tap.
 fn meets(c: Column, p: Term) -> bool {
-    return p.exists && is_inside(c.nearest - p.back, params.y);
+    return p.exists & is_inside(c.nearest - p.back, params.y);
 }
 
 fn ct_at(c: Column, p: Term) -> Acc {

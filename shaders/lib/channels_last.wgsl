@@ -40,5 +40,5 @@ fn term_at(number: u32, end: u32) -> Term {
 
 /// Whether an element is read: outside of x, and where there is no term, it is 0, which adds nothing.
 fn is_read(source: Source, term: Term) -> bool {
-    return term.exists && is_inside(source.origin + term.tap, params.x);
+    return term.exists & is_inside(source.origin + term.tap, params.x);
 }

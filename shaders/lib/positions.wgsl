@@ -46,6 +46,6 @@ fn position(number: u32, end: u32, group: u32) -> Position {
 
 /// The element that a tap reads at a position; 0 outside of x.
 fn x_at(p: Position, c: Column) -> Acc {
-    let is_read = p.exists && is_inside(p.origin + c.tap, params.x);
+    let is_read = p.exists & is_inside(p.origin + c.tap, params.x);
     return select(Acc(), Acc(x[select(0u, p.x + c.offset, is_read)]), is_read);
 }

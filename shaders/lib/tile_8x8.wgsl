@@ -1,35 +1,13 @@
-// tile_8x8.wgsl — the sums of an invocation: eight rows of eight columns, in named vec4s.
+// tile_8x8.wgsl — the terms of a stage, summed to eight rows of eight columns an invocation.
 //
 // Numerics  one sum per element, of its terms in order
-// Source    Volkov & Demmel 2008, "Benchmarking GPUs to tune dense linear algebra" (register
-//           tiles)
 
-/// Rows and columns of an invocation.
+/// Rows and columns of an invocation. The second four rows are half a tile below the first, and the
+/// second four columns half a tile to the right.
 const TM = 8u;
 const TN = 8u;
 /// Invocations for the same elements.
 const SLICES = 1u;
-
-/// Four columns of each row, twice. The second four rows are half a tile below the first, and the
-/// second four columns half a tile to the right.
-struct Sums {
-    row0_0: vec4<Acc>,
-    row0_1: vec4<Acc>,
-    row1_0: vec4<Acc>,
-    row1_1: vec4<Acc>,
-    row2_0: vec4<Acc>,
-    row2_1: vec4<Acc>,
-    row3_0: vec4<Acc>,
-    row3_1: vec4<Acc>,
-    row4_0: vec4<Acc>,
-    row4_1: vec4<Acc>,
-    row5_0: vec4<Acc>,
-    row5_1: vec4<Acc>,
-    row6_0: vec4<Acc>,
-    row6_1: vec4<Acc>,
-    row7_0: vec4<Acc>,
-    row7_1: vec4<Acc>,
-}
 
 /// Adds the products of a stage, of the rows from vec4 `rows` of the tiles on, and the columns from
 /// `columns` on.
@@ -38,26 +16,13 @@ fn add_step(before: Sums, rows: u32, columns: u32) -> Sums {
     for (var i = 0u; i < BK / SLICES; i += 1u) {
         let row = rows + i * (BM / 4u + 1u);
         let column = columns + i * (BN / 4u + 1u);
-        let a0 = tiles[row];
-        let a1 = tiles[row + BM / 8u];
-        let b0 = tiles[column];
-        let b1 = tiles[column + BN / 8u];
-        sums.row0_0 = add_products(vec4<Acc>(a0.x), b0, sums.row0_0);
-        sums.row0_1 = add_products(vec4<Acc>(a0.x), b1, sums.row0_1);
-        sums.row1_0 = add_products(vec4<Acc>(a0.y), b0, sums.row1_0);
-        sums.row1_1 = add_products(vec4<Acc>(a0.y), b1, sums.row1_1);
-        sums.row2_0 = add_products(vec4<Acc>(a0.z), b0, sums.row2_0);
-        sums.row2_1 = add_products(vec4<Acc>(a0.z), b1, sums.row2_1);
-        sums.row3_0 = add_products(vec4<Acc>(a0.w), b0, sums.row3_0);
-        sums.row3_1 = add_products(vec4<Acc>(a0.w), b1, sums.row3_1);
-        sums.row4_0 = add_products(vec4<Acc>(a1.x), b0, sums.row4_0);
-        sums.row4_1 = add_products(vec4<Acc>(a1.x), b1, sums.row4_1);
-        sums.row5_0 = add_products(vec4<Acc>(a1.y), b0, sums.row5_0);
-        sums.row5_1 = add_products(vec4<Acc>(a1.y), b1, sums.row5_1);
-        sums.row6_0 = add_products(vec4<Acc>(a1.z), b0, sums.row6_0);
-        sums.row6_1 = add_products(vec4<Acc>(a1.z), b1, sums.row6_1);
-        sums.row7_0 = add_products(vec4<Acc>(a1.w), b0, sums.row7_0);
-        sums.row7_1 = add_products(vec4<Acc>(a1.w), b1, sums.row7_1);
+        sums = add_term(
+            sums,
+            tiles[row],
+            tiles[row + BM / 8u],
+            tiles[column],
+            tiles[column + BN / 8u],
+        );
     }
     return sums;
 }

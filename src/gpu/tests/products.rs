@@ -227,6 +227,67 @@ fn variants_of_a_convolution_agree_bit_for_bit() -> Result<(), Error> {
     Ok(())
 }
 
+/// Where the window moves by one pixel: past tiles in outputs, rows and columns, of one input and of more
+/// than a step has, in groups, along one axis, with padding longer than the window.
+fn moved_by_one() -> Vec<Convolved> {
+    let of = |x, w, geometry, by| Convolved { x, w, geometry, by, is_tried: false };
+    let flat = || Geometry::new(2).padding(1);
+    let asymmetric = || Geometry::new(2).padding([(0, 2), (3, 1)]);
+    vec![
+        of(&[2, 5, 9, 30], &[40, 5, 3, 3], flat(), By::Forward),
+        of(&[1, 2, 10, 31], &[40, 1, 3, 3], flat().groups(2), By::Forward),
+        of(&[1, 3, 12, 22], &[36, 3, 5, 4], asymmetric(), By::Forward),
+        of(&[2, 40, 9, 30], &[6, 40, 3, 3], flat(), By::Input),
+        of(&[1, 40, 12, 22], &[3, 40, 2, 5], asymmetric(), By::Input),
+        of(&[1, 80, 100], &[18, 40, 4], Geometry::new(1).padding(5).groups(2), By::Input),
+    ]
+}
+
+/// Patches of whole images give the bits of tiles, with weights that are not finite too.
+#[test]
+fn patches_agree_with_tiles_bit_for_bit() -> Result<(), Error> {
+    let Some(gpu) = device() else { return Ok(()) };
+    let gpu = gpu.clone().with_guards();
+    for convolved in moved_by_one() {
+        let step = convolved.step(DType::F32)?;
+        let StepKind::Kernel { kernel, .. } = &step.kind else { unreachable!("it is a kernel") };
+        let about = format!("{:?} of {:?} and {:?}", convolved.by, convolved.x, convolved.w);
+        let (patches, tiles): (Vec<usize>, Vec<usize>) = (0..step.variants())
+            .partition(|&variant| kernel.shaders[variant].file.name == "convolution_direct");
+        assert!(!patches.is_empty(), "{about}");
+        let memory = |variant: &usize| kernel.shaders[*variant].workgroups.memory;
+        let smallest = tiles.into_iter().min_by_key(memory).unwrap_or_default();
+        let case = Case::new(&step);
+        // The weight is the first operand of the gradient, and the second of the convolution.
+        let weight = usize::from(matches!(convolved.by, By::Forward));
+        let mut wild = case.words.clone();
+        for (index, word) in wild[weight].iter_mut().enumerate() {
+            let strange = [f32::INFINITY, f32::NEG_INFINITY, f32::NAN];
+            if index % 97 == 5 {
+                *word = strange[index % 3].to_bits();
+            }
+        }
+        for (words, is_finite) in [(case.words.clone(), true), (wild, false)] {
+            let expected = written_from(&gpu, &step, &case, words.clone(), smallest)?;
+            assert!(!is_finite || case.judge(&expected).holds(), "{about}");
+            for &variant in &patches {
+                let overrides = &kernel.shaders[variant].overrides;
+                let written = written_from(&gpu, &step, &case, words.clone(), variant)?;
+                let is_nan = |word: &u32| f32::from_bits(*word).is_nan();
+                let (mut same, mut numbers) = (0, 0);
+                for (word, expected) in written.iter().flatten().zip(expected.iter().flatten()) {
+                    same += usize::from(word == expected || is_nan(word) && is_nan(expected));
+                    numbers += usize::from(!is_nan(expected));
+                }
+                let count = expected.iter().map(Vec::len).sum::<usize>();
+                assert_eq!(same, count, "{about}, {overrides:?}, finite: {is_finite}");
+                assert!(numbers > count / 8, "{about}: almost all of {count} are NaN");
+            }
+        }
+    }
+    Ok(())
+}
+
 /// Each variant states the workgroup memory that its text declares.
 #[test]
 fn workgroup_memory_is_what_shaders_declare() -> Result<(), Error> {
@@ -235,7 +296,7 @@ fn workgroup_memory_is_what_shaders_declare() -> Result<(), Error> {
     let products = [of(40, 70, 12), of(40, 70, 300), of(3, 70, 300)];
     let mut steps: Vec<Step> =
         products.iter().map(|problem| problem.step(DType::F32, false)).collect::<Result<_, _>>()?;
-    for convolved in convolutions() {
+    for convolved in convolutions().into_iter().chain(moved_by_one()) {
         steps.push(convolved.step(DType::F32)?);
     }
     for step in steps {

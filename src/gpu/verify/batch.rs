@@ -197,8 +197,8 @@ impl GpuDevice {
     ///
     /// Any that the device reports.
     #[cfg(feature = "cli")]
-    pub(crate) fn verdict(&self, step: &Step) -> Result<Entry, Error> {
-        Ok(self.clone().with_runtime_checks(true).outcome_of(step, 0)?.checked)
+    pub(crate) fn verdict(&self, step: &Step, variant: usize) -> Result<Entry, Error> {
+        Ok(self.clone().with_runtime_checks(true).outcome_of(step, variant)?.checked)
     }
 
     /// Records what came out.

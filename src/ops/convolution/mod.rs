@@ -8,6 +8,7 @@
 
 mod cpu;
 mod depthwise;
+mod direct;
 mod geometry;
 mod input_grad;
 mod int8;

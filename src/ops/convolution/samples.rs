@@ -137,6 +137,11 @@ fn cases() -> Vec<Case> {
         large("many large tiles of the input", &[2, 70, 24, 25], &[9, 70, 3, 3], {
             flat().stride([2, 2]).same()
         }),
+        large("patches", &[2, 9, 9, 30], &[40, 9, 3, 3], flat().same()),
+        large("patches of the cotangent", &[1, 40, 9, 30], &[6, 40, 2, 5], flat().same()),
+        large("patches in groups", &[1, 40, 8, 31], &[40, 20, 2, 3], {
+            flat().padding([(1, 1), (3, 0)]).groups(2)
+        }),
         large("parts of the terms", &[1, 120, 4, 5], &[7, 120, 3, 3], flat().same()),
         large("parts of taps", &[1, 7, 4, 5], &[120, 7, 3, 3], flat().same()),
         large("parts of phases", &[1, 3, 6, 7], &[260, 3, 3, 3], flat().stride([2, 2]).same()),
@@ -168,6 +173,7 @@ fn of(make: impl Fn(&Case, [Meta; 3], &Problem) -> Sample) -> Vec<Sample> {
         ["asymmetric padding", "stride 2, odd extents", "dilation 2", "depthwise", "one axis"];
     let hurt =
         hurt.iter().chain(&["three axes", "two groups", "few outputs", "nothing but padding"]);
+    let hurt = hurt.chain(&["patches in groups"]);
     for label in hurt {
         for case in cases().into_iter().filter(|case| case.label == *label) {
             for operand in [0, 1] {

@@ -4,6 +4,7 @@ use super::{
     Problem,
     cpu::{Unfolded, block},
     depthwise,
+    direct::Direct,
     geometry::Axis,
     int8_cpu,
 };
@@ -245,6 +246,22 @@ fn as_products(
     Some(shaders)
 }
 
+/// Tiles of the unfolded input, which take this long, and of patches, where the window moves by one pixel: the
+/// fastest first. Patches have the order of terms one after another.
+fn with_patches(
+    tiled: Vec<Shader>,
+    time: f64,
+    order: Order,
+    direct: Option<Direct>,
+) -> Vec<Shader> {
+    let direct = direct.filter(|_| order == Order::Sequential);
+    let patches = direct.map(|direct| direct.shaders()).unwrap_or_default();
+    let (first, last): (Vec<_>, Vec<_>) =
+        patches.into_iter().partition(|&(patched, _)| patched < UNFOLDED * time);
+    let [first, last] = [first, last].map(|some| some.into_iter().map(|(_, shader)| shader));
+    first.chain(tiled).chain(last).collect()
+}
+
 /// A CPU loop over `granule` elements of the result at a time.
 fn cpu(
     granule: usize,
@@ -304,17 +321,18 @@ pub(super) fn convolution(problem: Problem, probe: Probe, refusal: Refusal) -> K
     } else {
         let extents = problem.forward_extents();
         let is_vec4 = usize::from(terms > 0 && terms.is_multiple_of(4));
-        let tiled = || {
-            tiled(
+        let order = extents.order();
+        as_products(&problem, &extents, order, false).unwrap_or_else(|| {
+            let tiled = tiled(
                 shader_file!("convolution/convolution", []),
                 |fragment| &FORWARD[is_vec4][fragment],
                 &extents,
-                extents.order(),
+                order,
                 &[("IS_DEEP", problem.is_deep())],
-                |axes| unfolded_params(&problem, &extents, extents.order(), axes),
-            )
-        };
-        as_products(&problem, &extents, extents.order(), false).unwrap_or_else(tiled)
+                |axes| unfolded_params(&problem, &extents, order, axes),
+            );
+            with_patches(tiled, extents.time(order), order, problem.direct())
+        })
     };
     let unfolded = Unfolded::new(problem);
     let granule = positions * block(outputs, batch * groups);
@@ -399,14 +417,15 @@ pub(super) fn input_grad(problem: Problem, probe: Probe, refusal: Refusal) -> Ke
     let shaders = match problem.has_few_channels() {
         true => vec![depthwise::input_grad(&problem)],
         false => as_products(&problem, &extents, order, true).unwrap_or_else(|| {
-            tiled(
+            let tiled = tiled(
                 shader_file!("convolution/convolution_input_grad", []),
                 |fragment| &INPUT_GRAD[fragment],
                 &extents,
                 order,
                 &[("IS_DEEP", problem.is_deep()), ("IS_DENSE", is_dense)],
                 params,
-            )
+            );
+            with_patches(tiled, extents.time(order), order, problem.direct_input_grad())
         }),
     };
     let unfolded = Unfolded::new(problem);

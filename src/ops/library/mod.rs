@@ -22,7 +22,7 @@ macro_rules! fragments {
 }
 
 /// Every fragment; each comes after those it calls.
-static FRAGMENTS: [Fragment; 55] = fragments! {
+static FRAGMENTS: [Fragment; 57] = fragments! {
     "nan": [],
     "scale": [],
     "divide": [],
@@ -44,8 +44,10 @@ static FRAGMENTS: [Fragment; 55] = fragments! {
     "tile_4x4": ["stages"],
     "tile_4x4_sliced": ["stages"],
     "tile_8x4": ["stages"],
-    "tile_8x8": ["stages"],
-    "wild": ["stages"],
+    "sums_8x8": [],
+    "tile_8x8": ["stages", "sums_8x8"],
+    "patches": ["sums_8x8"],
+    "wild": [],
     "units": [],
     "units_8x8": ["units"],
     "units_16x16": ["units"],

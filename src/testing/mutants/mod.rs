@@ -56,7 +56,7 @@ pub struct Mutants {
     uses: Uses,
     mutants: Vec<Mutant>,
     /// Whether a step of a program passes as it is.
-    right: Mutex<HashMap<(usize, usize), bool>>,
+    right: Mutex<HashMap<(usize, usize, usize), bool>>,
 }
 
 impl Mutants {
@@ -117,10 +117,11 @@ impl Mutants {
         let most = if mutant.reason.is_some() { FEW_SAMPLES } else { MOST_SAMPLES };
         for a_use in file.uses(&mutant.function).iter().take(most) {
             let program = &self.uses.programs[a_use.program];
-            simulation = simulation || wrong.is_hazardous(&program.steps[a_use.step]);
+            simulation =
+                simulation || wrong.is_hazardous(&program.steps[a_use.step], a_use.variant);
             let of_proof = match proof {
                 true => None,
-                false => wrong.fails_proof(&program.steps[a_use.step])?,
+                false => wrong.fails_proof(&program.steps[a_use.step], a_use.variant)?,
             };
             let of_result = if conformance { None } else { wrong.fails_conformance(program)? };
             let is_new = of_proof == Some(true) || of_result == Some(true);
@@ -142,14 +143,14 @@ impl Mutants {
 
     /// Whether nothing is noticed where nothing is wrong.
     fn is_right(&self, a_use: &Use, gpu: &GpuDevice) -> Result<bool, Error> {
-        let key = (a_use.program, a_use.step);
+        let key = (a_use.program, a_use.step, a_use.variant);
         let known = self.right.lock().unwrap_or_else(PoisonError::into_inner).get(&key).copied();
         if let Some(is_right) = known {
             return Ok(is_right);
         }
         let right = Executor::new(gpu, String::new(), String::new());
         let program = &self.uses.programs[a_use.program];
-        let is_right = right.fails_proof(&program.steps[a_use.step])? == Some(false)
+        let is_right = right.fails_proof(&program.steps[a_use.step], a_use.variant)? == Some(false)
             && right.fails_conformance(program)? == Some(false);
         if !is_right {
             log::warn!("{program} is wrong without any mistake, and tells nothing");
@@ -182,8 +183,8 @@ impl Executor {
 
     /// Whether the host finds a race in the dispatches of a step, or an index past an end, also on
     /// hostile data. There is none in those of a step that is right.
-    fn is_hazardous(&self, step: &Step) -> bool {
-        let mut assemblies = assemble(step, usize::MAX, 0);
+    fn is_hazardous(&self, step: &Step, variant: usize) -> bool {
+        let mut assemblies = assemble(step, usize::MAX, variant);
         for assembly in &mut assemblies {
             assembly.text = assembly.text.replacen(&self.text, &self.other, 1);
         }
@@ -197,8 +198,8 @@ impl Executor {
     }
 
     /// Whether a step fails its proof; `None` if the driver does not take it.
-    fn fails_proof(&self, step: &Step) -> Result<Option<bool>, Error> {
-        noticed(self.proving.verdict(step).map(|entry| entry != Entry::Proved))
+    fn fails_proof(&self, step: &Step, variant: usize) -> Result<Option<bool>, Error> {
+        noticed(self.proving.verdict(step, variant).map(|entry| entry != Entry::Proved))
     }
 
     /// Whether the result of a sample is wrong; `None` if the driver does not take it.

@@ -5,7 +5,7 @@ use crate::{
     array64::Array64,
     device::Device,
     error::Error,
-    gpu::{Assembly, ENABLE_HALVES, ENABLE_UNITS, assemble_steps},
+    gpu::{Assembly, ENABLE_HALVES, ENABLE_UNITS, assemble, assemble_steps},
     graph::Graph,
     ops::{Op, library, precision::MatrixUnits},
     rewrite,
@@ -39,8 +39,9 @@ pub(super) struct File {
 pub(super) struct Use {
     /// Index of the program.
     pub program: usize,
-    /// Index among its steps.
+    /// Index among its steps, and of the variant of its kernel.
     pub step: usize,
+    pub variant: usize,
     /// Whether a kernel or a reduction calls it, or an expression.
     is_kernel: bool,
     /// Elements of a kernel; of an expression the length of its text, and how few elements it has.
@@ -93,7 +94,7 @@ impl Uses {
     /// An error in a sample.
     pub fn new(available: &[MatrixUnits]) -> Result<Self, Error> {
         let (mut programs, mut files) = (Vec::new(), BTreeMap::new());
-        let mut called: HashMap<String, BTreeSet<String>> = HashMap::new();
+        let mut called = Called::default();
         let samples = samples().into_iter();
         for (sample, has_consumer) in samples.flat_map(|s| [(s.clone(), false), (s, true)]) {
             let graph = Graph::new();
@@ -106,38 +107,27 @@ impl Uses {
             let steps = assemble_steps(&schedule::plan(&rewritten, &ids));
             for (number, (step, assemblies)) in steps.iter().enumerate() {
                 for assembly in assemblies {
-                    let text = &assembly.text;
-                    if !called.contains_key(text) {
-                        called.insert(text.clone(), functions_called(text));
-                    }
-                    let elements: usize =
-                        step.reads.iter().chain(&step.writes).map(|region| region.len).sum();
-                    let is_made_for_it =
-                        matches!(sample.subject, testing::Subject::Op(Op::Custom(_)));
-                    let is_kernel = !matches!(step.kind, StepKind::Map { .. });
-                    let is_reduction = matches!(step.kind, StepKind::Reduce { .. });
-                    let many = if elements > LARGE { 0 } else { elements };
-                    let a_use = Use {
-                        program: programs.len(),
-                        step: number,
-                        is_kernel,
-                        size: match (is_made_for_it, is_kernel) {
-                            (true, _) => [0, 0],
-                            (_, true) => [elements, 0],
-                            (_, false) => [text.len(), LARGE - many],
-                        },
-                        kind: format!(
-                            "{} {:?} {}",
-                            if is_reduction { "" } else { sample.subject.name() },
-                            assembly.overrides,
-                            regime(assembly)
-                        ),
-                    };
-                    note(&mut files, assembly, &called[text], &a_use, &sample.subject);
+                    let called = called.of(&assembly.text);
+                    let a_use = Use::new(&sample, [programs.len(), number, 0], step, assembly);
+                    note(&mut files, assembly, called, &a_use, &sample.subject, |_| true);
                 }
             }
             let steps = steps.into_iter().map(|(step, _)| step).collect();
             programs.push(Subject { sample, has_consumer, steps, expected: OnceLock::new() });
+        }
+        // Files that only other variants than the preferred ones have.
+        let known: BTreeSet<String> = files.keys().cloned().collect();
+        for (program, Subject { sample, steps, .. }) in programs.iter().enumerate() {
+            for (number, step) in steps.iter().enumerate() {
+                for variant in (1..step.variants()).filter(|&it| is_of_others(step, it, &known)) {
+                    for assembly in assemble(step, usize::MAX, variant) {
+                        let called = called.of(&assembly.text);
+                        let a_use = Use::new(sample, [program, number, variant], step, &assembly);
+                        let is_new = |name: &str| !known.contains(name);
+                        note(&mut files, &assembly, called, &a_use, &sample.subject, is_new);
+                    }
+                }
+            }
         }
         let mut files: Vec<File> = files.into_values().collect();
         files
@@ -145,6 +135,38 @@ impl Uses {
             .flat_map(|file| file.uses.values_mut())
             .for_each(|uses| *uses = sorted(uses));
         Ok(Uses { programs, files })
+    }
+}
+
+impl Use {
+    fn new(
+        sample: &Sample,
+        [program, number, variant]: [usize; 3],
+        step: &Step,
+        assembly: &Assembly,
+    ) -> Self {
+        let elements: usize = step.reads.iter().chain(&step.writes).map(|region| region.len).sum();
+        let is_made_for_it = matches!(sample.subject, testing::Subject::Op(Op::Custom(_)));
+        let is_kernel = !matches!(step.kind, StepKind::Map { .. });
+        let is_reduction = matches!(step.kind, StepKind::Reduce { .. });
+        let many = if elements > LARGE { 0 } else { elements };
+        Use {
+            program,
+            step: number,
+            variant,
+            is_kernel,
+            size: match (is_made_for_it, is_kernel) {
+                (true, _) => [0, 0],
+                (_, true) => [elements, 0],
+                (_, false) => [assembly.text.len(), LARGE - many],
+            },
+            kind: format!(
+                "{} {:?} {}",
+                if is_reduction { "" } else { sample.subject.name() },
+                assembly.overrides,
+                regime(assembly)
+            ),
+        }
     }
 }
 
@@ -166,20 +188,40 @@ impl File {
 /// More elements than this take time and tell nothing more of an expression.
 const LARGE: usize = 1 << 16;
 
-/// Notes a use of every file in an assembly.
+/// The functions that texts call, each parsed once.
+#[derive(Default)]
+struct Called(HashMap<String, BTreeSet<String>>);
+
+impl Called {
+    fn of(&mut self, text: &str) -> &BTreeSet<String> {
+        self.0.entry(text.to_owned()).or_insert_with(|| functions_called(text))
+    }
+}
+
+/// Whether a variant of a step has a file that is not known.
+fn is_of_others(step: &Step, variant: usize, known: &BTreeSet<String>) -> bool {
+    let StepKind::Kernel { kernel, .. } = &step.kind else { return false };
+    let file = &kernel.shaders[variant].file;
+    let is_known = |import: &&str| known.contains(&format!("lib/{import}"));
+    !known.contains(file.name) || !file.imports.iter().all(is_known)
+}
+
+/// Notes a use of every file in an assembly whose name is wanted.
 fn note(
     files: &mut BTreeMap<String, File>,
     assembly: &Assembly,
     called: &BTreeSet<String>,
     a_use: &Use,
     subject: &testing::Subject,
+    is_wanted: impl Fn(&str) -> bool,
 ) {
     let own = Some((assembly.shader.to_owned(), file_of(&assembly.text)))
         .filter(|_| !matches!(subject, testing::Subject::Op(Op::Custom(_))));
     let fragments = library::fragments()
         .filter(|(_, source)| assembly.text.contains(source))
         .map(|(name, source)| (format!("lib/{name}"), source));
-    for (name, source) in own.into_iter().chain(fragments) {
+    let of_it = own.into_iter().chain(fragments).filter(|(name, _)| is_wanted(name));
+    for (name, source) in of_it {
         let file = files.entry(name.clone()).or_insert_with(|| File {
             name,
             source: source.to_owned(),
@@ -263,7 +305,7 @@ fn sorted(uses: &[Use]) -> Vec<Use> {
     let mut seen = BTreeSet::new();
     let (kernels, expressions): (Vec<&Use>, Vec<&Use>) = uses
         .iter()
-        .filter(|a_use| seen.insert((a_use.program, a_use.step)))
+        .filter(|a_use| seen.insert((a_use.program, a_use.step, a_use.variant)))
         .partition(|a_use| a_use.is_kernel);
     let [kernels, expressions] =
         [kernels, expressions].map(|of_one| ranked(of_one).into_iter().enumerate());
