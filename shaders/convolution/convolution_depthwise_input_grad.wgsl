@@ -1,6 +1,7 @@
-// convolution_depthwise_input_grad.wgsl — x = wᵀ * ct for small groups, one element per invocation.
+// convolution_depthwise_input_grad.wgsl — x = wᵀ * ct for small groups and any stride, one element each.
 //
-// Op        ops::ConvolutionInputGrad, with so few inputs per group that most of a tile would be idle
+// Op        ops::ConvolutionInputGrad, with so few channels per group that most of a tile would be
+//           idle, and strides of more than 1
 // Lib       first_tap, unravel
 // Slot      fn epilogue(acc: Acc, index: u32) -> Out
 // Shape     w: [groups · outputs, inputs, ..window], ct: [batch, groups · outputs, ..y],
@@ -37,8 +38,6 @@ struct Params {
 
 /// Invocations per workgroup.
 override WG_SIZE: u32 = 256u;
-/// Whether the stride is 1: every tap meets a pixel.
-override IS_DENSE: bool = false;
 
 @compute @workgroup_size(WG_SIZE)
 fn main(
@@ -50,14 +49,10 @@ fn main(
     if index >= params.len { return; }
     let at = unravel(index, params.x, params.x_multiplier, params.x_shift);
     let padded = at.xyz + params.low;
-    var first = vec3<u32>();
-    var nearest = padded;
-    if !IS_DENSE {
-        first = first_taps(padded);
-        // Divisible, though it may be negative; negative numbers wrap, and so lie past every extent.
-        let reach = vec3<i32>(padded) - vec3<i32>(first * params.dilation);
-        nearest = vec3<u32>(reach / vec3<i32>(params.stride));
-    }
+    let first = first_taps(padded);
+    // Divisible, though it may be negative; negative numbers wrap, and so lie past every extent.
+    let reach = vec3<i32>(padded) - vec3<i32>(first * params.dilation);
+    let nearest = vec3<u32>(reach / vec3<i32>(params.stride));
     let group = at.w / params.inputs;
     var output = group % params.groups * params.outputs;
     var channel = group * params.outputs * params.positions;

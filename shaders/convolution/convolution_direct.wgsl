@@ -136,12 +136,11 @@ fn main(
     // The same for the whole workgroup: no barrier is skipped.
     if product >= params.products || output0 >= params.outputs || top >= params.y_rows { return; }
 
-    // 32 neighbors take a rectangle of 8 × 4 segments and outputs: fewer different vec4s are read
-    // at once.
-    let count = BM / 8u * (TILE_ROWS * TILE_COLUMNS / 8u);
-    let turns = TILE_ROWS * TILE_COLUMNS / 64u;
-    let segment = local % 8u + local / 32u % turns * 8u;
-    let eight = local / 8u % 4u + local / 32u / turns * 4u;
+    // Neighbors have the same weights.
+    let segments = TILE_ROWS * TILE_COLUMNS / 8u;
+    let count = BM / 8u * segments;
+    let segment = local % segments;
+    let eight = local / segments;
     let row = segment / (TILE_COLUMNS / 8u);
     let column = segment % (TILE_COLUMNS / 8u) * 8u;
 

@@ -79,6 +79,24 @@ const TILES: [Tile; 6] = [
     Tile { rows: 32, columns: 32, terms: 8, fragment: 0, share: 0.60 },
 ];
 
+/// A tile of patches of images, which competes with [`TILES`] where a convolution's window moves by one pixel:
+/// rows of outputs, and at most so many columns of positions.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Patch {
+    pub rows: usize,
+    pub columns: usize,
+    /// As of tiles, of the unfolded input: patches have a fifth more multiply-adds.
+    share: f64,
+}
+
+/// From the one that loads least to the one that leaves least idle. Compilers for Hopper, RDNA 3 and the M1
+/// keep the sums of all of them in registers, and 16 KiB hold them.
+pub(super) const PATCHES: [Patch; 3] = [
+    Patch { rows: 64, columns: 256, share: 0.98 },
+    Patch { rows: 64, columns: 128, share: 0.94 },
+    Patch { rows: 32, columns: 256, share: 0.96 },
+];
+
 /// The same for [`Order::Sliced`]; the second one fits 16 KiB.
 const SLICED: [Tile; 2] = [
     Tile { rows: 32, columns: 32, terms: 32, fragment: 3, share: 0.64 },
@@ -110,6 +128,13 @@ impl Tile {
     pub fn overrides(self) -> [(&'static str, f64); 3] {
         [("BM", self.rows), ("BN", self.columns), ("BK", self.terms)]
             .map(|(name, value)| (name, value as f64))
+    }
+}
+
+impl Patch {
+    /// How long so many workgroups take that have this many columns, in the units of tiles.
+    pub fn time(self, workgroups: usize, columns: usize) -> f64 {
+        (workgroups.max(BUSY) * self.rows * columns) as f64 / self.share
     }
 }
 

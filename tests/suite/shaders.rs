@@ -327,8 +327,7 @@ fn extent(module: &Module, structure: naga::Handle<naga::Type>) -> (usize, usize
 fn the_host_sets_every_override_and_no_other() {
     for shader in ASSEMBLIES.iter() {
         let module = parse(shader);
-        let is_literal =
-            |value| matches!(module.global_expressions[value], naga::Expression::Literal(_));
+        let is_literal = |value| matches!(module.global_expressions[value], Expression::Literal(_));
         let declared = module.overrides.iter().filter(|(_, o)| o.init.is_none_or(is_literal));
         let declared = declared.filter_map(|(_, o)| o.name.as_deref());
         let set = shader.overrides.iter().map(|&(name, _)| name);

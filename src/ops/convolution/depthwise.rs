@@ -3,11 +3,12 @@
 
 use super::{
     Problem,
+    pass::Pass,
     shaders::{divisors, unfolded_params},
 };
 use crate::ops::{
     contract::Bound,
-    kernel::{Shader, fold, shader_file},
+    kernel::{Shader, ShaderFile, fold, shader_file},
     params::params,
     tiles::{Order, grid, part},
 };
@@ -76,39 +77,50 @@ impl Problem {
     }
 }
 
-/// A convolution, one element per invocation.
-pub(super) fn forward(problem: &Problem) -> Shader {
-    let &Problem { batch, groups, inputs, outputs, .. } = problem;
-    let [y_multiplier, y_shift] = divisors(problem.y());
-    let channels = groups * outputs;
-    let len = batch * channels * problem.positions();
-    let params = params! {
-        x: problem.x(),
-        len,
-        y: problem.y(),
-        inputs,
-        window: problem.window(),
-        outputs,
-        stride: problem.stride(),
-        terms: problem.terms(),
-        dilation: problem.dilation(),
-        channels,
-        low: problem.low(),
-        pixels: problem.pixels(),
-        y_multiplier,
-        y_shift,
-    };
+/// A convolution, or the gradient of its input as one: four neighbors per invocation.
+pub(super) fn in_fours(pass: &Pass) -> Shader {
+    let &Pass { batch, groups, inputs, outputs, y: [depth, height, width], .. } = pass;
+    let [planes, rows, columns] = pass.window;
+    let quads = [depth, height, width.div_ceil(4)];
+    let fours = batch * groups * outputs * quads.iter().product::<usize>();
+    let [quad_multiplier, quad_shift] = divisors(quads);
+    let is_sliding = pass.stride[2] == 1 && pass.dilation[2] == 1;
     Shader {
-        file: shader_file!("convolution/convolution_depthwise", ["unravel"]),
-        overrides: vec![("WG_SIZE", INVOCATIONS as f64)],
-        params,
-        workgroups: fold(len.div_ceil(INVOCATIONS)),
+        file: ShaderFile {
+            swaps_operands: pass.is_flipped,
+            ..shader_file!("convolution/convolution_depthwise", ["unravel"])
+        },
+        overrides: vec![
+            ("WG_SIZE", INVOCATIONS as f64),
+            ("WINDOW_ROWS", rows as f64),
+            ("WINDOW_COLUMNS", columns as f64),
+            ("IS_SLIDING", f64::from(u8::from(is_sliding))),
+            ("IS_FLIPPED", f64::from(u8::from(pass.is_flipped))),
+        ],
+        params: params! {
+            x: pass.x,
+            inputs,
+            y: pass.y,
+            outputs,
+            stride: pass.stride,
+            w_input: pass.w_input,
+            dilation: pass.dilation,
+            w_output: pass.w_output,
+            low: pass.low,
+            groups,
+            quads,
+            fours,
+            quad_multiplier,
+            planes,
+            quad_shift,
+        },
+        workgroups: fold(fours.div_ceil(INVOCATIONS)),
     }
 }
 
-/// The gradient of the input, one element per invocation.
+/// The gradient of the input with any stride, one element per invocation.
 pub(super) fn input_grad(problem: &Problem) -> Shader {
-    let &Problem { batch, groups, inputs, outputs, axes } = problem;
+    let &Problem { batch, groups, inputs, outputs, .. } = problem;
     let [x_multiplier, x_shift] = divisors(problem.x());
     let len = batch * groups * inputs * problem.pixels();
     let params = params! {
@@ -129,16 +141,12 @@ pub(super) fn input_grad(problem: &Problem) -> Shader {
         x_multiplier,
         x_shift,
     };
-    let is_dense = axes.iter().all(|axis| axis.stride == 1);
     Shader {
         file: shader_file!(
             "convolution/convolution_depthwise_input_grad",
             ["first_tap", "unravel"]
         ),
-        overrides: vec![
-            ("WG_SIZE", INVOCATIONS as f64),
-            ("IS_DENSE", f64::from(u8::from(is_dense))),
-        ],
+        overrides: vec![("WG_SIZE", INVOCATIONS as f64)],
         params,
         workgroups: fold(len.div_ceil(INVOCATIONS)),
     }

@@ -13,6 +13,7 @@ mod geometry;
 mod input_grad;
 mod int8;
 mod int8_cpu;
+mod pass;
 mod samples;
 mod shaders;
 #[cfg(test)]

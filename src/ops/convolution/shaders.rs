@@ -7,6 +7,7 @@ use super::{
     direct::Direct,
     geometry::Axis,
     int8_cpu,
+    pass::Pass,
 };
 use crate::ops::{
     kernel::{CpuKernel, Kernel, Shader, ShaderFile, shader_file},
@@ -257,7 +258,7 @@ fn with_patches(
     let direct = direct.filter(|_| order == Order::Sequential);
     let patches = direct.map(|direct| direct.shaders()).unwrap_or_default();
     let (first, last): (Vec<_>, Vec<_>) =
-        patches.into_iter().partition(|&(patched, _)| patched < UNFOLDED * time);
+        patches.into_iter().partition(|&(patched, _)| patched < time);
     let [first, last] = [first, last].map(|some| some.into_iter().map(|(_, shader)| shader));
     first.chain(tiled).chain(last).collect()
 }
@@ -317,7 +318,7 @@ pub(super) fn convolution(problem: Problem, probe: Probe, refusal: Refusal) -> K
     let Problem { batch, groups, outputs, .. } = problem;
     let (positions, terms) = (problem.positions(), problem.terms());
     let shaders = if problem.has_few_outputs() {
-        vec![depthwise::forward(&problem)]
+        vec![depthwise::in_fours(&Pass::forward(&problem))]
     } else {
         let extents = problem.forward_extents();
         let is_vec4 = usize::from(terms > 0 && terms.is_multiple_of(4));
@@ -331,7 +332,7 @@ pub(super) fn convolution(problem: Problem, probe: Probe, refusal: Refusal) -> K
                 &[("IS_DEEP", problem.is_deep())],
                 |axes| unfolded_params(&problem, &extents, order, axes),
             );
-            with_patches(tiled, extents.time(order), order, problem.direct())
+            with_patches(tiled, extents.time(order), order, Direct::of(&Pass::forward(&problem)))
         })
     };
     let unfolded = Unfolded::new(problem);
@@ -415,7 +416,10 @@ pub(super) fn input_grad(problem: Problem, probe: Probe, refusal: Refusal) -> Ke
     };
     let is_dense = axes.iter().all(|axis| axis.stride == 1);
     let shaders = match problem.has_few_channels() {
-        true => vec![depthwise::input_grad(&problem)],
+        true => vec![match Pass::input_grad(&problem) {
+            Some(pass) => depthwise::in_fours(&pass),
+            None => depthwise::input_grad(&problem),
+        }],
         false => as_products(&problem, &extents, order, true).unwrap_or_else(|| {
             let tiled = tiled(
                 shader_file!("convolution/convolution_input_grad", []),
@@ -425,7 +429,12 @@ pub(super) fn input_grad(problem: Problem, probe: Probe, refusal: Refusal) -> Ke
                 &[("IS_DEEP", problem.is_deep()), ("IS_DENSE", is_dense)],
                 params,
             );
-            with_patches(tiled, extents.time(order), order, problem.direct_input_grad())
+            with_patches(
+                tiled,
+                extents.time(order),
+                order,
+                Pass::input_grad(&problem).and_then(|pass| Direct::of(&pass)),
+            )
         }),
     };
     let unfolded = Unfolded::new(problem);

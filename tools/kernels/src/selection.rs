@@ -7,7 +7,7 @@ use crate::Failure;
 use serde_json::Value;
 use std::{collections::BTreeMap, fmt};
 
-/// Rows, columns and terms of a tile.
+/// Rows, columns and terms of a tile; a patch of images has its most positions as columns, and 0 terms.
 type Tile = [usize; 3];
 
 /// Workgroups that may be what keeps a device busy: from two for each multiprocessor of a small GPU to four
@@ -21,6 +21,8 @@ const ROUNDS: usize = 200;
 #[derive(Clone, Debug, PartialEq)]
 struct Run {
     tile: Tile,
+    /// Elements of the tile, and how many there are of it.
+    elements: usize,
     workgroups: f64,
     seconds: f64,
 }
@@ -47,10 +49,15 @@ impl Table {
                 let pair = overrides.chunks_exact(2).find(|pair| pair[0] == name)?;
                 pair[1].parse::<usize>().ok()
             };
+            let positions = value("TILE_ROWS").zip(value("TILE_COLUMNS"));
+            let positions = positions.map(|(rows, columns)| rows * columns);
+            let terms = value("BK").or(positions.map(|_| 0));
             if let (Some(rows), Some(columns), Some(terms)) =
-                (value("BM"), value("BN"), value("BK"))
+                (value("BM"), value("BN").or(positions), terms)
             {
-                let run = Run { tile: [rows, columns, terms], workgroups, seconds };
+                let elements = rows * columns;
+                let columns = positions.map_or(columns, usize::next_power_of_two);
+                let run = Run { tile: [rows, columns, terms], elements, workgroups, seconds };
                 let step = (word("problem").to_owned(), word("step").to_owned());
                 steps.entry(step).or_default().push(run);
             }
@@ -72,7 +79,7 @@ impl Table {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Constants {
     busy: usize,
-    /// Each list of tiles that compete.
+    /// Each list of tiles that compete; patches behind tiles compete with them.
     lists: Vec<Vec<(Tile, f64)>>,
 }
 
@@ -95,9 +102,8 @@ enum Line {
 impl Line {
     fn of(line: &str) -> Self {
         let extent = |name| number_in(line, name).and_then(|(_, digits)| digits.parse().ok());
-        let tile = [extent("rows: "), extent("columns: "), extent("terms: ")];
-        match tile {
-            [Some(rows), Some(columns), Some(terms)] => Line::Tile([rows, columns, terms]),
+        match (extent("rows: "), extent("columns: "), extent("terms: ")) {
+            (Some(rows), Some(columns), terms) => Line::Tile([rows, columns, terms.unwrap_or(0)]),
             _ if line.contains("const BUSY: usize = ") => Line::Busy,
             _ if line.starts_with("const ") && line.contains(": [Tile; ") => Line::List,
             _ => Line::Other,
@@ -233,8 +239,7 @@ impl Constants {
 
 /// Elements that keep as much of a device busy as a kernel does.
 fn area(run: &Run, busy: usize) -> f64 {
-    let [rows, columns, _] = run.tile;
-    run.workgroups.max(busy as f64) * (rows * columns) as f64
+    run.workgroups.max(busy as f64) * run.elements as f64
 }
 
 /// The constants as they are, and those that a table speaks for.
@@ -250,7 +255,11 @@ impl fmt::Display for Comparison<'_> {
         writeln!(f, "{:<14}{:>6}{:>8}{:>7}", "tile", "now", "fitted", "steps")?;
         for (tile, share) in now.lists.iter().flatten() {
             let [rows, columns, terms] = tile;
-            let (name, own) = (format!("{rows}x{columns}x{terms}"), fitted.share(*tile));
+            let name = match terms {
+                0 => format!("{rows}x{columns} patch"),
+                _ => format!("{rows}x{columns}x{terms}"),
+            };
+            let own = fitted.share(*tile);
             let own = own.unwrap_or(*share);
             writeln!(f, "{name:<14}{share:>6.2}{own:>8.2}{:>7}", table.count(*tile))?;
         }
@@ -275,6 +284,9 @@ const TILES: [Tile; 3] = [
     Tile { rows: 64, columns: 64, terms: 16, fragment: 1, share: 0.78 },
     Tile { rows: 32, columns: 32, terms: 16, fragment: 0, share: 0.66 },
 ];
+const PATCHES: [Patch; 1] = [
+    Patch { rows: 64, columns: 256, share: 0.97 },
+];
 const SLICED: [Tile; 2] = [
     Tile { rows: 32, columns: 32, terms: 32, fragment: 3, share: 0.64 },
     Tile { rows: 16, columns: 32, terms: 32, fragment: 3, share: 0.50 },
@@ -292,12 +304,15 @@ pub(super) const BUSY: usize = 200;
             let list = &constants.lists[usize::from(index == 0)];
             for &(tile @ [rows_of, columns, terms], _) in list {
                 let workgroups = (elements / (rows_of * columns)) as f64;
-                let run = Run { tile, workgroups, seconds: 0.0 };
+                let run = Run { tile, elements: rows_of * columns, workgroups, seconds: 0.0 };
                 let median = constants.time(&run) * 1e-9 * (index + 1) as f64;
+                let extents = match terms {
+                    0 => format!("direct BM {rows_of} TILE_ROWS 8 TILE_COLUMNS {}", columns / 8),
+                    _ => format!("matmul BM {rows_of} BN {columns} BK {terms} PANEL 1"),
+                };
                 rows += &format!(
                     "{{\"problem\":\"matmul {index}\",\"step\":\"matmul\",\"median\":{median:e},\
-                     \"workgroups\":{workgroups},\"shader\":\"matmul BM {rows_of} BN {columns} BK {terms} \
-                     PANEL 1\"}}\n"
+                     \"workgroups\":{workgroups},\"shader\":\"{extents}\"}}\n"
                 );
             }
         }
@@ -313,7 +328,12 @@ pub(super) const BUSY: usize = 200;
         let device = Constants {
             busy: 64,
             lists: vec![
-                vec![([128, 64, 8], 0.60), ([64, 64, 16], 0.85), ([32, 32, 16], 0.40)],
+                vec![
+                    ([128, 64, 8], 0.60),
+                    ([64, 64, 16], 0.85),
+                    ([32, 32, 16], 0.40),
+                    ([64, 256, 0], 0.97),
+                ],
                 vec![([32, 32, 32], 0.64), ([16, 32, 32], 0.32)],
             ],
         };
@@ -347,7 +367,7 @@ pub(super) const BUSY: usize = 200;
     fn constants_of_the_project_are_read() -> Result<(), Failure> {
         let source = include_str!("../../../src/ops/tiles.rs");
         let constants = Constants::parse(source)?;
-        assert_eq!(constants.lists.iter().map(Vec::len).collect::<Vec<_>>(), [6, 2]);
+        assert_eq!(constants.lists.iter().map(Vec::len).collect::<Vec<_>>(), [9, 2]);
         assert_eq!(constants.written_into(source), source);
         Ok(())
     }
