@@ -149,7 +149,7 @@ struct Term {
     /// the first channel of the group on.
     back: vec3<u32>,
     offset: u32,
-    /// Index in w for the first row.
+    /// Index in w for the first row; 0 if there is no such term.
     w: u32,
     exists: bool,
 }
@@ -159,19 +159,20 @@ fn term(number: u32, in_phase: Phase) -> Term {
     let tap = in_phase.first + at.xyz * params.step;
     let back = at.xyz * params.back;
     let output = in_phase.group * params.outputs + at.w;
+    let in_window = (tap.x * params.window.y + tap.y) * params.window.z + tap.z;
+    let exists = number < in_phase.end;
     return Term(
         back,
         at.w * params.positions - position(back),
-        output * params.inputs * params.taps
-            + (tap.x * params.window.y + tap.y) * params.window.z + tap.z,
-        number < in_phase.end,
+        select(0u, output * params.inputs * params.taps + in_window, exists),
+        exists,
     );
 }
 
 fn w_at(p: Term, row: u32) -> Acc {
     // A row past the last one reads that; it is not stored.
     let index = p.w + min(row, params.inputs - 1u) * params.taps;
-    return select(Acc(), Acc(w[select(0u, index, p.exists)]), p.exists);
+    return select(Acc(), Acc(w[index]), p.exists);
 }
 
 /// Four rows of a term. Past the last term they are 0, as the columns are, which adds nothing.

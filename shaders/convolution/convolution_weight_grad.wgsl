@@ -22,7 +22,7 @@
 fn ct_at(p: Position, row: u32) -> Acc {
     // A row past the last one reads that; it is not stored.
     let index = p.ct + min(row, params.outputs - 1u) * params.positions;
-    return select(Acc(), Acc(ct[select(0u, index, p.exists)]), p.exists);
+    return select(Acc(), Acc(ct[index]), p.exists);
 }
 
 /// Four rows of a term. Past the last term they are 0, as the columns are, which adds nothing.

@@ -27,7 +27,7 @@ struct Position {
     origin: vec3<u32>,
     /// Index of that element in the group's first channel, wherever it lies.
     x: u32,
-    /// Index of the position in the group's first channel of ct.
+    /// Index of the position in the group's first channel of ct; 0 if there is none.
     ct: u32,
     exists: bool,
 }
@@ -39,7 +39,7 @@ fn position(number: u32, end: u32, group: u32) -> Position {
     return Position(
         origin,
         channels * params.inputs * params.pixels + pixel(origin),
-        channels * params.outputs * params.positions + number - at.w * params.positions,
+        select(0u, (channels * params.outputs - at.w) * params.positions + number, number < end),
         number < end,
     );
 }

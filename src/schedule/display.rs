@@ -41,7 +41,7 @@ impl Plan {
         self.steps.get(step).map(|step| step.label.as_str())
     }
 
-    /// Number of dispatches per run.
+    /// Number of steps per run; a GPU may take two dispatches for one.
     pub fn len(&self) -> usize {
         self.steps.len()
     }
@@ -86,11 +86,7 @@ impl fmt::Display for Plan {
         writeln!(
             f,
             "{}, {:.3} Mflop, {} of {} bytes, {}, {} bytes in all",
-            if self.len() == 1 {
-                "1 dispatch".to_owned()
-            } else {
-                format!("{} dispatches", self.len())
-            },
+            count(self.len(), "step"),
             self.flops() / 1e6,
             count(self.slots.len(), "slot"),
             4 * self.slots.iter().sum::<usize>(),

@@ -111,7 +111,7 @@ fn arenas_end_where_a_binding_would() -> Result<(), Error> {
         graph.assign(v, v + 1.0);
     }
     let program = graph.compile(&Device::cpu(), &[])?;
-    assert!(plan(&program).contains("2 dispatches"), "{}", plan(&program));
+    assert!(plan(&program).contains("2 steps"), "{}", plan(&program));
     Ok(())
 }
 

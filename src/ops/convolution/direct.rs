@@ -61,10 +61,12 @@ impl Direct {
             |length: usize| (1..=tile.columns / length).take_while(|&height| height <= y[0]);
         let shapes = lengths.flat_map(|length| heights(length).map(move |height| [height, length]));
         // What a tile loads for a step takes as long as the arithmetic of so many positions, by the loops for
-        // Hopper: weights of 24, and the patch of one for six vec4s, if the window is 3 x 3.
+        // Hopper: weights of 24, and of the patch six vec4s of one, if the window is 3 x 3. A line counts as
+        // a vec4 more, since memory is read in larger pieces.
         let time = |shape: &Plane| {
             let tiles: usize = [0, 1].map(|axis| y[axis].div_ceil(shape[axis])).iter().product();
-            let vec4s = (patch(*shape, window) * 64 * 9) as f64;
+            let lines = shape[0] + window[0] - 1;
+            let vec4s = ((patch(*shape, window) + lines) * 64 * 9) as f64;
             let loading = 24.0 + vec4s / (6 * tile.rows * window[0] * window[1]) as f64;
             tiles as f64 * ((shape[0] * shape[1]) as f64 + loading)
         };

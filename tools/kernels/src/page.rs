@@ -162,6 +162,8 @@ and loops, and without zeros in workgroup memory. Buffers are bound with `robust
 * **Multiply-adds** are their share of the instructions in the loop that has most of those that sum, loops within it not
   counted: the most of a GPU's peak that the kernel can reach by issuing. One that sums adds to what its register has
   from the pass before, or to the result of another that does. Both halves of a dual instruction count, and so do waits.
+  In `convolution_direct` that loop lies within the one that loads where the compiler did not unroll it: decision 41
+  counts both.
 * **Instructions each** is how many instructions the whole kernel issues for one multiply-add, if every
   accumulator gets {terms} terms: with `A` accumulators, `S` multiply-adds and `N` instructions in a pass of that
   loop, and `M` instructions outside of it, it is `(M + N * {terms} * A / S) / ({terms} * A)`. All `M` count once,
