@@ -2,7 +2,7 @@
 
 use super::{Problem, shaders::Triple};
 
-/// What a shader convolves: `y = x * w`.
+/// A convolution as shaders execute it: `y = x * w`.
 #[derive(Clone, Copy)]
 pub(super) struct Pass {
     pub batch: usize,
