@@ -133,7 +133,7 @@ impl Tile {
 
 impl Patch {
     /// How long so many workgroups take that have this many columns, in the units of tiles.
-    pub fn time(self, workgroups: usize, columns: usize) -> f64 {
+    pub(in crate::ops) fn time(self, workgroups: usize, columns: usize) -> f64 {
         (workgroups.max(BUSY) * self.rows * columns) as f64 / self.share
     }
 }

@@ -20,6 +20,9 @@ const CHANNELS: usize = 8;
 /// Bytes of workgroup memory that every device has.
 const MEMORY: usize = 16 << 10;
 
+/// Fewest invocations of a workgroup, each of which has 64 sums: two subgroups on most devices.
+const INVOCATIONS: usize = 64;
+
 /// Part of its tiles that has to lie in the result, or the tiles of products are smaller.
 const FILLED: f64 = 1.0 / 3.0;
 
@@ -45,8 +48,8 @@ impl Direct {
         (is_flat && is_dense && is_small && window != [1; 3]).then_some(Direct(*pass))
     }
 
-    /// Shaders for its tiles, with how long they take in the units of tiles; the fastest
-    /// first. Tiles that are mostly idle are left out.
+    /// Shaders for its tiles, with how long they take in the units of tiles; the fastest first. Tiles that
+    /// are mostly idle are left out.
     pub(super) fn shaders(&self) -> Vec<(f64, Shader)> {
         let mut shaders: Vec<_> = PATCHES.iter().filter_map(|&tile| self.shader(tile)).collect();
         shaders.sort_by(|(a, _), (b, _)| a.total_cmp(b));
@@ -60,6 +63,7 @@ impl Direct {
         let heights =
             |length: usize| (1..=tile.columns / length).take_while(|&height| height <= y[0]);
         let shapes = lengths.flat_map(|length| heights(length).map(move |height| [height, length]));
+        let shapes = shapes.filter(|shape| shape[0] * shape[1] * tile.rows >= 64 * INVOCATIONS);
         // What a tile loads for a step takes as long as the arithmetic of so many positions, by the loops for
         // Hopper: weights of 24, and of the patch six vec4s of one, if the window is 3 x 3. A line counts as
         // a vec4 more, since memory is read in larger pieces.

@@ -49,6 +49,8 @@ pub(super) struct Use {
     size: [usize; 2],
     /// Uses of different kinds tell of different code.
     kind: String,
+    /// The overrides, by name and bits.
+    overrides: Vec<(&'static str, u64)>,
 }
 
 /// A sample as a program.
@@ -156,7 +158,7 @@ impl Use {
             variant,
             is_kernel,
             size: match (is_made_for_it, is_kernel) {
-                (true, _) => [0, 0],
+                (true, _) => MADE_FOR_IT,
                 (_, true) => [elements, 0],
                 (_, false) => [assembly.text.len(), LARGE - many],
             },
@@ -166,13 +168,18 @@ impl Use {
                 assembly.overrides,
                 regime(assembly)
             ),
+            overrides: assembly
+                .overrides
+                .iter()
+                .map(|&(name, value)| (name, value.to_bits()))
+                .collect(),
         }
     }
 }
 
 impl File {
-    /// The uses of a function, or of a constant of the file if the name is empty: small ones first,
-    /// one of each kind before the second of any.
+    /// The uses of a function, or of a constant of the file if the name is empty: those that have every value
+    /// of an override, then small ones first, one of each kind before the second of any.
     pub fn uses(&self, function: &str) -> Vec<Use> {
         match self.uses.get(function) {
             Some(uses) => uses.clone(),
@@ -184,6 +191,9 @@ impl File {
         }
     }
 }
+
+/// The size of a use that is made for a fragment.
+const MADE_FOR_IT: [usize; 2] = [0, 0];
 
 /// More elements than this take time and tell nothing more of an expression.
 const LARGE: usize = 1 << 16;
@@ -311,7 +321,23 @@ fn sorted(uses: &[Use]) -> Vec<Use> {
         [kernels, expressions].map(|of_one| ranked(of_one).into_iter().enumerate());
     let mut both: Vec<(usize, &Use)> = kernels.chain(expressions).collect();
     both.sort_by_key(|(place, _)| *place);
-    both.into_iter().map(|(_, a_use)| a_use.clone()).collect()
+    with_every_override(both.into_iter().map(|(_, a_use)| a_use).collect())
+}
+
+/// The same, behind those that are made for a fragment, and a few small ones that have every value of every
+/// override among them: some tiles are in large samples only.
+fn with_every_override(uses: Vec<&Use>) -> Vec<Use> {
+    let mut by_size: Vec<usize> = (0..uses.len()).collect();
+    by_size.sort_by_key(|&place| uses[place].size);
+    let mut seen = BTreeSet::new();
+    let mut is_first = |place: &usize| {
+        let Use { size, overrides, .. } = uses[*place];
+        let new = overrides.iter().filter(|value| seen.insert(**value)).count();
+        new > 0 || *size == MADE_FOR_IT
+    };
+    let few: Vec<usize> = by_size.into_iter().filter(|place| is_first(place)).collect();
+    let others = (0..uses.len()).filter(|place| !few.contains(place));
+    few.iter().copied().chain(others).map(|place| uses[place].clone()).collect()
 }
 
 /// One of each kind, then a second of each, and so on; from both ends of their sizes in turn, and large
