@@ -106,7 +106,7 @@ pub fn run(args: &Args, console: &mut Console) -> Result<(), Failure> {
     }
     let plan = program.plan().ok_or("the reference device has no plan")?;
     if !args.json {
-        return Ok(writeln!(console, "{plan}, {} dispatches on a GPU", program.shaders().len())?);
+        return Ok(writeln!(console, "{plan}{} dispatches on a GPU", program.shaders().len())?);
     }
     let object = json!({
         "task": name,
