@@ -40,6 +40,7 @@ fn patch([rows, columns]: Plane, window: Plane) -> usize {
 }
 
 impl Direct {
+    /// The pass, if patches can serve it.
     pub(super) fn of(pass: &Pass) -> Option<Self> {
         let [x, y, window] = [pass.x, pass.y, pass.window];
         let is_flat = [x[0], y[0], window[0]] == [1; 3] && pass.low[0] == 0;
@@ -64,9 +65,9 @@ impl Direct {
             |length: usize| (1..=tile.columns / length).take_while(|&height| height <= y[0]);
         let shapes = lengths.flat_map(|length| heights(length).map(move |height| [height, length]));
         let shapes = shapes.filter(|shape| shape[0] * shape[1] * tile.rows >= 64 * INVOCATIONS);
-        // What a tile loads for a step takes as long as the arithmetic of so many positions, by the loops for
-        // Hopper: weights of 24, and of the patch six vec4s of one, if the window is 3 x 3. A line counts as
-        // a vec4 more, since memory is read in larger pieces.
+        // The cost of loads, in positions: by the listings for Hopper and a window of 3 x 3, the weights of
+        // a step cost as much as 24 positions, and six vec4s of the patch as much as one. Each line counts
+        // as one more vec4, since memory is read in whole sectors.
         let time = |shape: &Plane| {
             let tiles: usize = [0, 1].map(|axis| y[axis].div_ceil(shape[axis])).iter().product();
             let lines = shape[0] + window[0] - 1;
