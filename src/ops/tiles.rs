@@ -97,7 +97,15 @@ pub(super) const PATCHES: [Patch; 3] = [
     Patch { rows: 32, columns: 256, share: 0.96 },
 ];
 
-/// The same for [`Order::Sliced`]; the second one fits 16 KiB.
+/// The same of the gradient of a weight: rows of outputs, and columns of inputs, each of which is as many as the
+/// window has taps.
+pub(super) const WEIGHT_PATCHES: [Patch; 3] = [
+    Patch { rows: 64, columns: 16, share: 0.93 },
+    Patch { rows: 64, columns: 8, share: 0.88 },
+    Patch { rows: 32, columns: 16, share: 0.88 },
+];
+
+/// Tiles for [`Order::Sliced`]; the second one fits 16 KiB.
 const SLICED: [Tile; 2] = [
     Tile { rows: 32, columns: 32, terms: 32, fragment: 3, share: 0.64 },
     Tile { rows: 16, columns: 32, terms: 32, fragment: 3, share: 0.50 },
@@ -151,7 +159,21 @@ impl Extents {
 
     /// In which order a GPU sums the terms of an element.
     pub fn order(&self) -> Order {
-        if let Some(length) = part(self.terms, self.large_tiles()) {
+        self.order_in(part(self.terms, self.large_tiles()))
+    }
+
+    /// The same of a result that is small beside its operands, as the gradient of a weight is: rather more
+    /// workgroups than wanted than fewer.
+    pub fn order_of_small_result(&self) -> Order {
+        let wanted = match self.large_tiles() {
+            0 => 0,
+            tiles => WANTED.div_ceil(tiles),
+        };
+        self.order_in(part_of(self.terms, wanted))
+    }
+
+    fn order_in(&self, part: Option<usize>) -> Order {
+        if let Some(length) = part {
             Order::Parts(length)
         } else if self.terms >= LONG && self.small_tiles() < FEW {
             Order::Sliced
@@ -201,10 +223,15 @@ impl Extents {
 /// Terms of a part, if so many of them are split over several workgroups for each of `tiles`: a whole
 /// number of steps of any tile.
 pub(super) fn part(terms: usize, tiles: usize) -> Option<usize> {
-    if terms < VERY_LONG || tiles == 0 {
+    part_of(terms, WANTED.checked_div(tiles).unwrap_or(0))
+}
+
+/// The same if so many parts are wanted.
+fn part_of(terms: usize, wanted: usize) -> Option<usize> {
+    if terms < VERY_LONG {
         return None;
     }
-    let parts = (WANTED / tiles).min(terms / LEAST);
+    let parts = wanted.min(terms / LEAST);
     (parts > 1).then(|| terms.div_ceil(parts).next_multiple_of(32))
 }
 

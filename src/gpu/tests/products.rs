@@ -242,6 +242,11 @@ fn moved_by_one() -> Vec<Convolved> {
         // So little workgroup memory for a channel that invocations have to share a second.
         of(&[1, 40, 30, 31], &[1, 40, 1, 2], Geometry::new(2), By::Input),
         of(&[1, 80, 121], &[18, 40, 4], Geometry::new(1).padding(5).groups(2), By::Input),
+        of(&[2, 9, 3, 36], &[40, 9, 3, 3], flat(), By::Weight),
+        of(&[1, 28, 4, 33], &[40, 14, 3, 2], asymmetric().groups(2), By::Weight),
+        of(&[1, 20, 200], &[30, 20, 3], Geometry::new(1).padding(1), By::Weight),
+        // In parts that end within a line.
+        of(&[1, 5, 24, 44], &[40, 5, 2, 3], flat().padding([(0, 1), (1, 1)]), By::Weight),
     ]
 }
 
@@ -254,18 +259,26 @@ fn patches_agree_with_tiles_bit_for_bit() -> Result<(), Error> {
         let step = convolved.step(DType::F32)?;
         let StepKind::Kernel { kernel, .. } = &step.kind else { unreachable!("it is a kernel") };
         let about = format!("{:?} of {:?} and {:?}", convolved.by, convolved.x, convolved.w);
-        let (patches, tiles): (Vec<usize>, Vec<usize>) = (0..step.variants())
-            .partition(|&variant| kernel.shaders[variant].file.name == "convolution_direct");
+        let (patches, tiles): (Vec<usize>, Vec<usize>) =
+            (0..step.variants()).partition(|&variant| {
+                kernel.shaders[variant].file.name.starts_with("convolution_direct")
+            });
         assert!(!patches.is_empty(), "{about}");
         let memory = |variant: &usize| kernel.shaders[*variant].workgroups.memory;
         let smallest = tiles.into_iter().min_by_key(memory).unwrap_or_default();
         let case = Case::new(&step);
-        // The weight is the first operand of the gradient, and the second of the convolution.
+        // The weight is the second operand of the convolution, and the first of the gradient of its input;
+        // that of the gradient of the weight is the input.
         let weight = usize::from(matches!(convolved.by, By::Forward));
         let mut wild = case.words.clone();
+        // Rare enough that most sums have none: those of the gradient of a weight are over all positions.
+        let every = match convolved.by {
+            By::Weight => wild[weight].len() / 3 + 1,
+            By::Forward | By::Input => 97,
+        };
         for (index, word) in wild[weight].iter_mut().enumerate() {
             let strange = [f32::INFINITY, f32::NEG_INFINITY, f32::NAN];
-            if index % 97 == 5 {
+            if index % every == 5 {
                 *word = strange[index % 3].to_bits();
             }
         }

@@ -45,7 +45,7 @@ impl Problem {
     pub(super) fn weight_order(&self) -> Order {
         match self.has_few_channels() {
             true => self.parts_in_lanes(),
-            false => self.weight_extents().order(),
+            false => self.weight_extents().order_of_small_result(),
         }
     }
 

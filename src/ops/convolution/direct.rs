@@ -30,7 +30,7 @@ const FILLED: f64 = 1.0 / 3.0;
 pub(super) struct Direct(Pass);
 
 /// Rows and columns of these extents.
-fn plane([_, rows, columns]: [usize; 3]) -> Plane {
+pub(super) fn plane([_, rows, columns]: [usize; 3]) -> Plane {
     [rows, columns]
 }
 
@@ -42,11 +42,8 @@ fn patch([rows, columns]: Plane, window: Plane) -> usize {
 impl Direct {
     /// The pass, if patches can serve it.
     pub(super) fn of(pass: &Pass) -> Option<Self> {
-        let [x, y, window] = [pass.x, pass.y, pass.window];
-        let is_flat = [x[0], y[0], window[0]] == [1; 3] && pass.low[0] == 0;
-        let is_dense = pass.stride == [1; 3] && pass.dilation == [1; 3];
-        let is_small = window.iter().all(|&extent| extent <= LONGEST);
-        (is_flat && is_dense && is_small && window != [1; 3]).then_some(Direct(*pass))
+        let is_small = pass.window.iter().all(|&extent| extent <= LONGEST);
+        (pass.moves_by_one() && is_small).then_some(Direct(*pass))
     }
 
     /// Shaders for its tiles, with how long they take in the units of tiles; the fastest first. Tiles that

@@ -9,6 +9,7 @@
 mod cpu;
 mod depthwise;
 mod direct;
+mod direct_weight_grad;
 mod geometry;
 mod input_grad;
 mod int8;

@@ -64,4 +64,11 @@ impl Pass {
             ..forward
         })
     }
+
+    /// Whether a window of several taps moves by one pixel over images.
+    pub fn moves_by_one(&self) -> bool {
+        let is_flat = [self.x[0], self.y[0], self.window[0]] == [1; 3] && self.low[0] == 0;
+        let is_dense = self.stride == [1; 3] && self.dilation == [1; 3];
+        is_flat && is_dense && self.window != [1; 3]
+    }
 }

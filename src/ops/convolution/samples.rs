@@ -143,6 +143,12 @@ fn cases() -> Vec<Case> {
         large("patches in groups", &[1, 40, 8, 31], &[40, 20, 3, 1], {
             flat().padding([(3, 0), (1, 1)]).groups(2)
         }),
+        large("patches of terms", &[2, 28, 3, 36], &[80, 14, 3, 3], {
+            flat().padding([(1, 1), (2, 0)]).groups(2)
+        }),
+        large("patches of parts", &[1, 5, 24, 44], &[40, 5, 2, 3], {
+            flat().padding([(0, 1), (1, 1)])
+        }),
         large("parts of the terms", &[1, 120, 4, 5], &[7, 120, 3, 3], flat().same()),
         large("parts of taps", &[1, 7, 4, 5], &[120, 7, 3, 3], flat().same()),
         large("parts of phases", &[1, 3, 6, 7], &[260, 3, 3, 3], flat().stride([2, 2]).same()),

@@ -5,6 +5,7 @@ use super::{
     cpu::{Unfolded, block},
     depthwise,
     direct::Direct,
+    direct_weight_grad::DirectWeightGrad,
     geometry::Axis,
     int8_cpu,
     pass::Pass,
@@ -247,16 +248,15 @@ fn as_products(
     Some(shaders)
 }
 
-/// Tiles of the unfolded input, which take this long, and of patches, where the window moves by one pixel: the
-/// fastest first. Patches have the order of terms one after another.
-fn with_patches(
-    tiled: Vec<Shader>,
-    time: f64,
-    order: Order,
-    direct: Option<Direct>,
-) -> Vec<Shader> {
-    let direct = direct.filter(|_| order == Order::Sequential);
-    let patches = direct.map(|direct| direct.shaders()).unwrap_or_default();
+/// Patches that sum terms one after another.
+fn patches(pass: Option<Pass>, order: Order) -> Vec<(f64, Shader)> {
+    let direct = pass.filter(|_| order == Order::Sequential).and_then(|pass| Direct::of(&pass));
+    direct.map(|direct| direct.shaders()).unwrap_or_default()
+}
+
+/// Tiles of the unfolded input, which take this long, and patches of images, where the window moves by one
+/// pixel: the fastest first.
+fn with_patches(tiled: Vec<Shader>, time: f64, patches: Vec<(f64, Shader)>) -> Vec<Shader> {
     let (first, last): (Vec<_>, Vec<_>) =
         patches.into_iter().partition(|&(patched, _)| patched < time);
     let [first, last] = [first, last].map(|some| some.into_iter().map(|(_, shader)| shader));
@@ -332,7 +332,8 @@ pub(super) fn convolution(problem: Problem, probe: Probe, refusal: Refusal) -> K
                 &[("IS_DEEP", problem.is_deep())],
                 |axes| unfolded_params(&problem, &extents, order, axes),
             );
-            with_patches(tiled, extents.time(order), order, Direct::of(&Pass::forward(&problem)))
+            let patches = patches(Some(Pass::forward(&problem)), order);
+            with_patches(tiled, extents.time(order), patches)
         })
     };
     let unfolded = Unfolded::new(problem);
@@ -350,24 +351,29 @@ pub(super) fn weight_grad(problem: Problem, probe: Probe, refusal: Refusal) -> K
     let Problem { groups, outputs, .. } = problem;
     let extents = problem.weight_extents();
     let Extents { columns, terms, .. } = extents;
-    let shaders = match problem.has_few_channels() {
-        true => vec![depthwise::weight_grad(&problem)],
-        false => tiled(
+    let order = problem.weight_order();
+    let shaders = if problem.has_few_channels() {
+        vec![depthwise::weight_grad(&problem)]
+    } else {
+        let tiled = tiled(
             shader_file!("convolution/convolution_weight_grad", []),
             |fragment| &WEIGHT_GRAD[fragment],
             &extents,
-            extents.order(),
+            order,
             &[("IS_DEEP", problem.is_deep())],
-            |axes| unfolded_params(&problem, &extents, extents.order(), axes),
-        ),
+            |axes| unfolded_params(&problem, &extents, order, axes),
+        );
+        let direct = DirectWeightGrad::of(&Pass::forward(&problem));
+        let direct = direct.filter(|_| order != Order::Sliced);
+        let patches = direct.map(|direct| direct.shaders(order)).unwrap_or_default();
+        with_patches(tiled, extents.time(order), patches)
     };
     let unfolded = Unfolded::new(problem);
     let cpu = cpu(columns * block(outputs, groups), 2 * terms, move |[x, ct], start, out| {
         unfolded.weight_grad(x, ct, start / columns.max(1), out);
     });
     let in_words = refusal.and_order(problem.weight_order_in_words());
-    let parts = problem.weight_order().parts(terms);
-    Kernel { order: in_words, parts, ..Kernel::new(shaders, cpu, probe) }
+    Kernel { order: in_words, parts: order.parts(terms), ..Kernel::new(shaders, cpu, probe) }
 }
 
 /// The kernel of the input gradient.
@@ -429,12 +435,8 @@ pub(super) fn input_grad(problem: Problem, probe: Probe, refusal: Refusal) -> Ke
                 &[("IS_DEEP", problem.is_deep()), ("IS_DENSE", is_dense)],
                 params,
             );
-            with_patches(
-                tiled,
-                extents.time(order),
-                order,
-                Pass::input_grad(&problem).and_then(|pass| Direct::of(&pass)),
-            )
+            let patches = patches(Pass::input_grad(&problem), order);
+            with_patches(tiled, extents.time(order), patches)
         }),
     };
     let unfolded = Unfolded::new(problem);

@@ -22,7 +22,7 @@ macro_rules! fragments {
 }
 
 /// Every fragment; each comes after those it calls.
-static FRAGMENTS: [Fragment; 57] = fragments! {
+static FRAGMENTS: [Fragment; 58] = fragments! {
     "nan": [],
     "scale": [],
     "divide": [],
@@ -47,6 +47,7 @@ static FRAGMENTS: [Fragment; 57] = fragments! {
     "sums_8x8": [],
     "tile_8x8": ["stages", "sums_8x8"],
     "patches": ["sums_8x8"],
+    "patch_terms": [],
     "wild": [],
     "units": [],
     "units_8x8": ["units"],

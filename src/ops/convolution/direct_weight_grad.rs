@@ -1,0 +1,95 @@
+//! Gradients of the weight where the window moves by one pixel, from patches of images: their shaders, and how
+//! long they take.
+
+use super::{direct::plane, pass::Pass};
+use crate::ops::{
+    kernel::{Shader, shader_file},
+    params::params,
+    tiles::{Order, Patch, WEIGHT_PATCHES, grid},
+};
+
+/// Most rows and columns of a window: an invocation has four sums for each tap.
+const LONGEST: usize = 3;
+
+/// Most positions of a step; 16 KiB of workgroup memory, which every device has, hold them.
+const MOST: usize = 32;
+
+/// Part of the inputs and outputs of tiles that has to exist, or the tiles of products are smaller.
+const FILLED: f64 = 1.0 / 3.0;
+
+/// The gradient of the weight of a convolution whose window moves by one pixel and is small.
+pub(super) struct DirectWeightGrad(Pass);
+
+impl DirectWeightGrad {
+    /// The gradient for a convolution, if patches can serve it: four neighbors of a line are loaded at once.
+    pub(super) fn of(forward: &Pass) -> Option<Self> {
+        let is_small = forward.window.iter().all(|&extent| extent <= LONGEST);
+        let has_quads = forward.y[2].is_multiple_of(4);
+        (forward.moves_by_one() && is_small && has_quads).then_some(DirectWeightGrad(*forward))
+    }
+
+    /// Shaders that sum in an order, with how long they take in the units of tiles; the fastest first.
+    pub(super) fn shaders(&self, order: Order) -> Vec<(f64, Shader)> {
+        let shaders = WEIGHT_PATCHES.iter().filter_map(|&tile| self.shader(tile, order));
+        let mut shaders: Vec<_> = shaders.collect();
+        shaders.sort_by(|(a, _), (b, _)| a.total_cmp(b));
+        shaders
+    }
+
+    fn shader(&self, tile: Patch, order: Order) -> Option<(f64, Shader)> {
+        let Pass { batch, groups, inputs, outputs, .. } = self.0;
+        let [x, y, window, low] = [self.0.x, self.0.y, self.0.window, self.0.low].map(plane);
+        let terms = batch * y[0] * y[1];
+        let (grid_x, grid_y) = (outputs.div_ceil(tile.rows), inputs.div_ceil(tile.columns));
+        let axes = [grid_x, grid_y, groups * order.parts(terms)];
+        let workgroups: usize = axes.iter().product();
+        let of_tiles = grid_x * tile.rows * grid_y * tile.columns;
+        if ((outputs * inputs) as f64) < FILLED * of_tiles as f64 || workgroups == 0 {
+            return None;
+        }
+        // As few segments of a line as there can be, and as short.
+        let segments = y[1].div_ceil(MOST);
+        let positions = y[1].div_ceil(segments).next_multiple_of(4);
+        // By the listing for Hopper, the loads of a segment cost as much as eight of its positions; a
+        // patch's share is that of the longest one.
+        let loading = (y[1] + 8 * segments) as f64 / y[1] as f64 / (1.0 + 8.0 / MOST as f64);
+        let time = tile.time(workgroups, tile.columns * window[0] * window[1]) * loading;
+        let quads =
+            positions * (tile.rows / 4 + 1) + tile.columns * window[0] * (positions / 4 + 1);
+        let (workgroups, is_folded) = grid(axes, (16 * quads) as u32);
+        let overrides = [
+            ("BM", tile.rows),
+            ("CHANNELS", tile.columns),
+            ("TILE_COLUMNS", positions),
+            ("WINDOW_ROWS", window[0]),
+            ("WINDOW_COLUMNS", window[1]),
+            ("IS_FOLDED", usize::from(is_folded)),
+            ("IS_IN_PARTS", usize::from(matches!(order, Order::Parts(_)))),
+        ];
+        let shader = Shader {
+            file: shader_file!(
+                "convolution/convolution_direct_weight_grad",
+                ["add_products", "grid", "parts", "patch_terms"]
+            ),
+            overrides: overrides.map(|(name, value)| (name, value as f64)).into(),
+            params: params! {
+                rows: x[0],
+                columns: x[1],
+                y_rows: y[0],
+                y_columns: y[1],
+                low_rows: low[0],
+                low_columns: low[1],
+                inputs,
+                outputs,
+                groups,
+                terms,
+                part: order.length(terms),
+                grid_x,
+                grid_y,
+                ct_len: groups * outputs * terms,
+            },
+            workgroups,
+        };
+        Some((time, shader))
+    }
+}
