@@ -12,7 +12,7 @@
 // Dispatch  PANEL · ceil(n / BN) × ceil(m / (BM PANEL)) × batches · parts workgroups of
 //           BN / TN × BM / TM invocations; numbered and folded over (x, y) if an axis is longer than
 //           65535
-// Memory    8 BK (BM + BN + 8) bytes of workgroup memory, 16.5 KiB for tiles of 128 × 128 × 8; a
+// Memory    4 STAGES BK (BM + BN + 8) bytes of workgroup memory, 16.5 KiB for tiles of 128 × 128 × 8; a
 //           tile reads its rows or columns of each operand once
 // Numerics  f32, one fma per term in the order of k, whatever the tile is; for words of bytes,
 //           32-bit integers, which wrap
@@ -40,8 +40,22 @@ override PANEL: u32 = 1u;
 override A_ALONG_K: bool = true;
 override B_ALONG_K: bool = false;
 
-/// The index of a quad's first element in the first step. A row past m reads the last one; it is
-/// not stored.
+/// What an invocation loads: the rows and columns of its quads, and the indices of their first
+/// elements at term 0.
+struct Loader {
+    row: u32,
+    row2: u32,
+    col: u32,
+    col2: u32,
+    a_index: u32,
+    a_index2: u32,
+    b_index: u32,
+    b_index2: u32,
+    /// Terms from here on are 0.
+    end: u32,
+}
+
+/// The index of a quad's first element at a term. A row past m reads the last one; it is not stored.
 fn start_of_a(first: u32, row: u32, term: u32) -> u32 {
     if A_ALONG_K { return first + min(row, params.m - 1u) * params.k + term; }
     return first + term * params.m + row;
@@ -52,7 +66,27 @@ fn start_of_b(first: u32, col: u32, term: u32) -> u32 {
     return first + term * params.n + col;
 }
 
-/// A quad of a. Terms from `end` on are 0 in both operands, which adds nothing.
+fn loader(part: Part, quads: Quads, row0: u32, col0: u32) -> Loader {
+    let row = row0 + quads.rows.line;
+    let row2 = row0 + quads.rows2.line;
+    let col = col0 + quads.columns.line;
+    let col2 = col0 + quads.columns2.line;
+    let a_first = part.product % params.batches_of_a * params.m * params.k;
+    let b_first = part.product * params.k * params.n;
+    return Loader(
+        row,
+        row2,
+        col,
+        col2,
+        start_of_a(a_first, row, quads.rows.term),
+        start_of_a(a_first, row2, quads.rows2.term),
+        start_of_b(b_first, col, quads.columns.term),
+        start_of_b(b_first, col2, quads.columns2.term),
+        part.end,
+    );
+}
+
+/// A quad of a. Terms from `end` on are 0.
 fn fetch_a(index: u32, row: u32, term: u32, end: u32) -> vec4<Acc> {
     if A_ALONG_K { return vec4<Acc>(load_a(index, term, end)); }
     return vec4<Acc>(load_a(index, row, select(0u, params.m, term < end)));
@@ -61,6 +95,22 @@ fn fetch_a(index: u32, row: u32, term: u32, end: u32) -> vec4<Acc> {
 fn fetch_b(index: u32, col: u32, term: u32, end: u32) -> vec4<Acc> {
     if B_ALONG_K { return vec4<Acc>(load_b(index, term, end)); }
     return vec4<Acc>(load_b(index, col, select(0u, params.n, term < end)));
+}
+
+/// The quads of the step from term k0 on.
+fn load(own: Loader, quads: Quads, k0: u32) -> Loaded {
+    let a = k0 * select(params.m, 1u, A_ALONG_K);
+    let b = k0 * select(params.n, 1u, B_ALONG_K);
+    var loaded = Loaded();
+    loaded.rows = fetch_a(own.a_index + a, own.row, k0 + quads.rows.term, own.end);
+    loaded.columns = fetch_b(own.b_index + b, own.col, k0 + quads.columns.term, own.end);
+    if are_two(BM) {
+        loaded.rows2 = fetch_a(own.a_index2 + a, own.row2, k0 + quads.rows2.term, own.end);
+    }
+    if are_two(BN) {
+        loaded.columns2 = fetch_b(own.b_index2 + b, own.col2, k0 + quads.columns2.term, own.end);
+    }
+    return loaded;
 }
 
 @compute @workgroup_size(BN / TN, BM / TM, SLICES)
@@ -76,61 +126,8 @@ fn main(
     // The same for the whole workgroup: no barrier is skipped.
     if !part.exists || row0 >= params.m || col0 >= params.n { return; }
     let share = share_of(local);
-
-    // Each invocation loads one or two quads of either operand.
-    let count = BN / TN * (BM / TM) * SLICES;
-    let a_is_two = BM * BK > 4u * count;
-    let b_is_two = BN * BK > 4u * count;
-    let a_quad = quad(local, BM, A_ALONG_K);
-    let a_quad2 = quad(local + count, BM, A_ALONG_K);
-    let b_quad = quad(local, BN, B_ALONG_K);
-    let b_quad2 = quad(local + count, BN, B_ALONG_K);
-    let a_row = row0 + a_quad.line;
-    let a_row2 = row0 + a_quad2.line;
-    let b_col = col0 + b_quad.line;
-    let b_col2 = col0 + b_quad2.line;
-    let begin = part.begin;
-    let end = part.end;
-    let a_first = part.product % params.batches_of_a * params.m * params.k;
-    let b_first = part.product * params.k * params.n;
-    var a_index = start_of_a(a_first, a_row, begin + a_quad.term);
-    var a_index2 = start_of_a(a_first, a_row2, begin + a_quad2.term);
-    var b_index = start_of_b(b_first, b_col, begin + b_quad.term);
-    var b_index2 = start_of_b(b_first, b_col2, begin + b_quad2.term);
-    let a_step = select(BK * params.m, BK, A_ALONG_K);
-    let b_step = select(BK * params.n, BK, B_ALONG_K);
-
-    var sums = Sums();
-    var a = vec4<Acc>();
-    var a2 = vec4<Acc>();
-    var b = vec4<Acc>();
-    var b2 = vec4<Acc>();
-    if begin < end {
-        a = fetch_a(a_index, a_row, begin + a_quad.term, end);
-        b = fetch_b(b_index, b_col, begin + b_quad.term, end);
-        if a_is_two { a2 = fetch_a(a_index2, a_row2, begin + a_quad2.term, end); }
-        if b_is_two { b2 = fetch_b(b_index2, b_col2, begin + b_quad2.term, end); }
-    }
-    var stage = 0u;
-    for (var k0 = begin; k0 < end; k0 += BK) {
-        keep_rows(stage, a_quad, A_ALONG_K, a);
-        keep_columns(stage, b_quad, B_ALONG_K, b);
-        if a_is_two { keep_rows(stage, a_quad2, A_ALONG_K, a2); }
-        if b_is_two { keep_columns(stage, b_quad2, B_ALONG_K, b2); }
-        workgroupBarrier(); // this stage is complete, and nobody reads the other any more
-        // The next step is on its way during the arithmetic of this one.
-        a_index += a_step;
-        a_index2 += a_step;
-        b_index += b_step;
-        b_index2 += b_step;
-        let next = k0 + BK;
-        a = fetch_a(a_index, a_row, next + a_quad.term, end);
-        b = fetch_b(b_index, b_col, next + b_quad.term, end);
-        if a_is_two { a2 = fetch_a(a_index2, a_row2, next + a_quad2.term, end); }
-        if b_is_two { b2 = fetch_b(b_index2, b_col2, next + b_quad2.term, end); }
-        sums = add_step(sums, stage + share.rows, stage + share.columns);
-        stage = other_stage(stage);
-    }
-    let first = at.z * params.m * params.n;
-    store_sums(sums, first, row0 + share.row, col0 + share.col, share.slice, share.lane);
+    let quads = quads_of(local, A_ALONG_K, B_ALONG_K);
+    let own = loader(part, quads, row0, col0);
+    let sums = sum_terms(own, quads, share, part.begin, part.end);
+    store_sums(sums, at.z * params.m * params.n, row0, col0, share);
 }

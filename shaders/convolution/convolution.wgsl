@@ -11,7 +11,7 @@
 // Dispatch  ceil(outputs / BM) × ceil(batch · positions / BN) × groups · parts workgroups of
 //           BN / TN × BM / TM invocations; numbered and folded over (x, y) if an axis is longer than
 //           65535
-// Memory    8 BK (BM + BN + 8) bytes of workgroup memory; the matrix of terms is never written
+// Memory    4 STAGES BK (BM + BN + 8) bytes of workgroup memory; the matrix of terms is never written
 // Numerics  f32, one fma per term in the order of channel and tap, whatever the tile is
 // Source    Chetlur et al. 2014, "cuDNN: efficient primitives for deep learning" (tiles of the
 //           unfolded input are formed on chip); the tiles are those of matmul.wgsl
@@ -43,24 +43,64 @@ fn x_at(c: Column, tap: vec3<u32>, offset: u32, is_term: bool) -> Acc {
     return select(Acc(), Acc(x[select(0u, c.first + offset, is_read)]), is_read);
 }
 
-/// The elements that four columns read in a term; 0 if it is none, as the weight is, which adds nothing.
-fn fetch_x(
-    term: u32,
-    is_term: bool,
+/// What an invocation loads: of w terms of a row, which are neighbors in memory, of x always the same
+/// columns.
+struct Loader {
+    /// Indices of term 0.
+    w_index: u32,
+    w_index2: u32,
     of0: Column,
     of1: Column,
     of2: Column,
     of3: Column,
-) -> vec4<Acc> {
+    /// Terms from here on are 0.
+    end: u32,
+}
+
+fn loader(part: Part, quads: Quads, row0: u32, col0: u32) -> Loader {
+    let group = part.product;
+    let w_first = group * params.outputs;
+    // A row past the last one reads that; it is not stored.
+    let last = params.outputs - 1u;
+    let col = col0 + quads.columns.line;
+    return Loader(
+        (w_first + min(row0 + quads.rows.line, last)) * params.terms,
+        (w_first + min(row0 + quads.rows2.line, last)) * params.terms,
+        column(col, group),
+        column(col + 1u, group),
+        column(col + 2u, group),
+        column(col + 3u, group),
+        part.end,
+    );
+}
+
+/// Terms of a row of w, those from `term` on.
+fn fetch_w(index: u32, term: u32, end: u32) -> vec4<Acc> {
+    return vec4<Acc>(load_b(index + term, term, end));
+}
+
+/// The elements that the columns of an invocation read in a term; 0 if it is none.
+fn fetch_x(own: Loader, term: u32) -> vec4<Acc> {
     let at = unravel(term, params.window, params.window_multiplier, params.window_shift);
     let tap = at.xyz * params.dilation;
     let offset = at.w * params.pixels + pixel(tap);
+    let is_term = term < own.end;
     return vec4<Acc>(
-        x_at(of0, tap, offset, is_term),
-        x_at(of1, tap, offset, is_term),
-        x_at(of2, tap, offset, is_term),
-        x_at(of3, tap, offset, is_term),
+        x_at(own.of0, tap, offset, is_term),
+        x_at(own.of1, tap, offset, is_term),
+        x_at(own.of2, tap, offset, is_term),
+        x_at(own.of3, tap, offset, is_term),
     );
+}
+
+/// The quads of the step from term k0 on.
+fn load(own: Loader, quads: Quads, k0: u32) -> Loaded {
+    var loaded = Loaded();
+    loaded.rows = fetch_w(own.w_index, k0 + quads.rows.term, own.end);
+    loaded.columns = fetch_x(own, k0 + quads.columns.term);
+    if are_two(BM) { loaded.rows2 = fetch_w(own.w_index2, k0 + quads.rows2.term, own.end); }
+    if are_two(BN) { loaded.columns2 = fetch_x(own, k0 + quads.columns2.term); }
+    return loaded;
 }
 
 fn store_one(first: u32, col: u32, acc: Acc) {
@@ -91,68 +131,13 @@ fn main(
     let row0 = at.x * BM;
     let col0 = at.y * BN;
     let part = own_part(at.z, params.groups, params.terms, params.part);
-    let group = part.product;
-    let begin = part.begin;
-    let end = part.end;
     // The same for the whole workgroup: no barrier is skipped.
     if !part.exists || row0 >= params.outputs || col0 >= params.columns { return; }
     let share = share_of(local);
-
-    // Each invocation loads one or two quads of either operand: of w terms of a row, which are
-    // neighbors in memory, of x always the same columns.
-    let count = BN / TN * (BM / TM) * SLICES;
-    let w_is_two = BM * BK > 4u * count;
-    let x_is_two = BN * BK > 4u * count;
-    let w_quad = quad(local, BM, true);
-    let w_quad2 = quad(local + count, BM, true);
-    let x_quad = quad(local, BN, false);
-    let x_quad2 = quad(local + count, BN, false);
-    // A row past the last one reads that; it is not stored.
-    let last = params.outputs - 1u;
-    let w_first = group * params.outputs;
-    let w_index = (w_first + min(row0 + w_quad.line, last)) * params.terms;
-    let w_index2 = (w_first + min(row0 + w_quad2.line, last)) * params.terms;
-    let col = col0 + x_quad.line;
-    let of0 = column(col, group);
-    let of1 = column(col + 1u, group);
-    let of2 = column(col + 2u, group);
-    let of3 = column(col + 3u, group);
-
-    var sums = Sums();
-    var w = vec4<Acc>();
-    var w2 = vec4<Acc>();
-    var taken = vec4<Acc>();
-    var taken2 = vec4<Acc>();
-    if begin < end {
-        let w_term = begin + w_quad.term;
-        let w_term2 = begin + w_quad2.term;
-        let x_term = begin + x_quad.term;
-        let x_term2 = begin + x_quad2.term;
-        w = vec4<Acc>(load_b(w_index + w_term, w_term, end));
-        taken = fetch_x(x_term, x_term < end, of0, of1, of2, of3);
-        if w_is_two { w2 = vec4<Acc>(load_b(w_index2 + w_term2, w_term2, end)); }
-        if x_is_two { taken2 = fetch_x(x_term2, x_term2 < end, of0, of1, of2, of3); }
-    }
-    var stage = 0u;
-    for (var k0 = begin; k0 < end; k0 += BK) {
-        keep_rows(stage, w_quad, true, w);
-        keep_columns(stage, x_quad, false, taken);
-        if w_is_two { keep_rows(stage, w_quad2, true, w2); }
-        if x_is_two { keep_columns(stage, x_quad2, false, taken2); }
-        workgroupBarrier(); // this stage is complete, and nobody reads the other any more
-        // The next step is on its way during the arithmetic of this one.
-        let w_term = k0 + BK + w_quad.term;
-        let w_term2 = k0 + BK + w_quad2.term;
-        let x_term = k0 + BK + x_quad.term;
-        let x_term2 = k0 + BK + x_quad2.term;
-        w = vec4<Acc>(load_b(w_index + w_term, w_term, end));
-        taken = fetch_x(x_term, x_term < end, of0, of1, of2, of3);
-        if w_is_two { w2 = vec4<Acc>(load_b(w_index2 + w_term2, w_term2, end)); }
-        if x_is_two { taken2 = fetch_x(x_term2, x_term2 < end, of0, of1, of2, of3); }
-        sums = add_step(sums, stage + share.rows, stage + share.columns);
-        stage = other_stage(stage);
-    }
+    let quads = quads_of(local, true, false);
+    let own = loader(part, quads, row0, col0);
+    let sums = sum_terms(own, quads, share, part.begin, part.end);
     let partial = part.number * params.groups * params.outputs * params.columns;
-    let first = partial + group * params.outputs * params.positions;
-    store_sums(sums, first, row0 + share.row, col0 + share.col, share.slice, share.lane);
+    let first = partial + part.product * params.outputs * params.positions;
+    store_sums(sums, first, row0, col0, share);
 }

@@ -11,7 +11,7 @@
 // Dispatch  ceil(batch · positions / BM) × ceil(outputs / BN) × groups · parts workgroups of
 //           BN / TN × BM / TM invocations; numbered and folded over (x, y) if an axis is longer than
 //           65535
-// Memory    8 BK (BM + BN + 8) bytes of workgroup memory; the matrix of terms is never written
+// Memory    4 STAGES BK (BM + BN + 8) bytes of workgroup memory; the matrix of terms is never written
 // Numerics  32-bit integers, which wrap; floats would have one fma per term, in the order of tap and
 //           channel
 // Source    as convolution.wgsl
@@ -43,6 +43,48 @@ fn fetch_x(row: Source, number: u32, end: u32) -> vec4<Acc> {
     );
 }
 
+/// What an invocation loads, of terms, which are neighbors in memory.
+struct Loader {
+    row: Source,
+    row2: Source,
+    /// Indices of term 0 of w.
+    w_index: u32,
+    w_index2: u32,
+    /// Terms from here on are 0.
+    end: u32,
+}
+
+fn loader(part: Part, quads: Quads, row0: u32, col0: u32) -> Loader {
+    let group = part.product;
+    let w_first = group * params.outputs;
+    // A column past the last one reads that; it is not stored.
+    let last = params.outputs - 1u;
+    return Loader(
+        source_of(row0 + quads.rows.line, group),
+        source_of(row0 + quads.rows2.line, group),
+        (w_first + min(col0 + quads.columns.line, last)) * params.terms,
+        (w_first + min(col0 + quads.columns2.line, last)) * params.terms,
+        part.end,
+    );
+}
+
+/// Terms of a column of w, those from `term` on.
+fn fetch_w(index: u32, term: u32, end: u32) -> vec4<Acc> {
+    return vec4<Acc>(load_b(index + term, term, end));
+}
+
+/// The quads of the step from term k0 on.
+fn load(own: Loader, quads: Quads, k0: u32) -> Loaded {
+    let x_term = k0 + quads.rows.term;
+    let w_term = k0 + quads.columns.term;
+    var loaded = Loaded();
+    loaded.rows = fetch_x(own.row, x_term, own.end);
+    loaded.columns = fetch_w(own.w_index, w_term, own.end);
+    if are_two(BM) { loaded.rows2 = fetch_x(own.row2, x_term, own.end); }
+    if are_two(BN) { loaded.columns2 = fetch_w(own.w_index2, w_term, own.end); }
+    return loaded;
+}
+
 /// Stores columns col .. col + 3 of a row of the group whose first element has index `first`.
 fn store(first: u32, row: u32, col: u32, acc: vec4<Acc>) {
     if row >= params.columns { return; }
@@ -63,62 +105,13 @@ fn main(
     let row0 = at.x * BM;
     let col0 = at.y * BN;
     let part = own_part(at.z, params.groups, params.terms, params.part);
-    let group = part.product;
-    let begin = part.begin;
-    let end = part.end;
     // The same for the whole workgroup: no barrier is skipped.
     if !part.exists || row0 >= params.columns || col0 >= params.outputs { return; }
     let share = share_of(local);
-
-    // Each invocation loads one or two quads of either operand, of terms, which are neighbors in
-    // memory.
-    let count = BN / TN * (BM / TM) * SLICES;
-    let x_is_two = BM * BK > 4u * count;
-    let w_is_two = BN * BK > 4u * count;
-    let x_quad = quad(local, BM, true);
-    let x_quad2 = quad(local + count, BM, true);
-    let w_quad = quad(local, BN, true);
-    let w_quad2 = quad(local + count, BN, true);
-    let row = source_of(row0 + x_quad.line, group);
-    let row2 = source_of(row0 + x_quad2.line, group);
-    // A column past the last one reads that; it is not stored.
-    let last = params.outputs - 1u;
-    let w_first = group * params.outputs;
-    let w_index = (w_first + min(col0 + w_quad.line, last)) * params.terms;
-    let w_index2 = (w_first + min(col0 + w_quad2.line, last)) * params.terms;
-
-    var sums = Sums();
-    var taken = vec4<Acc>();
-    var taken2 = vec4<Acc>();
-    var w = vec4<Acc>();
-    var w2 = vec4<Acc>();
-    if begin < end {
-        let w_term = begin + w_quad.term;
-        let w_term2 = begin + w_quad2.term;
-        taken = fetch_x(row, begin + x_quad.term, end);
-        w = vec4<Acc>(load_b(w_index + w_term, w_term, end));
-        if x_is_two { taken2 = fetch_x(row2, begin + x_quad2.term, end); }
-        if w_is_two { w2 = vec4<Acc>(load_b(w_index2 + w_term2, w_term2, end)); }
-    }
-    var stage = 0u;
-    for (var k0 = begin; k0 < end; k0 += BK) {
-        keep_rows(stage, x_quad, true, taken);
-        keep_columns(stage, w_quad, true, w);
-        if x_is_two { keep_rows(stage, x_quad2, true, taken2); }
-        if w_is_two { keep_columns(stage, w_quad2, true, w2); }
-        workgroupBarrier(); // this stage is complete, and nobody reads the other any more
-        // The next step is on its way during the arithmetic of this one.
-        let next = k0 + BK;
-        let w_term = next + w_quad.term;
-        let w_term2 = next + w_quad2.term;
-        taken = fetch_x(row, next + x_quad.term, end);
-        w = vec4<Acc>(load_b(w_index + w_term, w_term, end));
-        if x_is_two { taken2 = fetch_x(row2, next + x_quad2.term, end); }
-        if w_is_two { w2 = vec4<Acc>(load_b(w_index2 + w_term2, w_term2, end)); }
-        sums = add_step(sums, stage + share.rows, stage + share.columns);
-        stage = other_stage(stage);
-    }
+    let quads = quads_of(local, true, true);
+    let own = loader(part, quads, row0, col0);
+    let sums = sum_terms(own, quads, share, part.begin, part.end);
     let partial = part.number * params.columns * params.groups * params.outputs;
-    let first = partial + group * params.outputs;
-    store_sums(sums, first, row0 + share.row, col0 + share.col, share.slice, share.lane);
+    let first = partial + part.product * params.outputs;
+    store_sums(sums, first, row0, col0, share);
 }

@@ -12,7 +12,7 @@
 // Dispatch  ceil(inputs / BM) × ceil(columns / BN) × phases · groups · parts workgroups of
 //           BN / TN × BM / TM invocations; numbered and folded over (x, y) if an axis is longer than
 //           65535
-// Memory    8 BK (BM + BN + 8) bytes of workgroup memory
+// Memory    4 STAGES BK (BM + BN + 8) bytes of workgroup memory
 // Numerics  f32, one fma per term in the order of output and tap, whatever the tile is; a weight is
 //           not multiplied where it meets no position, since 0 times infinity is NaN
 // Source    Shi et al. 2016, "Is the deconvolution layer the same as a convolutional layer?"
@@ -48,6 +48,7 @@ struct Params {
     many_multiplier: vec3<u32>,
     len: u32, // elements of x
     many_shift: vec3<u32>,
+    w_len: u32, // elements of w
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -128,12 +129,6 @@ struct Column {
     first: u32,
 }
 
-/// Coordinates of a column's pixel, and its image.
-fn pixel_of(number: u32, of_phase: vec3<u32>) -> vec4<u32> {
-    let at = unravel(number, params.counts, params.count_multiplier, params.count_shift);
-    return vec4<u32>(of_phase + at.xyz * params.stride, at.w);
-}
-
 fn column(number: u32, in_phase: Phase) -> Column {
     // Past the last column nothing is met.
     if number >= params.columns { return Column(vec3<u32>(0x80000000u), 0u); }
@@ -175,9 +170,18 @@ fn w_at(p: Term, row: u32) -> Acc {
     return select(Acc(), Acc(w[index]), p.exists);
 }
 
-/// Four rows of a term. Past the last term they are 0, as the columns are, which adds nothing.
+/// Four rows of a term. Past the last term they are 0, as the columns are, which adds nothing. Of rows
+/// past the last one it reads anything; they are not stored.
 fn fetch_w(p: Term, row: u32) -> vec4<Acc> {
-    return vec4<Acc>(w_at(p, row), w_at(p, row + 1u), w_at(p, row + 2u), w_at(p, row + 3u));
+    let first = p.w + row * params.taps;
+    let last = params.w_len - 1u;
+    let weights = vec4<Acc>(
+        Acc(w[min(first, last)]),
+        Acc(w[min(first + params.taps, last)]),
+        Acc(w[min(first + 2u * params.taps, last)]),
+        Acc(w[min(first + 3u * params.taps, last)]),
+    );
+    return select(vec4<Acc>(), weights, p.exists);
 }
 
 /// Whether a pixel meets a position at a tap.
@@ -190,18 +194,72 @@ fn ct_at(c: Column, p: Term) -> Acc {
     return select(Acc(), Acc(ct[select(0u, c.first + p.offset, is_met)]), is_met);
 }
 
-/// The elements of ct that four columns meet in a term; 0 where there is none.
-fn fetch_ct(p: Term, of0: Column, of1: Column, of2: Column, of3: Column) -> vec4<Acc> {
-    return vec4<Acc>(ct_at(of0, p), ct_at(of1, p), ct_at(of2, p), ct_at(of3, p));
+/// What an invocation loads, of one term in a step.
+struct Loader {
+    row: u32,
+    row2: u32,
+    of0: Column,
+    of1: Column,
+    of2: Column,
+    of3: Column,
+    of4: Column,
+    of5: Column,
+    of6: Column,
+    of7: Column,
+    in_phase: Phase,
+}
+
+fn loader(in_phase: Phase, quads: Quads, row0: u32, col0: u32) -> Loader {
+    let col = col0 + quads.columns.line;
+    let col2 = col0 + quads.columns2.line;
+    return Loader(
+        row0 + quads.rows.line,
+        row0 + quads.rows2.line,
+        column(col, in_phase),
+        column(col + 1u, in_phase),
+        column(col + 2u, in_phase),
+        column(col + 3u, in_phase),
+        column(col2, in_phase),
+        column(col2 + 1u, in_phase),
+        column(col2 + 2u, in_phase),
+        column(col2 + 3u, in_phase),
+        in_phase,
+    );
+}
+
+/// The largest of the weights that an invocation has loaded, without its sign.
+var<private> wild: u32;
+
+/// The quads of the step from term k0 on.
+fn load(own: Loader, quads: Quads, k0: u32) -> Loaded {
+    let p = term(k0 + quads.rows.term, own.in_phase);
+    var loaded = Loaded();
+    loaded.rows = fetch_w(p, own.row);
+    loaded.columns =
+        vec4<Acc>(ct_at(own.of0, p), ct_at(own.of1, p), ct_at(own.of2, p), ct_at(own.of3, p));
+    if are_two(BM) { loaded.rows2 = fetch_w(p, own.row2); }
+    if are_two(BN) {
+        loaded.columns2 =
+            vec4<Acc>(ct_at(own.of4, p), ct_at(own.of5, p), ct_at(own.of6, p), ct_at(own.of7, p));
+    }
+    wild = wildest(wildest(wild, loaded.rows), loaded.rows2);
+    return loaded;
 }
 
 /// Where the tile's phase begins, which stores need.
 var<private> of_phase: vec3<u32>;
 
 fn store_one(first: u32, col: u32, acc: Acc) {
-    let at = pixel_of(col, of_phase);
-    if col >= params.columns || any(at.xyz >= params.x) { return; }
-    let pixel = (at.x * params.x.y + at.y) * params.x.z + at.z;
+    let at = unravel(col, params.counts, params.count_multiplier, params.count_shift);
+    // Columns of one phase are pixels.
+    var pixel = col - at.w * params.pixels;
+    var exists = col < params.columns;
+    if !IS_DENSE {
+        let coordinates = of_phase + at.xyz * params.stride;
+        pixel = (coordinates.x * params.x.y + coordinates.y) * params.x.z + coordinates.z;
+        exists &= is_inside(coordinates, params.x);
+    }
+    if !exists { return; }
     let index = first + at.w * params.groups * params.inputs * params.pixels + pixel;
     x[index] = epilogue(acc, index);
 }
@@ -256,71 +314,19 @@ fn main(
     // The same for the whole workgroup: no barrier is skipped.
     if !part.exists || row0 >= params.inputs || col0 >= params.columns { return; }
     let in_phase = phase(part);
-    let begin = in_phase.begin;
     of_phase = in_phase.pixel;
     let share = share_of(local);
-
-    // Each invocation loads one or two quads of either operand: of w four rows, of ct always the
-    // same columns.
-    let count = BN / TN * (BM / TM);
-    let w_is_two = BM * BK > 4u * count;
-    let ct_is_two = BN * BK > 4u * count;
-    let w_quad = quad(local, BM, false);
-    let w_quad2 = quad(local + count, BM, false);
-    let ct_quad = quad(local, BN, false);
-    let ct_quad2 = quad(local + count, BN, false);
-    let row = row0 + w_quad.line;
-    let row2 = row0 + w_quad2.line;
-    let col = col0 + ct_quad.line;
-    let of0 = column(col, in_phase);
-    let of1 = column(col + 1u, in_phase);
-    let of2 = column(col + 2u, in_phase);
-    let of3 = column(col + 3u, in_phase);
-
-    var sums = Sums();
-    var wild = 0u;
-    var weights = vec4<Acc>();
-    var weights2 = vec4<Acc>();
-    var taken = vec4<Acc>();
-    var taken2 = vec4<Acc>();
-    if begin < in_phase.end {
-        weights = fetch_w(term(begin + w_quad.term, in_phase), row);
-        taken = fetch_ct(term(begin + ct_quad.term, in_phase), of0, of1, of2, of3);
-        if w_is_two { weights2 = fetch_w(term(begin + w_quad2.term, in_phase), row2); }
-        if ct_is_two {
-            taken2 = fetch_ct(term(begin + ct_quad2.term, in_phase), of0, of1, of2, of3);
-        }
-    }
-    var stage = 0u;
-    for (var k0 = begin; k0 < in_phase.end; k0 += BK) {
-        wild = wildest(wild, weights);
-        keep_rows(stage, w_quad, false, weights);
-        keep_columns(stage, ct_quad, false, taken);
-        if w_is_two {
-            wild = wildest(wild, weights2);
-            keep_rows(stage, w_quad2, false, weights2);
-        }
-        if ct_is_two { keep_columns(stage, ct_quad2, false, taken2); }
-        workgroupBarrier(); // this stage is complete, and nobody reads the other any more
-        // The next step is on its way during the arithmetic of this one.
-        let next = k0 + BK;
-        weights = fetch_w(term(next + w_quad.term, in_phase), row);
-        taken = fetch_ct(term(next + ct_quad.term, in_phase), of0, of1, of2, of3);
-        if w_is_two { weights2 = fetch_w(term(next + w_quad2.term, in_phase), row2); }
-        if ct_is_two {
-            taken2 = fetch_ct(term(next + ct_quad2.term, in_phase), of0, of1, of2, of3);
-        }
-        sums = add_step(sums, stage + share.rows, stage + share.columns);
-        stage = other_stage(stage);
-    }
+    let quads = quads_of_term(local);
+    let own = loader(in_phase, quads, row0, col0);
+    let sums = sum_terms(own, quads, share, in_phase.begin, in_phase.end);
     let group = in_phase.group * params.inputs * params.pixels;
     let first = part.number * params.len + group;
     // Rare, and the same for the whole workgroup.
-    if is_wild(wild, local, count) {
-        for (var quad = local; quad < BM * BN / 4u; quad += count) {
+    if is_wild(wild, local, invocations()) {
+        for (var quad = local; quad < BM * BN / 4u; quad += invocations()) {
             store_met(first, row0 + quad / (BN / 4u), col0 + quad % (BN / 4u) * 4u, in_phase);
         }
     } else {
-        store_sums(sums, first, row0 + share.row, col0 + share.col, share.slice, share.lane);
+        store_sums(sums, first, row0, col0, share);
     }
 }

@@ -10,7 +10,7 @@
 // Dispatch  ceil(outputs / BM) × ceil(inputs · taps / BN) × groups · parts workgroups of
 //           BN / TN × BM / TM invocations; numbered and folded over (x, y) if an axis is longer than
 //           65535
-// Memory    8 BK (BM + BN + 8) bytes of workgroup memory
+// Memory    4 STAGES BK (BM + BN + 8) bytes of workgroup memory
 // Numerics  f32, one fma per term in the order of image and position, whatever the tile is; the host
 //           splits long sums by images, which become groups
 // Source    as convolution.wgsl
@@ -28,6 +28,57 @@ fn ct_at(p: Position, row: u32) -> Acc {
 /// Four rows of a term. Past the last term they are 0, as the columns are, which adds nothing.
 fn fetch_ct(p: Position, row: u32) -> vec4<Acc> {
     return vec4<Acc>(ct_at(p, row), ct_at(p, row + 1u), ct_at(p, row + 2u), ct_at(p, row + 3u));
+}
+
+/// What an invocation loads, of one position in a step.
+struct Loader {
+    row: u32,
+    row2: u32,
+    of0: Column,
+    of1: Column,
+    of2: Column,
+    of3: Column,
+    of4: Column,
+    of5: Column,
+    of6: Column,
+    of7: Column,
+    group: u32,
+    /// Terms from here on are 0.
+    end: u32,
+}
+
+fn loader(part: Part, quads: Quads, row0: u32, col0: u32) -> Loader {
+    let col = col0 + quads.columns.line;
+    let col2 = col0 + quads.columns2.line;
+    return Loader(
+        row0 + quads.rows.line,
+        row0 + quads.rows2.line,
+        column(col),
+        column(col + 1u),
+        column(col + 2u),
+        column(col + 3u),
+        column(col2),
+        column(col2 + 1u),
+        column(col2 + 2u),
+        column(col2 + 3u),
+        part.product,
+        part.end,
+    );
+}
+
+/// The quads of the step from term k0 on.
+fn load(own: Loader, quads: Quads, k0: u32) -> Loaded {
+    let p = position(k0 + quads.rows.term, own.end, own.group);
+    var loaded = Loaded();
+    loaded.rows = fetch_ct(p, own.row);
+    loaded.columns =
+        vec4<Acc>(x_at(p, own.of0), x_at(p, own.of1), x_at(p, own.of2), x_at(p, own.of3));
+    if are_two(BM) { loaded.rows2 = fetch_ct(p, own.row2); }
+    if are_two(BN) {
+        loaded.columns2 =
+            vec4<Acc>(x_at(p, own.of4), x_at(p, own.of5), x_at(p, own.of6), x_at(p, own.of7));
+    }
+    return loaded;
 }
 
 fn store(first: u32, row: u32, col: u32, acc: vec4<Acc>) {
@@ -49,63 +100,11 @@ fn main(
     let row0 = at.x * BM;
     let col0 = at.y * BN;
     let part = own_part(at.z, params.groups, params.terms, params.part);
-    let group = part.product;
-    let begin = part.begin;
-    let end = part.end;
     // The same for the whole workgroup: no barrier is skipped.
     if !part.exists || row0 >= params.outputs || col0 >= params.columns { return; }
     let share = share_of(local);
-
-    // Each invocation loads one or two quads of either operand, of the same term. Neighbors load
-    // neighboring positions.
-    let count = BN / TN * (BM / TM) * SLICES;
-    let ct_is_two = BM * BK > 4u * count;
-    let x_is_two = BN * BK > 4u * count;
-    let quad = Quad(local % BK, local / BK * 4u);
-    let quad2 = Quad(quad.term, (local + count) / BK * 4u);
-    let row = row0 + quad.line;
-    let row2 = row0 + quad2.line;
-    let of0 = column(col0 + quad.line);
-    let of1 = column(col0 + quad.line + 1u);
-    let of2 = column(col0 + quad.line + 2u);
-    let of3 = column(col0 + quad.line + 3u);
-    let of4 = column(col0 + quad2.line);
-    let of5 = column(col0 + quad2.line + 1u);
-    let of6 = column(col0 + quad2.line + 2u);
-    let of7 = column(col0 + quad2.line + 3u);
-
-    var sums = Sums();
-    var taken = vec4<Acc>();
-    var taken2 = vec4<Acc>();
-    var from_x = vec4<Acc>();
-    var from_x2 = vec4<Acc>();
-    if begin < end {
-        let p = position(begin + quad.term, end, group);
-        taken = fetch_ct(p, row);
-        from_x = vec4<Acc>(x_at(p, of0), x_at(p, of1), x_at(p, of2), x_at(p, of3));
-        if ct_is_two { taken2 = fetch_ct(p, row2); }
-        if x_is_two {
-            from_x2 = vec4<Acc>(x_at(p, of4), x_at(p, of5), x_at(p, of6), x_at(p, of7));
-        }
-    }
-    var stage = 0u;
-    for (var k0 = begin; k0 < end; k0 += BK) {
-        keep_rows(stage, quad, false, taken);
-        keep_columns(stage, quad, false, from_x);
-        if ct_is_two { keep_rows(stage, quad2, false, taken2); }
-        if x_is_two { keep_columns(stage, quad2, false, from_x2); }
-        workgroupBarrier(); // this stage is complete, and nobody reads the other any more
-        // The next step is on its way during the arithmetic of this one.
-        let p = position(k0 + BK + quad.term, end, group);
-        taken = fetch_ct(p, row);
-        from_x = vec4<Acc>(x_at(p, of0), x_at(p, of1), x_at(p, of2), x_at(p, of3));
-        if ct_is_two { taken2 = fetch_ct(p, row2); }
-        if x_is_two {
-            from_x2 = vec4<Acc>(x_at(p, of4), x_at(p, of5), x_at(p, of6), x_at(p, of7));
-        }
-        sums = add_step(sums, stage + share.rows, stage + share.columns);
-        stage = other_stage(stage);
-    }
-    let first = at.z * params.outputs * params.columns;
-    store_sums(sums, first, row0 + share.row, col0 + share.col, share.slice, share.lane);
+    let quads = quads_of_term(local);
+    let own = loader(part, quads, row0, col0);
+    let sums = sum_terms(own, quads, share, part.begin, part.end);
+    store_sums(sums, at.z * params.outputs * params.columns, row0, col0, share);
 }

@@ -36,19 +36,19 @@ fn add_step(before: Sums, rows: u32, columns: u32) -> Sums {
 
 /// Adds up the slices and stores the sums to the matrix that begins at index `first`, from this row
 /// and column on: each slice stores one row.
-fn store_sums(sums: Sums, first: u32, row: u32, col: u32, slice: u32, lane: u32) {
+fn store_sums(sums: Sums, first: u32, row0: u32, col0: u32, share: Share) {
     let lanes = BM * BN / 16u;
-    let own = slice * 4u * lanes + lane;
+    let own = share.slice * 4u * lanes + share.lane;
     workgroupBarrier(); // the last stage was read
     tiles[own] = sums.row0;
     tiles[own + lanes] = sums.row1;
     tiles[own + 2u * lanes] = sums.row2;
     tiles[own + 3u * lanes] = sums.row3;
     workgroupBarrier(); // every slice has written its sums
-    let place = slice * lanes + lane;
+    let place = share.slice * lanes + share.lane;
     var total = tiles[place];
     for (var other = 1u; other < SLICES; other += 1u) {
         total += tiles[place + other * 4u * lanes];
     }
-    store(first, row + slice, col, total);
+    store(first, row0 + share.row + share.slice, col0 + share.col, total);
 }

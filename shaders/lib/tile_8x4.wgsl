@@ -46,7 +46,9 @@ fn add_step(before: Sums, rows: u32, columns: u32) -> Sums {
 
 /// Stores the sums to the matrix that begins at index `first`, from this row and column on. There is
 /// one slice, whose sums are complete.
-fn store_sums(sums: Sums, first: u32, row: u32, col: u32, slice: u32, lane: u32) {
+fn store_sums(sums: Sums, first: u32, row0: u32, col0: u32, share: Share) {
+    let row = row0 + share.row;
+    let col = col0 + share.col;
     let lower = row + BM / 2u;
     store(first, row, col, sums.row0);
     store(first, row + 1u, col, sums.row1);

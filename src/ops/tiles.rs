@@ -25,6 +25,8 @@ pub(super) struct Tile {
     pub columns: usize,
     /// Terms per step.
     terms: usize,
+    /// Whether the next step is loaded during the arithmetic of one.
+    stages: usize,
     /// Index in [`FRAGMENTS`] of the sums of an invocation.
     pub fragment: usize,
     /// Part of the instructions of the inner loop that multiply and add, on a GPU with 32 banks of
@@ -71,12 +73,12 @@ const LEAST: usize = 256;
 /// device has, hold all but the first and the third. The last one is for drivers in software, which
 /// compile it in a third of the time.
 const TILES: [Tile; 6] = [
-    Tile { rows: 128, columns: 128, terms: 8, fragment: 2, share: 0.85 },
-    Tile { rows: 128, columns: 64, terms: 8, fragment: 2, share: 0.82 },
-    Tile { rows: 64, columns: 64, terms: 16, fragment: 1, share: 0.78 },
-    Tile { rows: 64, columns: 32, terms: 16, fragment: 0, share: 0.70 },
-    Tile { rows: 32, columns: 32, terms: 16, fragment: 0, share: 0.66 },
-    Tile { rows: 32, columns: 32, terms: 8, fragment: 0, share: 0.60 },
+    Tile { rows: 128, columns: 128, terms: 8, stages: 1, fragment: 2, share: 0.85 },
+    Tile { rows: 128, columns: 64, terms: 8, stages: 1, fragment: 2, share: 0.82 },
+    Tile { rows: 64, columns: 64, terms: 16, stages: 2, fragment: 1, share: 0.78 },
+    Tile { rows: 64, columns: 32, terms: 16, stages: 2, fragment: 0, share: 0.70 },
+    Tile { rows: 32, columns: 32, terms: 16, stages: 2, fragment: 0, share: 0.66 },
+    Tile { rows: 32, columns: 32, terms: 8, stages: 2, fragment: 0, share: 0.60 },
 ];
 
 /// A tile of patches of images, which competes with [`TILES`] where a convolution's window moves by one pixel:
@@ -107,8 +109,8 @@ pub(super) const WEIGHT_PATCHES: [Patch; 3] = [
 
 /// Tiles for [`Order::Sliced`]; the second one fits 16 KiB.
 const SLICED: [Tile; 2] = [
-    Tile { rows: 32, columns: 32, terms: 32, fragment: 3, share: 0.64 },
-    Tile { rows: 16, columns: 32, terms: 32, fragment: 3, share: 0.50 },
+    Tile { rows: 32, columns: 32, terms: 32, stages: 2, fragment: 3, share: 0.64 },
+    Tile { rows: 16, columns: 32, terms: 32, stages: 2, fragment: 3, share: 0.50 },
 ];
 
 /// Workgroups that keep a large device busy: fewer take as long.
@@ -127,14 +129,14 @@ impl Tile {
         (workgroups * self.rows * self.columns) as f64 / self.share
     }
 
-    /// Bytes of workgroup memory: two stages of both operands, with a vec4 more for each term.
+    /// Bytes of workgroup memory: stages of both operands, with a vec4 more for each term.
     pub fn memory(self) -> u32 {
-        (2 * self.terms * (self.rows / 4 + self.columns / 4 + 2) * 16) as u32
+        (self.stages * self.terms * (self.rows / 4 + self.columns / 4 + 2) * 16) as u32
     }
 
     /// The overrides of `shaders/lib/stages.wgsl`.
-    pub fn overrides(self) -> [(&'static str, f64); 3] {
-        [("BM", self.rows), ("BN", self.columns), ("BK", self.terms)]
+    pub fn overrides(self) -> [(&'static str, f64); 4] {
+        [("BM", self.rows), ("BN", self.columns), ("BK", self.terms), ("STAGES", self.stages)]
             .map(|(name, value)| (name, value as f64))
     }
 }

@@ -14,6 +14,9 @@ const LONGEST: usize = 3;
 /// Most positions of a step; 16 KiB of workgroup memory, which every device has, hold them.
 const MOST: usize = 32;
 
+/// Fewest positions of a line: a step of less loads more than it multiplies.
+const LEAST: usize = 16;
+
 /// Part of the inputs and outputs of tiles that has to exist, or the tiles of products are smaller.
 const FILLED: f64 = 1.0 / 3.0;
 
@@ -24,7 +27,8 @@ impl DirectWeightGrad {
     /// The gradient for a convolution, if patches can serve it: four neighbors of a line are loaded at once.
     pub(super) fn of(forward: &Pass) -> Option<Self> {
         let is_small = forward.window.iter().all(|&extent| extent <= LONGEST);
-        let has_quads = forward.y[2].is_multiple_of(4);
+        let columns = forward.y[2];
+        let has_quads = columns >= LEAST && columns.is_multiple_of(4);
         (forward.moves_by_one() && is_small && has_quads).then_some(DirectWeightGrad(*forward))
     }
 

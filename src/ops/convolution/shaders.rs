@@ -418,6 +418,7 @@ pub(super) fn input_grad(problem: Problem, probe: Probe, refusal: Refusal) -> Ke
             many_multiplier,
             len: batch * groups * inputs * pixels,
             many_shift,
+            w_len: groups * outputs * inputs * taps,
         }
     };
     let is_dense = axes.iter().all(|axis| axis.stride == 1);

@@ -7,7 +7,8 @@ use crate::Failure;
 use serde_json::Value;
 use std::{collections::BTreeMap, fmt};
 
-/// Rows, columns and terms of a tile; a patch of images has its most positions as columns, and 0 terms.
+/// Rows, columns and terms of a tile; a patch of images has its most positions as columns, that of a weight's
+/// gradient its inputs, and either 0 terms.
 type Tile = [usize; 3];
 
 /// Workgroups that may be what keeps a device busy: from two for each multiprocessor of a small GPU to four
@@ -49,15 +50,18 @@ impl Table {
                 let pair = overrides.chunks_exact(2).find(|pair| pair[0] == name)?;
                 pair[1].parse::<usize>().ok()
             };
-            let positions = value("TILE_ROWS").zip(value("TILE_COLUMNS"));
-            let positions = positions.map(|(rows, columns)| rows * columns);
-            let terms = value("BK").or(positions.map(|_| 0));
-            if let (Some(rows), Some(columns), Some(terms)) =
-                (value("BM"), value("BN").or(positions), terms)
-            {
-                let elements = rows * columns;
-                let columns = positions.map_or(columns, usize::next_power_of_two);
-                let run = Run { tile: [rows, columns, terms], elements, workgroups, seconds };
+            let area = |rows, columns| value(rows).zip(value(columns)).map(|(a, b)| a * b);
+            // Columns of the matrix, and those that the tile is known by.
+            let columns = if let Some(positions) = area("TILE_ROWS", "TILE_COLUMNS") {
+                Some((positions, positions.next_power_of_two()))
+            } else if let Some(taps) = area("WINDOW_ROWS", "WINDOW_COLUMNS") {
+                value("CHANNELS").map(|inputs| (inputs * taps, inputs))
+            } else {
+                value("BN").map(|columns| (columns, columns))
+            };
+            if let (Some(rows), Some((columns, known))) = (value("BM"), columns) {
+                let tile = [rows, known, value("BK").unwrap_or(0)];
+                let run = Run { tile, elements: rows * columns, workgroups, seconds };
                 let step = (word("problem").to_owned(), word("step").to_owned());
                 steps.entry(step).or_default().push(run);
             }
@@ -287,6 +291,9 @@ const TILES: [Tile; 3] = [
 const PATCHES: [Patch; 1] = [
     Patch { rows: 64, columns: 256, share: 0.97 },
 ];
+const WEIGHT_PATCHES: [Patch; 1] = [
+    Patch { rows: 64, columns: 8, share: 0.88 },
+];
 const SLICED: [Tile; 2] = [
     Tile { rows: 32, columns: 32, terms: 32, fragment: 3, share: 0.64 },
     Tile { rows: 16, columns: 32, terms: 32, fragment: 3, share: 0.50 },
@@ -303,13 +310,21 @@ pub(super) const BUSY: usize = 200;
         {
             let list = &constants.lists[usize::from(index == 0)];
             for &(tile @ [rows_of, columns, terms], _) in list {
-                let workgroups = (elements / (rows_of * columns)) as f64;
-                let run = Run { tile, elements: rows_of * columns, workgroups, seconds: 0.0 };
-                let median = constants.time(&run) * 1e-9 * (index + 1) as f64;
-                let extents = match terms {
-                    0 => format!("direct BM {rows_of} TILE_ROWS 8 TILE_COLUMNS {}", columns / 8),
-                    _ => format!("matmul BM {rows_of} BN {columns} BK {terms} PANEL 1"),
+                // A weight's patch has as many columns for each input as the window has taps.
+                let (columns_of, extents) = match (terms, columns) {
+                    (0, 8) => (
+                        9 * columns,
+                        format!("w BM {rows_of} CHANNELS 8 WINDOW_ROWS 3 WINDOW_COLUMNS 3"),
+                    ),
+                    (0, _) => (
+                        columns,
+                        format!("direct BM {rows_of} TILE_ROWS 8 TILE_COLUMNS {}", columns / 8),
+                    ),
+                    _ => (columns, format!("matmul BM {rows_of} BN {columns} BK {terms} PANEL 1")),
                 };
+                let workgroups = (elements / (rows_of * columns_of)) as f64;
+                let run = Run { tile, elements: rows_of * columns_of, workgroups, seconds: 0.0 };
+                let median = constants.time(&run) * 1e-9 * (index + 1) as f64;
                 rows += &format!(
                     "{{\"problem\":\"matmul {index}\",\"step\":\"matmul\",\"median\":{median:e},\
                      \"workgroups\":{workgroups},\"shader\":\"{extents}\"}}\n"
@@ -333,6 +348,7 @@ pub(super) const BUSY: usize = 200;
                     ([64, 64, 16], 0.85),
                     ([32, 32, 16], 0.40),
                     ([64, 256, 0], 0.97),
+                    ([64, 8, 0], 0.70),
                 ],
                 vec![([32, 32, 32], 0.64), ([16, 32, 32], 0.32)],
             ],
@@ -367,7 +383,7 @@ pub(super) const BUSY: usize = 200;
     fn constants_of_the_project_are_read() -> Result<(), Failure> {
         let source = include_str!("../../../src/ops/tiles.rs");
         let constants = Constants::parse(source)?;
-        assert_eq!(constants.lists.iter().map(Vec::len).collect::<Vec<_>>(), [9, 2]);
+        assert_eq!(constants.lists.iter().map(Vec::len).collect::<Vec<_>>(), [12, 2]);
         assert_eq!(constants.written_into(source), source);
         Ok(())
     }
