@@ -95,6 +95,58 @@ fn fetch_all_of_b(first: u32, starts: vec4<u32>, col0: u32, k0: u32, end: u32, l
     return quads;
 }
 
+/// What an invocation loads: where the operands of its product begin, and its quads in them.
+struct Loader {
+    a_high: u32,
+    b_high: u32,
+    a_low: u32,
+    b_low: u32,
+    a_starts: vec4<u32>,
+    b_starts: vec4<u32>,
+    row0: u32,
+    col0: u32,
+    /// Terms from here on are 0.
+    end: u32,
+}
+
+fn loader(part: Part, local: u32, row0: u32, col0: u32) -> Loader {
+    let a_high = part.product * params.m * params.k;
+    let b_high = part.product * params.k * params.n;
+    return Loader(
+        a_high,
+        b_high,
+        a_high + params.batches * params.m * params.k,
+        b_high + params.batches * params.k * params.n,
+        vec4<u32>(
+            start_of_a(row0, quad_of(local, 0u, A_ALONG_K)),
+            start_of_a(row0, quad_of(local, 1u, A_ALONG_K)),
+            start_of_a(row0, quad_of(local, 2u, A_ALONG_K)),
+            start_of_a(row0, quad_of(local, 3u, A_ALONG_K)),
+        ),
+        vec4<u32>(
+            start_of_b(col0, quad_of(local, 0u, B_ALONG_K)),
+            start_of_b(col0, quad_of(local, 1u, B_ALONG_K)),
+            start_of_b(col0, quad_of(local, 2u, B_ALONG_K)),
+            start_of_b(col0, quad_of(local, 3u, B_ALONG_K)),
+        ),
+        row0,
+        col0,
+        part.end,
+    );
+}
+
+/// The quads of the step from term k0 on.
+fn load(own: Loader, local: u32, k0: u32) -> Loaded {
+    var loaded = Loaded();
+    loaded.a = fetch_all_of_a(own.a_high, own.a_starts, own.row0, k0, own.end, local);
+    loaded.b = fetch_all_of_b(own.b_high, own.b_starts, own.col0, k0, own.end, local);
+    if IS_SPLIT {
+        loaded.a_low = fetch_all_of_a(own.a_low, own.a_starts, own.row0, k0, own.end, local);
+        loaded.b_low = fetch_all_of_b(own.b_low, own.b_starts, own.col0, k0, own.end, local);
+    }
+    return loaded;
+}
+
 @compute @workgroup_size(SUBGROUPS * LANES)
 fn main(
     @builtin(workgroup_id) wid: vec3<u32>,
@@ -105,58 +157,11 @@ fn main(
     let row0 = (at.y * PANEL + at.x % PANEL) * TILE;
     let col0 = at.x / PANEL * TILE;
     let part = own_part(at.z, params.batches, params.k, params.part);
-    let begin = part.begin;
-    let end = part.end;
     // The same for the whole workgroup: no barrier is skipped.
     if !part.exists || row0 >= params.m || col0 >= params.n { return; }
 
-    let a_starts = vec4<u32>(
-        start_of_a(row0, quad_of(local, 0u, A_ALONG_K)),
-        start_of_a(row0, quad_of(local, 1u, A_ALONG_K)),
-        start_of_a(row0, quad_of(local, 2u, A_ALONG_K)),
-        start_of_a(row0, quad_of(local, 3u, A_ALONG_K)),
-    );
-    let b_starts = vec4<u32>(
-        start_of_b(col0, quad_of(local, 0u, B_ALONG_K)),
-        start_of_b(col0, quad_of(local, 1u, B_ALONG_K)),
-        start_of_b(col0, quad_of(local, 2u, B_ALONG_K)),
-        start_of_b(col0, quad_of(local, 3u, B_ALONG_K)),
-    );
-    let a_high = part.product * params.m * params.k;
-    let b_high = part.product * params.k * params.n;
-    let a_low = a_high + params.batches * params.m * params.k;
-    let b_low = b_high + params.batches * params.k * params.n;
     let block = block_of(local);
-
-    var sums = Sums();
-    var a = Quads();
-    var b = Quads();
-    var a2 = Quads();
-    var b2 = Quads();
-    if begin < end {
-        a = fetch_all_of_a(a_high, a_starts, row0, begin, end, local);
-        b = fetch_all_of_b(b_high, b_starts, col0, begin, end, local);
-        if IS_SPLIT { a2 = fetch_all_of_a(a_low, a_starts, row0, begin, end, local); }
-        if IS_SPLIT { b2 = fetch_all_of_b(b_low, b_starts, col0, begin, end, local); }
-    }
-    var stage = 0u;
-    for (var k0 = begin; k0 < end; k0 += BK) {
-        keep_quads(stage * OTHER, a, local, A_ALONG_K);
-        keep_quads(stage * OTHER + OPERAND, b, local, B_ALONG_K);
-        if IS_SPLIT { keep_quads(OTHER, a2, local, A_ALONG_K); }
-        if IS_SPLIT { keep_quads(OTHER + OPERAND, b2, local, B_ALONG_K); }
-        workgroupBarrier(); // this stage is complete, and nobody reads the other any more
-        // The next step is on its way during the arithmetic of this one.
-        a = fetch_all_of_a(a_high, a_starts, row0, k0 + BK, end, local);
-        b = fetch_all_of_b(b_high, b_starts, col0, k0 + BK, end, local);
-        if IS_SPLIT { a2 = fetch_all_of_a(a_low, a_starts, row0, k0 + BK, end, local); }
-        if IS_SPLIT { b2 = fetch_all_of_b(b_low, b_starts, col0, k0 + BK, end, local); }
-        sums = add_matrices(sums, stage, block);
-        if IS_SPLIT {
-            workgroupBarrier(); // the low halves are where the other stage would be
-        } else {
-            stage = 1u - stage;
-        }
-    }
+    let own = loader(part, local, row0, col0);
+    let sums = sum_matrices(own, local, block, part.begin, part.end);
     store_matrices(sums, at.z * params.m * params.n, row0, col0, block);
 }

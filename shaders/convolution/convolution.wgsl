@@ -1,8 +1,8 @@
 // convolution.wgsl — y = x * w as an implicit product, one tile of BM × BN per workgroup.
 //
 // Op        ops::Convolution
-// Lib       grid, inside, load_b_scalar, load_b_vec4, parts, stages, tile_4x4, tile_4x4_sliced,
-//           tile_8x4, tile_8x8, unfolded, unravel
+// Lib       grid, inside, load_b_scalar, load_b_vec4, parts, stages, store_images, tile_4x4,
+//           tile_4x4_sliced, tile_8x4, tile_8x8, unfolded, unravel
 // Slot      fn epilogue(acc: Acc, index: u32) -> Out
 // Shape     x: [batch, groups · inputs, ..x], b: [groups · outputs, inputs, ..window], the weight,
 //           y: [batch, groups · outputs, ..y]; for each group a product of [outputs, terms] and
@@ -18,7 +18,6 @@
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<Elem>;
-@group(0) @binding(3) var<storage, read_write> y: array<Out>;
 
 /// A position of one image.
 struct Column {
@@ -103,22 +102,8 @@ fn load(own: Loader, quads: Quads, k0: u32) -> Loaded {
     return loaded;
 }
 
-fn store_one(first: u32, col: u32, acc: Acc) {
-    if col >= params.columns { return; }
-    let image = col / params.positions;
-    let channels = image * (params.groups * params.outputs - 1u);
-    let index = first + channels * params.positions + col;
-    y[index] = epilogue(acc, index);
-}
-
-/// Stores columns col .. col + 3 of a row of the group whose first channel begins at index `first`.
 fn store(first: u32, row: u32, col: u32, acc: vec4<Acc>) {
-    if row >= params.outputs { return; }
-    let channel = first + row * params.positions;
-    store_one(channel, col, acc.x);
-    store_one(channel, col + 1u, acc.y);
-    store_one(channel, col + 2u, acc.z);
-    store_one(channel, col + 3u, acc.w);
+    store_positions(first, row, col, acc);
 }
 
 @compute @workgroup_size(BN / TN, BM / TM, SLICES)

@@ -2,7 +2,7 @@
 //
 // Op        ops::UnitConvolution
 // Lib       channels_last, grid, load_a_scalar, load_a_vec4, load_b_scalar, load_b_vec4, parts,
-//           units, units_2x1, units_4x2
+//           store_images, units, units_2x1, units_4x2
 // Slot      fn epilogue(acc: Acc, index: u32) -> Out
 // Shape     a: [groups · outputs, ..window, inputs], the weight, b: [batch, ..x, groups · inputs], the
 //           images, of f16; where IS_SPLIT two of each, the high halves and then the low ones;
@@ -17,7 +17,6 @@
 // Source    as matmul_units.wgsl, and convolution.wgsl
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(3) var<storage, read_write> y: array<Out>;
 
 /// Channels are whole quads: four terms from a multiple of 4 on belong to the same tap.
 override HAS_QUADS: bool = false;
@@ -89,22 +88,61 @@ fn fetch_all_of_w(rows: vec4<u32>, number: u32, end: u32) -> Quads {
     return quads;
 }
 
-fn store_one(first: u32, col: u32, acc: Acc) {
-    if col >= params.columns { return; }
-    let image = col / params.positions;
-    let channels = image * (params.groups * params.outputs - 1u);
-    let index = first + channels * params.positions + col;
-    y[index] = epilogue(acc, index);
+/// What an invocation loads: quads of the same terms.
+struct Loader {
+    /// Indices of term 0 of the rows of the weight, in both halves.
+    w_high: vec4<u32>,
+    w_low: vec4<u32>,
+    columns: Columns,
+    /// Where the low halves of the images begin.
+    x_low: u32,
+    /// The first term in a step.
+    term: u32,
+    /// Terms from here on are 0.
+    end: u32,
 }
 
-/// Stores columns col .. col + 3 of a row of the group whose first channel begins at index `first`.
+fn loader(part: Part, local: u32, row0: u32, col0: u32) -> Loader {
+    let group = part.product;
+    let quad = quad_of(local, 0u, true);
+    let gap = SUBGROUPS * LANES / (BK / 4u);
+    let lines = vec4<u32>(quad.line) + vec4<u32>(0u, 1u, 2u, 3u) * gap;
+    // A row past the last one reads that; it is not stored.
+    let rows = min(row0 + lines, vec4<u32>(params.outputs - 1u));
+    let w_high = (group * params.outputs + rows) * params.terms;
+    let batch = params.columns / max(params.positions, 1u);
+    let columns = Columns(
+        source_of(col0 + lines.x, group),
+        source_of(col0 + lines.y, group),
+        source_of(col0 + lines.z, group),
+        source_of(col0 + lines.w, group),
+    );
+    return Loader(
+        w_high,
+        w_high + params.groups * params.outputs * params.terms,
+        columns,
+        batch * params.pixels * params.groups * params.inputs,
+        quad.term,
+        part.end,
+    );
+}
+
+/// The quads of the step from term k0 on.
+fn load(own: Loader, local: u32, k0: u32) -> Loaded {
+    let number = k0 + own.term;
+    let terms = terms_from(number, own.end);
+    var loaded = Loaded();
+    loaded.a = fetch_all_of_w(own.w_high, number, own.end);
+    loaded.b = fetch_all_of_x(0u, own.columns, terms);
+    if IS_SPLIT {
+        loaded.a_low = fetch_all_of_w(own.w_low, number, own.end);
+        loaded.b_low = fetch_all_of_x(own.x_low, own.columns, terms);
+    }
+    return loaded;
+}
+
 fn store(first: u32, row: u32, col: u32, acc: vec4<Acc>) {
-    if row >= params.outputs { return; }
-    let channel = first + row * params.positions;
-    store_one(channel, col, acc.x);
-    store_one(channel, col + 1u, acc.y);
-    store_one(channel, col + 2u, acc.z);
-    store_one(channel, col + 3u, acc.w);
+    store_positions(first, row, col, acc);
 }
 
 @compute @workgroup_size(SUBGROUPS * LANES)
@@ -117,65 +155,13 @@ fn main(
     let row0 = at.x * TILE;
     let col0 = at.y * TILE;
     let part = own_part(at.z, params.groups, params.terms, params.part);
-    let group = part.product;
-    let begin = part.begin;
-    let end = part.end;
     // The same for the whole workgroup: no barrier is skipped.
     if !part.exists || row0 >= params.outputs || col0 >= params.columns { return; }
 
-    // Quads of an invocation are of the same terms. A row past the last one reads that; it is not
-    // stored.
-    let quad = quad_of(local, 0u, true);
-    let gap = SUBGROUPS * LANES / (BK / 4u);
-    let lines = vec4<u32>(quad.line) + vec4<u32>(0u, 1u, 2u, 3u) * gap;
-    let rows = min(row0 + lines, vec4<u32>(params.outputs - 1u));
-    let w_high = (group * params.outputs + rows) * params.terms;
-    let w_low = w_high + params.groups * params.outputs * params.terms;
-    let batch = params.columns / max(params.positions, 1u);
-    let x_low = batch * params.pixels * params.groups * params.inputs;
-    let columns = Columns(
-        source_of(col0 + lines.x, group),
-        source_of(col0 + lines.y, group),
-        source_of(col0 + lines.z, group),
-        source_of(col0 + lines.w, group),
-    );
     let block = block_of(local);
-
-    var sums = Sums();
-    var w = Quads();
-    var x = Quads();
-    var w2 = Quads();
-    var x2 = Quads();
-    if begin < end {
-        let number = begin + quad.term;
-        let terms = terms_from(number, end);
-        w = fetch_all_of_w(w_high, number, end);
-        x = fetch_all_of_x(0u, columns, terms);
-        if IS_SPLIT { w2 = fetch_all_of_w(w_low, number, end); }
-        if IS_SPLIT { x2 = fetch_all_of_x(x_low, columns, terms); }
-    }
-    var stage = 0u;
-    for (var k0 = begin; k0 < end; k0 += BK) {
-        keep_quads(stage * OTHER, w, local, true);
-        keep_quads(stage * OTHER + OPERAND, x, local, true);
-        if IS_SPLIT { keep_quads(OTHER, w2, local, true); }
-        if IS_SPLIT { keep_quads(OTHER + OPERAND, x2, local, true); }
-        workgroupBarrier(); // this stage is complete, and nobody reads the other any more
-        // The next step is on its way during the arithmetic of this one.
-        let number = k0 + BK + quad.term;
-        let terms = terms_from(number, end);
-        w = fetch_all_of_w(w_high, number, end);
-        x = fetch_all_of_x(0u, columns, terms);
-        if IS_SPLIT { w2 = fetch_all_of_w(w_low, number, end); }
-        if IS_SPLIT { x2 = fetch_all_of_x(x_low, columns, terms); }
-        sums = add_matrices(sums, stage, block);
-        if IS_SPLIT {
-            workgroupBarrier(); // the low halves are where the other stage would be
-        } else {
-            stage = 1u - stage;
-        }
-    }
+    let own = loader(part, local, row0, col0);
+    let sums = sum_matrices(own, local, block, part.begin, part.end);
     let partial = part.number * params.groups * params.outputs * params.columns;
-    let first = partial + group * params.outputs * params.positions;
+    let first = partial + part.product * params.outputs * params.positions;
     store_matrices(sums, first, row0, col0, block);
 }

@@ -68,6 +68,46 @@ fn keep_quads(first: u32, quads: Quads, local: u32, along_k: bool) {
     if QUADS > 3u { tiles[first + place_of(quad_of(local, 3u, along_k), along_k)] = quads.q3; }
 }
 
+/// What an invocation has loaded of a step: quads of both operands, and of their low halves.
+struct Loaded {
+    a: Quads,
+    b: Quads,
+    a_low: Quads,
+    b_low: Quads,
+}
+
+/// Writes what was loaded to a stage.
+fn keep_operands(stage: u32, loaded: Loaded, local: u32) {
+    keep_quads(stage * OTHER, loaded.a, local, A_ALONG_K);
+    keep_quads(stage * OTHER + OPERAND, loaded.b, local, B_ALONG_K);
+    if IS_SPLIT {
+        keep_quads(OTHER, loaded.a_low, local, A_ALONG_K);
+        keep_quads(OTHER + OPERAND, loaded.b_low, local, B_ALONG_K);
+    }
+}
+
+/// Sums terms `begin` .. `end` of a subgroup's block. `load` returns the quads of an invocation in the
+/// step of a term; terms that do not exist are 0 in both operands, which adds nothing.
+fn sum_matrices(loader: Loader, local: u32, block: Block, begin: u32, end: u32) -> Sums {
+    var sums = Sums();
+    var loaded = Loaded();
+    if begin < end { loaded = load(loader, local, begin); }
+    var stage = 0u;
+    for (var k0 = begin; k0 < end; k0 += BK) {
+        keep_operands(stage, loaded, local);
+        workgroupBarrier(); // this stage is complete, and nobody reads the other any more
+        // The next step is on its way during the arithmetic of this one.
+        loaded = load(loader, local, k0 + BK);
+        sums = add_matrices(sums, stage, block);
+        if IS_SPLIT {
+            workgroupBarrier(); // the low halves are where the other stage would be
+        } else {
+            stage = 1u - stage;
+        }
+    }
+    return sums;
+}
+
 /// The block of a tile that a subgroup sums.
 struct Block {
     /// Its first row and column of matrices in the tile.

@@ -152,7 +152,7 @@ const fn behind_sums<const N: usize>(imports: [&'static str; N]) -> [[&'static s
 }
 
 /// The imports of a convolution whose weight is loaded one by one, and of one that has whole vec4s.
-static FORWARD: [[[&str; 8]; 4]; 2] = [
+static FORWARD: [[[&str; 9]; 4]; 2] = [
     behind_sums([
         "",
         "add_products",
@@ -160,6 +160,7 @@ static FORWARD: [[[&str; 8]; 4]; 2] = [
         "grid",
         "inside",
         "parts",
+        "store_images",
         "unfolded",
         "unravel",
     ]),
@@ -170,6 +171,7 @@ static FORWARD: [[[&str; 8]; 4]; 2] = [
         "grid",
         "inside",
         "parts",
+        "store_images",
         "unfolded",
         "unravel",
     ]),

@@ -22,7 +22,7 @@ macro_rules! fragments {
 }
 
 /// Every fragment; each comes after those it calls.
-static FRAGMENTS: [Fragment; 58] = fragments! {
+static FRAGMENTS: [Fragment; 59] = fragments! {
     "nan": [],
     "scale": [],
     "divide": [],
@@ -41,6 +41,7 @@ static FRAGMENTS: [Fragment; 58] = fragments! {
     "load_b_vec4": [],
     "store_scalar": [],
     "store_vec4": [],
+    "store_images": [],
     "tile_4x4": ["stages"],
     "tile_4x4_sliced": ["stages"],
     "tile_8x4": ["stages"],

@@ -9,8 +9,8 @@ use crate::ops::{
 
 /// The fragments for each size of matrices and each tile, and for weights and images whose channels are
 /// whole vec4s or not.
-static IMPORTS: [[&str; 8]; 16] = {
-    let mut all = [[""; 8]; 16];
+static IMPORTS: [[&str; 9]; 16] = {
+    let mut all = [[""; 9]; 16];
     let mut index = 0;
     while index < all.len() {
         let [edge, tile, a, b] = [index % 2, index / 2 % 2, index / 4 % 2, index / 8];
@@ -22,6 +22,7 @@ static IMPORTS: [[&str; 8]; 16] = {
             "channels_last",
             "grid",
             "parts",
+            "store_images",
             "units",
         ];
         index += 1;
