@@ -146,8 +146,9 @@ fn cases() -> Vec<Case> {
         large("patches of terms", &[2, 28, 3, 36], &[80, 14, 3, 3], {
             flat().padding([(1, 1), (2, 0)]).groups(2)
         }),
-        large("patches of parts", &[1, 5, 24, 44], &[40, 5, 2, 3], {
-            flat().padding([(0, 1), (1, 1)])
+        large("patches of parts", &[1, 5, 26, 44], &[40, 5, 3, 1], flat()),
+        large("patches of terms along one axis", &[1, 14, 200], &[30, 14, 2], {
+            Geometry::new(1).padding([(0, 1)])
         }),
         large("parts of the terms", &[1, 120, 4, 5], &[7, 120, 3, 3], flat().same()),
         large("parts of taps", &[1, 7, 4, 5], &[120, 7, 3, 3], flat().same()),
