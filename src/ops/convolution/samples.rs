@@ -146,7 +146,7 @@ fn cases() -> Vec<Case> {
         large("patches of terms", &[2, 28, 3, 36], &[80, 14, 3, 3], {
             flat().padding([(1, 1), (2, 0)]).groups(2)
         }),
-        large("patches of parts", &[1, 5, 26, 44], &[40, 5, 3, 1], flat()),
+        large("patches of parts", &[1, 5, 26, 44], &[40, 5, 2, 1], flat()),
         large("patches of terms along one axis", &[1, 14, 200], &[30, 14, 2], {
             Geometry::new(1).padding([(0, 1)])
         }),

@@ -117,7 +117,7 @@ impl Uses {
             let steps = steps.into_iter().map(|(step, _)| step).collect();
             programs.push(Subject { sample, has_consumer, steps, expected: OnceLock::new() });
         }
-        // Files that only other variants than the preferred ones have.
+        // Kernels that are other variants of those with another file, and fragments that only they have.
         let known: BTreeSet<String> = files.keys().cloned().collect();
         for (program, Subject { sample, steps, .. }) in programs.iter().enumerate() {
             for (number, step) in steps.iter().enumerate() {
@@ -125,7 +125,8 @@ impl Uses {
                     for assembly in assemble(step, usize::MAX, variant) {
                         let called = called.of(&assembly.text);
                         let a_use = Use::new(sample, [program, number, variant], step, &assembly);
-                        let is_new = |name: &str| !known.contains(name);
+                        let own = assembly.shader;
+                        let is_new = |name: &str| name == own || !known.contains(name);
                         note(&mut files, &assembly, called, &a_use, &sample.subject, is_new);
                     }
                 }
@@ -208,12 +209,13 @@ impl Called {
     }
 }
 
-/// Whether a variant of a step has a file that is not known.
+/// Whether a variant of a step is the first with its file, or has a file or a fragment that is not known.
 fn is_of_others(step: &Step, variant: usize, known: &BTreeSet<String>) -> bool {
     let StepKind::Kernel { kernel, .. } = &step.kind else { return false };
     let file = &kernel.shaders[variant].file;
+    let is_first = kernel.shaders[..variant].iter().all(|before| before.file.name != file.name);
     let is_known = |import: &&str| known.contains(&format!("lib/{import}"));
-    !known.contains(file.name) || !file.imports.iter().all(is_known)
+    is_first || !known.contains(file.name) || !file.imports.iter().all(is_known)
 }
 
 /// Notes a use of every file in an assembly whose name is wanted.
