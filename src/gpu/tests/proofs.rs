@@ -37,7 +37,7 @@ fn inexact(assembly: &mut Assembly) {
 #[test]
 fn a_broken_variant_gives_way_to_the_next() -> Result<(), Error> {
     let broken = |assembly: &mut Assembly| {
-        if assembly.overrides.contains(&("BM", 32.0)) {
+        if !assembly.overrides.contains(&("BM", 64.0)) {
             inexact(assembly);
         }
     };
@@ -45,10 +45,12 @@ fn a_broken_variant_gives_way_to_the_next() -> Result<(), Error> {
     let (got, expected) = product(&device)?;
     assert_eq!(got.to_f64(), expected);
     let proofs = device.proofs();
-    // The two tiles of 32 x 32 elements.
-    assert_eq!(proofs.quarantined.len(), 2, "{proofs:?}");
+    // The two tiles of 32 x 32 elements, and with a driver in software those of 128 rows, which take less
+    // memory than those of 64.
+    assert!(proofs.quarantined.len() >= 2, "{proofs:?}");
     for notice in &proofs.quarantined {
-        assert!(notice.starts_with("matmul.wgsl of BM 32, BN 32, BK "), "{notice}");
+        assert!(notice.starts_with("matmul.wgsl of BM "), "{notice}");
+        assert!(!notice.contains(" BM 64,"), "{notice}");
         assert!(notice.contains(" is not used on ") && notice.contains(" instead of "), "{notice}");
     }
     assert_eq!((proofs.proved, proofs.unproved), (1, 0));
