@@ -23,6 +23,13 @@ const FILLED: f64 = 1.0 / 3.0;
 /// The gradient of the weight of a convolution whose window moves by one pixel and is small.
 pub(super) struct DirectWeightGrad(Pass);
 
+/// Instructions of an invocation for a line of so many vec4s, by the listings for Hopper: at each of them 16
+/// multiply-adds a tap, beside loads from workgroup memory, and 300 for what a segment loads. A patch's share is
+/// that of the longest segment and the largest window.
+fn instructions(vec4s: usize, segments: usize, [rows, columns]: [usize; 2]) -> f64 {
+    (vec4s * (16 * rows * columns + 2 * rows + 13) + 300 * segments) as f64
+}
+
 impl DirectWeightGrad {
     /// The gradient for a convolution, if patches can serve it: four neighbors of a line are loaded at once.
     pub(super) fn of(forward: &Pass) -> Option<Self> {
@@ -54,10 +61,10 @@ impl DirectWeightGrad {
         // As few segments of a line as there can be, and as short.
         let segments = y[1].div_ceil(MOST);
         let positions = y[1].div_ceil(segments).next_multiple_of(4);
-        // By the listing for Hopper, the loads of a segment cost as much as eight of its positions; a
-        // patch's share is that of the longest one.
-        let loading = (y[1] + 8 * segments) as f64 / y[1] as f64 / (1.0 + 8.0 / MOST as f64);
-        let time = tile.time(workgroups, tile.columns * window[0] * window[1]) * loading;
+        let taps = window[0] * window[1];
+        let each = instructions(y[1] / 4, segments, window) / (y[1] * taps) as f64;
+        let least = instructions(MOST / 4, 1, [LONGEST; 2]) / (MOST * LONGEST * LONGEST) as f64;
+        let time = tile.time(workgroups, tile.columns * taps) * each / least;
         let quads =
             positions * (tile.rows / 4 + 1) + tile.columns * window[0] * (positions / 4 + 1);
         let (workgroups, is_folded) = grid(axes, (16 * quads) as u32);
