@@ -239,6 +239,8 @@ fn moved_by_one() -> Vec<Convolved> {
         of(&[1, 3, 12, 22], &[36, 3, 5, 4], asymmetric(), By::Forward),
         of(&[2, 40, 9, 30], &[6, 40, 3, 3], flat(), By::Input),
         of(&[1, 40, 12, 22], &[3, 40, 2, 5], asymmetric(), By::Input),
+        // Tiles that end with the channels and the image.
+        of(&[1, 32, 8, 32], &[3, 32, 3, 3], flat(), By::Input),
         // So little workgroup memory for a channel that invocations have to share a second.
         of(&[1, 40, 30, 31], &[1, 40, 1, 2], Geometry::new(2), By::Input),
         of(&[1, 80, 121], &[18, 40, 4], Geometry::new(1).padding(5).groups(2), By::Input),
