@@ -40,7 +40,7 @@ override PANEL: u32 = 1u;
 override A_ALONG_K: bool = true;
 override B_ALONG_K: bool = false;
 
-/// What an invocation loads: the rows and columns of its quads, and the indices of their first
+/// The state of an invocation's loads: rows and columns of its quads, and the indices of their first
 /// elements at term 0.
 struct Loader {
     row: u32,

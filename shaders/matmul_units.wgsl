@@ -95,7 +95,7 @@ fn fetch_all_of_b(first: u32, starts: vec4<u32>, col0: u32, k0: u32, end: u32, l
     return quads;
 }
 
-/// What an invocation loads: where the operands of its product begin, and its quads in them.
+/// The state of an invocation's loads: where the operands of its product begin, and its quads in them.
 struct Loader {
     a_high: u32,
     b_high: u32,

@@ -42,8 +42,8 @@ fn x_at(c: Column, tap: vec3<u32>, offset: u32, is_term: bool) -> Acc {
     return select(Acc(), Acc(x[select(0u, c.first + offset, is_read)]), is_read);
 }
 
-/// What an invocation loads: of w terms of a row, which are neighbors in memory, of x always the same
-/// columns.
+/// The state of an invocation's loads: of terms of two rows of w, which are neighbors in memory, and of
+/// always the same columns of x.
 struct Loader {
     /// Indices of term 0.
     w_index: u32,

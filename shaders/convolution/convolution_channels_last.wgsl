@@ -43,7 +43,7 @@ fn fetch_x(row: Source, number: u32, end: u32) -> vec4<Acc> {
     );
 }
 
-/// What an invocation loads, of terms, which are neighbors in memory.
+/// The state of an invocation's loads, of terms, which are neighbors in memory.
 struct Loader {
     row: Source,
     row2: Source,

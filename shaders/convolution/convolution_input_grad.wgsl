@@ -194,7 +194,7 @@ fn ct_at(c: Column, p: Term) -> Acc {
     return select(Acc(), Acc(ct[select(0u, c.first + p.offset, is_met)]), is_met);
 }
 
-/// What an invocation loads, of one term in a step.
+/// The state of an invocation's loads, all of one term in a step.
 struct Loader {
     row: u32,
     row2: u32,

@@ -88,7 +88,7 @@ fn fetch_all_of_w(rows: vec4<u32>, number: u32, end: u32) -> Quads {
     return quads;
 }
 
-/// What an invocation loads: quads of the same terms.
+/// The state of an invocation's loads, all of the same terms.
 struct Loader {
     /// Indices of term 0 of the rows of the weight, in both halves.
     w_high: vec4<u32>,

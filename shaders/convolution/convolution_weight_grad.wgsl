@@ -30,7 +30,7 @@ fn fetch_ct(p: Position, row: u32) -> vec4<Acc> {
     return vec4<Acc>(ct_at(p, row), ct_at(p, row + 1u), ct_at(p, row + 2u), ct_at(p, row + 3u));
 }
 
-/// What an invocation loads, of one position in a step.
+/// The state of an invocation's loads, all of one position in a step.
 struct Loader {
     row: u32,
     row2: u32,

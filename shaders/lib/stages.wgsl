@@ -8,8 +8,8 @@ override BM: u32 = 64u;
 override BN: u32 = 64u;
 /// Terms per step.
 override BK: u32 = 16u;
-/// Of two stages one is filled while the other is read, for workgroups that are alone on their
-/// processor. One leaves room for more of them, and one computes while another loads.
+/// With two stages, one is filled while the other is read, for workgroups that are alone on their
+/// processor. One stage leaves room for more workgroups, and some compute while others load.
 override STAGES: u32 = 2u;
 
 // Each stage has, for every term, the rows, and behind those of all terms the columns, four in a
@@ -33,7 +33,7 @@ struct Quads {
     columns_along_k: bool,
 }
 
-/// What an invocation has loaded of a step, a vec4 for each quad.
+/// The elements of a step that an invocation has loaded, a vec4 for each quad.
 struct Loaded {
     rows: vec4<Acc>,
     rows2: vec4<Acc>,

@@ -68,7 +68,7 @@ fn keep_quads(first: u32, quads: Quads, local: u32, along_k: bool) {
     if QUADS > 3u { tiles[first + place_of(quad_of(local, 3u, along_k), along_k)] = quads.q3; }
 }
 
-/// What an invocation has loaded of a step: quads of both operands, and of their low halves.
+/// The elements of a step that an invocation has loaded: quads of both operands, and of their low halves.
 struct Loaded {
     a: Quads,
     b: Quads,
