@@ -25,7 +25,7 @@ pub(super) struct Tile {
     pub columns: usize,
     /// Terms per step.
     terms: usize,
-    /// Whether the next step is loaded during the arithmetic of one.
+    /// Stages in workgroup memory: with two, the next step is loaded during the arithmetic of one.
     stages: usize,
     /// Index in [`FRAGMENTS`] of the sums of an invocation.
     pub fragment: usize,
@@ -69,9 +69,9 @@ const WANTED: usize = 264;
 const LEAST: usize = 256;
 
 /// From the one that reads least to the one that keeps most of a device busy. Compilers for Hopper,
-/// RDNA 3 and the M1 give all of them registers enough; 16 KiB of workgroup memory, which every
-/// device has, hold all but the first and the third. The last one is for drivers in software, which
-/// compile it in a third of the time.
+/// RDNA 3 and the M1 give all of them registers enough in products of floats; 16 KiB of workgroup
+/// memory, which every device has, hold all but the third. The last one is for drivers in software,
+/// which compile it in a third of the time.
 const TILES: [Tile; 6] = [
     Tile { rows: 128, columns: 128, terms: 8, stages: 1, fragment: 2, share: 0.85 },
     Tile { rows: 128, columns: 64, terms: 8, stages: 1, fragment: 2, share: 0.82 },
