@@ -4,7 +4,7 @@ use crate::device;
 use std::collections::BTreeSet;
 use wgrad::{
     Device, Error,
-    testing::mutants::{Mutant, Mutants, Operator, Trial},
+    testing::mutants::{Mutant, Mutants, Operator, Trial, Until},
 };
 
 fn of<'a>(mutants: &'a Mutants, shader: &str, after: &str) -> &'a Mutant {
@@ -73,7 +73,7 @@ fn the_gpu_notices_mutants() -> Result<(), Error> {
     let Some(Device::Gpu(gpu)) = device::gpu() else { return Ok(()) };
     let mutants = Mutants::new()?;
     let noticed = |shader: &str, after: &str| {
-        let trial = mutants.try_on(of(&mutants, shader, after), &gpu)?;
+        let trial = mutants.try_on(of(&mutants, shader, after), &gpu, Until::Failed)?;
         Ok::<_, Error>(match trial {
             Trial::Ran { proof, conformance, .. } => [proof, conformance],
             other => unreachable!("{shader}, {after}: {other:?}"),
@@ -86,5 +86,14 @@ fn the_gpu_notices_mutants() -> Result<(), Error> {
     assert_eq!(noticed("lib/add_products_i8", "dot4I8Packed(others.w, words.w),")?, [false, false]);
     // It does not end.
     assert_eq!(noticed("segment_sum", "while low <= high {")?, [true, true]);
+    // The first to notice it is enough, if that is all that is asked.
+    let mutant = of(&mutants, "gather", "pair + outer * params.count");
+    match mutants.try_on(mutant, &gpu, Until::Noticed)? {
+        Trial::Ran { simulation, proof, conformance, .. } => {
+            let count = [simulation, proof, conformance].iter().filter(|&&noticed| noticed).count();
+            assert_eq!(count, 1);
+        }
+        other => unreachable!("{other:?}"),
+    }
     Ok(())
 }

@@ -20,7 +20,7 @@ use std::{
 use wgrad::{
     Device, DeviceError, Error,
     gpu::GpuDevice,
-    testing::mutants::{Mutant, Mutants, Operator, Trial},
+    testing::mutants::{Mutant, Mutants, Operator, Trial, Until},
 };
 
 #[derive(clap::Args)]
@@ -39,6 +39,10 @@ pub struct MutantArgs {
     /// Which mutants are chosen.
     #[arg(long, value_name = "SEED", default_value_t = 0, requires = "mutants")]
     seed: u64,
+    /// Go on to the next mutant as soon as anything notices one: much faster, but what simulations
+    /// notice is then not counted for proofs, nor what proofs notice for conformance.
+    #[arg(long, requires = "mutants")]
+    until_noticed: bool,
     /// Number of mutants that are tried at the same time; by default as many as there are cores.
     #[arg(long, value_name = "N", requires = "mutants")]
     jobs: Option<NonZero<usize>>,
@@ -171,7 +175,7 @@ impl MutantArgs {
             // Several were in flight when the device was lost: it was one of them.
             for (mutant, trial) in tried.iter_mut().filter(|(_, trial)| trial.is_none()) {
                 gpu = opened(device, out)?;
-                *trial = try_one(&mutants, mutant, &gpu)?;
+                *trial = self.try_one(&mutants, mutant, &gpu)?;
             }
             if tried.iter().any(|(_, trial)| trial.is_none()) {
                 gpu = opened(device, out)?;
@@ -203,7 +207,7 @@ impl MutantArgs {
             loop {
                 let place = next.fetch_add(1, Ordering::Relaxed);
                 let Some(mutant) = chosen.get(place) else { return Ok(()) };
-                let trial = try_one(mutants, mutant, gpu)?;
+                let trial = self.try_one(mutants, mutant, gpu)?;
                 outcomes.lock().unwrap_or_else(PoisonError::into_inner)[place] = trial;
             }
         };
@@ -215,6 +219,20 @@ impl MutantArgs {
         })?;
         let outcomes = outcomes.into_inner().unwrap_or_else(PoisonError::into_inner);
         Ok(chosen.iter().copied().zip(outcomes).collect())
+    }
+
+    fn try_one(
+        &self,
+        mutants: &Mutants,
+        mutant: &Mutant,
+        gpu: &GpuDevice,
+    ) -> Result<Option<Trial>, Error> {
+        let until = if self.until_noticed { Until::Noticed } else { Until::Failed };
+        match mutants.try_on(mutant, gpu, until) {
+            Ok(trial) => Ok(Some(trial)),
+            Err(Error::Device(DeviceError::Lost { .. })) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     fn summary(
@@ -266,13 +284,5 @@ fn opened(device: &DeviceArgs, out: &mut Console) -> Result<GpuDevice, Failure> 
     match device.open(out)? {
         Device::Gpu(gpu) => Ok(gpu),
         other => Err(format!("{} runs no shaders: name a GPU with --device", other.name()).into()),
-    }
-}
-
-fn try_one(mutants: &Mutants, mutant: &Mutant, gpu: &GpuDevice) -> Result<Option<Trial>, Error> {
-    match mutants.try_on(mutant, gpu) {
-        Ok(trial) => Ok(Some(trial)),
-        Err(Error::Device(DeviceError::Lost { .. })) => Ok(None),
-        Err(error) => Err(error),
     }
 }

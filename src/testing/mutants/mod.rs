@@ -51,6 +51,15 @@ pub enum Trial {
     },
 }
 
+/// How long a mutant is tried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Until {
+    /// Until anything notices it.
+    Noticed,
+    /// Until both a proof and a result have failed.
+    Failed,
+}
+
 /// Every mutant, and the samples to try them on.
 pub struct Mutants {
     uses: Uses,
@@ -103,13 +112,12 @@ impl Mutants {
         self.mutants.iter().filter(|_| noise.unit() * (n.get() as f64) < 1.0).collect()
     }
 
-    /// Tries a mutant on the samples that call the function in which it is, until both a proof and
-    /// a result have failed.
+    /// Tries a mutant on the samples that call the function in which it is, as far as is asked.
     ///
     /// # Errors
     ///
     /// [`DeviceError::Lost`]: the mutant was noticed in that way.
-    pub fn try_on(&self, mutant: &Mutant, gpu: &GpuDevice) -> Result<Trial, Error> {
+    pub fn try_on(&self, mutant: &Mutant, gpu: &GpuDevice, until: Until) -> Result<Trial, Error> {
         let file = &self.uses.files[mutant.file];
         let wrong = Executor::new(gpu, file.source.clone(), mutant.applied(&file.source));
         let (mut simulation, mut proof, mut conformance) = (false, false, false);
@@ -119,11 +127,19 @@ impl Mutants {
             let program = &self.uses.programs[a_use.program];
             simulation =
                 simulation || wrong.is_hazardous(&program.steps[a_use.step], a_use.variant);
+            if simulation && until == Until::Noticed {
+                samples += 1;
+                break;
+            }
             let of_proof = match proof {
                 true => None,
                 false => wrong.fails_proof(&program.steps[a_use.step], a_use.variant)?,
             };
-            let of_result = if conformance { None } else { wrong.fails_conformance(program)? };
+            let of_result = match conformance || (of_proof == Some(true) && until == Until::Noticed)
+            {
+                true => None,
+                false => wrong.fails_conformance(program)?,
+            };
             let is_new = of_proof == Some(true) || of_result == Some(true);
             if is_new && !self.is_right(a_use, gpu)? {
                 continue;
@@ -131,7 +147,11 @@ impl Mutants {
             samples += usize::from(of_proof.or(of_result).is_some());
             proof |= of_proof == Some(true);
             conformance |= of_result == Some(true);
-            if proof && conformance {
+            let is_enough = match until {
+                Until::Noticed => proof || conformance,
+                Until::Failed => proof && conformance,
+            };
+            if is_enough {
                 break;
             }
         }
