@@ -1,9 +1,10 @@
 // matmul.wgsl — c = a · b for each batch, one tile of BM × BN elements per workgroup.
 //
 // Op        ops::Matmul, every combination of transposed operands; ops::MatmulI8, whose terms are
-//           words of four bytes; ops::Convolution and ops::ConvolutionInputGrad with a window of one
-//           tap, where a is the weight and b an image for each batch
-// Lib       grid, load_a_scalar, load_a_vec4, load_b_scalar, load_b_vec4, parts, stages, tile_4x4,
+//           words of four bytes; ops::LinearGrads, where a is the cotangent, and the sums of its rows
+//           are the gradient of the bias; ops::Convolution and ops::ConvolutionInputGrad with a window
+//           of one tap, where a is the weight and b an image for each batch
+// Lib       bias, grid, load_a_scalar, load_a_vec4, load_b_scalar, load_b_vec4, parts, stages, tile_4x4,
 //           tile_4x4_sliced, tile_8x4, tile_8x8
 // Slot      fn epilogue(acc: Acc, index: u32) -> Out
 // Shape     a: [batches_of_a, m, k] or [batches_of_a, k, m], of which there are fewer if they repeat,
@@ -125,9 +126,11 @@ fn main(
     let part = own_part(at.z, params.batches, params.k, params.part);
     // The same for the whole workgroup: no barrier is skipped.
     if !part.exists || row0 >= params.m || col0 >= params.n { return; }
-    let share = share_of(local);
+    var share = share_of(local);
+    share.sums_rows = sums_rows(local, col0);
     let quads = quads_of(local, A_ALONG_K, B_ALONG_K);
     let own = loader(part, quads, row0, col0);
     let sums = sum_terms(own, quads, share, part.begin, part.end);
     store_sums(sums, at.z * params.m * params.n, row0, col0, share);
+    if share.sums_rows { store_rows(at.z * params.m, row0 + 4u * local, params.m, row_sums); }
 }

@@ -2,7 +2,7 @@
 //
 // Op        ops::Matmul and ops::MatmulI8 where m or n is at most 4 and k is long
 // Lib       add_products, add_products_i8, grid, load_a_scalar, load_a_vec4, load_b_scalar,
-//           load_b_vec4, parts, store_scalar, store_vec4
+//           load_b_vec4, parts, store_grads, store_scalar, store_vec4
 // Slot      fn epilogue(acc: Acc, index: u32) -> Out
 // Shape     that of matmul.wgsl
 // Dispatch  ceil(lines / 32) × 1 × batches · parts workgroups of 256 invocations, where the lines are

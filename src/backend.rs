@@ -26,6 +26,9 @@ pub(crate) trait Backend {
     /// Its matrix units, the preferred ones first; plans for it may have products on them.
     fn matrix_units(&self) -> Vec<MatrixUnits>;
 
+    /// Whether plans for it have the gradients of a layer's weight and bias from one kernel.
+    fn pairs_grads(&self) -> bool;
+
     /// Creates a program that interprets the graph as built; `None` if the device runs plans.
     fn interpret(&self, graph: &Graph, outputs: &[NodeId], effects: bool) -> Option<Compiled>;
 

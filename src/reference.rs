@@ -52,6 +52,10 @@ impl Backend for ReferenceDevice {
         Vec::new()
     }
 
+    fn pairs_grads(&self) -> bool {
+        false
+    }
+
     fn name(&self) -> String {
         "reference (f64)".to_owned()
     }

@@ -1,7 +1,7 @@
 // convolution_direct_weight_grad.wgsl — w = ct * x where the window moves by one pixel, from patches of images.
 //
-// Op        ops::ConvolutionWeightGrad
-// Lib       grid, parts, patch_terms
+// Op        ops::ConvolutionWeightGrad; ops::ConvolutionGrads, with the gradient of the bias
+// Lib       bias, grid, parts, patch_terms, weight, weight_and_bias
 // Slot      fn epilogue(acc: Acc, index: u32) -> Out
 // Shape     x: [batch, groups · inputs, 1, rows, columns], ct: [batch, groups · outputs, 1, y_rows,
 //           y_columns], of which y_columns is a multiple of 4, w: [groups · outputs, inputs, 1,
@@ -36,7 +36,6 @@ struct Params {
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<Elem>;
 @group(0) @binding(2) var<storage, read> ct: array<Elem>;
-@group(0) @binding(3) var<storage, read_write> w: array<Out>;
 
 /// An element of x, or 0 outside of it.
 fn x_at(index: u32, is_inside: bool) -> Acc {
@@ -69,7 +68,7 @@ fn fetch_ct(index: u32) -> vec4<Acc> {
 }
 
 fn store_one(output: u32, index: u32, acc: Acc) {
-    if output < params.outputs { w[index] = epilogue(acc, index); }
+    if output < params.outputs { write_weight(acc, index); }
 }
 
 /// Stores the sums of four outputs at a tap; an output follows another `next` elements later.
@@ -115,6 +114,8 @@ fn main(
     let ct_own = position + (output0 + 4u * own_four) * positions;
     let ct_place = quads + position * CT_PITCH + own_four;
 
+    let has_rows = sums_rows(local, input0);
+    var row_sums = vec4<Acc>();
     var row0 = Taps();
     var row1 = Taps();
     var row2 = Taps();
@@ -151,6 +152,7 @@ fn main(
         workgroupBarrier(); // these positions are complete
         for (var quad = 0u; quad < length / 4u; quad += 1u) {
             let ct = cotangents(quads + 4u * quad * CT_PITCH + four);
+            if has_rows { row_sums = row_sums + ct.at0 + ct.at1 + ct.at2 + ct.at3; }
             let line = channel * PATCH + quad;
             row0 = add_positions(row0, ct, line);
             if WINDOW_ROWS > 1u { row1 = add_positions(row1, ct, line + PITCH); }
@@ -170,6 +172,7 @@ fn main(
     let input = input0 + channel;
     if input >= params.inputs { return; }
     let output = output0 + 4u * four;
+    if has_rows { store_rows(at.z * params.outputs, output, params.outputs, row_sums); }
     let next = params.inputs * WINDOW_ROWS * WINDOW_COLUMNS;
     let index =
         (at.z * params.outputs + output) * next + input * WINDOW_ROWS * WINDOW_COLUMNS;

@@ -1,7 +1,8 @@
 // convolution_weight_grad.wgsl — w = ct * x as an implicit product, one tile per workgroup.
 //
-// Op        ops::ConvolutionWeightGrad
-// Lib       grid, parts, positions, stages, tile_4x4, tile_4x4_sliced, tile_8x4, tile_8x8
+// Op        ops::ConvolutionWeightGrad; ops::ConvolutionGrads, with the gradient of the bias
+// Lib       bias, grid, parts, positions, stages, tile_4x4, tile_4x4_sliced, tile_8x4, tile_8x8, weight,
+//           weight_and_bias
 // Slot      fn epilogue(acc: Acc, index: u32) -> Out
 // Shape     x: [batch, groups · inputs, ..x], ct: [batch, groups · outputs, ..y],
 //           w: [groups · outputs, inputs, ..window]; for each group a product of [outputs, terms]
@@ -17,7 +18,6 @@
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(2) var<storage, read> ct: array<Elem>;
-@group(0) @binding(3) var<storage, read_write> w: array<Out>;
 
 fn ct_at(p: Position, row: u32) -> Acc {
     // A row past the last one reads that; it is not stored.
@@ -84,10 +84,10 @@ fn load(own: Loader, quads: Quads, k0: u32) -> Loaded {
 fn store(first: u32, row: u32, col: u32, acc: vec4<Acc>) {
     if row >= params.outputs { return; }
     let index = first + row * params.columns + col;
-    if col < params.columns { w[index] = epilogue(acc.x, index); }
-    if col + 1u < params.columns { w[index + 1u] = epilogue(acc.y, index + 1u); }
-    if col + 2u < params.columns { w[index + 2u] = epilogue(acc.z, index + 2u); }
-    if col + 3u < params.columns { w[index + 3u] = epilogue(acc.w, index + 3u); }
+    if col < params.columns { write_weight(acc.x, index); }
+    if col + 1u < params.columns { write_weight(acc.y, index + 1u); }
+    if col + 2u < params.columns { write_weight(acc.z, index + 2u); }
+    if col + 3u < params.columns { write_weight(acc.w, index + 3u); }
 }
 
 @compute @workgroup_size(BN / TN, BM / TM, SLICES)
@@ -102,9 +102,13 @@ fn main(
     let part = own_part(at.z, params.groups, params.terms, params.part);
     // The same for the whole workgroup: no barrier is skipped.
     if !part.exists || row0 >= params.outputs || col0 >= params.columns { return; }
-    let share = share_of(local);
+    var share = share_of(local);
+    share.sums_rows = sums_rows(local, col0);
     let quads = quads_of_term(local);
     let own = loader(part, quads, row0, col0);
     let sums = sum_terms(own, quads, share, part.begin, part.end);
     store_sums(sums, at.z * params.outputs * params.columns, row0, col0, share);
+    if share.sums_rows {
+        store_rows(at.z * params.outputs, row0 + 4u * local, params.outputs, row_sums);
+    }
 }

@@ -127,7 +127,12 @@ struct Share {
     /// The slice of the terms, and the invocation's number among those of the slice.
     slice: u32,
     lane: u32,
+    /// Whether it also sums four rows of the tile as they are, for a gradient of a bias.
+    sums_rows: bool,
 }
+
+/// These four sums: of the first rows for the first invocation, and so on.
+var<private> row_sums: vec4<Acc>;
 
 /// The share of an invocation. 32 neighbors take a rectangle of 8 × 4: fewer different vec4s are read
 /// at once.
@@ -140,7 +145,12 @@ fn share_of(local: u32) -> Share {
     let y = lane / 8u % 4u + lane / 32u / (across / 8u) * 4u;
     let rows = y + slice * (BK / SLICES) * (BM / 4u + 1u);
     let columns = x + slice * (BK / SLICES) * (BN / 4u + 1u) + BK * (BM / 4u + 1u);
-    return Share(4u * y, 4u * x, rows, columns, slice, lane);
+    return Share(4u * y, 4u * x, rows, columns, slice, lane, false);
+}
+
+/// Adds the terms of a stage to the sums of rows, those of all slices.
+fn add_rows(stage: u32, local: u32) {
+    for (var i = 0u; i < BK; i += 1u) { row_sums += tiles[stage + i * (BM / 4u + 1u) + local]; }
 }
 
 /// Sums terms `begin` .. `end` of an invocation's share. `load` returns the elements of its quads in the
@@ -160,6 +170,7 @@ fn sum_terms(loader: Loader, quads: Quads, share: Share, begin: u32, end: u32) -
         // The next step is on its way during the arithmetic of this one.
         if STAGES == 2u { loaded = load(loader, quads, k0 + BK); }
         sums = add_step(sums, stage + share.rows, stage + share.columns);
+        if share.sums_rows { add_rows(stage, share.lane); }
         stage = other_stage(stage);
     }
     return sums;

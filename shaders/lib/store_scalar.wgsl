@@ -14,3 +14,6 @@ fn store(first: u32, row: u32, col: u32, acc: vec4<Acc>) {
     if col + 2u < params.n { c[index + 2u] = epilogue(acc.z, index + 2u); }
     if col + 3u < params.n { c[index + 3u] = epilogue(acc.w, index + 3u); }
 }
+
+/// The product is the only result.
+fn write_bias(acc: Acc, index: u32) {}

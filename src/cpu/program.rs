@@ -193,6 +193,10 @@ impl Backend for CpuDevice {
         Vec::new()
     }
 
+    fn pairs_grads(&self) -> bool {
+        false
+    }
+
     fn name(&self) -> String {
         self.name()
     }

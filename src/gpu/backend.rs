@@ -27,6 +27,10 @@ impl Backend for GpuDevice {
         GpuDevice::matrix_units(self)
     }
 
+    fn pairs_grads(&self) -> bool {
+        true
+    }
+
     fn name(&self) -> String {
         self.name()
     }

@@ -25,6 +25,7 @@ pub(crate) mod detach;
 pub(crate) mod flip;
 pub(crate) mod full;
 pub(crate) mod gather;
+pub(crate) mod grads;
 pub(crate) mod iota;
 pub(crate) mod kernel;
 pub(crate) mod library;
@@ -215,11 +216,13 @@ operations! {
     segment::SegmentTails,
     segment::SegmentSum,
     matmul::Matmul,
+    matmul::LinearGrads,
     matmul::UnitMatmul,
     matmul::MatmulI8,
     convolution::Convolution,
     convolution::ConvolutionInputGrad,
     convolution::ConvolutionWeightGrad,
+    convolution::ConvolutionGrads,
     convolution::UnitConvolution,
     convolution::ConvolutionI8,
     softmax::Softmax,

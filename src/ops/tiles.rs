@@ -238,6 +238,11 @@ fn part_of(terms: usize, wanted: usize) -> Option<usize> {
 }
 
 impl Order {
+    /// The order in which the same tiles sum rows of an operand as they are: not in slices.
+    pub(super) fn of_rows(self) -> Order {
+        if self == Order::Sliced { Order::Sequential } else { self }
+    }
+
     /// Into how many parts it splits these terms.
     pub(super) fn parts(self, terms: usize) -> usize {
         if let Order::Parts(length) = self { terms.div_ceil(length) } else { 1 }

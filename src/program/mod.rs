@@ -16,7 +16,7 @@ use crate::{
     gpu,
     graph::{Effect, Graph, Inner, NodeId, Tensor},
     ops::Op,
-    rewrite,
+    rewrite::{self, Target},
     schedule::{self, plan::Plan},
     shape::Meta,
     value::{Fed, Feed, Outputs, Returned},
@@ -141,8 +141,18 @@ impl Program {
         let (plan, executable) = match backend.interpret(graph, &ids, effects) {
             Some(executable) => (None, executable?),
             None => {
-                let (rewritten, ids) = rewrite::run(graph, &ids, effects, &backend.matrix_units())?;
-                let plan = Arc::new(Plan { checks_finite, ..schedule::plan(&rewritten, &ids) });
+                let units = backend.matrix_units();
+                let planned = |pairs_grads| {
+                    let target = Target { units: &units, pairs_grads };
+                    let (rewritten, ids) = rewrite::run(graph, &ids, effects, target)?;
+                    Ok::<_, Error>(Plan { checks_finite, ..schedule::plan(&rewritten, &ids) })
+                };
+                let mut plan = planned(backend.pairs_grads())?;
+                // Two kernels would do the work of the one twice.
+                if backend.pairs_grads() && schedule::siblings::are_apart(&plan) {
+                    plan = planned(false)?;
+                }
+                let plan = Arc::new(plan);
                 (Some(plan.clone()), backend.compile(plan)?)
             }
         };

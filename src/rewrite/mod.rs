@@ -5,6 +5,7 @@
 
 mod dedup;
 mod expand;
+mod grads;
 mod pass;
 mod simplify;
 mod units;
@@ -14,10 +15,27 @@ use crate::{
     graph::{Graph, NodeId},
     ops::precision::MatrixUnits,
 };
-use pass::{Wanted, pass};
+use grads::Pairs;
+use pass::{Wanted, pass, pass_with_copies};
 use std::borrow::Cow;
 
-/// Runs all passes for a device with these matrix units: expands operations that have no kernel for
+/// What rewriting asks of a device.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Target<'a> {
+    /// Its matrix units, the preferred ones first.
+    pub units: &'a [MatrixUnits],
+    /// Whether one kernel is to have the gradients of a layer's weight and bias.
+    pub pairs_grads: bool,
+}
+
+impl<'a> Target<'a> {
+    /// One with these matrix units, for single operations.
+    pub fn with_units(units: &'a [MatrixUnits]) -> Self {
+        Target { units, pairs_grads: false }
+    }
+}
+
+/// Runs all passes for a device: joins gradients of layers, expands operations that have no kernel for
 /// their shapes, and simplifies, before and after products have got their units.
 ///
 /// # Errors
@@ -27,9 +45,18 @@ pub(crate) fn run(
     graph: &Graph,
     outputs: &[NodeId],
     effects: bool,
-    available: &[MatrixUnits],
+    target: Target<'_>,
 ) -> Result<(Graph, Vec<NodeId>), Error> {
     let mut wanted = Wanted { graph: Cow::Borrowed(graph), outputs: outputs.to_vec(), effects };
+    if target.pairs_grads {
+        let pairs = Pairs::of(&wanted);
+        if !pairs.is_empty() {
+            wanted = pass_with_copies(&wanted, |node, operands, graph, copies| {
+                pairs.rule(node, operands, graph, copies)
+            })?;
+        }
+    }
+    let available = target.units;
     for kind in [units::Kind::Convolutions, units::Kind::Products] {
         if kind.applies(&wanted.graph, available) {
             wanted =

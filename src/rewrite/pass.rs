@@ -2,7 +2,7 @@
 
 use crate::{
     error::Error,
-    graph::{Effect, Graph, Node, NodeId, Tensor},
+    graph::{Effect, Graph, Inner, Node, NodeId, Tensor},
     ops::Op,
     steps,
 };
@@ -15,16 +15,35 @@ pub(super) struct Wanted<'a> {
     pub effects: bool,
 }
 
+impl Wanted<'_> {
+    /// The effects that are wanted.
+    fn effects<'a>(&self, inner: &'a Inner) -> impl Iterator<Item = &'a Effect> + use<'a> {
+        let are_wanted = self.effects;
+        inner.effects.iter().filter(move |_| are_wanted)
+    }
+
+    /// Which nodes are needed.
+    pub fn needed(&self, inner: &Inner) -> Vec<bool> {
+        let updates = self.effects(inner).flat_map(|effect| [effect.variable, effect.value]);
+        self.graph.needed(&self.outputs.iter().copied().chain(updates).collect::<Vec<_>>())
+    }
+}
+
 /// Copies the needed part of a graph, mapping each node through `rule`.
 pub(super) fn pass(
     from: &Wanted<'_>,
     mut rule: impl for<'g> FnMut(&Node, &[Tensor<'g>], &'g Graph) -> Tensor<'g>,
 ) -> Result<Wanted<'static>, Error> {
+    pass_with_copies(from, |node, operands, graph, _| rule(node, operands, graph))
+}
+
+/// The same with a rule that gets the copies of all nodes before, too; their number is that of the node.
+pub(super) fn pass_with_copies(
+    from: &Wanted<'_>,
+    mut rule: impl for<'g> FnMut(&Node, &[Tensor<'g>], &'g Graph, &[NodeId]) -> Tensor<'g>,
+) -> Result<Wanted<'static>, Error> {
     let old = from.graph.inner.borrow();
-    let effects = || old.effects.iter().filter(|_| from.effects);
-    let updates = effects().flat_map(|effect| [effect.variable, effect.value]);
-    let needed =
-        from.graph.needed(&from.outputs.iter().copied().chain(updates).collect::<Vec<_>>());
+    let needed = from.needed(&old);
     steps::count(old.nodes.len());
     let graph = Graph::new();
     graph.inner.borrow_mut().nodes.reserve(old.nodes.len());
@@ -46,13 +65,14 @@ pub(super) fn pass(
             Op::Variable(variable) => {
                 graph.declare(&variable.path, old.variables[&variable.path].1.clone())
             }
-            _ => rule(node, &operands, &graph),
+            _ => rule(node, &operands, &graph, &copies),
         };
         graph.check()?;
         copies.push(copy.id);
     }
     let at = |id: NodeId| copies[id.index()];
-    let effects = effects().map(|e| Effect { variable: at(e.variable), value: at(e.value) });
+    let effects =
+        from.effects(&old).map(|e| Effect { variable: at(e.variable), value: at(e.value) });
     graph.inner.borrow_mut().effects = effects.collect();
     graph.enter(None);
     graph.attribute(None);

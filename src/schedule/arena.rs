@@ -186,9 +186,7 @@ fn gradients_are_apart(
         }
         let gradients: HashSet<NodeId> =
             members.iter().map(|&member| ordered.groups[member].operands[slot]).collect();
-        let count = |nodes: &[NodeId]| nodes.iter().filter(|node| gradients.contains(node)).count();
-        // A group that writes two of them would bind one buffer twice for writing.
-        let collides = |group: &Group| count(&group.operands) > 0 || count(&group.roots) > 1;
+        let collides = |group: &Group| group.operands.iter().any(|node| gradients.contains(node));
         let mut producers = gradients.iter().filter_map(|gradient| producer.get(gradient));
         if gradients.len() < members.len()
             || producers.any(|&producer| collides(&ordered.groups[producer]))

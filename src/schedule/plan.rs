@@ -238,6 +238,12 @@ pub(crate) struct Epilogue {
 }
 
 impl Epilogue {
+    /// The one that writes a result of this type unchanged.
+    pub fn identity(dtype: DType) -> Self {
+        let terms = vec![(super::expr::Term::Acc, dtype)];
+        Epilogue { body: Body { terms }, root: 0 }
+    }
+
     /// Whether the result is written unchanged.
     pub fn is_identity(&self) -> bool {
         matches!(self.body.terms[self.root].0, super::expr::Term::Acc)

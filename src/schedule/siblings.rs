@@ -4,36 +4,61 @@ use super::{
     expr::Term,
     fuse::MAX_BUFFERS,
     group::{Group, GroupKind},
-    plan::KernelWrite,
+    plan::{KernelWrite, Plan, StepKind},
 };
-use crate::graph::NodeId;
-use std::collections::HashMap;
+use crate::{graph::NodeId, ops::grads::GradOf};
+use std::collections::{HashMap, HashSet};
 
-/// Joins siblings at the place of the first. Groups are topologically sorted before and after.
+/// Joins siblings at the place of the first, or of the second if that needs what is made in between. Groups are
+/// topologically sorted before and after.
 pub(super) fn join(groups: Vec<Group>) -> Vec<Group> {
-    let mut joined: Vec<Group> = Vec::with_capacity(groups.len());
+    let mut joined: Vec<Option<Group>> = Vec::with_capacity(groups.len());
     let mut position_of: HashMap<NodeId, usize> = HashMap::new();
     let mut kernels: HashMap<Vec<NodeId>, Vec<usize>> = HashMap::new();
+    let mut are_read: HashSet<NodeId> = HashSet::new();
     for group in groups {
-        let known = kernel_operands(&group).and_then(|operands| kernels.get(operands));
+        let here = joined.len();
+        are_read.extend(&group.operands);
+        let own = kernel_operands(&group).map(<[NodeId]>::to_vec);
+        let known = own.as_ref().and_then(|operands| kernels.get(operands));
         let together = known.into_iter().flatten().find_map(|&first| {
+            let before = joined[first].as_ref()?;
             let exists = |operand| position_of.get(operand).is_none_or(|&made| made < first);
-            let runs_there = group.operands.iter().all(exists);
-            Some((first, both(&joined[first], &group).filter(|_| runs_there)?))
+            let is_unread = |root| !are_read.contains(root);
+            let place = match () {
+                () if group.operands.iter().all(exists) => first,
+                () if before.roots.iter().all(is_unread) => here,
+                () => return None,
+            };
+            Some((first, place, both(before, &group)?))
         });
-        let position = together.as_ref().map_or(joined.len(), |(first, _)| *first);
-        position_of.extend(group.roots.iter().map(|&root| (root, position)));
-        match together {
-            Some((first, group)) => joined[first] = group,
-            None => {
-                if let Some(operands) = kernel_operands(&group) {
-                    kernels.entry(operands.to_vec()).or_default().push(position);
-                }
-                joined.push(group);
+        let (place, group) = match together {
+            Some((first, place, group)) => {
+                joined[first] = None;
+                (place, group)
             }
+            None => (here, group),
+        };
+        position_of.extend(group.roots.iter().map(|&root| (root, place)));
+        if let Some(operands) = own.filter(|_| place == here) {
+            kernels.entry(operands).or_default().push(here);
         }
+        joined.resize_with(joined.len().max(place + 1), || None);
+        joined[place] = Some(group);
     }
-    joined
+    joined.into_iter().flatten().collect()
+}
+
+/// Whether a kernel has the gradient of a bias as its only result: the product is calculated for nothing, or twice.
+pub(crate) fn are_apart(plan: &Plan) -> bool {
+    plan.steps.iter().any(|step| match &step.kind {
+        StepKind::Kernel { kernel, writes, .. } => {
+            let is_bias =
+                |write: &KernelWrite| kernel.results[write.result].name == GradOf::Bias.name();
+            writes.len() == 1 && writes.iter().all(is_bias)
+        }
+        _ => false,
+    })
 }
 
 /// The operands of a kernel without those of its epilogues.
@@ -88,7 +113,11 @@ fn both(first: &Group, second: &Group) -> Option<Group> {
 pub(crate) mod tests {
     use crate::{
         Array, DType, Device, Error, Feed, Graph, Tensor, Variables,
-        ops::attention::{Attention, AttentionLogSumExp},
+        ops::{
+            attention::{Attention, AttentionLogSumExp},
+            grads::GradOf,
+            matmul::{LinearGrads, Matmul},
+        },
         schedule::plan::{Step, StepKind},
     };
 
@@ -146,6 +175,30 @@ pub(crate) mod tests {
         assert_eq!(kernels(&cpu, &[logs, output * 2.0])?, [vec![0, 1]]);
         // Both with an epilogue.
         assert_eq!(kernels(&cpu, &[output + 1.0, logs * 2.0])?, [vec![0, 1]]);
+        Ok(())
+    }
+
+    /// The first one waits for what only the second one needs.
+    #[test]
+    fn siblings_run_where_both_can() -> Result<(), Error> {
+        let graph = Graph::new();
+        let [ct, x] =
+            [("ct", [7, 5]), ("x", [7, 6])].map(|(name, dims)| graph.input(name, dims, DType::F32));
+        let [weight, bias] = [GradOf::Weight, GradOf::Bias]
+            .map(|of| graph.push(LinearGrads { weight: Matmul::full(true, false), of }, &[ct, x]));
+        let after = x.exp().sum(..).broadcast_to(weight.shape());
+        let values = Array::new([7, 5], &[0.5; 35])?;
+        let others = Array::new([7, 6], &[0.25; 42])?;
+        let inputs: [(&str, &dyn Feed); 2] = [("ct", &values), ("x", &others)];
+        let program = graph.compile(&Device::cpu(), &[bias, weight * after])?;
+        let plan = program.plan().map(ToString::to_string).unwrap_or_default();
+        assert!(plan.contains("[30] and [5]"), "{plan}");
+        let outputs = program.run(&Variables::new(0), &inputs)?;
+        assert_eq!(outputs.read_blocking(0)?.to_f64(), [3.5; 5]);
+        let expected = 7.0 * 0.5 * 0.25 * 42.0 * 0.25_f64.exp();
+        for got in outputs.read_blocking(1)?.to_f64() {
+            assert!((got - expected).abs() < 1e-4, "{got}, {expected}");
+        }
         Ok(())
     }
 

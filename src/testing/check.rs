@@ -11,7 +11,7 @@ use crate::{
     },
     graph::Graph,
     ops::{contract::Sample, precision::MatrixUnits},
-    rewrite,
+    rewrite::{self, Target},
     schedule::{self, plan::Plan},
 };
 use std::{
@@ -170,7 +170,7 @@ pub(crate) fn planned(sample: &Sample, available: &[MatrixUnits]) -> Result<Plan
     let graph = Graph::new();
     let (_, y) = sample.build(&graph);
     graph.check()?;
-    let (rewritten, ids) = rewrite::run(&graph, &[y.id], false, available)?;
+    let (rewritten, ids) = rewrite::run(&graph, &[y.id], false, Target::with_units(available))?;
     Ok(schedule::plan(&rewritten, &ids))
 }
 

@@ -15,7 +15,7 @@ use crate::{
     gpu::{Entry, GpuDevice, ModuleKind, assemble_steps},
     graph::Graph,
     ops::cost::Cost,
-    rewrite,
+    rewrite::{self, Target},
     schedule::{
         self,
         plan::{Step, StepKind},
@@ -131,7 +131,9 @@ fn steps(problem: &Problem, gpu: &GpuDevice) -> Result<Vec<Step>, Error> {
     let graph = Graph::new();
     let outputs: Vec<_> = problem.build(&graph).iter().map(|y| y.id()).collect();
     graph.check()?;
-    let (rewritten, outputs) = rewrite::run(&graph, &outputs, false, &gpu.matrix_units())?;
+    let units = gpu.matrix_units();
+    let target = Target::with_units(&units);
+    let (rewritten, outputs) = rewrite::run(&graph, &outputs, false, target)?;
     let planned = assemble_steps(&schedule::plan(&rewritten, &outputs));
     let steps = planned.into_iter().map(|(step, _)| step);
     Ok(steps

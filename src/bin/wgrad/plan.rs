@@ -5,6 +5,7 @@ use crate::{
     failure::Failure,
     model::{Description, Task},
     precision::PrecisionArg,
+    words::count,
 };
 use clap::ValueEnum;
 use serde_json::json;
@@ -21,8 +22,8 @@ use wgrad::{
 /// Print what one training step, or one run of a benchmark, computes, in which order and in how much
 /// memory.
 ///
-/// Nothing is run. A plan is the same for every device, unless products may run on matrix units, of which
-/// each device has its own.
+/// Nothing is run. Devices differ in few steps: a GPU has the gradients of a layer's weight and bias from
+/// one, and may have products on its matrix units.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   wgrad plan digits
@@ -49,7 +50,7 @@ pub struct Args {
     /// The device that the plan is for: cpu, gpu, gpu:NAME or gpu:INDEX.
     #[arg(long, value_name = "DEVICE", default_value = "cpu")]
     device: Selection,
-    /// Print one JSON object: the steps, the dispatches of a GPU, operations, and bytes of memory.
+    /// Print one JSON object: the steps, the dispatches that a GPU would make of them, operations, and bytes of memory.
     #[arg(long)]
     json: bool,
 }
@@ -106,7 +107,11 @@ pub fn run(args: &Args, console: &mut Console) -> Result<(), Failure> {
     }
     let plan = program.plan().ok_or("the reference device has no plan")?;
     if !args.json {
-        return Ok(writeln!(console, "{plan}{} dispatches on a GPU", program.shaders().len())?);
+        write!(console, "{plan}")?;
+        if let Device::Gpu(_) = device {
+            writeln!(console, "{}", count(program.shaders().len(), "dispatch", "dispatches"))?;
+        }
+        return Ok(());
     }
     let object = json!({
         "task": name,

@@ -13,10 +13,11 @@ use super::{
 use crate::ops::params::params;
 use crate::{
     dtype::DType,
+    gpu::elements::ALIGNMENT,
     ops::kernel::{Kernel, Shader, fold, shader_file},
     schedule::{
         expr::{Body, TermId},
-        plan::{KernelWrite, Plan, Region, Step, StepKind, Storage},
+        plan::{Epilogue, KernelWrite, Plan, Region, Step, StepKind, Storage},
     },
 };
 
@@ -77,39 +78,59 @@ pub(crate) fn assemble(step: &Step, partials: usize, variant: usize) -> Vec<Asse
             if shader.file.swaps_operands {
                 own.swap(0, 1);
             }
-            match kernel.results[..] {
-                [_] if kernel.parts > 1 => {
-                    let (between, whole) = parts(step, kernel, &writes[0], partials);
-                    text.label += " (parts)";
-                    text.own(&own, between);
-                    text.no_epilogue();
-                    return vec![text.finish(shader), whole];
-                }
-                [_] => {
-                    text.own(&own, step.writes[0]);
-                    let acc = if dtype == DType::Bool { "(acc != 0u)" } else { "acc" };
-                    text.epilogue(step, &writes[0].epilogue, &writes[0].space, acc);
-                }
-                _ => {
-                    text.own_reads(&own);
-                    text.stores(step, &kernel.results, writes);
-                }
+            let (between, wholes) = match kernel.parts {
+                1 => (step.clone(), vec![]),
+                _ => parts(step, kernel, writes, partials),
+            };
+            let StepKind::Kernel { writes, .. } = &between.kind else { unreachable!("as it was") };
+            if !wholes.is_empty() {
+                text.label += " (parts)";
             }
-            vec![text.finish(shader)]
+            if kernel.results.len() == 1 {
+                text.own(&own, between.writes[0]);
+                let acc = if dtype == DType::Bool { "(acc != 0u)" } else { "acc" };
+                text.epilogue(&between, 0, &writes[0], acc);
+            } else {
+                text.own_reads(&own);
+                text.stores(&between, &kernel.results, writes);
+            }
+            [vec![text.finish(shader)], wholes].concat()
         }
     }
 }
 
-/// Where a kernel writes the parts of its sums, and the dispatch that adds them up.
-fn parts(step: &Step, kernel: &Kernel, write: &KernelWrite, partials: usize) -> (Region, Assembly) {
-    let parts = kernel.parts;
+/// A step that writes the parts of sums in place of the sums, and the dispatches that add them up.
+fn parts(
+    step: &Step,
+    kernel: &Kernel,
+    writes: &[KernelWrite],
+    partials: usize,
+) -> (Step, Vec<Assembly>) {
+    let (mut between, mut wholes, mut offset) = (step.clone(), vec![], 0);
+    for (n, write) in writes.iter().enumerate() {
+        let len: usize = write.space.iter().product();
+        // Nothing is rounded between the dispatches.
+        let dtype = match write.dtype {
+            DType::F16 => DType::F32,
+            dtype => dtype,
+        };
+        let len = kernel.parts * len;
+        let region = Region { storage: Storage::Slot(partials), offset, len, dtype };
+        offset += len.next_multiple_of(ALIGNMENT as usize / 4);
+        between.writes[n] = region;
+        wholes.push(whole(step, kernel.parts, n, write, region));
+    }
+    if let StepKind::Kernel { writes, .. } = &mut between.kind {
+        for write in writes {
+            write.epilogue = Epilogue::identity(write.dtype);
+        }
+    }
+    (between, wholes)
+}
+
+/// The dispatch that adds up parts of the sums of a result.
+fn whole(step: &Step, parts: usize, n: usize, write: &KernelWrite, between: Region) -> Assembly {
     let len: usize = write.space.iter().product();
-    // Nothing is rounded between the dispatches.
-    let dtype = match kernel.results[0].dtype {
-        DType::F16 => DType::F32,
-        dtype => dtype,
-    };
-    let between = Region { storage: Storage::Slot(partials), offset: 0, len: parts * len, dtype };
     let slices = if parts > MOST_IN_ORDER { PART_SLICES } else { 1 };
     let shader = Shader {
         file: shader_file!("reduce_parts", []),
@@ -118,10 +139,10 @@ fn parts(step: &Step, kernel: &Kernel, write: &KernelWrite, partials: usize) -> 
         workgroups: fold((len * slices).div_ceil(PART_INVOCATIONS)),
     };
     let mut text = Text::new(&shader, step.label.clone());
-    text.alias("Acc", wide_type(dtype));
-    text.own(&[between], step.writes[0]);
-    text.epilogue(step, &write.epilogue, &write.space, "acc");
-    (between, text.finish(shader))
+    text.alias("Acc", wide_type(between.dtype));
+    text.own(&[between], step.writes[n]);
+    text.epilogue(step, n, write, "acc");
+    text.finish(shader)
 }
 
 /// Partial results that one invocation adds up; more are shared by several.

@@ -15,7 +15,7 @@ use super::{
 use crate::ops::params::params;
 use crate::{
     dtype::DType,
-    gpu::elements::bytes_of,
+    gpu::elements::{bytes_of, first_of},
     ops::{
         kernel::{Shader, fold, shader_file},
         reduce::ReduceFn,
@@ -215,7 +215,8 @@ impl Reduction<'_> {
 pub(crate) fn partial_bytes(assemblies: &[Assembly], partials: usize) -> u64 {
     let regions = assemblies.iter().flat_map(|assembly| &assembly.bindings);
     let of_slot = |region: Region| {
-        (region.storage == Storage::Slot(partials)).then(|| bytes_of(region.len, region.dtype))
+        let end = || first_of(region) + bytes_of(region.len, region.dtype);
+        (region.storage == Storage::Slot(partials)).then(end)
     };
     regions.filter_map(|binding| binding.region.and_then(of_slot)).max().unwrap_or(0)
 }

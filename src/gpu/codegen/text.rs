@@ -163,13 +163,14 @@ impl Text {
         Emitter { spaces, operands, slot, prefix, acc, lib, products }.emit(body, &[root])
     }
 
-    /// Appends `epilogue` and binds its operands; it is the only slot of the shader.
-    pub fn epilogue(&mut self, step: &Step, epilogue: &Epilogue, space: &[usize], acc: &str) {
+    /// Appends `epilogue` of write `n` of the step, and binds its operands; it is the only slot of the shader.
+    pub fn epilogue(&mut self, step: &Step, n: usize, write: &KernelWrite, acc: &str) {
+        let KernelWrite { space, epilogue, .. } = write;
         let roots = [epilogue.root];
-        let writes = [(step.writes[0], self.output.name.to_owned())];
+        let writes = [(step.writes[n], self.output.name.to_owned())];
         let mut operands = Operands::new(&[(&epilogue.body, &roots)], &step.reads, &writes);
         operands.in_vec4s = self.output.in_vec4s.then_some(self.output.name);
-        self.epilogue_of(epilogue, step.writes[0].dtype, space, acc, &operands);
+        self.epilogue_of(epilogue, step.writes[n].dtype, space, acc, &operands);
         self.slot_operands(&operands);
     }
 

@@ -5,6 +5,7 @@
 mod batches;
 mod failures;
 mod faults;
+mod grads;
 mod limits;
 #[cfg(feature = "files")]
 mod lost;

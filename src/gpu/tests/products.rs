@@ -136,7 +136,7 @@ impl Convolved {
 
 /// The words of every region after a variant ran on the operands of a case, between guard bands and on
 /// a grid that has more workgroups than it needs.
-fn written(
+pub(super) fn written(
     gpu: &GpuDevice,
     step: &Step,
     case: &Case,

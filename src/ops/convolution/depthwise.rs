@@ -62,6 +62,11 @@ impl Problem {
         (Bound::Terms(9.0 + roundings as f64 / 4.0), reason)
     }
 
+    /// Error bound of the gradient of the bias, and its justification.
+    pub(super) fn bias_accuracy(&self) -> (Bound, &'static str) {
+        self.weight_order().of_rows().accuracy(self.batch * self.positions())
+    }
+
     /// The same order in words.
     pub(super) fn weight_order_in_words(&self) -> Option<String> {
         let order = self.weight_order();

@@ -3,7 +3,8 @@
 
 use super::{direct::plane, pass::Pass};
 use crate::ops::{
-    kernel::{Shader, shader_file},
+    kernel::{Shader, ShaderFile, shader_file},
+    matmul::Results,
     params::params,
     tiles::{Order, Patch, WEIGHT_PATCHES, grid},
 };
@@ -17,11 +18,21 @@ const MOST: usize = 32;
 /// Fewest positions of a line: a step of less loads more than it multiplies.
 const LEAST: usize = 16;
 
+/// Imports of the gradient of a weight, and of that with the gradient of a bias.
+static IMPORTS: [[&str; 6]; 2] = [
+    ["add_products", "bias", "grid", "parts", "patch_terms", "weight"],
+    ["add_products", "bias", "grid", "parts", "patch_terms", "weight_and_bias"],
+];
+
 /// Part of the inputs and outputs of tiles that has to exist, or the tiles of products are smaller.
 const FILLED: f64 = 1.0 / 3.0;
 
-/// The gradient of the weight of a convolution whose window moves by one pixel and is small.
-pub(super) struct DirectWeightGrad(Pass);
+/// The gradient of the weight of a convolution whose window moves by one pixel and is small, alone or with that of the
+/// bias.
+pub(super) struct DirectWeightGrad {
+    forward: Pass,
+    results: Results,
+}
 
 /// Instructions of an invocation for a line of so many vec4s, by the listings for Hopper: at each of them 16
 /// multiply-adds a tap, beside loads from workgroup memory, and 300 for what a segment loads. A patch's share is
@@ -32,11 +43,12 @@ fn instructions(vec4s: usize, segments: usize, [rows, columns]: [usize; 2]) -> f
 
 impl DirectWeightGrad {
     /// The gradient for a convolution, if patches can serve it: four neighbors of a line are loaded at once.
-    pub(super) fn of(forward: &Pass) -> Option<Self> {
+    pub(super) fn of(forward: &Pass, results: Results) -> Option<Self> {
         let is_small = forward.window.iter().all(|&extent| extent <= LONGEST);
         let columns = forward.y[2];
         let has_quads = columns >= LEAST && columns.is_multiple_of(4);
-        (forward.moves_by_one() && is_small && has_quads).then_some(DirectWeightGrad(*forward))
+        let is_served = forward.moves_by_one() && is_small && has_quads;
+        is_served.then_some(DirectWeightGrad { forward: *forward, results })
     }
 
     /// Shaders that sum in an order, with how long they take in the units of tiles; the fastest first.
@@ -48,8 +60,8 @@ impl DirectWeightGrad {
     }
 
     fn shader(&self, tile: Patch, order: Order) -> Option<(f64, Shader)> {
-        let Pass { batch, groups, inputs, outputs, .. } = self.0;
-        let [x, y, window, low] = [self.0.x, self.0.y, self.0.window, self.0.low].map(plane);
+        let Pass { batch, groups, inputs, outputs, x, y, window, low, .. } = self.forward;
+        let [x, y, window, low] = [x, y, window, low].map(plane);
         let terms = batch * y[0] * y[1];
         let (grid_x, grid_y) = (outputs.div_ceil(tile.rows), inputs.div_ceil(tile.columns));
         let axes = [grid_x, grid_y, groups * order.parts(terms)];
@@ -74,14 +86,18 @@ impl DirectWeightGrad {
             ("TILE_COLUMNS", positions),
             ("WINDOW_ROWS", window[0]),
             ("WINDOW_COLUMNS", window[1]),
+            ("HAS_BIAS", usize::from(self.results == Results::Grads)),
             ("IS_FOLDED", usize::from(is_folded)),
             ("IS_IN_PARTS", usize::from(matches!(order, Order::Parts(_)))),
         ];
         let shader = Shader {
-            file: shader_file!(
-                "convolution/convolution_direct_weight_grad",
-                ["add_products", "grid", "parts", "patch_terms"]
-            ),
+            file: ShaderFile {
+                imports: match self.results {
+                    Results::Product => &IMPORTS[0],
+                    Results::Grads => &IMPORTS[1],
+                },
+                ..shader_file!("convolution/convolution_direct_weight_grad", [])
+            },
             overrides: overrides.map(|(name, value)| (name, value as f64)).into(),
             params: params! {
                 rows: x[0],

@@ -11,6 +11,7 @@ mod depthwise;
 mod direct;
 mod direct_weight_grad;
 mod geometry;
+mod grads;
 mod input_grad;
 mod int8;
 mod int8_cpu;
@@ -24,6 +25,7 @@ mod weight_grad;
 
 pub use geometry::Geometry;
 pub(crate) use geometry::{Axis, Problem, same};
+pub use grads::ConvolutionGrads;
 pub use input_grad::ConvolutionInputGrad;
 pub use int8::ConvolutionI8;
 pub use units::UnitConvolution;

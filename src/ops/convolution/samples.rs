@@ -1,7 +1,7 @@
 //! Test samples of the three operations, on the same convolutions.
 
 use super::*;
-use crate::dtype::DType::F32;
+use crate::{dtype::DType::F32, ops::grads::GradOf};
 
 /// A convolution: shapes of its input and weight, and the geometry.
 #[derive(Clone)]
@@ -216,6 +216,34 @@ pub(super) fn weight_grad() -> Vec<Sample> {
         let op = ConvolutionWeightGrad { geometry, precision, window: case.w[2..].to_vec() };
         bounded(Sample::new(op, [x, y]), problem.batch * problem.positions())
     })
+}
+
+/// Both gradients, of convolutions that take every way to them.
+pub(super) fn grads() -> Vec<Sample> {
+    const LABELS: [&str; 12] = [
+        "",
+        "two groups",
+        "three axes",
+        "depthwise",
+        "whole tiles",
+        "pointwise, two groups",
+        "pointwise, one image",
+        "the whole input",
+        "parts of the images",
+        "parts of an image",
+        "patches of terms",
+        "patches of parts",
+    ];
+    let both = [GradOf::Weight, GradOf::Bias].map(|which| {
+        of(|case, [x, _, y], problem| {
+            let (geometry, precision) = (case.geometry.clone(), Precision::Full);
+            let window = case.w[2..].to_vec();
+            let weight = ConvolutionWeightGrad { geometry, precision, window };
+            let sample = Sample::new(ConvolutionGrads { weight, of: which }, [x, y]);
+            bounded(sample, problem.batch * problem.positions())
+        })
+    });
+    both.into_iter().flatten().filter(|sample| LABELS.contains(&sample.label)).collect()
 }
 
 /// Words of bytes of either sign, including the smallest and the largest.

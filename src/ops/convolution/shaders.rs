@@ -11,9 +11,10 @@ use super::{
     pass::Pass,
 };
 use crate::ops::{
+    grads::GradOf,
     kernel::{CpuKernel, Kernel, Shader, ShaderFile, shader_file},
     library::divisor,
-    matmul::{Matmul, Terms},
+    matmul::{Matmul, Results, Terms},
     params::{Params, params},
     probe::Probe,
     tiles::{Extents, FRAGMENTS, Order, Tile, grid},
@@ -189,8 +190,13 @@ static CHANNELS_LAST: [[[[&str; 7]; 4]; 2]; 2] = {
     ]
 };
 
-static WEIGHT_GRAD: [[&str; 5]; 4] =
-    behind_sums(["", "add_products", "grid", "parts", "positions"]);
+/// The imports of the gradient of a weight, and of that with the gradient of a bias.
+static WEIGHT_GRAD: [[[&str; 7]; 4]; 2] = {
+    const fn of(results: &'static str) -> [[&'static str; 7]; 4] {
+        behind_sums(["", "add_products", "bias", "grid", "parts", "positions", results])
+    }
+    [of("weight"), of("weight_and_bias")]
+};
 
 static INPUT_GRAD: [[&str; 8]; 4] =
     behind_sums(["", "add_products", "first_tap", "grid", "inside", "parts", "unravel", "wild"]);
@@ -244,7 +250,7 @@ fn as_products(
     let weight = if is_transposed { [terms, rows] } else { [rows, terms] };
     let [weight, image] = [weight, [terms, columns]].map(|[m, n]| Shape::from([products, m, n]));
     let product = Matmul::full(is_transposed, false).product(&weight, &image);
-    let mut shaders = product.tiles(groups, order, Terms::Floats);
+    let mut shaders = product.tiles(groups, order, Terms::Floats, Results::Product);
     // The weight is the first operand of the product, and of the gradient.
     shaders.iter_mut().for_each(|shader| shader.file.swaps_operands = !is_transposed);
     Some(shaders)
@@ -348,34 +354,61 @@ pub(super) fn convolution(problem: Problem, probe: Probe, refusal: Refusal) -> K
     Kernel { order: in_words, parts: order.parts(terms), ..Kernel::new(shaders, cpu, probe) }
 }
 
+/// The tiles and patches of the gradient of a weight, alone or with that of a bias.
+fn of_weight(problem: &Problem, results: Results) -> Vec<Shader> {
+    let extents = problem.weight_extents();
+    let order = problem.weight_order();
+    let has_bias = results == Results::Grads;
+    let tiled = tiled(
+        shader_file!("convolution/convolution_weight_grad", []),
+        |fragment| &WEIGHT_GRAD[usize::from(has_bias)][fragment],
+        &extents,
+        order,
+        &[("IS_DEEP", problem.is_deep()), ("HAS_BIAS", has_bias)],
+        |axes| unfolded_params(problem, &extents, order, axes),
+    );
+    let direct = DirectWeightGrad::of(&Pass::forward(problem), results);
+    let direct = direct.filter(|_| order != Order::Sliced);
+    let patches = direct.map(|direct| direct.shaders(order)).unwrap_or_default();
+    with_patches(tiled, extents.time(order), patches)
+}
+
 /// The kernel of the weight gradient.
 pub(super) fn weight_grad(problem: Problem, probe: Probe, refusal: Refusal) -> Kernel {
     let Problem { groups, outputs, .. } = problem;
-    let extents = problem.weight_extents();
-    let Extents { columns, terms, .. } = extents;
-    let order = problem.weight_order();
-    let shaders = if problem.has_few_channels() {
-        vec![depthwise::weight_grad(&problem)]
-    } else {
-        let tiled = tiled(
-            shader_file!("convolution/convolution_weight_grad", []),
-            |fragment| &WEIGHT_GRAD[fragment],
-            &extents,
-            order,
-            &[("IS_DEEP", problem.is_deep())],
-            |axes| unfolded_params(&problem, &extents, order, axes),
-        );
-        let direct = DirectWeightGrad::of(&Pass::forward(&problem));
-        let direct = direct.filter(|_| order != Order::Sliced);
-        let patches = direct.map(|direct| direct.shaders(order)).unwrap_or_default();
-        with_patches(tiled, extents.time(order), patches)
+    let Extents { columns, terms, .. } = problem.weight_extents();
+    let shaders = match problem.has_few_channels() {
+        true => vec![depthwise::weight_grad(&problem)],
+        false => of_weight(&problem, Results::Product),
     };
     let unfolded = Unfolded::new(problem);
     let cpu = cpu(columns * block(outputs, groups), 2 * terms, move |[x, ct], start, out| {
         unfolded.weight_grad(x, ct, start / columns.max(1), out);
     });
     let in_words = refusal.and_order(problem.weight_order_in_words());
-    Kernel { order: in_words, parts: order.parts(terms), ..Kernel::new(shaders, cpu, probe) }
+    let parts = problem.weight_order().parts(terms);
+    Kernel { order: in_words, parts, ..Kernel::new(shaders, cpu, probe) }
+}
+
+/// The kernel of the gradients of weight and bias, which these probes verify, for one of them.
+pub(super) fn grads(problem: Problem, probes: [Probe; 2], of: GradOf) -> Kernel {
+    let Problem { groups, outputs, .. } = problem;
+    let Extents { columns, terms, .. } = problem.weight_extents();
+    let rows = block(outputs, groups);
+    let unfolded = Unfolded::new(problem);
+    let granules = [columns * rows, rows];
+    let cpu = CpuKernel::with_siblings(granules, 2 * terms, move |operands, first, outs| {
+        let [x, ct] = [0, 1].map(|index| bytemuck::cast_slice(operands[index]));
+        let [weight, bias] = outs else { unreachable!("two results") };
+        unfolded.weight_grad(x, ct, first * rows, bytemuck::cast_slice_mut(weight));
+        unfolded.bias_grad(ct, first * rows, bytemuck::cast_slice_mut(bias));
+    });
+    let [weight, bias] = probes;
+    let results = vec![(GradOf::Weight.name(), weight), (GradOf::Bias.name(), bias)];
+    let shaders = of_weight(&problem, Results::Grads);
+    let kernel = Kernel::with_siblings(shaders, cpu, results, of as usize);
+    let (order, parts) = (problem.weight_order_in_words(), problem.weight_order().parts(terms));
+    Kernel { order, parts, ..kernel }
 }
 
 /// The kernel of the input gradient.

@@ -36,6 +36,53 @@ impl ConvolutionWeightGrad {
     pub(crate) fn problem(&self, x: &Shape, ct: &Shape) -> Problem {
         known(self.weight(x, ct).and_then(|w| self.geometry.problem(x, &w)))
     }
+
+    /// Extents of the result.
+    pub(super) fn dims(&self, x: Tensor<'_>, ct: Tensor<'_>) -> Vec<usize> {
+        let problem = self.problem(&x.shape(), &ct.shape());
+        let leading = [problem.groups * problem.outputs, problem.inputs];
+        [&leading, self.window.as_slice()].concat()
+    }
+
+    /// The product of matrices that it is, if the convolution is one, and its operands: the cotangent comes first.
+    pub(super) fn as_product<'g>(
+        &self,
+        x: Tensor<'g>,
+        ct: Tensor<'g>,
+    ) -> Option<(Matmul, [Tensor<'g>; 2])> {
+        let problem = self.problem(&x.shape(), &ct.shape());
+        let (n, o, terms) = (problem.batch, problem.outputs, problem.terms());
+        let (op, [ct, x]) = match problem.is_product()? {
+            Product::Rows => {
+                (Matmul::full(true, false), [ct.reshape([n, o]), x.reshape([n, terms])])
+            }
+            Product::Columns => {
+                let ct = ct.reshape([o, problem.positions()]);
+                (Matmul::full(false, true), [ct, x.reshape([terms, problem.pixels()])])
+            }
+        };
+        Some((Matmul { precision: self.precision, ..op }, [ct, x]))
+    }
+
+    /// Such gradients over parts of the images, as groups of one, and their number; `None` if there is one part.
+    pub(super) fn in_parts<'g>(
+        &self,
+        x: Tensor<'g>,
+        ct: Tensor<'g>,
+    ) -> Option<(Self, [Tensor<'g>; 2], usize)> {
+        let problem = self.problem(&x.shape(), &ct.shape());
+        let parts = parts(&problem);
+        // `[n, c]` has the same memory layout as `[n / parts, parts c]`: every part of the
+        // images becomes a group of the channels.
+        let apart = |tensor: Tensor<'g>| {
+            let shape = tensor.shape();
+            let leading = [problem.batch / parts, parts * shape.dims()[1]];
+            tensor.reshape([&leading, &shape.dims()[2..]].concat())
+        };
+        let geometry = self.geometry.clone().groups(parts * problem.groups);
+        let of_parts = || (Self { geometry, ..self.clone() }, [apart(x), apart(ct)], parts);
+        (parts > 1).then(of_parts)
+    }
 }
 
 /// Number of partial sums over fewer images: results are small and their sums long, so a single
@@ -113,39 +160,13 @@ impl Operation for ConvolutionWeightGrad {
     /// each over a part of the images.
     fn expand<'g>(&self, operands: &[Tensor<'g>]) -> Option<Tensor<'g>> {
         let [x, ct] = *operands else { unreachable!("it has two operands") };
-        let problem = self.problem(&x.shape(), &ct.shape());
-        let (n, o, terms) = (problem.batch, problem.outputs, problem.terms());
-        let dims = [&[problem.groups * o, problem.inputs], self.window.as_slice()].concat();
-        let w = match problem.is_product() {
-            Some(Product::Rows) => {
-                let (ct, x) = (ct.reshape([n, o]), x.reshape([n, terms]));
-                let op = Matmul { precision: self.precision, ..Matmul::full(true, false) };
-                ct.graph.push(op, &[ct, x])
-            }
-            Some(Product::Columns) => {
-                let ct = ct.reshape([o, problem.positions()]);
-                let x = x.reshape([terms, problem.pixels()]);
-                let op = Matmul { precision: self.precision, ..Matmul::full(false, true) };
-                ct.graph.push(op, &[ct, x])
-            }
-            None => {
-                let parts = parts(&problem);
-                // `[n, c]` has the same memory layout as `[n / parts, parts c]`: every part of the
-                // images becomes a group of the channels.
-                let apart = |tensor: Tensor<'g>| {
-                    let shape = tensor.shape();
-                    let leading = [n / parts, parts * shape.dims()[1]];
-                    tensor.reshape([&leading, &shape.dims()[2..]].concat())
-                };
-                let op = ConvolutionWeightGrad {
-                    geometry: self.geometry.clone().groups(parts * problem.groups),
-                    ..self.clone()
-                };
-                let sums = ct.graph.push(op, &[apart(x), apart(ct)]);
-                sums.reshape([&[parts], dims.as_slice()].concat()).sum(0)
-            }
-        };
-        Some(w.reshape(dims))
+        let dims = self.dims(x, ct);
+        if let Some((product, operands)) = self.as_product(x, ct) {
+            return Some(x.graph.push(product, &operands).reshape(dims));
+        }
+        let (of_parts, operands, parts) = self.in_parts(x, ct)?;
+        let sums = x.graph.push(of_parts, &operands);
+        Some(sums.reshape([&[parts], dims.as_slice()].concat()).sum(0))
     }
 
     fn class(&self, operands: &[&Meta], _: &Meta) -> Class {

@@ -22,7 +22,7 @@ macro_rules! fragments {
 }
 
 /// Every fragment; each comes after those it calls.
-static FRAGMENTS: [Fragment; 59] = fragments! {
+static FRAGMENTS: [Fragment; 63] = fragments! {
     "nan": [],
     "scale": [],
     "divide": [],
@@ -30,6 +30,9 @@ static FRAGMENTS: [Fragment; 59] = fragments! {
     "sort_key": [],
     "rows": [],
     "parts": [],
+    "weight": [],
+    "weight_and_bias": [],
+    "bias": [],
     "add_products": [],
     "add_products_i8": [],
     "stages": [],
@@ -41,6 +44,7 @@ static FRAGMENTS: [Fragment; 59] = fragments! {
     "load_b_vec4": [],
     "store_scalar": [],
     "store_vec4": [],
+    "store_grads": ["weight_and_bias"],
     "store_images": [],
     "tile_4x4": ["stages"],
     "tile_4x4_sliced": ["stages"],

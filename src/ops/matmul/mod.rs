@@ -1,12 +1,14 @@
 //! Batched matrix product.
 
 mod cpu;
+mod grads;
 mod int8;
 mod shaders;
 mod units;
 mod vectors;
 
 pub(crate) use self::units::UnitMatmul;
+pub use grads::LinearGrads;
 pub(crate) use int8::MatmulI8;
 
 use super::*;
@@ -17,7 +19,7 @@ use super::{
     units::Refusal,
 };
 use crate::shape::Shape;
-pub(super) use shaders::Terms;
+pub(super) use shaders::{Results, Terms};
 
 /// `y[.., i, j] = sum_p a[.., i, p] b[.., p, j]`, where either matrix may be stored transposed.
 ///

@@ -12,18 +12,19 @@ use crate::ops::{
 /// that a cache holds what they share.
 pub(super) const PANEL: usize = 8;
 
-/// The fragments for each tile, for operands and results whose rows are whole vec4s or not, and for terms
-/// that are floats or words of bytes. Products with vectors have those behind the tile.
-static IMPORTS: [[&str; 7]; 64] = {
-    let mut all = [[""; 7]; 64];
+/// The fragments for each tile, for operands whose rows are whole vec4s or not, for terms that are floats or words of
+/// bytes, and for each way to store results. Products with vectors have those behind the tile and the bias.
+static IMPORTS: [[&str; 8]; 96] = {
+    let mut all = [[""; 8]; 96];
     let mut index = 0;
     while index < all.len() {
         all[index] = [
             FRAGMENTS[index % 4],
+            "bias",
             ["load_a_scalar", "load_a_vec4"][index / 4 % 2],
             ["load_b_scalar", "load_b_vec4"][index / 8 % 2],
-            ["store_scalar", "store_vec4"][index / 16 % 2],
-            ["add_products", "add_products_i8"][index / 32],
+            ["add_products", "add_products_i8"][index / 16 % 2],
+            ["store_scalar", "store_vec4", "store_grads"][index / 32],
             "grid",
             "parts",
         ];
@@ -41,14 +42,22 @@ pub(crate) enum Terms {
     Bytes,
 }
 
+/// The results of a kernel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Results {
+    Product,
+    /// Gradients: that of a weight, which is the product, and that of a bias, which are sums of the first operand.
+    Grads,
+}
+
 /// How a GPU calculates a product.
-pub(super) struct Served {
+pub(super) struct Served<A = (Bound, &'static str)> {
     /// Variants that agree bit for bit.
     pub shaders: Vec<Shader>,
     /// Partial results of each element, one after another.
     pub parts: usize,
-    /// Error bound, and its justification.
-    pub accuracy: (Bound, &'static str),
+    /// Error bound, and its justification; of gradients, the bounds of both.
+    pub accuracy: A,
     /// The order of summation in words, unless terms are summed one after another.
     pub order: Option<String>,
 }
@@ -79,11 +88,28 @@ impl Product {
         let extents = self.extents();
         let order = extents.order();
         Served {
-            shaders: self.tiles(self.batches, order, terms),
+            shaders: self.tiles(self.batches, order, terms, Results::Product),
             parts: order.parts(self.k),
             accuracy: order.accuracy(self.k),
             order: extents.in_words(order),
         }
+    }
+
+    /// The same as the gradient of a weight, with that of a bias.
+    pub(super) fn served_with_bias(self) -> Served<[Bound; 2]> {
+        let extents = self.extents();
+        let order = extents.order();
+        Served {
+            shaders: self.tiles(self.batches, order, Terms::Floats, Results::Grads),
+            parts: order.parts(self.k),
+            accuracy: [order.accuracy(self.k).0, self.bias_accuracy().0],
+            order: extents.in_words(order),
+        }
+    }
+
+    /// Error bound of the gradient of the bias, and its justification.
+    pub(super) fn bias_accuracy(&self) -> (Bound, &'static str) {
+        self.extents().order().of_rows().accuracy(self.k)
     }
 
     /// A shader for each tile that sums in this order; first operands repeat after these many.
@@ -92,6 +118,7 @@ impl Product {
         batches_of_a: usize,
         order: Order,
         terms: Terms,
+        results: Results,
     ) -> Vec<Shader> {
         let extents = self.extents();
         let shader = |tile: Tile| {
@@ -101,13 +128,14 @@ impl Product {
             let axes = [panel * across, down.div_ceil(panel), products];
             let (workgroups, is_folded) = grid(axes, tile.memory());
             let sizes = tile.overrides().into_iter().chain([("PANEL", panel as f64)]);
-            let flags = as_overrides(self.flags_of(order, is_folded));
+            let has_bias = [("HAS_BIAS", results == Results::Grads)];
+            let flags = as_overrides(has_bias.into_iter().chain(self.flags_of(order, is_folded)));
             let Product { batches, m, n, k, .. } = self;
             let [grid_x, grid_y, _] = axes;
             let part = order.length(k);
             Shader {
                 file: ShaderFile {
-                    imports: self.imports(tile.fragment, terms),
+                    imports: self.imports(tile.fragment, terms, results),
                     ..shader_file!("matmul", [])
                 },
                 overrides: sizes.chain(flags).collect(),
@@ -151,11 +179,17 @@ impl Product {
         [a, b, n.is_multiple_of(4)]
     }
 
-    /// The fragments for a tile, for how rows lie in memory, and for what terms are.
-    pub(super) fn imports(&self, fragment: usize, terms: Terms) -> &'static [&'static str] {
+    /// The fragments for a tile, for how rows lie in memory, for what terms are, and for the results.
+    pub(super) fn imports(
+        &self,
+        fragment: usize,
+        terms: Terms,
+        results: Results,
+    ) -> &'static [&'static str] {
         let [a, b, c] = self.has_whole_vec4s().map(usize::from);
         let bytes = usize::from(terms == Terms::Bytes);
-        &IMPORTS[fragment + 4 * a + 8 * b + 16 * c + 32 * bytes]
+        let store = if results == Results::Grads { 2 } else { c };
+        &IMPORTS[fragment + 4 * a + 8 * b + 16 * bytes + 32 * store]
     }
 }
 

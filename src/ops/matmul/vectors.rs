@@ -2,7 +2,7 @@
 
 use super::{
     Product,
-    shaders::{Served, Terms, as_overrides},
+    shaders::{Results, Served, Terms, as_overrides},
 };
 use crate::ops::{
     contract::Bound,
@@ -54,7 +54,7 @@ impl Product {
         let (workgroups, is_folded) = grid(extents, (count * INVOCATIONS * 16) as u32);
         let flags = [("IS_MATRIX_A", is_matrix_a)].into_iter();
         let flags = as_overrides(flags.chain(self.flags_of(order, is_folded)));
-        let imports = &self.imports(0, terms)[1..];
+        let imports = &self.imports(0, terms, Results::Product)[2..];
         let shader = Shader {
             file: ShaderFile { imports, ..shader_file!("matmul_vector", []) },
             overrides: [("VECTORS", count as f64)].into_iter().chain(flags).collect(),

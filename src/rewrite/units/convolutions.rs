@@ -192,7 +192,7 @@ mod tests {
         graph::{Graph, Node},
         interpret::interpret,
         ops::{Op, Operation, Precision, contract::Noise, precision::MatrixUnits},
-        rewrite,
+        rewrite::{self, Target},
         shape::{Meta, Shape},
     };
 
@@ -328,7 +328,8 @@ mod tests {
     /// The operations of a rewritten graph that are convolutions, as dumps show them.
     fn convolutions(graph: &Graph, outputs: &[Tensor<'_>], there: &[MatrixUnits]) -> Vec<String> {
         let ids: Vec<_> = outputs.iter().map(|output| output.id).collect();
-        let (rewritten, _) = rewrite::run(graph, &ids, false, there).expect("it is valid");
+        let (rewritten, _) =
+            rewrite::run(graph, &ids, false, Target::with_units(there)).expect("it is valid");
         let inner = rewritten.inner.borrow();
         let described = inner.nodes.iter().map(|node| node.op.describe());
         described.filter(|text| text.starts_with("convolution")).collect()

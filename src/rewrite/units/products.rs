@@ -56,7 +56,7 @@ mod tests {
         graph::{Graph, Node},
         interpret::interpret,
         ops::{Op, contract::Noise},
-        rewrite,
+        rewrite::{self, Target},
         shape::Meta,
     };
 
@@ -65,7 +65,8 @@ mod tests {
     /// The operations of a rewritten graph that are products, as dumps show them.
     fn products(graph: &Graph, outputs: &[Tensor<'_>], available: &[MatrixUnits]) -> Vec<String> {
         let ids: Vec<_> = outputs.iter().map(|output| output.id).collect();
-        let (rewritten, _) = rewrite::run(graph, &ids, false, available).expect("it is valid");
+        let (rewritten, _) =
+            rewrite::run(graph, &ids, false, Target::with_units(available)).expect("it is valid");
         let inner = rewritten.inner.borrow();
         let described = inner.nodes.iter().map(|node| node.op.describe());
         described.filter(|text| text.starts_with("matmul")).collect()

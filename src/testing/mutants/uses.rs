@@ -8,7 +8,7 @@ use crate::{
     gpu::{Assembly, ENABLE_HALVES, ENABLE_UNITS, assemble, assemble_steps},
     graph::Graph,
     ops::{Op, library, precision::MatrixUnits},
-    rewrite,
+    rewrite::{self, Target},
     schedule::{
         self,
         plan::{Step, StepKind},
@@ -105,7 +105,8 @@ impl Uses {
                 false => sample.build(&graph).1,
             };
             graph.check()?;
-            let (rewritten, ids) = rewrite::run(&graph, &[y.id], false, available)?;
+            let (rewritten, ids) =
+                rewrite::run(&graph, &[y.id], false, Target::with_units(available))?;
             let steps = assemble_steps(&schedule::plan(&rewritten, &ids));
             for (number, (step, assemblies)) in steps.iter().enumerate() {
                 for assembly in assemblies {

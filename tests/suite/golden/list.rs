@@ -52,6 +52,7 @@ fn no_case(name: &str) -> Option<&'static str> {
         "convolution_units" | "convolution_split" => {
             "convolution in another precision: the same formula"
         }
+        "linear_grads" | "convolution_grads" => "products, gradients of weights, and sums",
         "masked_fill" | "split" | "stack" => "a selection, and slices",
         "lstm_cell"
         | "lstm_cell_grad"

@@ -284,6 +284,19 @@ impl Unfolded {
         });
     }
 
+    /// Computes elements `first..` of the cotangent of the bias, one per output of all groups.
+    pub fn bias_grad(&self, ct: &[f32], first: usize, out: &mut [f32]) {
+        let Problem { batch, groups, outputs, .. } = self.problem;
+        let (channels, positions) = (groups * outputs, self.problem.positions());
+        for (output, sum) in out.iter_mut().enumerate() {
+            let terms = (0..batch).flat_map(|image| {
+                let begin = (image * channels + first + output) * positions;
+                &ct[begin..begin + positions]
+            });
+            *sum = terms.map(|&term| f64::from(term)).sum::<f64>() as f32;
+        }
+    }
+
     /// Computes rows `first..` of the cotangent of the weight, one per output of all groups.
     pub fn weight_grad(&self, x: &[f32], ct: &[f32], first: usize, out: &mut [f32]) {
         let Problem { batch, groups, inputs, outputs, .. } = self.problem;

@@ -1,0 +1,20 @@
+//! The two gradients of a layer that one pass over its cotangent gives.
+
+/// Which gradient of a layer it is. Operations for either, with the same operands, are siblings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum GradOf {
+    /// That of the weight, by which inputs are multiplied.
+    Weight,
+    /// That of the bias, which is added to every result: the sums of the cotangent.
+    Bias,
+}
+
+impl GradOf {
+    /// Its name in shaders and plans.
+    pub fn name(self) -> &'static str {
+        match self {
+            GradOf::Weight => "weight",
+            GradOf::Bias => "bias",
+        }
+    }
+}
