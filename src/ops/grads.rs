@@ -5,7 +5,7 @@
 pub(crate) enum GradOf {
     /// That of the weight, by which inputs are multiplied.
     Weight,
-    /// That of the bias, which is added to every result: the sums of the cotangent.
+    /// That of the bias, which is added to every result: the cotangent summed over all of them.
     Bias,
 }
 

@@ -53,6 +53,7 @@ pub(crate) mod select;
 pub(crate) mod slice;
 pub(crate) mod softmax;
 pub(crate) mod source;
+pub(crate) mod sum_in_order;
 mod tiles;
 pub(crate) mod transpose;
 pub(crate) mod unary;
@@ -205,6 +206,7 @@ operations! {
     concat::Concat,
     flip::Flip,
     reduce::Reduce,
+    sum_in_order::SumInOrder,
     arg_reduce::ArgReduce,
     cumsum::Cumsum,
     argsort::Argsort,

@@ -16,7 +16,7 @@ use crate::{
     gpu,
     graph::{Effect, Graph, Inner, NodeId, Tensor},
     ops::Op,
-    rewrite::{self, Target},
+    rewrite::{self, Grads, Target},
     schedule::{self, plan::Plan},
     shape::Meta,
     value::{Fed, Feed, Outputs, Returned},
@@ -142,15 +142,16 @@ impl Program {
             Some(executable) => (None, executable?),
             None => {
                 let units = backend.matrix_units();
-                let planned = |pairs_grads| {
-                    let target = Target { units: &units, pairs_grads };
+                let planned = |grads| {
+                    let target = Target { units: &units, grads };
                     let (rewritten, ids) = rewrite::run(graph, &ids, effects, target)?;
                     Ok::<_, Error>(Plan { checks_finite, ..schedule::plan(&rewritten, &ids) })
                 };
-                let mut plan = planned(backend.pairs_grads())?;
+                let grads = if backend.pairs_grads() { Grads::Together } else { Grads::Reduced };
+                let mut plan = planned(grads)?;
                 // Two kernels would do the work of the one twice.
-                if backend.pairs_grads() && schedule::siblings::are_apart(&plan) {
-                    plan = planned(false)?;
+                if schedule::siblings::are_apart(&plan) {
+                    plan = planned(Grads::Apart)?;
                 }
                 let plan = Arc::new(plan);
                 (Some(plan.clone()), backend.compile(plan)?)

@@ -1,6 +1,6 @@
 //! Gradients of a layer's weight and bias by one kernel, where both are of the same cotangent.
 //!
-//! The gradient of a bias are sums of the cotangent, which the kernel of the weight's gradient reads anyway.
+//! The gradient of a bias is a sum over the cotangent, all of which the kernel of the weight's gradient reads.
 
 use super::pass::{Wanted, keep};
 use crate::{
@@ -12,7 +12,7 @@ use crate::{
         matmul::{LinearGrads, Matmul},
         reduce::{Reduce, ReduceFn},
     },
-    shape::Meta,
+    shape::{Meta, Shape},
 };
 use std::collections::HashMap;
 
@@ -23,15 +23,30 @@ enum Weight {
     Convolution(ConvolutionWeightGrad),
 }
 
-/// The gradients of a layer: that of the weight, and the other operand beside the cotangent.
+/// The gradients of a layer: that of the weight, the shape of the cotangent, and the other operand.
 struct Layer {
     weight: Weight,
+    ct: Shape,
     x: NodeId,
-    ct: Meta,
+    of_x: Shape,
 }
 
-/// The nodes that become gradients of a layer.
-pub(super) struct Pairs(HashMap<NodeId, (usize, GradOf)>, Vec<Layer>);
+/// The gradients of layers that a graph has in pairs.
+#[derive(Default)]
+pub(super) struct Pairs {
+    layers: Vec<Layer>,
+    /// The nodes that become one of them: of which layer, and what.
+    members: HashMap<NodeId, (usize, Member)>,
+}
+
+/// What a node becomes.
+#[derive(Clone, Copy)]
+enum Member {
+    /// A gradient by the kernel of both.
+    Of(GradOf),
+    /// The gradient of a bias by a kernel of its own, with the same bits.
+    BiasAlone,
+}
 
 impl Weight {
     /// The gradient that a node is, with the positions of its cotangent and of its other operand.
@@ -47,7 +62,7 @@ impl Weight {
         }
     }
 
-    /// Whether sums over these axes of a tensor with the elements of the cotangent are the gradient of the bias.
+    /// Whether these sums, of a tensor with the elements of the cotangent, are the gradient of the bias.
     fn has_bias(&self, ct: &Meta, sums: &Sums) -> bool {
         let (ct, x) = (ct.shape.dims(), sums.meta.shape.dims());
         // Whoever sums may leave out axes of one element.
@@ -71,6 +86,14 @@ impl Weight {
             Weight::Convolution(weight) => ct.graph.push(ConvolutionGrads { weight, of }, &[x, ct]),
         }
     }
+
+    /// The gradient of the bias alone.
+    fn bias_alone<'g>(&self, ct: Tensor<'g>, x: &Shape) -> Tensor<'g> {
+        match self {
+            Weight::Dense(weight) => LinearGrads::bias_alone(weight, ct, x),
+            Weight::Convolution(weight) => ConvolutionGrads::bias_alone(weight, ct, x),
+        }
+    }
 }
 
 /// Sums of a tensor.
@@ -81,8 +104,9 @@ struct Sums<'a> {
 }
 
 impl Pairs {
-    /// The pairs of a graph: a gradient of a weight and the first sums that are the bias's.
-    pub fn of(wanted: &Wanted<'_>) -> Self {
+    /// The pairs of a graph: a gradient of a weight and the first sums that are the bias's. Those that are not
+    /// needed count, too, so that bits do not depend on what else is needed.
+    pub fn of(wanted: &Wanted<'_>, are_together: bool) -> Self {
         let inner = wanted.graph.inner.borrow();
         let nodes = &inner.nodes;
         let needed = wanted.needed(&inner);
@@ -95,15 +119,15 @@ impl Pairs {
             id
         };
         let mut sums: HashMap<NodeId, Vec<Sums<'_>>> = HashMap::new();
-        for (index, node) in nodes.iter().enumerate().filter(|(index, _)| needed[*index]) {
+        for (index, node) in nodes.iter().enumerate() {
             if let Op::Reduce(Reduce { function: ReduceFn::Sum, axes }) = &node.op {
                 let [x] = node.inputs[..] else { continue };
                 let of_node = Sums { node: NodeId(index as u32), meta: meta(x), axes };
                 sums.entry(origin(x)).or_default().push(of_node);
             }
         }
-        let mut pairs = Pairs(HashMap::new(), vec![]);
-        for (index, node) in nodes.iter().enumerate().filter(|(index, _)| needed[*index]) {
+        let mut pairs = Pairs::default();
+        for (index, node) in nodes.iter().enumerate() {
             let [a, b] = node.inputs[..] else { continue };
             let Some((weight, [ct, x])) = Weight::of(&node.op, [meta(a), meta(b)]) else {
                 continue;
@@ -114,17 +138,23 @@ impl Pairs {
             let fits = |sums: &Sums<'_>| weight.has_bias(meta(ct), sums) && x < sums.node;
             let Some(place) = of_ct.iter().position(fits) else { continue };
             let bias = of_ct.swap_remove(place).node;
-            let layer = pairs.1.len();
-            pairs.0.insert(NodeId(index as u32), (layer, GradOf::Weight));
-            pairs.0.insert(bias, (layer, GradOf::Bias));
-            pairs.1.push(Layer { weight, x, ct: meta(ct).clone() });
+            let layer = pairs.layers.len();
+            if are_together && needed[index] && needed[bias.index()] {
+                let of_weight = Member::Of(GradOf::Weight);
+                pairs.members.insert(NodeId(index as u32), (layer, of_weight));
+                pairs.members.insert(bias, (layer, Member::Of(GradOf::Bias)));
+            } else {
+                pairs.members.insert(bias, (layer, Member::BiasAlone));
+            }
+            let [ct, of_x] = [ct, x].map(|operand| meta(operand).shape.clone());
+            pairs.layers.push(Layer { weight, ct, x, of_x });
         }
         pairs
     }
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.1.is_empty()
+        self.layers.is_empty()
     }
 
     /// Replaces both nodes of a pair; `copies` are those of the nodes before this one.
@@ -135,16 +165,20 @@ impl Pairs {
         graph: &'g Graph,
         copies: &[NodeId],
     ) -> Tensor<'g> {
-        let Some(&(layer, of)) = self.0.get(&NodeId(copies.len() as u32)) else {
+        let Some(&(layer, member)) = self.members.get(&NodeId(copies.len() as u32)) else {
             return keep(node, operands, graph);
         };
-        let Layer { weight, x, ct } = &self.1[layer];
-        let x = Tensor { graph, id: copies[x.index()] };
-        let from = match (of, weight) {
-            (GradOf::Weight, Weight::Convolution(_)) => operands[1],
+        let Layer { weight, ct, x, of_x } = &self.layers[layer];
+        let from = match (member, weight) {
+            (Member::Of(GradOf::Weight), Weight::Convolution(_)) => operands[1],
             _ => operands[0],
         };
-        weight.grad(from.reshape(&ct.shape), x, of).reshape(&node.meta.shape)
+        let ct = from.reshape(ct);
+        let grad = match member {
+            Member::Of(of) => weight.grad(ct, Tensor { graph, id: copies[x.index()] }, of),
+            Member::BiasAlone => weight.bias_alone(ct, of_x),
+        };
+        grad.reshape(&node.meta.shape)
     }
 }
 
@@ -155,17 +189,18 @@ mod tests {
         Precision, autodiff,
         dtype::DType,
         nn::{Conv2d, Dense, Mode, Module, Scope},
-        rewrite::{self, Target},
+        rewrite::{self, Grads, Target},
     };
 
-    /// The operations of these gradients after rewriting that are gradients of a layer, as dumps show them.
+    /// The operations of these gradients after rewriting that have taken the place of others, as dumps show them.
     fn pairs(graph: &Graph, wanted: &[Tensor<'_>]) -> Vec<String> {
         let ids: Vec<NodeId> = wanted.iter().map(|tensor| tensor.id).collect();
-        let target = Target { pairs_grads: true, ..Target::default() };
+        let target = Target { grads: Grads::Together, ..Target::default() };
         let (rewritten, _) = rewrite::run(graph, &ids, false, target).expect("it is valid");
         let inner = rewritten.inner.borrow();
         let described = inner.nodes.iter().map(|node| node.op.describe());
-        described.filter(|text| text.contains("_grads")).collect()
+        let is_new = |text: &String| text.contains("_grads") || text.contains("in_order");
+        described.filter(is_new).collect()
     }
 
     /// Gradients of the parameters of a layer.
@@ -196,9 +231,9 @@ mod tests {
     fn what_is_no_pair_stays() {
         let graph = Graph::new();
         let wanted = gradients(&graph, &Dense::new(6), &[7, 5]);
-        // Only one of them is wanted.
+        // Only one of them is wanted: the bias's has the bits that it has in a pair.
         assert_eq!(pairs(&graph, &wanted[..1]), [""; 0]);
-        assert_eq!(pairs(&graph, &wanted[1..]), [""; 0]);
+        assert_eq!(pairs(&graph, &wanted[1..]), ["sum_in_order[all but 1]"]);
         // Vectors and depthwise convolutions have kernels of their own.
         let of = |layer: &dyn Module, x: &[usize]| {
             let graph = Graph::new();

@@ -24,14 +24,26 @@ use std::borrow::Cow;
 pub(crate) struct Target<'a> {
     /// Its matrix units, the preferred ones first.
     pub units: &'a [MatrixUnits],
-    /// Whether one kernel is to have the gradients of a layer's weight and bias.
-    pub pairs_grads: bool,
+    /// How the gradients of a layer's weight and bias are calculated.
+    pub grads: Grads,
+}
+
+/// Gradients of a layer's weight and bias, of the same cotangent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Grads {
+    /// The bias's is a reduction as any other.
+    #[default]
+    Reduced,
+    /// One kernel has both where both are needed.
+    Together,
+    /// Each has a kernel of its own, with the same bits.
+    Apart,
 }
 
 impl<'a> Target<'a> {
     /// One with these matrix units, for single operations.
     pub fn with_units(units: &'a [MatrixUnits]) -> Self {
-        Target { units, pairs_grads: false }
+        Target { units, grads: Grads::Reduced }
     }
 }
 
@@ -48,8 +60,8 @@ pub(crate) fn run(
     target: Target<'_>,
 ) -> Result<(Graph, Vec<NodeId>), Error> {
     let mut wanted = Wanted { graph: Cow::Borrowed(graph), outputs: outputs.to_vec(), effects };
-    if target.pairs_grads {
-        let pairs = Pairs::of(&wanted);
+    if target.grads != Grads::Reduced {
+        let pairs = Pairs::of(&wanted, target.grads == Grads::Together);
         if !pairs.is_empty() {
             wanted = pass_with_copies(&wanted, |node, operands, graph, copies| {
                 pairs.rule(node, operands, graph, copies)

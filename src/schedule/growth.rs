@@ -6,7 +6,7 @@ use crate::{
     autodiff::grad,
     nn::{Activation, Dense, LayerNorm, Mode, Module, Scope, Sequential},
     optim::{Adam, Optimizer},
-    rewrite::{self, Target},
+    rewrite::{self, Grads, Target},
     steps,
 };
 
@@ -15,8 +15,13 @@ fn steps(build: impl for<'g> Fn(&'g Graph, usize) -> Vec<Tensor<'g>>, size: usiz
     steps::of(|| {
         let graph = Graph::new();
         let outputs: Vec<_> = build(&graph, size).into_iter().map(|tensor| tensor.id).collect();
-        let (rewritten, outputs) =
-            rewrite::run(&graph, &outputs, true, Target::default()).expect("it is valid");
+        let (rewritten, outputs) = rewrite::run(
+            &graph,
+            &outputs,
+            true,
+            Target { grads: Grads::Together, ..Target::default() },
+        )
+        .expect("it is valid");
         super::plan(&rewritten, &outputs)
     })
 }

@@ -241,7 +241,17 @@ fn bind<'a>(
     }
     let is_seen = matches!(space, Space::Storage | Space::Workgroup);
     let shadow = if is_seen { Shadow::new(cells.len()) } else { Shadow::default() };
-    Ok(Some(Variable { name: name.into(), ty: variable.ty, space, packing, cells, shadow }))
+    let is_fresh = matches!(space, Space::Private | Space::Workgroup);
+    let initial = is_fresh.then(|| cells.clone());
+    Ok(Some(Variable {
+        name: name.into(),
+        ty: variable.ty,
+        space,
+        packing,
+        cells,
+        initial,
+        shadow,
+    }))
 }
 
 /// Whether a type is an array of f16 or of vectors of them.

@@ -57,6 +57,7 @@ impl<'a> Machine<'a> {
                 space: Space::Private,
                 packing: Packing::Packed,
                 cells,
+                initial: None,
                 shadow: Shadow::default(),
             });
         }

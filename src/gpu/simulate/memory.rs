@@ -28,6 +28,8 @@ pub(super) struct Variable<'a> {
     pub space: Space,
     pub packing: Packing,
     pub cells: Vec<u32>,
+    /// The cells with which every workgroup begins, unless those of the one before stay.
+    pub initial: Option<Vec<u32>>,
     pub shadow: Shadow,
 }
 
@@ -84,8 +86,8 @@ impl<'a> Memory<'a> {
     pub fn enter(&mut self, group: u32) {
         self.group = group;
         for variable in self.globals.iter_mut().flatten() {
-            if variable.space == Space::Workgroup {
-                variable.cells.fill(0);
+            if let Some(initial) = &variable.initial {
+                variable.cells.clone_from(initial);
                 variable.shadow.clear();
             }
         }

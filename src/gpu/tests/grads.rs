@@ -2,6 +2,7 @@
 
 use super::{device, products::written, *};
 use crate::{
+    gpu::simulate,
     nn::{Conv2d, Dense, Mode, Module, Scope},
     proof::Case,
     schedule::{
@@ -74,12 +75,20 @@ fn one_kernel_has_both_gradients_and_they_are_right() -> Result<(), Error> {
         let number = number_of(plan).unwrap_or_else(|| panic!("{about}: {plan}"));
         assert_eq!(program.shaders_of(number)?.len(), layer.dispatches, "{about}: {plan}");
         assert!(plan.to_string().contains(layer.order), "{about}: {plan}");
+        for report in simulate::check_plan(plan)? {
+            assert!(report.report.hazards.is_empty(), "{about}: {report}");
+        }
         let run = |device: &Device| -> Result<Vec<Vec<f64>>, Error> {
             let program = graph.compile(device, &wanted)?;
             let outputs = program.run(&Variables::new(3), &[("x", &x)])?;
             (0..2).map(|k| Ok(outputs.read_blocking(k)?.to_f64())).collect()
         };
-        for (got, expected) in run(&gpu)?.iter().zip(&run(&Device::Reference)?) {
+        let alone = graph.compile(&gpu, &wanted[1..])?;
+        assert!(number_of(alone.plan().expect("a GPU runs one")).is_none(), "{about}");
+        let alone = alone.run(&Variables::new(3), &[("x", &x)])?.read_blocking(0)?.to_f64();
+        let both = run(&gpu)?;
+        assert_eq!(both[1], alone, "{about}: the bias's has the same bits alone");
+        for (got, expected) in both.iter().zip(&run(&Device::Reference)?) {
             assert_eq!(got.len(), expected.len());
             for (index, (got, expected)) in got.iter().zip(expected).enumerate() {
                 // A rounding for each of a few functions, and for each term, of partial sums that stay below
@@ -118,24 +127,17 @@ fn sums_of_rows_have_the_bits_of_their_order_in_every_variant() -> Result<(), Er
         // The cotangent, `[terms, outputs]` or `[images, outputs, positions]`.
         let is_dense = kernel.shaders[0].file.name == "matmul";
         let ct = &case.words[usize::from(!is_dense)];
-        let [images, positions] = match is_dense {
-            true => [1, 1],
-            false => [layer.x[0], ct.len() / outputs / layer.x[0]],
-        };
         let terms = ct.len() / outputs;
+        let positions = if is_dense { 1 } else { terms / layer.x[0] };
         let length = if kernel.parts > 1 { part_of(&layer) } else { terms };
-        for output in 0..outputs {
-            let at = |term: usize| match is_dense {
-                true => term * outputs + output,
-                false => {
-                    (term / positions % images * outputs + output) * positions + term % positions
-                }
-            };
+        for (output, &word) in bias.iter().enumerate() {
+            let at =
+                |term: usize| (term / positions * outputs + output) * positions + term % positions;
             let numbers: Vec<f32> = (0..terms).map(|term| f32::from_bits(ct[at(term)])).collect();
             let added = |terms: &[f32]| terms.iter().fold(0.0, |sum: f32, term| sum + term);
             let parts: Vec<f32> = numbers.chunks(length).map(added).collect();
             let expected = if parts.len() > 1 { added(&parts) } else { parts[0] };
-            assert_eq!(bias[output], expected.to_bits(), "{:?}: {output}", layer.x);
+            assert_eq!(word, expected.to_bits(), "{:?}: {output}", layer.x);
         }
     }
     Ok(())

@@ -308,6 +308,11 @@ impl Axis {
 }
 
 impl Problem {
+    /// The same with each of so many parts of the images as a group.
+    pub(super) fn apart(&self, parts: usize) -> Self {
+        Problem { batch: self.batch / parts, groups: self.groups * parts, ..*self }
+    }
+
     /// Elements of a channel of the input.
     pub fn pixels(&self) -> usize {
         self.axes.iter().map(|axis| axis.extent).product()

@@ -1,12 +1,14 @@
-//! Gradients of a convolution's weight and bias by one pass over the cotangent.
+//! Gradients of a convolution's weight and bias by one pass over its cotangent.
 
 use super::*;
-use crate::ops::{composite::Composite, grads::GradOf, matmul::LinearGrads};
+use crate::ops::{
+    composite::Composite, grads::GradOf, matmul::LinearGrads, sum_in_order::SumInOrder,
+};
 
 /// A gradient of `y = x * w + b`, from the operands of the gradient of `w`: the input and a cotangent of `y`.
 ///
-/// The gradient of `b` are the sums of the cotangent over images and positions, which the kernel of the other has
-/// in workgroup memory anyway. Rewriting makes both where a graph has such a gradient and such sums.
+/// The gradient of `b` is the sum of the cotangent over images and positions, which the kernel of the other has in
+/// workgroup memory anyway. Rewriting makes both where a graph has such a gradient and such sums.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ConvolutionGrads {
     /// The gradient of the weight.
@@ -15,6 +17,39 @@ pub struct ConvolutionGrads {
 }
 
 impl ConvolutionGrads {
+    /// The gradient of the bias with the same bits, for programs that do not have that of the weight.
+    pub(crate) fn bias_alone<'g>(
+        weight: &ConvolutionWeightGrad,
+        ct: Tensor<'g>,
+        x: &Shape,
+    ) -> Tensor<'g> {
+        let problem = weight.problem(x, &ct.shape());
+        let (outputs, terms) = (problem.outputs, problem.terms());
+        match problem.is_product() {
+            Some(Product::Rows) => {
+                let ct = ct.reshape([problem.batch, outputs]);
+                let x = Shape::from([problem.batch, terms]);
+                LinearGrads::bias_alone(&Matmul::full(true, false), ct, &x)
+            }
+            Some(Product::Columns) => {
+                let ct = ct.reshape([outputs, problem.positions()]);
+                let x = Shape::from([terms, problem.pixels()]);
+                LinearGrads::bias_alone(&Matmul::full(false, true), ct, &x)
+            }
+            None => {
+                let parts = weight_grad::parts(&problem);
+                let order = problem.apart(parts).weight_order().of_rows();
+                let sums = |ct: Tensor<'g>| ct.graph.push(SumInOrder::new(1, order), &[ct]);
+                if parts == 1 {
+                    return sums(ct);
+                }
+                // What is between two operations is not rounded to f16.
+                let sums = sums(weight_grad::apart(ct.widened(), parts));
+                sums.reshape([parts, sums.dim(0) / parts]).sum(0).cast(ct.dtype())
+            }
+        }
+    }
+
     /// Whether some kernel has both gradients of these operands.
     pub(crate) fn is_served(weight: &ConvolutionWeightGrad, [x, ct]: [&Meta; 2]) -> bool {
         let problem = weight.problem(&x.shape, &ct.shape);

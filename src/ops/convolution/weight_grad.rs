@@ -72,17 +72,18 @@ impl ConvolutionWeightGrad {
     ) -> Option<(Self, [Tensor<'g>; 2], usize)> {
         let problem = self.problem(&x.shape(), &ct.shape());
         let parts = parts(&problem);
-        // `[n, c]` has the same memory layout as `[n / parts, parts c]`: every part of the
-        // images becomes a group of the channels.
-        let apart = |tensor: Tensor<'g>| {
-            let shape = tensor.shape();
-            let leading = [problem.batch / parts, parts * shape.dims()[1]];
-            tensor.reshape([&leading, &shape.dims()[2..]].concat())
-        };
         let geometry = self.geometry.clone().groups(parts * problem.groups);
-        let of_parts = || (Self { geometry, ..self.clone() }, [apart(x), apart(ct)], parts);
-        (parts > 1).then(of_parts)
+        let operands = || [apart(x, parts), apart(ct, parts)];
+        (parts > 1).then(|| (Self { geometry, ..self.clone() }, operands(), parts))
     }
+}
+
+/// A tensor of so many parts of its images: `[n, c]` has the same memory layout as `[n / parts, parts c]`, so every
+/// part becomes a group of the channels.
+pub(super) fn apart(tensor: Tensor<'_>, parts: usize) -> Tensor<'_> {
+    let shape = tensor.shape();
+    let (images, channels) = (shape.dims()[0], shape.dims()[1]);
+    tensor.reshape([&[images / parts, parts * channels], &shape.dims()[2..]].concat())
 }
 
 /// Number of partial sums over fewer images: results are small and their sums long, so a single
@@ -90,7 +91,7 @@ impl ConvolutionWeightGrad {
 /// enough tiles, or else the largest that leaves enough terms.
 ///
 /// Splitting a part again gives 1: a larger divisor had too few terms.
-fn parts(problem: &Problem) -> usize {
+pub(super) fn parts(problem: &Problem) -> usize {
     let tiles = problem.outputs.div_ceil(64) * problem.terms().div_ceil(64) * problem.groups;
     if tiles == 0 || tiles >= TILES {
         return 1;

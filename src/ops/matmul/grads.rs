@@ -1,13 +1,13 @@
-//! Gradients of a dense layer: the product that is its weight's, and the sums of an operand that are its bias's.
+//! Gradients of a dense layer by one pass over its cotangent.
 
 use super::*;
 use crate::dtype::DType;
-use crate::ops::{composite::Composite, grads::GradOf};
+use crate::ops::{composite::Composite, grads::GradOf, sum_in_order::SumInOrder};
 
 /// A gradient of a layer `y = x w + b`, from the operands of the product that is the gradient of its weight, of
 /// which the first is the cotangent of `y`.
 ///
-/// The gradient of the bias are the sums of the rows of that operand, which the kernel of the product has in
+/// The gradient of the bias is the sum of each row of that operand, which the kernel of the product has in
 /// workgroup memory anyway. Rewriting makes both where a graph has such a product and such sums.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LinearGrads {
@@ -20,6 +20,13 @@ impl LinearGrads {
     /// The axis of the cotangent along which its terms lie.
     fn terms(&self) -> i32 {
         i32::from(!self.weight.transpose_a)
+    }
+
+    /// The gradient of the bias with the same bits, for programs that do not have that of the weight.
+    pub(crate) fn bias_alone<'g>(weight: &Matmul, ct: Tensor<'g>, x: &Shape) -> Tensor<'g> {
+        let order = weight.product(&ct.shape(), x).extents().order().of_rows();
+        let kept = usize::from(weight.transpose_a);
+        ct.graph.push(SumInOrder::new(kept, order), &[ct])
     }
 
     /// Whether some kernel has both gradients of these operands.

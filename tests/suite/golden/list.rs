@@ -52,7 +52,9 @@ fn no_case(name: &str) -> Option<&'static str> {
         "convolution_units" | "convolution_split" => {
             "convolution in another precision: the same formula"
         }
-        "linear_grads" | "convolution_grads" => "products, gradients of weights, and sums",
+        "linear_grads" | "convolution_grads" | "sum_in_order" => {
+            "products, gradients of weights, and sums"
+        }
         "masked_fill" | "split" | "stack" => "a selection, and slices",
         "lstm_cell"
         | "lstm_cell_grad"

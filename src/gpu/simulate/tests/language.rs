@@ -184,3 +184,21 @@ fn halves_are_rounded_after_each_operation() {
     assert_eq!(words[..32], (0..32).map(of).collect::<Vec<_>>());
     assert_eq!(words[32], 0, "past the end of a workgroup of 32");
 }
+
+/// Whatever a workgroup leaves in its variables, the next one begins as it did.
+#[test]
+fn every_workgroup_has_variables_of_its_own() {
+    let text = "@group(0) @binding(0) var<storage, read_write> y: array<u32>;
+        var<private> sum: u32;
+        var<private> base: u32 = 7u;
+        @compute @workgroup_size(4)
+        fn main(@builtin(local_invocation_index) x: u32, @builtin(workgroup_id) group: vec3u) {
+            sum += x + 1u;
+            base += 10u * x;
+            y[4u * group.x + x] = 100u * sum + base;
+        }";
+    let (report, words) = run(text, [3, 1, 1], 12, DType::U32).unwrap_or_else(|e| panic!("{e}"));
+    assert_eq!(report.hazards, []);
+    let of_one = [107, 217, 327, 437];
+    assert_eq!(words, [of_one; 3].concat());
+}
