@@ -152,11 +152,16 @@ fn main(
         workgroupBarrier(); // these positions are complete
         for (var quad = 0u; quad < length / 4u; quad += 1u) {
             let ct = cotangents(quads + 4u * quad * CT_PITCH + four);
-            if has_rows { row_sums = row_sums + ct.at0 + ct.at1 + ct.at2 + ct.at3; }
             let line = channel * PATCH + quad;
             row0 = add_positions(row0, ct, line);
             if WINDOW_ROWS > 1u { row1 = add_positions(row1, ct, line + PITCH); }
             if WINDOW_ROWS > 2u { row2 = add_positions(row2, ct, line + 2u * PITCH); }
+        }
+        if has_rows {
+            // In a loop of its own, which the others skip: in the one above it would be a selection.
+            for (var at_position = 0u; at_position < length; at_position += 1u) {
+                row_sums += tiles[quads + at_position * CT_PITCH + four];
+            }
         }
         k0 += length;
         column += length;

@@ -10,6 +10,14 @@ pub(crate) enum GradOf {
 }
 
 impl GradOf {
+    /// The other one.
+    pub fn other(self) -> Self {
+        match self {
+            GradOf::Weight => GradOf::Bias,
+            GradOf::Bias => GradOf::Weight,
+        }
+    }
+
     /// Its name in shaders and plans.
     pub fn name(self) -> &'static str {
         match self {

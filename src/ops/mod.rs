@@ -73,7 +73,10 @@ pub use per_axis::{Ends, PerAxis, Sizes};
 pub use precision::Precision;
 
 use self::{
+    attention::AttentionLogSumExp,
     contract::{Bound, Domain, Sample, with_halves},
+    convolution::ConvolutionGrads,
+    matmul::LinearGrads,
     probe::Probe,
 };
 use crate::{array64::Array64, error::OpError, graph::Tensor, shape::Meta};
@@ -249,6 +252,17 @@ operations! {
 }
 
 impl Op {
+    /// The operation whose result the same kernel may have beside this one's, from the same operands.
+    pub(crate) fn sibling(&self) -> Option<Op> {
+        Some(match self.clone() {
+            Op::LinearGrads(op) => LinearGrads { of: op.of.other(), ..op }.into(),
+            Op::ConvolutionGrads(op) => ConvolutionGrads { of: op.of.other(), ..op }.into(),
+            Op::Attention(op) => AttentionLogSumExp(op).into(),
+            Op::AttentionLogSumExp(AttentionLogSumExp(op)) => op.into(),
+            _ => return None,
+        })
+    }
+
     /// The operand that holds indices or labels, and the number they are below.
     pub(crate) fn indexes(&self, operands: &[&Meta]) -> Option<(usize, usize)> {
         match self {

@@ -9,8 +9,11 @@ use crate::{
         self, Assembly, Verdict,
         simulate::{self, DispatchReport},
     },
-    graph::Graph,
-    ops::{contract::Sample, precision::MatrixUnits},
+    graph::{Graph, NodeId},
+    ops::{
+        contract::{Sample, Subject},
+        precision::MatrixUnits,
+    },
     rewrite::{self, Target},
     schedule::{self, plan::Plan},
 };
@@ -165,12 +168,17 @@ impl Sample {
     }
 }
 
-/// The plan of a sample on a device with these matrix units.
+/// The plan of a sample on a device with these matrix units, with every result that its kernel has.
 pub(crate) fn planned(sample: &Sample, available: &[MatrixUnits]) -> Result<Plan, Error> {
     let graph = Graph::new();
-    let (_, y) = sample.build(&graph);
+    let (operands, y) = sample.build(&graph);
+    let sibling = match &sample.subject {
+        Subject::Op(op) => op.sibling().map(|op| graph.push(op, &operands)),
+        _ => None,
+    };
     graph.check()?;
-    let (rewritten, ids) = rewrite::run(&graph, &[y.id], false, Target::with_units(available))?;
+    let ids: Vec<NodeId> = [y].into_iter().chain(sibling).map(|tensor| tensor.id).collect();
+    let (rewritten, ids) = rewrite::run(&graph, &ids, false, Target::with_units(available))?;
     Ok(schedule::plan(&rewritten, &ids))
 }
 
