@@ -3,9 +3,9 @@
 /// Which gradient of a layer it is. Operations for either, with the same operands, are siblings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum GradOf {
-    /// That of the weight, by which inputs are multiplied.
+    /// The gradient of the weight, which multiplies inputs.
     Weight,
-    /// That of the bias, which is added to every result: the cotangent summed over all of them.
+    /// The gradient of the bias: the cotangent of the results that it is added to, summed over them.
     Bias,
 }
 

@@ -35,11 +35,11 @@ struct Layer {
 #[derive(Default)]
 pub(super) struct Pairs {
     layers: Vec<Layer>,
-    /// The nodes that become one of them: of which layer, and what.
+    /// The nodes that are replaced: the layer of each, and its replacement.
     members: HashMap<NodeId, (usize, Member)>,
 }
 
-/// What a node becomes.
+/// The replacement of a node.
 #[derive(Clone, Copy)]
 enum Member {
     /// A gradient by the kernel of both.
@@ -52,7 +52,7 @@ impl Weight {
     /// The gradient that a node is, with the positions of its cotangent and of its other operand.
     fn of(op: &Op, operands: [&Meta; 2]) -> Option<(Self, [usize; 2])> {
         match op {
-            Op::Matmul(op) if LinearGrads::is_served(op, operands) => {
+            Op::Matmul(op) if LinearGrads::is_served(op, operands.map(|meta| &meta.shape)) => {
                 Some((Weight::Dense(op.clone()), [0, 1]))
             }
             Op::ConvolutionWeightGrad(op) if ConvolutionGrads::is_served(op, operands) => {
@@ -65,7 +65,7 @@ impl Weight {
     /// Whether these sums, of a tensor with the elements of the cotangent, are the gradient of the bias.
     fn has_bias(&self, ct: &Meta, sums: &Sums) -> bool {
         let (ct, x) = (ct.shape.dims(), sums.meta.shape.dims());
-        // Whoever sums may leave out axes of one element.
+        // A sum may leave out axes of extent 1.
         let all_but = |kept: usize| {
             (0..x.len()).all(|axis| match sums.axes.contains(&axis) {
                 true => axis != kept,
@@ -241,6 +241,7 @@ mod tests {
             pairs(&graph, &wanted)
         };
         assert_eq!(of(&Dense::new(3), &[300, 40]), [""; 0]);
+        assert_eq!(of(&Conv2d::new(3, [4, 5]), &[300, 2, 4, 5]), [""; 0], "a product with vectors");
         assert_eq!(of(&Conv2d::new(5, 3).groups(5), &[2, 5, 7, 8]), [""; 0]);
         assert_eq!(of(&Dense::new(6).without_bias(), &[7, 5]), [""; 0]);
         // Other sums of the same cotangent, and those of another.

@@ -19,7 +19,7 @@ use grads::Pairs;
 use pass::{Wanted, pass, pass_with_copies};
 use std::borrow::Cow;
 
-/// What rewriting asks of a device.
+/// The properties of a device that decide how a graph is rewritten.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Target<'a> {
     /// Its matrix units, the preferred ones first.

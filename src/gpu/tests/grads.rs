@@ -26,7 +26,7 @@ fn layers() -> Vec<Layer> {
     vec![
         of(Box::new(Dense::new(33)), &[35, 20], "", 1),
         of(Box::new(Dense::new(33)), &[2, 150, 20], "in 4 slices of 300 terms", 1),
-        // More parts than one invocation adds up, and the sums of both are added up by dispatches of their own.
+        // In parts, which a dispatch for each result adds up.
         of(Box::new(Dense::new(35)), &[1030, 6], "in 4 parts of 288 terms", 3),
         of(Box::new(padded(33, [3, 3]).stride(2)), &[2, 5, 9, 8], "", 1),
         // Patches, and those in parts.

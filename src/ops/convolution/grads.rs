@@ -23,35 +23,26 @@ impl ConvolutionGrads {
         ct: Tensor<'g>,
         x: &Shape,
     ) -> Tensor<'g> {
-        let problem = weight.problem(x, &ct.shape());
-        let (outputs, terms) = (problem.outputs, problem.terms());
-        match problem.is_product() {
-            Some(Product::Rows) => {
-                let ct = ct.reshape([problem.batch, outputs]);
-                let x = Shape::from([problem.batch, terms]);
-                LinearGrads::bias_alone(&Matmul::full(true, false), ct, &x)
-            }
-            Some(Product::Columns) => {
-                let ct = ct.reshape([outputs, problem.positions()]);
-                let x = Shape::from([terms, problem.pixels()]);
-                LinearGrads::bias_alone(&Matmul::full(false, true), ct, &x)
-            }
-            None => {
-                let parts = weight_grad::parts(&problem);
-                let order = problem.apart(parts).weight_order().of_rows();
-                let sums = |ct: Tensor<'g>| ct.graph.push(SumInOrder::new(1, order), &[ct]);
-                if parts == 1 {
-                    return sums(ct);
-                }
-                // What is between two operations is not rounded to f16.
-                let sums = sums(weight_grad::apart(ct.widened(), parts));
-                sums.reshape([parts, sums.dim(0) / parts]).sum(0).cast(ct.dtype())
-            }
+        if let Some((product, [of_ct, of_x])) = weight.as_product(x, &ct.shape()) {
+            return LinearGrads::bias_alone(&product, ct.reshape(of_ct), &of_x);
         }
+        let problem = weight.problem(x, &ct.shape());
+        let parts = weight_grad::parts(&problem);
+        let order = problem.apart(parts).weight_order().of_rows();
+        let sums = |ct: Tensor<'g>| ct.graph.push(SumInOrder::new(1, order), &[ct]);
+        if parts == 1 {
+            return sums(ct);
+        }
+        // The sums of parts are not rounded to f16.
+        let sums = sums(weight_grad::apart(ct.widened(), parts));
+        sums.reshape([parts, sums.dim(0) / parts]).sum(0).cast(ct.dtype())
     }
 
     /// Whether some kernel has both gradients of these operands.
     pub(crate) fn is_served(weight: &ConvolutionWeightGrad, [x, ct]: [&Meta; 2]) -> bool {
+        if let Some((product, shapes)) = weight.as_product(&x.shape, &ct.shape) {
+            return LinearGrads::is_served(&product, shapes.each_ref());
+        }
         let problem = weight.problem(&x.shape, &ct.shape);
         weight.precision == Precision::Full && !problem.has_few_channels()
     }
@@ -82,7 +73,8 @@ impl Composite for ConvolutionGrads {
     fn expand<'g>(&self, operands: &[Tensor<'g>]) -> Tensor<'g> {
         let [x, ct] = *operands else { unreachable!("it has two operands") };
         let (graph, of) = (x.graph, self.of);
-        if let Some((weight, operands)) = self.weight.as_product(x, ct) {
+        if let Some((weight, [of_ct, of_x])) = self.weight.as_product(&x.shape(), &ct.shape()) {
+            let operands = [ct.reshape(of_ct), x.reshape(of_x)];
             let y = graph.push(LinearGrads { weight, of }, &operands);
             return match of {
                 GradOf::Weight => y.reshape(self.weight.dims(x, ct)),

@@ -44,27 +44,23 @@ impl ConvolutionWeightGrad {
         [&leading, self.window.as_slice()].concat()
     }
 
-    /// The product of matrices that it is, if the convolution is one, and its operands: the cotangent comes first.
-    pub(super) fn as_product<'g>(
-        &self,
-        x: Tensor<'g>,
-        ct: Tensor<'g>,
-    ) -> Option<(Matmul, [Tensor<'g>; 2])> {
-        let problem = self.problem(&x.shape(), &ct.shape());
+    /// The product of matrices that it is, if the convolution is one, and the shapes of its operands: of the
+    /// cotangent, then of the input.
+    pub(super) fn as_product(&self, x: &Shape, ct: &Shape) -> Option<(Matmul, [Shape; 2])> {
+        let problem = self.problem(x, ct);
         let (n, o, terms) = (problem.batch, problem.outputs, problem.terms());
-        let (op, [ct, x]) = match problem.is_product()? {
-            Product::Rows => {
-                (Matmul::full(true, false), [ct.reshape([n, o]), x.reshape([n, terms])])
-            }
+        let (op, shapes) = match problem.is_product()? {
+            Product::Rows => (Matmul::full(true, false), [[n, o], [n, terms]]),
             Product::Columns => {
-                let ct = ct.reshape([o, problem.positions()]);
-                (Matmul::full(false, true), [ct, x.reshape([terms, problem.pixels()])])
+                let operands = [[o, problem.positions()], [terms, problem.pixels()]];
+                (Matmul::full(false, true), operands)
             }
         };
-        Some((Matmul { precision: self.precision, ..op }, [ct, x]))
+        Some((Matmul { precision: self.precision, ..op }, shapes.map(Shape::from)))
     }
 
-    /// Such gradients over parts of the images, as groups of one, and their number; `None` if there is one part.
+    /// The gradient of each part of the images, as groups of one operation, and the number of parts; `None` if
+    /// there is one part.
     pub(super) fn in_parts<'g>(
         &self,
         x: Tensor<'g>,
@@ -162,7 +158,8 @@ impl Operation for ConvolutionWeightGrad {
     fn expand<'g>(&self, operands: &[Tensor<'g>]) -> Option<Tensor<'g>> {
         let [x, ct] = *operands else { unreachable!("it has two operands") };
         let dims = self.dims(x, ct);
-        if let Some((product, operands)) = self.as_product(x, ct) {
+        if let Some((product, [of_ct, of_x])) = self.as_product(&x.shape(), &ct.shape()) {
+            let operands = [ct.reshape(of_ct), x.reshape(of_x)];
             return Some(x.graph.push(product, &operands).reshape(dims));
         }
         let (of_parts, operands, parts) = self.in_parts(x, ct)?;

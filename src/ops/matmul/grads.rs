@@ -30,11 +30,11 @@ impl LinearGrads {
     }
 
     /// Whether some kernel has both gradients of these operands.
-    pub(crate) fn is_served(weight: &Matmul, [ct, x]: [&Meta; 2]) -> bool {
-        let are_matrices = ct.shape.rank() == 2 && x.shape.rank() == 2;
+    pub(crate) fn is_served(weight: &Matmul, [ct, x]: [&Shape; 2]) -> bool {
+        let are_matrices = ct.rank() == 2 && x.rank() == 2;
         are_matrices
             && weight.precision == Precision::Full
-            && weight.product(&ct.shape, &x.shape).vectors().is_none()
+            && weight.product(ct, x).vectors().is_none()
     }
 }
 
@@ -69,7 +69,7 @@ impl Composite for LinearGrads {
     }
 
     fn has_kernel(&self, operands: &[&Meta], _: &Meta) -> bool {
-        LinearGrads::is_served(&self.weight, [operands[0], operands[1]])
+        LinearGrads::is_served(&self.weight, [&operands[0].shape, &operands[1].shape])
     }
 
     fn kernel(&self, operands: &[&Meta], _: &Meta) -> Option<Kernel> {
