@@ -1,7 +1,7 @@
 // convolution_direct.wgsl — y = x * w where the window moves by one pixel, from patches of whole images.
 //
 // Op        ops::Convolution; ops::ConvolutionInputGrad, of which y is the result and x the cotangent
-// Lib       grid, patches, wild
+// Lib       grid, line, patches, wild
 // Slot      fn epilogue(acc: Acc, index: u32) -> Out
 // Shape     x: [batch, groups · inputs, 1, rows, columns], y: [batch, groups · outputs, 1, y_rows,
 //           y_columns], w: [groups · outputs, inputs, 1, ..window]; for the gradient outputs and
@@ -39,23 +39,6 @@ struct Params {
 @group(0) @binding(1) var<storage, read> x: array<Elem>;
 @group(0) @binding(2) var<storage, read> w: array<Elem>;
 @group(0) @binding(3) var<storage, read_write> y: array<Out>;
-
-/// An element of x, or 0 outside of it.
-fn x_at(index: u32, is_inside: bool) -> Acc {
-    return select(Acc(), Acc(x[select(0u, index, is_inside)]), is_inside);
-}
-
-/// Four neighbors in a line of x, of which `column` is the first; 0 outside of it.
-fn fetch_x(index: u32, column: u32, exists: bool) -> vec4<Acc> {
-    let columns = vec4<u32>(column) + vec4<u32>(0u, 1u, 2u, 3u);
-    let are_inside = vec4<bool>(exists) & (columns < vec4<u32>(params.columns));
-    return vec4<Acc>(
-        x_at(index, are_inside.x),
-        x_at(index + 1u, are_inside.y),
-        x_at(index + 2u, are_inside.z),
-        x_at(index + 3u, are_inside.w),
-    );
-}
 
 /// The weights of four outputs in a term; 0 if it is none, as the patch is, which adds nothing.
 fn fetch_w(index: u32, output: u32, exists: bool) -> vec4<Acc> {

@@ -1,7 +1,7 @@
 // convolution_direct_weight_grad.wgsl — w = ct * x where the window moves by one pixel, from patches of images.
 //
 // Op        ops::ConvolutionWeightGrad; ops::ConvolutionGrads, with the gradient of the bias
-// Lib       bias, grid, parts, patch_terms, weight, weight_and_bias
+// Lib       bias, grid, line, parts, patch_terms, weight, weight_and_bias
 // Slot      fn epilogue(acc: Acc, index: u32) -> Out
 // Shape     x: [batch, groups · inputs, 1, rows, columns], ct: [batch, groups · outputs, 1, y_rows,
 //           y_columns], of which y_columns is a multiple of 4, w: [groups · outputs, inputs, 1,
@@ -36,23 +36,6 @@ struct Params {
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<Elem>;
 @group(0) @binding(2) var<storage, read> ct: array<Elem>;
-
-/// An element of x, or 0 outside of it.
-fn x_at(index: u32, is_inside: bool) -> Acc {
-    return select(Acc(), Acc(x[select(0u, index, is_inside)]), is_inside);
-}
-
-/// Four neighbors in a line of x, of which `column` is the first; 0 outside of it.
-fn fetch_x(index: u32, column: u32, exists: bool) -> vec4<Acc> {
-    let columns = vec4<u32>(column) + vec4<u32>(0u, 1u, 2u, 3u);
-    let are_inside = vec4<bool>(exists) & (columns < vec4<u32>(params.columns));
-    return vec4<Acc>(
-        x_at(index, are_inside.x),
-        x_at(index + 1u, are_inside.y),
-        x_at(index + 2u, are_inside.z),
-        x_at(index + 3u, are_inside.w),
-    );
-}
 
 /// The cotangents of four outputs at a position. Of outputs past the last one it reads anything; they are
 /// not stored.

@@ -109,7 +109,7 @@ impl Direct {
         ];
         let file = shader_file!(
             "convolution/convolution_direct",
-            ["add_products", "grid", "patches", "sums_8x8", "wild"]
+            ["add_products", "grid", "line", "patches", "sums_8x8", "wild"]
         );
         let shader = Shader {
             file: ShaderFile { swaps_operands: is_flipped, ..file },

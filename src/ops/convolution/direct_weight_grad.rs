@@ -19,9 +19,9 @@ const MOST: usize = 32;
 const LEAST: usize = 16;
 
 /// Imports of the gradient of a weight, and of that with the gradient of a bias.
-static IMPORTS: [[&str; 6]; 2] = [
-    ["add_products", "bias", "grid", "parts", "patch_terms", "weight"],
-    ["add_products", "bias", "grid", "parts", "patch_terms", "weight_and_bias"],
+static IMPORTS: [[&str; 7]; 2] = [
+    ["add_products", "bias", "grid", "line", "parts", "patch_terms", "weight"],
+    ["add_products", "bias", "grid", "line", "parts", "patch_terms", "weight_and_bias"],
 ];
 
 /// Part of the inputs and outputs of tiles that has to exist, or the tiles of products are smaller.

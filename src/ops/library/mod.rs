@@ -22,7 +22,7 @@ macro_rules! fragments {
 }
 
 /// Every fragment; each comes after those it calls.
-static FRAGMENTS: [Fragment; 63] = fragments! {
+static FRAGMENTS: [Fragment; 64] = fragments! {
     "nan": [],
     "scale": [],
     "divide": [],
@@ -51,6 +51,7 @@ static FRAGMENTS: [Fragment; 63] = fragments! {
     "tile_8x4": ["stages"],
     "sums_8x8": [],
     "tile_8x8": ["stages", "sums_8x8"],
+    "line": [],
     "patches": ["sums_8x8"],
     "patch_terms": [],
     "wild": [],

@@ -350,6 +350,7 @@ impl Operation for Matmul {
             of(&[], [1, 37, 300], false, false).named("vector"),
             of(&[2], [70, 1, 260], false, false).without_gradient().named("vector on the right"),
             of(&[], [4, 36, 260], true, true).without_gradient().named("four vectors"),
+            of(&[], [3, 39, 300], false, false).without_gradient().named("three vectors"),
             of(&[2], [66, 3, 259], true, false)
                 .without_gradient()
                 .named("three vectors on the right"),
