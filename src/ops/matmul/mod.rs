@@ -344,16 +344,19 @@ impl Operation for Matmul {
             of(&[], [20, 40, 288], true, true).without_gradient().named("whole slices of k"),
             of(&[2], [5, 36, 260], false, true).without_gradient().named("slices of few rows"),
             of(&[], [33, 34, 1030], false, false).named("parts of k"),
-            of(&[2], [20, 40, 1056], true, true).without_gradient().named("whole parts of k"),
+            of(&[2], [32, 20, 1056], true, true).without_gradient().named("whole parts of k"),
             of(&[], [5, 6, 2881], false, true).without_gradient().named("a part of one term"),
             of(&[], [5, 6, 5000], false, true).without_gradient().named("many parts of k"),
             of(&[], [1, 37, 300], false, false).named("vector"),
             of(&[2], [70, 1, 260], false, false).without_gradient().named("vector on the right"),
             of(&[], [4, 36, 260], true, true).without_gradient().named("four vectors"),
-            of(&[], [3, 39, 300], false, false).without_gradient().named("three vectors"),
+            of(&[], [3, 64, 300], false, false).without_gradient().named("three vectors"),
             of(&[2], [66, 3, 259], true, false)
                 .without_gradient()
                 .named("three vectors on the right"),
+            of(&[], [67, 4, 257], false, false)
+                .without_gradient()
+                .named("four vectors on the right"),
             of(&[], [2, 35, 1030], false, true).without_gradient().named("two vectors in parts"),
             of(&[], [1, 1, 5000], false, false).without_gradient().named("vectors"),
             of(&[66_000], [1, 2, 2], false, false).without_gradient().named("a folded grid"),
