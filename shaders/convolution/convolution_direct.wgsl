@@ -148,7 +148,7 @@ fn main(
                 let exists = (input < params.inputs) & (at_row < params.rows);
                 let line = (product * params.inputs + input) * params.rows + at_row;
                 let index = line * params.columns + at_column;
-                tiles[quad] = fetch_x(index, at_column, exists);
+                tiles[quad] = fetch_neighbors(index, at_column, exists);
             }
         }
         for (var turn = 0u; turn < (w_quads + count - 1u) / count; turn += 1u) {

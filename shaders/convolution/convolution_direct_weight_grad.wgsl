@@ -121,7 +121,7 @@ fn main(
                 let is_inside = has_input & (row + at_row - params.low_rows < params.rows);
                 let index = x_line + x_own + at_row * params.columns + at_column;
                 let x_column = column + at_column - params.low_columns;
-                tiles[channel * PATCH + quad] = fetch_x(index, x_column, is_inside);
+                tiles[channel * PATCH + quad] = fetch_neighbors(index, x_column, is_inside);
             }
         }
         let ct_line = (ct_channel * params.y_rows + row) * params.y_columns + column;

@@ -3,18 +3,18 @@
 // Numerics  exact: loads
 
 /// An element of x, or 0 outside of it.
-fn x_at(index: u32, is_inside: bool) -> Acc {
+fn x_or_zero(index: u32, is_inside: bool) -> Acc {
     return select(Acc(), Acc(x[select(0u, index, is_inside)]), is_inside);
 }
 
 /// Four neighbors in a line of x, of which `column` is the first; 0 outside of it.
-fn fetch_x(index: u32, column: u32, exists: bool) -> vec4<Acc> {
+fn fetch_neighbors(index: u32, column: u32, exists: bool) -> vec4<Acc> {
     let columns = vec4<u32>(column) + vec4<u32>(0u, 1u, 2u, 3u);
     let are_inside = vec4<bool>(exists) & (columns < vec4<u32>(params.columns));
     return vec4<Acc>(
-        x_at(index, are_inside.x),
-        x_at(index + 1u, are_inside.y),
-        x_at(index + 2u, are_inside.z),
-        x_at(index + 3u, are_inside.w),
+        x_or_zero(index, are_inside.x),
+        x_or_zero(index + 1u, are_inside.y),
+        x_or_zero(index + 2u, are_inside.z),
+        x_or_zero(index + 3u, are_inside.w),
     );
 }
