@@ -105,7 +105,7 @@ fn step(criterion: &mut Criterion, device: &Device) -> Result<(), Error> {
         .add(Activation::relu())
         .add(Dense::new(digits::CLASSES));
     let (data, variables, adam) = (digits::load()?, Variables::new(0), Adam::new(2e-3));
-    let program = Trainer::new(&network, &adam).step(device, &data, BATCH)?;
+    let program = Trainer::classifier(&network, &adam).step(device, &data, BATCH)?;
     program.prepare(&variables)?;
     let batch = data.rows(&(0..BATCH).collect::<Vec<_>>())?;
     let inputs: [(&str, &dyn Feed); 2] = [("inputs", batch.inputs()), ("targets", batch.targets())];

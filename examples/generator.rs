@@ -5,8 +5,10 @@
 //! images are resampled by 2 with a filter, and the discriminator is regularized by a penalty on
 //! its gradient at real images, which requires a second derivative.
 //!
-//! Concepts: two networks and two optimizers in one store, each step training only the
-//! parameters it is given, and a loss that contains a gradient.
+//! Concepts: a training of several [`Objective`]s over one store, each with its parameters, its
+//! optimizer and its interval, as the two networks of a GAN have them; losses that contain gradients.
+//! The penalties are lazy: that of the discriminator runs every 16 steps, that of the generator, on
+//! what a step in style space changes, every 4; each is stronger by as much.
 //!
 //! ```sh
 //! cargo run --release --example generator              # 3,000 steps
@@ -16,7 +18,7 @@
 use wgrad::{
     data::digits,
     nn::{
-        gan::{discriminator_loss, generator_loss, r1_penalty},
+        gan::{discriminator_loss, generator_loss, path_length_penalty, r1_penalty},
         models::{Discriminator, Generator},
     },
     prelude::*,
@@ -26,54 +28,76 @@ const BATCH: usize = 32;
 const NOISE: usize = 16;
 const SIDE: usize = 8;
 
-fn generator() -> Generator {
-    Generator::new(SIDE, 1, 32)
-}
-
-fn made<'g>(cx: &mut Scope<'g>, count: usize) -> Tensor<'g> {
+/// Images of new noise, and their styles.
+fn made<'g>(cx: &mut Scope<'g>, count: usize) -> (Tensor<'g>, Tensor<'g>) {
+    let generator = Generator::new(SIDE, 1, 32);
     let noise = cx.normal([count, NOISE]);
-    generator().forward(&mut cx.child("generator"), noise)
+    let mut cx = cx.child("generator");
+    let styles = generator.styles(&mut cx, noise);
+    (generator.images(&mut cx, styles), styles)
 }
 
 fn scores<'g>(cx: &mut Scope<'g>, images: Tensor<'g>) -> Tensor<'g> {
     Discriminator::new(32).forward(&mut cx.child("discriminator"), images)
 }
 
-/// The parameters of one of the two networks.
-fn params<'g>(cx: &Scope<'g>, of: &str) -> Vec<(String, Tensor<'g>)> {
-    cx.params().into_iter().filter(|(path, _)| path.starts_with(of)).collect()
-}
-
 /// Adam without the first moment, which would average over gradients from outdated opponents.
-fn adam(name: &str) -> Adam {
-    Adam::new(2e-3).betas(0.0, 0.99).named(name)
+fn adam() -> Adam {
+    Adam::new(2e-3).betas(0.0, 0.99)
 }
 
-/// Compiles a discriminator step, whose outputs are its loss and the fraction of images it
-/// classifies correctly.
-fn judging(device: &Device) -> Result<Program, Error> {
-    let graph = Graph::new();
-    let mut cx = Scope::new(&graph, Mode::Train);
-    let real = graph.input("real", [BATCH, 1, SIDE, SIDE], DType::F32);
-    let fake = made(&mut cx, BATCH).detach();
-    let (of_real, of_fake) = (scores(&mut cx, real), scores(&mut cx, fake));
-    let loss = discriminator_loss(of_real, of_fake);
-    let right = [of_real.greater(0.0), of_fake.less(0.0)].map(|is| is.cast(DType::F32).mean(..));
-    let total = loss + r1_penalty(of_real, real) * 0.5;
-    let params = params(&cx, "discriminator");
-    adam("judging").update_params(&mut cx, total, &params);
-    graph.compile(device, &[("loss", loss), ("right", (right[0] + right[1]) / 2.0)])
+/// The images of a batch, as squares.
+fn real<'g>(batch: &wgrad::Inputs<'g>) -> Tensor<'g> {
+    let images = batch.get("inputs");
+    images.reshape([images.dim(0), 1, SIDE, SIDE])
 }
 
-/// Compiles a generator step.
-fn making(device: &Device) -> Result<Program, Error> {
-    let graph = Graph::new();
-    let mut cx = Scope::new(&graph, Mode::Train);
-    let images = made(&mut cx, BATCH);
-    let loss = generator_loss(scores(&mut cx, images));
-    let params = params(&cx, "generator");
-    adam("making").update_params(&mut cx, loss, &params);
-    graph.compile(device, &[("loss", loss)])
+/// The objectives of both networks, and the penalties of both.
+fn objectives() -> [Objective<'static>; 4] {
+    let discriminator = Objective::new(
+        "discriminator",
+        |cx, batch| {
+            let real = real(batch);
+            let fake = made(cx, real.dim(0)).0.detach();
+            let (of_real, of_fake) = (scores(cx, real), scores(cx, fake));
+            // The share of images that it classifies correctly.
+            let right = [of_real.greater(0.0), of_fake.less(0.0)].map(|is| is.cast(DType::F32));
+            Loss::new(discriminator_loss(of_real, of_fake))
+                .metric("right", Metric::mean(cx.graph().concat(&right, 0)))
+        },
+        adam(),
+    );
+    let r1 = Objective::new(
+        "r1",
+        |cx, batch| {
+            let real = real(batch);
+            (r1_penalty(scores(cx, real), real) * (0.5 * 16.0)).into()
+        },
+        adam(),
+    );
+    let generator = Objective::new(
+        "generator",
+        |cx, batch| {
+            let (fake, _) = made(cx, batch.get("inputs").dim(0));
+            generator_loss(scores(cx, fake)).into()
+        },
+        adam(),
+    );
+    let path_length = Objective::new(
+        "path length",
+        |cx, batch| {
+            let (images, styles) = made(cx, batch.get("inputs").dim(0) / 2);
+            let noise = cx.normal(images.shape());
+            (path_length_penalty(cx, images, noise, styles, 0.01) * (0.01 * 4.0)).into()
+        },
+        adam(),
+    );
+    [
+        discriminator.params("discriminator"),
+        r1.params("discriminator").sharing("discriminator").every(16),
+        generator.params("generator"),
+        path_length.params("generator").sharing("generator").every(4),
+    ]
 }
 
 /// Renders images side by side, as characters.
@@ -96,34 +120,22 @@ fn drawn(images: &[f64], count: usize) -> String {
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let steps = std::env::args().nth(1).map_or(Ok(3_000), |steps| steps.parse::<usize>())?;
-    let device = Device::cpu();
+    let (device, variables) = (Device::cpu(), Variables::new(0));
     let data = digits::load()?;
-    let (judging, making) = (judging(&device)?, making(&device)?);
-    let variables = Variables::new(0);
-    let loader = Loader::new(data.len() / BATCH * BATCH, BATCH, 0);
-    let mut step = 0;
-    'all: for epoch in 1.. {
-        for batch in loader.epoch(epoch) {
-            if step == steps {
-                break 'all;
+    let whole: Vec<usize> = (0..data.len() / BATCH * BATCH).collect();
+    Trainer::of(objectives())
+        .epochs(usize::MAX)
+        .max_steps(steps)
+        .batch(BATCH)
+        .on_epoch(|epoch| {
+            if epoch.number % 5 == 0 {
+                println!("{epoch}");
             }
-            step += 1;
-            let real = data.inputs().rows(&batch)?.reshape([-1, 1, SIDE as i64, SIDE as i64])?;
-            let judged = judging.run(&variables, &[("real", &real)])?;
-            let loss = making.run(&variables, &[])?;
-            if step % 250 == 0 || step == steps {
-                println!(
-                    "step {step:5}  discriminator {:.3}, right {:.0}%  generator {:.3}",
-                    judged.scalar("loss")?,
-                    100.0 * judged.scalar("right")?,
-                    loss.scalar("loss")?,
-                );
-            }
-        }
-    }
+        })
+        .fit(&device, &variables, &data.rows(&whole)?)?;
 
     let graph = Graph::new();
-    let images = made(&mut Scope::new(&graph, Mode::Eval), 8);
+    let (images, _) = made(&mut Scope::new(&graph, Mode::Eval), 8);
     let program = graph.compile(&device, &[("images", images)])?;
     for _ in 0..2 {
         let images = program.run(&variables, &[])?.read_blocking("images")?.to_f64();

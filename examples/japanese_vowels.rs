@@ -8,60 +8,33 @@
 //! cargo run --release --example japanese_vowels -- JapaneseVowels_TRAIN.ts JapaneseVowels_TEST.ts
 //! ```
 //!
-//! Concepts: sequences of unequal length in one batch, which the LSTM is told by a
-//! tensor of lengths, and a training loop by hand: one program to train, one to evaluate, one store.
+//! Concepts: sequences of unequal length in one batch, which the LSTM is told by a tensor of lengths; a
+//! data set of three named fields, and a [`Trainer`] of a loss of your own.
 //!
 //! A number after the files sets the number of epochs. With `--expect 97` the example fails if less
 //! than this percentage of the held-out recordings is classified correctly.
 
 use std::path::Path;
-use wgrad::{data::series, prelude::*};
+use wgrad::{Inputs, data::series, prelude::*};
 
 const BATCH: usize = 30;
 const EPOCHS: usize = 20;
 
-/// Recordings padded to one length, and their actual lengths.
-struct Recordings<'g> {
-    values: Tensor<'g>,
-    lengths: Tensor<'g>,
-    labels: Tensor<'g>,
+/// Logits of the speakers from the final states, forward and backward.
+fn logits<'g>(cx: &mut Scope<'g>, batch: &Inputs<'g>) -> Tensor<'g> {
+    let (values, lengths) = (batch.get("values"), batch.get("lengths"));
+    let mut cx = cx.child("net");
+    let lstm = Recurrent::lstm(64).bidirectional();
+    let (_, state) = lstm.run(&mut cx.child("lstm"), values, None, Some(lengths));
+    let last = state.hidden.transpose([1, 0, 2]).reshape([values.dim(0), 128]);
+    let last = Dropout::new(0.5).forward(&mut cx, last);
+    Dense::new(9).forward(&mut cx.child("fc"), last)
 }
 
-impl<'g> Recordings<'g> {
-    fn inputs(graph: &'g Graph, count: usize, steps: usize) -> Self {
-        Recordings {
-            values: graph.input("values", [count, steps, 12], DType::F32),
-            lengths: graph.input("lengths", [count], DType::U32),
-            labels: graph.input("labels", [count], DType::U32),
-        }
-    }
-
-    /// Classifies the speaker from the final states, forward and backward.
-    fn logits(&self, cx: &mut Scope<'g>) -> Tensor<'g> {
-        let lstm = Recurrent::lstm(64).bidirectional();
-        let (_, state) = lstm.run(&mut cx.child("lstm"), self.values, None, Some(self.lengths));
-        let last = state.hidden.transpose([1, 0, 2]).reshape([self.values.dim(0), 128]);
-        let last = Dropout::new(0.5).forward(cx, last);
-        Dense::new(9).forward(&mut cx.child("fc"), last)
-    }
-}
-
-fn step(device: &Device, steps: usize) -> Result<Program, Error> {
-    let graph = Graph::new();
-    let mut cx = Scope::new(&graph, Mode::Train);
-    let recordings = Recordings::inputs(&graph, BATCH, steps);
-    let logits = recordings.logits(&mut cx.child("net"));
-    let loss = nn::cross_entropy(logits, recordings.labels);
-    Adam::new(3e-3).clip_norm(1.0).update(&mut cx, loss);
-    graph.compile(device, &[("loss", loss)])
-}
-
-fn evaluation(device: &Device, count: usize, steps: usize) -> Result<Program, Error> {
-    let graph = Graph::new();
-    let mut cx = Scope::new(&graph, Mode::Eval);
-    let recordings = Recordings::inputs(&graph, count, steps);
-    let logits = recordings.logits(&mut cx.child("net"));
-    graph.compile_pure(device, &[("right", nn::accuracy(logits, recordings.labels))])
+/// The recordings as a data set, padded to one length.
+fn recordings(values: Array, set: &series::Series) -> Result<ArrayDataset, Error> {
+    let (lengths, labels) = (set.lengths.clone(), set.labels.clone());
+    ArrayDataset::new([("values", values), ("lengths", lengths), ("labels", labels)])
 }
 
 /// Normalizes the values to mean 0 and variance 1 in each dimension, with the statistics of the
@@ -107,32 +80,27 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let epochs = args.next().map_or(Ok(EPOCHS), |epochs| epochs.parse())?;
     let (train, test) = (series::read(Path::new(&train))?, series::read(Path::new(&test))?);
     let [inputs, held] = standardised([&train.values, &test.values], &train.lengths)?;
-    let count = |set: &Array| set.shape().dims()[0];
+    let (train, test) = (recordings(inputs, &train)?, recordings(held, &test)?);
 
-    let device = Device::cpu();
-    let step = step(&device, inputs.shape().dims()[1])?;
-    let evaluation = evaluation(&device, count(&held), held.shape().dims()[1])?;
-    let variables = Variables::new(0);
-    let mut reached = f64::NAN;
-    let loader = Loader::new(count(&inputs) / BATCH * BATCH, BATCH, 0);
-    for epoch in 1..=epochs {
-        let mut total = 0.0;
-        let batches = loader.epoch(epoch);
-        for batch in &batches {
-            let (values, lengths) = (inputs.rows(batch)?, train.lengths.rows(batch)?);
-            let labels = train.labels.rows(batch)?;
-            let feeds: [(&str, &dyn Feed); 3] =
-                [("values", &values), ("lengths", &lengths), ("labels", &labels)];
-            total += step.run(&variables, &feeds)?.scalar("loss")?;
+    let report = Trainer::new(
+        |cx, batch| {
+            let (logits, labels) = (logits(cx, batch), batch.get("labels"));
+            Loss::new(nn::cross_entropy(logits, labels))
+                .metric("accuracy", Metric::accuracy(logits, labels))
+        },
+        Adam::new(3e-3).clip_norm(1.0),
+    )
+    .epochs(epochs)
+    .batch(BATCH)
+    .validate(&test)
+    .on_epoch(|epoch| {
+        if epoch.number % 10 == 0 || epoch.number == epochs {
+            println!("{epoch}");
         }
-        let feeds: [(&str, &dyn Feed); 3] =
-            [("values", &held), ("lengths", &test.lengths), ("labels", &test.labels)];
-        reached = 100.0 * evaluation.run(&variables, &feeds)?.scalar("right")?;
-        if epoch % 10 == 0 || epoch == epochs {
-            let loss = total / batches.len() as f64;
-            println!("epoch {epoch:3}  loss {loss:.4}  {reached:.2}% of those held out");
-        }
-    }
+    })
+    .fit(&Device::cpu(), &Variables::new(0), &train)?;
+    let accuracy = report.validation.and_then(|measures| measures.get("accuracy"));
+    let reached = 100.0 * accuracy.unwrap_or(f64::NAN);
     match expected {
         Some(least) if reached.is_nan() || reached < least => {
             Err(format!("{reached:.2}% of those held out, and {least}% were expected").into())

@@ -4,7 +4,7 @@
 //! another, at a random position in 16x16 pixels. Color carries no information, so the network has
 //! to learn the shape.
 //!
-//! Concepts: a network as a [`Sequential`] of layers, a [`Dataset`] of your own, and
+//! Concepts: a network as a [`Sequential`] of layers, a [`Labeled`] of your own, and
 //! the [`Trainer`], which does the rest and reports what is confused with what.
 //!
 //! ```sh
@@ -12,14 +12,13 @@
 //! cargo run --release --example shapes -- 120 2
 //! ```
 
-use std::ops::ControlFlow;
 use wgrad::{prelude::*, testing::Noise};
 
 const EDGE: usize = 16;
 const SHAPES: [&str; 3] = ["disc", "square", "cross"];
 
 /// Draws images `[n, 3, 16, 16]`, labeled with the shape in each.
-fn draw(count: usize, seed: u64) -> Result<Dataset, Error> {
+fn draw(count: usize, seed: u64) -> Result<Labeled, Error> {
     let mut noise = Noise::new(seed);
     let (mut pixels, mut labels) = (Vec::new(), Vec::new());
     for image in 0..count {
@@ -40,7 +39,7 @@ fn draw(count: usize, seed: u64) -> Result<Dataset, Error> {
         }
         labels.push(shape as u32);
     }
-    Dataset::new(Array::from_vec([count, 3, EDGE, EDGE], pixels)?, Array::from(labels))
+    Labeled::new(Array::from_vec([count, 3, EDGE, EDGE], pixels)?, Array::from(labels))
 }
 
 fn main() -> Result<(), Error> {
@@ -64,17 +63,14 @@ fn main() -> Result<(), Error> {
         .add(Activation::relu())
         .add(Dense::new(SHAPES.len()));
     let (train, test) = (draw(images, 1)?, draw(150, 2)?);
-    let (adam, variables) = (Adam::new(3e-3), Variables::new(0));
-    let report = Trainer::new(&network, &adam).epochs(epochs).batch(30).fit(
-        &Device::best(),
-        &variables,
-        (&train, &test),
-        &mut |epoch| {
-            let (number, loss) = (epoch.number, epoch.train_loss);
-            println!("epoch {number:>2}  loss {loss:.4}  accuracy {:.3}", epoch.test_accuracy);
-            ControlFlow::Continue(())
-        },
-    )?;
-    println!("\nrows are {}\n{}", SHAPES.join(", "), report.confusion);
+    let variables = Variables::new(0);
+    let report = Trainer::classifier(&network, Adam::new(3e-3))
+        .epochs(epochs)
+        .batch(30)
+        .validate(&test)
+        .on_epoch(|epoch| println!("{epoch}"))
+        .fit(&Device::best(), &variables, &train)?;
+    println!("\nrows are {}", SHAPES.join(", "));
+    report.confusion().into_iter().for_each(|confusion| println!("{confusion}"));
     Ok(())
 }

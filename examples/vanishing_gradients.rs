@@ -51,7 +51,7 @@ fn step(network: &Sequential, device: &Device) -> Result<Program, Error> {
 fn train(
     name: &str,
     network: &Sequential,
-    data: &Dataset,
+    data: &Labeled,
     steps: usize,
 ) -> Result<Vec<f64>, Error> {
     let program = step(network, &Device::cpu())?;

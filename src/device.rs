@@ -159,6 +159,13 @@ impl Device {
         self.backend().kind()
     }
 
+    /// What decides the bits of its results, beside this version of the crate: two devices for which it
+    /// is the same compute the same. The instruction set of a CPU; adapter, driver and its version of
+    /// a GPU.
+    pub fn numerics(&self) -> String {
+        self.backend().numerics()
+    }
+
     /// The implementation of this device.
     pub(crate) fn backend(&self) -> &dyn Backend {
         match self {

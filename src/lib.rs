@@ -109,7 +109,7 @@ pub use dtype::DType;
 pub use error::{
     BufferError, CompileError, DeviceError, Error, FileError, GraphError, LoadReport,
     MismatchedTensor, MissingTensor, NotFinite, OpError, Place, RunError, SimulationError,
-    VariableError,
+    TrainError, VariableError,
 };
 pub use functions::{
     AttentionOptions, CoordinateTransform, GaussianNll, Interpolation, PadMode, PaddingMode,

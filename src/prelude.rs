@@ -20,11 +20,11 @@
 pub use crate::{nn::Module, ops::Pow, optim::Optimizer, value::Feed};
 
 #[cfg(not(target_arch = "wasm32"))]
-pub use crate::train::Trainer;
+pub use crate::train::{Loss, Metric, Objective, Trainer};
 pub use crate::{
     array::Array,
     autodiff,
-    data::{Dataset, Loader},
+    data::{ArrayDataset, Dataset, Labeled, Loader},
     device::Device,
     dtype::DType,
     error::Error,

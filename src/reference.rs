@@ -64,6 +64,10 @@ impl Backend for ReferenceDevice {
         "reference"
     }
 
+    fn numerics(&self) -> String {
+        format!("reference, {}", std::env::consts::ARCH)
+    }
+
     fn interpret(&self, graph: &Graph, outputs: &[NodeId], effects: bool) -> Option<Compiled> {
         let program = ReferenceProgram::new(graph, outputs, effects);
         Some(program.map(|program| Box::new(program) as _))

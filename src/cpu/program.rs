@@ -205,6 +205,10 @@ impl Backend for CpuDevice {
         "cpu"
     }
 
+    fn numerics(&self) -> String {
+        format!("cpu, {}, {}", std::env::consts::ARCH, self.simd())
+    }
+
     fn interpret(&self, _: &Graph, _: &[NodeId], _: bool) -> Option<Compiled> {
         None
     }

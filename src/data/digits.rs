@@ -5,7 +5,7 @@
 //! The test set of *Optical Recognition of Handwritten Digits* (E. Alpaydin, C. Kaynak, 1998) of
 //! the UCI Machine Learning Repository, CC BY 4.0.
 
-use super::Dataset;
+use super::Labeled;
 use crate::{
     array::Array,
     error::{Error, FileError},
@@ -25,7 +25,7 @@ const PACKED: &[u8] = include_bytes!("../../data/digits.csv.gz");
 ///
 /// [`FileError::Corrupt`] if the crate was built from a damaged file.
 #[doc(alias = "load_digits")]
-pub fn load() -> Result<Dataset, Error> {
+pub fn load() -> Result<Labeled, Error> {
     // 1 MiB is four times the size; a damaged stream must not grow without bound.
     let mut text = String::new();
     flate2::read::GzDecoder::new(PACKED)
@@ -36,7 +36,7 @@ pub fn load() -> Result<Dataset, Error> {
 }
 
 /// Parses one image per line: 64 pixels from 0 to 16, then the digit.
-fn parse(text: &str) -> Result<Dataset, Error> {
+fn parse(text: &str) -> Result<Labeled, Error> {
     let (mut pixels, mut labels) = (Vec::new(), Vec::new());
     for (line, content) in (1..).zip(text.lines()) {
         let number = |field: &str, most: u8| {
@@ -56,7 +56,7 @@ fn parse(text: &str) -> Result<Dataset, Error> {
         }
         labels.push(u32::from(number(digit, 9)?));
     }
-    Dataset::new(Array::new([labels.len(), PIXELS], &pixels)?, Array::new([labels.len()], &labels)?)
+    Labeled::new(Array::new([labels.len(), PIXELS], &pixels)?, Array::new([labels.len()], &labels)?)
 }
 
 fn corrupt(message: String) -> Error {

@@ -1,158 +1,145 @@
 //! Data sets and mini-batches.
+//!
+//! A [`Dataset`] has rows, each of the same named fields, and returns any of them as a [`Batch`].
+//! [`ArrayDataset`] has them in memory, [`Labeled`] those of a classifier.
 
+mod arrays;
 #[cfg(feature = "files")]
 pub mod digits;
 #[cfg(feature = "files")]
 pub mod idx;
 #[cfg(feature = "files")]
 pub mod images;
+mod labeled;
 mod loader;
 #[cfg(feature = "files")]
 pub mod series;
 mod shuffle;
 
+pub use arrays::ArrayDataset;
+pub use labeled::Labeled;
 pub use loader::{Loader, sizes};
 pub use shuffle::permutation;
 
-use crate::{
-    array::Array,
-    dtype::DType,
-    error::{Error, VariableError},
-};
-use std::collections::BTreeMap;
+use crate::{array::Array, error::Error, shape::Meta, value::Feed};
 
-/// Images and their classes.
-#[doc(alias = "TensorDataset")]
-#[derive(Clone, Debug, PartialEq)]
-pub struct Dataset {
-    inputs: Array,
-    targets: Array,
-}
+/// Rows of named fields: what a training draws its batches from.
+///
+/// ```
+/// use wgrad::{Array, DType, Error, Meta, data::{Batch, Dataset}};
+///
+/// /// Numbers and their squares, made when they are asked for.
+/// struct Squares(usize);
+///
+/// impl Dataset for Squares {
+///     fn len(&self) -> usize {
+///         self.0
+///     }
+///
+///     fn fields(&self) -> Vec<(String, Meta)> {
+///         ["x", "square"].map(|name| (name.to_owned(), Meta::new([1], DType::F32))).into()
+///     }
+///
+///     fn get(&self, rows: &[usize]) -> Result<Batch, Error> {
+///         let x: Vec<f32> = rows.iter().map(|&row| row as f32).collect();
+///         let squares: Vec<f32> = x.iter().map(|x| x * x).collect();
+///         let shape = [rows.len(), 1];
+///         Ok(Batch::new([("x", Array::new(shape, &x)?), ("square", Array::new(shape, &squares)?)]))
+///     }
+/// }
+///
+/// assert_eq!(Squares(9).get(&[3, 5])?.get("square"), Some(&Array::from([[9.0f32], [25.0]])));
+/// # Ok::<(), Error>(())
+/// ```
+#[doc(alias("torch.utils.data.Dataset", "tf.data.Dataset"))]
+pub trait Dataset {
+    /// Number of rows.
+    fn len(&self) -> usize;
 
-impl Dataset {
-    /// Combines inputs `[n, ..]` in f32 with targets `[n]` in u32.
+    /// Whether there is none.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Names of the fields, and the shape and type that each has in one row: a batch has one axis
+    /// more, in front.
+    ///
+    /// Programs are compiled for batches of these before the first step. A batch may have other
+    /// shapes, as sequences padded to the longest of them do: its program is compiled when it comes.
+    fn fields(&self) -> Vec<(String, Meta)>;
+
+    /// The rows with these indices, in that order. The same indices give the same rows every time.
     ///
     /// # Errors
     ///
-    /// [`VariableError::ElementType`] for other types, [`VariableError::Targets`] if there is not
-    /// one target for each input.
-    pub fn new(inputs: Array, targets: Array) -> Result<Self, Error> {
-        for (of, array, expected) in
-            [("the inputs hold", &inputs, DType::F32), ("the targets hold", &targets, DType::U32)]
-        {
-            let is = array.dtype();
-            if is != expected {
-                return Err(VariableError::ElementType { of, expected, is }.into());
-            }
-        }
-        if inputs.shape().rank() == 0 || targets.shape().dims() != &inputs.shape().dims()[..1] {
-            let (inputs, targets) = (inputs.shape().clone(), targets.shape().clone());
-            return Err(VariableError::Targets { inputs, targets }.into());
-        }
-        Ok(Dataset { inputs, targets })
+    /// [`VariableError::Row`](crate::VariableError::Row) if there is no such row; those of reading it.
+    fn get(&self, rows: &[usize]) -> Result<Batch, Error>;
+
+    /// All rows of a field, if they are in memory: their indices are then checked before the first
+    /// step.
+    fn array(&self, field: &str) -> Option<&Array> {
+        let _ = field;
+        None
+    }
+}
+
+/// Some rows of a data set: an array a field, all with as many rows.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Batch {
+    fields: Vec<(String, Array)>,
+}
+
+impl Batch {
+    /// A batch of these fields.
+    pub fn new<N: Into<String>>(fields: impl IntoIterator<Item = (N, Array)>) -> Self {
+        Batch { fields: fields.into_iter().map(|(name, array)| (name.into(), array)).collect() }
     }
 
-    /// Number of inputs.
+    /// The field of this name.
+    pub fn get(&self, name: &str) -> Option<&Array> {
+        self.iter().find(|(known, _)| *known == name).map(|(_, array)| array)
+    }
+
+    /// Names and arrays, in their order.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = (&str, &Array)> {
+        self.fields.iter().map(|(name, array)| (name.as_str(), array))
+    }
+
+    /// Number of rows: that of the first field; 0 without fields.
     pub fn len(&self) -> usize {
-        self.targets.shape().len()
+        self.iter()
+            .next()
+            .and_then(|(_, array)| array.shape().dims().first())
+            .map_or(0, |&rows| rows)
     }
 
-    /// Whether the set is empty.
+    /// Whether it has no rows.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// All inputs, f32.
-    pub fn inputs(&self) -> &Array {
-        &self.inputs
+    /// What a run takes: see [`Program::run`](crate::Program::run).
+    pub fn feeds(&self) -> Vec<(&str, &dyn Feed)> {
+        self.iter().map(|(name, array)| (name, array as &dyn Feed)).collect()
     }
+}
 
-    /// The target of each input: its class, u32.
-    pub fn targets(&self) -> &Array {
-        &self.targets
-    }
+/// Name, and shape and type of a row, of all rows of a field.
+fn field((name, all): (&str, &Array)) -> (String, Meta) {
+    let row = all.shape().dims().get(1..).unwrap_or_default();
+    (name.to_owned(), Meta::new(row, all.dtype()))
+}
 
-    /// Selects the rows with these indices, in that order.
-    ///
-    /// # Errors
-    ///
-    /// [`VariableError::Row`] if an index is past the last image.
-    #[doc(alias = "Subset")]
-    pub fn rows(&self, indices: &[usize]) -> Result<Dataset, Error> {
-        Ok(Dataset { inputs: self.inputs.rows(indices)?, targets: self.targets.rows(indices)? })
-    }
-
-    /// Holds out a fraction of every class: returns the rest and the held-out images.
-    ///
-    /// The same images are held out in every run, regardless of the training seed, so that results
-    /// are comparable: each class is shuffled with a fixed key, and its first `fraction`, rounded
-    /// to the nearest image, is held out. Both parts keep the order of the set.
-    ///
-    /// # Errors
-    ///
-    /// None in practice: all indices are valid.
-    #[doc(alias("random_split", "train_test_split"))]
-    pub fn split(&self, fraction: f64) -> Result<(Dataset, Dataset), Error> {
-        let targets = self.targets.words();
-        let mut held = vec![false; targets.len()];
-        let mut classes: BTreeMap<u32, Vec<usize>> = BTreeMap::new();
-        for (index, &class) in targets.iter().enumerate() {
-            classes.entry(class).or_default().push(index);
-        }
-        for (class, members) in classes {
-            let count = (members.len() as f64 * fraction.clamp(0.0, 1.0)).round() as usize;
-            for index in permutation(members.len(), u64::from(class)).into_iter().take(count) {
-                held[members[index]] = true;
-            }
-        }
-        let chosen = |wanted| -> Vec<usize> {
-            (0..targets.len()).filter(|&index| held[index] == wanted).collect()
-        };
-        Ok((self.rows(&chosen(false))?, self.rows(&chosen(true))?))
-    }
+/// Names and types of a batch of so many rows.
+pub(crate) fn batch_of(data: &dyn Dataset, rows: usize) -> Vec<(String, Meta)> {
+    let batch = |(name, row): (String, Meta)| {
+        (name, Meta::new([&[rows], row.shape.dims()].concat(), row.dtype))
+    };
+    data.fields().into_iter().map(batch).collect()
 }
 
 /// Converts an I/O error of a file.
 #[cfg(feature = "files")]
 fn refused(path: &std::path::Path, error: &std::io::Error) -> Error {
     crate::error::FileError::Io { path: path.to_owned(), message: error.to_string() }.into()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_no_data_set_says_why() -> Result<(), Error> {
-        let (three, two) = (Array::new([3, 1], &[0.5f32; 3])?, Array::new([2], &[1u32; 2])?);
-        let text = |inputs: &Array, targets: &Array| {
-            let made = Dataset::new(inputs.clone(), targets.clone());
-            made.expect_err("it does not fit").to_string()
-        };
-        let counts = "targets [2] do not fit inputs [3, 1]: expected one for each, [3]";
-        assert_eq!(text(&three, &two), counts);
-        let scalar = "targets [2] do not fit inputs []: expected one for each, and a scalar is no \
-                      list of inputs";
-        assert_eq!(text(&Array::scalar(1.0f32), &two), scalar);
-        assert_eq!(text(&two, &two), "the inputs hold u32, not f32");
-        assert_eq!(text(&three, &three), "the targets hold f32, not u32");
-        let data = Dataset::new(three, Array::new([3], &[1u32; 3])?)?;
-        let error = data.rows(&[3]).expect_err("there are three").to_string();
-        assert_eq!(error, "row 3 does not exist: the array [3, 1] has 3 rows");
-        Ok(())
-    }
-
-    #[test]
-    fn any_number_is_a_class_of_its_own() -> Result<(), Error> {
-        let targets = [u32::MAX, 7, 3_000_000_000, 7, u32::MAX, 7, u32::MAX, 7];
-        let inputs: Vec<f32> = (0u8..8).map(f32::from).collect();
-        let data = Dataset::new(Array::new([8, 1], &inputs)?, Array::new([8], &targets)?)?;
-        let (rest, held) = data.split(0.5)?;
-        let count = |data: &Dataset, class| {
-            data.targets().words().iter().filter(|&&label| label == class).count()
-        };
-        assert_eq!([count(&held, 7), count(&held, u32::MAX)], [2, 2]);
-        assert_eq!(rest.len() + held.len(), 8);
-        Ok(())
-    }
 }

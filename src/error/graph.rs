@@ -176,6 +176,19 @@ pub enum GraphError {
         /// Where it was asked for.
         place: Place,
     },
+    /// An objective of a training has no parameters to train.
+    #[error(
+        "objective {objective:?}: no parameter matches {pattern:?}{}",
+        quoted("; parameters: ", known)
+    )]
+    NoParams {
+        /// Name of the objective.
+        objective: String,
+        /// The pattern of paths.
+        pattern: String,
+        /// Paths of the parameters that its step declares.
+        known: Vec<String>,
+    },
     /// An operand belongs to another graph.
     #[error("{op}: an operand belongs to another graph{place}")]
     ForeignTensor {

@@ -8,6 +8,7 @@ mod not_finite;
 mod run;
 mod similar;
 mod simulation;
+mod train;
 mod variable;
 
 pub use buffer::BufferError;
@@ -19,6 +20,7 @@ pub use run::RunError;
 use similar::quoted;
 pub(crate) use similar::similar;
 pub use simulation::SimulationError;
+pub use train::TrainError;
 pub use variable::VariableError;
 
 use crate::{dtype::DType, shape::Shape};
@@ -48,6 +50,9 @@ pub enum Error {
     /// While reading or writing a file.
     #[error(transparent)]
     File(#[from] FileError),
+    /// While training.
+    #[error(transparent)]
+    Train(#[from] TrainError),
 }
 
 /// A program could not be compiled.

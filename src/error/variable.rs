@@ -108,6 +108,12 @@ pub enum VariableError {
         /// Shape of the targets.
         targets: Shape,
     },
+    /// Arrays are not the fields of one data set.
+    #[error("{} no data set: expected names of their own, and as many rows", named(fields))]
+    Fields {
+        /// Their names, shapes and types.
+        fields: Vec<(String, Meta)>,
+    },
     /// The number of values does not match the shape.
     #[error("{len} values cannot fill {shape}, which takes {}", shape.len())]
     Length {
@@ -116,4 +122,14 @@ pub enum VariableError {
         /// The shape.
         shape: Shape,
     },
+}
+
+/// The fields and their verb: `fields x [3, 1] f32, y [2] u32 are`.
+fn named(fields: &[(String, Meta)]) -> String {
+    let listed: Vec<_> = fields.iter().map(|(name, meta)| format!("{name} {meta}")).collect();
+    match fields.len() {
+        0 => "no fields are".to_owned(),
+        1 => format!("field {} is", listed.join(", ")),
+        _ => format!("fields {} are", listed.join(", ")),
+    }
 }

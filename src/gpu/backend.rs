@@ -39,6 +39,10 @@ impl Backend for GpuDevice {
         self.kind()
     }
 
+    fn numerics(&self) -> String {
+        format!("{}, {}, {}", self.backend(), self.name(), self.driver())
+    }
+
     fn interpret(&self, _: &Graph, _: &[NodeId], _: bool) -> Option<Compiled> {
         None
     }

@@ -50,6 +50,15 @@ impl fmt::Display for Graph {
 }
 
 impl Graph {
+    /// The computation as text: the nodes, the assignments, and how variables start.
+    pub(crate) fn text(&self) -> String {
+        let mut text = self.to_string();
+        for (path, (_, declaration)) in &self.inner.borrow().variables {
+            let _ = writeln!(text, "{path} = {:?}", declaration.init);
+        }
+        text
+    }
+
     /// The graph in Graphviz `dot` format.
     #[doc(alias = "plot_model")]
     pub fn to_dot(&self) -> String {

@@ -84,5 +84,15 @@ pub trait Module {
     fn forward<'g>(&self, cx: &mut Scope<'g>, x: Tensor<'g>) -> Tensor<'g>;
 }
 
+impl<M: Module + ?Sized> Module for &M {
+    fn name(&self) -> &str {
+        (**self).name()
+    }
+
+    fn forward<'g>(&self, cx: &mut Scope<'g>, x: Tensor<'g>) -> Tensor<'g> {
+        (**self).forward(cx, x)
+    }
+}
+
 #[cfg(test)]
 mod tests;

@@ -99,6 +99,12 @@ pub trait Optimizer {
     }
 }
 
+impl<O: Optimizer + ?Sized> Optimizer for &O {
+    fn apply<'g>(&self, cx: &mut Scope<'g>, updates: &[(&str, Tensor<'g>, Tensor<'g>)]) {
+        (**self).apply(cx, updates);
+    }
+}
+
 /// What an update is made of: the path of a parameter, the parameter and its gradient.
 type Update<'a, 'g> = (&'a str, Tensor<'g>, Tensor<'g>);
 

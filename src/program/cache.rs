@@ -79,6 +79,20 @@ pub struct Inputs<'g> {
 }
 
 impl<'g> Inputs<'g> {
+    /// Declares inputs of these names and types.
+    #[track_caller]
+    pub(crate) fn declared<'n>(
+        graph: &'g Graph,
+        inputs: impl IntoIterator<Item = (&'n str, &'n Meta)>,
+    ) -> Self {
+        let input = |(name, meta): (&str, &Meta)| {
+            (name.to_owned(), graph.input(name, &meta.shape, meta.dtype))
+        };
+        let mut tensors: Vec<_> = inputs.into_iter().map(input).collect();
+        tensors.sort_by(|(a, _), (b, _)| a.cmp(b));
+        Inputs { graph, tensors }
+    }
+
     /// The input of this name.
     ///
     /// # Errors
@@ -108,9 +122,10 @@ impl fmt::Debug for Inputs<'_> {
     }
 }
 
-impl<F> Programs<F>
+impl<F, N> Programs<F>
 where
-    F: for<'g> Fn(&'g Graph, &Inputs<'g>) -> Vec<(&'static str, Tensor<'g>)>,
+    F: for<'g> Fn(&'g Graph, &Inputs<'g>) -> Vec<(N, Tensor<'g>)>,
+    N: AsRef<str>,
 {
     /// Programs for this device that compute what `trace` returns, by names, and apply the effects
     /// of the graph. It is called for each set of shapes; the inputs of the run are declared.
@@ -179,10 +194,8 @@ where
     fn compiled(&self, inputs: &[(String, Meta)]) -> Result<Program, Error> {
         let graph = Graph::new();
         let declared = Attribution::new(&graph, self.location);
-        let input = |(name, meta): &(String, Meta)| {
-            (name.clone(), graph.input(name, &meta.shape, meta.dtype))
-        };
-        let inputs = Inputs { graph: &graph, tensors: inputs.iter().map(input).collect() };
+        let inputs = inputs.iter().map(|(name, meta)| (&**name, meta));
+        let inputs = Inputs::declared(&graph, inputs);
         drop(declared);
         let outputs = (self.trace)(&graph, &inputs);
         match self.pure {

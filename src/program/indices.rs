@@ -4,6 +4,7 @@
 //! same. The run is refused if indices are an input, or parts of inputs that were only moved.
 
 use crate::{
+    array::Array,
     dtype::DType,
     error::{GraphError, OpError, RunError},
     graph::{
@@ -144,27 +145,56 @@ impl IndexInputs {
         Ok(())
     }
 
+    /// Checks all rows that batches are drawn from, of the inputs whose elements are all indices.
+    pub fn check_rows<'a>(
+        &self,
+        inputs: &[(String, Meta)],
+        rows: impl Fn(&str) -> Option<&'a Array>,
+    ) -> Result<(), RunError> {
+        for (&input, checks) in &self.0 {
+            let (name, meta) = &inputs[input];
+            let Some(array) = rows(name).filter(|array| array.dtype() == meta.dtype) else {
+                continue;
+            };
+            let of_all = checks.iter().filter(|check| check.elements.is_none());
+            refuse(name, array, of_all, |_| None)?;
+        }
+        Ok(())
+    }
+
     /// Checks the inputs that come from the host.
     pub fn check(&self, inputs: &[(String, Meta)], fed: &[Fed<'_>]) -> Result<(), RunError> {
-        let words = |input: usize| match &fed[input] {
-            Fed::Host(array) => Some(array.words()),
+        let host = |input: usize| match fed[input] {
+            Fed::Host(array) => Some(array),
             Fed::Device(_) => None,
         };
         for (&input, checks) in &self.0 {
-            let Some(indices) = words(input) else { continue };
-            let (name, meta) = &inputs[input];
-            let number = |position: usize| match meta.dtype {
-                DType::I32 => i64::from(indices[position] as i32),
-                _ => i64::from(indices[position]),
-            };
-            for check in checks {
-                let Some(position) = check.violated(indices.len(), number, words) else { continue };
-                let (name, index, extent) = (name.clone(), number(position), check.extent);
-                return Err(RunError::IndexOutOfRange { name, index, position, extent });
+            if let Some(array) = host(input) {
+                refuse(&inputs[input].0, array, checks, |input| host(input).map(Array::words))?;
             }
         }
         Ok(())
     }
+}
+
+/// Refuses the first index that violates a check.
+fn refuse<'a, 'c>(
+    name: &str,
+    array: &Array,
+    checks: impl IntoIterator<Item = &'c Check>,
+    words: impl Fn(usize) -> Option<&'a [u32]>,
+) -> Result<(), RunError> {
+    let indices = array.words();
+    let number = |position: usize| match array.dtype() {
+        DType::I32 => i64::from(indices[position] as i32),
+        _ => i64::from(indices[position]),
+    };
+    for check in checks {
+        let Some(position) = check.violated(indices.len(), number, &words) else { continue };
+        let (name, index, extent) = (name.to_owned(), number(position), check.extent);
+        return Err(RunError::IndexOutOfRange { name, index, position, extent });
+    }
+    Ok(())
 }
 
 impl Check {

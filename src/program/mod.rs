@@ -297,6 +297,18 @@ impl Program {
         Ok(fed)
     }
 
+    /// Checks the indices in all rows that batches will be drawn from, given by the name of the input.
+    ///
+    /// # Errors
+    ///
+    /// [`RunError::IndexOutOfRange`].
+    pub(crate) fn check_rows<'a>(
+        &self,
+        rows: impl Fn(&str) -> Option<&'a Array>,
+    ) -> Result<(), RunError> {
+        self.indexed.check_rows(self.inputs(), rows)
+    }
+
     /// Checks inputs and variables for NaN and infinity before the run, if the program is so
     /// compiled. Inputs on the device come from a step that was already checked; the reference
     /// device does its own checks.

@@ -1,5 +1,6 @@
 //! Confusion matrices.
 
+use super::Average;
 use std::collections::BTreeMap;
 
 /// Counts of predictions, by true class and predicted class.
@@ -19,9 +20,24 @@ impl Confusion {
 
     /// Counts one prediction; invalid classes are ignored.
     pub fn add(&mut self, truth: usize, prediction: usize) {
+        self.add_many(truth, prediction, 1);
+    }
+
+    pub(super) fn add_many(&mut self, truth: usize, prediction: usize, count: usize) {
         if truth < self.classes && prediction < self.classes {
-            *self.counts.entry([truth, prediction]).or_default() += 1;
+            let known = self.counts.entry([truth, prediction]).or_default();
+            *known = known.saturating_add(count);
         }
+    }
+
+    /// Number of classes.
+    pub fn classes(&self) -> usize {
+        self.classes
+    }
+
+    /// True class, predicted class and number of predictions, of those that occur.
+    pub fn counts(&self) -> impl Iterator<Item = (usize, usize, usize)> {
+        self.counts.iter().map(|(&[truth, prediction], &count)| (truth, prediction, count))
     }
 
     /// For each true class, the number of predictions of each class.
@@ -37,15 +53,82 @@ impl Confusion {
 
     /// Number of predictions.
     pub fn total(&self) -> usize {
-        self.counts.values().sum()
+        sum(self.counts.values().copied())
+    }
+
+    /// The share of predictions of a class that are right. A class that is never predicted has 0.
+    ///
+    /// # Source
+    ///
+    /// scikit-learn's `precision_score`, with `zero_division=0`; so are recall and F1.
+    pub fn precision(&self, average: Average) -> f64 {
+        self.averaged(average, |Hits { right, predicted, .. }| share(right, predicted))
+    }
+
+    /// The share of the rows of a class that are predicted to be. A class without rows has 0.
+    #[doc(alias = "sensitivity")]
+    pub fn recall(&self, average: Average) -> f64 {
+        self.averaged(average, |Hits { right, actual, .. }| share(right, actual))
+    }
+
+    /// The harmonic mean of precision and recall of a class, `2 right / (predicted + actual)`; 0 for
+    /// one that does not occur.
+    pub fn f1(&self, average: Average) -> f64 {
+        self.averaged(average, |Hits { right, predicted, actual }| {
+            2.0 * right as f64 / predicted.saturating_add(actual).max(1) as f64
+        })
+    }
+
+    fn averaged(&self, average: Average, score: impl Fn(Hits) -> f64) -> f64 {
+        let mut hits: BTreeMap<usize, Hits> = BTreeMap::new();
+        for ([truth, prediction], count) in &self.counts {
+            let add = |to: &mut usize| *to = to.saturating_add(*count);
+            add(&mut hits.entry(*truth).or_default().actual);
+            let predicted = hits.entry(*prediction).or_default();
+            add(&mut predicted.predicted);
+            if truth == prediction {
+                add(&mut predicted.right);
+            }
+        }
+        match average {
+            Average::Of(class) => score(hits.remove(&class).unwrap_or_default()),
+            Average::Macro => {
+                let classes = hits.len().max(1) as f64;
+                hits.into_values().map(score).sum::<f64>() / classes
+            }
+            Average::Micro => {
+                let (mut all, total) = (Hits::default(), self.total());
+                all.right = sum(hits.values().map(|hits| hits.right));
+                (all.predicted, all.actual) = (total, total);
+                score(all)
+            }
+        }
     }
 
     /// The fraction of correct predictions; 0 if there are none.
     pub fn accuracy(&self) -> f64 {
         let hits = self.counts.iter().filter(|([truth, prediction], _)| truth == prediction);
-        let right: usize = hits.map(|(_, count)| count).sum();
+        let right = sum(hits.map(|(_, count)| *count));
         right as f64 / self.total().max(1) as f64
     }
+}
+
+/// Numbers of rows of a class.
+#[derive(Clone, Copy, Default)]
+struct Hits {
+    right: usize,
+    predicted: usize,
+    actual: usize,
+}
+
+/// The counts of a file may be too large to be added.
+fn sum(counts: impl Iterator<Item = usize>) -> usize {
+    counts.fold(0, usize::saturating_add)
+}
+
+/// A part of a number, 0 of none.
+fn share(part: usize, of: usize) -> f64 {
+    part as f64 / of.max(1) as f64
 }
 
 impl std::fmt::Debug for Confusion {
@@ -67,7 +150,7 @@ impl std::fmt::Display for Confusion {
         for (class, row) in self.rows().enumerate() {
             write!(f, "\n{class:>5}")?;
             row.iter().try_for_each(|count| write!(f, "{count:>5}"))?;
-            let total: usize = row.iter().sum();
+            let total = sum(row.iter().copied());
             write!(f, "{:>8.1}%", 100.0 * row[class] as f64 / total.max(1) as f64)?;
         }
         Ok(())

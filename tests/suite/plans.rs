@@ -42,7 +42,7 @@ fn a_training_step_takes_no_more_dispatches_than_it_did() -> Result<(), Error> {
     let (data, network, adam) = (digits::load()?, model::network(), Adam::new(2e-3));
     let devices = [(Device::cpu(), 17)].into_iter().chain(device::gpu().map(|gpu| (gpu, 14)));
     for (device, most) in devices {
-        let program = Trainer::new(&network, &adam).step(&device, &data, model::BATCH)?;
+        let program = Trainer::classifier(&network, &adam).step(&device, &data, model::BATCH)?;
         eprintln!("{}", program.plan().map(Plan::to_string).unwrap_or_default());
         let count = program.shaders().len();
         assert!(count <= most, "{count} dispatches of {}", device.name());

@@ -3,7 +3,7 @@
 use crate::device;
 use wgrad::{
     Array, DType, Device, Error, Graph, Variables,
-    data::{Dataset, digits},
+    data::{Labeled, digits},
     nn::{
         self, Activation, Calibrating, Conv2d, Dense, Flatten, MaxPool2d, Mode, Module,
         QuantizedConv2d, QuantizedDense, Scope, Sequential, Unflatten,
@@ -32,12 +32,11 @@ fn conv() -> QuantizedConv2d {
 }
 
 /// A trained model in floats, whose layers are calibrated and then stored as bytes.
-fn trained(train: &Dataset, held: &Dataset) -> Result<(Sequential, Variables), Error> {
+fn trained(train: &Labeled, held: &Labeled) -> Result<(Sequential, Variables), Error> {
     let (variables, adam, cpu) = (Variables::new(1), Adam::new(3e-3), Device::cpu());
     let (of_images, of_features) = float_layers();
     let net = network(of_images, of_features);
-    let trainer = Trainer::new(&net, &adam).epochs(6);
-    trainer.fit(&cpu, &variables, (train, held), &mut |_| std::ops::ControlFlow::Continue(()))?;
+    Trainer::classifier(&net, &adam).epochs(6).validate(held).fit(&cpu, &variables, train)?;
 
     let (of_images, of_features) = float_layers();
     let seeing = network(Calibrating(of_images), Calibrating(of_features));
@@ -61,7 +60,7 @@ fn told(
     device: &Device,
     model: &dyn Module,
     variables: &Variables,
-    data: &Dataset,
+    data: &Labeled,
 ) -> Result<(Vec<f64>, f64), Error> {
     let graph = Graph::new();
     let mut cx = Scope::new(&graph, Mode::Eval);

@@ -10,7 +10,7 @@ use wgrad::{
 fn a_training_step_has_no_hazard() -> Result<(), Error> {
     let (device, data, network) = (Device::cpu(), digits::load()?, model::network());
     let optimizer = Adam::new(2e-3);
-    let program = Trainer::new(&network, &optimizer).step(&device, &data, model::BATCH)?;
+    let program = Trainer::classifier(&network, &optimizer).step(&device, &data, model::BATCH)?;
     let dispatches = races(&program)?;
     assert!(dispatches.len() >= program.shaders().len());
     for dispatch in dispatches {

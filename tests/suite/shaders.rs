@@ -56,7 +56,7 @@ fn assemblies() -> Result<Vec<Assembly>, Error> {
         assemblies.extend(variants.filter(|assembly| !preferred.contains(assembly.shader)));
     }
     for optimizer in [&Adam::new(2e-3) as &dyn Optimizer, &Sgd::new(0.1).momentum(0.9)] {
-        let step = Trainer::new(&network, optimizer).step(&device, &data, model::BATCH)?;
+        let step = Trainer::classifier(&network, optimizer).step(&device, &data, model::BATCH)?;
         assemblies.extend(step.shaders());
     }
     Ok(assemblies)

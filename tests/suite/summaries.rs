@@ -5,7 +5,7 @@ use std::fmt::Debug;
 use wgrad::{
     Array, Array64, AttentionOptions, Axes, DType, Device, Error, Feed, Graph, Init, Meta,
     Programs, Selection, Shape, Variables, Verification,
-    data::{Dataset, Loader},
+    data::{Labeled, Loader},
     nn::{Activation, Conv2d, Dense, Mode, Module, Scope, Sequential},
     ops::{Geometry, Window},
     optim::{Adam, Optimizer, Sgd},
@@ -92,9 +92,9 @@ fn debug_is_a_summary() -> Result<(), Error> {
     assert!(program.contains("loss0: [] f32") && program.contains("device: \"CPU"), "{program}");
     assert!(program.contains("steps: ") && program.contains("bytes: "), "{program}");
 
-    let data = Dataset::new(Array::full([500, 16], 1.0f32)?, Array::full([500], 1u32)?)?;
+    let data = Labeled::new(Array::full([500, 16], 1.0f32)?, Array::full([500], 1u32)?)?;
     let (net, adam) = (network(), Adam::new(1e-3));
-    seen.see(&Trainer::new(&net, &adam));
+    seen.see(&Trainer::classifier(&net, &adam));
     seen.see(&data);
     seen.see(&Loader::new(500, 32, 0));
     let mut confusion = Confusion::new(1000);

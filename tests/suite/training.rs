@@ -4,7 +4,7 @@ use crate::{device, model};
 use model::{BATCH, network};
 use wgrad::{
     Array, Device, Error, Outputs, Variables,
-    data::{Dataset, digits},
+    data::{Labeled, digits},
     optim::{Adam, Optimizer, Sgd},
     train::Trainer,
 };
@@ -20,7 +20,7 @@ fn train(
 ) -> Result<(Vec<f64>, Weights), Error> {
     let data = digits::load()?;
     let (network, variables) = (network(), Variables::new(3));
-    let program = Trainer::new(&network, optimizer).step(device, &data, BATCH)?;
+    let program = Trainer::classifier(&network, optimizer).step(device, &data, BATCH)?;
     program.prepare(&variables)?;
     let outputs: Vec<Outputs> = (0..steps)
         .map(|step| {
@@ -35,7 +35,7 @@ fn train(
     Ok((losses, variables.to_arrays()?))
 }
 
-fn batch(data: &Dataset, step: usize) -> Result<Dataset, Error> {
+fn batch(data: &Labeled, step: usize) -> Result<Labeled, Error> {
     let rows: Vec<usize> = (0..BATCH).map(|row| (step * BATCH + row * 7) % data.len()).collect();
     data.rows(&rows)
 }
@@ -92,7 +92,7 @@ fn the_gpu_gives_the_same_bits_with_a_cold_and_a_warm_cache() -> Result<(), Erro
 fn one_step_updates_everything() -> Result<(), Error> {
     let data = digits::load()?;
     let (network, adam) = (network(), Adam::new(2e-3));
-    let program = Trainer::new(&network, &adam).step(&Device::cpu(), &data, BATCH)?;
+    let program = Trainer::classifier(&network, &adam).step(&Device::cpu(), &data, BATCH)?;
     let plan = program.plan().map(ToString::to_string).unwrap_or_default();
     let updates: Vec<_> = plan.lines().filter(|line| line.contains("arena0, ")).collect();
     assert_eq!(updates.len(), 1, "{plan}");
@@ -107,7 +107,7 @@ fn nothing_is_created_after_the_first_step() -> Result<(), Error> {
     let Device::Gpu(gpu) = &device else { unreachable!("a GPU was asked for") };
     let data = digits::load()?;
     let (network, variables, adam) = (network(), Variables::new(3), Adam::new(2e-3));
-    let program = Trainer::new(&network, &adam).step(&device, &data, BATCH)?;
+    let program = Trainer::classifier(&network, &adam).step(&device, &data, BATCH)?;
     let step = |k| -> Result<f64, Error> {
         let batch = batch(&data, k)?;
         let inputs: [(&str, &dyn wgrad::Feed); 2] =

@@ -3,7 +3,11 @@
 //! A stdout that takes nothing more, as its reader has left or its disk is full, ends a command
 //! that only prints. One that keeps something in a file goes on without it.
 
-use crate::{failure::Failure, progress::Progress, words::json_line};
+use crate::{
+    failure::{Failure, Interrupted},
+    progress::Progress,
+    words::json_line,
+};
 use std::{
     io::{self, IsTerminal, Write},
     process::ExitCode,
@@ -102,6 +106,10 @@ impl Console {
             }
             (Some(lost), Err(_)) if !self.goes_on => unwritten(&lost),
             (Some(lost), Ok(())) => unwritten(&lost),
+            (_, Err(failure)) if failure.is::<Interrupted>() => {
+                self.error(&crate::failure::line(&failure));
+                return ExitCode::from(Interrupted::CODE);
+            }
             (_, Err(failure)) => crate::failure::line(&failure),
         };
         self.error(&format!("error: {failure}"));

@@ -6,6 +6,23 @@ use wgrad::{Error, FileError};
 /// A human-readable error.
 pub type Failure = Box<dyn std::error::Error>;
 
+/// The user has ended the command.
+#[derive(Debug)]
+pub struct Interrupted(pub String);
+
+impl Interrupted {
+    /// The exit code shells report for a process ended by Ctrl-C.
+    pub const CODE: u8 = 128 + 2;
+}
+
+impl std::fmt::Display for Interrupted {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Interrupted {}
+
 /// The error on a single line, even if the driver's message has several.
 pub fn line(failure: &Failure) -> String {
     let joined = |text: &str| shown(&text.lines().map(str::trim).collect::<Vec<_>>().join(" "));

@@ -13,7 +13,7 @@ use std::io::Write;
 use wgrad::{
     Array, Device, Precision, Program, Selection, Verification,
     bench::{SIZES, Workload, workloads},
-    data::Dataset,
+    data::Labeled,
     gpu::Assembly,
     optim::Adam,
     train::Trainer,
@@ -149,7 +149,7 @@ fn training(task: Task, batch: u32, device: &Device) -> Result<Program, Failure>
     let description = Description::of(task);
     // Only the shape of an image matters.
     let images = Array::new(description.shape(0), &[] as &[f32])?;
-    let data = Dataset::new(images, Array::new([0], &[] as &[u32])?)?;
+    let data = Labeled::new(images, Array::new([0], &[] as &[u32])?)?;
     let (model, optimizer) = (description.model(), Adam::new(1e-3));
-    Ok(Trainer::new(&model, &optimizer).step(device, &data, batch as usize)?)
+    Ok(Trainer::classifier(&model, &optimizer).step(device, &data, batch as usize)?)
 }

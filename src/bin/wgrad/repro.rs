@@ -10,7 +10,7 @@ use crate::{
 use serde_json::{Value, json};
 use std::{io::Write, path::Path};
 use wgrad::{
-    Array, Device, Program, Variables, data::Dataset, io::safetensors, optim::Adam, train::Trainer,
+    Array, Device, Program, Variables, data::Labeled, io::safetensors, optim::Adam, train::Trainer,
 };
 
 /// A step of the program that trains a model on this many images.
@@ -26,9 +26,9 @@ const ROWS: usize = 4096;
 /// Compiles a training step. Its plan is the same for all devices.
 pub fn program(description: &Description, rows: usize) -> Result<Program, Failure> {
     let data =
-        Dataset::new(Array::new::<f32>(description.shape(0), &[])?, Array::new::<u32>([0], &[])?)?;
+        Labeled::new(Array::new::<f32>(description.shape(0), &[])?, Array::new::<u32>([0], &[])?)?;
     let (model, optimizer) = (description.model(), Adam::new(1e-3));
-    Ok(Trainer::new(&model, &optimizer).step(&Device::cpu(), &data, rows)?)
+    Ok(Trainer::classifier(&model, &optimizer).step(&Device::cpu(), &data, rows)?)
 }
 
 impl Repro {

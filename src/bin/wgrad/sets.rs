@@ -7,7 +7,7 @@ use crate::{
 };
 use clap::Args;
 use std::path::{Path, PathBuf};
-use wgrad::data::{Dataset, digits, idx, images};
+use wgrad::data::{Labeled, digits, idx, images};
 
 /// Installation path of the Debian package.
 const FASHION: &str = "/usr/share/datasets/fashion-mnist";
@@ -33,9 +33,9 @@ fn side(text: &str) -> Result<usize, String> {
 /// A task with its data.
 pub struct Sets {
     pub description: Description,
-    pub train: Dataset,
+    pub train: Labeled,
     /// The held-out images.
-    pub test: Dataset,
+    pub test: Labeled,
 }
 
 impl DataArgs {

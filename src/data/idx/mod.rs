@@ -6,7 +6,7 @@
 //! bytes, the element type (8 for bytes), the number of axes, each extent as a 32-bit big-endian
 //! integer, then the elements.
 
-use super::Dataset;
+use super::Labeled;
 use crate::{
     array::Array,
     dtype::DType,
@@ -36,9 +36,9 @@ const MAX_BYTES: u64 = 1 << 30;
 /// label that is not below `classes`, if the numbers of labels and images differ, or if the images
 /// of the two sets differ in size.
 #[doc(alias("MNIST", "FashionMNIST"))]
-pub fn load(directory: &Path, classes: u32) -> Result<(Dataset, Dataset), Error> {
+pub fn load(directory: &Path, classes: u32) -> Result<(Labeled, Labeled), Error> {
     let (train, test) = (part(directory, "train", classes)?, part(directory, "t10k", classes)?);
-    let size = |set: &Dataset| set.inputs().shape().dims().get(1..).map(<[usize]>::to_vec);
+    let size = |set: &Labeled| set.inputs().shape().dims().get(1..).map(<[usize]>::to_vec);
     if size(&train) != size(&test) {
         let message = format!(
             "at byte 8: expected images as large as those to train on, found {} and {}",
@@ -51,7 +51,7 @@ pub fn load(directory: &Path, classes: u32) -> Result<(Dataset, Dataset), Error>
 }
 
 /// Loads images and labels of one of the two sets.
-fn part(directory: &Path, set: &str, classes: u32) -> Result<Dataset, Error> {
+fn part(directory: &Path, set: &str, classes: u32) -> Result<Labeled, Error> {
     let paths = (find(directory, set, "images-idx3")?, find(directory, set, "labels-idx1")?);
     let (images, labels) = (images(&paths.0)?, labels(&paths.1)?);
     let (count, expected) =
@@ -67,7 +67,7 @@ fn part(directory: &Path, set: &str, classes: u32) -> Result<Dataset, Error> {
         let message = format!("at byte {byte}: expected a label below {classes}, found {label}");
         return Err(corrupt(&paths.1, message));
     }
-    Dataset::new(images, labels)
+    Labeled::new(images, labels)
 }
 
 /// Finds the file with this content under any of its names.

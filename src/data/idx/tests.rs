@@ -52,7 +52,7 @@ fn write_set(directory: &Path, name: impl Fn(&str) -> String, file: impl Fn(&[u8
 fn plain_or_compressed_under_any_of_the_names() -> Result<(), Error> {
     let directory = directory("names");
     let images = Array::new([2, 1, 2, 1], &[0.0f32, 0.2, 0.4, 1.0])?;
-    let expected = Dataset::new(images, Array::new([2], &[1u32, 0])?)?;
+    let expected = Labeled::new(images, Array::new([2], &[1u32, 0])?)?;
     let dotted = |name: &str| name.replace("-idx", ".idx");
     for (index, (dot, compressed)) in
         [(false, false), (false, true), (true, false), (true, true)].into_iter().enumerate()

@@ -6,7 +6,7 @@ mod decode;
 mod drawing;
 mod resize;
 
-use super::{Dataset, refused};
+use super::{Labeled, refused};
 use crate::{
     array::Array,
     brief::Brief,
@@ -28,7 +28,7 @@ const ENDINGS: [&str; 3] = ["png", "jpg", "jpeg"];
 #[non_exhaustive]
 pub struct ImageFolder {
     /// The images `[n, 3, rows, columns]`, and their classes.
-    pub data: Dataset,
+    pub data: Labeled,
     /// The names of the classes, by index.
     pub classes: Vec<String>,
 }
@@ -80,7 +80,7 @@ pub fn load(directory: &Path, [rows, columns]: [usize; 2]) -> Result<ImageFolder
         classes.push(name(folder)?);
     }
     let images = Array::from_words(Meta::new([labels.len(), 3, rows, columns], DType::F32), words)?;
-    let data = Dataset::new(images, Array::new([labels.len()], &labels)?)?;
+    let data = Labeled::new(images, Array::new([labels.len()], &labels)?)?;
     Ok(ImageFolder { data, classes })
 }
 

@@ -3,40 +3,51 @@
 use super::*;
 use crate::{
     DeviceError, Outputs, Program, RunError, VariableError,
-    data::Dataset,
+    data::Labeled,
     io::safetensors,
     nn::{Activation, Dense, Dropout, Mode, Module, Scope, Sequential, mean_squared_error},
     optim::{Adam, Optimizer},
-    train::{Epoch, Step, Trainer},
+    train::{Callback, Checkpoint, Resume, Step, Trainer},
 };
-use std::{ops::ControlFlow, path::PathBuf, sync::Barrier};
+use std::{path::PathBuf, sync::Barrier};
 
 fn is_lost(error: &Error) -> bool {
     matches!(error, Error::Device(DeviceError::Lost { .. }))
 }
 
 /// A file that is gone with the test.
-struct Checkpoint(PathBuf);
+struct File(PathBuf);
 
-impl Checkpoint {
+impl File {
     fn new(name: &str) -> Self {
         let name = format!("wgrad-{}-{name}.safetensors", std::process::id());
-        Checkpoint(std::env::temp_dir().join(name))
+        File(std::env::temp_dir().join(name))
     }
 }
 
-impl Drop for Checkpoint {
+impl Drop for File {
     fn drop(&mut self) {
         let _ = std::fs::remove_file(&self.0);
     }
 }
 
+/// The last epoch whose checkpoint was written.
+#[derive(Default)]
+struct Saved(usize);
+
+impl Callback for Saved {
+    fn on_checkpoint(&mut self, last: &Step, written: Result<(), &Error>) {
+        assert!(written.is_ok());
+        self.0 = last.epoch;
+    }
+}
+
 /// Points of a grid and whether their coordinates have the same sign.
-fn quadrants() -> Result<Dataset, Error> {
+fn quadrants() -> Result<Labeled, Error> {
     let at = |i: usize| (i as f32 + 0.5) / 2.0 - 1.0;
     let points: Vec<[f32; 2]> = (0..16).map(|i| [at(i / 4), at(i % 4)]).collect();
     let labels: Vec<u32> = points.iter().map(|[x, y]| u32::from(x * y > 0.0)).collect();
-    Dataset::new(Array::new([16, 2], points.as_flattened())?, Array::new([16], &labels)?)
+    Labeled::new(Array::new([16, 2], points.as_flattened())?, Array::new([16], &labels)?)
 }
 
 /// Moments, counters and random numbers are all in the checkpoint, and the order of the rows follows
@@ -52,45 +63,45 @@ fn a_training_goes_on_from_its_checkpoint() -> Result<(), Error> {
         .add(Activation::tanh())
         .add(Dropout::new(0.25))
         .add(Dense::new(2));
-    let optimizer = Adam::new(0.03);
-    let trainer = Trainer::new(&net, &optimizer).epochs(4).batch(6).seed(5);
-    let go_on = &mut |_: &Epoch| ControlFlow::Continue(());
+    let trainer =
+        || Trainer::classifier(&net, Adam::new(0.03)).epochs(4).batch(6).seed(5).validate(&data);
     let uninterrupted = Variables::new(3);
-    trainer.fit(&Device::Gpu(gpu.clone()), &uninterrupted, (&data, &data), go_on)?;
+    trainer().fit(&Device::Gpu(gpu.clone()), &uninterrupted, &data)?;
 
-    let checkpoint = Checkpoint::new("epochs");
-    let variables = Variables::new(3);
-    let lose = |step: Step| {
+    let file = File::new("epochs");
+    let (variables, mut saved) = (Variables::new(3), Saved::default());
+    let lose = |step: &Step| {
         if (step.epoch, step.step) == (3, 2) {
             first.lose();
         }
     };
-    let mut saved = 0;
-    let interrupted = trainer.clone().on_step(&lose).fit(
-        &Device::Gpu(first.clone()),
-        &variables,
-        (&data, &data),
-        &mut |epoch: &Epoch| {
-            safetensors::save(&checkpoint.0, &variables, "").expect("the device is there");
-            saved = epoch.number;
-            ControlFlow::Continue(())
-        },
-    );
+    let interrupted = trainer()
+        .checkpoint(Checkpoint::new(&file.0))
+        .callback(&mut saved)
+        .on_step(lose)
+        .fit(&Device::Gpu(first.clone()), &variables, &data);
     assert!(interrupted.is_err_and(|error| is_lost(&error)));
-    assert_eq!(saved, 2);
+    assert_eq!(saved.0, 2);
+    let backup = File::new("backup");
+    std::fs::copy(&file.0, &backup.0).expect("it was written");
 
     // Into the same store, whose values are on the device that is gone; and into a new one.
     for variables in [variables, Variables::new(3)] {
-        safetensors::load(&checkpoint.0, &variables)?;
-        let resumed = trainer.clone().resume_after(saved).fit(
+        let resumed = trainer()
+            .checkpoint(Checkpoint::new(&file.0))
+            .resume(Resume::Exact)
+            .stop_when(|epoch| epoch.number == 3)
+            .fit(&Device::Gpu(next.clone()), &variables, &data)?;
+        assert_eq!((resumed.epochs.len(), resumed.steps), (1, 3));
+        let resumed = trainer().checkpoint(Checkpoint::new(&file.0)).resume(Resume::Exact).fit(
             &Device::Gpu(next.clone()),
             &variables,
-            (&data, &data),
-            go_on,
+            &data,
         )?;
-        let numbers: Vec<usize> = resumed.epochs.iter().map(|epoch| epoch.number).collect();
-        assert_eq!((numbers, resumed.steps), (vec![3, 4], 6));
+        assert_eq!((resumed.epochs.len(), resumed.steps), (1, 3));
         assert_eq!(variables.to_arrays()?, uninterrupted.to_arrays()?);
+        // The second store starts from the loss again.
+        std::fs::copy(&backup.0, &file.0).expect("it was copied");
     }
     Ok(())
 }
@@ -153,7 +164,7 @@ fn all_threads_are_told_of_a_loss() -> Result<(), Error> {
 #[test]
 fn a_store_moves_on_from_a_lost_device() -> Result<(), Error> {
     let (Some(gpu), Some(next)) = (own_device(), own_device()) else { return Ok(()) };
-    let checkpoint = Checkpoint::new("steps");
+    let checkpoint = File::new("steps");
     let (variables, whole) = (Variables::new(4), Variables::new(4));
     let rate = Array::from(0.01f32);
     let old = step(&gpu)?;

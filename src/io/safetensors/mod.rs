@@ -89,7 +89,16 @@ pub(super) fn write(
 /// types.
 #[doc(alias("load_file", "torch.load"))]
 pub fn load(path: &Path, variables: &Variables) -> Result<(), Error> {
-    let values = read(path)?.into_iter().collect();
+    set(path, variables, read(path)?)
+}
+
+/// Sets variables to the values that were read from this file, as [`load`] does.
+pub(crate) fn set(
+    path: &Path,
+    variables: &Variables,
+    values: Vec<(String, Array)>,
+) -> Result<(), Error> {
+    let values = values.into_iter().collect();
     let mut store = variables.lock();
     let mismatched = store.misfits(&values);
     if mismatched.is_empty() {

@@ -9,10 +9,11 @@ use std::path::PathBuf;
 
 /// Train a network, print how well it does, and save it.
 ///
-/// The best model so far is on disk after every epoch, and a checkpoint: a run that is interrupted leaves
-/// them, and goes on with --resume. The best
-/// epoch is the one with the highest test accuracy, or with the smallest test loss among equals.
-/// Training goes on if nobody reads what it prints.
+/// The best model so far is on disk after every epoch, and a checkpoint, also every ten minutes of a long
+/// epoch: a run that is interrupted leaves them, and goes on with --resume. Ctrl-C ends a run after its
+/// step, with a checkpoint and exit code 130; a second one ends it at once. The best epoch is the one with
+/// the highest test accuracy, or with the smallest test loss among equals. Training goes on if nobody reads
+/// what it prints.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   wgrad train digits
@@ -45,10 +46,13 @@ pub struct Args {
     /// end, and checkpoint.safetensors, from which --resume goes on [default: runs/TASK].
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
-    /// Go on from the checkpoint in the directory, after its epoch: the weights end with the bits of a
+    /// Go on from the checkpoint in the directory, after its last step: the weights end with the bits of a
     /// run that was not interrupted. All settings but --epochs must be the same, and the kind of device.
     #[arg(long)]
     pub resume: bool,
+    /// Write a checkpoint every N steps, too.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub checkpoint_steps: Option<u32>,
     /// Stop at the first NaN or infinity and name the operation that produced it; slow.
     #[arg(long)]
     pub check_finite: bool,

@@ -1,37 +1,65 @@
 //! Files of a run: the model of the best epoch so far, that of the last one, and a checkpoint.
 
-use super::checkpoint::{Best, Progress, Settings};
-use crate::{console::Console, failure, words::shown_path};
+use crate::{failure, model::Description, words::shown_path};
+use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use wgrad::{
     Error, Variables,
     io::safetensors,
-    train::{Epoch, MODEL},
+    train::{Epoch, MODEL, Step},
 };
 
 /// The files of a run. They are replaced as a whole: a run that is killed leaves what was written
 /// last.
 pub struct Models<'a> {
     directory: &'a Path,
-    variables: &'a Variables,
-    settings: Settings<'a>,
+    description: &'a Description,
     /// The epoch whose model is kept as the best.
     pub best: Option<Best>,
-    /// Number of epochs before the checkpoint; 0 without one.
-    pub done: usize,
+    /// The last step before the checkpoint.
+    pub saved: Option<Step>,
+}
+
+/// How good an epoch was.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Best {
+    pub number: usize,
+    pub test_loss: f64,
+    pub test_accuracy: f64,
+}
+
+impl Best {
+    pub fn new(epoch: &Epoch) -> Self {
+        Best {
+            number: epoch.number,
+            test_loss: epoch.validation.as_ref().map_or(f64::NAN, |measures| measures.loss),
+            test_accuracy: epoch.validated("accuracy").unwrap_or(f64::NAN),
+        }
+    }
+
+    /// More images are classified correctly, or as many with a smaller loss.
+    fn is_better(&self, best: &Best) -> bool {
+        let order = self.test_accuracy.total_cmp(&best.test_accuracy);
+        order.then(best.test_loss.total_cmp(&self.test_loss)).is_gt()
+    }
+
+    /// Floats are text, which keeps all their digits.
+    fn to_json(self) -> Value {
+        let [loss, accuracy] = [self.test_loss, self.test_accuracy].map(|x| format!("{x:?}"));
+        json!({ "epoch": self.number, "test_loss": loss, "test_accuracy": accuracy })
+    }
+
+    fn of(value: &Value) -> Option<Self> {
+        let float = |name: &str| value[name].as_str()?.parse().ok();
+        let number = usize::try_from(value["epoch"].as_u64()?).ok()?;
+        let (test_loss, test_accuracy) = (float("test_loss")?, float("test_accuracy")?);
+        Some(Best { number, test_loss, test_accuracy })
+    }
 }
 
 impl<'a> Models<'a> {
-    pub fn new(directory: &'a Path, variables: &'a Variables, settings: Settings<'a>) -> Self {
-        Models { directory, variables, settings, best: None, done: 0 }
-    }
-
-    /// Takes up the checkpoint of an earlier run.
-    pub fn resume(&mut self) -> Result<(), failure::Failure> {
-        let Progress { done, best } =
-            Progress::load(&self.checkpoint(), self.variables, &self.settings)?;
-        (self.done, self.best) = (done, best);
-        Ok(())
+    pub fn new(directory: &'a Path, description: &'a Description) -> Self {
+        Models { directory, description, best: None, saved: None }
     }
 
     /// All that is needed to go on.
@@ -49,38 +77,39 @@ impl<'a> Models<'a> {
         self.directory.join("best.safetensors")
     }
 
-    /// Keeps the model if it is better than all that were kept, and a checkpoint; returns whether it is
-    /// better. Training goes on if the disk takes no file, and the next epoch tries again.
-    pub fn keep(&mut self, epoch: &Epoch, console: &mut Console) -> bool {
-        let &Epoch { number, test_loss, test_accuracy, .. } = epoch;
-        let epoch = Best { number, test_loss, test_accuracy };
-        let is_best = self.best.is_none_or(|best| epoch.is_better(&best));
-        let kept = if is_best { self.save(&self.best_file()) } else { Ok(()) };
-        let saved = kept.and_then(|()| {
-            self.best = if is_best { Some(epoch) } else { self.best };
-            let progress = Progress { done: number, best: self.best };
-            progress.save(&self.checkpoint(), self.variables, &self.settings)?;
-            self.done = number;
-            Ok(())
-        });
-        if let Err(error) = saved {
-            let why = failure::line(&error.into());
-            console.error(&format!("epoch {number} is not saved: {why}"));
-        }
-        is_best
+    /// What is known of the best model, for a checkpoint.
+    pub fn state(&self) -> String {
+        self.best.map_or(Value::Null, Best::to_json).to_string()
+    }
+
+    /// Takes up what was known.
+    pub fn restore(&mut self, state: &str) {
+        self.best = serde_json::from_str(state).ok().and_then(|value| Best::of(&value));
+    }
+
+    /// Whether this is better than all that were kept.
+    pub fn is_best(&self, epoch: &Best) -> bool {
+        self.best.is_none_or(|best| epoch.is_better(&best))
+    }
+
+    /// Keeps the model of the best epoch.
+    pub fn keep(&mut self, epoch: Best, variables: &Variables) -> Result<(), Error> {
+        self.save(&self.best_file(), variables)?;
+        self.best = Some(epoch);
+        Ok(())
     }
 
     /// Writes the model at the end.
-    pub fn save_last(&self) -> Result<(), Error> {
+    pub fn save_last(&self, variables: &Variables) -> Result<(), Error> {
         // The directory may have been removed in the meantime; if that is not to be mended, writing
         // says why.
         let _ = std::fs::create_dir_all(self.directory);
-        self.save(&self.last_file())
+        self.save(&self.last_file(), variables)
     }
 
-    fn save(&self, file: &Path) -> Result<(), Error> {
-        let note = self.settings.description.to_json();
-        safetensors::save_with_note(file, self.variables, &format!("{MODEL}/"), &note)
+    fn save(&self, file: &Path, variables: &Variables) -> Result<(), Error> {
+        let note = self.description.to_json();
+        safetensors::save_with_note(file, variables, &format!("{MODEL}/"), &note)
     }
 
     /// The file of the best model, for the end of a message; empty if there is none.
@@ -90,37 +119,55 @@ impl<'a> Models<'a> {
             format!("; the model of epoch {} is in {file}", best.number)
         })
     }
-    /// How to go on after an error of the device, for the end of its message: a device that is lost
-    /// may be there again, and another one has memory of its own.
-    pub fn way_on(&self, error: &Error) -> String {
-        match (error, self.done) {
-            (Error::Device(_), 1..) => {
-                format!("; the same command with --resume goes on after epoch {}", self.done)
-            }
-            _ => String::new(),
-        }
+
+    /// How to go on from the checkpoint, for the end of a message; empty if there is none.
+    pub fn way_on(&self) -> String {
+        self.saved.map_or(String::new(), |step| {
+            format!("; the same command with --resume goes on after {}", place(&step))
+        })
     }
+
+    /// The same after an error of the device: one that is lost may be there again, and another one
+    /// has memory of its own.
+    pub fn way_on_after(&self, error: &Error) -> String {
+        if matches!(error, Error::Device(_)) { self.way_on() } else { String::new() }
+    }
+}
+
+/// Where a training stands after a step.
+pub fn place(step: &Step) -> String {
+    match step.step == step.steps {
+        true => format!("epoch {}", step.epoch),
+        false => format!("step {} of {} of epoch {}", step.step, step.steps, step.epoch),
+    }
+}
+
+/// Why something of a run is not in its file.
+pub fn unsaved(place: &str, error: &Error) -> String {
+    format!("{place} is not saved: {}", failure::line(&error.clone().into()))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Description, Task};
-    use wgrad::DeviceError;
+    use crate::model::Task;
 
     #[test]
-    fn a_lost_device_is_no_end() {
+    fn what_is_known_of_the_best_model_keeps_every_digit() {
         let description = &Description::of(Task::Digits);
-        let settings = Settings { description, images: 7, batch: 32, lr: 0.1, seed: 0 };
-        let variables = Variables::new(0);
-        let mut models = Models::new(Path::new("runs"), &variables, settings);
-        let lost = Error::from(DeviceError::Lost { message: "a test took it".to_owned() });
-        assert_eq!(models.way_on(&lost), "");
-        models.done = 3;
-        let way_on = "; the same command with --resume goes on after epoch 3";
-        assert_eq!(models.way_on(&lost), way_on);
-        // What is wrong with the code or the data stays wrong.
-        let missing = variables.get("net/w").expect_err("there is none");
-        assert_eq!(models.way_on(&missing), "");
+        let mut models = Models::new(Path::new("runs"), description);
+        let best = Best { number: 2, test_loss: 0.1 + 0.2, test_accuracy: 1.0 / 3.0 };
+        for best in [None, Some(best)] {
+            models.best = best;
+            let state = models.state();
+            models.best = None;
+            models.restore(&state);
+            assert_eq!(models.best, best);
+        }
+        for state in ["", "{}", "[1]", "{\"epoch\": -1}"] {
+            models.restore(state);
+            assert_eq!(models.best, None);
+        }
+        assert!(models.is_best(&best));
     }
 }

@@ -2,28 +2,38 @@
 
 mod args;
 mod best;
-mod checkpoint;
 mod outcome;
 
 use crate::{
     console::Console,
-    failure::{Failure, line},
+    failure::{Failure, Interrupted, line},
     model::Defaults,
     place::writable_directory,
     sets::Sets,
     words::{count, shown, shown_path},
 };
 pub use args::Args;
-use best::Models;
-use checkpoint::Settings;
+use best::{Best, Models, place, unsaved};
 use outcome::Outcome;
 use serde_json::json;
-use std::{cell::RefCell, io::Write, ops::ControlFlow, path::Path};
-use wgrad::{
-    Variables,
-    optim::Adam,
-    train::{Epoch, Step, Trainer},
+use std::{
+    io::Write,
+    ops::ControlFlow,
+    path::Path,
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
 };
+use wgrad::{
+    Error, Variables,
+    optim::Adam,
+    train::{Callback, Checkpoint, Ending, Epoch, Resume, Step, Trainer},
+};
+
+/// How often a checkpoint is written within a long epoch.
+const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(600);
+
+/// Whether Ctrl-C was pressed.
+static STOP: AtomicBool = AtomicBool::new(false);
 
 pub fn run(args: &Args, console: &mut Console) -> Result<(), Failure> {
     // The model is what counts.
@@ -34,24 +44,13 @@ pub fn run(args: &Args, console: &mut Console) -> Result<(), Failure> {
     let model = description.model();
     let Defaults { epochs, batch, lr } = args.settings();
     let variables = Variables::new(args.seed);
-    let settings =
-        Settings { description: &description, images: train.len(), batch, lr, seed: args.seed };
-    let mut models = Models::new(&out, &variables, settings);
-    if args.resume {
-        models.resume()?;
-        if models.done >= epochs as usize {
-            let file = shown_path(&models.checkpoint());
-            return Err(
-                format!("{file} is after epoch {}: ask for more --epochs", models.done).into()
-            );
-        }
-    }
+    let models = Models::new(&out, &description);
+    let resumed = if args.resume { resumed(&models, epochs as usize)? } else { String::new() };
     let device = args.device.open(console)?;
     if !args.json {
         let settings = format!(
-            "{}{}, batch size {batch}, learning rate {lr:?}",
+            "{}{resumed}, batch size {batch}, learning rate {lr:?}",
             count(epochs as usize, "epoch", "epochs"),
-            if args.resume { format!(", from {} on", models.done + 1) } else { String::new() },
         );
         writeln!(
             console,
@@ -66,42 +65,42 @@ pub fn run(args: &Args, console: &mut Console) -> Result<(), Failure> {
     }
 
     console.begin(args.json);
-    let console = RefCell::new(console);
-    let on_step = |Step { epoch, step, steps, .. }: Step| {
-        let share = ((epoch - 1) as f64 + step as f64 / steps as f64) / f64::from(epochs);
-        let text = format!("epoch {epoch}/{epochs}, step {step}/{steps}");
-        console.borrow_mut().done(share, &text);
-    };
-    let optimizer = Adam::new(lr);
-    let trainer = Trainer::new(&model, &optimizer)
-        .resume_after(models.done)
+    stop_on_ctrl_c()?;
+    let mut checkpoint = Checkpoint::new(models.checkpoint())
+        .every(CHECKPOINT_INTERVAL)
+        .setting("model", description.to_json())
+        .setting("learning rate", format_args!("{lr:?}"));
+    if let Some(steps) = args.checkpoint_steps {
+        checkpoint = checkpoint.every_steps(steps as usize);
+    }
+    let mut watch = Watch { models, console, epochs, json: args.json, diverged: None };
+    let trained = Trainer::classifier(&model, Adam::new(lr))
         .epochs(epochs as usize)
         .batch(batch as usize)
         .seed(args.seed)
         .check_finite(args.check_finite)
-        .on_step(&on_step);
-    let mut diverged = None;
-    let trained = trainer.fit(&device, &variables, (&train, &test), &mut |epoch| {
-        if !(epoch.train_loss.is_finite() && epoch.test_loss.is_finite()) {
-            diverged = Some(epoch.number);
-            return ControlFlow::Break(());
-        }
-        let mut console = console.borrow_mut();
-        let is_best = models.keep(epoch, &mut console);
-        // A console that goes on takes everything.
-        let _ = tell(epoch, is_best, args.json, &mut console);
-        ControlFlow::Continue(())
-    });
-    let console = console.into_inner();
+        .validate(&test)
+        .checkpoint(checkpoint)
+        .resume(if args.resume { Resume::Exact } else { Resume::Never })
+        .callback(&mut watch)
+        .stop_on(&STOP)
+        .fit(&device, &variables, &train);
+    let Watch { models, console, diverged, .. } = watch;
     let left = models.left();
     let report = trained.map_err(|error| {
-        let way_on = models.way_on(&error);
+        let way_on = models.way_on_after(&error);
         format!("{}{left}{way_on}", line(&error.into()))
     })?;
     if let Some(number) = diverged {
         return Err(format!("the loss diverged in epoch {number}: try a smaller --lr{left}").into());
     }
-    models.save_last().map_err(|error| format!("{}{left}", line(&error.into())))?;
+    if report.ending == Ending::Interrupted {
+        let at = report
+            .last
+            .map_or("before the first step".to_owned(), |step| format!("after {}", place(&step)));
+        return Err(Interrupted(format!("interrupted {at}{left}{}", models.way_on())).into());
+    }
+    models.save_last(&variables).map_err(|error| format!("{}{left}", line(&error.into())))?;
     let (device, variables, description) = (&device, &variables, &description);
     let outcome =
         Outcome { args, report: &report, description, device, variables, models: &models };
@@ -116,24 +115,111 @@ pub fn run(args: &Args, console: &mut Console) -> Result<(), Failure> {
     Ok(())
 }
 
-fn tell(epoch: &Epoch, is_best: bool, json: bool, console: &mut Console) -> std::io::Result<()> {
+/// Where the training goes on, for a list of settings.
+fn resumed(models: &Models<'_>, epochs: usize) -> Result<String, Failure> {
+    let file = models.checkpoint();
+    let summary = Checkpoint::summary(&file)?;
+    if summary.epochs >= epochs {
+        let file = shown_path(&file);
+        let message = format!("{file} is after epoch {}: ask for more --epochs", summary.epochs);
+        return Err(message.into());
+    }
+    let epoch = summary.epochs + 1;
+    Ok(match summary.step {
+        0 => format!(", from {epoch} on"),
+        step => format!(", from step {} of {epoch} on", step + 1),
+    })
+}
+
+/// Makes Ctrl-C, and a request to terminate, end the training after its step; the second ends the
+/// process.
+fn stop_on_ctrl_c() -> Result<(), Failure> {
+    let stop = || {
+        if STOP.swap(true, Ordering::Relaxed) {
+            std::process::exit(i32::from(Interrupted::CODE));
+        }
+    };
+    ctrlc::set_handler(stop).map_err(|error| format!("Ctrl-C cannot be handled: {error}").into())
+}
+
+/// Shows the training, and keeps its best model.
+struct Watch<'a, 'c> {
+    models: Models<'a>,
+    console: &'c mut Console,
+    epochs: u32,
+    json: bool,
+    /// The epoch whose loss is not finite.
+    diverged: Option<usize>,
+}
+
+impl Callback for Watch<'_, '_> {
+    fn on_step(&mut self, &Step { epoch, step, steps, .. }: &Step) -> ControlFlow<()> {
+        let epochs = self.epochs;
+        let share = ((epoch - 1) as f64 + step as f64 / steps as f64) / f64::from(epochs);
+        let text = format!("epoch {epoch}/{epochs}, step {step}/{steps}");
+        self.console.done(share, &text);
+        ControlFlow::Continue(())
+    }
+
+    fn on_epoch(&mut self, epoch: &Epoch, variables: &Variables) -> ControlFlow<()> {
+        let best = Best::new(epoch);
+        if !(epoch.loss().is_finite() && best.test_loss.is_finite()) {
+            self.diverged = Some(epoch.number);
+            return ControlFlow::Break(());
+        }
+        let is_best = self.models.is_best(&best);
+        if is_best && let Err(error) = self.models.keep(best, variables) {
+            // The next epoch tries again.
+            self.console.error(&unsaved(&format!("the model of epoch {}", epoch.number), &error));
+        }
+        // A console that goes on takes everything.
+        let _ = tell(epoch, &best, is_best, self.json, self.console);
+        ControlFlow::Continue(())
+    }
+
+    fn on_checkpoint(&mut self, last: &Step, written: Result<(), &Error>) {
+        match written {
+            Ok(()) => self.models.saved = Some(*last),
+            Err(error) => self.console.error(&unsaved(&place(last), error)),
+        }
+    }
+
+    fn key(&self) -> Option<&str> {
+        Some("best")
+    }
+
+    fn save(&self) -> String {
+        self.models.state()
+    }
+
+    fn load(&mut self, state: &str) {
+        self.models.restore(state);
+    }
+}
+
+fn tell(
+    epoch: &Epoch,
+    best: &Best,
+    is_best: bool,
+    json: bool,
+    console: &mut Console,
+) -> std::io::Result<()> {
+    let &Best { number, test_loss, test_accuracy } = best;
     if json {
         return console.object(&json!({
-            "epoch": epoch.number,
-            "train_loss": epoch.train_loss,
-            "test_loss": epoch.test_loss,
-            "test_accuracy": epoch.test_accuracy,
+            "epoch": number,
+            "train_loss": epoch.loss(),
+            "test_loss": test_loss,
+            "test_accuracy": test_accuracy,
             "seconds": epoch.seconds,
             "best": is_best,
         }));
     }
     writeln!(
         console,
-        "epoch {:>3}  train loss {:.4}  test loss {:.4}  test accuracy {:>6.2}%{}",
-        epoch.number,
-        epoch.train_loss,
-        epoch.test_loss,
-        100.0 * epoch.test_accuracy,
+        "epoch {number:>3}  train loss {:.4}  test loss {test_loss:.4}  test accuracy {:>6.2}%{}",
+        epoch.loss(),
+        100.0 * test_accuracy,
         if is_best { "  best" } else { "" }
     )
 }

@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 use std::fmt::Write;
 use wgrad::{
     Device, Variables,
-    train::{MODEL, Report},
+    train::{Confusion, Epoch, MODEL, Report},
 };
 
 /// All that is known at the end.
@@ -28,7 +28,8 @@ pub struct Outcome<'a> {
 impl Outcome<'_> {
     pub fn text(&self) -> Result<String, Failure> {
         let Outcome { report, description, device, models, .. } = self;
-        let confusion = &report.confusion;
+        let none = Confusion::new(description.classes.len());
+        let confusion = report.confusion().unwrap_or(&none);
         let mut text = format!(
             "\ntest accuracy {:.2}% on {}, {} in {:.2} s\n\n\
              confusion matrix: rows are true classes, columns predicted ones; the last column is the recall\n\
@@ -70,9 +71,9 @@ impl Outcome<'_> {
         Ok(json!({
             "task": args.task.name(),
             "classes": description.classes,
-            "test_accuracy": report.confusion.accuracy(),
-            "train_loss": report.epochs.last().map(|epoch| epoch.train_loss),
-            "test_loss": report.epochs.last().map(|epoch| epoch.test_loss),
+            "test_accuracy": report.confusion().map(Confusion::accuracy),
+            "train_loss": report.epochs.last().map(Epoch::loss),
+            "test_loss": report.validation.as_ref().map(|measures| measures.loss),
             "seconds": report.seconds,
             "epochs": report.epochs.last().map(|epoch| epoch.number),
             "steps": report.steps,
@@ -83,7 +84,7 @@ impl Outcome<'_> {
             "device_type": device.kind(),
             "proofs": proofs(device),
             "weights_sha256": fingerprint(self.variables)?,
-            "confusion_matrix": report.confusion.rows().collect::<Vec<_>>(),
+            "confusion_matrix": report.confusion().map(|matrix| matrix.rows().collect::<Vec<_>>()),
             "model": models.last_file().display().to_string(),
             "best_epoch": models.best.map(|best| best.number),
             "best_model": models.best.map(|_| models.best_file().display().to_string()),

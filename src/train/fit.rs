@@ -1,0 +1,385 @@
+//! The loop of a training.
+
+#[cfg(feature = "files")]
+use super::checkpoint::{Checkpoint, Identity, Resume};
+use super::{
+    Callback, Ending, Epoch, Measures, Report, Step, Trainer,
+    measured::{Measured, Submitted},
+    measures::Sums,
+    position::Position,
+};
+use crate::{
+    data::{self, Dataset, Loader},
+    device::Device,
+    error::{Error, TrainError},
+    variables::Variables,
+};
+use std::{
+    collections::VecDeque,
+    ops::ControlFlow,
+    sync::atomic::{AtomicBool, Ordering},
+    time::Instant,
+};
+
+/// Number of runs after which a result is read, equal to the number of runs in flight.
+const LATE: usize = 3;
+
+/// See [`Trainer::fit`].
+pub(super) fn fit(
+    trainer: &mut Trainer<'_>,
+    device: &Device,
+    variables: &Variables,
+    data: &dyn Dataset,
+) -> Result<Report, Error> {
+    check(trainer, data)?;
+    let mut callbacks = std::mem::take(&mut trainer.callbacks);
+    let trained = Fit::new(trainer, device, variables, data, &mut callbacks).and_then(Fit::run);
+    if let Ok(report) = &trained {
+        callbacks.iter_mut().for_each(|callback| callback.on_end(report));
+    }
+    trainer.callbacks = callbacks;
+    trained
+}
+
+fn check(trainer: &Trainer<'_>, data: &dyn Dataset) -> Result<(), TrainError> {
+    let names = trainer.objectives.iter().map(|objective| &objective.name);
+    for (index, name) in names.clone().enumerate() {
+        if names.clone().take(index).any(|other| other == name) {
+            return Err(TrainError::RepeatedObjective(name.clone()));
+        }
+    }
+    match () {
+        () if trainer.objectives.is_empty() => Err(TrainError::NoObjective),
+        () if data.is_empty() => Err(TrainError::NoRows),
+        #[cfg(feature = "files")]
+        () if trainer.resume != Resume::Never && trainer.checkpoint.is_none() => {
+            Err(TrainError::NoCheckpoint)
+        }
+        () => Ok(()),
+    }
+}
+
+/// A training under way.
+struct Fit<'t, 'c, 'a> {
+    /// With the interval of each.
+    programs: Vec<(usize, Measured<'t>)>,
+    names: Vec<&'t str>,
+    validation: Option<(Measured<'t>, &'t dyn Dataset)>,
+    callbacks: &'c mut Vec<Box<dyn Callback + 'a>>,
+    variables: &'t Variables,
+    data: &'t dyn Dataset,
+    loader: Loader,
+    /// Number of steps in an epoch.
+    steps: usize,
+    epochs: usize,
+    most_steps: usize,
+    stop: Option<&'t AtomicBool>,
+    position: Position,
+    /// Runs whose results are not read yet, with their objectives.
+    pending: VecDeque<(usize, Submitted)>,
+    #[cfg(feature = "files")]
+    checkpoints: Option<Checkpoints<'t>>,
+    begin: Instant,
+}
+
+/// The checkpoints of a training.
+#[cfg(feature = "files")]
+struct Checkpoints<'t> {
+    checkpoint: &'t Checkpoint,
+    identity: Identity,
+    /// When one was last written or could not be, and the epoch and step.
+    last: (Instant, [usize; 2]),
+    failed: Option<Error>,
+}
+
+impl<'t, 'c, 'a> Fit<'t, 'c, 'a> {
+    /// Compiles and prepares everything, and takes up a checkpoint.
+    fn new(
+        trainer: &'t Trainer<'_>,
+        device: &Device,
+        variables: &'t Variables,
+        data: &'t dyn Dataset,
+        callbacks: &'c mut Vec<Box<dyn Callback + 'a>>,
+    ) -> Result<Self, Error> {
+        let batch = trainer.batch;
+        if batch == 0 {
+            trainer.step(device, data, 0)?;
+        }
+        let training = |objective| Measured::training(device, objective, trainer.check_finite);
+        let programs: Vec<Measured<'_>> = trainer.objectives.iter().map(training).collect();
+        let mut compiled = Vec::new();
+        for measured in &programs {
+            for rows in data::sizes(data.len(), batch) {
+                compiled.push(measured.program(data, rows)?);
+            }
+        }
+        let validation = match trainer.validation {
+            Some(set) => Some((trainer.evaluation(device)?, set)),
+            None => None,
+        };
+        for program in &compiled {
+            program.check_rows(|name| data.array(name))?;
+        }
+        if let Some((evaluation, set)) = &validation {
+            for rows in data::sizes(set.len(), Trainer::EVALUATED) {
+                let program = evaluation.program(*set, rows)?;
+                program.check_rows(|name| set.array(name))?;
+                compiled.push(program);
+            }
+        }
+        #[allow(unused_mut, reason = "without files, nothing is resumed")]
+        let mut position = Position::start(programs.len());
+        #[cfg(feature = "files")]
+        let (checkpoints, kept) = {
+            let full = data::sizes(data.len(), batch)[0];
+            let layouts: Vec<_> =
+                programs.iter().filter_map(|measured| measured.layout(data, full)).collect();
+            let texts = layouts.iter().map(|layout| layout.text.as_str());
+            let checkpoints = trainer.checkpoint.as_ref().map(|checkpoint| {
+                let settings = [
+                    ("batch size", batch.into()),
+                    ("number of rows", data.len().into()),
+                    ("seed", trainer.seed.into()),
+                ];
+                let identity = Identity::new(checkpoint, device.numerics(), texts, settings);
+                Checkpoints { checkpoint, identity, last: (Instant::now(), [0; 2]), failed: None }
+            });
+            let kept = match &checkpoints {
+                Some(checkpoints) if trainer.resume != Resume::Never => {
+                    let start = (&mut position, data.len().div_ceil(batch));
+                    Some(checkpoints.resume(variables, trainer.resume, start, callbacks)?)
+                }
+                _ => None,
+            };
+            (checkpoints, kept)
+        };
+        for program in &compiled {
+            program.prepare(variables)?;
+        }
+        // Programs have declared their settings anew; those of the checkpoint may have been changed
+        // since the code said what they are.
+        #[cfg(feature = "files")]
+        if let Some(kept) = kept.filter(|_| trainer.resume == Resume::Exact) {
+            variables.set_all(kept)?;
+        }
+        let every = trainer.objectives.iter().map(|objective| objective.every);
+        Ok(Fit {
+            programs: every.zip(programs).collect(),
+            names: trainer.objectives.iter().map(|objective| objective.name.as_str()).collect(),
+            validation,
+            callbacks,
+            variables,
+            data,
+            loader: Loader::new(data.len(), batch, trainer.seed),
+            steps: data.len().div_ceil(batch),
+            epochs: trainer.epochs,
+            most_steps: trainer.most_steps,
+            stop: trainer.stop,
+            position,
+            pending: VecDeque::new(),
+            #[cfg(feature = "files")]
+            checkpoints,
+            begin: Instant::now(),
+        })
+    }
+
+    fn run(mut self) -> Result<Report, Error> {
+        // A file that cannot be written is told before anything is trained for it.
+        #[cfg(feature = "files")]
+        if let Some(checkpoints) = &self.checkpoints
+            && !checkpoints.checkpoint.path().exists()
+        {
+            self.save();
+            if let Some(error) = self.checkpoints.as_mut().and_then(|all| all.failed.take()) {
+                return Err(error);
+            }
+        }
+        let before = self.position.total;
+        let mut epochs = Vec::new();
+        let ending = loop {
+            if self.position.epoch > self.epochs {
+                break Ending::Completed;
+            }
+            if let Some(ending) = self.epoch()? {
+                break ending;
+            }
+            self.read_all()?;
+            let epoch = self.measured()?;
+            self.position.turn();
+            let flow = all(self.callbacks, |callback| callback.on_epoch(&epoch, self.variables));
+            epochs.push(epoch);
+            self.save();
+            if flow.is_break() {
+                break Ending::Stopped;
+            }
+        };
+        self.read_all()?;
+        self.save();
+        // Within an epoch the variables are others than those that were evaluated.
+        let last = epochs.last().filter(|_| self.position.step == 0);
+        let mut validation = last.and_then(|epoch| epoch.validation.clone());
+        if let (Ending::Completed, None, Some((evaluation, set))) =
+            (ending, &validation, &self.validation)
+        {
+            validation = Some(evaluate(evaluation, self.variables, *set)?);
+        }
+        Ok(Report {
+            epochs,
+            steps: self.position.total - before,
+            seconds: self.begin.elapsed().as_secs_f64(),
+            ending,
+            last: self.position.last(self.steps),
+            validation,
+            #[cfg(feature = "files")]
+            unsaved: self.checkpoints.and_then(|checkpoints| checkpoints.failed),
+            #[cfg(not(feature = "files"))]
+            unsaved: None,
+        })
+    }
+
+    /// Trains to the end of the epoch, unless it is to stop before.
+    fn epoch(&mut self) -> Result<Option<Ending>, Error> {
+        let batches = self.loader.epoch(self.position.epoch);
+        for rows in batches.iter().skip(self.position.step) {
+            if self.stop.is_some_and(|stop| stop.load(Ordering::Relaxed)) {
+                return Ok(Some(Ending::Interrupted));
+            }
+            if self.position.total >= self.most_steps {
+                return Ok(Some(Ending::Completed));
+            }
+            let batch = self.data.get(rows)?;
+            for (index, (every, measured)) in self.programs.iter().enumerate() {
+                if !self.position.total.is_multiple_of(*every) {
+                    continue;
+                }
+                self.pending.push_back((index, measured.run(self.variables, &batch)?));
+                if self.pending.len() > LATE
+                    && let Some((index, submitted)) = self.pending.pop_front()
+                {
+                    submitted.add_to(&mut self.position.sums[index])?;
+                }
+            }
+            self.position.step += 1;
+            self.position.total += 1;
+            let Position { epoch, step, total, .. } = self.position;
+            let step = Step { epoch, step, steps: self.steps, total };
+            if all(self.callbacks, |callback| callback.on_step(&step)).is_break() {
+                return Ok(Some(Ending::Stopped));
+            }
+            #[cfg(feature = "files")]
+            if self.checkpoints.as_ref().is_some_and(|all| all.checkpoint.is_due(total, all.last.0))
+            {
+                self.read_all()?;
+                self.save();
+            }
+        }
+        Ok(None)
+    }
+
+    /// Waits for all results.
+    fn read_all(&mut self) -> Result<(), Error> {
+        while let Some((index, submitted)) = self.pending.pop_front() {
+            submitted.add_to(&mut self.position.sums[index])?;
+        }
+        Ok(())
+    }
+
+    /// The losses of the epoch that has just ended, and those of the validation.
+    fn measured(&self) -> Result<Epoch, Error> {
+        let validation = match &self.validation {
+            Some((evaluation, set)) => Some(evaluate(evaluation, self.variables, *set)?),
+            None => None,
+        };
+        let sums = self.position.sums.iter().zip(&self.programs).zip(&self.names);
+        let objectives = sums.map(|((sums, (_, measured)), name)| {
+            ((*name).to_owned(), sums.measures(&measured.metrics()))
+        });
+        Ok(Epoch {
+            number: self.position.epoch,
+            objectives: objectives.collect(),
+            validation,
+            seconds: self.begin.elapsed().as_secs_f64(),
+        })
+    }
+
+    /// Writes a checkpoint, unless it is written already; all results must have been read.
+    fn save(&mut self) {
+        #[cfg(feature = "files")]
+        if let Some(checkpoints) = &mut self.checkpoints {
+            let at = [self.position.epoch, self.position.step];
+            if checkpoints.last.1 == at && checkpoints.failed.is_none() {
+                return;
+            }
+            let path = checkpoints.checkpoint.path();
+            let saved =
+                checkpoints.identity.save(path, self.variables, &self.position, self.callbacks);
+            checkpoints.last = (Instant::now(), at);
+            let step = self.position.last(self.steps);
+            if let Some(step) = step {
+                let written = saved.as_ref().map(|()| ());
+                self.callbacks
+                    .iter_mut()
+                    .for_each(|callback| callback.on_checkpoint(&step, written));
+            }
+            checkpoints.failed = saved.err();
+        }
+    }
+}
+
+#[cfg(feature = "files")]
+impl Checkpoints<'_> {
+    /// Takes up the checkpoint, and returns the values of its variables.
+    fn resume(
+        &self,
+        variables: &Variables,
+        resume: Resume,
+        (position, steps): (&mut Position, usize),
+        callbacks: &mut [Box<dyn Callback + '_>],
+    ) -> Result<Vec<(String, crate::array::Array)>, Error> {
+        let path = self.checkpoint.path();
+        let read = self.identity.read(path, resume, position.sums.len(), steps)?;
+        crate::io::safetensors::set(path, variables, read.arrays.clone())?;
+        for callback in callbacks {
+            let state = read.callbacks.iter().find(|(key, _)| callback.key() == Some(key));
+            if let Some((_, state)) = state {
+                callback.load(state);
+            }
+        }
+        *position = read.position;
+        Ok(read.arrays)
+    }
+}
+
+/// Calls every callback, and returns whether one ends the training.
+fn all(
+    callbacks: &mut [Box<dyn Callback + '_>],
+    mut call: impl FnMut(&mut dyn Callback) -> ControlFlow<()>,
+) -> ControlFlow<()> {
+    let mut flow = ControlFlow::Continue(());
+    for callback in callbacks {
+        if call(&mut **callback).is_break() {
+            flow = ControlFlow::Break(());
+        }
+    }
+    flow
+}
+
+/// The mean loss and the metrics over a data set.
+pub(super) fn evaluate(
+    evaluation: &Measured<'_>,
+    variables: &Variables,
+    data: &dyn Dataset,
+) -> Result<Measures, Error> {
+    let (mut sums, mut pending) = (Sums::default(), VecDeque::new());
+    let rows: Vec<usize> = (0..data.len()).collect();
+    for rows in rows.chunks(Trainer::EVALUATED) {
+        pending.push_back(evaluation.run(variables, &data.get(rows)?)?);
+        if pending.len() > LATE
+            && let Some(submitted) = pending.pop_front()
+        {
+            submitted.add_to(&mut sums)?;
+        }
+    }
+    pending.into_iter().try_for_each(|submitted| submitted.add_to(&mut sums))?;
+    Ok(sums.measures(&evaluation.metrics()))
+}

@@ -1,0 +1,182 @@
+//! Programs that return a loss and metrics.
+
+use super::{
+    Loss, Objective, TrainStep,
+    measures::{Described, Sums},
+};
+use crate::{
+    data::{Batch, Dataset, batch_of},
+    device::Device,
+    error::Error,
+    graph::{Graph, Tensor},
+    nn::{Mode, Scope},
+    program::{Inputs, Program, Programs},
+    shape::Meta,
+    value::Outputs,
+    variables::Variables,
+};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// What a program is traced from.
+type Trace<'a> = Box<dyn for<'g> Fn(&'g Graph, &Inputs<'g>) -> Vec<(String, Tensor<'g>)> + 'a>;
+
+/// The programs of a step, one for each shape of its batches.
+pub(super) struct Measured<'a> {
+    programs: Programs<Trace<'a>>,
+    layouts: Layouts,
+}
+
+/// How the outputs of each program are to be read, by the inputs it was traced for.
+type Layouts = Arc<Mutex<Vec<(Vec<(String, Meta)>, Arc<Layout>)>>>;
+
+/// The outputs of a program: the loss, its weight unless that is the number of rows, and the parts of
+/// the metrics.
+pub(super) struct Layout {
+    weighted: bool,
+    pub metrics: Vec<Described>,
+    /// The whole computation as text, with all that variables start with.
+    pub text: String,
+}
+
+/// A batch that a device may still be working on.
+pub(super) struct Submitted {
+    rows: usize,
+    outputs: Outputs,
+    layout: Arc<Layout>,
+}
+
+impl<'a> Measured<'a> {
+    /// Steps of a training.
+    pub fn training(device: &Device, objective: &'a Objective<'_>, check_finite: bool) -> Self {
+        let trace = Traced(move |graph, batch| objective.trace(graph, batch));
+        Measured::new(device, trace, check_finite, |programs| programs)
+    }
+
+    /// The same without an update, as models are traced when they serve.
+    pub fn evaluation(device: &Device, step: &'a dyn TrainStep, check_finite: bool) -> Self {
+        let trace =
+            Traced(move |graph, batch| step.trace(&mut Scope::new(graph, Mode::Eval), batch));
+        Measured::new(device, trace, check_finite, Programs::pure)
+    }
+
+    fn new<F>(
+        device: &Device,
+        Traced(trace): Traced<F>,
+        check_finite: bool,
+        kind: impl Fn(Programs<Trace<'a>>) -> Programs<Trace<'a>>,
+    ) -> Self
+    where
+        F: for<'g> Fn(&'g Graph, &Inputs<'g>) -> Loss<'g> + 'a,
+    {
+        let layouts = Layouts::default();
+        let known = layouts.clone();
+        let trace = boxed(move |graph, inputs| {
+            if check_finite {
+                graph.check_finite();
+            }
+            let (layout, outputs) = laid_out(trace(graph, inputs), graph);
+            let signature = inputs.iter().map(|(name, tensor)| (name.to_owned(), tensor.meta()));
+            let mut known = lock(&known);
+            let signature: Vec<_> = signature.collect();
+            known.retain(|(other, _)| *other != signature);
+            known.push((signature, Arc::new(layout)));
+            outputs
+        });
+        Measured { programs: kind(Programs::new(device, trace)), layouts }
+    }
+
+    /// The program for so many rows of a set.
+    pub fn program(&self, data: &dyn Dataset, rows: usize) -> Result<Arc<Program>, Error> {
+        self.programs
+            .program(batch_of(data, rows).iter().map(|(name, meta)| (&**name, meta.clone())))
+    }
+
+    /// What the program for so many rows returns, and its text.
+    pub fn layout(&self, data: &dyn Dataset, rows: usize) -> Option<Arc<Layout>> {
+        self.layout_of(batch_of(data, rows).iter().map(|(name, meta)| (&**name, meta)))
+    }
+
+    fn layout_of<'n>(
+        &self,
+        inputs: impl Iterator<Item = (&'n str, &'n Meta)>,
+    ) -> Option<Arc<Layout>> {
+        let mut inputs: Vec<_> = inputs.collect();
+        inputs.sort_by_key(|(name, _)| *name);
+        let is_it = |(known, _): &&(Vec<(String, Meta)>, Arc<Layout>)| {
+            let known = known.iter().map(|(name, meta)| (&**name, meta));
+            known.eq(inputs.iter().copied())
+        };
+        lock(&self.layouts).iter().find(is_it).map(|(_, layout)| layout.clone())
+    }
+
+    /// The metrics of the programs so far.
+    pub fn metrics(&self) -> Vec<Described> {
+        lock(&self.layouts).first().map(|(_, layout)| layout.metrics.clone()).unwrap_or_default()
+    }
+
+    /// Submits a batch.
+    pub fn run(&self, variables: &Variables, batch: &Batch) -> Result<Submitted, Error> {
+        let outputs = self.programs.run(variables, &batch.feeds())?;
+        let layout = self.layout_of(batch.iter().map(|(name, array)| (name, array.meta())));
+        let layout = layout.unwrap_or_else(|| Arc::new(Layout::of_loss()));
+        Ok(Submitted { rows: batch.len(), outputs, layout })
+    }
+}
+
+impl Layout {
+    fn of_loss() -> Self {
+        Layout { weighted: false, metrics: vec![], text: String::new() }
+    }
+}
+
+impl Submitted {
+    /// Waits for the results, and adds them.
+    pub fn add_to(self, sums: &mut Sums) -> Result<(), Error> {
+        let mut values = self.outputs.values().iter();
+        let mut next = || values.next().map(|value| value.read_f64()).transpose();
+        let mut scalar = || Ok::<_, Error>(next()?.and_then(|value| value.first().copied()));
+        let loss = scalar()?.unwrap_or(f64::NAN);
+        let weight = if self.layout.weighted { scalar()? } else { None };
+        // A batch without weight may have no loss.
+        match weight.unwrap_or(self.rows as f64) {
+            0.0 => {}
+            weight => sums.add(loss, weight),
+        }
+        for Described { name, kind, parts } in &self.layout.metrics {
+            let parts = (0..*parts).map(|_| Ok(next()?.unwrap_or_default()));
+            let parts = parts.collect::<Result<Vec<_>, Error>>()?;
+            sums.add_metric(name, kind, parts);
+        }
+        Ok(())
+    }
+}
+
+/// A closure whose lifetimes are those of a graph.
+struct Traced<F>(F)
+where
+    F: for<'g> Fn(&'g Graph, &Inputs<'g>) -> Loss<'g>;
+
+fn boxed<'a, F>(trace: F) -> Trace<'a>
+where
+    F: for<'g> Fn(&'g Graph, &Inputs<'g>) -> Vec<(String, Tensor<'g>)> + 'a,
+{
+    Box::new(trace)
+}
+
+/// The outputs of a program, and how they are to be read.
+fn laid_out<'g>(loss: Loss<'g>, graph: &Graph) -> (Layout, Vec<(String, Tensor<'g>)>) {
+    let weighted = loss.weight.is_some();
+    let mut outputs = vec![("loss".to_owned(), loss.loss)];
+    outputs.extend(loss.weight.map(|weight| ("weight".to_owned(), weight)));
+    let mut metrics = Vec::new();
+    for (name, metric) in loss.metrics {
+        let parts = metric.parts.iter().enumerate();
+        outputs.extend(parts.map(|(index, part)| (format!("metric {name}, part {index}"), *part)));
+        metrics.push(Described { name, kind: metric.kind, parts: metric.parts.len() });
+    }
+    (Layout { weighted, metrics, text: graph.text() }, outputs)
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,138 @@
+//! One of the losses of a training.
+
+use super::{Loss, TrainStep, pattern};
+use crate::{
+    error::GraphError,
+    graph::{Graph, Tensor},
+    nn::{Mode, Scope},
+    numbers::Must,
+    optim::Optimizer,
+    program::Inputs,
+};
+use std::fmt;
+
+/// A step, the optimizer that minimizes its loss, the parameters that it trains, and how often.
+///
+/// The objectives of a training share one store, and run one after another on each batch, each as a
+/// program of its own: a GAN has one for its discriminator and one for its generator.
+///
+/// ```
+/// use wgrad::{Array, data::ArrayDataset, prelude::*, train::{Loss, Objective, Trainer}};
+///
+/// // Two encoders that learn to agree; the penalty of the first runs at every fourth step.
+/// let encode = |cx: &mut Scope<'_>, name: &str| Dense::new(2).forward(&mut cx.child(name), cx.normal([4, 3]));
+/// # let encoder = |name: &'static str| Objective::new(name, move |cx, batch| {
+/// #     let x = batch.get("x");
+/// #     let [a, b] = ["a", "b"].map(|name| Dense::new(2).forward(&mut cx.child(name), x));
+/// #     Loss::new(nn::mean_squared_error(a, b))
+/// # }, Adam::new(0.01)).params(name);
+/// # let penalty = Objective::new("penalty", |cx, batch| {
+/// #     let y = Dense::new(2).forward(&mut cx.child("a"), batch.get("x"));
+/// #     Loss::new((y * y).mean(..))
+/// # }, Adam::new(0.01)).params("a").every(4).sharing("a");
+/// # let data = ArrayDataset::new([("x", Array::full([8, 3], 1.0f32)?)])?;
+/// # Trainer::of([encoder("a"), encoder("b"), penalty]).epochs(1).fit(&Device::cpu(), &Variables::new(0), &data)?;
+/// # Ok::<(), Error>(())
+/// ```
+pub struct Objective<'a> {
+    pub(super) name: String,
+    pub(super) step: Box<dyn TrainStep + 'a>,
+    optimizer: Box<dyn Optimizer + 'a>,
+    /// Scope of the state of the optimizer.
+    state: Option<String>,
+    params: Option<String>,
+    pub(super) every: usize,
+}
+
+impl fmt::Debug for Objective<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Objective")
+            .field("name", &self.name)
+            .field("params", &self.params)
+            .field("every", &self.every)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<'a> Objective<'a> {
+    /// Minimizes the loss that `step` traces, at each step, over all parameters that it declares.
+    ///
+    /// The state of the optimizer lies below `train/NAME`: objectives that train different
+    /// parameters have separate learning rates and step counts.
+    pub fn new<F>(name: &str, step: F, optimizer: impl Optimizer + 'a) -> Self
+    where
+        F: for<'g> Fn(&mut Scope<'g>, &Inputs<'g>) -> Loss<'g> + 'a,
+    {
+        Objective::of(name, step, optimizer)
+    }
+
+    /// Same as [`new`](Self::new), for a step that is a type of its own.
+    pub fn of(name: &str, step: impl TrainStep + 'a, optimizer: impl Optimizer + 'a) -> Self {
+        Objective {
+            name: name.to_owned(),
+            step: Box::new(step),
+            optimizer: Box::new(optimizer),
+            state: Some(name.to_owned()),
+            params: None,
+            every: 1,
+        }
+    }
+
+    /// The only one of a training: the state of the optimizer lies at the root.
+    pub(super) fn only(step: Box<dyn TrainStep + 'a>, optimizer: impl Optimizer + 'a) -> Self {
+        let optimizer = Box::new(optimizer);
+        Objective { name: "train".into(), step, optimizer, state: None, params: None, every: 1 }
+    }
+
+    /// Trains only the parameters whose paths match: `*` stands for any text within one name, `**`
+    /// for any number of names, and a scope for all below it. `generator` matches
+    /// `generator/0:dense/weight`, `**/bias` every bias.
+    #[doc(alias("freeze", "requires_grad", "trainable"))]
+    pub fn params(self, pattern: &str) -> Self {
+        Objective { params: Some(pattern.to_owned()), ..self }
+    }
+
+    /// Runs at the first of this many steps, and again after as many: a regularizer that is lazy.
+    pub fn every(self, steps: usize) -> Self {
+        Objective { every: steps, ..self }
+    }
+
+    /// Shares the state of the optimizer, moments and step count, with the objective of this name,
+    /// which trains the same parameters.
+    pub fn sharing(self, name: &str) -> Self {
+        Objective { state: Some(name.to_owned()), ..self }
+    }
+
+    /// Appends one step of the training to a graph.
+    pub(super) fn trace<'g>(&self, graph: &'g Graph, batch: &Inputs<'g>) -> Loss<'g> {
+        let numbers = [("interval", self.every as f64, Must::BePositive)];
+        graph.refuse_invalid("objective", &[], &numbers);
+        let mut cx = Scope::new(graph, Mode::Train);
+        let loss = self.step.trace(&mut cx, batch);
+        let params = self.chosen(graph, cx.params());
+        match &self.state {
+            None => self.optimizer.update_params(&mut cx, loss.loss, &params),
+            Some(name) => {
+                let mut cx = cx.child("train");
+                self.optimizer.update_params(&mut cx.child(name), loss.loss, &params);
+            }
+        }
+        loss
+    }
+
+    fn chosen<'g>(
+        &self,
+        graph: &'g Graph,
+        all: Vec<(String, Tensor<'g>)>,
+    ) -> Vec<(String, Tensor<'g>)> {
+        let Some(pattern) = &self.params else { return all };
+        let known: Vec<String> = all.iter().map(|(path, _)| path.clone()).collect();
+        let chosen: Vec<_> =
+            all.into_iter().filter(|(path, _)| pattern::matches(pattern, path)).collect();
+        if chosen.is_empty() && graph.check().is_ok() {
+            let (objective, pattern) = (self.name.clone(), pattern.clone());
+            graph.fail(GraphError::NoParams { objective, pattern, known });
+        }
+        chosen
+    }
+}

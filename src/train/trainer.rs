@@ -1,0 +1,318 @@
+//! The trainer: what is trained, on what, how long.
+
+#[cfg(feature = "files")]
+use super::checkpoint::{Checkpoint, Resume};
+use super::{
+    Callback, Classifier, Epoch, Loss, Measures, Objective, Report, Step, TrainStep,
+    callback::{OnEpoch, OnStep, StopWhen},
+    fit,
+    measured::Measured,
+};
+use crate::{
+    array::Array,
+    data::{Batch, Dataset},
+    device::Device,
+    error::{Error, TrainError},
+    graph::{Graph, Tensor},
+    nn::{Mode, Module, Scope},
+    numbers::Must,
+    optim::Optimizer,
+    program::{Inputs, Program, Programs},
+    variables::Variables,
+};
+use std::{fmt, sync::atomic::AtomicBool};
+
+/// Trains a store of variables on a data set.
+///
+/// ```
+/// use wgrad::{data::ArrayDataset, prelude::*, train::{Loss, Metric}};
+///
+/// // A line through points: any named inputs, any loss.
+/// let x: Vec<f32> = (0..64).map(|i| i as f32 / 32.0 - 1.0).collect();
+/// let y: Vec<f32> = x.iter().map(|x| 3.0 * x - 1.0).collect();
+/// let data = ArrayDataset::new([("x", Array::new([64, 1], &x)?), ("y", Array::new([64, 1], &y)?)])?;
+/// let line = Dense::new(1);
+/// let variables = Variables::new(0);
+/// let report = Trainer::new(
+///     |cx, batch| {
+///         let (y, target) = (line.forward(&mut cx.child("line"), batch.get("x")), batch.get("y"));
+///         Loss::new(nn::mean_squared_error(y, target)).metric("r2", Metric::r2(y, target))
+///     },
+///     Sgd::new(0.2),
+/// )
+/// .epochs(20)
+/// .batch(16)
+/// .validate(&data)
+/// .fit(&Device::cpu(), &variables, &data)?;
+/// assert!(report.validation.and_then(|measures| measures.get("r2")) > Some(0.999));
+/// assert!((variables.get("line/bias")?.item().unwrap_or_default() + 1.0).abs() < 0.01);
+/// # Ok::<(), Error>(())
+/// ```
+#[doc(alias("keras.Model", "lightning.Trainer", "Learner"))]
+pub struct Trainer<'a> {
+    pub(super) objectives: Vec<Objective<'a>>,
+    pub(super) callbacks: Vec<Box<dyn Callback + 'a>>,
+    pub(super) validation: Option<&'a dyn Dataset>,
+    validation_step: Option<Box<dyn TrainStep + 'a>>,
+    predictor: Option<Predictor<'a>>,
+    pub(super) epochs: usize,
+    pub(super) most_steps: usize,
+    pub(super) batch: usize,
+    pub(super) seed: u64,
+    pub(super) check_finite: bool,
+    pub(super) stop: Option<&'a AtomicBool>,
+    #[cfg(feature = "files")]
+    pub(super) checkpoint: Option<Checkpoint>,
+    #[cfg(feature = "files")]
+    pub(super) resume: Resume,
+}
+
+type Predictor<'a> =
+    Box<dyn for<'g> Fn(&mut Scope<'g>, &Inputs<'g>) -> Vec<(&'static str, Tensor<'g>)> + 'a>;
+
+impl fmt::Debug for Trainer<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Trainer")
+            .field("objectives", &self.objectives)
+            .field("epochs", &self.epochs)
+            .field("batch", &self.batch)
+            .field("seed", &self.seed)
+            .field("check_finite", &self.check_finite)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<'a> Trainer<'a> {
+    /// Rows evaluated at once; more would only use more memory.
+    pub(super) const EVALUATED: usize = 1024;
+
+    /// Minimizes the loss that `step` traces for a batch, over all parameters that it declares: in 10
+    /// epochs, with batches of 32, shuffled with seed 0.
+    ///
+    /// The state of the optimizer lies below `optim/`, its learning rate at `optim/lr`.
+    #[doc(alias = "compile")]
+    pub fn new<F>(step: F, optimizer: impl Optimizer + 'a) -> Self
+    where
+        F: for<'g> Fn(&mut Scope<'g>, &Inputs<'g>) -> Loss<'g> + 'a,
+    {
+        Trainer::of([Objective::only(Box::new(step), optimizer)])
+    }
+
+    /// Trains a module that maps `inputs` to logits, with cross-entropy against the classes in
+    /// `targets`, as [`Labeled`](crate::data::Labeled) has them. Its parameters lie below
+    /// [`MODEL`](super::MODEL), the metric of the validation is `accuracy`, and it predicts `logits`.
+    pub fn classifier(model: &'a dyn Module, optimizer: impl Optimizer + 'a) -> Self {
+        let step = Classifier(model);
+        Trainer::of([Objective::only(Box::new(step), optimizer)])
+            .predictor(move |cx, batch| vec![("logits", step.logits(cx, batch))])
+    }
+
+    /// Trains several objectives over one store, one after another on each batch.
+    pub fn of(objectives: impl IntoIterator<Item = Objective<'a>>) -> Self {
+        Trainer {
+            objectives: objectives.into_iter().collect(),
+            callbacks: vec![],
+            validation: None,
+            validation_step: None,
+            predictor: None,
+            epochs: 10,
+            most_steps: usize::MAX,
+            batch: 32,
+            seed: 0,
+            check_finite: false,
+            stop: None,
+            #[cfg(feature = "files")]
+            checkpoint: None,
+            #[cfg(feature = "files")]
+            resume: Resume::Never,
+        }
+    }
+
+    /// Sets the number of passes over the data; of one that was resumed, those before included.
+    pub fn epochs(self, epochs: usize) -> Self {
+        Trainer { epochs, ..self }
+    }
+
+    /// Ends the training after so many steps, within an epoch if need be.
+    pub fn max_steps(self, steps: usize) -> Self {
+        Trainer { most_steps: steps, ..self }
+    }
+
+    /// Sets the number of rows per step.
+    #[doc(alias = "batch_size")]
+    pub fn batch(self, batch: usize) -> Self {
+        Trainer { batch, ..self }
+    }
+
+    /// Sets the seed of the shuffling. Initial weights use the seed of the store.
+    pub fn seed(self, seed: u64) -> Self {
+        Trainer { seed, ..self }
+    }
+
+    /// Sets whether training stops at the first NaN or infinity: see [`Graph::check_finite`]. It is
+    /// slow.
+    #[doc(alias = "TerminateOnNaN")]
+    pub fn check_finite(self, check_finite: bool) -> Self {
+        Trainer { check_finite, ..self }
+    }
+
+    /// Evaluates on these data after every epoch.
+    #[doc(alias = "validation_data")]
+    pub fn validate(self, data: &'a dyn Dataset) -> Self {
+        Trainer { validation: Some(data), ..self }
+    }
+
+    /// Sets what is measured in an evaluation; otherwise it is the step of the first objective.
+    pub fn validation_step<F>(self, step: F) -> Self
+    where
+        F: for<'g> Fn(&mut Scope<'g>, &Inputs<'g>) -> Loss<'g> + 'a,
+    {
+        Trainer { validation_step: Some(Box::new(step)), ..self }
+    }
+
+    /// Sets what [`predict`](Self::predict) returns, by name, each with a row for each row of the
+    /// batch.
+    pub fn predictor<F>(self, predictor: F) -> Self
+    where
+        F: for<'g> Fn(&mut Scope<'g>, &Inputs<'g>) -> Vec<(&'static str, Tensor<'g>)> + 'a,
+    {
+        Trainer { predictor: Some(Box::new(predictor)), ..self }
+    }
+
+    /// Adds a callback, which is called after those before it. One that is wanted back is passed as
+    /// `&mut`.
+    pub fn callback(mut self, callback: impl Callback + 'a) -> Self {
+        self.callbacks.push(Box::new(callback));
+        self
+    }
+
+    /// Calls `on_step` after each step, to show progress. The device may still be working on it.
+    pub fn on_step(self, on_step: impl FnMut(&Step) + 'a) -> Self {
+        self.callback(OnStep(on_step))
+    }
+
+    /// Calls `on_epoch` after each epoch.
+    pub fn on_epoch(self, on_epoch: impl FnMut(&Epoch) + 'a) -> Self {
+        self.callback(OnEpoch(on_epoch))
+    }
+
+    /// Ends the training after the first epoch for which this returns true.
+    #[doc(alias = "EarlyStopping")]
+    pub fn stop_when(self, stop_when: impl FnMut(&Epoch) -> bool + 'a) -> Self {
+        self.callback(StopWhen(stop_when))
+    }
+
+    /// Ends the training before the next step once this is true: a handler of Ctrl-C sets it.
+    pub fn stop_on(self, stop: &'a AtomicBool) -> Self {
+        Trainer { stop: Some(stop), ..self }
+    }
+
+    /// Writes checkpoints.
+    #[cfg(feature = "files")]
+    pub fn checkpoint(self, checkpoint: Checkpoint) -> Self {
+        Trainer { checkpoint: Some(checkpoint), ..self }
+    }
+
+    /// Sets whether [`fit`](Self::fit) goes on from the checkpoint that is there.
+    #[cfg(feature = "files")]
+    #[doc(alias("initial_epoch", "ckpt_path"))]
+    pub fn resume(self, resume: Resume) -> Self {
+        Trainer { resume, ..self }
+    }
+
+    /// Compiles one training step of the first objective on this many rows; its output `loss` is the
+    /// mean loss.
+    ///
+    /// # Errors
+    ///
+    /// An error in the step; a [`CompileError`](crate::CompileError); [`TrainError::NoObjective`].
+    pub fn step(&self, device: &Device, data: &dyn Dataset, rows: usize) -> Result<Program, Error> {
+        let objective = self.objectives.first().ok_or(TrainError::NoObjective)?;
+        let graph = Graph::new();
+        graph.refuse_invalid("trainer", &[], &[("batch", rows as f64, Must::BePositive)]);
+        let batch = crate::data::batch_of(data, rows);
+        let batch = batch.iter().map(|(name, meta)| (&**name, meta));
+        if self.check_finite {
+            graph.check_finite();
+        }
+        let loss = objective.trace(&graph, &Inputs::declared(&graph, batch));
+        graph.compile(device, &[("loss", loss.loss)])
+    }
+
+    /// Trains the variables of a store, and evaluates after every epoch if there is something to
+    /// validate on.
+    ///
+    /// # Errors
+    ///
+    /// [`TrainError`]; an error in a step; [`RunError::IndexOutOfRange`], before anything is trained
+    /// for data in memory, for a label that is not a class of the model; any error of the data and
+    /// the device. What was trained until then is in the store, and in the last checkpoint.
+    ///
+    /// [`RunError::IndexOutOfRange`]: crate::RunError::IndexOutOfRange
+    pub fn fit(
+        &mut self,
+        device: &Device,
+        variables: &Variables,
+        data: &dyn Dataset,
+    ) -> Result<Report, Error> {
+        fit::fit(self, device, variables, data)
+    }
+
+    /// The mean loss and the metrics over a data set.
+    ///
+    /// # Errors
+    ///
+    /// Same as [`fit`](Self::fit).
+    pub fn evaluate(
+        &self,
+        device: &Device,
+        variables: &Variables,
+        data: &dyn Dataset,
+    ) -> Result<Measures, Error> {
+        fit::evaluate(&self.evaluation(device)?, variables, data)
+    }
+
+    pub(super) fn evaluation(&self, device: &Device) -> Result<Measured<'_>, Error> {
+        let first = || self.objectives.first().map(|objective| &*objective.step);
+        let step = self.validation_step.as_deref().or_else(first).ok_or(TrainError::NoObjective)?;
+        Ok(Measured::evaluation(device, step, self.check_finite))
+    }
+
+    /// What the [predictor](Self::predictor) returns for all rows of a data set, in their order.
+    ///
+    /// # Errors
+    ///
+    /// [`TrainError::NoPredictor`]; [`VariableError::Array`](crate::VariableError::Array) if a
+    /// prediction has no rows; those of the data and the device.
+    pub fn predict(
+        &self,
+        device: &Device,
+        variables: &Variables,
+        data: &dyn Dataset,
+    ) -> Result<Batch, Error> {
+        let predictor = self.predictor.as_ref().ok_or(TrainError::NoPredictor)?;
+        let programs = Programs::new(device, |graph, inputs| {
+            predictor(&mut Scope::new(graph, Mode::Eval), inputs)
+        });
+        let programs = programs.pure();
+        let rows: Vec<usize> = (0..data.len()).collect();
+        let mut parts: Vec<(String, Vec<Array>)> = vec![];
+        // An empty set has predictions too, without rows.
+        let batches = rows.chunks(Trainer::EVALUATED).chain(rows.is_empty().then_some(&[][..]));
+        for rows in batches {
+            let batch = data.get(rows)?;
+            let inputs = batch.iter().map(|(name, array)| (name, array.meta().clone()));
+            let program = programs.program(inputs)?;
+            let outputs = program.run(variables, &batch.feeds())?;
+            for (index, name) in program.output_names().iter().enumerate() {
+                let part = outputs.read_blocking(index)?;
+                match parts.get_mut(index) {
+                    Some((_, parts)) => parts.push(part),
+                    None => parts.push((name.clone(), vec![part])),
+                }
+            }
+        }
+        let joined = |(name, parts): (String, Vec<Array>)| Ok((name, Array::concat(&parts, 0)?));
+        Ok(Batch::new(parts.into_iter().map(joined).collect::<Result<Vec<_>, Error>>()?))
+    }
+}
