@@ -1,5 +1,5 @@
-//! Host overhead: compiling a training step, and recording and submitting one without waiting for the
-//! device.
+//! Host overhead: compiling a training step, recording and submitting one without waiting for the
+//! device, and what a [`Trainer`] adds to the loop that one would write.
 //!
 //! Programs are compiled for the CPU, so that no driver takes part. The baseline of a submission is wgpu
 //! itself recording the same number of dispatches in one pass. Run with `cargo bench --bench host`; the
@@ -8,11 +8,12 @@
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use std::time::{Duration, Instant};
 use wgrad::{
-    DType, Device, Error, Feed, Graph, Init, Selection, Tensor, Variables,
+    Array, DType, Device, Error, Feed, Graph, Init, Selection, Tensor, Variables,
     bench::workloads,
-    data::digits,
-    nn::{Activation, Dense, Mode, Module, Scope, Sequential, cross_entropy, models::Transformer},
+    data::{Labeled, Loader, digits},
+    nn::{Activation, Dense, Mode, Module, Scope, Sequential, cross_entropy, models},
     optim::{Adam, Optimizer},
+    testing::Noise,
     train::Trainer,
 };
 
@@ -73,7 +74,7 @@ fn growth(criterion: &mut Criterion) {
     for layers in [6u64, 48] {
         group.throughput(Throughput::Elements(layers));
         group.bench_function(BenchmarkId::new("layers of a transformer", layers), |bencher| {
-            let network = Transformer::new(50, 16).width(32, 64).layers(layers as usize);
+            let network = models::Transformer::new(50, 16).width(32, 64).layers(layers as usize);
             bencher.iter_batched(
                 Graph::new,
                 |graph| {
@@ -221,9 +222,57 @@ impl Raw {
     }
 }
 
+/// Epochs of eight steps of the workload `mlp_train`, with rows drawn from a data set: by the trainer, and
+/// by the loop that one would write, each without compilation.
+fn trainer(criterion: &mut Criterion) -> Result<(), Error> {
+    const BATCH: usize = 128;
+    const ROWS: usize = 8 * BATCH;
+    let (network, adam, cpu) = (models::mlp(&[512, 256], 10), Adam::new(1e-3), Device::cpu());
+    let mut noise = Noise::new(0);
+    let pixels: Vec<f32> = (0..ROWS * 784).map(|_| noise.unit() as f32).collect();
+    let labels: Vec<u32> = (0..10).cycle().take(ROWS).collect();
+    let data = Labeled::new(Array::from_vec([ROWS, 784], pixels)?, Array::from(labels))?;
+    let mut group = criterion.benchmark_group("mlp_train, 8 steps");
+    group.throughput(Throughput::Elements(8));
+    group.bench_function("bare loop", |bencher| {
+        let variables = Variables::new(0);
+        let trainer = Trainer::classifier(&network, &adam);
+        let program = trainer.step(&cpu, &data, BATCH).expect("it compiles");
+        program.prepare(&variables).expect("there is memory");
+        let loader = Loader::new(ROWS, BATCH, 0);
+        let epoch = |number: usize| -> Result<f64, Error> {
+            let mut total = 0.0;
+            for rows in loader.epoch(number) {
+                let batch = data.rows(&rows)?;
+                let inputs: [(&str, &dyn Feed); 2] =
+                    [("inputs", batch.inputs()), ("targets", batch.targets())];
+                total += program.run(&variables, &inputs)?.scalar("loss")?;
+            }
+            Ok(total)
+        };
+        let mut number = 0;
+        bencher.iter(|| {
+            number += 1;
+            epoch(number).expect("it trains")
+        });
+    });
+    group.bench_function("trainer", |bencher| {
+        let variables = Variables::new(0);
+        bencher.iter_custom(|epochs| {
+            let mut trainer = Trainer::classifier(&network, &adam);
+            trainer = trainer.epochs(epochs as usize).batch(BATCH);
+            let report = trainer.fit(&cpu, &variables, &data).expect("it trains");
+            Duration::from_secs_f64(report.seconds)
+        });
+    });
+    group.finish();
+    Ok(())
+}
+
 fn host(criterion: &mut Criterion) {
     compile(criterion);
     growth(criterion);
+    trainer(criterion).expect("what compiles trains");
     match Device::select_blocking(&Selection::Gpu) {
         Ok(device) => step(criterion, &device).expect("a program that compiles runs"),
         Err(error) => eprintln!("no step was measured: {error}"),

@@ -10,4 +10,4 @@ pub mod state_dict;
 mod write;
 
 #[cfg(feature = "files")]
-pub use write::write_atomically;
+pub use write::{remove_leftovers, write_atomically};

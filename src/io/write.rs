@@ -66,6 +66,29 @@ fn create_beside(path: &Path) -> io::Result<(PathBuf, File)> {
     }
 }
 
+/// Removes what processes that were killed while they wrote this file left beside it. No other may be
+/// writing it now.
+pub fn remove_leftovers(path: &Path) {
+    let mut begin = OsString::from(".");
+    begin.push(path.file_name().unwrap_or_default());
+    begin.push(".");
+    // A folder that cannot be read, or a file that stays, does no harm.
+    for entry in fs::read_dir(directory_of(path)).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let name = name.as_encoded_bytes().strip_prefix(begin.as_encoded_bytes());
+        if name.and_then(|name| name.strip_suffix(b".tmp")).is_some_and(is_counted) {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+}
+
+/// Whether this is the part of a temporary name that tells processes and files apart: `1234.5`.
+fn is_counted(name: &[u8]) -> bool {
+    let mut parts = name.split(|&byte| byte == b'.');
+    let mut number = || parts.next().is_some_and(|part| part.iter().all(u8::is_ascii_digit));
+    number() && number() && parts.next().is_none()
+}
+
 /// Converts an I/O error of a file.
 pub(super) fn failed(path: &Path, error: &io::Error) -> Error {
     FileError::Io { path: path.to_owned(), message: error.to_string() }.into()
@@ -112,6 +135,26 @@ mod tests {
         let content = fs::read(&path).expect("it is there");
         assert_eq!(content, vec![content[0]; 10_000]);
         assert_eq!(names(&directory), ["file"]);
+        fs::remove_dir_all(directory).expect("it can be removed");
+    }
+
+    #[test]
+    fn leftovers_are_removed() {
+        let directory = directory("leftovers");
+        let path = directory.join("file.bin");
+        let others = [".file.bin.tmp", ".file.bin.a.1.tmp", ".file.bin.1.2.3.tmp", ".other.1.2.tmp"];
+        for name in others.iter().chain(&[".file.bin.17.0.tmp", ".file.bin.17.31.tmp"]) {
+            fs::write(directory.join(name), "half").expect("it is written");
+        }
+        write_atomically(&path, b"whole").expect("it is written");
+        remove_leftovers(&path);
+        let mut left = names(&directory);
+        left.sort();
+        let mut expected: Vec<OsString> = others.iter().map(OsString::from).collect();
+        expected.push("file.bin".into());
+        expected.sort();
+        assert_eq!(left, expected);
+        remove_leftovers(&directory.join("none/file.bin"));
         fs::remove_dir_all(directory).expect("it can be removed");
     }
 

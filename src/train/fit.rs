@@ -142,6 +142,7 @@ impl<'t, 'c, 'a> Fit<'t, 'c, 'a> {
                     ("seed", trainer.seed.into()),
                 ];
                 let identity = Identity::new(checkpoint, device.numerics(), texts, settings);
+                crate::io::remove_leftovers(checkpoint.path());
                 Checkpoints { checkpoint, identity, last: (Instant::now(), [0; 2]), failed: None }
             });
             let kept = match &checkpoints {

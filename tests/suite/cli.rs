@@ -1,6 +1,8 @@
 //! The command line as a process: exit codes, streams, files.
 
 mod devices;
+#[cfg(unix)]
+mod killed;
 mod names;
 mod plans;
 mod predictions;

@@ -25,6 +25,7 @@ use std::{
 };
 use wgrad::{
     Error, Variables,
+    io::remove_leftovers,
     optim::Adam,
     train::{Callback, Checkpoint, Ending, Epoch, Resume, Step, Trainer},
 };
@@ -45,6 +46,7 @@ pub fn run(args: &Args, console: &mut Console) -> Result<(), Failure> {
     let Defaults { epochs, batch, lr } = args.settings();
     let variables = Variables::new(args.seed);
     let models = Models::new(&out, &description);
+    [models.best_file(), models.last_file()].iter().for_each(|file| remove_leftovers(file));
     let resumed = if args.resume { resumed(&models, epochs as usize)? } else { String::new() };
     let device = args.device.open(console)?;
     if !args.json {
@@ -98,7 +100,11 @@ pub fn run(args: &Args, console: &mut Console) -> Result<(), Failure> {
         let at = report
             .last
             .map_or("before the first step".to_owned(), |step| format!("after {}", place(&step)));
-        return Err(Interrupted(format!("interrupted {at}{left}{}", models.way_on())).into());
+        let way_on = match report.last == models.saved {
+            true => "; the same command with --resume goes on".to_owned(),
+            false => models.way_on(),
+        };
+        return Err(Interrupted(format!("interrupted {at}{left}{way_on}")).into());
     }
     models.save_last(&variables).map_err(|error| format!("{}{left}", line(&error.into())))?;
     let (device, variables, description) = (&device, &variables, &description);
@@ -127,7 +133,7 @@ fn resumed(models: &Models<'_>, epochs: usize) -> Result<String, Failure> {
     let epoch = summary.epochs + 1;
     Ok(match summary.step {
         0 => format!(", from {epoch} on"),
-        step => format!(", from step {} of {epoch} on", step + 1),
+        step => format!(", from step {} of epoch {epoch} on", step + 1),
     })
 }
 
