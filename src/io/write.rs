@@ -142,7 +142,8 @@ mod tests {
     fn leftovers_are_removed() {
         let directory = directory("leftovers");
         let path = directory.join("file.bin");
-        let others = [".file.bin.tmp", ".file.bin.a.1.tmp", ".file.bin.1.2.3.tmp", ".other.1.2.tmp"];
+        let others =
+            [".file.bin.tmp", ".file.bin.a.1.tmp", ".file.bin.1.2.3.tmp", ".other.1.2.tmp"];
         for name in others.iter().chain(&[".file.bin.17.0.tmp", ".file.bin.17.31.tmp"]) {
             fs::write(directory.join(name), "half").expect("it is written");
         }

@@ -29,7 +29,10 @@ impl Moment {
             0 => Moment::Writing,
             1 => Moment::Renamed,
             // Odd multipliers spread the moments.
-            _ => Moment::Between { checkpoints: 1 + kill * 7 % 5, turns: kill as u32 * 7919 % 20_000 },
+            _ => Moment::Between {
+                checkpoints: 1 + kill * 7 % 5,
+                turns: kill as u32 * 7919 % 20_000,
+            },
         }
     }
 }
@@ -196,7 +199,10 @@ fn an_interrupted_run_says_how_to_go_on() {
     let output = child.wait_with_output().expect("it ends");
     let said = stderr(&output);
     assert_eq!(output.status.code(), Some(130), "{said}");
-    assert!(said.starts_with("interrupted ") && said.contains("the same command with --resume"), "{said}");
+    assert!(
+        said.starts_with("interrupted ") && said.contains("the same command with --resume"),
+        "{said}"
+    );
     assert_eq!(said.lines().count(), 1, "{said}");
     assert!(run.begin(&part).wait().expect("it ends").success());
     same(&whole, &part);

@@ -85,7 +85,14 @@ fn a_resumed_run_ends_as_one_that_was_not_interrupted() {
         assert!(code == Some(1) && said.contains(why), "{said}");
     };
     refused("3", "nowhere", &["--resume"], "checkpoint.safetensors: ");
-    refused("2", "part", &["--resume"], "is after epoch 2: ask for more --epochs");
+    refused("1", "part", &["--resume"], "is after epoch 2: ask for more --epochs");
+    // As after a kill behind the last checkpoint: what is missing is made again.
+    let model = folder.join("part/model.safetensors");
+    let saved = std::fs::read(&model).expect("it was saved");
+    std::fs::remove_file(&model).expect("it is there");
+    let (code, ended, said) = train("2", "part", &["--resume"]);
+    assert_eq!((code, ended.len(), &ended[0]["epochs"]), (Some(0), 1, &2.into()), "{said}");
+    assert_eq!(std::fs::read(&model).expect("it is saved again"), saved);
     refused("3", "part", &["--resume", "--seed", "1"], "is of another seed: 0, not 1");
     let (code, resumed, said) = train("3", "part", &["--resume"]);
     assert_eq!(code, Some(0), "{said}");

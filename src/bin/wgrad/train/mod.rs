@@ -125,10 +125,14 @@ pub fn run(args: &Args, console: &mut Console) -> Result<(), Failure> {
 fn resumed(models: &Models<'_>, epochs: usize) -> Result<String, Failure> {
     let file = models.checkpoint();
     let summary = Checkpoint::summary(&file)?;
-    if summary.epochs >= epochs {
+    if summary.epochs > epochs {
         let file = shown_path(&file);
         let message = format!("{file} is after epoch {}: ask for more --epochs", summary.epochs);
         return Err(message.into());
+    }
+    // It may have been killed between its last checkpoint and its end.
+    if summary.epochs == epochs {
+        return Ok(", all done".to_owned());
     }
     let epoch = summary.epochs + 1;
     Ok(match summary.step {

@@ -60,7 +60,7 @@ impl Outcome<'_> {
                 shown_path(&models.best_file())
             );
         }
-        let number = report.epochs.last().map_or(0, |epoch| epoch.number);
+        let number = report.last.map_or(0, |step| step.epoch);
         let _ = write!(text, "last epoch, {number}: {}", shown_path(&models.last_file()));
         Ok(text)
     }
@@ -75,7 +75,7 @@ impl Outcome<'_> {
             "train_loss": report.epochs.last().map(Epoch::loss),
             "test_loss": report.validation.as_ref().map(|measures| measures.loss),
             "seconds": report.seconds,
-            "epochs": report.epochs.last().map(|epoch| epoch.number),
+            "epochs": report.last.map(|step| step.epoch),
             "steps": report.steps,
             "batch_size": batch,
             "lr": lr,
