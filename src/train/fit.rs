@@ -140,6 +140,7 @@ impl<'t, 'c, 'a> Fit<'t, 'c, 'a> {
                     ("batch size", batch.into()),
                     ("number of rows", data.len().into()),
                     ("seed", trainer.seed.into()),
+                    ("order", if trainer.shuffle { "shuffled" } else { "as it is" }.into()),
                 ];
                 let identity = Identity::new(checkpoint, device.numerics(), texts, settings);
                 crate::io::remove_leftovers(checkpoint.path());
@@ -163,6 +164,7 @@ impl<'t, 'c, 'a> Fit<'t, 'c, 'a> {
         if let Some(kept) = kept.filter(|_| trainer.resume == Resume::Exact) {
             variables.set_all(kept)?;
         }
+        let loader = Loader::new(data.len(), batch, trainer.seed);
         let every = trainer.objectives.iter().map(|objective| objective.every);
         Ok(Fit {
             programs: every.zip(programs).collect(),
@@ -171,7 +173,7 @@ impl<'t, 'c, 'a> Fit<'t, 'c, 'a> {
             callbacks,
             variables,
             data,
-            loader: Loader::new(data.len(), batch, trainer.seed),
+            loader: if trainer.shuffle { loader } else { loader.in_order() },
             steps: data.len().div_ceil(batch),
             epochs: trainer.epochs,
             most_steps: trainer.most_steps,
@@ -317,7 +319,7 @@ impl<'t, 'c, 'a> Fit<'t, 'c, 'a> {
             checkpoints.last = (Instant::now(), at);
             let step = self.position.last(self.steps);
             if let Some(step) = step {
-                let written = saved.as_ref().map(|()| ());
+                let written = saved.as_ref().copied();
                 self.callbacks
                     .iter_mut()
                     .for_each(|callback| callback.on_checkpoint(&step, written));

@@ -31,10 +31,12 @@ type Layouts = Arc<Mutex<Vec<(Vec<(String, Meta)>, Arc<Layout>)>>>;
 
 /// The outputs of a program: the loss, its weight unless that is the number of rows, and the parts of
 /// the metrics.
+#[derive(Default)]
 pub(super) struct Layout {
     weighted: bool,
     pub metrics: Vec<Described>,
     /// The whole computation as text, with all that variables start with.
+    #[cfg(feature = "files")]
     pub text: String,
 }
 
@@ -92,6 +94,7 @@ impl<'a> Measured<'a> {
     }
 
     /// What the program for so many rows returns, and its text.
+    #[cfg(feature = "files")]
     pub fn layout(&self, data: &dyn Dataset, rows: usize) -> Option<Arc<Layout>> {
         self.layout_of(batch_of(data, rows).iter().map(|(name, meta)| (&**name, meta)))
     }
@@ -118,14 +121,8 @@ impl<'a> Measured<'a> {
     pub fn run(&self, variables: &Variables, batch: &Batch) -> Result<Submitted, Error> {
         let outputs = self.programs.run(variables, &batch.feeds())?;
         let layout = self.layout_of(batch.iter().map(|(name, array)| (name, array.meta())));
-        let layout = layout.unwrap_or_else(|| Arc::new(Layout::of_loss()));
+        let layout = layout.unwrap_or_else(|| Arc::default());
         Ok(Submitted { rows: batch.len(), outputs, layout })
-    }
-}
-
-impl Layout {
-    fn of_loss() -> Self {
-        Layout { weighted: false, metrics: vec![], text: String::new() }
     }
 }
 
@@ -164,6 +161,10 @@ where
 }
 
 /// The outputs of a program, and how they are to be read.
+#[cfg_attr(
+    not(feature = "files"),
+    expect(unused_variables, reason = "the text is for checkpoints")
+)]
 fn laid_out<'g>(loss: Loss<'g>, graph: &Graph) -> (Layout, Vec<(String, Tensor<'g>)>) {
     let weighted = loss.weight.is_some();
     let mut outputs = vec![("loss".to_owned(), loss.loss)];
@@ -174,7 +175,13 @@ fn laid_out<'g>(loss: Loss<'g>, graph: &Graph) -> (Layout, Vec<(String, Tensor<'
         outputs.extend(parts.map(|(index, part)| (format!("metric {name}, part {index}"), *part)));
         metrics.push(Described { name, kind: metric.kind, parts: metric.parts.len() });
     }
-    (Layout { weighted, metrics, text: graph.text() }, outputs)
+    let layout = Layout {
+        weighted,
+        metrics,
+        #[cfg(feature = "files")]
+        text: graph.text(),
+    };
+    (layout, outputs)
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -43,5 +43,5 @@ pub use report::{Ending, Epoch, Report, Step};
 pub use step::{Loss, TrainStep};
 pub use trainer::Trainer;
 
-#[cfg(test)]
+#[cfg(all(test, feature = "files"))]
 mod tests;

@@ -17,21 +17,33 @@ use std::fmt;
 /// program of its own: a GAN has one for its discriminator and one for its generator.
 ///
 /// ```
-/// use wgrad::{Array, data::ArrayDataset, prelude::*, train::{Loss, Objective, Trainer}};
+/// use wgrad::{Inputs, prelude::*};
 ///
-/// // Two encoders that learn to agree; the penalty of the first runs at every fourth step.
-/// let encode = |cx: &mut Scope<'_>, name: &str| Dense::new(2).forward(&mut cx.child(name), cx.normal([4, 3]));
-/// # let encoder = |name: &'static str| Objective::new(name, move |cx, batch| {
-/// #     let x = batch.get("x");
-/// #     let [a, b] = ["a", "b"].map(|name| Dense::new(2).forward(&mut cx.child(name), x));
-/// #     Loss::new(nn::mean_squared_error(a, b))
-/// # }, Adam::new(0.01)).params(name);
-/// # let penalty = Objective::new("penalty", |cx, batch| {
-/// #     let y = Dense::new(2).forward(&mut cx.child("a"), batch.get("x"));
-/// #     Loss::new((y * y).mean(..))
-/// # }, Adam::new(0.01)).params("a").every(4).sharing("a");
-/// # let data = ArrayDataset::new([("x", Array::full([8, 3], 1.0f32)?)])?;
-/// # Trainer::of([encoder("a"), encoder("b"), penalty]).epochs(1).fit(&Device::cpu(), &Variables::new(0), &data)?;
+/// fn encoded<'g>(cx: &mut Scope<'g>, name: &str, batch: &Inputs<'g>) -> Tensor<'g> {
+///     Dense::new(2).forward(&mut cx.child(name), batch.get("x"))
+/// }
+///
+/// // One encoder follows another, which is kept small at every fourth step.
+/// let follow = Objective::new(
+///     "follow",
+///     |cx, batch| {
+///         let (a, b) = (encoded(cx, "a", batch), encoded(cx, "b", batch));
+///         Loss::new(nn::mean_squared_error(a, b))
+///     },
+///     Adam::new(0.01),
+/// );
+/// let shrink = Objective::new(
+///     "shrink",
+///     |cx, batch| Loss::new(encoded(cx, "b", batch).square().mean(..)),
+///     Sgd::new(0.1),
+/// );
+/// let data = ArrayDataset::new([("x", Array::full([64, 3], 1.0f32)?)])?;
+/// let report = Trainer::of([follow.params("a"), shrink.params("b").every(4)])
+///     .epochs(20)
+///     .batch(8)
+///     .fit(&Device::cpu(), &Variables::new(0), &data)?;
+/// let shrunk = |epoch: usize| report.epochs[epoch].objective("shrink").map(|of| of.loss);
+/// assert!(shrunk(19) < shrunk(0));
 /// # Ok::<(), Error>(())
 /// ```
 pub struct Objective<'a> {

@@ -59,6 +59,7 @@ pub struct Trainer<'a> {
     pub(super) most_steps: usize,
     pub(super) batch: usize,
     pub(super) seed: u64,
+    pub(super) shuffle: bool,
     pub(super) check_finite: bool,
     pub(super) stop: Option<&'a AtomicBool>,
     #[cfg(feature = "files")]
@@ -119,6 +120,7 @@ impl<'a> Trainer<'a> {
             most_steps: usize::MAX,
             batch: 32,
             seed: 0,
+            shuffle: true,
             check_finite: false,
             stop: None,
             #[cfg(feature = "files")]
@@ -147,6 +149,11 @@ impl<'a> Trainer<'a> {
     /// Sets the seed of the shuffling. Initial weights use the seed of the store.
     pub fn seed(self, seed: u64) -> Self {
         Trainer { seed, ..self }
+    }
+
+    /// Sets whether the rows are shuffled anew in every epoch, as they are unless this says otherwise.
+    pub fn shuffle(self, shuffle: bool) -> Self {
+        Trainer { shuffle, ..self }
     }
 
     /// Sets whether training stops at the first NaN or infinity: see [`Graph::check_finite`]. It is

@@ -54,7 +54,7 @@ impl Callback for Counter {
     }
 
     fn on_epoch(&mut self, epoch: &Epoch, _: &Variables) -> ControlFlow<()> {
-        self.losses += &format!("{epoch:?}").split("seconds").next().expect("text").to_owned();
+        self.losses += format!("{epoch:?}").split("seconds").next().expect("text");
         match self.stop_after == Some(epoch.number) {
             true => ControlFlow::Break(()),
             false => ControlFlow::Continue(()),
