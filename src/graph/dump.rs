@@ -51,6 +51,7 @@ impl fmt::Display for Graph {
 
 impl Graph {
     /// The computation as text: the nodes, the assignments, and how variables start.
+    #[cfg(feature = "files")]
     pub(crate) fn text(&self) -> String {
         let mut text = self.to_string();
         for (path, (_, declaration)) in &self.inner.borrow().variables {

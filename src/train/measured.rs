@@ -121,7 +121,7 @@ impl<'a> Measured<'a> {
     pub fn run(&self, variables: &Variables, batch: &Batch) -> Result<Submitted, Error> {
         let outputs = self.programs.run(variables, &batch.feeds())?;
         let layout = self.layout_of(batch.iter().map(|(name, array)| (name, array.meta())));
-        let layout = layout.unwrap_or_else(|| Arc::default());
+        let layout = layout.unwrap_or_default();
         Ok(Submitted { rows: batch.len(), outputs, layout })
     }
 }
