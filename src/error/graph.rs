@@ -189,6 +189,16 @@ pub enum GraphError {
         /// Paths of the parameters that its step declares.
         known: Vec<String>,
     },
+    /// Gradients are to be accumulated over parts of a batch whose statistics count.
+    #[error(
+        "{} of the batch: accumulated over its parts, gradients are those of other statistics; \
+         `Trainer::accumulate_batch_statistics` allows that",
+        depends(scopes)
+    )]
+    BatchStatistics {
+        /// Paths of the scopes that depend on them.
+        scopes: Vec<String>,
+    },
     /// An operand belongs to another graph.
     #[error("{op}: an operand belongs to another graph{place}")]
     ForeignTensor {
@@ -261,4 +271,12 @@ pub enum GraphError {
         /// The invariant.
         what: &'static str,
     },
+}
+
+/// `net/1:batch_norm depends on statistics`.
+fn depends(scopes: &[String]) -> String {
+    match scopes {
+        [only] => format!("{only} depends on statistics"),
+        all => format!("{} depend on statistics", all.join(", ")),
+    }
 }

@@ -29,6 +29,11 @@ impl Declaration {
 }
 
 impl Graph {
+    /// The declaration of the variable at this path.
+    pub(crate) fn declaration(&self, path: &str) -> Option<Declaration> {
+        self.inner.borrow().variables.get(path).map(|(_, declaration)| declaration.clone())
+    }
+
     /// An input, given at each run; the same name returns the same tensor.
     ///
     /// # Errors

@@ -176,6 +176,7 @@ impl Module for BatchNorm {
             let (what, must) = ("number of values per channel", "more than 1 in training");
             return graph.refuse("batch_norm", &[x], OpError::Number { what, must, is: 1.0 });
         }
+        cx.uses_batch_statistics();
         let axes: Vec<i32> = (0..shape.rank() as i32).filter(|&axis| axis != 1).collect();
         in_f32("batch_norm", [x], |[x]| {
             let y = x.normalize(axes.as_slice(), self.eps);

@@ -43,6 +43,8 @@ struct Shared<'g> {
     /// `cx.child("a").child("b")`.
     alive: Vec<(usize, Arc<str>)>,
     entered: usize,
+    /// Paths of the scopes that depend on statistics of the batch.
+    batch_statistics: Vec<Arc<str>>,
     /// The graph's scope before the root.
     outer: Option<Arc<str>>,
 }
@@ -74,6 +76,11 @@ impl<'g> Scope<'g> {
     /// A scope within this one. Entering the same name twice shares its variables.
     pub fn child(&mut self, name: &str) -> Scope<'g> {
         Scope::enter(self.graph, self.join(name).into(), self.mode, self.shared.clone())
+    }
+
+    /// The root scope again.
+    pub(crate) fn root(&mut self) -> Scope<'g> {
+        Scope::enter(self.graph, "".into(), self.mode, self.shared.clone())
     }
 
     /// The graph under construction.
@@ -141,6 +148,19 @@ impl<'g> Scope<'g> {
     #[doc(alias("parameters", "named_parameters", "trainable_weights"))]
     pub fn params(&self) -> Vec<(String, Tensor<'g>)> {
         self.shared.borrow().params.clone()
+    }
+
+    /// Records that what is traced here depends on statistics of the whole batch, as batch normalization
+    /// does in training: they are others where gradients are
+    /// [accumulated](crate::train::Trainer::accumulate) over its parts.
+    pub fn uses_batch_statistics(&mut self) {
+        let path = self.path.clone();
+        self.shared.borrow_mut().batch_statistics.push(path);
+    }
+
+    /// Paths of the scopes that depend on statistics of the batch, anywhere below the root.
+    pub(crate) fn batch_statistics(&self) -> Vec<String> {
+        self.shared.borrow().batch_statistics.iter().map(|path| (**path).to_owned()).collect()
     }
 
     /// Uniform numbers in `[0, 1)`, drawn anew in each run, from a separate random stream.

@@ -3,7 +3,8 @@
 #[cfg(feature = "files")]
 use super::checkpoint::{Checkpoint, Identity, Resume};
 use super::{
-    Callback, Ending, Epoch, Measures, Report, Step, Trainer,
+    Callback, Ending, Epoch, Measures, Objective, Report, Step, Trainer,
+    accumulate::Accumulated,
     measured::{Measured, Submitted},
     measures::Sums,
     position::Position,
@@ -12,12 +13,16 @@ use crate::{
     data::{self, Dataset, Loader},
     device::Device,
     error::{Error, TrainError},
+    program::Program,
     variables::Variables,
 };
 use std::{
     collections::VecDeque,
     ops::ControlFlow,
-    sync::atomic::{AtomicBool, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Instant,
 };
 
@@ -61,8 +66,9 @@ fn check(trainer: &Trainer<'_>, data: &dyn Dataset) -> Result<(), TrainError> {
 
 /// A training under way.
 struct Fit<'t, 'c, 'a> {
-    /// With the interval of each.
-    programs: Vec<(usize, Measured<'t>)>,
+    stages: Vec<Stage<'t>>,
+    /// Number of rows that run at once.
+    part: usize,
     names: Vec<&'t str>,
     validation: Option<(Measured<'t>, &'t dyn Dataset)>,
     callbacks: &'c mut Vec<Box<dyn Callback + 'a>>,
@@ -80,6 +86,14 @@ struct Fit<'t, 'c, 'a> {
     #[cfg(feature = "files")]
     checkpoints: Option<Checkpoints<'t>>,
     begin: Instant,
+}
+
+/// The programs of an objective.
+struct Stage<'t> {
+    every: usize,
+    measured: Measured<'t>,
+    /// Updates by the gradients of the parts of a batch, where it has several.
+    update: Option<Program>,
 }
 
 /// The checkpoints of a training.
@@ -105,13 +119,21 @@ impl<'t, 'c, 'a> Fit<'t, 'c, 'a> {
         if batch == 0 {
             trainer.step(device, data, 0)?;
         }
-        let training = |objective| Measured::training(device, objective, trainer.check_finite);
-        let programs: Vec<Measured<'_>> = trainer.objectives.iter().map(training).collect();
-        let mut compiled = Vec::new();
-        for measured in &programs {
-            for rows in data::sizes(data.len(), batch) {
-                compiled.push(measured.program(data, rows)?);
+        let part = batch.div_ceil(trainer.parts.max(1));
+        // A batch that is not full has other parts.
+        let mut sizes: Vec<usize> = Vec::new();
+        for rows in data::sizes(data.len(), batch) {
+            for rows in data::sizes(rows, part) {
+                if !sizes.contains(&rows) {
+                    sizes.push(rows);
+                }
             }
+        }
+        let mut compiled = Vec::new();
+        let mut stages = Vec::new();
+        for objective in &trainer.objectives {
+            let stage = Stage::compile(trainer, device, objective, (data, &sizes), &mut compiled)?;
+            stages.push(stage);
         }
         let validation = match trainer.validation {
             Some(set) => Some((trainer.evaluation(device)?, set)),
@@ -128,16 +150,16 @@ impl<'t, 'c, 'a> Fit<'t, 'c, 'a> {
             }
         }
         #[allow(unused_mut, reason = "without files, nothing is resumed")]
-        let mut position = Position::start(programs.len());
+        let mut position = Position::start(stages.len());
         #[cfg(feature = "files")]
         let (checkpoints, kept) = {
-            let full = data::sizes(data.len(), batch)[0];
-            let layouts: Vec<_> =
-                programs.iter().filter_map(|measured| measured.layout(data, full)).collect();
+            let layout = |stage: &Stage<'_>| stage.measured.layout(data, sizes[0]);
+            let layouts: Vec<_> = stages.iter().filter_map(layout).collect();
             let texts = layouts.iter().map(|layout| layout.text.as_str());
             let checkpoints = trainer.checkpoint.as_ref().map(|checkpoint| {
                 let settings = [
                     ("batch size", batch.into()),
+                    ("number of parts", trainer.parts.max(1).into()),
                     ("number of rows", data.len().into()),
                     ("seed", trainer.seed.into()),
                     ("order", if trainer.shuffle { "shuffled" } else { "as it is" }.into()),
@@ -155,7 +177,8 @@ impl<'t, 'c, 'a> Fit<'t, 'c, 'a> {
             };
             (checkpoints, kept)
         };
-        for program in &compiled {
+        let updates = stages.iter().filter_map(|stage| stage.update.as_ref());
+        for program in compiled.iter().map(|program| &**program).chain(updates) {
             program.prepare(variables)?;
         }
         // Programs have declared their settings anew; those of the checkpoint may have been changed
@@ -165,9 +188,9 @@ impl<'t, 'c, 'a> Fit<'t, 'c, 'a> {
             variables.set_all(kept)?;
         }
         let loader = Loader::new(data.len(), batch, trainer.seed);
-        let every = trainer.objectives.iter().map(|objective| objective.every);
         Ok(Fit {
-            programs: every.zip(programs).collect(),
+            stages,
+            part,
             names: trainer.objectives.iter().map(|objective| objective.name.as_str()).collect(),
             validation,
             callbacks,
@@ -250,16 +273,22 @@ impl<'t, 'c, 'a> Fit<'t, 'c, 'a> {
             if self.position.total >= self.most_steps {
                 return Ok(Some(Ending::Completed));
             }
-            let batch = self.data.get(rows)?;
-            for (index, (every, measured)) in self.programs.iter().enumerate() {
-                if !self.position.total.is_multiple_of(*every) {
+            let parts = rows.chunks(self.part).map(|rows| self.data.get(rows));
+            let parts = parts.collect::<Result<Vec<_>, Error>>()?;
+            for (index, stage) in self.stages.iter().enumerate() {
+                if !self.position.total.is_multiple_of(stage.every) {
                     continue;
                 }
-                self.pending.push_back((index, measured.run(self.variables, &batch)?));
-                if self.pending.len() > LATE
-                    && let Some((index, submitted)) = self.pending.pop_front()
-                {
-                    submitted.add_to(&mut self.position.sums[index])?;
+                for batch in &parts {
+                    self.pending.push_back((index, stage.measured.run(self.variables, batch)?));
+                    if self.pending.len() > LATE
+                        && let Some((index, submitted)) = self.pending.pop_front()
+                    {
+                        submitted.add_to(&mut self.position.sums[index])?;
+                    }
+                }
+                if let Some(update) = &stage.update {
+                    update.run(self.variables, &[])?;
                 }
             }
             self.position.step += 1;
@@ -293,9 +322,9 @@ impl<'t, 'c, 'a> Fit<'t, 'c, 'a> {
             Some((evaluation, set)) => Some(evaluate(evaluation, self.variables, *set)?),
             None => None,
         };
-        let sums = self.position.sums.iter().zip(&self.programs).zip(&self.names);
-        let objectives = sums.map(|((sums, (_, measured)), name)| {
-            ((*name).to_owned(), sums.measures(&measured.metrics()))
+        let sums = self.position.sums.iter().zip(&self.stages).zip(&self.names);
+        let objectives = sums.map(|((sums, stage), name)| {
+            ((*name).to_owned(), sums.measures(&stage.measured.metrics()))
         });
         Ok(Epoch {
             number: self.position.epoch,
@@ -326,6 +355,32 @@ impl<'t, 'c, 'a> Fit<'t, 'c, 'a> {
             }
             checkpoints.failed = saved.err();
         }
+    }
+}
+
+impl<'t> Stage<'t> {
+    /// Compiles the programs of an objective for batches of these numbers of rows.
+    fn compile(
+        trainer: &Trainer<'_>,
+        device: &Device,
+        objective: &'t Objective<'_>,
+        (data, sizes): (&dyn Dataset, &[usize]),
+        compiled: &mut Vec<Arc<Program>>,
+    ) -> Result<Self, Error> {
+        let check_finite = trainer.check_finite;
+        let accumulated = (trainer.parts > 1).then(Arc::<Accumulated>::default);
+        let measured = match &accumulated {
+            None => Measured::training(device, objective, check_finite),
+            Some(accumulated) => {
+                let options = (accumulated.clone(), trainer.allows_statistics);
+                Measured::parts(device, objective, check_finite, options)
+            }
+        };
+        for rows in sizes {
+            compiled.push(measured.program(data, *rows)?);
+        }
+        let update = accumulated.map(|accumulated| accumulated.update(objective, device));
+        Ok(Stage { every: objective.every, measured, update: update.transpose()? })
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::{
     Loss, Objective, TrainStep,
+    accumulate::Accumulated,
     measures::{Described, Sums},
 };
 use crate::{
@@ -51,6 +52,19 @@ impl<'a> Measured<'a> {
     /// Steps of a training.
     pub fn training(device: &Device, objective: &'a Objective<'_>, check_finite: bool) -> Self {
         let trace = Traced(move |graph, batch| objective.trace(graph, batch));
+        Measured::new(device, trace, check_finite, |programs| programs)
+    }
+
+    /// Parts of steps, whose gradients are added up.
+    pub fn parts(
+        device: &Device,
+        objective: &'a Objective<'_>,
+        check_finite: bool,
+        (accumulated, allows_statistics): (Arc<Accumulated>, bool),
+    ) -> Self {
+        let trace = Traced(move |graph, batch| {
+            accumulated.trace_part(objective, graph, batch, allows_statistics)
+        });
         Measured::new(device, trace, check_finite, |programs| programs)
     }
 

@@ -15,6 +15,7 @@
 //! and those of the evaluation. Results are read a few steps late, so no step waits for the previous
 //! one.
 
+mod accumulate;
 mod callback;
 #[cfg(feature = "files")]
 mod checkpoint;

@@ -56,6 +56,9 @@ pub struct Objective<'a> {
     pub(super) every: usize,
 }
 
+/// Parameters by path.
+pub(super) type Params<'g> = Vec<(String, Tensor<'g>)>;
+
 impl fmt::Debug for Objective<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Objective")
@@ -117,26 +120,41 @@ impl<'a> Objective<'a> {
 
     /// Appends one step of the training to a graph.
     pub(super) fn trace<'g>(&self, graph: &'g Graph, batch: &Inputs<'g>) -> Loss<'g> {
-        let numbers = [("interval", self.every as f64, Must::BePositive)];
-        graph.refuse_invalid("objective", &[], &numbers);
         let mut cx = Scope::new(graph, Mode::Train);
-        let loss = self.step.trace(&mut cx, batch);
-        let params = self.chosen(graph, cx.params());
-        match &self.state {
-            None => self.optimizer.update_params(&mut cx, loss.loss, &params),
-            Some(name) => {
-                let mut cx = cx.child("train");
-                self.optimizer.update_params(&mut cx.child(name), loss.loss, &params);
-            }
-        }
+        let (loss, params) = self.traced(&mut cx, batch);
+        self.optimizer.update_params(&mut self.state_scope(&mut cx), loss.loss, &params);
         loss
     }
 
-    fn chosen<'g>(
+    /// The loss of a batch, and the parameters that it trains.
+    pub(super) fn traced<'g>(
         &self,
-        graph: &'g Graph,
-        all: Vec<(String, Tensor<'g>)>,
-    ) -> Vec<(String, Tensor<'g>)> {
+        cx: &mut Scope<'g>,
+        batch: &Inputs<'g>,
+    ) -> (Loss<'g>, Params<'g>) {
+        let numbers = [("interval", self.every as f64, Must::BePositive)];
+        cx.graph().refuse_invalid("objective", &[], &numbers);
+        let loss = self.step.trace(cx, batch);
+        let params = self.chosen(cx.graph(), cx.params());
+        (loss, params)
+    }
+
+    /// Appends an update by these gradients.
+    pub(super) fn apply<'g>(&self, cx: &mut Scope<'g>, updates: &[(&str, Tensor<'g>, Tensor<'g>)]) {
+        self.optimizer.apply(&mut self.state_scope(cx), updates);
+    }
+
+    /// The scope in which the state of the optimizer lies.
+    fn state_scope<'g>(&self, cx: &mut Scope<'g>) -> Scope<'g> {
+        within(cx, self.state.as_deref())
+    }
+
+    /// The scope of what this objective alone keeps.
+    pub(super) fn own_scope<'g>(&self, cx: &mut Scope<'g>) -> Scope<'g> {
+        within(cx, self.state.as_ref().map(|_| &*self.name))
+    }
+
+    fn chosen<'g>(&self, graph: &'g Graph, all: Params<'g>) -> Params<'g> {
         let Some(pattern) = &self.params else { return all };
         let known: Vec<String> = all.iter().map(|(path, _)| path.clone()).collect();
         let chosen: Vec<_> =
@@ -146,5 +164,13 @@ impl<'a> Objective<'a> {
             graph.fail(GraphError::NoParams { objective, pattern, known });
         }
         chosen
+    }
+}
+
+/// The root, or the scope of an objective.
+fn within<'g>(cx: &mut Scope<'g>, name: Option<&str>) -> Scope<'g> {
+    match name {
+        None => cx.root(),
+        Some(name) => cx.child("train").child(name),
     }
 }

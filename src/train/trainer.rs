@@ -58,6 +58,8 @@ pub struct Trainer<'a> {
     pub(super) epochs: usize,
     pub(super) most_steps: usize,
     pub(super) batch: usize,
+    pub(super) parts: usize,
+    pub(super) allows_statistics: bool,
     pub(super) seed: u64,
     pub(super) shuffle: bool,
     pub(super) check_finite: bool,
@@ -119,6 +121,8 @@ impl<'a> Trainer<'a> {
             epochs: 10,
             most_steps: usize::MAX,
             batch: 32,
+            parts: 1,
+            allows_statistics: false,
             seed: 0,
             shuffle: true,
             check_finite: false,
@@ -144,6 +148,26 @@ impl<'a> Trainer<'a> {
     #[doc(alias = "batch_size")]
     pub fn batch(self, batch: usize) -> Self {
         Trainer { batch, ..self }
+    }
+
+    /// Splits every batch into so many parts that run one after another, and updates by the mean of their
+    /// gradients: the memory is that of a part, and the step that of the batch, within rounding. A part
+    /// counts as its loss does, by its rows or its [weight](Loss::weight).
+    ///
+    /// # Errors
+    ///
+    /// Of [`fit`](Self::fit): [`GraphError::BatchStatistics`](crate::GraphError::BatchStatistics) if a
+    /// layer normalizes by statistics of the batch, unless
+    /// [`accumulate_batch_statistics`](Self::accumulate_batch_statistics) allows it.
+    #[doc(alias("accumulate_grad_batches", "gradient_accumulation_steps"))]
+    pub fn accumulate(self, parts: usize) -> Self {
+        Trainer { parts, ..self }
+    }
+
+    /// Sets whether batches may be split where a layer normalizes by their statistics: it then
+    /// normalizes by those of a part.
+    pub fn accumulate_batch_statistics(self, allow: bool) -> Self {
+        Trainer { allows_statistics: allow, ..self }
     }
 
     /// Sets the seed of the shuffling. Initial weights use the seed of the store.

@@ -205,6 +205,7 @@ impl Module for Discriminator {
             side /= 2;
         }
         let group = if n.is_multiple_of(4) { 4 } else { n };
+        cx.uses_batch_statistics();
         let y = y.minibatch_deviation(group);
         let y = activated(conv(3).forward(&mut cx.child("conv"), y));
         let y = y.reshape([n, self.channels.saturating_mul(SMALLEST * SMALLEST)]);

@@ -1,5 +1,6 @@
 //! Trainings of small networks on the CPU.
 
+mod accumulate;
 mod metrics;
 mod objectives;
 mod resume;

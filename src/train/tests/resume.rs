@@ -174,6 +174,26 @@ fn a_training_goes_on_after_an_epoch() -> Result<(), Error> {
     Ok(())
 }
 
+/// With gradients that are accumulated as well; in other parts it is another training.
+#[test]
+fn a_training_in_parts_goes_on() -> Result<(), Error> {
+    let (folder, data, net) = (Folder::new("parts"), exclusive_or()?, net());
+    let (cpu, whole) = (Device::cpu(), Variables::new(2));
+    let with = || trainer(&net, &data, 0.02).epochs(2).accumulate(3);
+    let file = || Checkpoint::new(folder.file());
+    with().fit(&cpu, &whole, &data)?;
+    for steps in 1..6 {
+        with().max_steps(steps).checkpoint(file()).fit(&cpu, &Variables::new(2), &data)?;
+        let resumed = Variables::new(2);
+        with().checkpoint(file()).resume(Resume::Exact).fit(&cpu, &resumed, &data)?;
+        assert_eq!(resumed.to_arrays()?, whole.to_arrays()?, "{steps}");
+    }
+    let other = with().accumulate(2).checkpoint(file()).resume(Resume::Exact);
+    let error = { other }.fit(&cpu, &Variables::new(2), &data).expect_err("they differ");
+    assert!(error.to_string().ends_with(" is of another number of parts: 3, not 2"), "{error}");
+    Ok(())
+}
+
 /// Checkpoints come at their interval, and each is one of that step.
 #[test]
 fn checkpoints_are_written_when_they_are_due() -> Result<(), Error> {
