@@ -1,7 +1,18 @@
 //! Confusion matrices.
 
-use super::Average;
 use std::collections::BTreeMap;
+
+/// How classes are averaged.
+#[doc(alias = "average")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Average {
+    /// The mean over the classes that occur as label or prediction.
+    Macro,
+    /// Over all rows, whatever their class.
+    Micro,
+    /// This class against all others.
+    Of(usize),
+}
 
 /// Counts of predictions, by true class and predicted class.
 #[doc(alias = "confusion_matrix")]

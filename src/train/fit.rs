@@ -18,6 +18,7 @@ use crate::{
 };
 use std::{
     collections::VecDeque,
+    mem,
     ops::ControlFlow,
     sync::{
         Arc,
@@ -29,21 +30,46 @@ use std::{
 /// Number of runs after which a result is read, equal to the number of runs in flight.
 const LATE: usize = 3;
 
-/// See [`Trainer::fit`].
-pub(super) fn fit(
-    trainer: &mut Trainer<'_>,
-    device: &Device,
-    variables: &Variables,
-    data: &dyn Dataset,
-) -> Result<Report, Error> {
-    check(trainer, data)?;
-    let mut callbacks = std::mem::take(&mut trainer.callbacks);
-    let trained = Fit::new(trainer, device, variables, data, &mut callbacks).and_then(Fit::run);
-    if let Ok(report) = &trained {
-        callbacks.iter_mut().for_each(|callback| callback.on_end(report));
+impl Trainer<'_> {
+    /// Trains the variables of a store, and evaluates after every epoch if there is something to
+    /// validate on.
+    ///
+    /// # Errors
+    ///
+    /// [`TrainError`]; an error in a step; [`RunError::IndexOutOfRange`], before anything is trained
+    /// for data in memory, for a label that is not a class of the model; any error of the data and
+    /// the device. What was trained until then is in the store, and in the last checkpoint.
+    ///
+    /// [`RunError::IndexOutOfRange`]: crate::RunError::IndexOutOfRange
+    pub fn fit(
+        &mut self,
+        device: &Device,
+        variables: &Variables,
+        data: &dyn Dataset,
+    ) -> Result<Report, Error> {
+        check(self, data)?;
+        let mut callbacks = mem::take(&mut self.callbacks);
+        let trained = Fit::new(self, device, variables, data, &mut callbacks).and_then(Fit::run);
+        if let Ok(report) = &trained {
+            callbacks.iter_mut().for_each(|callback| callback.on_end(report));
+        }
+        self.callbacks = callbacks;
+        trained
     }
-    trainer.callbacks = callbacks;
-    trained
+
+    /// The mean loss and the metrics over a data set.
+    ///
+    /// # Errors
+    ///
+    /// Same as [`fit`](Self::fit).
+    pub fn evaluate(
+        &self,
+        device: &Device,
+        variables: &Variables,
+        data: &dyn Dataset,
+    ) -> Result<Measures, Error> {
+        evaluate(&self.evaluation(device)?, variables, data)
+    }
 }
 
 fn check(trainer: &Trainer<'_>, data: &dyn Dataset) -> Result<(), TrainError> {
@@ -423,7 +449,7 @@ fn all(
 }
 
 /// The mean loss and the metrics over a data set.
-pub(super) fn evaluate(
+fn evaluate(
     evaluation: &Measured<'_>,
     variables: &Variables,
     data: &dyn Dataset,

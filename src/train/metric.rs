@@ -1,6 +1,6 @@
 //! What is measured of predictions: parts on the device, combined over batches on the host.
 
-use super::Confusion;
+use super::{Average, Confusion};
 use crate::{
     dtype::DType,
     functions::targets::{class_axis, refuse_unequal_shapes},
@@ -29,23 +29,11 @@ use std::{fmt, sync::Arc};
 /// graph.check()?;
 /// # Ok::<(), wgrad::Error>(())
 /// ```
-#[doc(alias("torchmetrics", "keras.metrics"))]
+#[doc(alias("torchmetrics", "keras.metrics", "metrics"))]
 #[derive(Clone)]
 pub struct Metric<'g> {
     pub(super) parts: Vec<Tensor<'g>>,
     pub(super) kind: Kind,
-}
-
-/// How classes are averaged.
-#[doc(alias = "average")]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Average {
-    /// The mean over the classes that occur as label or prediction.
-    Macro,
-    /// Over all rows, whatever their class.
-    Micro,
-    /// This class against all others.
-    Of(usize),
 }
 
 type Combine<T> = Arc<dyn Fn(&T) -> f64 + Send + Sync>;

@@ -36,9 +36,9 @@ pub use callback::Callback;
 #[cfg(feature = "files")]
 pub use checkpoint::{Checkpoint, CheckpointSummary, Resume};
 pub use classifier::{Classifier, MODEL};
-pub use confusion::Confusion;
+pub use confusion::{Average, Confusion};
 pub use measures::Measures;
-pub use metric::{Average, Metric};
+pub use metric::Metric;
 pub use objective::Objective;
 pub use report::{Ending, Epoch, Report, Step};
 pub use step::{Loss, TrainStep};

@@ -3,9 +3,8 @@
 #[cfg(feature = "files")]
 use super::checkpoint::{Checkpoint, Resume};
 use super::{
-    Callback, Classifier, Epoch, Loss, Measures, Objective, Report, Step, TrainStep,
+    Callback, Classifier, Epoch, Loss, Objective, Step, TrainStep,
     callback::{OnEpoch, OnStep, StopWhen},
-    fit,
     measured::Measured,
 };
 use crate::{
@@ -268,39 +267,6 @@ impl<'a> Trainer<'a> {
         }
         let loss = objective.trace(&graph, &Inputs::declared(&graph, batch));
         graph.compile(device, &[("loss", loss.loss)])
-    }
-
-    /// Trains the variables of a store, and evaluates after every epoch if there is something to
-    /// validate on.
-    ///
-    /// # Errors
-    ///
-    /// [`TrainError`]; an error in a step; [`RunError::IndexOutOfRange`], before anything is trained
-    /// for data in memory, for a label that is not a class of the model; any error of the data and
-    /// the device. What was trained until then is in the store, and in the last checkpoint.
-    ///
-    /// [`RunError::IndexOutOfRange`]: crate::RunError::IndexOutOfRange
-    pub fn fit(
-        &mut self,
-        device: &Device,
-        variables: &Variables,
-        data: &dyn Dataset,
-    ) -> Result<Report, Error> {
-        fit::fit(self, device, variables, data)
-    }
-
-    /// The mean loss and the metrics over a data set.
-    ///
-    /// # Errors
-    ///
-    /// Same as [`fit`](Self::fit).
-    pub fn evaluate(
-        &self,
-        device: &Device,
-        variables: &Variables,
-        data: &dyn Dataset,
-    ) -> Result<Measures, Error> {
-        fit::evaluate(&self.evaluation(device)?, variables, data)
     }
 
     pub(super) fn evaluation(&self, device: &Device) -> Result<Measured<'_>, Error> {
