@@ -1,29 +1,25 @@
 //! The loop of a training.
 
-#[cfg(feature = "files")]
-use super::checkpoint::{Checkpoint, Identity, Resume};
 use super::{
-    Callback, Ending, Epoch, Measures, Objective, Report, Step, Trainer,
-    accumulate::Accumulated,
+    Callback, Ending, Epoch, Measures, Report, Step, Trainer,
     measured::{Measured, Submitted},
     measures::Sums,
     position::Position,
+    stage::{Stage, sizes},
 };
+#[cfg(feature = "files")]
+use super::{checkpoint::Resume, saver::Saver};
 use crate::{
     data::{self, Dataset, Loader},
     device::Device,
     error::{Error, TrainError},
-    program::Program,
     variables::Variables,
 };
 use std::{
     collections::VecDeque,
     mem,
     ops::ControlFlow,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::atomic::{AtomicBool, Ordering},
     time::Instant,
 };
 
@@ -110,26 +106,8 @@ struct Fit<'t, 'c, 'a> {
     /// Runs whose results are not read yet, with their objectives.
     pending: VecDeque<(usize, Submitted)>,
     #[cfg(feature = "files")]
-    checkpoints: Option<Checkpoints<'t>>,
+    saver: Option<Saver<'t>>,
     begin: Instant,
-}
-
-/// The programs of an objective.
-struct Stage<'t> {
-    every: usize,
-    measured: Measured<'t>,
-    /// Updates by the gradients of the parts of a batch, where it has several.
-    update: Option<Program>,
-}
-
-/// The checkpoints of a training.
-#[cfg(feature = "files")]
-struct Checkpoints<'t> {
-    checkpoint: &'t Checkpoint,
-    identity: Identity,
-    /// When one was last written or could not be, and the epoch and step.
-    last: (Instant, [usize; 2]),
-    failed: Option<Error>,
 }
 
 impl<'t, 'c, 'a> Fit<'t, 'c, 'a> {
@@ -146,73 +124,42 @@ impl<'t, 'c, 'a> Fit<'t, 'c, 'a> {
             trainer.step(device, data, 0)?;
         }
         let part = batch.div_ceil(trainer.parts.max(1));
-        // A batch that is not full has other parts.
-        let mut sizes: Vec<usize> = Vec::new();
-        for rows in data::sizes(data.len(), batch) {
-            for rows in data::sizes(rows, part) {
-                if !sizes.contains(&rows) {
-                    sizes.push(rows);
-                }
-            }
-        }
-        let mut compiled = Vec::new();
-        let mut stages = Vec::new();
-        for objective in &trainer.objectives {
-            let stage = Stage::compile(trainer, device, objective, (data, &sizes), &mut compiled)?;
-            stages.push(stage);
-        }
-        let validation = match trainer.validation {
-            Some(set) => Some((trainer.evaluation(device)?, set)),
-            None => None,
-        };
-        for program in &compiled {
-            program.check_rows(|name| data.array(name))?;
-        }
-        if let Some((evaluation, set)) = &validation {
+        let sizes = sizes(data.len(), batch, part);
+        let stage = |objective| Stage::compile(trainer, device, objective, (data, &sizes));
+        let stages: Vec<Stage<'_>> =
+            trainer.objectives.iter().map(stage).collect::<Result<_, Error>>()?;
+        let trained = stages.iter().flat_map(|stage| &stage.programs);
+        trained.clone().try_for_each(|program| program.check_rows(|name| data.array(name)))?;
+        let (mut validation, mut evaluations) = (None, vec![]);
+        if let Some(set) = trainer.validation {
+            let evaluation = trainer.evaluation(device)?;
             for rows in data::sizes(set.len(), Trainer::EVALUATED) {
-                let program = evaluation.program(*set, rows)?;
+                let program = evaluation.program(set, rows)?;
                 program.check_rows(|name| set.array(name))?;
-                compiled.push(program);
+                evaluations.push(program);
             }
+            validation = Some((evaluation, set));
         }
-        #[allow(unused_mut, reason = "without files, nothing is resumed")]
-        let mut position = Position::start(stages.len());
+        let steps = data.len().div_ceil(batch);
+        let start = Position::start(stages.len());
         #[cfg(feature = "files")]
-        let (checkpoints, kept) = {
-            let layout = |stage: &Stage<'_>| stage.measured.layout(data, sizes[0]);
-            let layouts: Vec<_> = stages.iter().filter_map(layout).collect();
-            let texts = layouts.iter().map(|layout| layout.text.as_str());
-            let checkpoints = trainer.checkpoint.as_ref().map(|checkpoint| {
-                let settings = [
-                    ("batch size", batch.into()),
-                    ("number of parts", trainer.parts.max(1).into()),
-                    ("number of rows", data.len().into()),
-                    ("seed", trainer.seed.into()),
-                    ("order", if trainer.shuffle { "shuffled" } else { "as it is" }.into()),
-                ];
-                let identity = Identity::new(checkpoint, device.numerics(), texts, settings);
-                crate::io::remove_leftovers(checkpoint.path());
-                Checkpoints { checkpoint, identity, last: (Instant::now(), [0; 2]), failed: None }
-            });
-            let kept = match &checkpoints {
-                Some(checkpoints) if trainer.resume != Resume::Never => {
-                    let start = (&mut position, data.len().div_ceil(batch));
-                    Some(checkpoints.resume(variables, trainer.resume, start, callbacks)?)
-                }
-                _ => None,
-            };
-            (checkpoints, kept)
+        let saver = {
+            let texts = stages.iter().filter_map(|stage| stage.measured.layout(data, sizes[0]));
+            Saver::new(trainer, device, data, &texts.collect::<Vec<_>>())
         };
-        let updates = stages.iter().filter_map(|stage| stage.update.as_ref());
-        for program in compiled.iter().map(|program| &**program).chain(updates) {
-            program.prepare(variables)?;
-        }
-        // Programs have declared their settings anew; those of the checkpoint may have been changed
-        // since the code said what they are.
         #[cfg(feature = "files")]
-        if let Some(kept) = kept.filter(|_| trainer.resume == Resume::Exact) {
-            variables.set_all(kept)?;
-        }
+        let (position, settings) = match &saver {
+            Some(saver) => saver.resume(trainer.resume, variables, (start, steps), callbacks)?,
+            None => (start, vec![]),
+        };
+        #[cfg(not(feature = "files"))]
+        let position = start;
+        let updates = stages.iter().filter_map(|stage| stage.update.as_ref());
+        let programs = trained.chain(&evaluations).map(|program| &**program);
+        programs.chain(updates).try_for_each(|program| program.prepare(variables))?;
+        // Programs have declared their settings; in the checkpoint they may have been changed since.
+        #[cfg(feature = "files")]
+        variables.set_all(settings)?;
         let loader = Loader::new(data.len(), batch, trainer.seed);
         Ok(Fit {
             stages,
@@ -223,14 +170,14 @@ impl<'t, 'c, 'a> Fit<'t, 'c, 'a> {
             variables,
             data,
             loader: if trainer.shuffle { loader } else { loader.in_order() },
-            steps: data.len().div_ceil(batch),
+            steps,
             epochs: trainer.epochs,
             most_steps: trainer.most_steps,
             stop: trainer.stop,
             position,
             pending: VecDeque::new(),
             #[cfg(feature = "files")]
-            checkpoints,
+            saver,
             begin: Instant::now(),
         })
     }
@@ -238,11 +185,9 @@ impl<'t, 'c, 'a> Fit<'t, 'c, 'a> {
     fn run(mut self) -> Result<Report, Error> {
         // A file that cannot be written is told before anything is trained for it.
         #[cfg(feature = "files")]
-        if let Some(checkpoints) = &self.checkpoints
-            && !checkpoints.checkpoint.path().exists()
-        {
+        if self.saver.as_ref().is_some_and(|saver| !saver.path().exists()) {
             self.save();
-            if let Some(error) = self.checkpoints.as_mut().and_then(|all| all.failed.take()) {
+            if let Some(error) = self.saver.as_mut().and_then(|saver| saver.failed.take()) {
                 return Err(error);
             }
         }
@@ -283,7 +228,7 @@ impl<'t, 'c, 'a> Fit<'t, 'c, 'a> {
             last: self.position.last(self.steps),
             validation,
             #[cfg(feature = "files")]
-            unsaved: self.checkpoints.and_then(|checkpoints| checkpoints.failed),
+            unsaved: self.saver.and_then(|saver| saver.failed),
             #[cfg(not(feature = "files"))]
             unsaved: None,
         })
@@ -325,8 +270,7 @@ impl<'t, 'c, 'a> Fit<'t, 'c, 'a> {
                 return Ok(Some(Ending::Stopped));
             }
             #[cfg(feature = "files")]
-            if self.checkpoints.as_ref().is_some_and(|all| all.checkpoint.is_due(total, all.last.0))
-            {
+            if self.saver.as_ref().is_some_and(|saver| saver.is_due(total)) {
                 self.read_all()?;
                 self.save();
             }
@@ -363,74 +307,9 @@ impl<'t, 'c, 'a> Fit<'t, 'c, 'a> {
     /// Writes a checkpoint, unless it is written already; all results must have been read.
     fn save(&mut self) {
         #[cfg(feature = "files")]
-        if let Some(checkpoints) = &mut self.checkpoints {
-            let at = [self.position.epoch, self.position.step];
-            if checkpoints.last.1 == at && checkpoints.failed.is_none() {
-                return;
-            }
-            let path = checkpoints.checkpoint.path();
-            let saved =
-                checkpoints.identity.save(path, self.variables, &self.position, self.callbacks);
-            checkpoints.last = (Instant::now(), at);
-            let step = self.position.last(self.steps);
-            if let Some(step) = step {
-                let written = saved.as_ref().copied();
-                self.callbacks
-                    .iter_mut()
-                    .for_each(|callback| callback.on_checkpoint(&step, written));
-            }
-            checkpoints.failed = saved.err();
+        if let Some(saver) = &mut self.saver {
+            saver.save(self.variables, (&self.position, self.steps), self.callbacks);
         }
-    }
-}
-
-impl<'t> Stage<'t> {
-    /// Compiles the programs of an objective for batches of these numbers of rows.
-    fn compile(
-        trainer: &Trainer<'_>,
-        device: &Device,
-        objective: &'t Objective<'_>,
-        (data, sizes): (&dyn Dataset, &[usize]),
-        compiled: &mut Vec<Arc<Program>>,
-    ) -> Result<Self, Error> {
-        let check_finite = trainer.check_finite;
-        let accumulated = (trainer.parts > 1).then(Arc::<Accumulated>::default);
-        let measured = match &accumulated {
-            None => Measured::training(device, objective, check_finite),
-            Some(accumulated) => {
-                let options = (accumulated.clone(), trainer.allows_statistics);
-                Measured::parts(device, objective, check_finite, options)
-            }
-        };
-        for rows in sizes {
-            compiled.push(measured.program(data, *rows)?);
-        }
-        let update = accumulated.map(|accumulated| accumulated.update(objective, device));
-        Ok(Stage { every: objective.every, measured, update: update.transpose()? })
-    }
-}
-
-#[cfg(feature = "files")]
-impl Checkpoints<'_> {
-    /// Takes up the checkpoint, and returns the values of its variables.
-    fn resume(
-        &self,
-        variables: &Variables,
-        resume: Resume,
-        (position, steps): (&mut Position, usize),
-        callbacks: &mut [Box<dyn Callback + '_>],
-    ) -> Result<Vec<(String, crate::array::Array)>, Error> {
-        let path = self.checkpoint.path();
-        let read = self.identity.read(path, resume, position.sums.len(), steps)?;
-        crate::io::safetensors::set(path, variables, read.arrays.clone())?;
-        for callback in callbacks {
-            let state = read.callbacks.iter().find(|(key, _)| callback.key() == Some(key));
-            if let Some((_, state)) = state {
-                callback.load(state);
-            }
-        }
-        *position = read.position;
-        Ok(read.arrays)
     }
 }
 

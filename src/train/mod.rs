@@ -29,6 +29,9 @@ mod objective;
 mod pattern;
 mod position;
 mod report;
+#[cfg(feature = "files")]
+mod saver;
+mod stage;
 mod step;
 mod trainer;
 

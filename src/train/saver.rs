@@ -1,0 +1,104 @@
+//! The checkpoints of a training under way.
+
+use super::{
+    Callback, Trainer,
+    checkpoint::{Checkpoint, Identity, Read, Resume},
+    measured::Layout,
+    position::Position,
+};
+use crate::{
+    array::Array, data::Dataset, device::Device, error::Error, io, io::safetensors,
+    variables::Variables,
+};
+use std::{path::Path, sync::Arc, time::Instant};
+
+/// Writes the checkpoints of a training.
+pub(super) struct Saver<'t> {
+    checkpoint: &'t Checkpoint,
+    identity: Identity,
+    /// When one was last written or could not be.
+    last: Instant,
+    /// The epoch and step that it is of.
+    at: [usize; 2],
+    /// Why the last could not be written.
+    pub failed: Option<Error>,
+}
+
+impl<'t> Saver<'t> {
+    /// For a trainer that writes checkpoints, and programs of these texts.
+    pub fn new(
+        trainer: &'t Trainer<'_>,
+        device: &Device,
+        data: &dyn Dataset,
+        layouts: &[Arc<Layout>],
+    ) -> Option<Self> {
+        let checkpoint = trainer.checkpoint.as_ref()?;
+        let settings = [
+            ("batch size", trainer.batch.into()),
+            ("number of parts", trainer.parts.max(1).into()),
+            ("number of rows", data.len().into()),
+            ("order", if trainer.shuffle { "shuffled" } else { "as it is" }.into()),
+            ("seed", trainer.seed.into()),
+        ];
+        let texts = layouts.iter().map(|layout| layout.text.as_str());
+        let identity = Identity::new(checkpoint, device.numerics(), texts, settings);
+        io::remove_leftovers(checkpoint.path());
+        Some(Saver { checkpoint, identity, last: Instant::now(), at: [0; 2], failed: None })
+    }
+
+    pub fn path(&self) -> &Path {
+        self.checkpoint.path()
+    }
+
+    /// Whether one is due after so many steps.
+    pub fn is_due(&self, total: usize) -> bool {
+        self.checkpoint.is_due(total, self.last)
+    }
+
+    /// Takes up the checkpoint, if that is wanted. Returns where the training stands, and the values of
+    /// settings that count more than what the code says they are.
+    pub fn resume(
+        &self,
+        resume: Resume,
+        variables: &Variables,
+        (start, steps): (Position, usize),
+        callbacks: &mut [Box<dyn Callback + '_>],
+    ) -> Result<(Position, Vec<(String, Array)>), Error> {
+        if resume == Resume::Never {
+            return Ok((start, vec![]));
+        }
+        let Read { arrays, position, callbacks: states } =
+            self.identity.read(self.path(), resume, start.sums.len(), steps)?;
+        // Settings are single numbers; those among them that are not keep their values twice.
+        let numbers = arrays.iter().filter(|(_, array)| array.shape().rank() == 0);
+        let settings = if resume == Resume::Exact { numbers.cloned().collect() } else { vec![] };
+        safetensors::set(self.path(), variables, arrays)?;
+        for callback in callbacks {
+            let state = states.iter().find(|(key, _)| callback.key() == Some(key));
+            if let Some((_, state)) = state {
+                callback.load(state);
+            }
+        }
+        Ok((position, settings))
+    }
+
+    /// Writes a checkpoint, unless it is written already, and tells callbacks.
+    pub fn save(
+        &mut self,
+        variables: &Variables,
+        (position, steps): (&Position, usize),
+        callbacks: &mut [Box<dyn Callback + '_>],
+    ) {
+        let at = [position.epoch, position.step];
+        if self.at == at && self.failed.is_none() {
+            return;
+        }
+        let saved = self.identity.save(self.path(), variables, position, callbacks);
+        (self.last, self.at) = (Instant::now(), at);
+        if let Some(step) = position.last(steps) {
+            let written = saved.as_ref().copied();
+            callbacks.iter_mut().for_each(|callback| callback.on_checkpoint(&step, written));
+        }
+        self.failed = saved.err();
+    }
+}
