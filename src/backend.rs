@@ -23,7 +23,7 @@ pub(crate) trait Backend {
     /// Machine-readable kind: see [`Device::kind`](crate::Device::kind).
     fn kind(&self) -> &'static str;
 
-    /// What decides the bits of its results: see [`Device::numerics`](crate::Device::numerics).
+    /// Identifies the arithmetic that its results come from: see [`Device::numerics`](crate::Device::numerics).
     fn numerics(&self) -> String;
 
     /// Its matrix units, the preferred ones first; plans for it may have products on them.

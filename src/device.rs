@@ -159,9 +159,9 @@ impl Device {
         self.backend().kind()
     }
 
-    /// What decides the bits of its results, beside this version of the crate: two devices for which it
-    /// is the same compute the same. The instruction set of a CPU; adapter, driver and its version of
-    /// a GPU.
+    /// Identifies the arithmetic that its results come from: with one version of the crate, two devices of
+    /// the same identity give the same bits. It is the instruction set of a CPU, and adapter, driver and
+    /// driver version of a GPU.
     pub fn numerics(&self) -> String {
         self.backend().numerics()
     }

@@ -118,7 +118,7 @@ impl Batch {
         self.len() == 0
     }
 
-    /// What a run takes: see [`Program::run`](crate::Program::run).
+    /// The fields as inputs of [`Program::run`](crate::Program::run).
     pub fn feeds(&self) -> Vec<(&str, &dyn Feed)> {
         self.iter().map(|(name, array)| (name, array as &dyn Feed)).collect()
     }

@@ -1,4 +1,4 @@
-//! What a training calls on its way.
+//! Callbacks of a training.
 
 use super::{Epoch, Report, Step};
 use crate::{error::Error, variables::Variables};
@@ -39,12 +39,12 @@ pub trait Callback {
         None
     }
 
-    /// What it knows so far, for [`load`](Self::load).
+    /// Its state as text, for [`load`](Self::load).
     fn save(&self) -> String {
         String::new()
     }
 
-    /// Takes up what it knew when the checkpoint was written that a training resumes from.
+    /// Restores the state that is in the checkpoint a training resumes from.
     fn load(&mut self, state: &str) {
         let _ = state;
     }

@@ -80,7 +80,7 @@ pub struct CheckpointSummary {
     pub step: usize,
     /// Number of steps in all.
     pub total: usize,
-    /// What decides the bits of results of the device: see [`Device::numerics`].
+    /// The arithmetic that its results come from: see [`Device::numerics`].
     ///
     /// [`Device::numerics`]: crate::Device::numerics
     pub device: String,
@@ -132,7 +132,7 @@ impl Checkpoint {
     }
 }
 
-/// What two trainings must share to be one.
+/// Device, programs and settings: a training resumes from a checkpoint that agrees in them.
 pub(super) struct Identity {
     pub device: String,
     /// Sums of the texts of the programs.
@@ -223,7 +223,7 @@ impl Identity {
     }
 }
 
-/// What a training takes from a checkpoint.
+/// The contents of a checkpoint that fits.
 pub(super) struct Read {
     pub arrays: Vec<(String, Array)>,
     pub position: Position,

@@ -18,7 +18,7 @@ use crate::{
 };
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// What a program is traced from.
+/// Traces the named outputs of a program.
 type Trace<'a> = Box<dyn for<'g> Fn(&'g Graph, &Inputs<'g>) -> Vec<(String, Tensor<'g>)> + 'a>;
 
 /// The programs of a step, one for each shape of its batches.
@@ -107,7 +107,7 @@ impl<'a> Measured<'a> {
             .program(batch_of(data, rows).iter().map(|(name, meta)| (&**name, meta.clone())))
     }
 
-    /// What the program for so many rows returns, and its text.
+    /// Outputs and text of the program for so many rows.
     #[cfg(feature = "files")]
     pub fn layout(&self, data: &dyn Dataset, rows: usize) -> Option<Arc<Layout>> {
         self.layout_of(batch_of(data, rows).iter().map(|(name, meta)| (&**name, meta)))

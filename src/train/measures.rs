@@ -47,7 +47,7 @@ impl fmt::Display for Measures {
     }
 }
 
-/// What a step says of a metric: all but its tensors.
+/// A metric without its tensors.
 #[derive(Clone)]
 pub(super) struct Described {
     pub name: String,
@@ -65,7 +65,7 @@ pub(super) struct Sums {
     pub metrics: Vec<(String, Tally)>,
 }
 
-/// What is known of a metric so far.
+/// A metric over the batches so far.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Tally {
     Sums(Vec<f64>),

@@ -1,4 +1,4 @@
-//! What is measured of predictions: parts on the device, combined over batches on the host.
+//! Metrics: parts computed on the device, combined over batches on the host.
 
 use super::{Average, Confusion};
 use crate::{

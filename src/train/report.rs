@@ -1,4 +1,4 @@
-//! What a training tells.
+//! Progress and results of a training.
 
 use super::{Confusion, Measures};
 use crate::error::Error;

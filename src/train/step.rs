@@ -1,4 +1,4 @@
-//! What a training minimizes.
+//! Steps: the loss of a batch, and its metrics.
 
 use super::Metric;
 use crate::{graph::Tensor, nn::Scope, program::Inputs};

@@ -1,4 +1,4 @@
-//! The trainer: what is trained, on what, how long.
+//! The trainer: its settings, and prediction.
 
 #[cfg(feature = "files")]
 use super::checkpoint::{Checkpoint, Resume};

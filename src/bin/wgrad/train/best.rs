@@ -77,12 +77,12 @@ impl<'a> Models<'a> {
         self.directory.join("best.safetensors")
     }
 
-    /// What is known of the best model, for a checkpoint.
+    /// The best epoch so far as text, for a checkpoint.
     pub fn state(&self) -> String {
         self.best.map_or(Value::Null, Best::to_json).to_string()
     }
 
-    /// Takes up what was known.
+    /// Takes up the best epoch of a checkpoint.
     pub fn restore(&mut self, state: &str) {
         self.best = serde_json::from_str(state).ok().and_then(|value| Best::of(&value));
     }
