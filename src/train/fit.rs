@@ -192,7 +192,7 @@ impl<'t, 'c, 'a> Fit<'t, 'c, 'a> {
             }
         }
         let before = self.position.total;
-        let mut epochs = Vec::new();
+        let mut epochs: Vec<Epoch> = Vec::new();
         let ending = loop {
             if self.position.epoch > self.epochs {
                 break Ending::Completed;
@@ -204,6 +204,7 @@ impl<'t, 'c, 'a> Fit<'t, 'c, 'a> {
             let epoch = self.measured()?;
             self.position.turn();
             let flow = all(self.callbacks, |callback| callback.on_epoch(&epoch, self.variables));
+            epochs.iter_mut().rev().take(1).for_each(Epoch::forget_confusion);
             epochs.push(epoch);
             self.save();
             if flow.is_break() {

@@ -25,9 +25,17 @@ impl Measures {
         self.metrics.iter().map(|(name, value)| (name.as_str(), *value))
     }
 
-    /// Predictions by true and predicted class, of the first metric that counts them.
+    /// Predictions by true and predicted class, of the first metric that counts them. In a
+    /// [`Report`](super::Report) only those of the last epoch are kept.
     pub fn confusion(&self) -> Option<&Confusion> {
         self.confusion.as_ref()
+    }
+}
+
+impl Measures {
+    /// Forgets what may take much memory.
+    pub(super) fn forget_confusion(&mut self) {
+        self.confusion = None;
     }
 }
 

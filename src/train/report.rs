@@ -44,6 +44,11 @@ impl Epoch {
         self.objectives.iter().find(|(known, _)| known == name).map(|(_, measures)| measures)
     }
 
+    pub(super) fn forget_confusion(&mut self) {
+        let trained = self.objectives.iter_mut().map(|(_, measures)| measures);
+        trained.chain(&mut self.validation).for_each(Measures::forget_confusion);
+    }
+
     /// A metric of the validation data.
     pub fn validated(&self, metric: &str) -> Option<f64> {
         self.validation.as_ref()?.get(metric)

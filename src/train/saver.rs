@@ -37,7 +37,7 @@ impl<'t> Saver<'t> {
             ("batch size", trainer.batch.into()),
             ("number of parts", trainer.parts.max(1).into()),
             ("number of rows", data.len().into()),
-            ("order", if trainer.shuffle { "shuffled" } else { "as it is" }.into()),
+            ("order of the rows", if trainer.shuffle { "shuffled" } else { "as it is" }.into()),
             ("seed", trainer.seed.into()),
         ];
         let texts = layouts.iter().map(|layout| layout.text.as_str());

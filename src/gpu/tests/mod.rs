@@ -19,6 +19,8 @@ mod shaders;
 mod tasks;
 mod threads;
 #[cfg(feature = "files")]
+mod trainings;
+#[cfg(feature = "files")]
 mod trusted;
 #[cfg(feature = "bench")]
 mod tuned;

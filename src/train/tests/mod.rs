@@ -43,6 +43,11 @@ fn a_network_learns_what_a_line_cannot_separate() -> Result<(), Error> {
     let confusion = report.confusion().expect("there is a validation");
     assert!(confusion.accuracy() > 0.9, "{confusion}");
     assert_eq!(confusion.total(), 64);
+    // A history of them might take much memory.
+    let kept = report.epochs.iter().map(|epoch| epoch.validation.as_ref());
+    let kept = kept.filter(|measures| measures.is_some_and(|it| it.confusion().is_some()));
+    assert_eq!(kept.count(), 1);
+    assert!(report.epochs[0].validated("accuracy").is_some());
     assert!(variables.paths().iter().any(|path| path == "net/0:dense/weight"));
     Ok(())
 }
