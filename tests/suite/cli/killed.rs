@@ -170,7 +170,7 @@ fn a_killed_run_ends_as_one_that_was_not() {
 }
 
 #[test]
-fn a_killed_run_on_a_gpu_ends_as_one_that_was_not() {
+fn a_killed_run_on_an_adapter_ends_as_one_that_was_not() {
     let devices = wgrad(&["devices", "--json"]);
     let listed = String::from_utf8_lossy(&devices.stdout).into_owned();
     if !listed.contains("-gpu\"") && std::env::var_os("REQUIRE_GPU").is_none() {
