@@ -88,7 +88,7 @@ fn objectives() -> [Objective<'static>; 4] {
         |cx, batch| {
             let (images, styles) = made(cx, batch.get("inputs").dim(0) / 2);
             let noise = cx.normal(images.shape());
-            (path_length_penalty(cx, images, noise, styles, 0.01) * (0.01 * 4.0)).into()
+            (path_length_penalty(cx, images, noise, styles, 0.01) * (2.0 * 4.0)).into()
         },
         adam(),
     );

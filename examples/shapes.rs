@@ -4,7 +4,7 @@
 //! another, at a random position in 16x16 pixels. Color carries no information, so the network has
 //! to learn the shape.
 //!
-//! Concepts: a network as a [`Sequential`] of layers, a [`Labeled`] of your own, and
+//! Concepts: a network as a [`Sequential`] of layers, [`Labeled`] images of your own, and
 //! the [`Trainer`], which does the rest and reports what is confused with what.
 //!
 //! ```sh

@@ -135,17 +135,17 @@ impl Checkpoint {
 /// Device, programs and settings: a training resumes from a checkpoint that agrees in them.
 pub(super) struct Identity {
     pub device: String,
-    /// Sums of the texts of the programs.
+    /// SHA-256 of the step of each objective as text.
     programs: Vec<String>,
     /// Batch size, seed, data, and what the caller named.
     settings: Map<String, Value>,
 }
 
 impl Identity {
-    pub fn new<'t>(
+    pub fn new(
         checkpoint: &Checkpoint,
         device: String,
-        programs: impl IntoIterator<Item = &'t str>,
+        programs: impl IntoIterator<Item = String>,
         settings: impl IntoIterator<Item = (&'static str, Value)>,
     ) -> Self {
         let programs = programs.into_iter().map(|text| {

@@ -143,10 +143,7 @@ impl<'t, 'c, 'a> Fit<'t, 'c, 'a> {
         let steps = data.len().div_ceil(batch);
         let start = Position::start(stages.len());
         #[cfg(feature = "files")]
-        let saver = {
-            let texts = stages.iter().filter_map(|stage| stage.measured.layout(data, sizes[0]));
-            Saver::new(trainer, device, data, &texts.collect::<Vec<_>>())
-        };
+        let saver = Saver::new(trainer, device, data, batch.min(data.len()));
         #[cfg(feature = "files")]
         let (position, settings) = match &saver {
             Some(saver) => saver.resume(trainer.resume, variables, (start, steps), callbacks)?,

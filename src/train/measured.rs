@@ -33,12 +33,9 @@ type Layouts = Arc<Mutex<Vec<(Vec<(String, Meta)>, Arc<Layout>)>>>;
 /// The outputs of a program: the loss, its weight unless that is the number of rows, and the parts of
 /// the metrics.
 #[derive(Default)]
-pub(super) struct Layout {
+struct Layout {
     weighted: bool,
-    pub metrics: Vec<Described>,
-    /// The whole computation as text, with all that variables start with.
-    #[cfg(feature = "files")]
-    pub text: String,
+    metrics: Vec<Described>,
 }
 
 /// A batch that a device may still be working on.
@@ -90,7 +87,7 @@ impl<'a> Measured<'a> {
             if check_finite {
                 graph.check_finite();
             }
-            let (layout, outputs) = laid_out(trace(graph, inputs), graph);
+            let (layout, outputs) = laid_out(trace(graph, inputs));
             let signature = inputs.iter().map(|(name, tensor)| (name.to_owned(), tensor.meta()));
             let mut known = lock(&known);
             let signature: Vec<_> = signature.collect();
@@ -105,12 +102,6 @@ impl<'a> Measured<'a> {
     pub fn program(&self, data: &dyn Dataset, rows: usize) -> Result<Arc<Program>, Error> {
         self.programs
             .program(batch_of(data, rows).iter().map(|(name, meta)| (&**name, meta.clone())))
-    }
-
-    /// Outputs and text of the program for so many rows.
-    #[cfg(feature = "files")]
-    pub fn layout(&self, data: &dyn Dataset, rows: usize) -> Option<Arc<Layout>> {
-        self.layout_of(batch_of(data, rows).iter().map(|(name, meta)| (&**name, meta)))
     }
 
     fn layout_of<'n>(
@@ -175,11 +166,7 @@ where
 }
 
 /// The outputs of a program, and how they are to be read.
-#[cfg_attr(
-    not(feature = "files"),
-    expect(unused_variables, reason = "the text is for checkpoints")
-)]
-fn laid_out<'g>(loss: Loss<'g>, graph: &Graph) -> (Layout, Vec<(String, Tensor<'g>)>) {
+fn laid_out(loss: Loss<'_>) -> (Layout, Vec<(String, Tensor<'_>)>) {
     let weighted = loss.weight.is_some();
     let mut outputs = vec![("loss".to_owned(), loss.loss)];
     outputs.extend(loss.weight.map(|weight| ("weight".to_owned(), weight)));
@@ -189,13 +176,7 @@ fn laid_out<'g>(loss: Loss<'g>, graph: &Graph) -> (Layout, Vec<(String, Tensor<'
         outputs.extend(parts.map(|(index, part)| (format!("metric {name}, part {index}"), *part)));
         metrics.push(Described { name, kind: metric.kind, parts: metric.parts.len() });
     }
-    let layout = Layout {
-        weighted,
-        metrics,
-        #[cfg(feature = "files")]
-        text: graph.text(),
-    };
-    (layout, outputs)
+    (Layout { weighted, metrics }, outputs)
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -30,9 +30,7 @@ impl Measures {
     pub fn confusion(&self) -> Option<&Confusion> {
         self.confusion.as_ref()
     }
-}
 
-impl Measures {
     /// Forgets what may take much memory.
     pub(super) fn forget_confusion(&mut self) {
         self.confusion = None;

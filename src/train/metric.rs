@@ -75,7 +75,7 @@ impl<'g> Metric<'g> {
     }
 
     /// A function of the counts of predictions by true and predicted class, u32 and of one shape.
-    /// What is no class is not counted: ignored labels need no mask.
+    /// Labels and predictions that are no class are not counted: ignored labels need no mask.
     ///
     /// # Errors
     ///

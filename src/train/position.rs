@@ -11,7 +11,7 @@ pub(super) struct Position {
     pub step: usize,
     /// Number of steps in all epochs.
     pub total: usize,
-    /// What the objectives have summed in this epoch.
+    /// Sums of each objective in this epoch.
     pub sums: Vec<Sums>,
 }
 

@@ -1,16 +1,21 @@
 //! The checkpoints of a training under way.
 
 use super::{
-    Callback, Trainer,
+    Callback, Objective, Trainer,
     checkpoint::{Checkpoint, Identity, Read, Resume},
-    measured::Layout,
     position::Position,
 };
 use crate::{
-    array::Array, data::Dataset, device::Device, error::Error, io, io::safetensors,
+    array::Array,
+    data::{Dataset, batch_of},
+    device::Device,
+    error::Error,
+    graph::Graph,
+    io::{self, safetensors},
+    program::Inputs,
     variables::Variables,
 };
-use std::{path::Path, sync::Arc, time::Instant};
+use std::{path::Path, time::Instant};
 
 /// Writes the checkpoints of a training.
 pub(super) struct Saver<'t> {
@@ -25,14 +30,21 @@ pub(super) struct Saver<'t> {
 }
 
 impl<'t> Saver<'t> {
-    /// For a trainer that writes checkpoints, and programs of these texts.
+    /// For a trainer that writes checkpoints; its steps run on so many rows.
     pub fn new(
         trainer: &'t Trainer<'_>,
         device: &Device,
         data: &dyn Dataset,
-        layouts: &[Arc<Layout>],
+        rows: usize,
     ) -> Option<Self> {
         let checkpoint = trainer.checkpoint.as_ref()?;
+        let batch = batch_of(data, rows);
+        let text = |objective: &Objective<'_>| {
+            let graph = Graph::new();
+            let inputs = batch.iter().map(|(name, meta)| (&**name, meta));
+            objective.trace(&graph, &Inputs::declared(&graph, inputs));
+            graph.text()
+        };
         let settings = [
             ("batch size", trainer.batch.into()),
             ("number of parts", trainer.parts.max(1).into()),
@@ -40,7 +52,7 @@ impl<'t> Saver<'t> {
             ("order of the rows", if trainer.shuffle { "shuffled" } else { "as it is" }.into()),
             ("seed", trainer.seed.into()),
         ];
-        let texts = layouts.iter().map(|layout| layout.text.as_str());
+        let texts = trainer.objectives.iter().map(text);
         let identity = Identity::new(checkpoint, device.numerics(), texts, settings);
         io::remove_leftovers(checkpoint.path());
         Some(Saver { checkpoint, identity, last: Instant::now(), at: [0; 2], failed: None })
@@ -69,7 +81,7 @@ impl<'t> Saver<'t> {
         }
         let Read { arrays, position, callbacks: states } =
             self.identity.read(self.path(), resume, start.sums.len(), steps)?;
-        // Settings are single numbers; those among them that are not keep their values twice.
+        // Settings are scalars. Other scalars get the value that they have already.
         let numbers = arrays.iter().filter(|(_, array)| array.shape().rank() == 0);
         let settings = if resume == Resume::Exact { numbers.cloned().collect() } else { vec![] };
         safetensors::set(self.path(), variables, arrays)?;

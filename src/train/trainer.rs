@@ -155,9 +155,11 @@ impl<'a> Trainer<'a> {
     ///
     /// # Errors
     ///
-    /// Of [`fit`](Self::fit): [`GraphError::BatchStatistics`](crate::GraphError::BatchStatistics) if a
-    /// layer normalizes by statistics of the batch, unless
+    /// Returned by [`fit`](Self::fit): [`GraphError::BatchStatistics`] if a layer normalizes by
+    /// statistics of the batch, unless
     /// [`accumulate_batch_statistics`](Self::accumulate_batch_statistics) allows it.
+    ///
+    /// [`GraphError::BatchStatistics`]: crate::GraphError::BatchStatistics
     #[doc(alias("accumulate_grad_batches", "gradient_accumulation_steps"))]
     pub fn accumulate(self, parts: usize) -> Self {
         Trainer { parts, ..self }
@@ -275,7 +277,7 @@ impl<'a> Trainer<'a> {
         Ok(Measured::evaluation(device, step, self.check_finite))
     }
 
-    /// What the [predictor](Self::predictor) returns for all rows of a data set, in their order.
+    /// Results of the [predictor](Self::predictor) for all rows of a data set, in their order.
     ///
     /// # Errors
     ///

@@ -218,10 +218,39 @@ fn evaluation_and_prediction_are_of_the_whole_set() -> Result<(), Error> {
         predicted.get("logits").map(|array| array.shape().dims().to_vec()),
         Some(vec![0, 2])
     );
-    // What is predicted is said by the trainer.
+    // A trainer without a predictor says so.
     let plain = Trainer::new(|_, batch| batch.get("inputs").mean(..).into(), Sgd::new(0.1));
     let refused = plain.predict(&cpu, &variables, &data).expect_err("nothing is said");
     assert!(matches!(refused, Error::Train(TrainError::NoPredictor)));
+    Ok(())
+}
+
+/// An evaluation may measure another loss than the one that is minimized; the end is told once.
+#[test]
+fn a_validation_has_a_step_of_its_own() -> Result<(), Error> {
+    #[derive(Default)]
+    struct Ends(Vec<(Ending, usize)>);
+    impl Callback for Ends {
+        fn on_end(&mut self, report: &Report) {
+            self.0.push((report.ending, report.steps));
+        }
+    }
+    let (data, net, mut ends) = (exclusive_or()?, Dense::new(2), Ends::default());
+    let report = Trainer::classifier(&net, Adam::new(0.03))
+        .epochs(2)
+        .validate(&data)
+        .validation_step(|_, batch| {
+            let ones = batch.get("targets").cast(crate::DType::F32);
+            Loss::new(ones.mean(..)).metric("most", Metric::sums([ones], [], |sums| sums[0]))
+        })
+        .callback(&mut ends)
+        .fit(&Device::cpu(), &Variables::new(1), &data)?;
+    let measures = report.validation.expect("there is a validation");
+    assert_eq!(
+        (measures.loss, measures.get("most"), measures.get("accuracy")),
+        (0.5, Some(32.0), None)
+    );
+    assert_eq!(ends.0, [(Ending::Completed, 4)]);
     Ok(())
 }
 

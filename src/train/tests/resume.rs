@@ -272,7 +272,7 @@ fn settings_are_those_of_the_checkpoint() -> Result<(), Error> {
     Ok(())
 }
 
-/// What is not the checkpoint of this training is refused, and changes nothing.
+/// The checkpoint of another training is refused, and changes nothing.
 #[test]
 fn other_checkpoints_are_refused() -> Result<(), Error> {
     let (folder, data, net) = (Folder::new("others"), exclusive_or()?, net());

@@ -103,17 +103,15 @@ fn identity(out: &Path) -> Option<(u64, i64, i64)> {
     Some((file.ino(), file.mtime(), file.mtime_nsec()))
 }
 
-fn temporaries(out: &Path) -> usize {
+/// Names of files that are being written, or were when a run was killed.
+fn temporaries(out: &Path) -> Vec<String> {
     let names = fs::read_dir(out).into_iter().flatten().flatten().map(|entry| entry.file_name());
-    names.filter(|name| name.to_string_lossy().ends_with(".tmp")).count()
+    let names = names.map(|name| name.to_string_lossy().into_owned());
+    names.filter(|name| name.ends_with(".tmp")).collect()
 }
 
 fn is_writing(out: &Path) -> bool {
-    let names = fs::read_dir(out).into_iter().flatten().flatten().map(|entry| entry.file_name());
-    names.into_iter().any(|name| {
-        let name = name.to_string_lossy().into_owned();
-        name.starts_with(".checkpoint") && name.ends_with(".tmp")
-    })
+    temporaries(out).iter().any(|name| name.starts_with(".checkpoint"))
 }
 
 /// However often it is killed, a run leaves a checkpoint that can be read, or none yet, and ends with the
@@ -154,7 +152,7 @@ fn same(whole: &Path, part: &Path) {
         };
         assert!(read(whole) == read(part), "{file} is another");
     }
-    assert_eq!(temporaries(part), 0, "what was left half written is gone");
+    assert_eq!(temporaries(part), [""; 0], "half-written files are removed");
     fs::remove_dir_all(part).expect("it can be removed");
 }
 
@@ -174,6 +172,7 @@ fn a_killed_run_on_an_adapter_ends_as_one_that_was_not() {
     let devices = wgrad(&["devices", "--json"]);
     let listed = String::from_utf8_lossy(&devices.stdout).into_owned();
     if !listed.contains("-gpu\"") && std::env::var_os("REQUIRE_GPU").is_none() {
+        eprintln!("skipped: there is no GPU");
         return;
     }
     let run = Run { device: "gpu", epochs: "1", steps: "5" };
@@ -183,15 +182,15 @@ fn a_killed_run_on_an_adapter_ends_as_one_that_was_not() {
 /// Ctrl-C ends a run after its step, with 130, and the way on.
 #[test]
 fn an_interrupted_run_says_how_to_go_on() {
-    let run = Run { device: "cpu", epochs: "3", steps: "2" };
+    let run = Run { device: "cpu", epochs: "100000", steps: "2" };
     let folder = directory("interrupted");
     let (whole, part) = (folder.join("whole"), folder.join("part"));
-    assert!(wgrad(&run.args(&whole)).status.success());
     let mut command = Command::new(env!("CARGO_BIN_EXE_wgrad"));
     let command = command.args(run.args(&part)).stdout(Stdio::null()).stderr(Stdio::piped());
-    let child = command.spawn().expect("the program starts");
+    let mut child = command.spawn().expect("the program starts");
     // The first checkpoint is written before the first step, when Ctrl-C is handled.
     while identity(&part).is_none() {
+        assert!(child.try_wait().expect("it is ours").is_none(), "it has ended");
         thread::yield_now();
     }
     let signal = Command::new("kill").args(["-INT", &child.id().to_string()]).status();
@@ -204,6 +203,11 @@ fn an_interrupted_run_says_how_to_go_on() {
         "{said}"
     );
     assert_eq!(said.lines().count(), 1, "{said}");
+    // To the end of the epoch, whichever it is.
+    let summary = Checkpoint::summary(&checkpoint(&part)).expect("it was written");
+    let epochs = (summary.epochs + 1).to_string();
+    let run = Run { epochs: &epochs, ..run };
+    assert!(wgrad(&run.args(&whole)).status.success());
     assert!(run.begin(&part).wait().expect("it ends").success());
     same(&whole, &part);
     fs::remove_dir_all(folder).expect("it can be removed");
