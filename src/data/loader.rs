@@ -1,6 +1,6 @@
 //! Mini-batches.
 
-use super::shuffle::permutation;
+use super::random::permutation;
 
 /// Splits a data set into shuffled mini-batches, or ordered ones, the last of which may be shorter.
 ///

@@ -12,14 +12,14 @@ pub mod idx;
 pub mod images;
 mod labeled;
 mod loader;
+mod random;
 #[cfg(feature = "files")]
 pub mod series;
-mod shuffle;
 
 pub use arrays::ArrayDataset;
 pub use labeled::Labeled;
 pub use loader::{Loader, sizes};
-pub use shuffle::permutation;
+pub use random::{Random, permutation};
 
 use crate::{array::Array, error::Error, shape::Meta, value::Feed};
 
@@ -52,7 +52,7 @@ use crate::{array::Array, error::Error, shape::Meta, value::Feed};
 /// # Ok::<(), Error>(())
 /// ```
 #[doc(alias("torch.utils.data.Dataset", "tf.data.Dataset"))]
-pub trait Dataset {
+pub trait Dataset: Sync {
     /// Number of rows.
     fn len(&self) -> usize;
 
@@ -74,6 +74,17 @@ pub trait Dataset {
     ///
     /// [`VariableError::Row`](crate::VariableError::Row) if there is no such row; those of reading it.
     fn get(&self, rows: &[usize]) -> Result<Batch, Error>;
+
+    /// The same rows as a training sees them in an epoch, counted from 1: a set that is augmented returns
+    /// others in each, and the same whenever the epoch is the same.
+    ///
+    /// # Errors
+    ///
+    /// Same as [`get`](Self::get).
+    fn draw(&self, rows: &[usize], epoch: usize) -> Result<Batch, Error> {
+        let _ = epoch;
+        self.get(rows)
+    }
 
     /// All rows of a field, if they are in memory: their indices are then checked before the first
     /// step.
