@@ -239,14 +239,11 @@ fn trainer(criterion: &mut Criterion) -> Result<(), Error> {
         let trainer = Trainer::classifier(&network, &adam);
         let program = trainer.step(&cpu, &data, BATCH).expect("it compiles");
         program.prepare(&variables).expect("there is memory");
-        let loader = Loader::new(ROWS, BATCH, 0);
+        let loader = Loader::new(&data, BATCH);
         let epoch = |number: usize| -> Result<f64, Error> {
             let mut total = 0.0;
-            for rows in loader.epoch(number) {
-                let batch = data.rows(&rows)?;
-                let inputs: [(&str, &dyn Feed); 2] =
-                    [("inputs", batch.inputs()), ("targets", batch.targets())];
-                total += program.run(&variables, &inputs)?.scalar("loss")?;
+            for batch in loader.epoch(number)? {
+                total += program.run(&variables, &batch?.feeds())?.scalar("loss")?;
             }
             Ok(total)
         };

@@ -32,6 +32,12 @@ pub(crate) trait Backend {
     /// Whether plans for it have the gradients of a layer's weight and bias from one kernel.
     fn pairs_grads(&self) -> bool;
 
+    /// The largest tensor in bytes that a kernel can read; `None` for a device whose memory is that of the
+    /// host.
+    fn largest_binding(&self) -> Option<u64> {
+        None
+    }
+
     /// Creates a program that interprets the graph as built; `None` if the device runs plans.
     fn interpret(&self, graph: &Graph, outputs: &[NodeId], effects: bool) -> Option<Compiled>;
 

@@ -107,7 +107,7 @@ pub use device::{Device, Selection};
 pub use diff::{Diff, Divergence};
 pub use dtype::DType;
 pub use error::{
-    BufferError, CompileError, DeviceError, Error, FileError, GraphError, LoadReport,
+    BufferError, CompileError, DataError, DeviceError, Error, FileError, GraphError, LoadReport,
     MismatchedTensor, MissingTensor, NotFinite, OpError, Place, RunError, SimulationError,
     TrainError, VariableError,
 };

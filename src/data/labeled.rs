@@ -1,13 +1,12 @@
 //! Inputs and the class of each.
 
-use super::{ArrayDataset, Batch, Dataset, permutation};
+use super::{ArrayDataset, Batch, Dataset, Split};
 use crate::{
     array::Array,
     dtype::DType,
     error::{Error, VariableError},
     shape::Meta,
 };
-use std::collections::BTreeMap;
 
 /// Inputs and the class of each: the fields `inputs`, in f32, and `targets`, in u32.
 #[derive(Clone, Debug, PartialEq)]
@@ -72,30 +71,16 @@ impl Labeled {
     /// Holds out a fraction of every class: returns the rest and the held-out images.
     ///
     /// The same images are held out in every run, regardless of the training seed, so that results
-    /// are comparable: each class is shuffled with a fixed key, and its first `fraction`, rounded
-    /// to the nearest image, is held out. Both parts keep the order of the set.
+    /// are comparable: it is a [`Split::by_class`] with seed 0. Both parts keep the order of the set.
     ///
     /// # Errors
     ///
-    /// None in practice: all indices are valid.
+    /// [`DataError::Fractions`](crate::DataError::Fractions) unless the fraction is from 0 to 1.
     #[doc(alias("random_split", "train_test_split"))]
     pub fn split(&self, fraction: f64) -> Result<(Labeled, Labeled), Error> {
-        let targets = self.targets.words();
-        let mut held = vec![false; targets.len()];
-        let mut classes: BTreeMap<u32, Vec<usize>> = BTreeMap::new();
-        for (index, &class) in targets.iter().enumerate() {
-            classes.entry(class).or_default().push(index);
-        }
-        for (class, members) in classes {
-            let count = (members.len() as f64 * fraction.clamp(0.0, 1.0)).round() as usize;
-            for index in permutation(members.len(), u64::from(class)).into_iter().take(count) {
-                held[members[index]] = true;
-            }
-        }
-        let chosen = |wanted| -> Vec<usize> {
-            (0..targets.len()).filter(|&index| held[index] == wanted).collect()
-        };
-        Ok((self.rows(&chosen(false))?, self.rows(&chosen(true))?))
+        let [held, rest] =
+            Split::by_class(self.targets.words()).parts([fraction, 1.0 - fraction])?;
+        Ok((self.rows(&rest)?, self.rows(&held)?))
     }
 }
 

@@ -1,41 +1,153 @@
 //! Mini-batches.
 
-use super::random::permutation;
+use super::{Batch, Dataset, Sampling, ahead::Ahead};
+use crate::error::Error;
+use std::{num::NonZero, thread};
 
-/// Splits a data set into shuffled mini-batches, or ordered ones, the last of which may be shorter.
+/// Draws mini-batches from a data set, by threads that work ahead if there are any.
 ///
-/// The order depends only on seed and epoch, so a run that is resumed at an epoch sees the same
-/// batches as an uninterrupted one.
-#[doc(alias = "DataLoader")]
-#[derive(Clone, Debug)]
-pub struct Loader {
-    len: usize,
+/// Batches depend on nothing but data, settings and epoch: not on the number of workers, and not on
+/// what was drawn before. A run that goes on in the middle sees those of a run that was not
+/// interrupted.
+///
+/// ```
+/// use wgrad::data::{Loader, digits};
+///
+/// let (train, _) = digits::load()?.split(0.2)?;
+/// let loader = Loader::new(&train, 32).seed(7);
+/// let mut rows = 0;
+/// for batch in loader.epoch(1)? {
+///     rows += batch?.len();
+/// }
+/// assert_eq!(rows, train.len());
+///
+/// // The same batches, drawn by two threads of a scope while the caller works.
+/// std::thread::scope(|scope| {
+///     let batches = loader.workers(2).epoch_in(scope, 1)?;
+///     assert_eq!(batches.count(), train.len().div_ceil(32));
+///     Ok::<(), wgrad::Error>(())
+/// })?;
+/// # Ok::<(), wgrad::Error>(())
+/// ```
+#[doc(alias("DataLoader", "tf.data"))]
+#[derive(Clone)]
+pub struct Loader<'d> {
+    data: &'d dyn Dataset,
     batch: usize,
     seed: u64,
-    in_order: bool,
+    sampling: Sampling,
+    drops_last: bool,
+    workers: usize,
+    prefetch: usize,
 }
 
-impl Loader {
-    /// Creates a loader for `len` rows, `batch` at a time; a batch has at least one row.
-    pub fn new(len: usize, batch: usize, seed: u64) -> Self {
-        Loader { len, batch: batch.max(1), seed, in_order: false }
+impl std::fmt::Debug for Loader<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Loader")
+            .field("rows", &self.data.len())
+            .field("batch", &self.batch)
+            .field("seed", &self.seed)
+            .field("sampling", &self.sampling)
+            .field("workers", &self.workers)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<'d> Loader<'d> {
+    /// Batches of so many rows, one at least, shuffled with seed 0. The last of an epoch may be
+    /// smaller.
+    pub fn new(data: &'d dyn Dataset, batch: usize) -> Self {
+        let sampling = Sampling::shuffled();
+        let (seed, batch) = (0, batch.max(1));
+        Loader { data, batch, seed, sampling, drops_last: false, workers: 1, prefetch: 2 }
+    }
+
+    /// Sets the seed of the order.
+    pub fn seed(self, seed: u64) -> Self {
+        Loader { seed, ..self }
+    }
+
+    /// Sets the order.
+    #[doc(alias("sampler", "shuffle"))]
+    pub fn sampling(self, sampling: Sampling) -> Self {
+        Loader { sampling, ..self }
     }
 
     /// Keeps the rows in their order, in every epoch.
-    #[doc(alias = "shuffle")]
     pub fn in_order(self) -> Self {
-        Loader { in_order: true, ..self }
+        self.sampling(Sampling::in_order())
     }
 
-    /// The batches of an epoch, as row indices.
-    pub fn epoch(&self, epoch: usize) -> Vec<Vec<usize>> {
-        if self.in_order {
-            let rows: Vec<usize> = (0..self.len).collect();
-            return rows.chunks(self.batch).map(<[usize]>::to_vec).collect();
-        }
-        // An odd multiplier separates (seed, epoch) from (seed + 1, epoch - 1).
-        let key = self.seed.wrapping_mul(0xD134_2543_DE82_EF95).wrapping_add(epoch as u64);
-        permutation(self.len, key).chunks(self.batch).map(<[usize]>::to_vec).collect()
+    /// Leaves out the last batch if it is smaller than the others.
+    pub fn drop_last(self) -> Self {
+        Loader { drops_last: true, ..self }
+    }
+
+    /// Sets the number of threads that [`epoch_in`](Self::epoch_in) starts: 1, unless this says
+    /// otherwise.
+    #[doc(alias = "num_workers")]
+    pub fn workers(self, workers: usize) -> Self {
+        Loader { workers, ..self }
+    }
+
+    /// Sets how many batches are drawn ahead for each worker: 2, unless this says otherwise.
+    #[doc(alias = "prefetch_factor")]
+    pub fn prefetch(self, prefetch: usize) -> Self {
+        Loader { prefetch, ..self }
+    }
+
+    /// The row indices of each batch of an epoch, counted from 1.
+    ///
+    /// # Errors
+    ///
+    /// [`DataError::Weights`](crate::DataError::Weights).
+    pub fn rows(&self, epoch: usize) -> Result<Vec<Vec<usize>>, Error> {
+        let rows = self.sampling.epoch(self.data.len(), self.seed, epoch)?;
+        let is_kept = |batch: &&[usize]| !self.drops_last || batch.len() == self.batch;
+        Ok(rows.chunks(self.batch).filter(is_kept).map(<[usize]>::to_vec).collect())
+    }
+
+    /// The batches of an epoch, each drawn when it is asked for.
+    ///
+    /// # Errors
+    ///
+    /// Same as [`rows`](Self::rows); those of [`Dataset::draw`] in the place of a batch.
+    pub fn epoch(
+        &self,
+        epoch: usize,
+    ) -> Result<impl ExactSizeIterator<Item = Result<Batch, Error>> + use<'d>, Error> {
+        let (data, batches) = (self.data, self.rows(epoch)?);
+        Ok(batches.into_iter().map(move |rows| data.draw(&rows, epoch)))
+    }
+
+    /// The batches of an epoch, drawn ahead by threads of a scope. Those of an iterator that is
+    /// dropped end with the batch they are at.
+    ///
+    /// # Errors
+    ///
+    /// Same as [`epoch`](Self::epoch).
+    pub fn epoch_in<'scope>(
+        &self,
+        scope: &'scope thread::Scope<'scope, '_>,
+        epoch: usize,
+    ) -> Result<impl Iterator<Item = Result<Batch, Error>> + use<'scope, 'd>, Error>
+    where
+        'd: 'scope,
+    {
+        let (data, batches) = (self.data, self.rows(epoch)?);
+        let threads = (self.workers, self.workers.saturating_mul(self.prefetch.max(1)));
+        let tasks = batches.len();
+        Ok(Ahead::new(scope, threads, tasks, move |index| data.draw(&batches[index], epoch)))
+    }
+}
+
+/// The number of workers where a training does not say it: none for data in memory, whose rows are
+/// only copied, else one for each core, eight at most.
+pub(crate) fn default_workers(data: &dyn Dataset) -> usize {
+    let is_in_memory = data.fields().iter().all(|(name, _)| data.array(name).is_some());
+    match is_in_memory || cfg!(target_arch = "wasm32") {
+        true => 0,
+        false => thread::available_parallelism().map_or(1, NonZero::get).min(8),
     }
 }
 
@@ -56,20 +168,36 @@ pub fn sizes(len: usize, batch: usize) -> Vec<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{array::Array, data::ArrayDataset};
 
     #[test]
-    fn an_epoch_is_every_row_once() {
-        let loader = Loader::new(10, 4, 7);
-        let batches = loader.epoch(3);
+    fn an_epoch_is_every_row_once() -> Result<(), Error> {
+        let data =
+            ArrayDataset::new([("x", Array::new([10], &[0, 1, 2, 3, 4, 5, 6, 7, 8, 9u32])?)])?;
+        let loader = Loader::new(&data, 4).seed(7);
+        let batches = loader.rows(3)?;
         assert_eq!(batches.iter().map(Vec::len).collect::<Vec<_>>(), [4, 4, 2]);
-        let mut rows = batches.concat();
-        rows.sort_unstable();
-        assert_eq!(rows, (0..10).collect::<Vec<_>>());
-        assert_eq!(batches, loader.epoch(3));
-        assert_ne!(batches, loader.epoch(4));
-        assert_ne!(batches, Loader::new(10, 4, 8).epoch(3));
+        let drawn = |loader: &Loader<'_>| -> Result<Vec<Vec<usize>>, Error> {
+            let rows = |batch: Batch| {
+                let words = batch.get("x").map(Array::words).unwrap_or_default();
+                words.iter().map(|&word| word as usize).collect()
+            };
+            loader.epoch(3)?.map(|batch| Ok(rows(batch?))).collect()
+        };
+        assert_eq!(drawn(&loader)?, batches);
+        assert_ne!(loader.rows(4)?, batches);
+        assert_eq!(loader.clone().drop_last().rows(3)?, batches[..2]);
         let ordered: [&[usize]; 3] = [&[0, 1, 2, 3], &[4, 5, 6, 7], &[8, 9]];
-        assert_eq!(loader.in_order().epoch(3), ordered);
+        assert_eq!(drawn(&loader.clone().in_order())?, ordered);
+        for workers in [0, 1, 3] {
+            thread::scope(|scope| {
+                let loader = loader.clone().workers(workers).prefetch(1);
+                let ahead: Vec<Batch> = loader.epoch_in(scope, 3)?.collect::<Result<_, _>>()?;
+                assert_eq!(ahead, loader.epoch(3)?.collect::<Result<Vec<_>, _>>()?);
+                Ok::<(), Error>(())
+            })?;
+        }
+        Ok(())
     }
 
     #[test]

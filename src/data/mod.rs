@@ -3,6 +3,7 @@
 //! A [`Dataset`] has rows, each of the same named fields, and returns any of them as a [`Batch`].
 //! [`ArrayDataset`] has them in memory, [`Labeled`] those of a classifier.
 
+pub(crate) mod ahead;
 mod arrays;
 #[cfg(feature = "files")]
 pub mod digits;
@@ -13,15 +14,31 @@ pub mod images;
 mod labeled;
 mod loader;
 mod random;
+mod sampling;
 #[cfg(feature = "files")]
 pub mod series;
+mod split;
+mod stream;
+mod subset;
 
 pub use arrays::ArrayDataset;
 pub use labeled::Labeled;
+pub(crate) use loader::default_workers;
 pub use loader::{Loader, sizes};
 pub use random::{Random, permutation};
+pub use sampling::Sampling;
+pub use split::{Fold, Split};
+pub(crate) use stream::batches;
+pub use stream::{Pieces, ShuffleBuffer, Stream};
+pub use subset::Subset;
 
-use crate::{array::Array, error::Error, shape::Meta, value::Feed};
+use crate::{
+    array::Array,
+    error::{DataError, Error},
+    shape::Meta,
+    value::Feed,
+};
+use std::sync::Arc;
 
 /// Rows of named fields: what a training draws its batches from.
 ///
@@ -52,7 +69,7 @@ use crate::{array::Array, error::Error, shape::Meta, value::Feed};
 /// # Ok::<(), Error>(())
 /// ```
 #[doc(alias("torch.utils.data.Dataset", "tf.data.Dataset"))]
-pub trait Dataset: Sync {
+pub trait Dataset: Send + Sync {
     /// Number of rows.
     fn len(&self) -> usize;
 
@@ -94,6 +111,34 @@ pub trait Dataset: Sync {
     }
 }
 
+/// The methods of the set that this refers to.
+macro_rules! forwarded {
+    ($($Type:ty),*) => {$(
+        impl<D: Dataset + ?Sized> Dataset for $Type {
+            fn len(&self) -> usize {
+                (**self).len()
+            }
+
+            fn fields(&self) -> Vec<(String, Meta)> {
+                (**self).fields()
+            }
+
+            fn get(&self, rows: &[usize]) -> Result<Batch, Error> {
+                (**self).get(rows)
+            }
+
+            fn draw(&self, rows: &[usize], epoch: usize) -> Result<Batch, Error> {
+                (**self).draw(rows, epoch)
+            }
+
+            fn array(&self, field: &str) -> Option<&Array> {
+                (**self).array(field)
+            }
+        }
+    )*};
+}
+forwarded!(&D, Box<D>, Arc<D>);
+
 /// Some rows of a data set: an array a field, all with as many rows.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Batch {
@@ -129,6 +174,43 @@ impl Batch {
         self.len() == 0
     }
 
+    /// Rows `begin` to below `end`.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Array::slice`].
+    pub(crate) fn section(&self, begin: usize, end: usize) -> Result<Batch, Error> {
+        let section = |(name, array): (&str, &Array)| {
+            Ok::<_, Error>((name.to_owned(), array.slice(0, begin..end)?))
+        };
+        Ok(Batch { fields: self.iter().map(section).collect::<Result<_, _>>()? })
+    }
+
+    /// All rows of these batches, which have the fields of the first.
+    ///
+    /// # Errors
+    ///
+    /// [`DataError::NoField`](crate::DataError::NoField); those of [`Array::concat`].
+    pub(crate) fn concat(mut batches: Vec<Batch>) -> Result<Batch, Error> {
+        let first = match batches.len() {
+            0 | 1 => return Ok(batches.pop().unwrap_or(Batch { fields: vec![] })),
+            _ => &batches[0],
+        };
+        let joined = |(name, _): (&str, &Array)| {
+            let parts = batches.iter().map(|batch| batch.expect(name));
+            let parts = parts.collect::<Result<Vec<_>, Error>>()?;
+            Ok::<_, Error>((name.to_owned(), Array::concat(&parts, 0)?))
+        };
+        Ok(Batch { fields: first.iter().map(joined).collect::<Result<_, _>>()? })
+    }
+
+    /// The field of this name, or an error that has those there are.
+    pub(crate) fn expect(&self, name: &str) -> Result<&Array, Error> {
+        let known = || self.iter().map(|(name, _)| name.to_owned()).collect();
+        let missing = || DataError::NoField { name: name.to_owned(), known: known() };
+        Ok(self.get(name).ok_or_else(missing)?)
+    }
+
     /// The fields as inputs of [`Program::run`](crate::Program::run).
     pub fn feeds(&self) -> Vec<(&str, &dyn Feed)> {
         self.iter().map(|(name, array)| (name, array as &dyn Feed)).collect()
@@ -139,14 +221,6 @@ impl Batch {
 fn field((name, all): (&str, &Array)) -> (String, Meta) {
     let row = all.shape().dims().get(1..).unwrap_or_default();
     (name.to_owned(), Meta::new(row, all.dtype()))
-}
-
-/// Names and types of a batch of so many rows.
-pub(crate) fn batch_of(data: &dyn Dataset, rows: usize) -> Vec<(String, Meta)> {
-    let batch = |(name, row): (String, Meta)| {
-        (name, Meta::new([&[rows], row.shape.dims()].concat(), row.dtype))
-    };
-    data.fields().into_iter().map(batch).collect()
 }
 
 /// Converts an I/O error of a file.

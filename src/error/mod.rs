@@ -1,6 +1,7 @@
 //! The errors of each stage, and the type that unites them.
 
 mod buffer;
+mod data;
 mod file;
 mod graph;
 mod loading;
@@ -12,6 +13,7 @@ mod train;
 mod variable;
 
 pub use buffer::BufferError;
+pub use data::DataError;
 pub use file::FileError;
 pub use graph::{GraphError, OpError, Place};
 pub use loading::{LoadReport, MismatchedTensor, MissingTensor};
@@ -50,6 +52,9 @@ pub enum Error {
     /// While reading or writing a file.
     #[error(transparent)]
     File(#[from] FileError),
+    /// While preparing data.
+    #[error(transparent)]
+    Data(#[from] DataError),
     /// While training.
     #[error(transparent)]
     Train(#[from] TrainError),

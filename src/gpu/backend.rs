@@ -43,6 +43,11 @@ impl Backend for GpuDevice {
         format!("{}, {}, {}", self.backend(), self.name(), self.driver())
     }
 
+    fn largest_binding(&self) -> Option<u64> {
+        let limits = &self.shared.limits;
+        Some(limits.max_storage_buffer_binding_size.min(limits.max_buffer_size))
+    }
+
     fn interpret(&self, _: &Graph, _: &[NodeId], _: bool) -> Option<Compiled> {
         None
     }

@@ -60,6 +60,7 @@ pub(crate) mod unary;
 pub(crate) mod units;
 
 pub use binary::Pow;
+pub(crate) use constant::SharedConstant;
 pub use constant::{IntoConstant, Numbers};
 pub use pool::Window;
 

@@ -88,7 +88,11 @@ impl<'g> Inputs<'g> {
         let input = |(name, meta): (&str, &Meta)| {
             (name.to_owned(), graph.input(name, &meta.shape, meta.dtype))
         };
-        let mut tensors: Vec<_> = inputs.into_iter().map(input).collect();
+        Inputs::of(graph, inputs.into_iter().map(input).collect())
+    }
+
+    /// Tensors by name, as if they were the inputs of a run.
+    pub(crate) fn of(graph: &'g Graph, mut tensors: Vec<(String, Tensor<'g>)>) -> Self {
         tensors.sort_by(|(a, _), (b, _)| a.cmp(b));
         Inputs { graph, tensors }
     }

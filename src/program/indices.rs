@@ -6,7 +6,7 @@
 use crate::{
     array::Array,
     dtype::DType,
-    error::{GraphError, OpError, RunError},
+    error::{Error, GraphError, OpError, RunError},
     graph::{
         Graph, Inner, Node, NodeId,
         indices::{Expected, Origin, Which, origins, unmoved},
@@ -175,6 +175,27 @@ impl IndexInputs {
         }
         Ok(())
     }
+}
+
+/// Checks the indices in all rows that batches are drawn from. Returns whether no others have to be
+/// checked: all elements of the inputs that hold any are indices.
+///
+/// # Errors
+///
+/// Those of the graph; [`RunError::IndexOutOfRange`].
+pub(crate) fn reads_whole_rows<'a>(
+    graph: &Graph,
+    rows: impl Fn(&str) -> Option<&'a Array>,
+) -> Result<bool, Error> {
+    graph.check()?;
+    let inner = graph.inner.borrow();
+    let meta = |(name, &id): (&String, &NodeId)| (name.clone(), node_of(&inner, id).meta.clone());
+    let inputs: Vec<(String, Meta)> = inner.inputs.iter().map(meta).collect();
+    let len = inner.nodes.len();
+    drop(inner);
+    let indexed = IndexInputs::new(graph, &vec![true; len], &inputs)?;
+    indexed.check_rows(&inputs, rows)?;
+    Ok(indexed.0.values().flatten().all(|check| check.elements.is_none()))
 }
 
 /// Refuses the first index that violates a check.

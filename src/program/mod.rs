@@ -6,6 +6,7 @@ mod indices;
 mod requested;
 
 pub use cache::{Inputs, Programs};
+pub(crate) use indices::reads_whole_rows;
 pub use requested::IntoOutputs;
 
 use crate::{

@@ -176,21 +176,17 @@ impl Identity {
             "epoch": position.epoch,
             "step": position.step,
             "total": position.total,
+            "steps": position.steps,
             "sums": position.sums.iter().map(sums_to_json).collect::<Vec<_>>(),
             "callbacks": states.collect::<Map<_, _>>(),
         });
         safetensors::save_with_note(path, variables, "", &note.to_string())
     }
 
-    /// Reads a checkpoint of this training, which has so many objectives, and steps in an epoch.
-    pub fn read(
-        &self,
-        path: &Path,
-        resume: Resume,
-        objectives: usize,
-        steps: usize,
-    ) -> Result<Read, Error> {
-        let (arrays, saved) = Saved::read(path)?;
+    /// Reads a checkpoint of this training, which begins like this.
+    pub fn read(&self, path: &Path, resume: Resume, start: &Position) -> Result<Read, Error> {
+        let (arrays, mut saved) = Saved::read(path)?;
+        let objectives = start.sums.len();
         let other = |name: &str, is: &dyn Display, expected: &dyn Display| {
             let (path, name) = (path.to_owned(), name.to_owned());
             let (is, expected) = (is.to_string(), expected.to_string());
@@ -206,7 +202,8 @@ impl Identity {
         if saved.position.sums.len() != objectives {
             return other("number of objectives", &saved.position.sums.len(), &objectives);
         }
-        if saved.position.step > steps {
+        saved.position.steps = start.steps.or(saved.position.steps);
+        if saved.position.steps.is_some_and(|steps| saved.position.step > steps) {
             return Err(TrainError::NotACheckpoint { path: path.to_owned() }.into());
         }
         if resume == Resume::Exact {
@@ -266,6 +263,7 @@ impl Saved {
             epoch: count("epoch").filter(|epoch| *epoch > 0)?,
             step: count("step")?,
             total: count("total")?,
+            steps: count("steps"),
             sums: note["sums"].as_array()?.iter().map(sums_of).collect::<Option<_>>()?,
         };
         let callbacks = note["callbacks"].as_object()?.iter();

@@ -4,13 +4,15 @@ use super::{
     Callback, Ending, Epoch, Measures, Report, Step, Trainer,
     measured::{Measured, Submitted},
     measures::Sums,
+    on_device::{OnDevice, is_no_memory},
     position::Position,
-    stage::{Stage, sizes},
+    source::Source,
+    stage::Stage,
 };
 #[cfg(feature = "files")]
 use super::{checkpoint::Resume, saver::Saver};
 use crate::{
-    data::{self, Dataset, Loader},
+    data::{self, Batch, Dataset, Stream},
     device::Device,
     error::{Error, TrainError},
     variables::Variables,
@@ -19,7 +21,7 @@ use std::{
     collections::VecDeque,
     mem,
     ops::ControlFlow,
-    sync::atomic::{AtomicBool, Ordering},
+    sync::{Arc, atomic::Ordering},
     time::Instant,
 };
 
@@ -43,9 +45,36 @@ impl Trainer<'_> {
         variables: &Variables,
         data: &dyn Dataset,
     ) -> Result<Report, Error> {
-        check(self, data)?;
+        let source = Source::set(self, data);
+        self.fit_source(device, variables, &source)
+    }
+
+    /// Trains the variables of a store on rows that come one after another, as they come: see
+    /// [`ShuffleBuffer`](data::ShuffleBuffer). A stream that has no end is trained on for
+    /// [`max_steps`](Self::max_steps).
+    ///
+    /// # Errors
+    ///
+    /// Same as [`fit`](Self::fit).
+    pub fn fit_stream(
+        &mut self,
+        device: &Device,
+        variables: &Variables,
+        stream: &dyn Stream,
+    ) -> Result<Report, Error> {
+        let source = Source::stream(self, stream);
+        self.fit_source(device, variables, &source)
+    }
+
+    fn fit_source(
+        &mut self,
+        device: &Device,
+        variables: &Variables,
+        source: &Source<'_>,
+    ) -> Result<Report, Error> {
+        check(self, source)?;
         let mut callbacks = mem::take(&mut self.callbacks);
-        let trained = Fit::new(self, device, variables, data, &mut callbacks).and_then(Fit::run);
+        let trained = Fit::new(self, device, variables, source, &mut callbacks).and_then(Fit::run);
         if let Ok(report) = &trained {
             callbacks.iter_mut().for_each(|callback| callback.on_end(report));
         }
@@ -64,44 +93,62 @@ impl Trainer<'_> {
         variables: &Variables,
         data: &dyn Dataset,
     ) -> Result<Measures, Error> {
-        evaluate(&self.evaluation(device)?, variables, data)
+        let evaluation = self.evaluation(device)?;
+        evaluate(self, &evaluation, variables, data)
     }
 }
 
-fn check(trainer: &Trainer<'_>, data: &dyn Dataset) -> Result<(), TrainError> {
+fn check(trainer: &Trainer<'_>, source: &Source<'_>) -> Result<(), Error> {
     let names = trainer.objectives.iter().map(|objective| &objective.name);
     for (index, name) in names.clone().enumerate() {
         if names.clone().take(index).any(|other| other == name) {
-            return Err(TrainError::RepeatedObjective(name.clone()));
+            return Err(TrainError::RepeatedObjective(name.clone()).into());
         }
     }
     match () {
-        () if trainer.objectives.is_empty() => Err(TrainError::NoObjective),
-        () if data.is_empty() => Err(TrainError::NoRows),
+        () if trainer.objectives.is_empty() => Err(TrainError::NoObjective.into()),
+        () if source.len() == Some(0) => Err(TrainError::NoRows.into()),
         #[cfg(feature = "files")]
         () if trainer.resume != Resume::Never && trainer.checkpoint.is_none() => {
-            Err(TrainError::NoCheckpoint)
+            Err(TrainError::NoCheckpoint.into())
         }
         () => Ok(()),
     }
 }
 
+/// The programs of all objectives, and the set if they have it on the device.
+#[expect(clippy::type_complexity, reason = "it is used once")]
+fn compiled<'t>(
+    trainer: &'t Trainer<'_>,
+    device: &Device,
+    source: &Source<'_>,
+) -> Result<(Vec<Stage<'t>>, Option<Arc<OnDevice>>), Error> {
+    let stages = |on_device: Option<&Arc<OnDevice>>| -> Result<Vec<Stage<'t>>, Error> {
+        let stage = |objective| Stage::compile(trainer, device, objective, (source, on_device));
+        trainer.objectives.iter().map(stage).collect()
+    };
+    if let Some(on_device) = OnDevice::of(trainer, device, source)?.map(Arc::new) {
+        match stages(Some(&on_device)) {
+            Ok(stages) => return Ok((stages, Some(on_device))),
+            Err(error) if is_no_memory(&error) => {
+                log::info!("the data set does not stay on the device: {error}");
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok((stages(None)?, None))
+}
+
 /// A training under way.
 struct Fit<'t, 'c, 'a> {
+    trainer: &'t Trainer<'a>,
     stages: Vec<Stage<'t>>,
-    /// Number of rows that run at once.
-    part: usize,
-    names: Vec<&'t str>,
+    source: &'t Source<'t>,
+    /// The rows of the source, if they stay on the device.
+    on_device: Option<Arc<OnDevice>>,
     validation: Option<(Measured<'t>, &'t dyn Dataset)>,
     callbacks: &'c mut Vec<Box<dyn Callback + 'a>>,
     variables: &'t Variables,
-    data: &'t dyn Dataset,
-    loader: Loader,
-    /// Number of steps in an epoch.
-    steps: usize,
-    epochs: usize,
-    most_steps: usize,
-    stop: Option<&'t AtomicBool>,
     position: Position,
     /// Runs whose results are not read yet, with their objectives.
     pending: VecDeque<(usize, Submitted)>,
@@ -113,40 +160,35 @@ struct Fit<'t, 'c, 'a> {
 impl<'t, 'c, 'a> Fit<'t, 'c, 'a> {
     /// Compiles and prepares everything, and takes up a checkpoint.
     fn new(
-        trainer: &'t Trainer<'_>,
+        trainer: &'t Trainer<'a>,
         device: &Device,
         variables: &'t Variables,
-        data: &'t dyn Dataset,
+        source: &'t Source<'t>,
         callbacks: &'c mut Vec<Box<dyn Callback + 'a>>,
     ) -> Result<Self, Error> {
-        let batch = trainer.batch;
-        if batch == 0 {
-            trainer.step(device, data, 0)?;
+        if let (0, Some(first)) = (trainer.batch, trainer.objectives.first()) {
+            trainer.step_of(device, first, &source.fields, 0)?;
         }
-        let part = batch.div_ceil(trainer.parts.max(1));
-        let sizes = sizes(data.len(), batch, part);
-        let stage = |objective| Stage::compile(trainer, device, objective, (data, &sizes));
-        let stages: Vec<Stage<'_>> =
-            trainer.objectives.iter().map(stage).collect::<Result<_, Error>>()?;
+        let (stages, on_device) = compiled(trainer, device, source)?;
         let trained = stages.iter().flat_map(|stage| &stage.programs);
-        trained.clone().try_for_each(|program| program.check_rows(|name| data.array(name)))?;
+        trained.clone().try_for_each(|program| program.check_rows(|name| source.array(name)))?;
         let (mut validation, mut evaluations) = (None, vec![]);
         if let Some(set) = trainer.validation {
             let evaluation = trainer.evaluation(device)?;
-            for rows in data::sizes(set.len(), Trainer::EVALUATED) {
-                let program = evaluation.program(set, rows)?;
+            let fields = set.fields();
+            for rows in data::sizes(set.len(), trainer.evaluated_at_once(&fields)) {
+                let program = evaluation.program(&fields, rows)?;
                 program.check_rows(|name| set.array(name))?;
                 evaluations.push(program);
             }
             validation = Some((evaluation, set));
         }
-        let steps = data.len().div_ceil(batch);
-        let start = Position::start(stages.len());
+        let start = Position::start(stages.len(), source.steps());
         #[cfg(feature = "files")]
-        let saver = Saver::new(trainer, device, data, batch.min(data.len()));
+        let saver = Saver::new(trainer, device, source);
         #[cfg(feature = "files")]
         let (position, settings) = match &saver {
-            Some(saver) => saver.resume(trainer.resume, variables, (start, steps), callbacks)?,
+            Some(saver) => saver.resume(trainer.resume, variables, start, callbacks)?,
             None => (start, vec![]),
         };
         #[cfg(not(feature = "files"))]
@@ -157,20 +199,14 @@ impl<'t, 'c, 'a> Fit<'t, 'c, 'a> {
         // Programs have declared their settings; in the checkpoint they may have been changed since.
         #[cfg(feature = "files")]
         variables.set_all(settings)?;
-        let loader = Loader::new(data.len(), batch, trainer.seed);
         Ok(Fit {
+            trainer,
             stages,
-            part,
-            names: trainer.objectives.iter().map(|objective| objective.name.as_str()).collect(),
+            source,
+            on_device,
             validation,
             callbacks,
             variables,
-            data,
-            loader: if trainer.shuffle { loader } else { loader.in_order() },
-            steps,
-            epochs: trainer.epochs,
-            most_steps: trainer.most_steps,
-            stop: trainer.stop,
             position,
             pending: VecDeque::new(),
             #[cfg(feature = "files")]
@@ -191,7 +227,7 @@ impl<'t, 'c, 'a> Fit<'t, 'c, 'a> {
         let before = self.position.total;
         let mut epochs: Vec<Epoch> = Vec::new();
         let ending = loop {
-            if self.position.epoch > self.epochs {
+            if self.position.epoch > self.trainer.epochs {
                 break Ending::Completed;
             }
             if let Some(ending) = self.epoch()? {
@@ -216,14 +252,14 @@ impl<'t, 'c, 'a> Fit<'t, 'c, 'a> {
         if let (Ending::Completed, None, Some((evaluation, set))) =
             (ending, &validation, &self.validation)
         {
-            validation = Some(evaluate(evaluation, self.variables, *set)?);
+            validation = Some(evaluate(self.trainer, evaluation, self.variables, *set)?);
         }
         Ok(Report {
             epochs,
             steps: self.position.total - before,
             seconds: self.begin.elapsed().as_secs_f64(),
             ending,
-            last: self.position.last(self.steps),
+            last: self.position.last(),
             validation,
             #[cfg(feature = "files")]
             unsaved: self.saver.and_then(|saver| saver.failed),
@@ -234,16 +270,24 @@ impl<'t, 'c, 'a> Fit<'t, 'c, 'a> {
 
     /// Trains to the end of the epoch, unless it is to stop before.
     fn epoch(&mut self) -> Result<Option<Ending>, Error> {
-        let batches = self.loader.epoch(self.position.epoch);
-        for rows in batches.iter().skip(self.position.step) {
-            if self.stop.is_some_and(|stop| stop.load(Ordering::Relaxed)) {
+        let (source, on_device) = (self.source, self.on_device.clone());
+        let from = (self.position.epoch, self.position.step);
+        source.epoch(from, on_device.as_deref(), |batches| self.steps(batches))
+    }
+
+    /// Trains on these batches, given in their parts, unless it is to stop before.
+    fn steps(
+        &mut self,
+        batches: &mut dyn Iterator<Item = Result<Vec<Batch>, Error>>,
+    ) -> Result<Option<Ending>, Error> {
+        for parts in batches {
+            if self.trainer.stop.is_some_and(|stop| stop.load(Ordering::Relaxed)) {
                 return Ok(Some(Ending::Interrupted));
             }
-            if self.position.total >= self.most_steps {
+            if self.position.total >= self.trainer.most_steps {
                 return Ok(Some(Ending::Completed));
             }
-            let parts = rows.chunks(self.part).map(|rows| self.data.get(rows));
-            let parts = parts.collect::<Result<Vec<_>, Error>>()?;
+            let parts = parts?;
             for (index, stage) in self.stages.iter().enumerate() {
                 if !self.position.total.is_multiple_of(stage.every) {
                     continue;
@@ -262,8 +306,8 @@ impl<'t, 'c, 'a> Fit<'t, 'c, 'a> {
             }
             self.position.step += 1;
             self.position.total += 1;
-            let Position { epoch, step, total, .. } = self.position;
-            let step = Step { epoch, step, steps: self.steps, total };
+            let Position { epoch, step, total, steps, .. } = self.position;
+            let step = Step { epoch, step, steps, total };
             if all(self.callbacks, |callback| callback.on_step(&step)).is_break() {
                 return Ok(Some(Ending::Stopped));
             }
@@ -287,12 +331,14 @@ impl<'t, 'c, 'a> Fit<'t, 'c, 'a> {
     /// The losses of the epoch that has just ended, and those of the validation.
     fn measured(&self) -> Result<Epoch, Error> {
         let validation = match &self.validation {
-            Some((evaluation, set)) => Some(evaluate(evaluation, self.variables, *set)?),
+            Some((evaluation, set)) => {
+                Some(evaluate(self.trainer, evaluation, self.variables, *set)?)
+            }
             None => None,
         };
-        let sums = self.position.sums.iter().zip(&self.stages).zip(&self.names);
-        let objectives = sums.map(|((sums, stage), name)| {
-            ((*name).to_owned(), sums.measures(&stage.measured.metrics()))
+        let sums = self.position.sums.iter().zip(&self.stages).zip(&self.trainer.objectives);
+        let objectives = sums.map(|((sums, stage), objective)| {
+            (objective.name.clone(), sums.measures(&stage.measured.metrics()))
         });
         Ok(Epoch {
             number: self.position.epoch,
@@ -306,7 +352,7 @@ impl<'t, 'c, 'a> Fit<'t, 'c, 'a> {
     fn save(&mut self) {
         #[cfg(feature = "files")]
         if let Some(saver) = &mut self.saver {
-            saver.save(self.variables, (&self.position, self.steps), self.callbacks);
+            saver.save(self.variables, &self.position, self.callbacks);
         }
     }
 }
@@ -327,20 +373,23 @@ fn all(
 
 /// The mean loss and the metrics over a data set.
 fn evaluate(
+    trainer: &Trainer<'_>,
     evaluation: &Measured<'_>,
     variables: &Variables,
     data: &dyn Dataset,
 ) -> Result<Measures, Error> {
     let (mut sums, mut pending) = (Sums::default(), VecDeque::new());
-    let rows: Vec<usize> = (0..data.len()).collect();
-    for rows in rows.chunks(Trainer::EVALUATED) {
-        pending.push_back(evaluation.run(variables, &data.get(rows)?)?);
-        if pending.len() > LATE
-            && let Some(submitted) = pending.pop_front()
-        {
-            submitted.add_to(&mut sums)?;
+    trainer.in_turn(data, |batches| {
+        for batch in batches {
+            pending.push_back(evaluation.run(variables, &batch?)?);
+            if pending.len() > LATE
+                && let Some(submitted) = pending.pop_front()
+            {
+                submitted.add_to(&mut sums)?;
+            }
         }
-    }
+        Ok::<_, Error>(())
+    })?;
     pending.into_iter().try_for_each(|submitted| submitted.add_to(&mut sums))?;
     Ok(sums.measures(&evaluation.metrics()))
 }

@@ -4,9 +4,11 @@ use super::{
     Loss, Objective, TrainStep,
     accumulate::Accumulated,
     measures::{Described, Sums},
+    on_device::OnDevice,
+    source::batch_of,
 };
 use crate::{
-    data::{Batch, Dataset, batch_of},
+    data::Batch,
     device::Device,
     error::Error,
     graph::{Graph, Tensor},
@@ -25,6 +27,8 @@ type Trace<'a> = Box<dyn for<'g> Fn(&'g Graph, &Inputs<'g>) -> Vec<(String, Tens
 pub(super) struct Measured<'a> {
     programs: Programs<Trace<'a>>,
     layouts: Layouts,
+    /// The set whose rows the inputs are numbers of.
+    on_device: Option<Arc<OnDevice>>,
 }
 
 /// How the outputs of each program are to be read, by the inputs it was traced for.
@@ -47,9 +51,14 @@ pub(super) struct Submitted {
 
 impl<'a> Measured<'a> {
     /// Steps of a training.
-    pub fn training(device: &Device, objective: &'a Objective<'_>, check_finite: bool) -> Self {
+    pub fn training(
+        device: &Device,
+        objective: &'a Objective<'_>,
+        check_finite: bool,
+        on_device: Option<&Arc<OnDevice>>,
+    ) -> Self {
         let trace = Traced(move |graph, batch| objective.trace(graph, batch));
-        Measured::new(device, trace, check_finite, |programs| programs)
+        Measured::new(device, trace, (check_finite, on_device), |programs| programs)
     }
 
     /// Parts of steps, whose gradients are added up.
@@ -57,25 +66,26 @@ impl<'a> Measured<'a> {
         device: &Device,
         objective: &'a Objective<'_>,
         check_finite: bool,
+        on_device: Option<&Arc<OnDevice>>,
         (accumulated, allows_statistics): (Arc<Accumulated>, bool),
     ) -> Self {
         let trace = Traced(move |graph, batch| {
             accumulated.trace_part(objective, graph, batch, allows_statistics)
         });
-        Measured::new(device, trace, check_finite, |programs| programs)
+        Measured::new(device, trace, (check_finite, on_device), |programs| programs)
     }
 
     /// The same without an update, as models are traced when they serve.
     pub fn evaluation(device: &Device, step: &'a dyn TrainStep, check_finite: bool) -> Self {
         let trace =
             Traced(move |graph, batch| step.trace(&mut Scope::new(graph, Mode::Eval), batch));
-        Measured::new(device, trace, check_finite, Programs::pure)
+        Measured::new(device, trace, (check_finite, None), Programs::pure)
     }
 
     fn new<F>(
         device: &Device,
         Traced(trace): Traced<F>,
-        check_finite: bool,
+        (check_finite, on_device): (bool, Option<&Arc<OnDevice>>),
         kind: impl Fn(Programs<Trace<'a>>) -> Programs<Trace<'a>>,
     ) -> Self
     where
@@ -83,11 +93,16 @@ impl<'a> Measured<'a> {
     {
         let layouts = Layouts::default();
         let known = layouts.clone();
+        let set = on_device.cloned();
         let trace = boxed(move |graph, inputs| {
             if check_finite {
                 graph.check_finite();
             }
-            let (layout, outputs) = laid_out(trace(graph, inputs));
+            let loss = match &set {
+                Some(set) => trace(graph, &set.gathered(graph, inputs.get(OnDevice::ROWS))),
+                None => trace(graph, inputs),
+            };
+            let (layout, outputs) = laid_out(loss);
             let signature = inputs.iter().map(|(name, tensor)| (name.to_owned(), tensor.meta()));
             let mut known = lock(&known);
             let signature: Vec<_> = signature.collect();
@@ -95,13 +110,17 @@ impl<'a> Measured<'a> {
             known.push((signature, Arc::new(layout)));
             outputs
         });
-        Measured { programs: kind(Programs::new(device, trace)), layouts }
+        let programs = kind(Programs::new(device, trace));
+        Measured { programs, layouts, on_device: on_device.cloned() }
     }
 
-    /// The program for so many rows of a set.
-    pub fn program(&self, data: &dyn Dataset, rows: usize) -> Result<Arc<Program>, Error> {
-        self.programs
-            .program(batch_of(data, rows).iter().map(|(name, meta)| (&**name, meta.clone())))
+    /// The program for so many rows of these fields.
+    pub fn program(&self, fields: &[(String, Meta)], rows: usize) -> Result<Arc<Program>, Error> {
+        let inputs = match self.on_device {
+            Some(_) => OnDevice::inputs(rows),
+            None => batch_of(fields, rows),
+        };
+        self.programs.program(inputs.iter().map(|(name, meta)| (&**name, meta.clone())))
     }
 
     fn layout_of<'n>(

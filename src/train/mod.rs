@@ -26,11 +26,13 @@ mod measured;
 mod measures;
 mod metric;
 mod objective;
+mod on_device;
 mod pattern;
 mod position;
 mod report;
 #[cfg(feature = "files")]
 mod saver;
+mod source;
 mod stage;
 mod step;
 mod trainer;

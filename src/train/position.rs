@@ -11,28 +11,31 @@ pub(super) struct Position {
     pub step: usize,
     /// Number of steps in all epochs.
     pub total: usize,
+    /// Number of steps in an epoch; `None` in the first of a stream.
+    pub steps: Option<usize>,
     /// Sums of each objective in this epoch.
     pub sums: Vec<Sums>,
 }
 
 impl Position {
     /// The beginning of a training of so many objectives.
-    pub fn start(objectives: usize) -> Self {
-        Position { epoch: 1, step: 0, total: 0, sums: vec![Sums::default(); objectives] }
+    pub fn start(objectives: usize, steps: Option<usize>) -> Self {
+        Position { epoch: 1, step: 0, total: 0, steps, sums: vec![Sums::default(); objectives] }
     }
 
     /// Goes on to the next epoch.
     pub fn turn(&mut self) {
-        let Position { epoch, total, .. } = *self;
-        *self = Position { epoch: epoch + 1, total, ..Position::start(self.sums.len()) };
+        self.steps.get_or_insert(self.step);
+        self.sums.fill(Sums::default());
+        (self.epoch, self.step) = (self.epoch + 1, 0);
     }
 
-    /// The last step, in epochs of so many; `None` before the first.
-    pub fn last(&self, steps: usize) -> Option<Step> {
-        let Position { epoch, step, total, .. } = *self;
+    /// The last step; `None` before the first.
+    pub fn last(&self) -> Option<Step> {
+        let Position { epoch, step, total, steps, .. } = *self;
         match (epoch, step) {
             (_, 1..) => Some(Step { epoch, step, steps, total }),
-            (2.., 0) => Some(Step { epoch: epoch - 1, step: steps, steps, total }),
+            (2.., 0) => Some(Step { epoch: epoch - 1, step: steps.unwrap_or(0), steps, total }),
             _ => None,
         }
     }

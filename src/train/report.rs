@@ -12,8 +12,8 @@ pub struct Step {
     pub epoch: usize,
     /// The step within the epoch, counted from 1.
     pub step: usize,
-    /// Number of steps in the epoch.
-    pub steps: usize,
+    /// Number of steps in an epoch; `None` in the first of a stream.
+    pub steps: Option<usize>,
     /// The step within the training, counted from 1; also of one that was resumed.
     pub total: usize,
 }

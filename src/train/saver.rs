@@ -4,10 +4,10 @@ use super::{
     Callback, Objective, Trainer,
     checkpoint::{Checkpoint, Identity, Read, Resume},
     position::Position,
+    source::{Source, batch_of},
 };
 use crate::{
     array::Array,
-    data::{Dataset, batch_of},
     device::Device,
     error::Error,
     graph::Graph,
@@ -31,14 +31,10 @@ pub(super) struct Saver<'t> {
 
 impl<'t> Saver<'t> {
     /// For a trainer that writes checkpoints; its steps run on so many rows.
-    pub fn new(
-        trainer: &'t Trainer<'_>,
-        device: &Device,
-        data: &dyn Dataset,
-        rows: usize,
-    ) -> Option<Self> {
+    pub fn new(trainer: &'t Trainer<'_>, device: &Device, source: &Source<'_>) -> Option<Self> {
         let checkpoint = trainer.checkpoint.as_ref()?;
-        let batch = batch_of(data, rows);
+        let rows = source.len().map_or(source.batch, |len| source.batch.min(len));
+        let batch = batch_of(&source.fields, rows);
         let text = |objective: &Objective<'_>| {
             let graph = Graph::new();
             let inputs = batch.iter().map(|(name, meta)| (&**name, meta));
@@ -48,8 +44,8 @@ impl<'t> Saver<'t> {
         let settings = [
             ("batch size", trainer.batch.into()),
             ("number of parts", trainer.parts.max(1).into()),
-            ("number of rows", data.len().into()),
-            ("order of the rows", if trainer.shuffle { "shuffled" } else { "as it is" }.into()),
+            ("number of rows", source.len().map_or("unknown".into(), Into::into)),
+            ("order of the rows", trainer.sampling.to_string().into()),
             ("seed", trainer.seed.into()),
         ];
         let texts = trainer.objectives.iter().map(text);
@@ -73,14 +69,14 @@ impl<'t> Saver<'t> {
         &self,
         resume: Resume,
         variables: &Variables,
-        (start, steps): (Position, usize),
+        start: Position,
         callbacks: &mut [Box<dyn Callback + '_>],
     ) -> Result<(Position, Vec<(String, Array)>), Error> {
         if resume == Resume::Never {
             return Ok((start, vec![]));
         }
         let Read { arrays, position, callbacks: states } =
-            self.identity.read(self.path(), resume, start.sums.len(), steps)?;
+            self.identity.read(self.path(), resume, &start)?;
         // Settings are scalars. Other scalars get the value that they have already.
         let numbers = arrays.iter().filter(|(_, array)| array.shape().rank() == 0);
         let settings = if resume == Resume::Exact { numbers.cloned().collect() } else { vec![] };
@@ -98,7 +94,7 @@ impl<'t> Saver<'t> {
     pub fn save(
         &mut self,
         variables: &Variables,
-        (position, steps): (&Position, usize),
+        position: &Position,
         callbacks: &mut [Box<dyn Callback + '_>],
     ) {
         let at = [position.epoch, position.step];
@@ -107,7 +103,7 @@ impl<'t> Saver<'t> {
         }
         let saved = self.identity.save(self.path(), variables, position, callbacks);
         (self.last, self.at) = (Instant::now(), at);
-        if let Some(step) = position.last(steps) {
+        if let Some(step) = position.last() {
             let written = saved.as_ref().copied();
             callbacks.iter_mut().for_each(|callback| callback.on_checkpoint(&step, written));
         }

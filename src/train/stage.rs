@@ -1,12 +1,10 @@
 //! The programs of an objective.
 
-use super::{Objective, Trainer, accumulate::Accumulated, measured::Measured};
-use crate::{
-    data::{self, Dataset},
-    device::Device,
-    error::Error,
-    program::Program,
+use super::{
+    Objective, Trainer, accumulate::Accumulated, measured::Measured, on_device::OnDevice,
+    source::Source,
 };
+use crate::{device::Device, error::Error, program::Program};
 use std::sync::Arc;
 
 /// The programs of an objective, ready for all batches of a training.
@@ -25,35 +23,22 @@ impl<'t> Stage<'t> {
         trainer: &Trainer<'_>,
         device: &Device,
         objective: &'t Objective<'_>,
-        (data, sizes): (&dyn Dataset, &[usize]),
+        (source, on_device): (&Source<'_>, Option<&Arc<OnDevice>>),
     ) -> Result<Self, Error> {
         let check_finite = trainer.check_finite;
         let accumulated = (trainer.parts > 1).then(Arc::<Accumulated>::default);
         let measured = match &accumulated {
-            None => Measured::training(device, objective, check_finite),
+            None => Measured::training(device, objective, check_finite, on_device),
             Some(accumulated) => {
                 let options = (accumulated.clone(), trainer.allows_statistics);
-                Measured::parts(device, objective, check_finite, options)
+                Measured::parts(device, objective, check_finite, on_device, options)
             }
         };
-        let programs = sizes.iter().map(|&rows| measured.program(data, rows));
+        let sizes = source.sizes().into_iter();
+        let programs = sizes.map(|rows| measured.program(&source.fields, rows));
         let programs = programs.collect::<Result<_, Error>>()?;
         let update = accumulated.map(|accumulated| accumulated.update(objective, device));
         let update = update.transpose()?;
         Ok(Stage { every: objective.every, measured, programs, update })
     }
-}
-
-/// The different numbers of rows that run at once, for batches of so many out of `len`, in parts of at
-/// most `part`. That of a full batch comes first.
-pub(super) fn sizes(len: usize, batch: usize, part: usize) -> Vec<usize> {
-    let mut sizes = Vec::new();
-    for rows in data::sizes(len, batch) {
-        for rows in data::sizes(rows, part) {
-            if !sizes.contains(&rows) {
-                sizes.push(rows);
-            }
-        }
-    }
-    sizes
 }

@@ -6,10 +6,10 @@ use super::{
     Callback, Classifier, Epoch, Loss, Objective, Step, TrainStep,
     callback::{OnEpoch, OnStep, StopWhen},
     measured::Measured,
+    source::batch_of,
 };
 use crate::{
-    array::Array,
-    data::{Batch, Dataset},
+    data::{Batch, Dataset, Sampling},
     device::Device,
     error::{Error, TrainError},
     graph::{Graph, Tensor},
@@ -17,6 +17,7 @@ use crate::{
     numbers::Must,
     optim::Optimizer,
     program::{Inputs, Program, Programs},
+    shape::Meta,
     variables::Variables,
 };
 use std::{fmt, sync::atomic::AtomicBool};
@@ -60,7 +61,10 @@ pub struct Trainer<'a> {
     pub(super) parts: usize,
     pub(super) allows_statistics: bool,
     pub(super) seed: u64,
-    pub(super) shuffle: bool,
+    pub(super) sampling: Sampling,
+    pub(super) workers: Option<usize>,
+    pub(super) prefetch: usize,
+    pub(super) resident: Option<u64>,
     pub(super) check_finite: bool,
     pub(super) stop: Option<&'a AtomicBool>,
     #[cfg(feature = "files")]
@@ -85,8 +89,10 @@ impl fmt::Debug for Trainer<'_> {
 }
 
 impl<'a> Trainer<'a> {
-    /// Rows evaluated at once; more would only use more memory.
-    pub(super) const EVALUATED: usize = 1024;
+    /// Rows evaluated at once, if they are not too large; more would only use more memory.
+    const EVALUATED: usize = 1024;
+    /// Bytes of rows evaluated at once.
+    const EVALUATED_BYTES: usize = 64 << 20;
 
     /// Minimizes the loss that `step` traces for a batch, over all parameters that it declares: in 10
     /// epochs, with batches of 32, shuffled with seed 0.
@@ -123,7 +129,10 @@ impl<'a> Trainer<'a> {
             parts: 1,
             allows_statistics: false,
             seed: 0,
-            shuffle: true,
+            sampling: Sampling::shuffled(),
+            workers: None,
+            prefetch: 2,
+            resident: None,
             check_finite: false,
             stop: None,
             #[cfg(feature = "files")]
@@ -178,7 +187,39 @@ impl<'a> Trainer<'a> {
 
     /// Sets whether the rows are shuffled anew in every epoch, as they are unless this says otherwise.
     pub fn shuffle(self, shuffle: bool) -> Self {
-        Trainer { shuffle, ..self }
+        self.sampling(if shuffle { Sampling::shuffled() } else { Sampling::in_order() })
+    }
+
+    /// Sets the rows of an epoch and their order: by weights, for instance.
+    #[doc(alias("sampler", "class_weight"))]
+    pub fn sampling(self, sampling: Sampling) -> Self {
+        Trainer { sampling, ..self }
+    }
+
+    /// Sets the number of threads that draw batches ahead of the steps. It has no influence on the
+    /// results.
+    ///
+    /// Unless this says otherwise there is none for data in memory, one for a stream, and one for each
+    /// core, eight at most, for data that are read or transformed.
+    #[doc(alias = "num_workers")]
+    pub fn workers(self, workers: usize) -> Self {
+        Trainer { workers: Some(workers), ..self }
+    }
+
+    /// Sets how many batches are drawn ahead for each worker: 2, unless this says otherwise.
+    #[doc(alias = "prefetch_factor")]
+    pub fn prefetch(self, batches: usize) -> Self {
+        Trainer { prefetch: batches.max(1), ..self }
+    }
+
+    /// Keeps the data set in the memory of the device if it takes at most so many bytes: a step is then
+    /// fed the numbers of its rows, and has the same results.
+    ///
+    /// Unless this says otherwise, a set in memory stays on a GPU if it takes 256 MiB or no more than
+    /// the training itself does by its plan, and the device has the memory.
+    #[doc(alias("cache", "pin_memory"))]
+    pub fn resident(self, bytes: u64) -> Self {
+        Trainer { resident: Some(bytes), ..self }
     }
 
     /// Sets whether training stops at the first NaN or infinity: see [`Graph::check_finite`]. It is
@@ -260,9 +301,20 @@ impl<'a> Trainer<'a> {
     /// An error in the step; a [`CompileError`](crate::CompileError); [`TrainError::NoObjective`].
     pub fn step(&self, device: &Device, data: &dyn Dataset, rows: usize) -> Result<Program, Error> {
         let objective = self.objectives.first().ok_or(TrainError::NoObjective)?;
+        self.step_of(device, objective, &data.fields(), rows)
+    }
+
+    /// The same of any objective, for data of these fields.
+    pub(super) fn step_of(
+        &self,
+        device: &Device,
+        objective: &Objective<'_>,
+        fields: &[(String, Meta)],
+        rows: usize,
+    ) -> Result<Program, Error> {
         let graph = Graph::new();
         graph.refuse_invalid("trainer", &[], &[("batch", rows as f64, Must::BePositive)]);
-        let batch = crate::data::batch_of(data, rows);
+        let batch = batch_of(fields, rows);
         let batch = batch.iter().map(|(name, meta)| (&**name, meta));
         if self.check_finite {
             graph.check_finite();
@@ -294,24 +346,43 @@ impl<'a> Trainer<'a> {
             predictor(&mut Scope::new(graph, Mode::Eval), inputs)
         });
         let programs = programs.pure();
-        let rows: Vec<usize> = (0..data.len()).collect();
-        let mut parts: Vec<(String, Vec<Array>)> = vec![];
-        // An empty set has predictions too, without rows.
-        let batches = rows.chunks(Trainer::EVALUATED).chain(rows.is_empty().then_some(&[][..]));
-        for rows in batches {
-            let batch = data.get(rows)?;
-            let inputs = batch.iter().map(|(name, array)| (name, array.meta().clone()));
-            let program = programs.program(inputs)?;
-            let outputs = program.run(variables, &batch.feeds())?;
-            for (index, name) in program.output_names().iter().enumerate() {
-                let part = outputs.read_blocking(index)?;
-                match parts.get_mut(index) {
-                    Some((_, parts)) => parts.push(part),
-                    None => parts.push((name.clone(), vec![part])),
-                }
+        let mut parts: Vec<Batch> = vec![];
+        self.in_turn(data, |batches| {
+            // An empty set has predictions too, without rows.
+            for batch in batches.chain(data.is_empty().then(|| data.get(&[]))) {
+                let batch = batch?;
+                let inputs = batch.iter().map(|(name, array)| (name, array.meta().clone()));
+                let program = programs.program(inputs)?;
+                let outputs = program.run(variables, &batch.feeds())?;
+                let read = |(index, name): (usize, &String)| {
+                    Ok::<_, Error>((name.clone(), outputs.read_blocking(index)?))
+                };
+                let names = program.output_names().iter().enumerate();
+                parts.push(Batch::new(names.map(read).collect::<Result<Vec<_>, Error>>()?));
             }
-        }
-        let joined = |(name, parts): (String, Vec<Array>)| Ok((name, Array::concat(&parts, 0)?));
-        Ok(Batch::new(parts.into_iter().map(joined).collect::<Result<Vec<_>, Error>>()?))
+            Ok::<_, Error>(())
+        })?;
+        Batch::concat(parts)
+    }
+
+    /// Number of rows of these fields that are evaluated at once.
+    pub(super) fn evaluated_at_once(&self, fields: &[(String, Meta)]) -> usize {
+        let row: usize = fields.iter().map(|(_, meta)| 4 * meta.shape.len()).sum();
+        (Trainer::EVALUATED_BYTES / row.max(1)).clamp(1, Trainer::EVALUATED)
+    }
+
+    /// Hands all rows of a set to `read`, in their order and as they are.
+    pub(super) fn in_turn<R>(
+        &self,
+        data: &dyn Dataset,
+        read: impl FnOnce(&mut dyn Iterator<Item = Result<Batch, Error>>) -> R,
+    ) -> R {
+        let most = self.evaluated_at_once(&data.fields());
+        let len = data.len();
+        let get = |index: usize| {
+            let rows: Vec<usize> = (index * most..len.min((index + 1) * most)).collect();
+            data.get(&rows)
+        };
+        self.workers_for(data).run(len.div_ceil(most), get, read)
     }
 }

@@ -96,7 +96,7 @@ fn debug_is_a_summary() -> Result<(), Error> {
     let (net, adam) = (network(), Adam::new(1e-3));
     seen.see(&Trainer::classifier(&net, &adam));
     seen.see(&data);
-    seen.see(&Loader::new(500, 32, 0));
+    seen.see(&Loader::new(&data, 32));
     let mut confusion = Confusion::new(1000);
     (0..1000).for_each(|class| confusion.add(class, class / 2));
     seen.see(&confusion);

@@ -35,6 +35,7 @@ pub use matrices::CooperativeMatrix;
 pub use verification::{Proofs, Verification};
 
 use crate::{
+    array::Array,
     dtype::DType,
     error::{DeviceError, Error},
     ops::kernel::MAX_GROUPS,
@@ -117,6 +118,8 @@ pub(crate) struct Shared {
     pub proofs: Mutex<Proofs>,
     /// Buffers used as slots, shared between programs.
     pub slots: Mutex<Vec<Weak<wgpu::Buffer>>>,
+    /// Buffers of constants, shared between programs that have the array.
+    pub constants: Mutex<Vec<(Weak<Array>, Weak<wgpu::Buffer>)>>,
     /// Idle readback buffers.
     pub staging: Mutex<Vec<wgpu::Buffer>>,
     submitting: Mutex<()>,
@@ -212,6 +215,7 @@ impl GpuDevice {
             tuning,
             proofs: Mutex::default(),
             slots: Mutex::default(),
+            constants: Mutex::default(),
             staging: Mutex::default(),
             submitting: Mutex::default(),
             #[cfg(test)]

@@ -13,7 +13,10 @@ use crate::{
         elements::{bytes_of, encode},
     },
 };
-use std::sync::{Arc, PoisonError, Weak};
+use std::{
+    ptr,
+    sync::{Arc, PoisonError, Weak},
+};
 use wgpu::BufferUsages;
 
 /// Usage flags of every buffer that kernels access.
@@ -62,12 +65,20 @@ impl GpuDevice {
         Ok(Arc::new(self.create_buffer(label, bytes.max(4), STORAGE, false)?))
     }
 
-    /// Creates the memory of a constant.
-    pub(crate) fn constant(&self, array: &Array) -> Result<BufferSlice, Error> {
+    /// The memory of a constant: programs that have one array in common share it.
+    pub(crate) fn constant(&self, array: &Arc<Array>) -> Result<BufferSlice, Error> {
+        let mut known = self.shared.constants.lock().unwrap_or_else(PoisonError::into_inner);
+        // An array that is gone may have had the address of another.
+        known.retain(|(array, buffer)| array.strong_count() > 0 && buffer.strong_count() > 0);
+        let of_array = known.iter().find(|(known, _)| ptr::eq(known.as_ptr(), Arc::as_ptr(array)));
+        if let Some(buffer) = of_array.and_then(|(_, buffer)| buffer.upgrade()) {
+            return Ok(BufferSlice::whole(buffer));
+        }
         let (words, dtype) = (array.words(), array.dtype());
         let size = bytes_of(words.len(), dtype);
-        let buffer = self.filled("constant", size, STORAGE, &encode(words, dtype))?;
-        Ok(BufferSlice::whole(Arc::new(buffer)))
+        let buffer = Arc::new(self.filled("constant", size, STORAGE, &encode(words, dtype))?);
+        known.push((Arc::downgrade(array), Arc::downgrade(&buffer)));
+        Ok(BufferSlice::whole(buffer))
     }
 
     /// Creates an immutable uniform buffer.

@@ -24,6 +24,24 @@ pub struct Constant {
     digest: u64,
 }
 
+/// A constant that several graphs have in common. Its elements are kept once.
+#[derive(Clone, Debug)]
+pub(crate) enum SharedConstant {
+    Full(Full),
+    Different(Constant),
+}
+
+impl SharedConstant {
+    pub fn new(elements: impl IntoConstant) -> Result<Self, OpError> {
+        let array = elements.into_array()?;
+        let word = array.words().first().copied().unwrap_or(0);
+        Ok(match array.words().iter().all(|&other| other == word) {
+            true => SharedConstant::Full(Full { word, meta: array.meta().clone() }),
+            false => SharedConstant::Different(Constant::new(array)),
+        })
+    }
+}
+
 impl Constant {
     fn new(array: Array) -> Self {
         let mut digest = DefaultHasher::new();
@@ -88,16 +106,19 @@ impl Graph {
     #[doc(alias("tensor", "as_tensor", "from_numpy", "asarray", "torch.tensor", "np.array"))]
     #[track_caller]
     pub fn constant(&self, elements: impl IntoConstant) -> Tensor<'_> {
-        let array = match elements.into_array() {
-            Ok(array) => array,
-            Err(reason) => return self.refuse("constant", &[], reason),
-        };
-        let meta = array.meta().clone();
-        let word = array.words().first().copied().unwrap_or(0);
-        if array.words().iter().all(|&other| other == word) {
-            return self.push(Full { word, meta }, &[]);
+        match SharedConstant::new(elements) {
+            Ok(constant) => self.shared_constant(&constant),
+            Err(reason) => self.refuse("constant", &[], reason),
         }
-        self.push(Constant::new(array), &[])
+    }
+
+    /// The tensor of a constant that other graphs have, too.
+    #[track_caller]
+    pub(crate) fn shared_constant(&self, constant: &SharedConstant) -> Tensor<'_> {
+        match constant {
+            SharedConstant::Full(full) => self.push(full.clone(), &[]),
+            SharedConstant::Different(constant) => self.push(constant.clone(), &[]),
+        }
     }
 }
 

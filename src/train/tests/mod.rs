@@ -4,6 +4,7 @@ mod accumulate;
 mod metrics;
 mod objectives;
 mod resume;
+mod sources;
 
 use super::*;
 use crate::{
@@ -77,7 +78,7 @@ fn callbacks_end_the_training() -> Result<(), Error> {
     )?;
     assert_eq!((report.epochs.len(), report.steps, report.ending), (1, 3, Ending::Stopped));
     let last = report.last.map(|step| (step.epoch, step.step, step.steps, step.total));
-    assert_eq!(last, Some((2, 1, 2, 3)));
+    assert_eq!(last, Some((2, 1, Some(2), 3)));
     assert!(report.validation.is_none(), "that of the first epoch is not that of the third step");
     Ok(())
 }
@@ -167,8 +168,10 @@ fn every_step_is_told() -> Result<(), Error> {
     let data = exclusive_or()?;
     let net = Dense::new(2);
     let told = RefCell::new(Vec::new());
-    let on_step =
-        |step: &Step| told.borrow_mut().push((step.epoch, step.step, step.steps, step.total));
+    let on_step = |step: &Step| {
+        let steps = step.steps.unwrap_or_default();
+        told.borrow_mut().push((step.epoch, step.step, steps, step.total));
+    };
     let on_epoch = |epoch: &Epoch| {
         // All steps of an epoch come before its end.
         let last = told.borrow().last().map(|&(number, step, steps, _)| (number, step, steps));

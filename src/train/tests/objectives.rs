@@ -105,11 +105,11 @@ fn a_training_is_the_loop_that_one_would_write() -> Result<(), Error> {
     });
     let [first, second] = programs;
     let (first, second) = (first?, second?);
-    let loader = Loader::new(16, 4, 9);
+    let loader = Loader::new(&data, 4).seed(9);
     let mut step = 0;
     for epoch in 1..=2 {
-        for rows in loader.epoch(epoch) {
-            let batch = data.get(&rows)?;
+        for batch in loader.epoch(epoch)? {
+            let batch = batch?;
             first.run(&by_hand, &batch.feeds())?;
             if step % 3 == 0 {
                 second.run(&by_hand, &batch.feeds())?;

@@ -136,9 +136,11 @@ impl<'a> Models<'a> {
 
 /// Where a training stands after a step.
 pub fn place(step: &Step) -> String {
-    match step.step == step.steps {
-        true => format!("epoch {}", step.epoch),
-        false => format!("step {} of {} of epoch {}", step.step, step.steps, step.epoch),
+    let Step { epoch, step, steps, .. } = *step;
+    match steps {
+        Some(steps) if steps == step => format!("epoch {epoch}"),
+        Some(steps) => format!("step {step} of {steps} of epoch {epoch}"),
+        None => format!("step {step} of epoch {epoch}"),
     }
 }
 

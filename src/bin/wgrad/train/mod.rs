@@ -164,7 +164,7 @@ struct Watch<'a, 'c> {
 
 impl Callback for Watch<'_, '_> {
     fn on_step(&mut self, &Step { epoch, step, steps, .. }: &Step) -> ControlFlow<()> {
-        let epochs = self.epochs;
+        let (epochs, steps) = (self.epochs, steps.unwrap_or(step));
         let share = ((epoch - 1) as f64 + step as f64 / steps as f64) / f64::from(epochs);
         let text = format!("epoch {epoch}/{epochs}, step {step}/{steps}");
         self.console.done(share, &text);
