@@ -109,7 +109,7 @@ pub use dtype::DType;
 pub use error::{
     BufferError, CompileError, DataError, DeviceError, Error, FileError, GraphError, LoadReport,
     MismatchedTensor, MissingTensor, NotFinite, OpError, Place, RunError, SimulationError,
-    TrainError, VariableError,
+    TokenError, TrainError, VariableError,
 };
 pub use functions::{
     AttentionOptions, CoordinateTransform, GaussianNll, Interpolation, PadMode, PaddingMode,

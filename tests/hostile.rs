@@ -15,7 +15,7 @@ use std::{
 };
 use wgrad::{
     Array, Error, FileError, Variables,
-    data::{idx, images},
+    data::{idx, images, npy, series, table::Table, text},
     io::safetensors,
     testing::Noise,
 };
@@ -81,6 +81,9 @@ fn damaged(bytes: &[u8], noise: &mut Noise) -> Vec<u8> {
     bytes
 }
 
+/// Number of damaged copies of a file.
+const COPIES: u64 = 3000;
+
 /// Reads damaged copies of a file; `most` is what a block of memory may have, of so many bytes.
 fn survives<T>(
     name: &str,
@@ -88,7 +91,17 @@ fn survives<T>(
     read: impl Fn(&Path) -> Result<T, Error>,
     most: impl Fn(usize) -> usize,
 ) {
-    const COPIES: u64 = 3000;
+    survives_if(name, good, COPIES / 4, read, most);
+}
+
+/// The same of a format of which fewer are wrong: almost any text is a table.
+fn survives_if<T>(
+    name: &str,
+    good: &[u8],
+    least: u64,
+    read: impl Fn(&Path) -> Result<T, Error>,
+    most: impl Fn(usize) -> usize,
+) {
     let path = file(name);
     fs::write(&path, good).expect("it can be written");
     assert!(read(&path).is_ok(), "{name} is not whole to begin with");
@@ -106,7 +119,7 @@ fn survives<T>(
             refused += 1;
         }
     }
-    assert!(refused > COPIES / 4, "{name}: only {refused} of {COPIES} were refused");
+    assert!(refused > least, "{name}: only {refused} of {COPIES} were refused");
 }
 
 /// Memory that reading takes for any file: buffers, messages, tables of the decoders.
@@ -139,10 +152,36 @@ fn damaged_files_are_errors() -> Result<(), Error> {
 
     // A image may claim what the limits of the reader allow, and no more.
     const CLAIMED: usize = 512 << 20;
-    for name in ["image.png", "image.jpg"] {
+    for name in ["image.png", "image.jpg", "image.gif", "image.webp"] {
         drawing::save(&file(name), [24, 16], |x, y| [x as u8 * 9, y as u8 * 9, 77]);
         let good = fs::read(file(name)).expect("it is there");
         survives(name, &good, |path| images::read(path, [3, 8, 8]), |_| CLAIMED);
     }
+
+    // Each element has a byte or more, and a deflated file is up to 1032 times as large.
+    let (matrix, labels) = (Array::new([20, 30], &values)?, Array::new([20], &[1u32; 20])?);
+    npy::write(&file("array.npy"), &matrix)?;
+    let good = fs::read(file("array.npy")).expect("it is there");
+    survives("array.npy", &good, npy::read, |len| 8 * len + FIXED);
+    npy::write_npz(&file("arrays.npz"), &[("inputs", &matrix), ("targets", &labels)])?;
+    let good = fs::read(file("arrays.npz")).expect("it is there");
+    survives("arrays.npz", &good, npy::read_npz, |len| 4 * 1032 * len + FIXED);
+
+    let row = |k: u32| format!("{k},{}.5,\"a, {}\",{}\r\n", k * 7, k % 3, k % 2);
+    let csv: String =
+        (0..40).map(row).fold("id,size,kind,label\r\n".to_owned(), |csv, row| csv + &row);
+    survives_if("table.csv", csv.as_bytes(), 0, Table::read, |len| 64 * len + FIXED);
+    let case =
+        |k: u32| format!("{k},{}.25,3:1,{k},-2e-3:{}\n", k * 3, ["low", "high"][k as usize % 2]);
+    let header = "@dimensions 2\n@classLabel true low high\n@data\n".to_owned();
+    let series = (0..12).map(case).fold(header, |series, case| series + &case);
+    survives("series.ts", series.as_bytes(), series::read, |len| 64 * len + FIXED);
+    survives_if(
+        "text.txt",
+        "Ein Wort, ein Satz -: aus Chiffren steigen".as_bytes(),
+        0,
+        text::read,
+        |len| 4 * len + FIXED,
+    );
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! PNG and JPEG.
+//! Images of all formats.
 #![no_main]
 
 use wgrad::data::images;

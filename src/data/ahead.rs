@@ -61,7 +61,8 @@ impl<'scope, T: Send + 'scope> Ahead<'scope, T> {
             let work = move || while shared.work() {};
             thread::Builder::new().name(name).spawn_scoped(scope, work).is_ok()
         };
-        let started = (0..threads.min(tasks)).filter(|&number| start(number)).count();
+        let threads = threads.min(tasks).min(shared.most);
+        let started = (0..threads).take_while(|&number| start(number)).count();
         Ahead { shared, has_threads: started > 0 }
     }
 }

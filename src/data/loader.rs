@@ -120,8 +120,8 @@ impl<'d> Loader<'d> {
         Ok(batches.into_iter().map(move |rows| data.draw(&rows, epoch)))
     }
 
-    /// The batches of an epoch, drawn ahead by threads of a scope. Those of an iterator that is
-    /// dropped end with the batch they are at.
+    /// The batches of an epoch, drawn ahead by threads of a scope. If the iterator is dropped, they stop
+    /// after the batch that they are at.
     ///
     /// # Errors
     ///
@@ -144,8 +144,7 @@ impl<'d> Loader<'d> {
 /// The number of workers where a training does not say it: none for data in memory, whose rows are
 /// only copied, else one for each core, eight at most.
 pub(crate) fn default_workers(data: &dyn Dataset) -> usize {
-    let is_in_memory = data.fields().iter().all(|(name, _)| data.array(name).is_some());
-    match is_in_memory || cfg!(target_arch = "wasm32") {
+    match data.is_in_memory() || cfg!(target_arch = "wasm32") {
         true => 0,
         false => thread::available_parallelism().map_or(1, NonZero::get).min(8),
     }

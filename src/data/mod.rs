@@ -1,10 +1,16 @@
 //! Data sets and mini-batches.
 //!
 //! A [`Dataset`] has rows, each of the same named fields, and returns any of them as a [`Batch`].
-//! [`ArrayDataset`] has them in memory, [`Labeled`] those of a classifier.
+//! [`ArrayDataset`] has them in memory, [`Labeled`] those of a classifier; a [`Subset`] is some rows of
+//! another set, as a [`Split`] chooses them. A [`Stream`] has its rows one after another. A [`Loader`]
+//! draws batches, in an order that a [`Sampling`] says; a [`Trainer`](crate::train::Trainer) does so itself.
 
 pub(crate) mod ahead;
 mod arrays;
+#[doc(alias("torchvision", "transforms", "augmentation"))]
+pub mod augment;
+#[cfg(feature = "files")]
+pub mod cifar;
 #[cfg(feature = "files")]
 pub mod digits;
 #[cfg(feature = "files")]
@@ -13,6 +19,8 @@ pub mod idx;
 pub mod images;
 mod labeled;
 mod loader;
+#[cfg(feature = "files")]
+pub mod npy;
 mod random;
 mod sampling;
 #[cfg(feature = "files")]
@@ -20,6 +28,11 @@ pub mod series;
 mod split;
 mod stream;
 mod subset;
+#[cfg(feature = "files")]
+pub mod table;
+mod taps;
+#[cfg(feature = "files")]
+pub mod text;
 
 pub use arrays::ArrayDataset;
 pub use labeled::Labeled;
@@ -103,11 +116,23 @@ pub trait Dataset: Send + Sync {
         self.get(rows)
     }
 
-    /// All rows of a field, if they are in memory: their indices are then checked before the first
-    /// step.
+    /// All rows of a field, if they are in memory as [`get`](Self::get) and [`draw`](Self::draw) return
+    /// them: their indices are then checked before the first step, and a training may keep them on its
+    /// device.
     fn array(&self, field: &str) -> Option<&Array> {
         let _ = field;
         None
+    }
+
+    /// Whether rows are only copied when they are asked for: no worker is needed for that.
+    fn is_in_memory(&self) -> bool {
+        self.fields().iter().all(|(name, _)| self.array(name).is_some())
+    }
+
+    /// How the rows are made: the seed and the settings of transforms, for instance. A training resumes
+    /// [exactly](crate::train::Resume::Exact) only with data of the same description.
+    fn description(&self) -> String {
+        "as they are".to_owned()
     }
 }
 
@@ -133,6 +158,14 @@ macro_rules! forwarded {
 
             fn array(&self, field: &str) -> Option<&Array> {
                 (**self).array(field)
+            }
+
+            fn is_in_memory(&self) -> bool {
+                (**self).is_in_memory()
+            }
+
+            fn description(&self) -> String {
+                (**self).description()
             }
         }
     )*};

@@ -41,7 +41,7 @@ impl Sampling {
     }
 
     /// As many rows as there are, drawn with replacement: the probability of each is proportional to
-    /// its weight.
+    /// its weight. A row that is drawn twice in an epoch is transformed alike each time.
     ///
     /// # Errors
     ///
@@ -59,7 +59,7 @@ impl Sampling {
         // Weights near the largest number add up to infinity.
         match sum > 0.0 && sum.is_finite() {
             true => Ok(Sampling(Kind::Weighted(sums.into()))),
-            false => Err(DataError::NoWeight.into()),
+            false => Err(DataError::NoWeight { sum }.into()),
         }
     }
 
@@ -150,9 +150,9 @@ mod tests {
         let sampling = Sampling::weighted(weights)?;
         let rows = sampling.epoch(8000, 1, 1)?;
         let count = |kind: usize| rows.iter().filter(|&&row| row % 4 == kind).count() as f64;
-        for (kind, share) in [(0, 0.125), (1, 0.0), (2, 0.375), (3, 0.5)] {
+        for (kind, share) in [(0, 0.125_f64), (1, 0.0), (2, 0.375), (3, 0.5)] {
             // Five standard deviations of a binomial.
-            let bound = 5.0 * (8000.0 * share * (1.0 - share) as f64).sqrt();
+            let bound = 5.0 * (8000.0 * share * (1.0 - share)).sqrt();
             assert!((count(kind) - 8000.0 * share).abs() <= bound, "{kind}: {}", count(kind));
         }
         assert_eq!(sampling.epoch(8000, 1, 1)?, rows);
@@ -169,8 +169,9 @@ mod tests {
         };
         assert_eq!(refused(&[1.0, -1.0]), "weight 1 is -1: expected a finite number from 0");
         assert!(refused(&[f64::NAN]).starts_with("weight 0 is NaN"));
-        for none in [&[][..], &[0.0, 0.0], &[f64::MAX, f64::MAX]] {
-            assert_eq!(refused(none), "no row has a weight above 0: there is nothing to draw");
+        for (none, sum) in [(&[][..], "0"), (&[0.0, 0.0], "0"), (&[f64::MAX, f64::MAX], "inf")] {
+            let text = format!("the weights add up to {sum}: expected a finite sum above 0");
+            assert_eq!(refused(none), text);
         }
         let weighted = Sampling::weighted([1.0, 2.0]).expect("they are weights");
         let error = weighted.epoch(3, 0, 1).expect_err("three rows").to_string();

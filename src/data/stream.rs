@@ -2,6 +2,7 @@
 
 use super::{Batch, random::Random};
 use crate::{error::Error, shape::Meta};
+use std::sync::Arc;
 
 /// Rows that are read from their beginning to their end: of files larger than memory, of a simulation,
 /// of a connection.
@@ -54,23 +55,37 @@ pub trait Stream: Send + Sync {
     ///
     /// Those of opening it; those of reading it come in the place of a piece.
     fn epoch(&self, epoch: usize) -> Result<Pieces<'_>, Error>;
+
+    /// How the rows are made, for checkpoints: see [`Dataset::description`](super::Dataset::description).
+    fn description(&self) -> String {
+        "as they are".to_owned()
+    }
 }
 
 /// The rows of an epoch of a [`Stream`], in pieces of one row or more.
 pub type Pieces<'s> = Box<dyn Iterator<Item = Result<Batch, Error>> + Send + 's>;
 
-impl<S: Stream + ?Sized> Stream for &S {
-    fn fields(&self) -> Vec<(String, Meta)> {
-        (**self).fields()
-    }
+/// The methods of the stream that this refers to.
+macro_rules! forwarded {
+    ($($Type:ty),*) => {$(
+        impl<S: Stream + ?Sized> Stream for $Type {
+            fn fields(&self) -> Vec<(String, Meta)> {
+                (**self).fields()
+            }
 
-    fn epoch(&self, epoch: usize) -> Result<Pieces<'_>, Error> {
-        (**self).epoch(epoch)
-    }
+            fn epoch(&self, epoch: usize) -> Result<Pieces<'_>, Error> {
+                (**self).epoch(epoch)
+            }
+
+            fn description(&self) -> String {
+                (**self).description()
+            }
+        }
+    )*};
 }
+forwarded!(&S, Box<S>, Arc<S>);
 
-/// Shuffles a stream within a buffer: each row that comes out was drawn from the `rows` that follow
-/// the last one.
+/// Shuffles a stream within a buffer of rows, and returns a random one of them each time.
 #[doc(alias = "shuffle")]
 #[derive(Clone, Debug)]
 pub struct ShuffleBuffer<S> {
@@ -92,8 +107,9 @@ impl<S: Stream> Stream for ShuffleBuffer<S> {
     }
 
     fn epoch(&self, epoch: usize) -> Result<Pieces<'_>, Error> {
-        let mut rows = single_rows(self.stream.epoch(epoch)?);
+        let rows = single_rows(self.stream.epoch(epoch)?);
         let mut random = Random::new(&[self.seed, epoch as u64]);
+        let mut rows = rows.fuse();
         let mut buffer: Vec<Batch> = Vec::new();
         Ok(Box::new(std::iter::from_fn(move || {
             while buffer.len() < self.rows {
@@ -106,6 +122,11 @@ impl<S: Stream> Stream for ShuffleBuffer<S> {
             let drawn = random.below(buffer.len());
             (drawn < buffer.len()).then(|| Ok(buffer.swap_remove(drawn)))
         })))
+    }
+
+    fn description(&self) -> String {
+        let ShuffleBuffer { stream, rows, seed } = self;
+        format!("{}, shuffled within {rows} rows, seed {seed}", stream.description())
     }
 }
 
@@ -122,8 +143,9 @@ fn single_rows(pieces: Pieces<'_>) -> Pieces<'_> {
 }
 
 /// The rows of pieces, so many at a time; the last time perhaps fewer.
-pub(crate) fn batches(mut pieces: Pieces<'_>, rows: usize) -> Pieces<'_> {
+pub(crate) fn batches(pieces: Pieces<'_>, rows: usize) -> Pieces<'_> {
     let rows = rows.max(1);
+    let mut pieces = pieces.fuse();
     let mut rest: Option<Batch> = None;
     Box::new(std::iter::from_fn(move || {
         let mut gathered: Vec<Batch> = rest.take().into_iter().collect();

@@ -1,12 +1,16 @@
 //! Some rows of a data set.
 
-use super::{Batch, Dataset};
+use super::{Batch, Dataset, Random};
 use crate::{
     error::{Error, VariableError},
     shape::{Meta, Shape},
 };
 
 /// Some rows of a data set, in an order of their own, without a copy.
+///
+/// Where the set is augmented, each row is transformed as in the whole set. A training never keeps a
+/// subset on its device; [`ArrayDataset::rows`](super::ArrayDataset::rows) copies rows to a set that it
+/// may keep.
 ///
 /// ```
 /// use wgrad::{Array, data::{ArrayDataset, Dataset, Split, Subset}};
@@ -67,6 +71,16 @@ impl<D: Dataset> Dataset for Subset<D> {
 
     fn draw(&self, rows: &[usize], epoch: usize) -> Result<Batch, Error> {
         self.data.draw(&self.in_whole(rows)?, epoch)
+    }
+
+    fn is_in_memory(&self) -> bool {
+        self.data.is_in_memory()
+    }
+
+    fn description(&self) -> String {
+        let rows: Vec<u64> = self.rows.iter().map(|&row| row as u64).collect();
+        let hash = Random::new(&rows).next();
+        format!("{}, {} rows ({hash:016x})", self.data.description(), rows.len())
     }
 }
 

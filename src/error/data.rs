@@ -32,8 +32,11 @@ pub enum DataError {
         weight: f64,
     },
     /// There are no weights, all are 0, or their sum is infinite.
-    #[error("no row has a weight above 0: there is nothing to draw")]
-    NoWeight,
+    #[error("the weights add up to {sum}: expected a finite sum above 0")]
+    NoWeight {
+        /// The sum.
+        sum: f64,
+    },
     /// The number of weights is not that of the rows.
     #[error("{weights} weights do not fit {rows} rows: expected one for each")]
     Weights {

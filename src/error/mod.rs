@@ -9,6 +9,7 @@ mod not_finite;
 mod run;
 mod similar;
 mod simulation;
+mod token;
 mod train;
 mod variable;
 
@@ -22,6 +23,7 @@ pub use run::RunError;
 use similar::quoted;
 pub(crate) use similar::similar;
 pub use simulation::SimulationError;
+pub use token::TokenError;
 pub use train::TrainError;
 pub use variable::VariableError;
 
@@ -55,6 +57,9 @@ pub enum Error {
     /// While preparing data.
     #[error(transparent)]
     Data(#[from] DataError),
+    /// While making tokens of a text, or a text of tokens.
+    #[error(transparent)]
+    Token(#[from] TokenError),
     /// While training.
     #[error(transparent)]
     Train(#[from] TrainError),

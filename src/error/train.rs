@@ -9,6 +9,16 @@ pub enum TrainError {
     /// There is nothing to train on.
     #[error("the data have no rows: there is nothing to train on")]
     NoRows,
+    /// A stream ends before the step that a training resumes from.
+    #[error(
+        "the stream ends after {step} steps, and {done} were done when the checkpoint was written"
+    )]
+    ShortStream {
+        /// Number of steps in the stream.
+        step: usize,
+        /// Number of steps in the checkpoint.
+        done: usize,
+    },
     /// A trainer without objectives.
     #[error("the trainer has no objective")]
     NoObjective,

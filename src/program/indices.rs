@@ -8,7 +8,7 @@ use crate::{
     dtype::DType,
     error::{Error, GraphError, OpError, RunError},
     graph::{
-        Graph, Inner, Node, NodeId,
+        Graph, Inner, Node, NodeId, Tensor,
         indices::{Expected, Origin, Which, origins, unmoved},
     },
     ops::Op,
@@ -177,7 +177,8 @@ impl IndexInputs {
     }
 }
 
-/// Checks the indices in all rows that batches are drawn from. Returns whether no others have to be
+/// Checks the indices in all rows that batches are drawn from, of a program with these outputs and the
+/// effects of the graph. Returns whether no others have to be
 /// checked: all elements of the inputs that hold any are indices.
 ///
 /// # Errors
@@ -185,15 +186,19 @@ impl IndexInputs {
 /// Those of the graph; [`RunError::IndexOutOfRange`].
 pub(crate) fn reads_whole_rows<'a>(
     graph: &Graph,
+    outputs: &[Tensor<'_>],
     rows: impl Fn(&str) -> Option<&'a Array>,
 ) -> Result<bool, Error> {
     graph.check()?;
+    let updates =
+        graph.inner.borrow().effects.iter().map(|effect| effect.value).collect::<Vec<_>>();
+    let outputs = outputs.iter().map(|output| output.id).collect::<Vec<_>>();
+    let needed = graph.needed(&[outputs, updates].concat());
     let inner = graph.inner.borrow();
     let meta = |(name, &id): (&String, &NodeId)| (name.clone(), node_of(&inner, id).meta.clone());
     let inputs: Vec<(String, Meta)> = inner.inputs.iter().map(meta).collect();
-    let len = inner.nodes.len();
     drop(inner);
-    let indexed = IndexInputs::new(graph, &vec![true; len], &inputs)?;
+    let indexed = IndexInputs::new(graph, &needed, &inputs)?;
     indexed.check_rows(&inputs, rows)?;
     Ok(indexed.0.values().flatten().all(|check| check.elements.is_none()))
 }

@@ -203,7 +203,7 @@ impl Identity {
             return other("number of objectives", &saved.position.sums.len(), &objectives);
         }
         saved.position.steps = start.steps.or(saved.position.steps);
-        if saved.position.steps.is_some_and(|steps| saved.position.step > steps) {
+        if start.steps.is_some_and(|steps| saved.position.step > steps) {
             return Err(TrainError::NotACheckpoint { path: path.to_owned() }.into());
         }
         if resume == Resume::Exact {

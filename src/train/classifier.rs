@@ -3,14 +3,15 @@
 use super::{Loss, Metric, TrainStep};
 use crate::{
     graph::Tensor,
-    nn::{self, Mode, Module, Scope},
+    nn::{self, CrossEntropy, Mode, Module, Scope},
     program::Inputs,
 };
 
 /// The scope of the model of a classifier: its variables are those below `net/`.
 pub const MODEL: &str = "net";
 
-/// Cross-entropy of a module that maps `inputs` to logits, given classes as `targets`.
+/// Cross-entropy of a module that maps `inputs` to logits, given classes as `targets`, or in floats the
+/// probabilities `[n, classes]` that [`MixUp`](crate::data::augment::MixUp) makes of them.
 ///
 /// Where it is evaluated it has the metric `accuracy`, whose counts are the
 /// [confusion matrix](super::Measures::confusion).
@@ -26,8 +27,14 @@ impl<M: Module> Classifier<M> {
 
 impl<M: Module> TrainStep for Classifier<M> {
     fn trace<'g>(&self, cx: &mut Scope<'g>, batch: &Inputs<'g>) -> Loss<'g> {
-        let (logits, labels) = (self.logits(cx, batch), batch.get("targets"));
-        let loss = Loss::new(nn::cross_entropy(logits, labels));
+        let (logits, targets) = (self.logits(cx, batch), batch.get("targets"));
+        let (loss, labels) = match targets.dtype().is_float() {
+            true => {
+                let loss = CrossEntropy::new().loss_of_probabilities(logits, targets);
+                (Loss::new(loss), targets.argmax(-1))
+            }
+            false => (Loss::new(nn::cross_entropy(logits, targets)), targets),
+        };
         match cx.mode() {
             Mode::Train => loss,
             Mode::Eval => loss.metric("accuracy", Metric::confusion(logits, labels)),

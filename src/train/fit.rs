@@ -4,8 +4,9 @@ use super::{
     Callback, Ending, Epoch, Measures, Report, Step, Trainer,
     measured::{Measured, Submitted},
     measures::Sums,
-    on_device::{OnDevice, is_no_memory},
     position::Position,
+    residency::{is_no_memory, resident_set},
+    resident::ResidentSet,
     source::Source,
     stage::Stage,
 };
@@ -28,7 +29,7 @@ use std::{
 /// Number of runs after which a result is read, equal to the number of runs in flight.
 const LATE: usize = 3;
 
-impl Trainer<'_> {
+impl<'a> Trainer<'a> {
     /// Trains the variables of a store, and evaluates after every epoch if there is something to
     /// validate on.
     ///
@@ -45,7 +46,7 @@ impl Trainer<'_> {
         variables: &Variables,
         data: &dyn Dataset,
     ) -> Result<Report, Error> {
-        let source = Source::set(self, data);
+        let source = Source::set(&self.drawing, data);
         self.fit_source(device, variables, &source)
     }
 
@@ -62,7 +63,7 @@ impl Trainer<'_> {
         variables: &Variables,
         stream: &dyn Stream,
     ) -> Result<Report, Error> {
-        let source = Source::stream(self, stream);
+        let source = Source::stream(&self.drawing, stream);
         self.fit_source(device, variables, &source)
     }
 
@@ -73,13 +74,33 @@ impl Trainer<'_> {
         source: &Source<'_>,
     ) -> Result<Report, Error> {
         check(self, source)?;
+        let resident = resident_set(self, device, source)?.map(Arc::new);
         let mut callbacks = mem::take(&mut self.callbacks);
-        let trained = Fit::new(self, device, variables, source, &mut callbacks).and_then(Fit::run);
+        let trained = self.trained(device, variables, (source, resident), &mut callbacks);
         if let Ok(report) = &trained {
             callbacks.iter_mut().for_each(|callback| callback.on_end(report));
         }
         self.callbacks = callbacks;
         trained
+    }
+
+    /// Trains with the set on the device, or without if there is no memory for it.
+    fn trained<'s>(
+        &'s self,
+        device: &Device,
+        variables: &'s Variables,
+        (source, resident): (&'s Source<'s>, Option<Arc<ResidentSet>>),
+        callbacks: &mut Vec<Box<dyn Callback + 'a>>,
+    ) -> Result<Report, Error> {
+        let is_resident = resident.is_some();
+        let fit = match Fit::new(self, device, variables, (source, resident), callbacks) {
+            Err(error) if is_resident && is_no_memory(&error) => {
+                log::info!("the data set does not stay on the device: {error}");
+                Fit::new(self, device, variables, (source, None), callbacks)?
+            }
+            fit => fit?,
+        };
+        fit.run()
     }
 
     /// The mean loss and the metrics over a data set.
@@ -116,36 +137,13 @@ fn check(trainer: &Trainer<'_>, source: &Source<'_>) -> Result<(), Error> {
     }
 }
 
-/// The programs of all objectives, and the set if they have it on the device.
-#[expect(clippy::type_complexity, reason = "it is used once")]
-fn compiled<'t>(
-    trainer: &'t Trainer<'_>,
-    device: &Device,
-    source: &Source<'_>,
-) -> Result<(Vec<Stage<'t>>, Option<Arc<OnDevice>>), Error> {
-    let stages = |on_device: Option<&Arc<OnDevice>>| -> Result<Vec<Stage<'t>>, Error> {
-        let stage = |objective| Stage::compile(trainer, device, objective, (source, on_device));
-        trainer.objectives.iter().map(stage).collect()
-    };
-    if let Some(on_device) = OnDevice::of(trainer, device, source)?.map(Arc::new) {
-        match stages(Some(&on_device)) {
-            Ok(stages) => return Ok((stages, Some(on_device))),
-            Err(error) if is_no_memory(&error) => {
-                log::info!("the data set does not stay on the device: {error}");
-            }
-            Err(error) => return Err(error),
-        }
-    }
-    Ok((stages(None)?, None))
-}
-
 /// A training under way.
 struct Fit<'t, 'c, 'a> {
     trainer: &'t Trainer<'a>,
     stages: Vec<Stage<'t>>,
     source: &'t Source<'t>,
-    /// The rows of the source, if they stay on the device.
-    on_device: Option<Arc<OnDevice>>,
+    /// Whether the rows of the source stay on the device.
+    is_resident: bool,
     validation: Option<(Measured<'t>, &'t dyn Dataset)>,
     callbacks: &'c mut Vec<Box<dyn Callback + 'a>>,
     variables: &'t Variables,
@@ -163,13 +161,16 @@ impl<'t, 'c, 'a> Fit<'t, 'c, 'a> {
         trainer: &'t Trainer<'a>,
         device: &Device,
         variables: &'t Variables,
-        source: &'t Source<'t>,
+        (source, resident): (&'t Source<'t>, Option<Arc<ResidentSet>>),
         callbacks: &'c mut Vec<Box<dyn Callback + 'a>>,
     ) -> Result<Self, Error> {
-        if let (0, Some(first)) = (trainer.batch, trainer.objectives.first()) {
+        if let (0, Some(first)) = (trainer.drawing.batch, trainer.objectives.first()) {
             trainer.step_of(device, first, &source.fields, 0)?;
         }
-        let (stages, on_device) = compiled(trainer, device, source)?;
+        let stage =
+            |objective| Stage::compile(trainer, device, objective, (source, resident.as_ref()));
+        let stages: Vec<Stage<'_>> =
+            trainer.objectives.iter().map(stage).collect::<Result<_, Error>>()?;
         let trained = stages.iter().flat_map(|stage| &stage.programs);
         trained.clone().try_for_each(|program| program.check_rows(|name| source.array(name)))?;
         let (mut validation, mut evaluations) = (None, vec![]);
@@ -203,7 +204,7 @@ impl<'t, 'c, 'a> Fit<'t, 'c, 'a> {
             trainer,
             stages,
             source,
-            on_device,
+            is_resident: resident.is_some(),
             validation,
             callbacks,
             variables,
@@ -270,9 +271,31 @@ impl<'t, 'c, 'a> Fit<'t, 'c, 'a> {
 
     /// Trains to the end of the epoch, unless it is to stop before.
     fn epoch(&mut self) -> Result<Option<Ending>, Error> {
-        let (source, on_device) = (self.source, self.on_device.clone());
-        let from = (self.position.epoch, self.position.step);
-        source.epoch(from, on_device.as_deref(), |batches| self.steps(batches))
+        if let Some(ending) = self.ended() {
+            return Ok(Some(ending));
+        }
+        let Position { epoch, step, total, .. } = self.position;
+        // No batch is drawn that is not trained on.
+        let most = self.trainer.most_steps - total;
+        let (source, is_resident) = (self.source, self.is_resident);
+        let ending =
+            source.epoch((epoch, step, most), is_resident, |batches| self.steps(batches))?;
+        if ending.is_none() && self.position.step == 0 {
+            return Err(TrainError::NoRows.into());
+        }
+        Ok(ending)
+    }
+
+    /// Why the training is to end before another step of this epoch, if it is.
+    fn ended(&self) -> Option<Ending> {
+        let Position { step, total, .. } = self.position;
+        // After the last step of an epoch, the epoch ends first.
+        let has_step = self.source.steps().is_none_or(|steps| step < steps);
+        match self.trainer.stop {
+            _ if !has_step => None,
+            Some(stop) if stop.load(Ordering::Relaxed) => Some(Ending::Interrupted),
+            _ => (total >= self.trainer.most_steps).then_some(Ending::Completed),
+        }
     }
 
     /// Trains on these batches, given in their parts, unless it is to stop before.
@@ -280,13 +303,11 @@ impl<'t, 'c, 'a> Fit<'t, 'c, 'a> {
         &mut self,
         batches: &mut dyn Iterator<Item = Result<Vec<Batch>, Error>>,
     ) -> Result<Option<Ending>, Error> {
-        for parts in batches {
-            if self.trainer.stop.is_some_and(|stop| stop.load(Ordering::Relaxed)) {
-                return Ok(Some(Ending::Interrupted));
+        loop {
+            if let Some(ending) = self.ended() {
+                return Ok(Some(ending));
             }
-            if self.position.total >= self.trainer.most_steps {
-                return Ok(Some(Ending::Completed));
-            }
+            let Some(parts) = batches.next() else { return Ok(None) };
             let parts = parts?;
             for (index, stage) in self.stages.iter().enumerate() {
                 if !self.position.total.is_multiple_of(stage.every) {
@@ -317,7 +338,6 @@ impl<'t, 'c, 'a> Fit<'t, 'c, 'a> {
                 self.save();
             }
         }
-        Ok(None)
     }
 
     /// Waits for all results.

@@ -4,7 +4,7 @@ use super::{
     Loss, Objective, TrainStep,
     accumulate::Accumulated,
     measures::{Described, Sums},
-    on_device::OnDevice,
+    resident::ResidentSet,
     source::batch_of,
 };
 use crate::{
@@ -28,7 +28,7 @@ pub(super) struct Measured<'a> {
     programs: Programs<Trace<'a>>,
     layouts: Layouts,
     /// The set whose rows the inputs are numbers of.
-    on_device: Option<Arc<OnDevice>>,
+    resident: Option<Arc<ResidentSet>>,
 }
 
 /// How the outputs of each program are to be read, by the inputs it was traced for.
@@ -55,10 +55,10 @@ impl<'a> Measured<'a> {
         device: &Device,
         objective: &'a Objective<'_>,
         check_finite: bool,
-        on_device: Option<&Arc<OnDevice>>,
+        resident: Option<&Arc<ResidentSet>>,
     ) -> Self {
         let trace = Traced(move |graph, batch| objective.trace(graph, batch));
-        Measured::new(device, trace, (check_finite, on_device), |programs| programs)
+        Measured::new(device, trace, (check_finite, resident), |programs| programs)
     }
 
     /// Parts of steps, whose gradients are added up.
@@ -66,13 +66,13 @@ impl<'a> Measured<'a> {
         device: &Device,
         objective: &'a Objective<'_>,
         check_finite: bool,
-        on_device: Option<&Arc<OnDevice>>,
+        resident: Option<&Arc<ResidentSet>>,
         (accumulated, allows_statistics): (Arc<Accumulated>, bool),
     ) -> Self {
         let trace = Traced(move |graph, batch| {
             accumulated.trace_part(objective, graph, batch, allows_statistics)
         });
-        Measured::new(device, trace, (check_finite, on_device), |programs| programs)
+        Measured::new(device, trace, (check_finite, resident), |programs| programs)
     }
 
     /// The same without an update, as models are traced when they serve.
@@ -85,7 +85,7 @@ impl<'a> Measured<'a> {
     fn new<F>(
         device: &Device,
         Traced(trace): Traced<F>,
-        (check_finite, on_device): (bool, Option<&Arc<OnDevice>>),
+        (check_finite, resident): (bool, Option<&Arc<ResidentSet>>),
         kind: impl Fn(Programs<Trace<'a>>) -> Programs<Trace<'a>>,
     ) -> Self
     where
@@ -93,13 +93,13 @@ impl<'a> Measured<'a> {
     {
         let layouts = Layouts::default();
         let known = layouts.clone();
-        let set = on_device.cloned();
+        let set = resident.cloned();
         let trace = boxed(move |graph, inputs| {
             if check_finite {
                 graph.check_finite();
             }
             let loss = match &set {
-                Some(set) => trace(graph, &set.gathered(graph, inputs.get(OnDevice::ROWS))),
+                Some(set) => trace(graph, &set.gathered(graph, inputs.get(ResidentSet::ROWS))),
                 None => trace(graph, inputs),
             };
             let (layout, outputs) = laid_out(loss);
@@ -111,13 +111,13 @@ impl<'a> Measured<'a> {
             outputs
         });
         let programs = kind(Programs::new(device, trace));
-        Measured { programs, layouts, on_device: on_device.cloned() }
+        Measured { programs, layouts, resident: resident.cloned() }
     }
 
     /// The program for so many rows of these fields.
     pub fn program(&self, fields: &[(String, Meta)], rows: usize) -> Result<Arc<Program>, Error> {
-        let inputs = match self.on_device {
-            Some(_) => OnDevice::inputs(rows),
+        let inputs = match self.resident {
+            Some(_) => ResidentSet::inputs(rows),
             None => batch_of(fields, rows),
         };
         self.programs.program(inputs.iter().map(|(name, meta)| (&**name, meta.clone())))

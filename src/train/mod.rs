@@ -26,10 +26,11 @@ mod measured;
 mod measures;
 mod metric;
 mod objective;
-mod on_device;
 mod pattern;
 mod position;
 mod report;
+mod residency;
+mod resident;
 #[cfg(feature = "files")]
 mod saver;
 mod source;

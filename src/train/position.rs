@@ -11,7 +11,7 @@ pub(super) struct Position {
     pub step: usize,
     /// Number of steps in all epochs.
     pub total: usize,
-    /// Number of steps in an epoch; `None` in the first of a stream.
+    /// Number of steps in an epoch; of a stream, that of the last epoch, and `None` in the first.
     pub steps: Option<usize>,
     /// Sums of each objective in this epoch.
     pub sums: Vec<Sums>,
@@ -25,7 +25,7 @@ impl Position {
 
     /// Goes on to the next epoch.
     pub fn turn(&mut self) {
-        self.steps.get_or_insert(self.step);
+        self.steps = Some(self.step);
         self.sums.fill(Sums::default());
         (self.epoch, self.step) = (self.epoch + 1, 0);
     }

@@ -12,7 +12,7 @@ pub struct Step {
     pub epoch: usize,
     /// The step within the epoch, counted from 1.
     pub step: usize,
-    /// Number of steps in an epoch; `None` in the first of a stream.
+    /// Number of steps in the epoch. Of a stream, it is that of the epoch before; `None` in the first.
     pub steps: Option<usize>,
     /// The step within the training, counted from 1; also of one that was resumed.
     pub total: usize,

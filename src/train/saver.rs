@@ -33,8 +33,7 @@ impl<'t> Saver<'t> {
     /// For a trainer that writes checkpoints; its steps run on so many rows.
     pub fn new(trainer: &'t Trainer<'_>, device: &Device, source: &Source<'_>) -> Option<Self> {
         let checkpoint = trainer.checkpoint.as_ref()?;
-        let rows = source.len().map_or(source.batch, |len| source.batch.min(len));
-        let batch = batch_of(&source.fields, rows);
+        let batch = batch_of(&source.fields, source.full_batch());
         let text = |objective: &Objective<'_>| {
             let graph = Graph::new();
             let inputs = batch.iter().map(|(name, meta)| (&**name, meta));
@@ -42,14 +41,14 @@ impl<'t> Saver<'t> {
             graph.text()
         };
         let settings = [
-            ("batch size", trainer.batch.into()),
-            ("number of parts", trainer.parts.max(1).into()),
-            ("number of rows", source.len().map_or("unknown".into(), Into::into)),
-            ("order of the rows", trainer.sampling.to_string().into()),
-            ("seed", trainer.seed.into()),
+            ("batch size", trainer.drawing.batch.into()),
+            ("number of parts", trainer.drawing.parts.max(1).into()),
+            ("seed", trainer.drawing.seed.into()),
         ];
+        let made = source.description().map(|(name, is)| (name, is.into()));
         let texts = trainer.objectives.iter().map(text);
-        let identity = Identity::new(checkpoint, device.numerics(), texts, settings);
+        let identity =
+            Identity::new(checkpoint, device.numerics(), texts, settings.into_iter().chain(made));
         io::remove_leftovers(checkpoint.path());
         Some(Saver { checkpoint, identity, last: Instant::now(), at: [0; 2], failed: None })
     }

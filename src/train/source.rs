@@ -1,10 +1,10 @@
 //! Where the batches of a training come from.
 
-use super::{Trainer, on_device::OnDevice};
+use super::resident::ResidentSet;
 use crate::{
     array::Array,
     data::{self, Batch, Dataset, Sampling, Stream, ahead::Ahead, default_workers},
-    error::Error,
+    error::{Error, TrainError},
     shape::Meta,
 };
 use std::{
@@ -12,88 +12,101 @@ use std::{
     thread,
 };
 
+/// How batches are drawn.
+#[derive(Clone, Debug)]
+pub(super) struct Drawing {
+    pub batch: usize,
+    /// Number of parts in which a batch runs.
+    pub parts: usize,
+    pub sampling: Sampling,
+    pub seed: u64,
+    /// Number of threads, if it was said.
+    pub workers: Option<usize>,
+    /// Number of batches ahead for each of them.
+    pub prefetch: usize,
+}
+
 /// The data of a training, and how batches are drawn from them.
 pub(super) struct Source<'t> {
     kind: Kind<'t>,
     pub fields: Vec<(String, Meta)>,
-    pub batch: usize,
-    /// Number of rows that run at once.
-    part: usize,
-    workers: Workers,
+    drawing: Drawing,
 }
 
 enum Kind<'t> {
-    Set { data: &'t dyn Dataset, sampling: Sampling, seed: u64 },
+    Set(&'t dyn Dataset),
     Stream(&'t dyn Stream),
 }
 
 /// Threads that draw batches, and how many of these they may have in store.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Workers {
-    pub threads: usize,
-    pub store: usize,
+    threads: usize,
+    store: usize,
 }
 
 /// The parts of a batch, or why they could not be drawn.
 type Parts = Result<Vec<Batch>, Error>;
 
 impl<'t> Source<'t> {
-    pub fn set(trainer: &Trainer<'_>, data: &'t dyn Dataset) -> Self {
-        let (sampling, seed) = (trainer.sampling.clone(), trainer.seed);
-        let kind = Kind::Set { data, sampling, seed };
-        Source::new(trainer, kind, data.fields(), trainer.workers_for(data))
+    pub fn set(drawing: &Drawing, data: &'t dyn Dataset) -> Self {
+        Source { kind: Kind::Set(data), fields: data.fields(), drawing: drawing.clone() }
     }
 
-    pub fn stream(trainer: &Trainer<'_>, stream: &'t dyn Stream) -> Self {
-        // Its rows have to be read one after another.
-        let threads = trainer.workers.unwrap_or(1).min(1);
-        let workers = Workers { threads, store: trainer.prefetch };
-        Source::new(trainer, Kind::Stream(stream), stream.fields(), workers)
-    }
-
-    fn new(
-        trainer: &Trainer<'_>,
-        kind: Kind<'t>,
-        fields: Vec<(String, Meta)>,
-        workers: Workers,
-    ) -> Self {
-        let batch = trainer.batch;
-        Source { kind, fields, batch, part: batch.div_ceil(trainer.parts.max(1)).max(1), workers }
+    pub fn stream(drawing: &Drawing, stream: &'t dyn Stream) -> Self {
+        Source { kind: Kind::Stream(stream), fields: stream.fields(), drawing: drawing.clone() }
     }
 
     /// Number of rows, if it is known.
     pub fn len(&self) -> Option<usize> {
         match self.kind {
-            Kind::Set { data, .. } => Some(data.len()),
+            Kind::Set(data) => Some(data.len()),
             Kind::Stream(_) => None,
         }
     }
 
     /// Number of steps in an epoch, if it is known.
     pub fn steps(&self) -> Option<usize> {
-        Some(self.len()?.div_ceil(self.batch.max(1)))
-    }
-
-    /// The set, if it is none that is read from its beginning to its end.
-    pub fn data(&self) -> Option<&'t dyn Dataset> {
-        match self.kind {
-            Kind::Set { data, .. } => Some(data),
-            Kind::Stream(_) => None,
-        }
+        Some(self.len()?.div_ceil(self.drawing.batch.max(1)))
     }
 
     /// All rows of a field, if they are in memory.
     pub fn array(&self, field: &str) -> Option<&'t Array> {
-        self.data()?.array(field)
+        match self.kind {
+            Kind::Set(data) => data.array(field),
+            Kind::Stream(_) => None,
+        }
+    }
+
+    /// The rows and their order, for checkpoints.
+    #[cfg(feature = "files")]
+    pub fn description(&self) -> [(&'static str, String); 3] {
+        let rows = self.len().map_or("unknown".to_owned(), |rows| rows.to_string());
+        let (order, made) = match self.kind {
+            Kind::Set(data) => (self.drawing.sampling.to_string(), data.description()),
+            Kind::Stream(stream) => ("as they come".to_owned(), stream.description()),
+        };
+        [("number of rows", rows), ("order of the rows", order), ("making of the rows", made)]
+    }
+
+    /// The number of rows of a full batch.
+    #[cfg(feature = "files")]
+    pub fn full_batch(&self) -> usize {
+        self.len().map_or(self.drawing.batch, |len| self.drawing.batch.min(len))
+    }
+
+    /// Number of rows that run at once, of a full batch.
+    fn part(&self) -> usize {
+        self.drawing.batch.div_ceil(self.drawing.parts.max(1)).max(1)
     }
 
     /// The different numbers of rows that run at once, as far as they are known. That of a full batch
     /// comes first.
     pub fn sizes(&self) -> Vec<usize> {
-        let mut sizes = Vec::new();
+        let (batch, mut sizes) = (self.drawing.batch, Vec::new());
         // The last batch of a stream has any size.
-        for rows in data::sizes(self.len().unwrap_or(self.batch), self.batch) {
-            for rows in data::sizes(rows, self.part) {
+        for rows in data::sizes(self.len().unwrap_or(batch), batch) {
+            for rows in data::sizes(rows, self.part()) {
                 if !sizes.contains(&rows) {
                     sizes.push(rows);
                 }
@@ -102,46 +115,61 @@ impl<'t> Source<'t> {
         sizes
     }
 
-    /// Hands the batches of an epoch, each in its parts, to `train`, from the one after the first
-    /// `skipped` on.
+    /// Hands the batches of an epoch, each in its parts, to `train`: those after the first `done`, and
+    /// at most so many.
     pub fn epoch<R>(
         &self,
-        (epoch, skipped): (usize, usize),
-        on_device: Option<&OnDevice>,
+        (epoch, done, most): (usize, usize, usize),
+        resident: bool,
         train: impl FnOnce(&mut dyn Iterator<Item = Parts>) -> Result<R, Error>,
     ) -> Result<R, Error> {
-        match &self.kind {
-            Kind::Set { data, sampling, seed } => {
-                let rows = sampling.epoch(data.len(), *seed, epoch)?;
-                let batches: Vec<&[usize]> = rows.chunks(self.batch).skip(skipped).collect();
-                let parts = |index: usize| batches[index].chunks(self.part);
-                if on_device.is_some() {
-                    let numbers = |index| parts(index).map(OnDevice::batch).collect();
+        let Drawing { batch, ref sampling, seed, .. } = self.drawing;
+        match self.kind {
+            Kind::Set(data) => {
+                let rows = sampling.epoch(data.len(), seed, epoch)?;
+                let batches: Vec<&[usize]> = rows.chunks(batch).skip(done).take(most).collect();
+                let parts = |index: usize| batches[index].chunks(self.part());
+                if resident {
+                    let numbers = |index| parts(index).map(ResidentSet::batch).collect();
                     return train(&mut (0..batches.len()).map(numbers));
                 }
                 let draw = |index| parts(index).map(|rows| data.draw(rows, epoch)).collect();
-                self.workers.run(batches.len(), draw, train)
+                self.drawing.workers_for(data).run(batches.len(), draw, train)
             }
             Kind::Stream(stream) => {
-                let batches = data::batches(stream.epoch(epoch)?, self.batch).skip(skipped);
+                let mut batches = data::batches(stream.epoch(epoch)?, batch);
+                for step in 0..done {
+                    // What was trained on before has to be there again.
+                    batches.next().transpose()?.ok_or(TrainError::ShortStream { step, done })?;
+                }
                 let batches = Mutex::new(batches);
                 let next = |_| {
                     let next = batches.lock().unwrap_or_else(PoisonError::into_inner).next()?;
                     Some(next.and_then(|batch| self.parts_of(batch)))
                 };
-                self.workers
-                    .run(usize::MAX, next, |batches| train(&mut batches.map_while(|batch| batch)))
+                // Its rows have to be read one after another.
+                let threads = self.drawing.workers.unwrap_or(1).min(1);
+                let workers = Workers { threads, store: self.drawing.prefetch };
+                workers.run(most, next, |batches| train(&mut batches.map_while(|batch| batch)))
             }
         }
     }
 
     fn parts_of(&self, batch: Batch) -> Parts {
-        let len = batch.len();
-        if len <= self.part {
+        let (len, part) = (batch.len(), self.part());
+        if len <= part {
             return Ok(vec![batch]);
         }
-        let part = |begin: usize| batch.section(begin, (begin + self.part).min(len));
-        (0..len).step_by(self.part).map(part).collect()
+        let part_at = |begin: usize| batch.section(begin, (begin + part).min(len));
+        (0..len).step_by(part).map(part_at).collect()
+    }
+}
+
+impl Drawing {
+    /// The workers that draw batches from a set.
+    pub fn workers_for(&self, data: &dyn Dataset) -> Workers {
+        let threads = self.workers.unwrap_or_else(|| default_workers(data));
+        Workers { threads, store: threads.saturating_mul(self.prefetch) }
     }
 }
 
@@ -158,14 +186,6 @@ impl Workers {
         }
         let limits = (self.threads, self.store);
         thread::scope(|scope| read(&mut Ahead::new(scope, limits, tasks, task)))
-    }
-}
-
-impl Trainer<'_> {
-    /// The workers that draw batches from a set.
-    pub(super) fn workers_for(&self, data: &dyn Dataset) -> Workers {
-        let threads = self.workers.unwrap_or_else(|| default_workers(data));
-        Workers { threads, store: threads.saturating_mul(self.prefetch) }
     }
 }
 

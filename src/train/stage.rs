@@ -1,7 +1,7 @@
 //! The programs of an objective.
 
 use super::{
-    Objective, Trainer, accumulate::Accumulated, measured::Measured, on_device::OnDevice,
+    Objective, Trainer, accumulate::Accumulated, measured::Measured, resident::ResidentSet,
     source::Source,
 };
 use crate::{device::Device, error::Error, program::Program};
@@ -23,15 +23,15 @@ impl<'t> Stage<'t> {
         trainer: &Trainer<'_>,
         device: &Device,
         objective: &'t Objective<'_>,
-        (source, on_device): (&Source<'_>, Option<&Arc<OnDevice>>),
+        (source, resident): (&Source<'_>, Option<&Arc<ResidentSet>>),
     ) -> Result<Self, Error> {
         let check_finite = trainer.check_finite;
-        let accumulated = (trainer.parts > 1).then(Arc::<Accumulated>::default);
+        let accumulated = (trainer.drawing.parts > 1).then(Arc::<Accumulated>::default);
         let measured = match &accumulated {
-            None => Measured::training(device, objective, check_finite, on_device),
+            None => Measured::training(device, objective, check_finite, resident),
             Some(accumulated) => {
                 let options = (accumulated.clone(), trainer.allows_statistics);
-                Measured::parts(device, objective, check_finite, on_device, options)
+                Measured::parts(device, objective, check_finite, resident, options)
             }
         };
         let sizes = source.sizes().into_iter();

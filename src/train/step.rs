@@ -50,6 +50,12 @@ impl<'g> Loss<'g> {
         Loss { loss, weight: None, metrics: vec![] }
     }
 
+    /// All that is computed for a batch.
+    pub(super) fn outputs(&self) -> Vec<Tensor<'g>> {
+        let parts = self.metrics.iter().flat_map(|(_, metric)| &metric.parts);
+        [self.loss].into_iter().chain(self.weight).chain(parts.copied()).collect()
+    }
+
     /// Sets how much this batch counts in the mean over several: a scalar, such as the number of
     /// labels that are not ignored. By default it is the number of its rows.
     pub fn weight(self, weight: Tensor<'g>) -> Self {

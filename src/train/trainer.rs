@@ -6,7 +6,7 @@ use super::{
     Callback, Classifier, Epoch, Loss, Objective, Step, TrainStep,
     callback::{OnEpoch, OnStep, StopWhen},
     measured::Measured,
-    source::batch_of,
+    source::{Drawing, batch_of},
 };
 use crate::{
     data::{Batch, Dataset, Sampling},
@@ -57,13 +57,8 @@ pub struct Trainer<'a> {
     predictor: Option<Predictor<'a>>,
     pub(super) epochs: usize,
     pub(super) most_steps: usize,
-    pub(super) batch: usize,
-    pub(super) parts: usize,
+    pub(super) drawing: Drawing,
     pub(super) allows_statistics: bool,
-    pub(super) seed: u64,
-    pub(super) sampling: Sampling,
-    pub(super) workers: Option<usize>,
-    pub(super) prefetch: usize,
     pub(super) resident: Option<u64>,
     pub(super) check_finite: bool,
     pub(super) stop: Option<&'a AtomicBool>,
@@ -81,8 +76,7 @@ impl fmt::Debug for Trainer<'_> {
         f.debug_struct("Trainer")
             .field("objectives", &self.objectives)
             .field("epochs", &self.epochs)
-            .field("batch", &self.batch)
-            .field("seed", &self.seed)
+            .field("drawing", &self.drawing)
             .field("check_finite", &self.check_finite)
             .finish_non_exhaustive()
     }
@@ -107,7 +101,8 @@ impl<'a> Trainer<'a> {
     }
 
     /// Trains a module that maps `inputs` to logits, with cross-entropy against the classes in
-    /// `targets`, as [`Labeled`](crate::data::Labeled) has them. Its parameters lie below
+    /// `targets`, as [`Labeled`](crate::data::Labeled) has them, or against their probabilities. Its
+    /// parameters lie below
     /// [`MODEL`](super::MODEL), the metric of the validation is `accuracy`, and it predicts `logits`.
     pub fn classifier(model: &'a dyn Module, optimizer: impl Optimizer + 'a) -> Self {
         let step = Classifier(model);
@@ -125,13 +120,15 @@ impl<'a> Trainer<'a> {
             predictor: None,
             epochs: 10,
             most_steps: usize::MAX,
-            batch: 32,
-            parts: 1,
+            drawing: Drawing {
+                batch: 32,
+                parts: 1,
+                sampling: Sampling::shuffled(),
+                seed: 0,
+                workers: None,
+                prefetch: 2,
+            },
             allows_statistics: false,
-            seed: 0,
-            sampling: Sampling::shuffled(),
-            workers: None,
-            prefetch: 2,
             resident: None,
             check_finite: false,
             stop: None,
@@ -154,8 +151,9 @@ impl<'a> Trainer<'a> {
 
     /// Sets the number of rows per step.
     #[doc(alias = "batch_size")]
-    pub fn batch(self, batch: usize) -> Self {
-        Trainer { batch, ..self }
+    pub fn batch(mut self, batch: usize) -> Self {
+        self.drawing.batch = batch;
+        self
     }
 
     /// Splits every batch into so many parts that run one after another, and updates by the mean of their
@@ -170,8 +168,9 @@ impl<'a> Trainer<'a> {
     ///
     /// [`GraphError::BatchStatistics`]: crate::GraphError::BatchStatistics
     #[doc(alias("accumulate_grad_batches", "gradient_accumulation_steps"))]
-    pub fn accumulate(self, parts: usize) -> Self {
-        Trainer { parts, ..self }
+    pub fn accumulate(mut self, parts: usize) -> Self {
+        self.drawing.parts = parts;
+        self
     }
 
     /// Sets whether batches may be split where a layer normalizes by their statistics: it then
@@ -181,8 +180,9 @@ impl<'a> Trainer<'a> {
     }
 
     /// Sets the seed of the shuffling. Initial weights use the seed of the store.
-    pub fn seed(self, seed: u64) -> Self {
-        Trainer { seed, ..self }
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.drawing.seed = seed;
+        self
     }
 
     /// Sets whether the rows are shuffled anew in every epoch, as they are unless this says otherwise.
@@ -192,28 +192,32 @@ impl<'a> Trainer<'a> {
 
     /// Sets the rows of an epoch and their order: by weights, for instance.
     #[doc(alias("sampler", "class_weight"))]
-    pub fn sampling(self, sampling: Sampling) -> Self {
-        Trainer { sampling, ..self }
+    pub fn sampling(mut self, sampling: Sampling) -> Self {
+        self.drawing.sampling = sampling;
+        self
     }
 
     /// Sets the number of threads that draw batches ahead of the steps. It has no influence on the
-    /// results.
+    /// results. For a stream it is one at most, as its rows come one after another.
     ///
     /// Unless this says otherwise there is none for data in memory, one for a stream, and one for each
     /// core, eight at most, for data that are read or transformed.
     #[doc(alias = "num_workers")]
-    pub fn workers(self, workers: usize) -> Self {
-        Trainer { workers: Some(workers), ..self }
+    pub fn workers(mut self, workers: usize) -> Self {
+        self.drawing.workers = Some(workers);
+        self
     }
 
     /// Sets how many batches are drawn ahead for each worker: 2, unless this says otherwise.
     #[doc(alias = "prefetch_factor")]
-    pub fn prefetch(self, batches: usize) -> Self {
-        Trainer { prefetch: batches.max(1), ..self }
+    pub fn prefetch(mut self, batches: usize) -> Self {
+        self.drawing.prefetch = batches.max(1);
+        self
     }
 
     /// Keeps the data set in the memory of the device if it takes at most so many bytes: a step is then
-    /// fed the numbers of its rows, and has the same results.
+    /// fed the numbers of its rows, and has the same results. The host keeps a copy as long as the
+    /// training lasts.
     ///
     /// Unless this says otherwise, a set in memory stays on a GPU if it takes 256 MiB or no more than
     /// the training itself does by its plan, and the device has the memory.
@@ -367,7 +371,8 @@ impl<'a> Trainer<'a> {
 
     /// Number of rows of these fields that are evaluated at once.
     pub(super) fn evaluated_at_once(&self, fields: &[(String, Meta)]) -> usize {
-        let row: usize = fields.iter().map(|(_, meta)| 4 * meta.shape.len()).sum();
+        let bytes = fields.iter().map(|(_, meta)| meta.shape.len().saturating_mul(4));
+        let row = bytes.fold(0, usize::saturating_add);
         (Trainer::EVALUATED_BYTES / row.max(1)).clamp(1, Trainer::EVALUATED)
     }
 
@@ -383,6 +388,6 @@ impl<'a> Trainer<'a> {
             let rows: Vec<usize> = (index * most..len.min((index + 1) * most)).collect();
             data.get(&rows)
         };
-        self.workers_for(data).run(len.div_ceil(most), get, read)
+        self.drawing.workers_for(data).run(len.div_ceil(most), get, read)
     }
 }

@@ -8,7 +8,13 @@ use wgrad::data::images;
 #[test]
 fn a_damaged_image_says_what_is_damaged() {
     let (mut wrong, mut refused) = (Vec::new(), 0);
-    for (ending, kind) in [("png", "a PNG image"), ("jpg", "a JPEG image")] {
+    let kinds = [
+        ("png", "a PNG image"),
+        ("jpg", "a JPEG image"),
+        ("gif", "a GIF image"),
+        ("webp", "a WebP image"),
+    ];
+    for (ending, kind) in kinds {
         let path =
             std::env::temp_dir().join(format!("wgrad-{}-damaged.{ending}", std::process::id()));
         drawing::save(&path, [8, 8], |x, y| [x as u8 * 30, y as u8 * 30, 7]);
@@ -29,8 +35,8 @@ fn a_damaged_image_says_what_is_damaged() {
                 &format!("{kind} that is cut off"),
                 &format!("a damaged {}", &kind[2..]),
                 &format!("{kind} of which"),
-                "neither PNG nor JPEG",
-                "an empty file, where a PNG or JPEG image is expected",
+                "none of PNG, JPEG, GIF, WebP",
+                "an empty file, where an image is expected (PNG, JPEG, GIF, WebP)",
             ];
             let is_too_large = text.ends_with(" per side");
             if !is_too_large && !known.iter().any(|known| text.starts_with(known)) {
@@ -47,10 +53,10 @@ fn a_damaged_image_says_what_is_damaged() {
 fn another_kind_of_file_is_no_image() {
     let path = std::env::temp_dir().join(format!("wgrad-{}-kind.png", std::process::id()));
     for (bytes, text) in [
-        (&b"GIF89a"[..], "neither PNG nor JPEG: it is a GIF image"),
-        (b"no image at all", "neither PNG nor JPEG: it is a text"),
-        (b"\0\x01\x02", "neither PNG nor JPEG"),
-        (b"", "an empty file, where a PNG or JPEG image is expected"),
+        (&b"II*\0\0\0\0\0"[..], "none of PNG, JPEG, GIF, WebP: it is a TIFF image"),
+        (b"no image at all", "none of PNG, JPEG, GIF, WebP: it is a text"),
+        (b"\0\x01\x02", "none of PNG, JPEG, GIF, WebP"),
+        (b"", "an empty file, where an image is expected (PNG, JPEG, GIF, WebP)"),
     ] {
         std::fs::write(&path, bytes).expect("it can be written");
         let error = images::read(&path, [3, 8, 8]).expect_err("it is none").to_string();

@@ -22,7 +22,8 @@ use wgrad::{
 
 /// Print the most probable classes of images according to a saved model.
 ///
-/// An image that cannot be read does not stop the others; the exit code is then 1. Images are PNG or JPEG files. They are scaled to the size the model was trained on, and
+/// An image that cannot be read does not stop the others; the exit code is then 1. Images are PNG, JPEG, GIF or
+/// WebP files. They are scaled to the size the model was trained on, and
 /// converted to grayscale if its images were. Models of digits, mnist and fashion-mnist expect
 /// light shapes on a dark background: use --invert for dark ones on a light background.
 #[derive(clap::Args)]
@@ -33,7 +34,7 @@ use wgrad::{
 pub struct Args {
     /// A model written by `wgrad train`.
     model: PathBuf,
-    /// Images, PNG or JPEG.
+    /// Images: PNG, JPEG, GIF or WebP.
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
     #[command(flatten)]

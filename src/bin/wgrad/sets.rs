@@ -67,9 +67,9 @@ impl DataArgs {
             Some(side) => [3, side, side],
             None => Description::of(task).input,
         };
-        let set = images::load(directory, [rows, columns])?;
-        let (train, test) = set.data.split(0.2)?;
-        for (class, name) in (0u32..).zip(&set.classes) {
+        let (set, classes) = images::load(directory, [rows, columns])?;
+        let (train, test) = set.split(0.2)?;
+        for (class, name) in (0u32..).zip(&classes) {
             if !test.targets().words().contains(&class) {
                 let folder = directory.join(name);
                 let message = "needs at least 3 images: one of them is held out";
@@ -77,7 +77,7 @@ impl DataArgs {
             }
         }
         let input = [channels, rows, columns];
-        Ok(Sets { description: Description { task, classes: set.classes, input }, train, test })
+        Ok(Sets { description: Description { task, classes, input }, train, test })
     }
 }
 

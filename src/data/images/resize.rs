@@ -1,9 +1,9 @@
-//! Resizes images with a triangle filter: linear interpolation when enlarging, and averages whose
-//! weights decrease linearly with the distance when reducing.
+//! Resizes images of bytes.
 
 use super::decode::Image;
+use crate::data::taps::{Taps, taps};
 
-/// Stretches an image to these rows and columns; no extent is zero.
+/// Stretches an image of one channel or three to these rows and columns; no extent is zero.
 pub(super) fn stretch(image: Image, channels: usize, [rows, columns]: [usize; 2]) -> Vec<u8> {
     if [rows, columns] == [image.rows, image.columns] {
         return image.bytes;
@@ -17,46 +17,24 @@ pub(super) fn stretch(image: Image, channels: usize, [rows, columns]: [usize; 2]
         }
     }
     let taps = taps(image.columns, columns);
-    let mut bytes = Vec::with_capacity(rows * columns * channels);
+    if channels == 1 { narrowed::<1>(&tall, row, &taps) } else { narrowed::<3>(&tall, row, &taps) }
+}
+
+/// Resizes rows of so many values, with `N` channels, along the columns.
+fn narrowed<const N: usize>(tall: &[f32], row: usize, taps: &[Taps]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(tall.len() / row * taps.len() * N);
     for row in tall.chunks_exact(row) {
-        for taps in &taps {
-            for channel in 0..channels {
-                let values = row[taps.first * channels..].iter().skip(channel).step_by(channels);
-                let terms = values.zip(&taps.weights);
-                let sum = terms.fold(0.0, |sum, (value, weight)| sum + value * weight);
-                // The conversion saturates: rounding may exceed the range of a byte.
-                bytes.push(sum.round() as u8);
+        let pixels: &[[f32; N]] = row.as_chunks().0;
+        for taps in taps {
+            let mut sums = [0.0f32; N];
+            for (pixel, weight) in pixels.iter().skip(taps.first).zip(&taps.weights) {
+                sums.iter_mut().zip(pixel).for_each(|(sum, value)| *sum += value * weight);
             }
+            // The conversion saturates: rounding may exceed the range of a byte.
+            bytes.extend(sums.map(|sum| sum.round() as u8));
         }
     }
     bytes
-}
-
-/// The elements of the source, and their weights, that one resized element averages.
-struct Taps {
-    first: usize,
-    weights: Vec<f32>,
-}
-
-/// The taps of every element along an axis resized from `from` elements to `to`.
-fn taps(from: usize, to: usize) -> Vec<Taps> {
-    let ratio = from as f32 / to as f32;
-    // The radius of the filter in elements of the source.
-    let reach = ratio.max(1.0);
-    let taps = |element: usize| {
-        let center = (element as f32 + 0.5) * ratio;
-        let first = ((center - reach).floor().max(0.0) as usize).min(from - 1);
-        let end = ((center + reach).ceil() as usize).clamp(first + 1, from);
-        let weight = |k: usize| {
-            let distance = ((k as f32 - (center - 0.5)) / reach).abs();
-            if distance < 1.0 { 1.0 - distance } else { 0.0 }
-        };
-        let mut weights: Vec<f32> = (first..end).map(weight).collect();
-        let sum = weights.iter().fold(0.0, |sum, weight| sum + weight);
-        weights.iter_mut().for_each(|weight| *weight /= sum);
-        Taps { first, weights }
-    };
-    (0..to).map(taps).collect()
 }
 
 #[cfg(test)]
