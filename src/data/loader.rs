@@ -1,8 +1,8 @@
 //! Mini-batches.
 
-use super::{Batch, Dataset, Sampling, ahead::Ahead};
+use super::{Batch, Dataset, Sampling, ahead::Ahead, draws::Draws};
 use crate::error::Error;
-use std::{num::NonZero, thread};
+use std::{num::NonZero, ops::Range, thread};
 
 /// Draws mini-batches from a data set, by threads that work ahead if there are any.
 ///
@@ -96,15 +96,21 @@ impl<'d> Loader<'d> {
         Loader { prefetch, ..self }
     }
 
+    fn draws(&self, epoch: usize) -> Result<(Draws<'d>, Vec<Range<usize>>), Error> {
+        let draws = Draws::new(self.data, &self.sampling, self.seed, epoch)?;
+        let is_kept = |batch: &Range<usize>| !self.drops_last || batch.len() == self.batch;
+        let batches = draws.batches(self.batch).filter(is_kept).collect();
+        Ok((draws, batches))
+    }
+
     /// The row indices of each batch of an epoch, counted from 1.
     ///
     /// # Errors
     ///
     /// [`DataError::Weights`](crate::DataError::Weights).
     pub fn rows(&self, epoch: usize) -> Result<Vec<Vec<usize>>, Error> {
-        let rows = self.sampling.epoch(self.data.len(), self.seed, epoch)?;
-        let is_kept = |batch: &&[usize]| !self.drops_last || batch.len() == self.batch;
-        Ok(rows.chunks(self.batch).filter(is_kept).map(<[usize]>::to_vec).collect())
+        let (draws, batches) = self.draws(epoch)?;
+        Ok(batches.into_iter().map(|batch| draws.rows[batch].to_vec()).collect())
     }
 
     /// The batches of an epoch, each drawn when it is asked for.
@@ -116,8 +122,8 @@ impl<'d> Loader<'d> {
         &self,
         epoch: usize,
     ) -> Result<impl ExactSizeIterator<Item = Result<Batch, Error>> + use<'d>, Error> {
-        let (data, batches) = (self.data, self.rows(epoch)?);
-        Ok(batches.into_iter().map(move |rows| data.draw(&rows, epoch)))
+        let (draws, batches) = self.draws(epoch)?;
+        Ok(batches.into_iter().map(move |batch| draws.draw(batch)))
     }
 
     /// The batches of an epoch, drawn ahead by threads of a scope. If the iterator is dropped, they stop
@@ -134,10 +140,10 @@ impl<'d> Loader<'d> {
     where
         'd: 'scope,
     {
-        let (data, batches) = (self.data, self.rows(epoch)?);
+        let (draws, batches) = self.draws(epoch)?;
         let threads = (self.workers, self.workers.saturating_mul(self.prefetch.max(1)));
         let tasks = batches.len();
-        Ok(Ahead::new(scope, threads, tasks, move |index| data.draw(&batches[index], epoch)))
+        Ok(Ahead::new(scope, threads, tasks, move |index| draws.draw(batches[index].clone())))
     }
 }
 

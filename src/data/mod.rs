@@ -13,6 +13,7 @@ pub mod augment;
 pub mod cifar;
 #[cfg(feature = "files")]
 pub mod digits;
+pub(crate) mod draws;
 #[cfg(feature = "files")]
 pub mod idx;
 #[cfg(feature = "files")]
@@ -105,14 +106,15 @@ pub trait Dataset: Send + Sync {
     /// [`VariableError::Row`](crate::VariableError::Row) if there is no such row; those of reading it.
     fn get(&self, rows: &[usize]) -> Result<Batch, Error>;
 
-    /// The same rows as a training sees them in an epoch, counted from 1: a set that is augmented returns
-    /// others in each, and the same whenever the epoch is the same.
+    /// The same rows as a training sees them: a set that is augmented returns others in each turn. That
+    /// of each row is the epoch, counted from 1, or another number if it was drawn before in the epoch.
+    /// The same turn gives the same row, whatever else is in the batch.
     ///
     /// # Errors
     ///
     /// Same as [`get`](Self::get).
-    fn draw(&self, rows: &[usize], epoch: usize) -> Result<Batch, Error> {
-        let _ = epoch;
+    fn draw(&self, rows: &[usize], turns: &[u64]) -> Result<Batch, Error> {
+        let _ = turns;
         self.get(rows)
     }
 
@@ -152,8 +154,8 @@ macro_rules! forwarded {
                 (**self).get(rows)
             }
 
-            fn draw(&self, rows: &[usize], epoch: usize) -> Result<Batch, Error> {
-                (**self).draw(rows, epoch)
+            fn draw(&self, rows: &[usize], turns: &[u64]) -> Result<Batch, Error> {
+                (**self).draw(rows, turns)
             }
 
             fn array(&self, field: &str) -> Option<&Array> {

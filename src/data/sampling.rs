@@ -41,8 +41,7 @@ impl Sampling {
     }
 
     /// As many rows as there are, drawn with replacement: the probability of each is proportional to
-    /// its weight. A row that is drawn twice in an epoch is transformed alike each time.
-    ///
+    /// its weight.
     /// # Errors
     ///
     /// [`DataError::Weight`], [`DataError::NoWeight`].
@@ -99,6 +98,17 @@ impl Sampling {
             Kind::Weighted(sums) => Err(DataError::Weights { weights: sums.len(), rows }.into()),
         }
     }
+}
+
+/// The turn of each of these rows of an epoch: see [`Dataset::draw`](super::Dataset::draw).
+pub(super) fn turns(rows: &[usize], epoch: usize) -> Vec<u64> {
+    let mut times: Vec<u32> = vec![0; rows.iter().max().map_or(0, |&most| most + 1)];
+    let turn = |&row: &usize| {
+        let turn = u64::from(times[row]) << 32 | (epoch as u64 & 0xFFFF_FFFF);
+        times[row] += 1;
+        turn
+    };
+    rows.iter().map(turn).collect()
 }
 
 impl Default for Sampling {
@@ -159,6 +169,13 @@ mod tests {
         assert_ne!(sampling.epoch(8000, 1, 2)?, rows);
         assert_ne!(sampling.to_string(), Sampling::balanced(&[0; 8000])?.to_string());
         Ok(())
+    }
+
+    #[test]
+    fn a_row_that_is_drawn_again_has_another_turn() {
+        let again = |times: u64| times << 32 | 7;
+        assert_eq!(turns(&[3, 0, 3, 3], 7), [7, 7, again(1), again(2)]);
+        assert_eq!(turns(&[], 7), [0; 0]);
     }
 
     #[test]

@@ -69,8 +69,8 @@ impl<D: Dataset> Dataset for Subset<D> {
         self.data.get(&self.in_whole(rows)?)
     }
 
-    fn draw(&self, rows: &[usize], epoch: usize) -> Result<Batch, Error> {
-        self.data.draw(&self.in_whole(rows)?, epoch)
+    fn draw(&self, rows: &[usize], turns: &[u64]) -> Result<Batch, Error> {
+        self.data.draw(&self.in_whole(rows)?, turns)
     }
 
     fn is_in_memory(&self) -> bool {
@@ -95,7 +95,7 @@ mod tests {
         let subset = Subset::new(&data, vec![2, 0, 2])?;
         let batch = subset.get(&[2, 1])?;
         assert_eq!(batch.get("x"), Some(&Array::from([7u32, 5])));
-        assert_eq!(subset.draw(&[2, 1], 4)?, batch);
+        assert_eq!(subset.draw(&[2, 1], &[4, 4])?, batch);
         let error = Subset::new(&data, vec![3]).expect_err("there are three").to_string();
         assert_eq!(error, "row 3 does not exist: the array [3] has 3 rows");
         assert!(subset.get(&[3]).is_err());

@@ -3,11 +3,17 @@
 use super::resident::ResidentSet;
 use crate::{
     array::Array,
-    data::{self, Batch, Dataset, Sampling, Stream, ahead::Ahead, default_workers},
+    data::{
+        self, Batch, Dataset, Sampling, Stream,
+        ahead::Ahead,
+        default_workers,
+        draws::{Draws, chunks},
+    },
     error::{Error, TrainError},
     shape::Meta,
 };
 use std::{
+    ops::Range,
     sync::{Mutex, PoisonError},
     thread,
 };
@@ -126,14 +132,16 @@ impl<'t> Source<'t> {
         let Drawing { batch, ref sampling, seed, .. } = self.drawing;
         match self.kind {
             Kind::Set(data) => {
-                let rows = sampling.epoch(data.len(), seed, epoch)?;
-                let batches: Vec<&[usize]> = rows.chunks(batch).skip(done).take(most).collect();
-                let parts = |index: usize| batches[index].chunks(self.part());
+                let draws = Draws::new(data, sampling, seed, epoch)?;
+                let batches: Vec<Range<usize>> =
+                    draws.batches(batch).skip(done).take(most).collect();
+                let parts = |index: usize| chunks(batches[index].clone(), self.part());
                 if resident {
-                    let numbers = |index| parts(index).map(ResidentSet::batch).collect();
+                    let numbers = |part| ResidentSet::batch(&draws.rows[part]);
+                    let numbers = |index| parts(index).map(numbers).collect();
                     return train(&mut (0..batches.len()).map(numbers));
                 }
-                let draw = |index| parts(index).map(|rows| data.draw(rows, epoch)).collect();
+                let draw = |index| parts(index).map(|part| draws.draw(part)).collect();
                 self.drawing.workers_for(data).run(batches.len(), draw, train)
             }
             Kind::Stream(stream) => {

@@ -25,10 +25,10 @@ use std::fmt;
 /// let data = ArrayDataset::new([("inputs", images)])?;
 /// let augmented = Augmented::new(&data, RandomFlip::horizontal(), 7)?;
 /// assert_eq!(augmented.get(&[0, 1])?, data.get(&[0, 1])?);
-/// // An epoch has its own images, and the same ones in any batch.
-/// let batch = augmented.draw(&[1, 2, 3], 5)?;
+/// // Epoch 5 has its own images, and the same ones in any batch.
+/// let batch = augmented.draw(&[1, 2, 3], &[5; 3])?;
 /// let images = batch.get("inputs").map(|images| images.slice(0, 1..2)).transpose()?;
-/// assert_eq!(images.as_ref(), augmented.draw(&[2], 5)?.get("inputs"));
+/// assert_eq!(images.as_ref(), augmented.draw(&[2], &[5])?.get("inputs"));
 /// # Ok::<(), wgrad::Error>(())
 /// ```
 pub struct Augmented<D> {
@@ -68,12 +68,12 @@ impl<D: Dataset> Augmented<D> {
         Ok(Augmented { data, field: field.to_owned(), transform, seed, extents })
     }
 
-    /// Transforms all images of a batch, at random in an epoch.
+    /// Transforms all images of a batch, at random if they have turns.
     fn transformed(
         &self,
         images: Array,
         rows: &[usize],
-        epoch: Option<usize>,
+        turns: Option<&[u64]>,
     ) -> Result<Array, Error> {
         let dims = images.shape().dims();
         let from = extents(&Meta::new(dims.get(1..).unwrap_or_default(), images.dtype()))?;
@@ -84,10 +84,11 @@ impl<D: Dataset> Augmented<D> {
         let images: Vec<f32> = images.into_vec()?;
         // The memory of one image becomes that of the next.
         let mut pixels = Vec::new();
-        for (image, &row) in images.chunks_exact(size(from)?.max(1)).zip(rows) {
+        for (index, image) in images.chunks_exact(size(from)?.max(1)).enumerate() {
             pixels.clear();
             pixels.extend_from_slice(image);
-            let mut random = epoch.map(|epoch| Random::new(&[self.seed, epoch as u64, row as u64]));
+            let key = |&turn: &u64| Some(Random::new(&[self.seed, turn, *rows.get(index)? as u64]));
+            let mut random = turns.and_then(|turns| turns.get(index)).and_then(key);
             let image = self.transform.apply(Image::new(from, pixels)?, random.as_mut())?;
             if image.extents() != to {
                 let reason = OpError::Target(to.into());
@@ -100,10 +101,10 @@ impl<D: Dataset> Augmented<D> {
         Array::from_vec([rows.len(), channels, height, width], result)
     }
 
-    fn batch(&self, batch: Batch, rows: &[usize], epoch: Option<usize>) -> Result<Batch, Error> {
+    fn batch(&self, batch: Batch, rows: &[usize], turns: Option<&[u64]>) -> Result<Batch, Error> {
         let fields = batch.fields.into_iter().map(|(name, array)| {
             let array = match name == self.field {
-                true => self.transformed(array, rows, epoch)?,
+                true => self.transformed(array, rows, turns)?,
                 false => array,
             };
             Ok((name, array))
@@ -129,8 +130,8 @@ impl<D: Dataset> Dataset for Augmented<D> {
         self.batch(self.data.get(rows)?, rows, None)
     }
 
-    fn draw(&self, rows: &[usize], epoch: usize) -> Result<Batch, Error> {
-        self.batch(self.data.draw(rows, epoch)?, rows, Some(epoch))
+    fn draw(&self, rows: &[usize], turns: &[u64]) -> Result<Batch, Error> {
+        self.batch(self.data.draw(rows, turns)?, rows, Some(turns))
     }
 
     fn array(&self, field: &str) -> Option<&Array> {

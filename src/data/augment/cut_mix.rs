@@ -23,7 +23,7 @@ use crate::{
 ///
 /// let pixels: Vec<f32> = (0..2 * 16).map(|pixel| (pixel / 16) as f32).collect();
 /// let data = Labeled::new(Array::new([2, 1, 4, 4], &pixels)?, Array::from([0u32, 1]))?;
-/// let batch = CutMix::new(data, 2, 1.0, 7)?.draw(&[0, 1], 3)?;
+/// let batch = CutMix::new(data, 2, 1.0, 7)?.draw(&[0, 1], &[3, 3])?;
 /// let [inputs, targets] = ["inputs", "targets"].map(|name| batch.get(name).map(Array::to_f64));
 /// // Here, the probability of class 1 is the share of light pixels.
 /// let light = |image: &[f64]| image.iter().sum::<f64>() / 16.0;
@@ -82,8 +82,8 @@ impl<D: Dataset> Dataset for CutMix<D> {
         self.0.get(rows)
     }
 
-    fn draw(&self, rows: &[usize], epoch: usize) -> Result<Batch, Error> {
-        self.0.draw(rows, epoch, |random, shape, share, own, other| {
+    fn draw(&self, rows: &[usize], turns: &[u64]) -> Result<Batch, Error> {
+        self.0.draw(rows, turns, |random, shape, share, own, other| {
             let [_, rows, columns] = *shape else { return share };
             cut(random, [rows, columns], share, own, other)
         })

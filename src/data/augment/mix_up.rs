@@ -12,7 +12,7 @@ use crate::{
 /// set, now and then itself.
 ///
 /// A row keeps a share with the distribution Beta(alpha, alpha); share and partner depend only on
-/// the seed, the epoch and the row. The targets, classes in u32, become the probabilities
+/// the seed, the turn and the row. The targets, classes in u32, become the probabilities
 /// `[classes]` of each class in f32, mixed alike: their loss is
 /// [`CrossEntropy::loss_of_probabilities`](crate::nn::CrossEntropy::loss_of_probabilities). In
 /// evaluation, by [`get`](Dataset::get), rows are not mixed, and the probability of their class is
@@ -25,7 +25,7 @@ use crate::{
 /// let data = Labeled::new(inputs, Array::from([0u32, 1]))?;
 /// let mixed = MixUp::new(data, 2, 0.4, 7)?;
 /// assert_eq!(mixed.get(&[1])?.get("targets"), Some(&Array::from([[0.0f32, 1.0]])));
-/// let batch = mixed.draw(&[0, 1], 3)?;
+/// let batch = mixed.draw(&[0, 1], &[3, 3])?;
 /// let [inputs, targets] = ["inputs", "targets"].map(|name| batch.get(name).map(Array::to_f64));
 /// // Here, the probability of class 1 is the input.
 /// assert_eq!(targets.map(|p| vec![p[1], p[3]]), inputs);
@@ -82,8 +82,8 @@ impl<D: Dataset> Dataset for MixUp<D> {
         self.0.get(rows)
     }
 
-    fn draw(&self, rows: &[usize], epoch: usize) -> Result<Batch, Error> {
-        self.0.draw(rows, epoch, |_, _, share, own, other| {
+    fn draw(&self, rows: &[usize], turns: &[u64]) -> Result<Batch, Error> {
+        self.0.draw(rows, turns, |_, _, share, own, other| {
             let (kept, added) = (share as f32, (1.0 - share) as f32);
             own.iter_mut().zip(other).for_each(|(own, other)| *own = kept * *own + added * other);
             share

@@ -35,8 +35,9 @@
 //! # Ok::<(), Error>(())
 //! ```
 //!
-//! The chance of a row depends only on the seed, the epoch, the row and the place of the transform
-//! in the list: neither on the other rows of its batch nor on the thread that asks for it.
+//! The chance of a row depends only on the seed, the epoch and how often the row was drawn in it, the
+//! row and the place of the transform in the list: neither on the other rows of its batch nor on the
+//! thread that asks for it.
 //!
 //! [`MixUp`] and [`CutMix`] mix each image with another one, and their classes with them.
 //!

@@ -93,17 +93,18 @@ impl<D: Dataset> Pairs<D> {
     pub fn draw(
         &self,
         rows: &[usize],
-        epoch: usize,
+        turns: &[u64],
         mix: impl Fn(&mut Random, &[usize], f64, &mut [f32], &[f32]) -> f64,
     ) -> Result<Batch, Error> {
         // Transforms of the same row with the same seed have other numbers: they lack this key.
         let key = u64::from_le_bytes(*b"partners");
-        let random = |&row: &usize| Random::new(&[key, self.seed, epoch as u64, row as u64]);
-        let mut randoms: Vec<Random> = rows.iter().map(random).collect();
+        let random =
+            |(&row, &turn): (&usize, &u64)| Random::new(&[key, self.seed, turn, row as u64]);
+        let mut randoms: Vec<Random> = rows.iter().zip(turns).map(random).collect();
         let partners: Vec<usize> =
             randoms.iter_mut().map(|random| random.below(self.data.len())).collect();
-        let mut batch = self.data.draw(rows, epoch)?;
-        let others = self.data.draw(&partners, epoch)?;
+        let mut batch = self.data.draw(rows, turns)?;
+        let others = self.data.draw(&partners, turns)?;
         let mut shares = vec![1.0; rows.len()];
         if let (Some(inputs), Some(other)) =
             (find(&mut batch, &self.inputs), others.get(&self.inputs))

@@ -64,13 +64,18 @@ fn a_row_depends_only_on_seed_epoch_and_index() -> Result<(), Error> {
     ];
     for (set, other) in [&augmented as &dyn Dataset, &mixed, &cut].into_iter().zip(others) {
         let rows: Vec<usize> = (0..16).collect();
-        let drawn = set.draw(&rows, 3)?;
-        assert_eq!(drawn, set.draw(&rows, 3)?);
+        let drawn = set.draw(&rows, &[3; 16])?;
+        assert_eq!(drawn, set.draw(&rows, &[3; 16])?);
         let inputs = |batch: &Batch| batch.get("inputs").cloned();
-        assert_ne!(inputs(&drawn), inputs(&set.draw(&rows, 4)?));
-        assert_ne!(inputs(&drawn), inputs(&other.draw(&rows, 3)?));
+        // A row may be drawn again in another turn.
+        let twice = set.draw(&[7, 7, 7], &[3, 3 + (1 << 32), 3])?;
+        let row = |row: usize| inputs(&twice).map(|inputs| inputs.rows(&[row])).transpose();
+        assert_eq!(row(0)?, row(2)?);
+        assert_ne!(row(0)?, row(1)?);
+        assert_ne!(inputs(&drawn), inputs(&set.draw(&rows, &[4; 16])?));
+        assert_ne!(inputs(&drawn), inputs(&other.draw(&rows, &[3; 16])?));
         let permuted = [5, 0, 15, 5, 9];
-        for (name, array) in set.draw(&permuted, 3)?.iter() {
+        for (name, array) in set.draw(&permuted, &[3; 5])?.iter() {
             assert_eq!(
                 drawn.get(name).map(|all| all.rows(&permuted)).transpose()?.as_ref(),
                 Some(array)
@@ -81,8 +86,8 @@ fn a_row_depends_only_on_seed_epoch_and_index() -> Result<(), Error> {
             assert_eq!((name.as_str(), row.dtype), (known, array.dtype()));
             assert_eq!(row.shape.dims(), &array.shape().dims()[1..]);
         }
-        assert_eq!((set.len(), set.get(&[])?.len(), set.draw(&[], 1)?.len()), (16, 0, 0));
-        let error = set.draw(&[16], 1).expect_err("there are 16").to_string();
+        assert_eq!((set.len(), set.get(&[])?.len(), set.draw(&[], &[])?.len()), (16, 0, 0));
+        let error = set.draw(&[16], &[1]).expect_err("there are 16").to_string();
         assert_eq!(error, "row 16 does not exist: the array [16, 3, 10, 9] has 16 rows");
     }
     Ok(())
@@ -158,7 +163,7 @@ fn mixed_classes_are_as_mixed_as_their_inputs() -> Result<(), Error> {
     for (set, is_cut) in [(&up as &dyn Dataset, false), (&cut, true)] {
         let (mut shares, mut partners) = (Vec::new(), 0);
         for epoch in 1..=50 {
-            let batch = set.draw(&rows, epoch)?;
+            let batch = set.draw(&rows, &[epoch; 40])?;
             let field = |name: &str| batch.get(name).expect("it is a field").to_f64();
             assert_eq!(batch.get("row"), data.array("row"));
             let (images, classes) = (field("image"), field("class"));
@@ -288,7 +293,8 @@ fn data_without_images_are_refused() -> Result<(), Error> {
     assert!(mixed(["x", "targets"], 2, f64::NAN).ends_with("(alpha must be positive, not NaN)"));
     assert!(CutMix::of_fields(["x", "targets"], &data, 2, 1.0, 1).is_err());
     let one = MixUp::of_fields(["x", "targets"], &data, 1, 1.0, 1)?;
-    for error in [one.get(&[0]), one.draw(&[0], 1)].map(|batch| batch.expect_err("of one class")) {
+    for error in [one.get(&[0]), one.draw(&[0], &[1])].map(|batch| batch.expect_err("of one class"))
+    {
         assert_eq!(error.to_string(), "one_hot: [1] u32 (index 1 is out of range for extent 1)");
     }
     Ok(())

@@ -30,9 +30,11 @@ impl Dataset for Noisy {
         self.0.get(rows)
     }
 
-    fn draw(&self, rows: &[usize], epoch: usize) -> Result<Batch, Error> {
+    fn draw(&self, rows: &[usize], turns: &[u64]) -> Result<Batch, Error> {
         let batch = self.0.rows(rows)?;
-        let noise = rows.iter().flat_map(|row| [row * 7 + epoch, row * 3 + epoch * epoch]);
+        let turns = turns.iter().map(|&turn| turn as usize);
+        let noise =
+            rows.iter().zip(turns).flat_map(|(row, turn)| [row * 7 + turn, row * 3 + turn * turn]);
         let noise: Vec<f64> = noise.map(|k| (k % 11) as f64 / 50.0).collect();
         let inputs = batch
             .inputs()
@@ -123,7 +125,7 @@ impl<D: Dataset> Stream for Rows<D> {
         let len = self.0.len();
         Ok(Box::new(begins.enumerate().filter(move |(_, at)| *at < len).map(move |(k, at)| {
             let rows: Vec<usize> = (at..(at + 1 + k % 5).min(len)).collect();
-            self.0.draw(&rows, epoch)
+            self.0.draw(&rows, &vec![epoch as u64; rows.len()])
         })))
     }
 }
