@@ -15,6 +15,8 @@ pub mod cifar;
 pub mod digits;
 pub(crate) mod draws;
 #[cfg(feature = "files")]
+mod gzip;
+#[cfg(feature = "files")]
 pub mod idx;
 #[cfg(feature = "files")]
 pub mod images;

@@ -165,7 +165,7 @@ fn turn_hue(image: &mut Image, turn: f32) {
     for_each_color(image, |[red, green, blue]| {
         let most = red.max(green).max(blue);
         let range = most - red.min(green).min(blue);
-        // Of a gray no hue is seen: any will do.
+        // A gray has no hue: any will do.
         let unit = if range == 0.0 { 1.0 } else { range };
         let hue = if most == red {
             (green - blue) / unit

@@ -6,22 +6,21 @@
 //! bytes, the element type (8 for bytes), the number of axes, each extent as a 32-bit big-endian
 //! integer, then the elements.
 
-use super::Labeled;
+use super::{
+    Labeled,
+    gzip::{self, taken},
+};
 use crate::{
     array::Array,
     dtype::DType,
     error::{Error, FileError},
     shape::Meta,
 };
-use flate2::read::MultiGzDecoder;
 use std::{
-    fs::File,
-    io::{BufReader, ErrorKind, Read, Seek},
+    io::Read,
     path::{Path, PathBuf},
 };
 
-/// Magic bytes of a gzip stream.
-const GZIP: [u8; 2] = [0x1f, 0x8b];
 /// Maximum number of elements in a file: 4 GiB as f32. A small gzip stream can claim any length.
 const MAX_BYTES: u64 = 1 << 30;
 
@@ -119,16 +118,7 @@ fn words(path: &Path, bytes: &[u8], word: impl Fn(u8) -> u32) -> Result<Vec<u32>
 
 /// Reads extents and elements of a file, plain or compressed.
 fn read<const AXES: usize>(path: &Path) -> Result<([usize; AXES], Vec<u8>), Error> {
-    let io = |error| super::refused(path, &error);
-    let mut file = File::open(path).map_err(io)?;
-    let mut start = Vec::new();
-    (&mut file).take(GZIP.len() as u64).read_to_end(&mut start).map_err(io)?;
-    file.rewind().map_err(io)?;
-    if start == GZIP {
-        parse(path, MultiGzDecoder::new(BufReader::new(file)))
-    } else {
-        parse(path, file)
-    }
+    parse(path, gzip::open(path)?)
 }
 
 /// Reads as much as the header announces, checks that nothing follows, and allocates memory only as
@@ -183,25 +173,6 @@ fn parse<const AXES: usize>(
         return Err(corrupt(path, format!("at byte {end}: expected the end, found more")));
     }
     Ok((extents, elements))
-}
-
-/// Reads the next bytes of a stream, fewer at its end. `at` is their offset.
-fn taken(path: &Path, stream: &mut impl Read, at: u64, len: u64) -> Result<Vec<u8>, Error> {
-    let mut bytes = Vec::new();
-    match stream.take(len).read_to_end(&mut bytes) {
-        Ok(_) => Ok(bytes),
-        // Errors that the decompressor reports for a damaged stream.
-        Err(error)
-            if matches!(
-                error.kind(),
-                ErrorKind::InvalidData | ErrorKind::InvalidInput | ErrorKind::UnexpectedEof
-            ) =>
-        {
-            let byte = at + bytes.len() as u64;
-            Err(corrupt(path, format!("at byte {byte} of what is compressed: {error}")))
-        }
-        Err(error) => Err(super::refused(path, &error)),
-    }
 }
 
 fn ends(path: &Path, found: u64, expected: u64) -> Error {

@@ -69,7 +69,7 @@ mod tests {
 
     #[test]
     fn the_center_is_cut_out() {
-        // What NumPy's `np.arange(1, 16).reshape(3, 5)[:, 1:4]` is, and the like.
+        // NumPy's `np.arange(1, 16).reshape(3, 5)[:, 1:4]`, and the like.
         assert_eq!(fitted(Fit::Crop, [3, 5], [3, 3]), [2, 3, 4, 7, 8, 9, 12, 13, 14]);
         assert_eq!(fitted(Fit::Crop, [5, 3], [3, 3]), [4, 5, 6, 7, 8, 9, 10, 11, 12]);
         // An odd pixel more is cut off at the right, as Keras does.

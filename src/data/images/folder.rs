@@ -181,7 +181,7 @@ impl ImageFolder {
         let decoded = images
             .zip(&self.paths)
             .map(|(words, path)| decode_into(path, self.shape, self.fit, words));
-        // Of several errors it is the first, whichever thread came upon one first.
+        // The first error in the order of the images, whichever thread came upon one first.
         decoded.collect::<Vec<_>>().into_iter().collect::<Result<(), Error>>()?;
         Array::from_words(self.meta(self.paths.len()), words)
     }

@@ -119,7 +119,7 @@ impl Encoding {
         self.inputs.iter().map(Input::width).sum()
     }
 
-    /// What is predicted.
+    /// The target: classes, or a number.
     pub fn target(&self) -> &Target {
         &self.target.target
     }

@@ -107,7 +107,7 @@ fn is_target(column: &TargetColumn) -> Result<(), String> {
 }
 
 fn moments(mean: f64, std: f64, may_be_constant: bool) -> Result<(), String> {
-    // What does not fit is read as infinite.
+    // A number that is too large for f64 is read as infinite.
     let is_std = std.is_normal() && std > 0.0 || may_be_constant && std == 0.0;
     match mean.is_finite() && is_std {
         true => Ok(()),

@@ -39,7 +39,7 @@ pub struct TableReader {
     pub(super) max_cells: usize,
 }
 
-/// What is said of a column.
+/// An option for a column.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Said {
     pub column: String,
@@ -150,7 +150,7 @@ impl TableReader {
         self.parse(path, &text::read(path)?)
     }
 
-    /// What was said of a column.
+    /// The option for a column, if there is one.
     pub(super) fn choice(&self, column: &str) -> Option<Choice> {
         self.said.iter().rev().find(|said| said.column == column).map(|said| said.choice)
     }

@@ -7,8 +7,8 @@ use std::{
     path::Path,
 };
 
-/// What is read after the text: a record that no text contains. If it is read as part of another
-/// one, a quote was still open.
+/// A record that no text contains, read after the text: if it is read as part of another one, a
+/// quote was still open.
 const END: &str = "\n\0";
 
 /// Records one after another, all with as many fields. Empty lines are skipped.

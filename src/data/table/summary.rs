@@ -1,4 +1,4 @@
-//! What is in a table, to be read by a person.
+//! Summaries of tables, to be read by a person.
 
 use super::{Column, Table, column::ColumnKind, message::shown, moments::Moments};
 

@@ -15,7 +15,7 @@ const MAX_INTEGERS: usize = 20;
 /// Minimum number of rows for each of them.
 const ROWS_PER_INTEGER: usize = 10;
 
-/// What is predicted.
+/// The target of a model: classes, or a number.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase", deny_unknown_fields)]
 pub enum Target {

@@ -1,16 +1,9 @@
 //! The text of a file: UTF-8, plain or compressed by gzip.
 
 use super::message::corrupt;
-use crate::{data::refused, error::Error, io::kind::kind};
-use flate2::read::MultiGzDecoder;
-use std::{
-    fs::File,
-    io::{BufReader, ErrorKind, Read, Seek},
-    path::Path,
-};
+use crate::{data::gzip, error::Error, io::kind::kind};
+use std::{io::Read, path::Path};
 
-/// Magic bytes of a gzip stream.
-const GZIP: [u8; 2] = [0x1f, 0x8b];
 /// The byte order mark, which some programs write in front.
 const MARK: char = '\u{feff}';
 /// Maximum number of bytes of a text. A small gzip stream can claim any length.
@@ -18,39 +11,19 @@ const MAX_BYTES: u64 = 1 << 32;
 
 /// Reads a whole file; the text has no byte order mark and no zero byte.
 pub(super) fn read(path: &Path) -> Result<String, Error> {
-    let io = |error| refused(path, &error);
-    let mut file = File::open(path).map_err(io)?;
-    let mut start = Vec::new();
-    (&mut file).take(GZIP.len() as u64).read_to_end(&mut start).map_err(io)?;
-    file.rewind().map_err(io)?;
-    let bytes = if start == GZIP {
-        content(path, MultiGzDecoder::new(BufReader::new(file)), MAX_BYTES)?
-    } else {
-        content(path, file, MAX_BYTES)?
-    };
+    let bytes = content(path, gzip::open(path)?, MAX_BYTES)?;
     decoded(bytes).map_err(|message| corrupt(path, message))
 }
 
-/// Reads a stream to its end; allocates memory only as bytes arrive.
-pub(super) fn content(path: &Path, stream: impl Read, most: u64) -> Result<Vec<u8>, Error> {
-    let mut bytes = Vec::new();
+/// Reads a stream to its end.
+pub(super) fn content(path: &Path, mut stream: impl Read, most: u64) -> Result<Vec<u8>, Error> {
     // One more than allowed, to detect it.
-    match stream.take(most + 1).read_to_end(&mut bytes) {
-        Ok(_) if bytes.len() as u64 > most => {
+    let bytes = gzip::taken(path, &mut stream, 0, most + 1)?;
+    match bytes.len() as u64 > most {
+        true => {
             Err(corrupt(path, format!("at byte {most}: expected at most {most} bytes, found more")))
         }
-        Ok(_) => Ok(bytes),
-        // Errors that the decompressor reports for a damaged stream.
-        Err(error)
-            if matches!(
-                error.kind(),
-                ErrorKind::InvalidData | ErrorKind::InvalidInput | ErrorKind::UnexpectedEof
-            ) =>
-        {
-            let byte = bytes.len();
-            Err(corrupt(path, format!("at byte {byte} of what is compressed: {error}")))
-        }
-        Err(error) => Err(refused(path, &error)),
+        false => Ok(bytes),
     }
 }
 

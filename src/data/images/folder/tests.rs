@@ -157,7 +157,7 @@ fn a_link_to_a_folder_above_leads_nowhere() -> Result<(), Error> {
     link("b", "b/deep/again");
     link("", "b/deep/all");
     let folder = ImageFolder::open(&directory, [1, 1])?;
-    // What is linked belongs to a class as what is in it does, and counts once.
+    // A linked image belongs to the class that it is linked in, and counts once.
     assert_eq!(folder.targets().map(|targets| targets.words().len()), Some(5));
     link("a", "c");
     assert_eq!(ImageFolder::open(&directory, [1, 1])?.classes(), ["a", "b", "c"]);

@@ -264,12 +264,12 @@ fn a_jpeg_has_its_colors_whatever_its_sampling() {
                     encoder.set_optimized_huffman_tables(optimized);
                 };
                 let case = format!("{sides:?} {sampling:?} {progressive} {optimized}");
-                // Of four steps per pixel of sampled colors, the encoder keeps the first.
+                // The encoder keeps the first of four samples of a color that it halves.
                 let (file, rgb) = jpeg(JpegColor::Rgb, &[40, 90, 120], sides, set);
                 assert!(distance(&file, &rgb) <= 8, "{case}: {}", distance(&file, &rgb));
                 for color in [JpegColor::Cmyk, JpegColor::CmykAsYcck] {
                     let (file, inks) = jpeg(color, &[20, 50, 90, 60], sides, set);
-                    // What Pillow computes: light passes each ink in turn.
+                    // As in Pillow, light passes each ink in turn.
                     let light = |ink: u8| 1.0 - f64::from(ink) / 255.0;
                     let rgb = |inks: &[u8]| -> [u8; 3] {
                         [0, 1, 2].map(|k| (light(inks[k]) * light(inks[3]) * 255.0).round() as u8)
