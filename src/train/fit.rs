@@ -276,7 +276,7 @@ impl<'t, 'c, 'a> Fit<'t, 'c, 'a> {
         }
         let Position { epoch, step, total, .. } = self.position;
         // No batch is drawn that is not trained on.
-        let most = self.trainer.most_steps - total;
+        let most = self.trainer.most_steps.saturating_sub(total);
         let (source, is_resident) = (self.source, self.is_resident);
         let ending =
             source.epoch((epoch, step, most), is_resident, |batches| self.steps(batches))?;

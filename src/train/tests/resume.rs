@@ -385,6 +385,41 @@ fn hostile_positions_do_no_harm() -> Result<(), Error> {
     Ok(())
 }
 
+/// A run that was killed behind the last step of an epoch, before the epoch ended, and is to have fewer
+/// steps than it has already.
+#[test]
+fn fewer_steps_than_are_done_are_no_harm() -> Result<(), Error> {
+    struct Copy<'a>(&'a Path, PathBuf);
+    impl Callback for Copy<'_> {
+        fn on_checkpoint(&mut self, last: &Step, written: Result<(), &Error>) {
+            assert!(written.is_ok());
+            if last.step == 3 && !self.1.exists() {
+                fs::copy(self.0, &self.1).expect("it was written");
+            }
+        }
+    }
+    let (folder, data, net) = (Folder::new("fewer"), exclusive_or()?, net());
+    let (file, cpu) = (folder.0.join("checkpoint.safetensors"), Device::cpu());
+    let killed = folder.0.join("killed.safetensors");
+    let variables = Variables::new(2);
+    let whole = trainer(&net, &data, 0.02).batch(24).epochs(1);
+    whole
+        .callback(Copy(&file, killed.clone()))
+        .checkpoint(Checkpoint::new(&file).every_steps(1))
+        .fit(&cpu, &variables, &data)?;
+    let resumed = Variables::new(2);
+    let report = trainer(&net, &data, 0.02)
+        .batch(24)
+        .epochs(4)
+        .max_steps(1)
+        .checkpoint(Checkpoint::new(&killed))
+        .resume(Resume::Exact)
+        .fit(&cpu, &resumed, &data)?;
+    assert_eq!((report.steps, report.epochs.len(), report.ending), (0, 1, Ending::Completed));
+    assert_eq!(resumed.to_arrays()?, variables.to_arrays()?);
+    Ok(())
+}
+
 /// A file that cannot be written is told before the first step; one that cannot be written later
 /// leaves the one before, and does not end the training.
 #[test]
