@@ -178,8 +178,8 @@ impl IndexInputs {
 }
 
 /// Checks the indices in all rows that batches are drawn from, of a program with these outputs and the
-/// effects of the graph. Returns whether no others have to be
-/// checked: all elements of the inputs that hold any are indices.
+/// effects of the graph. Returns whether no others have to be checked: all elements of the inputs that
+/// hold any are indices.
 ///
 /// # Errors
 ///

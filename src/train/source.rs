@@ -147,7 +147,7 @@ impl<'t> Source<'t> {
             Kind::Stream(stream) => {
                 let mut batches = data::batches(stream.epoch(epoch)?, batch);
                 for step in 0..done {
-                    // What was trained on before has to be there again.
+                    // A stream that has become shorter cannot be resumed.
                     batches.next().transpose()?.ok_or(TrainError::ShortStream { step, done })?;
                 }
                 let batches = Mutex::new(batches);

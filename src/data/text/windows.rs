@@ -90,6 +90,10 @@ impl Dataset for Windows {
         ["inputs", "targets"].map(|name| (name.to_owned(), row.clone())).into()
     }
 
+    fn is_in_memory(&self) -> bool {
+        true
+    }
+
     fn get(&self, rows: &[usize]) -> Result<Batch, Error> {
         let (inputs, targets) = (self.shifted(rows, 0)?, self.shifted(rows, 1)?);
         Ok(Batch::new([("inputs", inputs), ("targets", targets)]))
