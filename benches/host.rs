@@ -12,7 +12,7 @@ use wgrad::{
     bench::workloads,
     data::{Labeled, Loader, digits},
     nn::{Activation, Dense, Mode, Module, Scope, Sequential, cross_entropy, models},
-    optim::{Adam, Optimizer},
+    optim::{Adam, Optimizer, OptimizerExt},
     testing::Noise,
     train::Trainer,
 };
@@ -92,8 +92,10 @@ fn growth(criterion: &mut Criterion) {
 
 fn compile_step<'g>(graph: &'g Graph, cx: &mut Scope<'g>, loss: Tensor<'g>, clipped: bool) {
     let adam = Adam::new(1e-3);
-    let adam = if clipped { adam.clip_norm(1.0) } else { adam };
-    adam.update(cx, loss);
+    match clipped {
+        true => adam.clip_norm(1.0).update(cx, loss),
+        false => adam.update(cx, loss),
+    }
     graph.compile(&Device::cpu(), &[loss]).expect("it compiles");
 }
 

@@ -32,6 +32,20 @@ pub(crate) trait Backend {
     /// Whether plans for it have the gradients of a layer's weight and bias from one kernel.
     fn pairs_grads(&self) -> bool;
 
+    /// Number of bytes that an element of f16 takes in its memory.
+    fn half_bytes(&self) -> usize;
+
+    /// Whether it has a memory of its own, which is not that of the host.
+    fn has_own_memory(&self) -> bool {
+        false
+    }
+
+    /// Whether so many bytes of its memory can be allocated: they are, and given back.
+    fn can_allocate(&self, bytes: u64) -> bool {
+        let _ = bytes;
+        true
+    }
+
     /// The largest tensor in bytes that a kernel can read; `None` for a device whose memory is that of the
     /// host.
     fn largest_binding(&self) -> Option<u64> {

@@ -1,4 +1,5 @@
-//! Lists in `Debug`, cut short: a program has dozens of inputs, and a model hundreds of variables.
+//! What is told in short: lists in `Debug`, as a program has dozens of inputs, and a model hundreds of
+//! variables; and sizes.
 
 use std::fmt;
 
@@ -29,4 +30,21 @@ impl fmt::Debug for Brief {
             more => write!(f, ", and {more} more]"),
         }
     }
+}
+
+/// `42.6 MiB`.
+pub(crate) fn bytes(number: usize) -> String {
+    scaled(number as f64, 1024.0, &[" B", " KiB", " MiB", " GiB", " TiB", " PiB"])
+}
+
+/// A number in the largest of the units in which it is 1 or more, each `base` times the one before.
+pub(crate) fn scaled(mut number: f64, base: f64, units: &[&str]) -> String {
+    let mut unit = 0;
+    // It is printed with one digit after the point.
+    while number >= base - 0.05 && unit + 1 < units.len() {
+        number /= base;
+        unit += 1;
+    }
+    let digits = if unit == 0 { 0 } else { 1 };
+    format!("{number:.digits$}{}", units.get(unit).unwrap_or(&""))
 }

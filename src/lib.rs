@@ -108,8 +108,8 @@ pub use diff::{Diff, Divergence};
 pub use dtype::DType;
 pub use error::{
     BufferError, CompileError, DataError, DeviceError, Error, FileError, GraphError, LoadReport,
-    MismatchedTensor, MissingTensor, NotFinite, OpError, Place, RunError, SimulationError,
-    TokenError, TrainError, VariableError,
+    MismatchedTensor, MissingTensor, NotFinite, OpError, Place, RunError, ScheduleError,
+    SimulationError, TokenError, TrainError, VariableError,
 };
 pub use functions::{
     AttentionOptions, CoordinateTransform, GaussianNll, Interpolation, PadMode, PaddingMode,

@@ -15,6 +15,8 @@ pub(crate) enum Must {
     BeAtLeast0,
     /// At least 0, and infinite for no limit.
     BeALimit,
+    /// Finite and at least 1.
+    BeAtLeast1,
     /// In `[0, 1]`.
     BeFraction,
     /// In `[0, 1)`.
@@ -32,6 +34,7 @@ impl Must {
             Must::BeNonzero => "finite and nonzero",
             Must::BePositive => "positive",
             Must::BeAtLeast0 | Must::BeALimit => "at least 0",
+            Must::BeAtLeast1 => "at least 1",
             Must::BeFraction => "in [0, 1]",
             Must::BeBelow1 => "in [0, 1)",
             Must::CountLayers => "from 1 to 65536",
@@ -47,6 +50,7 @@ impl Must {
             Must::BePositive => x > 0.0 && x.is_finite(),
             Must::BeAtLeast0 => x >= 0.0 && x.is_finite(),
             Must::BeALimit => x >= 0.0,
+            Must::BeAtLeast1 => x >= 1.0 && x.is_finite(),
             Must::BeFraction => (0.0..=1.0).contains(&x),
             Must::BeBelow1 => (0.0..1.0).contains(&x),
             Must::CountLayers => (1.0..=65536.0).contains(&x),

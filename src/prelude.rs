@@ -17,7 +17,12 @@
 //! are functions in [`nn`], files are read and written by [`io`](crate::io).
 
 // Traits, for their methods.
-pub use crate::{nn::Module, ops::Pow, optim::Optimizer, value::Feed};
+pub use crate::{
+    nn::Module,
+    ops::Pow,
+    optim::{Optimizer, OptimizerExt},
+    value::Feed,
+};
 
 #[cfg(not(target_arch = "wasm32"))]
 pub use crate::train::{Loss, Metric, Objective, Trainer};
@@ -37,7 +42,7 @@ pub use crate::{
         Unflatten,
     },
     ops::Precision,
-    optim::{Adam, Sgd},
+    optim::{Adam, AdamW, Sgd},
     program::{Program, Programs},
     shape::{Meta, Shape},
     value::{Outputs, Value},

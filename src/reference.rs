@@ -56,6 +56,10 @@ impl Backend for ReferenceDevice {
         false
     }
 
+    fn half_bytes(&self) -> usize {
+        4
+    }
+
     fn name(&self) -> String {
         "reference (f64)".to_owned()
     }

@@ -197,6 +197,10 @@ impl Backend for CpuDevice {
         false
     }
 
+    fn half_bytes(&self) -> usize {
+        4
+    }
+
     fn name(&self) -> String {
         self.name()
     }

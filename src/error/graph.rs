@@ -176,18 +176,28 @@ pub enum GraphError {
         /// Where it was asked for.
         place: Place,
     },
-    /// An objective of a training has no parameters to train.
-    #[error(
-        "objective {objective:?}: no parameter matches {pattern:?}{}",
-        quoted("; parameters: ", known)
-    )]
+    /// There are no parameters to train, to freeze, or for a group of an optimizer.
+    #[error("{of}: no parameter matches {pattern:?}{}", quoted("; parameters: ", known))]
     NoParams {
-        /// Name of the objective.
-        objective: String,
+        /// The objective or the group that has none.
+        of: String,
         /// The pattern of paths.
         pattern: String,
-        /// Paths of the parameters that its step declares.
+        /// Paths of the parameters that there are.
         known: Vec<String>,
+    },
+    /// A parameter with less than two axes for an optimizer of matrices.
+    #[error(
+        "{optimizer}: {param} is {meta}, no matrix; give vectors to another optimizer: \
+         `.group(\"vectors\", Select::Vectors, AdamW::new(lr))`"
+    )]
+    NotAMatrix {
+        /// Name of the optimizer.
+        optimizer: &'static str,
+        /// Path of the parameter.
+        param: String,
+        /// Its shape and type.
+        meta: Meta,
     },
     /// Gradients are to be accumulated over parts of a batch whose statistics count.
     #[error(

@@ -7,6 +7,7 @@ mod graph;
 mod loading;
 mod not_finite;
 mod run;
+mod schedule;
 mod similar;
 mod simulation;
 mod token;
@@ -20,6 +21,7 @@ pub use graph::{GraphError, OpError, Place};
 pub use loading::{LoadReport, MismatchedTensor, MissingTensor};
 pub use not_finite::NotFinite;
 pub use run::RunError;
+pub use schedule::ScheduleError;
 use similar::quoted;
 pub(crate) use similar::similar;
 pub use simulation::SimulationError;
@@ -60,6 +62,9 @@ pub enum Error {
     /// While making tokens of a text, or a text of tokens.
     #[error(transparent)]
     Token(#[from] TokenError),
+    /// While following a schedule of the learning rate.
+    #[error(transparent)]
+    Schedule(#[from] ScheduleError),
     /// While training.
     #[error(transparent)]
     Train(#[from] TrainError),

@@ -1,5 +1,6 @@
 //! Errors of a training.
 
+use super::similar::quoted;
 use std::path::PathBuf;
 
 /// A training could not start or go on.
@@ -22,6 +23,28 @@ pub enum TrainError {
     /// A trainer without objectives.
     #[error("the trainer has no objective")]
     NoObjective,
+    /// Not even a single row fits the memory.
+    #[error(
+        "a training on one row at a time takes {bytes} bytes, more than {}",
+        limit.map_or("the device gives".to_owned(), |limit| limit.to_string())
+    )]
+    NoBatchFits {
+        /// Bytes that it is predicted to take.
+        bytes: u64,
+        /// The limit, if it is known.
+        limit: Option<u64>,
+    },
+    /// A batch is to be chosen by the memory of the system, and that is not known.
+    #[error("the memory of the system is not known: say how much there is by `AutoBatch::memory`")]
+    UnknownMemory,
+    /// There is no objective of this name.
+    #[error("there is no objective {name:?}{}", quoted("; objectives: ", known))]
+    UnknownObjective {
+        /// The name.
+        name: String,
+        /// Names of those that there are.
+        known: Vec<String>,
+    },
     /// Two objectives have one name.
     #[error("two objectives are named {0:?}")]
     RepeatedObjective(String),

@@ -1,6 +1,6 @@
 //! Connectionist temporal classification: loss of unaligned label sequences.
 
-use super::{precision::in_f32, reduction::Reduction};
+use super::{precision::loss_in_f32, reduction::Reduction};
 use crate::{
     array64::Array64,
     dtype::DType,
@@ -111,7 +111,7 @@ impl<'g> Tensor<'g> {
         targets.expect_below("ctc", classes, counted, targets);
         lengths.expect_below("ctc", steps + 1, Which::All, lengths);
         target_lengths.expect_below("ctc", longest + 1, Which::All, target_lengths);
-        in_f32("ctc", operands, |[x, targets, lengths, target_lengths]| {
+        loss_in_f32("ctc", operands, |[x, targets, lengths, target_lengths]| {
             // Targets past their length may be anything.
             let place = graph.iota([n, longest], 1, DType::U32);
             let counts = place.less(target_lengths.unsqueeze(-1));
@@ -162,7 +162,7 @@ impl<'g> Tensor<'g> {
 fn definition(x: &[&Array64], blank: usize) -> Array64 {
     let [odds, targets, lengths, target_lengths] = x else { unreachable!("four operands") };
     let [n, classes] = [1, 2].map(|axis| odds.shape().dims()[axis]);
-    Array64::from_fn(Meta::new([n], odds.meta.dtype), |c| {
+    Array64::from_fn(Meta::new([n], DType::F32), |c| {
         let row = c[0];
         let (steps, said) = (lengths.data[row] as u32, target_lengths.data[row] as usize);
         let wanted: Vec<usize> = (0..said).map(|k| targets.at(&[row, k]) as usize).collect();
@@ -196,7 +196,7 @@ pub(super) fn samples() -> Vec<Sample> {
         |x| x[0].ctc_where_possible(x[1], x[2], x[3], 1, Reduction::None),
         |x| {
             let y = definition(x, 1);
-            y.map(x[0].meta.dtype, |loss| if loss.is_finite() { loss } else { 0.0 })
+            y.map(DType::F32, |loss| if loss.is_finite() { loss } else { 0.0 })
         },
     );
     vec![

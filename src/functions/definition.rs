@@ -36,16 +36,27 @@ pub(super) fn of_rows(
     build: for<'g> fn(&[Tensor<'g>]) -> Tensor<'g>,
     definition: fn(&[&[f64]]) -> f64,
 ) -> Function {
-    Function::new(name, build, move |x| {
-        let rows = x[0].shape().dims()[0];
-        Array64::from_fn(Meta::new([rows], x[0].meta.dtype), |c| {
-            let row = |x: &&Array64| {
-                let cols = x.data.len() / rows;
-                x.data[c[0] * cols..(c[0] + 1) * cols].to_vec()
-            };
-            let operands: Vec<Vec<f64>> = x.iter().map(row).collect();
-            definition(&operands.iter().map(Vec::as_slice).collect::<Vec<_>>())
-        })
+    Function::new(name, build, move |x| by_row(x, x[0].meta.dtype, definition))
+}
+
+/// The cost of each row of matrices, or of matrices and vectors, which is f32.
+pub(super) fn costs_of_rows(
+    name: &'static str,
+    build: for<'g> fn(&[Tensor<'g>]) -> Tensor<'g>,
+    definition: fn(&[&[f64]]) -> f64,
+) -> Function {
+    Function::new(name, build, move |x| by_row(x, DType::F32, definition))
+}
+
+fn by_row(x: &[&Array64], dtype: DType, definition: fn(&[&[f64]]) -> f64) -> Array64 {
+    let rows = x[0].shape().dims()[0];
+    Array64::from_fn(Meta::new([rows], dtype), |c| {
+        let row = |x: &&Array64| {
+            let cols = x.data.len() / rows;
+            x.data[c[0] * cols..(c[0] + 1) * cols].to_vec()
+        };
+        let operands: Vec<Vec<f64>> = x.iter().map(row).collect();
+        definition(&operands.iter().map(Vec::as_slice).collect::<Vec<_>>())
     })
 }
 

@@ -27,6 +27,30 @@ pub(crate) fn in_f32<'g, const N: usize>(
     rounded_once(function, &operands, |wide| body(std::array::from_fn(|k| wide[k])))
 }
 
+/// Calculates the loss `body` of `operands` in f32, and leaves it so: also if they are of f16, or some
+/// of them. A sum of costs is no half, and a loss is scaled before it is differentiated.
+///
+/// # Errors
+///
+/// Recorded in the name of `function`: [`OpError::DType`] unless the first operand has floats.
+#[track_caller]
+pub(crate) fn loss_in_f32<'g, const N: usize>(
+    function: &'static str,
+    operands: [Tensor<'g>; N],
+    body: impl FnOnce([Tensor<'g>; N]) -> Tensor<'g>,
+) -> Tensor<'g> {
+    if let Some(failed) = operands.iter().find(|operand| operand.failed()) {
+        return *failed;
+    }
+    let [x, ..] = operands[..] else { unreachable!("a loss has an operand") };
+    if !x.dtype().is_float() {
+        return x.graph.refuse(function, &operands, OpError::DType(x.dtype()));
+    }
+    // The lines of `body` mean nothing to the user.
+    let _line = Attribution::to_caller(x.graph);
+    body(operands.map(Tensor::widened))
+}
+
 /// [`in_f32`] of any number of operands, the first of which may be integers: they stay as they are.
 ///
 /// # Errors

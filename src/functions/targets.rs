@@ -1,13 +1,13 @@
 //! Checks of the targets of losses: equal shapes, and labels that are classes.
 
-use super::precision::in_f32;
+use super::precision::loss_in_f32;
 use crate::{
     error::OpError,
     graph::{Tensor, indices::Which},
     shape::{AxisError, resolve_axis},
 };
 
-/// Calculates `body` of predictions and targets in f32, as [`in_f32`] does.
+/// Calculates `body` of predictions and targets in f32, as [`loss_in_f32`] does.
 ///
 /// # Errors
 ///
@@ -21,7 +21,7 @@ pub(crate) fn paired<'g>(
 ) -> Tensor<'g> {
     match refuse_unequal_shapes(function, x, target) {
         Some(refused) => refused,
-        None => in_f32(function, [x, target], body),
+        None => loss_in_f32(function, [x, target], body),
     }
 }
 

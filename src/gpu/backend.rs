@@ -31,6 +31,29 @@ impl Backend for GpuDevice {
         true
     }
 
+    fn half_bytes(&self) -> usize {
+        2
+    }
+
+    fn has_own_memory(&self) -> bool {
+        !matches!(self.kind(), "integrated-gpu" | "software-gpu")
+    }
+
+    fn can_allocate(&self, bytes: u64) -> bool {
+        let largest = self.shared.limits.max_buffer_size.max(1);
+        let mut left = bytes;
+        let mut held = Vec::new();
+        while left > 0 {
+            let size = left.min(largest) / 4 * 4;
+            match self.storage("trial", size) {
+                Ok(buffer) => held.push(buffer),
+                Err(_) => return false,
+            }
+            left = left.saturating_sub(size.max(4));
+        }
+        true
+    }
+
     fn name(&self) -> String {
         self.name()
     }

@@ -6,7 +6,7 @@ use crate::{
     error::{GraphError, OpError},
     ops::{Op, source},
 };
-use std::collections::{HashMap, btree_map::Entry};
+use std::collections::{HashMap, HashSet, btree_map::Entry};
 
 /// Assignments in the order in which they were made, at most one per variable.
 #[derive(Clone, Default)]
@@ -15,6 +15,8 @@ pub(crate) struct Effects {
     list: Vec<Option<Effect>>,
     /// Positions by variable.
     of_variable: HashMap<NodeId, usize>,
+    /// Variables whose assignments no [condition](Graph::assign_only_if) changes any more.
+    settled: HashSet<NodeId>,
 }
 
 impl Effects {
@@ -101,6 +103,46 @@ impl Graph {
     /// Whether the variable is already assigned.
     pub(crate) fn assigns(&self, variable: Tensor<'_>) -> bool {
         self.inner.borrow().effects.contains(variable.id)
+    }
+
+    /// The value that a variable will have after the run: its own, unless it is assigned.
+    pub(crate) fn after_run<'g>(&'g self, variable: Tensor<'g>) -> Tensor<'g> {
+        let inner = self.inner.borrow();
+        let assigned = inner.effects.iter().find(|effect| effect.variable == variable.id);
+        assigned.map_or(variable, |effect| Tensor { graph: self, id: effect.value })
+    }
+
+    /// Makes the assignments so far depend on a condition, a scalar of booleans: where it is false in a
+    /// run, variables keep their values. Those that are [settled](Self::settle) do not depend on it.
+    #[track_caller]
+    pub(crate) fn assign_only_if<'g>(&'g self, condition: Tensor<'g>) {
+        let open: Vec<(usize, Effect)> = {
+            let effects = &self.inner.borrow().effects;
+            let made = effects.list.iter().copied().enumerate();
+            let made = made.filter_map(|(position, effect)| Some((position, effect?)));
+            made.filter(|(_, effect)| !effects.settled.contains(&effect.variable)).collect()
+        };
+        for (position, Effect { variable, value }) in open {
+            let [before, after] = [variable, value].map(|id| Tensor { graph: self, id });
+            let value = condition.select(after, before);
+            if !value.failed() {
+                let effect = Effect { variable, value: value.id };
+                self.inner.borrow_mut().effects.list[position] = Some(effect);
+            }
+        }
+    }
+
+    /// Number of assignments so far.
+    pub(crate) fn assignments(&self) -> usize {
+        self.inner.borrow().effects.list.len()
+    }
+
+    /// Keeps the assignments since there were so many from depending on a later condition.
+    pub(crate) fn settle(&self, since: usize) {
+        let effects = &mut self.inner.borrow_mut().effects;
+        let made = effects.list.iter().skip(since).flatten().map(|effect| effect.variable);
+        let made: Vec<NodeId> = made.collect();
+        effects.settled.extend(made);
     }
 
     /// Names a tensor, so that every program that computes it returns its value besides the

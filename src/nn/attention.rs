@@ -88,6 +88,10 @@ impl MultiHeadAttention {
         mask: Option<Tensor<'g>>,
     ) -> Tensor<'g> {
         let _line = cx.at(self.line);
+        let is_own = x.id == memory.id;
+        let x = cx.cast(x);
+        let memory = if is_own { x } else { cx.cast(memory) };
+        let mask = mask.map(|mask| cx.cast(mask));
         let (width, shared) = (x.dim(-1), self.shared.unwrap_or(self.heads));
         let refuse = |reason| cx.graph().refuse("attention", &[x, memory], reason);
         if x.rank() != 3 || memory.rank() != 3 {
@@ -113,7 +117,7 @@ impl MultiHeadAttention {
                 bias.map_or(y, |bias| y + bias.slice(0, rows))
             })
         };
-        let [q, k, v] = if x.id == memory.id {
+        let [q, k, v] = if is_own {
             let all = project(x, 0..rows);
             [0..width, width..width + narrow, width + narrow..rows].map(|part| all.slice(-1, part))
         } else {

@@ -263,6 +263,7 @@ impl<const AXES: usize> Module for Conv<AXES> {
 
     fn forward<'g>(&self, cx: &mut Scope<'g>, x: Tensor<'g>) -> Tensor<'g> {
         let _line = cx.at(self.layer.line);
+        let x = cx.cast(x);
         let weight = self.layer.weight(cx, [self.layer.channels, x.dim(1)], 0).rounded_for(x);
         in_f32("convolution", [x], |[x]| {
             let (x, geometry) = self.padded(x);
@@ -280,6 +281,7 @@ impl<const AXES: usize> Module for ConvTranspose<AXES> {
     fn forward<'g>(&self, cx: &mut Scope<'g>, x: Tensor<'g>) -> Tensor<'g> {
         let layer = &self.layer;
         let _line = cx.at(layer.line);
+        let x = cx.cast(x);
         let weight = layer.weight(cx, [x.dim(1), layer.channels], 1).rounded_for(x);
         let whole =
             if layer.same { layer.stride.map(|stride| stride.max(1) - 1) } else { [0; AXES] };

@@ -73,6 +73,7 @@ impl Dense {
         if let Some(refused) = cx.graph().refuse_invalid("dense", &[x], &numbers) {
             return refused;
         }
+        let x = cx.cast(x);
         let weight = self.weight.of(cx, &[self.units, x.dim(-1)], 0, self.init).rounded_for(x);
         in_f32("dense", [x], |[x]| {
             let y = x.matmul(weight.swap_axes(-1, -2));

@@ -59,7 +59,8 @@ impl Module for Embedding {
             return refused;
         }
         let Some(symbol) = self.padding else {
-            return cx.param("weight", [self.count, self.width], self.init).index_select(x, 0);
+            let weight = cx.param("weight", [self.count, self.width], self.init);
+            return cx.cast(weight.index_select(x, 0));
         };
         if symbol >= self.count {
             let (what, must) = ("symbol of padding", "below the number of symbols");
@@ -69,7 +70,7 @@ impl Module for Embedding {
         let init = Init::ZeroRow { row: symbol, rest: self.init.kept() };
         let y = cx.param("weight", [self.count, self.width], init).index_select(x, 0);
         let is_padding = x.equal(x.full_like(symbol as f64)).unsqueeze(-1);
-        is_padding.broadcast_to(y.shape()).select(y.detach(), y)
+        cx.cast(is_padding.broadcast_to(y.shape()).select(y.detach(), y))
     }
 }
 

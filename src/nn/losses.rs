@@ -5,7 +5,7 @@ use crate::{
     error::OpError,
     functions::{
         Reduction,
-        precision::in_f32,
+        precision::loss_in_f32,
         targets::{class_axis, counted, paired, refuse_unequal_shapes},
     },
     graph::Tensor,
@@ -223,7 +223,7 @@ impl<'g> CrossEntropy<'g> {
         }
         // Any tensor is a placeholder for weights.
         let operands = [logits, labels, self.weights.unwrap_or(logits)];
-        in_f32(NAME, operands, |[logits, labels, weights]| {
+        loss_in_f32(NAME, operands, |[logits, labels, weights]| {
             body(
                 CrossEntropy { weights: self.weights.and(Some(weights)), ..*self },
                 [logits, labels],

@@ -30,15 +30,18 @@ mod embedding;
 mod flatten;
 pub mod gan;
 mod losses;
+mod mixed_precision;
 pub mod models;
 mod modulated;
 mod normalization;
+pub(crate) mod pattern;
 mod pooling;
 mod positions;
 mod quantized;
 mod recurrent;
 mod scope;
 mod sequential;
+mod summary;
 mod transformer;
 mod weight;
 
@@ -58,6 +61,7 @@ pub use dropout::Dropout;
 pub use embedding::Embedding;
 pub use flatten::{Flatten, Unflatten};
 pub use losses::{CrossEntropy, accuracy, cross_entropy, mean_squared_error};
+pub use mixed_precision::MixedPrecision;
 pub use modulated::ModulatedConv2d;
 pub use normalization::{GroupNorm, LayerNorm, LocalResponseNorm, RmsNorm};
 pub use pooling::{
@@ -69,9 +73,10 @@ pub use quantized::{Calibrating, QuantizedConv2d, QuantizedDense};
 pub use recurrent::{Recurrent, Reset, State};
 pub use scope::{Mode, Scope};
 pub use sequential::Sequential;
+pub use summary::{LayerSummary, Summary};
 pub use transformer::TransformerLayer;
 
-use crate::graph::Tensor;
+use crate::{error::Error, graph::Tensor, shape::Meta};
 
 /// A building block of a network.
 #[doc(alias("nn.Module", "Layer"))]
@@ -82,6 +87,18 @@ pub trait Module {
     /// Appends its computation on `x` to the graph.
     #[doc(alias = "call")]
     fn forward<'g>(&self, cx: &mut Scope<'g>, x: Tensor<'g>) -> Tensor<'g>;
+
+    /// Its layers on an input of this shape and type: outputs, parameters, operations and memory.
+    ///
+    /// # Errors
+    ///
+    /// Same as [`Summary::of`], which also takes several inputs.
+    fn summary(&self, mode: Mode, x: Meta) -> Result<Summary, Error> {
+        let mut summary =
+            Summary::of(mode, [("x", x)], |cx, batch| self.forward(cx, batch.get("x")))?;
+        summary.total.kind = Some(self.name().to_owned());
+        Ok(summary)
+    }
 }
 
 impl<M: Module + ?Sized> Module for &M {

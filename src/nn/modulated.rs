@@ -59,8 +59,10 @@ impl ModulatedConv2d {
         {
             return refused;
         }
+        let x = cx.cast(x);
         let affine = Dense::new(x.dim(1)).init(Init::GlorotNormal);
         let styles = affine.forward_from(&mut cx.child("affine"), style, Init::Ones);
+        let styles = styles.cast(x.dtype());
         let dims = [self.channels, x.dim(1), self.window, self.window];
         let weight = cx.param("weight", dims, Init::HeNormal).cast(x.dtype());
         let y = if self.doubles {

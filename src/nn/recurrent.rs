@@ -200,6 +200,11 @@ impl Recurrent {
         }
         let directions = if self.bidirectional { 2 } else { 1 };
         // Time-major in memory, so that each step is contiguous.
+        let x = cx.cast(x);
+        let begin = begin.map(|State { hidden, cell }| State {
+            hidden: cx.cast(hidden),
+            cell: cell.map(|cell| cx.cast(cell)),
+        });
         let mut x = if self.time_major { x } else { x.transpose([1, 0, 2]) };
         if let Some(lengths) = lengths {
             // Before any product, in which a derivative of 0 would meet what the padding holds.

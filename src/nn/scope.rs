@@ -1,12 +1,14 @@
 //! Tracing context of a module: the graph, the path of its names, and the mode.
 
+use super::{MixedPrecision, pattern};
 use crate::{
     dtype::DType,
     graph::{Attribution, Graph, Tensor},
     init::Init,
+    ops::Precision,
     shape::Shape,
 };
-use std::{cell::RefCell, collections::HashSet, panic::Location, rc::Rc, sync::Arc};
+use std::{cell::RefCell, collections::BTreeMap, ops::Range, panic::Location, rc::Rc, sync::Arc};
 
 /// Purpose for which a network is traced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -37,16 +39,31 @@ pub struct Scope<'g> {
 struct Shared<'g> {
     /// Trainable variables in order of declaration.
     params: Vec<(String, Tensor<'g>)>,
-    /// Their paths.
-    declared: HashSet<String>,
+    /// How often each was asked for, by path: a layer that is applied twice shares its variables.
+    uses: BTreeMap<String, usize>,
     /// Live scopes: number and path. They may be dropped in any order, as the first one is in
     /// `cx.child("a").child("b")`.
     alive: Vec<(usize, Arc<str>)>,
-    entered: usize,
+    /// All scopes ever entered.
+    visits: Vec<Visit>,
     /// Paths of the scopes that depend on statistics of the batch.
     batch_statistics: Vec<Arc<str>>,
+    /// Patterns of what is not trained, and whether each has matched.
+    frozen: Vec<(String, bool)>,
+    /// The scope below which parameters have their averages, if those are to be used.
+    averages: Option<String>,
+    mixed_precision: Option<MixedPrecision>,
     /// The graph's scope before the root.
     outer: Option<Arc<str>>,
+}
+
+/// From the moment that a scope is entered until it is dropped.
+#[derive(Clone, Debug)]
+pub(super) struct Visit {
+    /// Path of the scope.
+    pub path: Arc<str>,
+    /// Nodes made in the meantime, here or in other scopes; those of a live one have no end.
+    pub nodes: Range<usize>,
 }
 
 impl<'g> Scope<'g> {
@@ -62,12 +79,12 @@ impl<'g> Scope<'g> {
         shared: Rc<RefCell<Shared<'g>>>,
     ) -> Self {
         let mut all = shared.borrow_mut();
-        let number = all.entered;
+        let number = all.visits.len();
         let outer = graph.enter(Some(path.clone()));
         if number == 0 {
             all.outer = outer;
         }
-        all.entered += 1;
+        all.visits.push(Visit { path: path.clone(), nodes: graph.len()..usize::MAX });
         all.alive.push((number, path.clone()));
         drop(all);
         Scope { graph, path, mode, number, shared }
@@ -75,10 +92,12 @@ impl<'g> Scope<'g> {
 
     /// A scope within this one. Entering the same name twice shares its variables.
     pub fn child(&mut self, name: &str) -> Scope<'g> {
-        Scope::enter(self.graph, self.join(name).into(), self.mode, self.shared.clone())
+        let path = self.join(name);
+        let mode = if self.freezes(&path) { Mode::Eval } else { self.mode };
+        Scope::enter(self.graph, path.into(), mode, self.shared.clone())
     }
 
-    /// The root scope again.
+    /// The root scope again, in the mode of this one.
     pub(crate) fn root(&mut self) -> Scope<'g> {
         Scope::enter(self.graph, "".into(), self.mode, self.shared.clone())
     }
@@ -108,11 +127,18 @@ impl<'g> Scope<'g> {
     #[doc(alias("nn.Parameter", "add_weight"))]
     #[track_caller]
     pub fn param(&mut self, name: &str, shape: impl Into<Shape>, init: Init) -> Tensor<'g> {
-        let param = self.variable(name, shape, DType::F32, init);
         let path = self.join(name);
+        let averages = self.shared.borrow().averages.clone();
+        let stored = averages.map_or(path.clone(), |averages| format!("{averages}/{path}"));
+        let param = self.graph.variable(&stored, shape, DType::F32, init);
+        let is_frozen = self.freezes(&path);
         let mut shared = self.shared.borrow_mut();
-        if !param.failed() && shared.declared.insert(path.clone()) {
-            shared.params.push((path, param));
+        if !param.failed() {
+            let uses = shared.uses.entry(path.clone()).or_default();
+            *uses += 1;
+            if *uses == 1 && !is_frozen {
+                shared.params.push((path, param));
+            }
         }
         param
     }
@@ -148,6 +174,65 @@ impl<'g> Scope<'g> {
     #[doc(alias("parameters", "named_parameters", "trainable_weights"))]
     pub fn params(&self) -> Vec<(String, Tensor<'g>)> {
         self.shared.borrow().params.clone()
+    }
+
+    /// Freezes the scopes and parameters whose paths match a pattern, from now on: `*` stands for any text
+    /// within one name, `**` for any number of names, and a scope for all below it.
+    ///
+    /// Parameters that are frozen are not among [`params`](Self::params), and so are not trained. Scopes
+    /// that are frozen are traced in [`Mode::Eval`]: without dropout, and normalized by running statistics,
+    /// which they keep.
+    #[doc(alias("requires_grad_", "trainable"))]
+    pub fn freeze(&mut self, pattern: &str) {
+        self.shared.borrow_mut().frozen.push((pattern.to_owned(), false));
+    }
+
+    /// Whether a path is frozen.
+    fn freezes(&mut self, path: &str) -> bool {
+        let frozen = &mut self.shared.borrow_mut().frozen;
+        let matching = frozen.iter_mut().filter(|(pattern, _)| pattern::matches(pattern, path));
+        matching.map(|(_, has_matched)| *has_matched = true).count() > 0
+    }
+
+    /// The patterns that have frozen nothing so far.
+    pub(crate) fn unused_patterns(&self) -> Vec<String> {
+        let shared = self.shared.borrow();
+        let unused = shared.frozen.iter().filter(|(_, has_matched)| !has_matched);
+        unused.map(|(pattern, _)| pattern.clone()).collect()
+    }
+
+    /// Has parameters declared from now on be their averages below this scope: see
+    /// [`Average`](crate::optim::Average). Other variables are those of the model.
+    pub fn averages(&mut self, scope: &str) {
+        self.shared.borrow_mut().averages = Some(scope.to_owned());
+    }
+
+    /// Computes layers from now on in f16, but for its exceptions.
+    pub fn mixed_precision(&mut self, mixed: &MixedPrecision) {
+        self.shared.borrow_mut().mixed_precision = Some(mixed.clone());
+        if self.graph.precision() == Precision::Full {
+            self.graph.set_precision(Precision::Units);
+        }
+    }
+
+    /// Floats in the type that layers in this scope compute in: as they are, unless it is
+    /// [mixed](Self::mixed_precision). Layers with weights pass their input through it.
+    #[track_caller]
+    pub fn cast(&self, x: Tensor<'g>) -> Tensor<'g> {
+        match &self.shared.borrow().mixed_precision {
+            Some(mixed) if x.dtype().is_float() => x.cast(mixed.dtype(&self.path)),
+            _ => x,
+        }
+    }
+
+    /// How often each variable that [`param`](Self::param) declared was asked for, by path.
+    pub(super) fn uses(&self) -> BTreeMap<String, usize> {
+        self.shared.borrow().uses.clone()
+    }
+
+    /// All scopes entered so far, anywhere below the root, in that order.
+    pub(super) fn visits(&self) -> Vec<Visit> {
+        self.shared.borrow().visits.clone()
     }
 
     /// Records that what is traced here depends on statistics of the whole batch, as batch normalization
@@ -205,6 +290,9 @@ impl Drop for Scope<'_> {
     fn drop(&mut self) {
         let mut all = self.shared.borrow_mut();
         all.alive.retain(|(number, _)| *number != self.number);
+        if let Some(visit) = all.visits.get_mut(self.number) {
+            visit.nodes.end = self.graph.len();
+        }
         let last = all.alive.last().map(|(_, path)| path.clone());
         self.graph.enter(last.or_else(|| all.outer.clone()));
     }

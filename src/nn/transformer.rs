@@ -70,6 +70,7 @@ impl TransformerLayer {
         if let Some(refused) = cx.graph().refuse_invalid("transformer", &[x], &numbers) {
             return refused;
         }
+        let x = cx.cast(x);
         let norms = ["norm1", "norm2"].map(|name| (name, LayerNorm::new()));
         let normal = |cx: &mut Scope<'g>, index: usize, x| {
             let (name, norm) = &norms[index];
@@ -78,6 +79,7 @@ impl TransformerLayer {
         let drop = Dropout::new(self.dropout);
         let attend = |cx: &mut Scope<'g>, x| {
             let y = self.attention.attend(&mut cx.child("self_attn"), x, x, mask);
+            let y = cx.cast(y);
             drop.forward(cx, y)
         };
         let width = x.dim(-1);
@@ -86,6 +88,7 @@ impl TransformerLayer {
             let y = self.activation.forward(cx, y);
             let y = drop.forward(cx, y);
             let y = Dense::new(width).forward(&mut cx.child("linear2"), y);
+            let y = cx.cast(y);
             drop.forward(cx, y)
         };
         if self.norm_first {

@@ -160,7 +160,10 @@ impl Graph {
         let seed = self.variable(SEED, [2], DType::U32, Init::Seed);
         let counter = self.variable(COUNTER, [], DType::U32, Init::Zeros);
         if fresh {
+            // It advances with every run, also if the run is to change nothing else.
+            let before = self.assignments();
             self.assign(counter, counter + 1u32);
+            self.settle(before);
         }
         let word = |range| seed.slice(0, range).reshape(Shape::scalar());
         [word(0..1), word(1..2), counter]

@@ -11,7 +11,7 @@ pub use requested::IntoOutputs;
 
 use crate::{
     array::Array,
-    backend::{Executable, RunTime},
+    backend::{Backend, Executable, RunTime},
     device::Device,
     error::{CompileError, Error, GraphError, NotFinite, RunError},
     gpu,
@@ -109,6 +109,44 @@ impl<'g> Tensor<'g> {
     }
 }
 
+/// The plan of a graph for a device, which is not compiled. That of the reference device, which has none,
+/// is the plan of the CPU.
+///
+/// # Errors
+///
+/// The first error of the graph.
+pub(crate) fn planned(
+    graph: &Graph,
+    device: &Device,
+    outputs: &[Tensor<'_>],
+    effects: bool,
+) -> Result<Plan, Error> {
+    graph.check()?;
+    let ids: Vec<NodeId> = outputs.iter().map(|output| output.id).collect();
+    match device {
+        Device::Reference => plan(graph, Device::cpu().backend(), &ids, effects),
+        device => plan(graph, device.backend(), &ids, effects),
+    }
+}
+
+fn plan(
+    graph: &Graph,
+    backend: &dyn Backend,
+    outputs: &[NodeId],
+    effects: bool,
+) -> Result<Plan, Error> {
+    let units = backend.matrix_units();
+    let planned = |grads| {
+        let target = Target { units: &units, grads };
+        let (rewritten, outputs) = rewrite::run(graph, outputs, effects, target)?;
+        Ok::<_, Error>(schedule::plan(&rewritten, &outputs, backend.half_bytes()))
+    };
+    let grads = if backend.pairs_grads() { Grads::Together } else { Grads::Reduced };
+    let plan = planned(grads)?;
+    // Two kernels would do the work of the one twice.
+    if schedule::siblings::are_apart(&plan) { planned(Grads::Apart) } else { Ok(plan) }
+}
+
 impl Program {
     fn new(
         graph: &Graph,
@@ -142,19 +180,8 @@ impl Program {
         let (plan, executable) = match backend.interpret(graph, &ids, effects) {
             Some(executable) => (None, executable?),
             None => {
-                let units = backend.matrix_units();
-                let planned = |grads| {
-                    let target = Target { units: &units, grads };
-                    let (rewritten, ids) = rewrite::run(graph, &ids, effects, target)?;
-                    Ok::<_, Error>(Plan { checks_finite, ..schedule::plan(&rewritten, &ids) })
-                };
-                let grads = if backend.pairs_grads() { Grads::Together } else { Grads::Reduced };
-                let mut plan = planned(grads)?;
-                // Two kernels would do the work of the one twice.
-                if schedule::siblings::are_apart(&plan) {
-                    plan = planned(Grads::Apart)?;
-                }
-                let plan = Arc::new(plan);
+                let plan = plan(graph, backend, &ids, effects)?;
+                let plan = Arc::new(Plan { checks_finite, ..plan });
                 (Some(plan.clone()), backend.compile(plan)?)
             }
         };
@@ -234,6 +261,11 @@ impl Program {
     /// Names of the watched tensors that the program computes: see [`Graph::watch`].
     pub fn watched(&self) -> &[String] {
         &self.returned.watched
+    }
+
+    /// Whether a run assigns the variable at this path.
+    pub(crate) fn assigns(&self, path: &str) -> bool {
+        self.assigned.contains(path)
     }
 
     /// Initializes missing variables and moves all to the device, along with everything else that

@@ -91,6 +91,7 @@ impl Isolated {
             arenas: vec![],
             outputs: self.outputs.clone(),
             checks_finite: false,
+            half_bytes: 2,
         }
     }
 

@@ -1,7 +1,10 @@
 //! Textual form of plans.
 
 use super::plan::{Plan, Region, Step, StepKind, Storage};
-use crate::{brief::Brief, shape::Shape};
+use crate::{
+    brief::Brief,
+    shape::{Meta, Shape},
+};
 use std::fmt;
 
 impl fmt::Debug for Plan {
@@ -19,21 +22,34 @@ impl fmt::Debug for Plan {
 
 impl Plan {
     /// Bytes of slots, inputs, constants, variables and results, each counted once, as far as the plan knows
-    /// them.
+    /// them. An element of f16 takes two bytes in a plan for a GPU, and four in others.
     ///
     /// A GPU adds two more sets of results and staging buffers for runs in flight, and scratch
     /// memory for two-stage reductions.
     pub fn peak_bytes(&self) -> usize {
-        let metas = self.inputs.iter().map(|(_, meta)| meta).chain(&self.outputs);
-        let given: usize = metas.map(|meta| meta.shape.len()).sum();
+        let bytes = |meta: &Meta| self.bytes_of(meta.shape.len(), meta.dtype);
+        let given = self.inputs.iter().map(|(_, meta)| meta).chain(&self.outputs);
+        let given: usize = given.map(bytes).sum();
         let in_arena = |k: usize| {
             self.arenas.iter().any(|arena| arena.members.iter().any(|(member, _)| *member == k))
         };
         let alone = self.variables.iter().enumerate().filter(|(k, _)| !in_arena(*k));
-        let alone: usize = alone.map(|(_, (_, variable))| variable.meta.shape.len()).sum();
-        let arenas: usize = self.arenas.iter().map(|arena| arena.words).sum();
-        let constants: usize = self.constants.iter().map(|array| array.words().len()).sum();
-        4 * (given + constants + alone + arenas + self.slots.iter().sum::<usize>())
+        let alone: usize = alone.map(|(_, (_, variable))| bytes(&variable.meta)).sum();
+        let arenas = self.arenas.iter().map(|arena| self.bytes_of(arena.words, arena.dtype));
+        let constants: usize = self.constants.iter().map(|array| bytes(array.meta())).sum();
+        given + constants + alone + arenas.sum::<usize>() + 4 * self.slots.iter().sum::<usize>()
+    }
+
+    /// Bytes of each variable.
+    pub(crate) fn variable_bytes(&self) -> Vec<(String, usize)> {
+        let bytes = |meta: &Meta| self.bytes_of(meta.shape.len(), meta.dtype);
+        self.variables.iter().map(|(path, known)| (path.clone(), bytes(&known.meta))).collect()
+    }
+
+    /// Bytes of the inputs and results of a run.
+    pub(crate) fn given_bytes(&self) -> usize {
+        let given = self.inputs.iter().map(|(_, meta)| meta).chain(&self.outputs);
+        given.map(|meta| self.bytes_of(meta.shape.len(), meta.dtype)).sum()
     }
 
     /// Human-readable list of the operations in a step; steps are counted from 0.

@@ -5,7 +5,7 @@ use crate::{
     DType, Error, Graph, Init, Tensor,
     autodiff::grad,
     nn::{Activation, Dense, LayerNorm, Mode, Module, Scope, Sequential},
-    optim::{Adam, Optimizer},
+    optim::{Adam, Optimizer, OptimizerExt},
     rewrite::{self, Grads, Target},
     steps,
 };
@@ -22,7 +22,7 @@ fn steps(build: impl for<'g> Fn(&'g Graph, usize) -> Vec<Tensor<'g>>, size: usiz
             Target { grads: Grads::Together, ..Target::default() },
         )
         .expect("it is valid");
-        super::plan(&rewritten, &outputs)
+        super::plan(&rewritten, &outputs, 4)
     })
 }
 
@@ -58,14 +58,14 @@ fn sum<'g>(terms: impl Iterator<Item = Tensor<'g>>) -> Vec<Tensor<'g>> {
 }
 
 /// Parameters of `lengths` lengths under Adam.
-fn trained(graph: &Graph, count: usize, lengths: usize, adam: Adam) -> Vec<Tensor<'_>> {
+fn trained(graph: &Graph, count: usize, lengths: usize, rule: impl Optimizer) -> Vec<Tensor<'_>> {
     let mut cx = Scope::new(graph, Mode::Train);
     let terms = (0..count).map(|index| {
         let param = cx.param(&format!("p{index}"), [1 + index % lengths], Init::Ones);
         (param * param).sum(..)
     });
     let loss = sum(terms);
-    adam.update(&mut cx, loss[0]);
+    rule.update(&mut cx, loss[0]);
     loss
 }
 

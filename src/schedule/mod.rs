@@ -32,6 +32,7 @@ pub use plan::Plan;
 
 use crate::{
     array::Array,
+    dtype::DType,
     graph::{Declaration, Effect, Graph, Node, NodeId, Tensor},
     ops::{Op, cost::Cost},
     shape::Meta,
@@ -49,8 +50,9 @@ use std::{
     sync::Arc,
 };
 
-/// Builds the plan of a graph that is already fully expanded.
-pub(crate) fn plan(graph: &Graph, outputs: &[NodeId]) -> Plan {
+/// Builds the plan of a graph that is already fully expanded, for a device on which an element of f16
+/// takes so many bytes.
+pub(crate) fn plan(graph: &Graph, outputs: &[NodeId], half_bytes: usize) -> Plan {
     let (outputs, effects) = distinct(graph, outputs);
     let live_out = LiveOut::new(&outputs, &effects);
     let roots: Vec<NodeId> =
@@ -94,7 +96,7 @@ pub(crate) fn plan(graph: &Graph, outputs: &[NodeId]) -> Plan {
         })
         .collect();
     let mut locations =
-        Locations { nodes: &inner.nodes, storage_of: BTreeMap::new(), slots: vec![] };
+        Locations { nodes: &inner.nodes, storage_of: BTreeMap::new(), slots: vec![], half_bytes };
     for (k, (_, id)) in inputs.iter().enumerate() {
         locations.storage_of.insert(*id, (Storage::Input(k), 0));
     }
@@ -159,6 +161,7 @@ pub(crate) fn plan(graph: &Graph, outputs: &[NodeId]) -> Plan {
         variables: variables.into_iter().map(|(path, _, d)| (path, d)).collect(),
         arenas,
         slots: locations.slots,
+        half_bytes,
         checks_finite: false,
     }
 }
@@ -223,6 +226,7 @@ struct Locations<'a> {
     nodes: &'a [Node],
     storage_of: BTreeMap<NodeId, (Storage, usize)>,
     slots: Vec<usize>,
+    half_bytes: usize,
 }
 
 impl Locations<'_> {
@@ -254,8 +258,11 @@ impl Locations<'_> {
                     for (&group, &offset) in batch.groups.iter().zip(&batch.offsets) {
                         shared.insert(groups[group].operands[slot], (ranges.len(), offset));
                     }
+                    // They are alike in all groups.
+                    let gradient = batch.groups.first().map(|&group| groups[group].operands[slot]);
+                    let dtype = gradient.map_or(DType::F32, |gradient| self.meta(gradient).dtype);
                     ranges.push(memory_plan::LiveRange {
-                        words: batch.words,
+                        words: plan::words_of(batch.words, dtype, self.half_bytes),
                         from: usize::MAX,
                         to: 0,
                     });
@@ -271,7 +278,8 @@ impl Locations<'_> {
             for group in members {
                 for &root in group.roots.iter().filter(|root| !self.storage_of.contains_key(root)) {
                     let (value, offset) = shared.get(&root).copied().unwrap_or_else(|| {
-                        let words = self.meta(root).shape.len();
+                        let Meta { shape, dtype } = self.meta(root);
+                        let words = plan::words_of(shape.len(), *dtype, self.half_bytes);
                         ranges.push(memory_plan::LiveRange { words, from: time, to: time });
                         (ranges.len() - 1, 0)
                     });

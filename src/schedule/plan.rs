@@ -18,8 +18,10 @@ use std::sync::Arc;
 pub struct Plan {
     /// In execution order.
     pub(crate) steps: Vec<Step>,
-    /// Sizes of the slots in words; each is a separate buffer, reused over time.
+    /// Sizes of the slots in words of memory; each is a separate buffer, reused over time.
     pub(crate) slots: Vec<usize>,
+    /// Number of bytes that an element of f16 takes.
+    pub(crate) half_bytes: usize,
     /// Names and types of the inputs, ordered by name.
     pub(crate) inputs: Vec<(String, Meta)>,
     /// Paths and declarations of the variables, ordered by path.
@@ -38,6 +40,11 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// Bytes of so many elements.
+    pub(super) fn bytes_of(&self, len: usize, dtype: DType) -> usize {
+        4 * words_of(len, dtype, self.half_bytes)
+    }
+
     /// The buffers that back its regions.
     pub(crate) fn buffers(&self) -> Buffers {
         let mut of_variable = vec![None; self.variables.len()];
@@ -47,6 +54,14 @@ impl Plan {
             }
         }
         Buffers { of_variable }
+    }
+}
+
+/// Words of memory that so many elements take, if one of f16 takes so many bytes.
+pub(super) fn words_of(len: usize, dtype: DType, half_bytes: usize) -> usize {
+    match dtype {
+        DType::F16 => (len * half_bytes).div_ceil(4),
+        _ => len,
     }
 }
 

@@ -179,7 +179,7 @@ pub(crate) fn planned(sample: &Sample, available: &[MatrixUnits]) -> Result<Plan
     graph.check()?;
     let ids: Vec<NodeId> = [y].into_iter().chain(sibling).map(|tensor| tensor.id).collect();
     let (rewritten, ids) = rewrite::run(&graph, &ids, false, Target::with_units(available))?;
-    Ok(schedule::plan(&rewritten, &ids))
+    Ok(schedule::plan(&rewritten, &ids, 2))
 }
 
 fn hazards(sample: &Sample) -> Result<Outcome, Error> {

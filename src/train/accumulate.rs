@@ -3,16 +3,15 @@
 //! Two programs share variables: one adds the gradients of a part, weighted as the loss is, the other
 //! updates the parameters by their mean and starts again from 0.
 
-use super::{Loss, Objective};
+use super::{Loss, Metric, Objective};
 use crate::{
-    autodiff,
-    device::Device,
     dtype::DType,
-    error::{Error, GraphError},
+    error::GraphError,
     graph::{Declaration, Graph, Tensor},
     init::Init,
     nn::{Mode, Scope},
-    program::{Inputs, Program},
+    optim::Update,
+    program::Inputs,
     shape::Shape,
 };
 use std::sync::{Mutex, PoisonError};
@@ -48,7 +47,7 @@ impl Accumulated {
         batch: &Inputs<'g>,
         allows_statistics: bool,
     ) -> Loss<'g> {
-        let mut cx = Scope::new(graph, Mode::Train);
+        let mut cx = objective.scope(graph);
         let (loss, params) = objective.traced(&mut cx, batch);
         let scopes = cx.batch_statistics();
         if !scopes.is_empty() && !allows_statistics {
@@ -57,8 +56,8 @@ impl Accumulated {
         let rows = batch.iter().next().map_or(0, |(_, input)| input.dim(0));
         let weight = loss.weight.map(Tensor::widened);
         let tensors: Vec<_> = params.iter().map(|(_, param)| *param).collect();
-        for ((path, param), gradient) in params.iter().zip(autodiff::grad(loss.loss, &tensors)) {
-            let gradient = gradient.widened();
+        let gradients = objective.gradients(&mut cx, loss.loss, &tensors);
+        for ((path, param), gradient) in params.iter().zip(gradients) {
             let weighted = match weight {
                 None => gradient * rows as f64,
                 // A part that counts nothing may have no gradient at all.
@@ -75,14 +74,14 @@ impl Accumulated {
         loss
     }
 
-    /// Compiles the update by what the parts that were traced have added up.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`Graph::compile`].
-    pub fn update(&self, objective: &Objective<'_>, device: &Device) -> Result<Program, Error> {
-        let graph = Graph::new();
-        let mut cx = Scope::new(&graph, Mode::Train);
+    /// Appends the update by what the parts that were traced have added up. Returns the norms of the
+    /// gradients by layer, if they are measured.
+    pub fn trace_update<'g>(
+        &self,
+        objective: &Objective<'_>,
+        graph: &'g Graph,
+    ) -> Vec<(String, Metric<'g>)> {
+        let mut cx = Scope::new(graph, Mode::Train);
         let declared = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let total = weight_sum(objective, &mut cx);
         let updates = declared.iter().map(|(path, Declaration { meta, init, .. })| {
@@ -90,11 +89,10 @@ impl Accumulated {
             let sum = gradient_sum(objective, &mut cx, path, &meta.shape);
             graph.assign(sum, sum.full_like(0.0));
             let mean = total.greater(0.0).select(sum / total, 0.0);
-            (path.as_str(), param, mean)
+            Update::new(path, param, mean)
         });
         let updates: Vec<_> = updates.collect();
         graph.assign(total, total.full_like(0.0));
-        objective.apply(&mut cx, &updates);
-        graph.compile(device, &[] as &[Tensor<'_>])
+        objective.apply(&mut cx, &updates)
     }
 }

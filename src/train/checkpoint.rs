@@ -20,7 +20,10 @@ use std::{
 };
 
 /// Version of what a checkpoint holds.
-const VERSION: u64 = 1;
+const VERSION: u64 = 2;
+
+/// Names of settings that a trainer may be asked to choose.
+pub(super) const CHOSEN: [&str; 2] = ["batch size", "number of parts"];
 
 /// Where and when a training writes checkpoints.
 ///
@@ -113,6 +116,16 @@ impl Checkpoint {
         &self.path
     }
 
+    /// The batch and the number of its parts in the checkpoint that is there.
+    pub(super) fn batch_and_parts(&self) -> Result<[usize; 2], Error> {
+        let (_, saved) = Saved::read(&self.path)?;
+        let count = |name| usize::try_from(saved.settings.get(name)?.as_u64()?).ok();
+        match CHOSEN.map(count) {
+            [Some(batch), Some(parts)] => Ok([batch, parts]),
+            _ => Err(TrainError::NotACheckpoint { path: self.path.clone() }.into()),
+        }
+    }
+
     /// How far the training has come whose checkpoint this file is.
     ///
     /// # Errors
@@ -139,6 +152,8 @@ pub(super) struct Identity {
     programs: Vec<String>,
     /// Batch size, seed, data, and what the caller named.
     settings: Map<String, Value>,
+    /// The schedule of each objective, as text; empty without one.
+    schedules: Vec<String>,
 }
 
 impl Identity {
@@ -147,6 +162,7 @@ impl Identity {
         device: String,
         programs: impl IntoIterator<Item = String>,
         settings: impl IntoIterator<Item = (&'static str, Value)>,
+        schedules: Vec<String>,
     ) -> Self {
         let programs = programs.into_iter().map(|text| {
             let hash = Sha256::digest(text);
@@ -154,7 +170,7 @@ impl Identity {
         });
         let own = settings.into_iter().map(|(name, value)| (name.to_owned(), value));
         let settings = own.chain(checkpoint.settings.clone()).collect();
-        Identity { device, programs: programs.collect(), settings }
+        Identity { device, programs: programs.collect(), settings, schedules }
     }
 
     /// Writes a checkpoint.
@@ -173,6 +189,10 @@ impl Identity {
             "device": self.device,
             "programs": self.programs,
             "settings": self.settings,
+            "schedules": self.schedules.iter().zip(&position.schedules).map(|(text, state)| {
+                json!({ "is": text, "state": state })
+            }).collect::<Vec<_>>(),
+            "skipped": position.skipped,
             "epoch": position.epoch,
             "step": position.step,
             "total": position.total,
@@ -206,6 +226,14 @@ impl Identity {
         if start.steps.is_some_and(|steps| saved.position.step > steps) {
             return Err(TrainError::NotACheckpoint { path: path.to_owned() }.into());
         }
+        for (index, (is, expected)) in saved.schedules.iter().zip(&self.schedules).enumerate() {
+            match resume {
+                _ if is == expected => {}
+                Resume::Exact => return other("schedule", &named(is), &named(expected)),
+                // Of another schedule nothing is known.
+                _ => saved.position.schedules[index].clear(),
+            }
+        }
         if resume == Resume::Exact {
             let path = || path.to_owned();
             if saved.device != self.device {
@@ -233,6 +261,7 @@ struct Saved {
     device: String,
     programs: Vec<String>,
     settings: Map<String, Value>,
+    schedules: Vec<String>,
     position: Position,
     callbacks: Vec<(String, String)>,
 }
@@ -259,12 +288,26 @@ impl Saved {
         let count =
             |name: &str| usize::try_from(note[name].as_u64()?).ok().filter(|count| *count < MOST);
         let text = |value: &Value| value.as_str().map(str::to_owned);
+        let sums: Vec<Sums> =
+            note["sums"].as_array()?.iter().map(sums_of).collect::<Option<_>>()?;
+        let skipped = note["skipped"].as_array()?.iter();
+        let skipped = skipped.map(|count| usize::try_from(count.as_u64()?).ok());
+        let skipped: Vec<usize> = skipped.collect::<Option<_>>()?;
+        let schedules = note["schedules"].as_array()?.iter();
+        let schedules = schedules.map(|one| Some((text(&one["is"])?, text(&one["state"])?)));
+        let (schedules, states): (Vec<_>, Vec<_>) =
+            schedules.collect::<Option<Vec<_>>>()?.into_iter().unzip();
+        if [skipped.len(), schedules.len()] != [sums.len(); 2] {
+            return None;
+        }
         let position = Position {
             epoch: count("epoch").filter(|epoch| *epoch > 0)?,
             step: count("step")?,
             total: count("total")?,
             steps: count("steps"),
-            sums: note["sums"].as_array()?.iter().map(sums_of).collect::<Option<_>>()?,
+            sums,
+            skipped,
+            schedules: states,
         };
         let callbacks = note["callbacks"].as_object()?.iter();
         let callbacks = callbacks.map(|(key, state)| Some((key.clone(), text(state)?)));
@@ -272,10 +315,16 @@ impl Saved {
             device: text(&note["device"])?,
             programs: note["programs"].as_array()?.iter().map(text).collect::<Option<_>>()?,
             settings: note["settings"].as_object()?.clone(),
+            schedules,
             position,
             callbacks: callbacks.collect::<Option<_>>()?,
         })
     }
+}
+
+/// A schedule as it is shown.
+fn named(schedule: &str) -> &str {
+    if schedule.is_empty() { "none" } else { schedule }
 }
 
 /// A setting as it is shown.

@@ -3,8 +3,9 @@
 use super::{
     Callback, Ending, Epoch, Measures, Report, Step, Trainer,
     measured::{Measured, Submitted},
-    measures::Sums,
+    measures::{Described, Sums},
     position::Position,
+    rates::{Rates, clock},
     residency::{is_no_memory, resident_set},
     resident::ResidentSet,
     source::Source,
@@ -46,6 +47,7 @@ impl<'a> Trainer<'a> {
         variables: &Variables,
         data: &dyn Dataset,
     ) -> Result<Report, Error> {
+        self.choose_batch(device, &data.fields(), Some(data.len()))?;
         let source = Source::set(&self.drawing, data);
         self.fit_source(device, variables, &source)
     }
@@ -63,6 +65,7 @@ impl<'a> Trainer<'a> {
         variables: &Variables,
         stream: &dyn Stream,
     ) -> Result<Report, Error> {
+        self.choose_batch(device, &stream.fields(), None)?;
         let source = Source::stream(&self.drawing, stream);
         self.fit_source(device, variables, &source)
     }
@@ -141,6 +144,8 @@ fn check(trainer: &Trainer<'_>, source: &Source<'_>) -> Result<(), Error> {
 struct Fit<'t, 'c, 'a> {
     trainer: &'t Trainer<'a>,
     stages: Vec<Stage<'t>>,
+    /// Of each objective, where it has a schedule.
+    rates: Vec<Option<Rates>>,
     source: &'t Source<'t>,
     /// Whether the rows of the source stay on the device.
     is_resident: bool,
@@ -194,15 +199,40 @@ impl<'t, 'c, 'a> Fit<'t, 'c, 'a> {
         };
         #[cfg(not(feature = "files"))]
         let position = start;
-        let updates = stages.iter().filter_map(|stage| stage.update.as_ref());
-        let programs = trained.chain(&evaluations).map(|program| &**program);
-        programs.chain(updates).try_for_each(|program| program.prepare(variables))?;
+        trained.chain(&evaluations).try_for_each(|program| program.prepare(variables))?;
+        let clock = clock(trainer, source);
+        let rates = trainer.objectives.iter().map(|objective| {
+            let schedule = trainer.schedule_of(objective);
+            schedule.map(|schedule| Rates::new(objective, schedule, clock, variables)).transpose()
+        });
+        let mut rates = rates.collect::<Result<Vec<_>, Error>>()?;
+        let validated = validation.iter().flat_map(|(evaluation, _)| evaluation.metrics());
+        let validated: Vec<Described> = validated.collect();
+        for (rates, stage) in rates.iter().zip(&stages) {
+            let metrics = stage.metrics().into_iter().chain(validated.clone());
+            let known: Vec<String> = metrics.map(|metric| metric.name).collect();
+            rates.iter().try_for_each(|rates| rates.check(&known))?;
+        }
         // Programs have declared their settings; in the checkpoint they may have been changed since.
         #[cfg(feature = "files")]
         variables.set_all(settings)?;
+        let mut position = position;
+        if position.total == 0 {
+            let skipped = stages.iter().map(|stage| stage.skipped(variables));
+            position.skipped = skipped.collect::<Result<_, _>>()?;
+        }
+        for (rates, state) in rates.iter_mut().zip(&mut position.schedules) {
+            match rates {
+                // A state that is empty is that of another schedule, or of none with plateaus.
+                Some(rates) if !state.is_empty() => rates.scheduler.load(state)?,
+                Some(rates) => *state = rates.scheduler.save(),
+                None => {}
+            }
+        }
         Ok(Fit {
             trainer,
             stages,
+            rates,
             source,
             is_resident: resident.is_some(),
             validation,
@@ -226,6 +256,7 @@ impl<'t, 'c, 'a> Fit<'t, 'c, 'a> {
             }
         }
         let before = self.position.total;
+        let mut skipped = 0;
         let mut epochs: Vec<Epoch> = Vec::new();
         let ending = loop {
             if self.position.epoch > self.trainer.epochs {
@@ -236,6 +267,8 @@ impl<'t, 'c, 'a> Fit<'t, 'c, 'a> {
             }
             self.read_all()?;
             let epoch = self.measured()?;
+            skipped += epoch.skipped;
+            self.observe(&epoch)?;
             self.position.turn();
             let flow = all(self.callbacks, |callback| callback.on_epoch(&epoch, self.variables));
             epochs.iter_mut().rev().take(1).for_each(Epoch::forget_confusion);
@@ -258,9 +291,11 @@ impl<'t, 'c, 'a> Fit<'t, 'c, 'a> {
         Ok(Report {
             epochs,
             steps: self.position.total - before,
+            skipped,
             seconds: self.begin.elapsed().as_secs_f64(),
             ending,
             last: self.position.last(),
+            auto_batch: self.trainer.chosen,
             validation,
             #[cfg(feature = "files")]
             unsaved: self.saver.and_then(|saver| saver.failed),
@@ -309,6 +344,9 @@ impl<'t, 'c, 'a> Fit<'t, 'c, 'a> {
             }
             let Some(parts) = batches.next() else { return Ok(None) };
             let parts = parts?;
+            for rates in self.rates.iter_mut().flatten() {
+                rates.set(self.variables, self.position.total)?;
+            }
             for (index, stage) in self.stages.iter().enumerate() {
                 if !self.position.total.is_multiple_of(stage.every) {
                     continue;
@@ -318,11 +356,13 @@ impl<'t, 'c, 'a> Fit<'t, 'c, 'a> {
                     if self.pending.len() > LATE
                         && let Some((index, submitted)) = self.pending.pop_front()
                     {
-                        submitted.add_to(&mut self.position.sums[index])?;
+                        let may_be_skipped = self.stages[index].skipped.is_some();
+                        submitted.add_to(&mut self.position.sums[index], may_be_skipped)?;
                     }
                 }
                 if let Some(update) = &stage.update {
-                    update.run(self.variables, &[])?;
+                    let submitted = update.run(self.variables, &Batch::new::<String>([]))?;
+                    self.pending.push_back((index, submitted));
                 }
             }
             self.position.step += 1;
@@ -343,13 +383,30 @@ impl<'t, 'c, 'a> Fit<'t, 'c, 'a> {
     /// Waits for all results.
     fn read_all(&mut self) -> Result<(), Error> {
         while let Some((index, submitted)) = self.pending.pop_front() {
-            submitted.add_to(&mut self.position.sums[index])?;
+            let may_be_skipped = self.stages[index].skipped.is_some();
+            submitted.add_to(&mut self.position.sums[index], may_be_skipped)?;
+        }
+        Ok(())
+    }
+
+    /// Tells schedules of an epoch.
+    fn observe(&mut self, epoch: &Epoch) -> Result<(), Error> {
+        let total = self.position.total;
+        let trained = epoch.objectives.iter().map(|(_, measures)| measures);
+        for ((rates, state), trained) in
+            self.rates.iter_mut().zip(&mut self.position.schedules).zip(trained)
+        {
+            let Some(rates) = rates else { continue };
+            let validated = |name: &str| epoch.validation.as_ref()?.value(name);
+            let metric = |name: &str| validated(name).or_else(|| trained.value(name));
+            rates.scheduler.observe(total, metric)?;
+            *state = rates.scheduler.save();
         }
         Ok(())
     }
 
     /// The losses of the epoch that has just ended, and those of the validation.
-    fn measured(&self) -> Result<Epoch, Error> {
+    fn measured(&mut self) -> Result<Epoch, Error> {
         let validation = match &self.validation {
             Some((evaluation, set)) => {
                 Some(evaluate(self.trainer, evaluation, self.variables, *set)?)
@@ -358,12 +415,20 @@ impl<'t, 'c, 'a> Fit<'t, 'c, 'a> {
         };
         let sums = self.position.sums.iter().zip(&self.stages).zip(&self.trainer.objectives);
         let objectives = sums.map(|((sums, stage), objective)| {
-            (objective.name.clone(), sums.measures(&stage.measured.metrics()))
+            (objective.name.clone(), sums.measures(&stage.metrics()))
         });
+        let objectives = objectives.collect();
+        let mut skipped = 0;
+        for (stage, before) in self.stages.iter().zip(&mut self.position.skipped) {
+            let now = stage.skipped(self.variables)?;
+            skipped += now.saturating_sub(*before);
+            *before = now;
+        }
         Ok(Epoch {
             number: self.position.epoch,
-            objectives: objectives.collect(),
+            objectives,
             validation,
+            skipped,
             seconds: self.begin.elapsed().as_secs_f64(),
         })
     }
@@ -405,11 +470,11 @@ fn evaluate(
             if pending.len() > LATE
                 && let Some(submitted) = pending.pop_front()
             {
-                submitted.add_to(&mut sums)?;
+                submitted.add_to(&mut sums, false)?;
             }
         }
         Ok::<_, Error>(())
     })?;
-    pending.into_iter().try_for_each(|submitted| submitted.add_to(&mut sums))?;
+    pending.into_iter().try_for_each(|submitted| submitted.add_to(&mut sums, false))?;
     Ok(sums.measures(&evaluation.metrics()))
 }

@@ -1,10 +1,11 @@
 //! Programs that return a loss and metrics.
 
 use super::{
-    Loss, Objective, TrainStep,
+    Loss, Metric, Objective, TrainStep,
     accumulate::Accumulated,
     measures::{Described, Sums},
     resident::ResidentSet,
+    serving::Serving,
     source::batch_of,
 };
 use crate::{
@@ -12,7 +13,6 @@ use crate::{
     device::Device,
     error::Error,
     graph::{Graph, Tensor},
-    nn::{Mode, Scope},
     program::{Inputs, Program, Programs},
     shape::Meta,
     value::Outputs,
@@ -34,10 +34,11 @@ pub(super) struct Measured<'a> {
 /// How the outputs of each program are to be read, by the inputs it was traced for.
 type Layouts = Arc<Mutex<Vec<(Vec<(String, Meta)>, Arc<Layout>)>>>;
 
-/// The outputs of a program: the loss, its weight unless that is the number of rows, and the parts of
-/// the metrics.
+/// The outputs of a program: the loss, unless it only updates; its weight, unless that is the number of
+/// rows; and the parts of the metrics.
 #[derive(Default)]
 struct Layout {
+    has_loss: bool,
     weighted: bool,
     metrics: Vec<Described>,
 }
@@ -57,7 +58,7 @@ impl<'a> Measured<'a> {
         check_finite: bool,
         resident: Option<&Arc<ResidentSet>>,
     ) -> Self {
-        let trace = Traced(move |graph, batch| objective.trace(graph, batch));
+        let trace = Traced(move |graph, batch| Outcome::Loss(objective.trace(graph, batch)));
         Measured::new(device, trace, (check_finite, resident), |programs| programs)
     }
 
@@ -70,15 +71,34 @@ impl<'a> Measured<'a> {
         (accumulated, allows_statistics): (Arc<Accumulated>, bool),
     ) -> Self {
         let trace = Traced(move |graph, batch| {
-            accumulated.trace_part(objective, graph, batch, allows_statistics)
+            let traced = accumulated.trace_part(objective, graph, batch, allows_statistics);
+            Outcome::Loss(traced)
         });
         Measured::new(device, trace, (check_finite, resident), |programs| programs)
     }
 
-    /// The same without an update, as models are traced when they serve.
-    pub fn evaluation(device: &Device, step: &'a dyn TrainStep, check_finite: bool) -> Self {
+    /// Updates by the gradients that the parts have added up, after these were compiled.
+    pub fn updates(
+        device: &Device,
+        objective: &'a Objective<'_>,
+        check_finite: bool,
+        accumulated: Arc<Accumulated>,
+    ) -> Self {
         let trace =
-            Traced(move |graph, batch| step.trace(&mut Scope::new(graph, Mode::Eval), batch));
+            Traced(move |graph, _| Outcome::Update(accumulated.trace_update(objective, graph)));
+        Measured::new(device, trace, (check_finite, None), |programs| programs)
+    }
+
+    /// The same without an update, as models are traced when they serve.
+    pub fn evaluation(
+        device: &Device,
+        step: &'a dyn TrainStep,
+        serving: &Serving,
+        check_finite: bool,
+    ) -> Self {
+        let serving = serving.clone();
+        let trace =
+            Traced(move |graph, batch| Outcome::Loss(step.trace(&mut serving.scope(graph), batch)));
         Measured::new(device, trace, (check_finite, None), Programs::pure)
     }
 
@@ -89,7 +109,7 @@ impl<'a> Measured<'a> {
         kind: impl Fn(Programs<Trace<'a>>) -> Programs<Trace<'a>>,
     ) -> Self
     where
-        F: for<'g> Fn(&'g Graph, &Inputs<'g>) -> Loss<'g> + 'a,
+        F: for<'g> Fn(&'g Graph, &Inputs<'g>) -> Outcome<'g> + 'a,
     {
         let layouts = Layouts::default();
         let known = layouts.clone();
@@ -98,11 +118,11 @@ impl<'a> Measured<'a> {
             if check_finite {
                 graph.check_finite();
             }
-            let loss = match &set {
+            let traced = match &set {
                 Some(set) => trace(graph, &set.gathered(graph, inputs.get(ResidentSet::ROWS))),
                 None => trace(graph, inputs),
             };
-            let (layout, outputs) = laid_out(loss);
+            let (layout, outputs) = laid_out(traced);
             let signature = inputs.iter().map(|(name, tensor)| (name.to_owned(), tensor.meta()));
             let mut known = lock(&known);
             let signature: Vec<_> = signature.collect();
@@ -151,19 +171,23 @@ impl<'a> Measured<'a> {
 }
 
 impl Submitted {
-    /// Waits for the results, and adds them.
-    pub fn add_to(self, sums: &mut Sums) -> Result<(), Error> {
+    /// Waits for the results, and adds them. Where steps `may_be_skipped`, a loss that is not finite is
+    /// that of such a one, and counts nothing.
+    pub fn add_to(self, sums: &mut Sums, may_be_skipped: bool) -> Result<(), Error> {
         let mut values = self.outputs.values().iter();
         let mut next = || values.next().map(|value| value.read_f64()).transpose();
         let mut scalar = || Ok::<_, Error>(next()?.and_then(|value| value.first().copied()));
-        let loss = scalar()?.unwrap_or(f64::NAN);
-        let weight = if self.layout.weighted { scalar()? } else { None };
-        // A batch without weight may have no loss.
-        match weight.unwrap_or(self.rows as f64) {
-            0.0 => {}
-            weight => sums.add(loss, weight),
+        if self.layout.has_loss {
+            let loss = scalar()?.unwrap_or(f64::NAN);
+            let weight = if self.layout.weighted { scalar()? } else { None };
+            // A batch without weight may have no loss.
+            match weight.unwrap_or(self.rows as f64) {
+                0.0 => {}
+                _ if may_be_skipped && !loss.is_finite() => return Ok(()),
+                weight => sums.add(loss, weight),
+            }
         }
-        for Described { name, kind, parts } in &self.layout.metrics {
+        for Described { name, kind, parts, .. } in &self.layout.metrics {
             let parts = (0..*parts).map(|_| Ok(next()?.unwrap_or_default()));
             let parts = parts.collect::<Result<Vec<_>, Error>>()?;
             sums.add_metric(name, kind, parts);
@@ -172,10 +196,18 @@ impl Submitted {
     }
 }
 
+/// What a program was traced for.
+enum Outcome<'g> {
+    /// The loss of a batch.
+    Loss(Loss<'g>),
+    /// An update by gradients that were added up before, and their norms by layer.
+    Update(Vec<(String, Metric<'g>)>),
+}
+
 /// A closure whose lifetimes are those of a graph.
 struct Traced<F>(F)
 where
-    F: for<'g> Fn(&'g Graph, &Inputs<'g>) -> Loss<'g>;
+    F: for<'g> Fn(&'g Graph, &Inputs<'g>) -> Outcome<'g>;
 
 fn boxed<'a, F>(trace: F) -> Trace<'a>
 where
@@ -185,17 +217,29 @@ where
 }
 
 /// The outputs of a program, and how they are to be read.
-fn laid_out(loss: Loss<'_>) -> (Layout, Vec<(String, Tensor<'_>)>) {
-    let weighted = loss.weight.is_some();
-    let mut outputs = vec![("loss".to_owned(), loss.loss)];
-    outputs.extend(loss.weight.map(|weight| ("weight".to_owned(), weight)));
-    let mut metrics = Vec::new();
-    for (name, metric) in loss.metrics {
+fn laid_out<'g>(traced: Outcome<'g>) -> (Layout, Vec<(String, Tensor<'g>)>) {
+    let (mut layout, mut outputs) = (Layout::default(), vec![]);
+    let (metrics, norms) = match traced {
+        Outcome::Loss(loss) => {
+            layout.has_loss = true;
+            layout.weighted = loss.weight.is_some();
+            outputs.push(("loss".to_owned(), loss.loss));
+            outputs.extend(loss.weight.map(|weight| ("weight".to_owned(), weight)));
+            (loss.metrics, loss.gradient_norms)
+        }
+        Outcome::Update(norms) => (vec![], norms),
+    };
+    let metrics = metrics.into_iter().map(|(name, metric)| (name, None, metric));
+    let norms = norms
+        .into_iter()
+        .map(|(layer, metric)| (format!("gradient norm of {layer}"), Some(layer), metric));
+    for (name, norm_of, metric) in metrics.chain(norms) {
         let parts = metric.parts.iter().enumerate();
         outputs.extend(parts.map(|(index, part)| (format!("metric {name}, part {index}"), *part)));
-        metrics.push(Described { name, kind: metric.kind, parts: metric.parts.len() });
+        let parts = metric.parts.len();
+        layout.metrics.push(Described { name, norm_of, kind: metric.kind, parts });
     }
-    (Layout { weighted, metrics }, outputs)
+    (layout, outputs)
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -11,6 +11,7 @@ pub struct Measures {
     /// The mean loss, weighted as the steps say; NaN over nothing.
     pub loss: f64,
     metrics: Vec<(String, f64)>,
+    gradient_norms: Vec<(String, f64)>,
     confusion: Option<Confusion>,
 }
 
@@ -20,9 +21,20 @@ impl Measures {
         self.iter().find(|(known, _)| *known == name).map(|(_, value)| value)
     }
 
+    /// The metric of this name, or the loss.
+    pub(super) fn value(&self, name: &str) -> Option<f64> {
+        self.get(name).or_else(|| (name == "loss").then_some(self.loss))
+    }
+
     /// Names and values of the metrics, in the order of the step.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&str, f64)> {
         self.metrics.iter().map(|(name, value)| (name.as_str(), *value))
+    }
+
+    /// Norms of the gradients of each layer, means over the steps, where a training
+    /// [measures](super::Trainer::gradient_norms) them.
+    pub fn gradient_norms(&self) -> impl ExactSizeIterator<Item = (&str, f64)> {
+        self.gradient_norms.iter().map(|(layer, norm)| (layer.as_str(), *norm))
     }
 
     /// Predictions by true and predicted class, of the first metric that counts them. In a
@@ -57,6 +69,8 @@ impl fmt::Display for Measures {
 #[derive(Clone)]
 pub(super) struct Described {
     pub name: String,
+    /// The layer whose gradients it is the norm of.
+    pub norm_of: Option<String>,
     pub kind: Kind,
     /// Number of tensors.
     pub parts: usize,
@@ -97,10 +111,6 @@ impl Sums {
 
     /// The means, by what the step said of its metrics.
     pub fn measures(&self, metrics: &[Described]) -> Measures {
-        let value = |(name, tally): &(String, Tally)| {
-            let metric = metrics.iter().find(|metric| metric.name == *name);
-            (name.clone(), metric.map_or(f64::NAN, |metric| tally.value(metric)))
-        };
         let classes = metrics.iter().find_map(|metric| match metric.kind {
             Kind::Counts { classes, .. } => Some(classes),
             _ => None,
@@ -111,8 +121,21 @@ impl Sums {
             }
             _ => None,
         });
-        let metrics = self.metrics.iter().map(value).collect();
-        Measures { loss: self.loss / self.weight, metrics, confusion }
+        let mut measures = Measures {
+            loss: self.loss / self.weight,
+            metrics: vec![],
+            gradient_norms: vec![],
+            confusion,
+        };
+        for (name, tally) in &self.metrics {
+            let metric = metrics.iter().find(|metric| metric.name == *name);
+            let value = metric.map_or(f64::NAN, |metric| tally.value(metric));
+            match metric.and_then(|metric| metric.norm_of.clone()) {
+                Some(layer) => measures.gradient_norms.push((layer, value)),
+                None => measures.metrics.push((name.clone(), value)),
+            }
+        }
+        measures
     }
 }
 

@@ -16,28 +16,33 @@
 //! one.
 
 mod accumulate;
+mod auto_batch;
 mod callback;
 #[cfg(feature = "files")]
 mod checkpoint;
+mod choose_batch;
 mod classifier;
 mod confusion;
 mod fit;
+mod gradient_norms;
 mod measured;
 mod measures;
 mod metric;
 mod objective;
-mod pattern;
 mod position;
+mod rates;
 mod report;
 mod residency;
 mod resident;
 #[cfg(feature = "files")]
 mod saver;
+mod serving;
 mod source;
 mod stage;
 mod step;
 mod trainer;
 
+pub use auto_batch::{AutoBatch, BatchChoice, MemoryLimit};
 pub use callback::Callback;
 #[cfg(feature = "files")]
 pub use checkpoint::{Checkpoint, CheckpointSummary, Resume};

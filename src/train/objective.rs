@@ -1,12 +1,12 @@
 //! One of the losses of a training.
 
-use super::{Loss, TrainStep, pattern};
+use super::{Loss, Metric, TrainStep, gradient_norms::gradient_norms};
 use crate::{
     error::GraphError,
     graph::{Graph, Tensor},
-    nn::{Mode, Scope},
+    nn::{MixedPrecision, Mode, Scope, pattern},
     numbers::Must,
-    optim::Optimizer,
+    optim::{LossScale, Optimizer, Schedule, Update, With},
     program::Inputs,
 };
 use std::fmt;
@@ -53,6 +53,11 @@ pub struct Objective<'a> {
     /// Scope of the state of the optimizer.
     state: Option<String>,
     params: Option<String>,
+    /// Patterns of what is not trained.
+    frozen: Vec<String>,
+    pub(super) mixed_precision: Option<MixedPrecision>,
+    pub(super) schedule: Option<Schedule>,
+    pub(super) gradient_norms: bool,
     pub(super) every: usize,
 }
 
@@ -83,28 +88,49 @@ impl<'a> Objective<'a> {
 
     /// Same as [`new`](Self::new), for a step that is a type of its own.
     pub fn of(name: &str, step: impl TrainStep + 'a, optimizer: impl Optimizer + 'a) -> Self {
+        Objective::boxed(name, Box::new(step), optimizer)
+    }
+
+    fn boxed(name: &str, step: Box<dyn TrainStep + 'a>, optimizer: impl Optimizer + 'a) -> Self {
         Objective {
             name: name.to_owned(),
-            step: Box::new(step),
+            step,
             optimizer: Box::new(optimizer),
             state: Some(name.to_owned()),
             params: None,
+            frozen: vec![],
+            mixed_precision: None,
+            schedule: None,
+            gradient_norms: false,
             every: 1,
         }
     }
 
     /// The only one of a training: the state of the optimizer lies at the root.
     pub(super) fn only(step: Box<dyn TrainStep + 'a>, optimizer: impl Optimizer + 'a) -> Self {
-        let optimizer = Box::new(optimizer);
-        Objective { name: "train".into(), step, optimizer, state: None, params: None, every: 1 }
+        Objective { state: None, ..Objective::boxed("train", step, optimizer) }
     }
 
     /// Trains only the parameters whose paths match: `*` stands for any text within one name, `**`
     /// for any number of names, and a scope for all below it. `generator` matches
     /// `generator/0:dense/weight`, `**/bias` every bias.
-    #[doc(alias("freeze", "requires_grad", "trainable"))]
     pub fn params(self, pattern: &str) -> Self {
         Objective { params: Some(pattern.to_owned()), ..self }
+    }
+
+    /// Does not train the scopes and parameters whose paths match, and traces such scopes as models are
+    /// traced when they serve: see [`Scope::freeze`].
+    #[doc(alias("requires_grad", "trainable"))]
+    pub fn freeze(mut self, pattern: &str) -> Self {
+        self.frozen.push(pattern.to_owned());
+        self
+    }
+
+    /// Changes the learning rates of the optimizer and its groups in the course of the training, where
+    /// it is not that of the [trainer](super::Trainer::schedule).
+    #[doc(alias = "lr_scheduler")]
+    pub fn schedule(self, schedule: impl Into<Schedule>) -> Self {
+        Objective { schedule: Some(schedule.into()), ..self }
     }
 
     /// Runs at the first of this many steps, and again after as many: a regularizer that is lazy.
@@ -120,10 +146,57 @@ impl<'a> Objective<'a> {
 
     /// Appends one step of the training to a graph.
     pub(super) fn trace<'g>(&self, graph: &'g Graph, batch: &Inputs<'g>) -> Loss<'g> {
-        let mut cx = Scope::new(graph, Mode::Train);
-        let (loss, params) = self.traced(&mut cx, batch);
-        self.optimizer.update_params(&mut self.state_scope(&mut cx), loss.loss, &params);
+        self.trace_in(&mut self.scope(graph), batch)
+    }
+
+    /// The same in a root that is set up as its [scope](Self::scope).
+    pub(super) fn trace_in<'g>(&self, cx: &mut Scope<'g>, batch: &Inputs<'g>) -> Loss<'g> {
+        let (mut loss, params) = self.traced(cx, batch);
+        let tensors: Vec<_> = params.iter().map(|(_, param)| *param).collect();
+        let gradients = self.gradients(cx, loss.loss, &tensors);
+        let updates = params.iter().zip(gradients);
+        let updates: Vec<_> =
+            updates.map(|((path, param), gradient)| Update::new(path, *param, gradient)).collect();
+        loss.gradient_norms = self.apply(cx, &updates);
         loss
+    }
+
+    /// Appends the gradients of the loss of a batch to a graph.
+    pub(super) fn trace_gradients<'g>(&self, graph: &'g Graph, batch: &Inputs<'g>) -> Params<'g> {
+        let mut cx = self.scope(graph);
+        let (loss, params) = self.traced(&mut cx, batch);
+        let tensors: Vec<_> = params.iter().map(|(_, param)| *param).collect();
+        let gradients = self.gradients(&mut cx, loss.loss, &tensors);
+        params.into_iter().map(|(path, _)| path).zip(gradients).collect()
+    }
+
+    /// The root of a step of the training.
+    pub(super) fn scope<'g>(&self, graph: &'g Graph) -> Scope<'g> {
+        let mut cx = Scope::new(graph, Mode::Train);
+        self.set_up(&mut cx);
+        cx
+    }
+
+    /// Freezes what is frozen, and computes in the precision that is asked for.
+    pub(super) fn set_up(&self, cx: &mut Scope<'_>) {
+        self.frozen.iter().for_each(|pattern| cx.freeze(pattern));
+        self.mixed_precision.iter().for_each(|mixed| cx.mixed_precision(mixed));
+    }
+
+    /// The optimizer, with a dynamic scale of the loss if gradients are f16 and it has none.
+    fn optimizer(&self, state: &mut Scope<'_>) -> Box<dyn Optimizer + '_> {
+        let inner = &*self.optimizer;
+        let has_scale = inner.loss_scale(&mut state.child(inner.scope())).is_some();
+        match self.mixed_precision {
+            Some(_) if !has_scale => Box::new(With { inner, adaptor: LossScale::dynamic() }),
+            _ => Box::new(inner),
+        }
+    }
+
+    /// Prefix of the paths of all that the optimizer keeps.
+    pub(super) fn optimizer_scope(&self) -> String {
+        let state = self.state.as_ref().map_or_else(String::new, |name| format!("train/{name}/"));
+        format!("{state}{}/", self.optimizer.scope())
     }
 
     /// The loss of a batch, and the parameters that it trains.
@@ -135,13 +208,35 @@ impl<'a> Objective<'a> {
         let numbers = [("interval", self.every as f64, Must::BePositive)];
         cx.graph().refuse_invalid("objective", &[], &numbers);
         let loss = self.step.trace(cx, batch);
-        let params = self.chosen(cx.graph(), cx.params());
+        let graph = cx.graph();
+        if let (Some(pattern), Ok(())) = (cx.unused_patterns().pop(), graph.check()) {
+            let of = format!("what objective {:?} freezes", self.name);
+            graph.fail(GraphError::NoParams { of, pattern, known: paths(&cx.params()) });
+        }
+        let params = self.chosen(graph, cx.params());
         (loss, params)
     }
 
-    /// Appends an update by these gradients.
-    pub(super) fn apply<'g>(&self, cx: &mut Scope<'g>, updates: &[(&str, Tensor<'g>, Tensor<'g>)]) {
-        self.optimizer.apply(&mut self.state_scope(cx), updates);
+    /// Appends the gradients of a loss.
+    pub(super) fn gradients<'g>(
+        &self,
+        cx: &mut Scope<'g>,
+        loss: Tensor<'g>,
+        params: &[Tensor<'g>],
+    ) -> Vec<Tensor<'g>> {
+        let mut state = self.state_scope(cx);
+        self.optimizer(&mut state).gradients(&mut state, loss, params)
+    }
+
+    /// Appends an update by these gradients. Returns their norms by layer, if they are measured.
+    pub(super) fn apply<'g>(
+        &self,
+        cx: &mut Scope<'g>,
+        updates: &[Update<'_, 'g>],
+    ) -> Vec<(String, Metric<'g>)> {
+        let mut state = self.state_scope(cx);
+        self.optimizer(&mut state).apply(&mut state, updates);
+        if self.gradient_norms { gradient_norms(updates) } else { vec![] }
     }
 
     /// The scope in which the state of the optimizer lies.
@@ -156,15 +251,19 @@ impl<'a> Objective<'a> {
 
     fn chosen<'g>(&self, graph: &'g Graph, all: Params<'g>) -> Params<'g> {
         let Some(pattern) = &self.params else { return all };
-        let known: Vec<String> = all.iter().map(|(path, _)| path.clone()).collect();
+        let known = paths(&all);
         let chosen: Vec<_> =
             all.into_iter().filter(|(path, _)| pattern::matches(pattern, path)).collect();
         if chosen.is_empty() && graph.check().is_ok() {
-            let (objective, pattern) = (self.name.clone(), pattern.clone());
-            graph.fail(GraphError::NoParams { objective, pattern, known });
+            let (of, pattern) = (format!("objective {:?}", self.name), pattern.clone());
+            graph.fail(GraphError::NoParams { of, pattern, known });
         }
         chosen
     }
+}
+
+fn paths(params: &Params<'_>) -> Vec<String> {
+    params.iter().map(|(path, _)| path.clone()).collect()
 }
 
 /// The root, or the scope of an objective.

@@ -15,12 +15,24 @@ pub(super) struct Position {
     pub steps: Option<usize>,
     /// Sums of each objective in this epoch.
     pub sums: Vec<Sums>,
+    /// Number of steps of each objective that were skipped before this epoch.
+    pub skipped: Vec<usize>,
+    /// State of the schedule of each objective; empty without one.
+    pub schedules: Vec<String>,
 }
 
 impl Position {
     /// The beginning of a training of so many objectives.
     pub fn start(objectives: usize, steps: Option<usize>) -> Self {
-        Position { epoch: 1, step: 0, total: 0, steps, sums: vec![Sums::default(); objectives] }
+        Position {
+            epoch: 1,
+            step: 0,
+            total: 0,
+            steps,
+            sums: vec![Sums::default(); objectives],
+            skipped: vec![0; objectives],
+            schedules: vec![String::new(); objectives],
+        }
     }
 
     /// Goes on to the next epoch.

@@ -1,6 +1,6 @@
 //! Progress and results of a training.
 
-use super::{Confusion, Measures};
+use super::{BatchChoice, Confusion, Measures};
 use crate::error::Error;
 use std::fmt;
 
@@ -29,6 +29,9 @@ pub struct Epoch {
     pub objectives: Vec<(String, Measures)>,
     /// Those of the validation data, after the epoch; `None` without such data.
     pub validation: Option<Measures>,
+    /// Number of steps in it, of all objectives, that changed nothing because a gradient was not finite:
+    /// see [`SkipNonFinite`](crate::optim::SkipNonFinite). Their losses count if they are finite.
+    pub skipped: usize,
     /// Seconds since the start of training, excluding compilation.
     pub seconds: f64,
 }
@@ -63,7 +66,12 @@ impl fmt::Display for Epoch {
             [(_, only)] => write!(f, "  {only}")?,
             all => all.iter().try_for_each(|(name, measures)| write!(f, "  {name} {measures}"))?,
         }
-        self.validation.iter().try_for_each(|measures| write!(f, "  validation {measures}"))
+        self.validation.iter().try_for_each(|measures| write!(f, "  validation {measures}"))?;
+        match self.skipped {
+            0 => Ok(()),
+            1 => f.write_str("  1 step skipped"),
+            steps => write!(f, "  {steps} steps skipped"),
+        }
     }
 }
 
@@ -88,6 +96,9 @@ pub struct Report {
     pub epochs: Vec<Epoch>,
     /// Number of steps in this training.
     pub steps: usize,
+    /// How many of them changed nothing because a gradient was not finite, in its complete epochs: see
+    /// [`Epoch::skipped`].
+    pub skipped: usize,
     /// Seconds of training and evaluation, with what was called on the way, excluding compilation.
     pub seconds: f64,
     /// Why it ended.
@@ -97,6 +108,8 @@ pub struct Report {
     /// Losses and metrics of the validation data at the end; `None` without such data, and for a
     /// training that was stopped within an epoch.
     pub validation: Option<Measures>,
+    /// The batch that was [chosen](super::Trainer::auto_batch), if one was.
+    pub auto_batch: Option<BatchChoice>,
     /// Why the last checkpoint could not be written, if so. The one before it is still there.
     pub unsaved: Option<Error>,
 }

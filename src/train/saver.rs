@@ -2,8 +2,9 @@
 
 use super::{
     Callback, Objective, Trainer,
-    checkpoint::{Checkpoint, Identity, Read, Resume},
+    checkpoint::{CHOSEN, Checkpoint, Identity, Read, Resume},
     position::Position,
+    rates::{clock, described},
     source::{Source, batch_of},
 };
 use crate::{
@@ -41,14 +42,20 @@ impl<'t> Saver<'t> {
             graph.text()
         };
         let settings = [
-            ("batch size", trainer.drawing.batch.into()),
-            ("number of parts", trainer.drawing.parts.max(1).into()),
+            (CHOSEN[0], trainer.drawing.batch.into()),
+            (CHOSEN[1], trainer.drawing.parts.max(1).into()),
             ("seed", trainer.drawing.seed.into()),
         ];
         let made = source.description().map(|(name, is)| (name, is.into()));
         let texts = trainer.objectives.iter().map(text);
+        let clock = clock(trainer, source);
+        let schedules = trainer.objectives.iter().map(|objective| {
+            let schedule = trainer.schedule_of(objective);
+            schedule.map_or_else(String::new, |schedule| described(schedule, clock))
+        });
+        let settings = settings.into_iter().chain(made);
         let identity =
-            Identity::new(checkpoint, device.numerics(), texts, settings.into_iter().chain(made));
+            Identity::new(checkpoint, device.numerics(), texts, settings, schedules.collect());
         io::remove_leftovers(checkpoint.path());
         Some(Saver { checkpoint, identity, last: Instant::now(), at: [0; 2], failed: None })
     }

@@ -42,17 +42,20 @@ pub struct Loss<'g> {
     pub(super) loss: Tensor<'g>,
     pub(super) weight: Option<Tensor<'g>>,
     pub(super) metrics: Vec<(String, Metric<'g>)>,
+    /// By layer.
+    pub(super) gradient_norms: Vec<(String, Metric<'g>)>,
 }
 
 impl<'g> Loss<'g> {
     /// A scalar to be minimized, the mean of a batch.
     pub fn new(loss: Tensor<'g>) -> Self {
-        Loss { loss, weight: None, metrics: vec![] }
+        Loss { loss, weight: None, metrics: vec![], gradient_norms: vec![] }
     }
 
     /// All that is computed for a batch.
     pub(super) fn outputs(&self) -> Vec<Tensor<'g>> {
-        let parts = self.metrics.iter().flat_map(|(_, metric)| &metric.parts);
+        let metrics = self.metrics.iter().chain(&self.gradient_norms);
+        let parts = metrics.flat_map(|(_, metric)| &metric.parts);
         [self.loss].into_iter().chain(self.weight).chain(parts.copied()).collect()
     }
 

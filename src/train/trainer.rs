@@ -3,19 +3,21 @@
 #[cfg(feature = "files")]
 use super::checkpoint::{Checkpoint, Resume};
 use super::{
-    Callback, Classifier, Epoch, Loss, Objective, Step, TrainStep,
+    AutoBatch, BatchChoice, Callback, Classifier, Epoch, Loss, Objective, Step, TrainStep,
     callback::{OnEpoch, OnStep, StopWhen},
     measured::Measured,
+    serving::Serving,
     source::{Drawing, batch_of},
 };
 use crate::{
+    array::Array,
     data::{Batch, Dataset, Sampling},
     device::Device,
     error::{Error, TrainError},
     graph::{Graph, Tensor},
-    nn::{Mode, Module, Scope},
+    nn::{MixedPrecision, Mode, Module, Scope, Summary},
     numbers::Must,
-    optim::Optimizer,
+    optim::{Optimizer, Schedule},
     program::{Inputs, Program, Programs},
     shape::Meta,
     variables::Variables,
@@ -57,9 +59,13 @@ pub struct Trainer<'a> {
     predictor: Option<Predictor<'a>>,
     pub(super) epochs: usize,
     pub(super) most_steps: usize,
+    pub(super) auto_batch: Option<AutoBatch>,
+    pub(super) chosen: Option<BatchChoice>,
     pub(super) drawing: Drawing,
     pub(super) allows_statistics: bool,
     pub(super) resident: Option<u64>,
+    pub(super) schedule: Option<Schedule>,
+    serving: Serving,
     pub(super) check_finite: bool,
     pub(super) stop: Option<&'a AtomicBool>,
     #[cfg(feature = "files")]
@@ -120,6 +126,8 @@ impl<'a> Trainer<'a> {
             predictor: None,
             epochs: 10,
             most_steps: usize::MAX,
+            auto_batch: None,
+            chosen: None,
             drawing: Drawing {
                 batch: 32,
                 parts: 1,
@@ -130,6 +138,8 @@ impl<'a> Trainer<'a> {
             },
             allows_statistics: false,
             resident: None,
+            schedule: None,
+            serving: Serving::default(),
             check_finite: false,
             stop: None,
             #[cfg(feature = "files")]
@@ -154,6 +164,18 @@ impl<'a> Trainer<'a> {
     pub fn batch(mut self, batch: usize) -> Self {
         self.drawing.batch = batch;
         self
+    }
+
+    /// Chooses the batch by the memory that there is, when [`fit`](Self::fit) is first called; a training that
+    /// resumes keeps the batch of its checkpoint. [`Report::auto_batch`](super::Report::auto_batch) tells.
+    ///
+    /// # Errors
+    ///
+    /// Returned by [`fit`](Self::fit): [`TrainError::NoBatchFits`]; [`TrainError::UnknownMemory`] if the
+    /// limit is that of the system, and this crate has not the feature `threads`.
+    #[doc(alias = "auto_scale_batch_size")]
+    pub fn auto_batch(self, auto: AutoBatch) -> Self {
+        Trainer { auto_batch: Some(auto), chosen: None, ..self }
     }
 
     /// Splits every batch into so many parts that run one after another, and updates by the mean of their
@@ -224,6 +246,68 @@ impl<'a> Trainer<'a> {
     #[doc(alias("cache", "pin_memory"))]
     pub fn resident(self, bytes: u64) -> Self {
         Trainer { resident: Some(bytes), ..self }
+    }
+
+    /// Changes the learning rates of all objectives that have no schedule of their own, in the course of
+    /// the training: those of their optimizers and groups are multiplied by its factors, and are what the
+    /// code says at factor 1.
+    ///
+    /// Plateaus watch metrics of the validation, or of the training if there is none or it lacks them.
+    ///
+    /// ```
+    /// use wgrad::{data::digits, optim::{Schedule, Span}, prelude::*};
+    ///
+    /// let (train, _) = digits::load()?.split(0.9)?;
+    /// let net = Dense::new(10);
+    /// Trainer::classifier(&net, Adam::new(1e-2))
+    ///     .schedule(Schedule::cosine(1.0, 0.0, Span::rest()).warm_up(Span::epochs(0.5)))
+    ///     .epochs(2)
+    ///     .fit(&Device::cpu(), &Variables::new(0), &train)?;
+    /// # Ok::<(), Error>(())
+    /// ```
+    #[doc(alias("lr_scheduler", "LearningRateScheduler"))]
+    pub fn schedule(self, schedule: impl Into<Schedule>) -> Self {
+        Trainer { schedule: Some(schedule.into()), ..self }
+    }
+
+    /// Does not train the scopes and parameters whose paths match, in each objective: see
+    /// [`Objective::freeze`].
+    #[doc(alias("requires_grad", "trainable"))]
+    pub fn freeze(mut self, pattern: &str) -> Self {
+        let objectives = self.objectives.into_iter();
+        self.objectives = objectives.map(|objective| objective.freeze(pattern)).collect();
+        self
+    }
+
+    /// Computes layers in f16, also where they are evaluated. Losses are scaled dynamically, unless an
+    /// optimizer [scales](crate::optim::OptimizerExt::scale_loss) them already, and steps with gradients
+    /// that overflow are skipped and [counted](Epoch::skipped).
+    #[doc(alias("precision", "mixed_float16", "amp", "autocast"))]
+    pub fn mixed_precision(mut self, mixed: MixedPrecision) -> Self {
+        for objective in &mut self.objectives {
+            objective.mixed_precision = Some(mixed.clone());
+        }
+        self.serving.mixed_precision = Some(mixed);
+        self
+    }
+
+    /// Measures the norm of the gradients of each layer in each step: see
+    /// [`Measures::gradient_norms`](super::Measures::gradient_norms). They cost a reduction or two for each
+    /// parameter.
+    #[doc(alias("track_grad_norm", "grad_norm"))]
+    pub fn gradient_norms(mut self, measure: bool) -> Self {
+        for objective in &mut self.objectives {
+            objective.gradient_norms = measure;
+        }
+        self
+    }
+
+    /// Evaluates and predicts with averages of the parameters, which an optimizer keeps below this scope:
+    /// see [`Average`](crate::optim::Average).
+    #[doc(alias("swap_ema_weights", "use_ema"))]
+    pub fn averaged(mut self, scope: &str) -> Self {
+        self.serving.averages = Some(scope.to_owned());
+        self
     }
 
     /// Sets whether training stops at the first NaN or infinity: see [`Graph::check_finite`]. It is
@@ -327,10 +411,88 @@ impl<'a> Trainer<'a> {
         graph.compile(device, &[("loss", loss.loss)])
     }
 
+    /// The schedule of one of its objectives.
+    pub(super) fn schedule_of<'t>(&'t self, objective: &'t Objective<'_>) -> Option<&'t Schedule> {
+        objective.schedule.as_ref().or(self.schedule.as_ref())
+    }
+
+    /// Summarizes a training step of the first objective on a full batch of these data: layers, parameters,
+    /// and the memory that it takes, the state of its optimizer included.
+    ///
+    /// ```
+    /// use wgrad::{data::digits, prelude::*};
+    ///
+    /// let (train, _) = digits::load()?.split(0.9)?;
+    /// let net = Sequential::new().add(Dense::new(32)).add(Activation::relu()).add(Dense::new(10));
+    /// let trainer = Trainer::classifier(&net, Adam::new(1e-3)).freeze("net/0:dense");
+    /// let summary = trainer.summary(&train)?;
+    /// println!("{summary}");
+    /// assert_eq!((summary.total.params, summary.total.trainable), (2410, 330));
+    /// # Ok::<(), Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`TrainError::NoObjective`]; an error in the step.
+    #[doc(alias("torchinfo", "model.summary"))]
+    pub fn summary(&self, data: &dyn Dataset) -> Result<Summary, Error> {
+        let objective = self.objectives.first().ok_or(TrainError::NoObjective)?;
+        let batch = batch_of(&data.fields(), self.drawing.batch.min(data.len()).max(1));
+        let inputs = batch.iter().map(|(name, meta)| (&**name, meta.clone()));
+        Summary::of(Mode::Train, inputs, |cx, batch| {
+            objective.set_up(cx);
+            objective.trace_in(cx, batch).loss
+        })
+    }
+
+    /// The gradients of the loss of a batch with respect to the parameters that an objective trains, by
+    /// path; nothing is updated.
+    ///
+    /// # Errors
+    ///
+    /// [`TrainError::UnknownObjective`] if there is none of this name; `train` is that of a
+    /// [single](Self::new) one. Those of the step and the device.
+    #[doc(alias("grad", "GradientTape"))]
+    pub fn gradients(
+        &self,
+        device: &Device,
+        variables: &Variables,
+        objective: &str,
+        batch: &Batch,
+    ) -> Result<Vec<(String, Array)>, Error> {
+        let named = self.objectives.iter().find(|known| known.name == objective);
+        let unknown = || {
+            let known = self.objectives.iter().map(|objective| objective.name.clone()).collect();
+            TrainError::UnknownObjective { name: objective.to_owned(), known }
+        };
+        let objective = named.ok_or_else(unknown)?;
+        let graph = Graph::new();
+        let inputs = batch.iter().map(|(name, array)| (name, array.meta()));
+        let gradients = objective.trace_gradients(&graph, &Inputs::declared(&graph, inputs));
+        let outputs = gradients.iter().map(|(path, gradient)| (path.as_str(), *gradient));
+        let program = graph.compile_pure(device, outputs.collect::<Vec<_>>().as_slice())?;
+        let outputs = program.run(variables, &batch.feeds())?;
+        let read = |(index, (path, _)): (usize, (String, Tensor<'_>))| {
+            Ok((path, outputs.read_blocking(index)?))
+        };
+        gradients.into_iter().enumerate().map(read).collect()
+    }
+
+    /// Appends all that an evaluation computes for a batch.
+    pub(super) fn evaluated<'g>(
+        &self,
+        graph: &'g Graph,
+        batch: &Inputs<'g>,
+    ) -> Result<Vec<Tensor<'g>>, Error> {
+        let first = || self.objectives.first().map(|objective| &*objective.step);
+        let step = self.validation_step.as_deref().or_else(first).ok_or(TrainError::NoObjective)?;
+        Ok(step.trace(&mut self.serving.scope(graph), batch).outputs())
+    }
+
     pub(super) fn evaluation(&self, device: &Device) -> Result<Measured<'_>, Error> {
         let first = || self.objectives.first().map(|objective| &*objective.step);
         let step = self.validation_step.as_deref().or_else(first).ok_or(TrainError::NoObjective)?;
-        Ok(Measured::evaluation(device, step, self.check_finite))
+        Ok(Measured::evaluation(device, step, &self.serving, self.check_finite))
     }
 
     /// Results of the [predictor](Self::predictor) for all rows of a data set, in their order.
@@ -347,7 +509,7 @@ impl<'a> Trainer<'a> {
     ) -> Result<Batch, Error> {
         let predictor = self.predictor.as_ref().ok_or(TrainError::NoPredictor)?;
         let programs = Programs::new(device, |graph, inputs| {
-            predictor(&mut Scope::new(graph, Mode::Eval), inputs)
+            predictor(&mut self.serving.scope(graph), inputs)
         });
         let programs = programs.pure();
         let mut parts: Vec<Batch> = vec![];

@@ -168,6 +168,11 @@ impl Variables {
         self.lock().write(all, by)
     }
 
+    /// Paths of the settings below a prefix, with the values that the code says.
+    pub(crate) fn settings(&self, prefix: &str) -> Vec<(String, f32)> {
+        self.lock().settings(prefix)
+    }
+
     /// Number of elements of all variables whose path starts with `prefix`.
     #[doc(alias("numel", "count_params"))]
     pub fn count(&self, prefix: &str) -> usize {

@@ -192,6 +192,21 @@ impl Store {
         self.kept.retain(|path, _| !paths.contains(path));
     }
 
+    /// Paths of the settings below a prefix, with the values that the code says: that a program declares,
+    /// or the caller has inserted.
+    pub fn settings(&self, prefix: &str) -> Vec<(String, f32)> {
+        let below = self.entries.iter().filter(|(path, _)| path.starts_with(prefix));
+        let value = |(path, entry): (&String, &Entry)| {
+            let value = match entry.origin {
+                Origin::Setting(declared) => Some(declared),
+                Origin::Caller => self.get(path).ok()?.item().map(|value| value as f32),
+                _ => None,
+            };
+            Some((path.clone(), value?))
+        };
+        below.filter_map(value).collect()
+    }
+
     /// Copies a value to the host.
     ///
     /// # Errors

@@ -12,7 +12,9 @@ mod list;
 mod losses;
 mod models;
 mod operations;
+mod optimizers;
 mod options;
+mod schedules;
 mod trajectories;
 
 use crate::device;

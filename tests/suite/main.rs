@@ -47,6 +47,7 @@ mod names;
 mod nonsense;
 mod normalization;
 mod op_checks;
+mod optimizers;
 mod outputs;
 mod padding;
 mod plans;

@@ -9,7 +9,7 @@ use wgrad::{
         accuracy, cross_entropy,
         models::{ResNet, Stem},
     },
-    optim::{Adam, Optimizer, Sgd},
+    optim::{Adam, Optimizer, OptimizerExt, Sgd, Update},
 };
 
 /// Numbers between -1 and 1, in no order.
@@ -97,7 +97,7 @@ fn update_applies_gradients() -> Result<(), Error> {
                 let updates: Vec<_> = params
                     .iter()
                     .zip(grad(loss, &tensors))
-                    .map(|((path, param), gradient)| (path.as_str(), *param, gradient))
+                    .map(|((path, param), gradient)| Update::new(path, *param, gradient))
                     .collect();
                 rule.apply(&mut cx, &updates);
             } else {
@@ -126,7 +126,7 @@ fn gradients_of_something_else_are_refused() {
         let graph = Graph::new();
         let mut cx = Scope::new(&graph, Mode::Train);
         let param = cx.param("p", [2, 3], Init::Ones);
-        Sgd::new(0.1).apply(&mut cx, &[("p", param, build(&graph))]);
+        Sgd::new(0.1).apply(&mut cx, &[Update::new("p", param, build(&graph))]);
         let error = graph.check();
         assert!(
             matches!(&error, Err(GraphError::Op { reason, .. }) if *reason == expected),

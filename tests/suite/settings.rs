@@ -5,7 +5,7 @@ use wgrad::{
     Array, DType, Device, Error, Graph, Init, Program, Tensor, VariableError, Variables,
     io::safetensors,
     nn::{Mode, Scope, mean_squared_error},
-    optim::{Adam, Optimizer, Sgd},
+    optim::{Adam, Optimizer, OptimizerExt, Sgd},
 };
 
 /// A file that is removed at the end of a test.

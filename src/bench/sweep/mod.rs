@@ -134,7 +134,7 @@ fn steps(problem: &Problem, gpu: &GpuDevice) -> Result<Vec<Step>, Error> {
     let units = gpu.matrix_units();
     let target = Target::with_units(&units);
     let (rewritten, outputs) = rewrite::run(&graph, &outputs, false, target)?;
-    let planned = assemble_steps(&schedule::plan(&rewritten, &outputs));
+    let planned = assemble_steps(&schedule::plan(&rewritten, &outputs, 2));
     let steps = planned.into_iter().map(|(step, _)| step);
     Ok(steps
         .filter(|step| matches!(step.kind, StepKind::Kernel { .. } | StepKind::Reduce { .. }))

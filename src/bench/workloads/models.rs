@@ -13,7 +13,7 @@ use crate::{
         self, Mode, Module, Scope,
         models::{self, LstmClassifier, ResNet, Stem, Transformer},
     },
-    optim::{Adam, Optimizer, Sgd},
+    optim::{Adam, AdamW, Optimizer, Sgd},
 };
 
 const NORMAL: Init = Init::Normal { mean: 0.0, std: 1.0 };
@@ -99,7 +99,7 @@ fn transformer(name: &str, [batch, t]: [usize; 2]) -> Workload {
         let symbols = symbols.reshape([batch, t + 1]);
         let logits = Transformer::new(1000, 64).forward(&mut cx, symbols.slice(1, ..t));
         let loss = nn::cross_entropy(logits, symbols.slice(1, 1..));
-        Adam::new(3e-4).weight_decay(0.01).update(&mut cx, loss);
+        AdamW::new(3e-4).update(&mut cx, loss);
         loss
     })
 }

@@ -54,6 +54,7 @@ fn plan(inputs: &[usize], outputs: &[usize], steps: Vec<Step>) -> Plan {
         arenas: Vec::new(),
         outputs: outputs.iter().map(|&len| Meta::new([len], DType::F32)).collect(),
         checks_finite: false,
+        half_bytes: 4,
     }
 }
 

@@ -5,7 +5,7 @@ use crate::{
     array64::Array64,
     dtype::DType,
     functions::{
-        precision::in_f32,
+        precision::loss_in_f32,
         reduction::Reduction,
         targets::{paired, refuse_unequal_shapes},
     },
@@ -100,7 +100,7 @@ impl<'g> Tensor<'g> {
         if let Some(refused) = refuse_unequal_shapes(NAME, self, target) {
             return refused;
         }
-        in_f32(NAME, [self, target, weight], |[x, target, weight]| {
+        loss_in_f32(NAME, [self, target, weight], |[x, target, weight]| {
             let costs = weight * target * (-x).softplus() + (1.0 - target) * x.softplus();
             reduction.of(costs)
         })
@@ -221,7 +221,7 @@ pub(super) fn samples() -> Vec<Sample> {
                 "weighted_binary_cross_entropy_with_logits",
                 |x| x[0].weighted_binary_cross_entropy_with_logits(x[1], x[2], Reduction::None),
                 |x| {
-                    Array64::from_fn(x[0].meta.clone(), |c| {
+                    Array64::from_fn(Meta::new(x[0].shape().clone(), DType::F32), |c| {
                         let (z, t, w) = (x[0].at(&c), x[1].at(&c), x[2].at(&c[1..]));
                         w * t * (-z).exp().ln_1p() + (1.0 - t) * z.exp().ln_1p()
                     })
@@ -234,7 +234,7 @@ pub(super) fn samples() -> Vec<Sample> {
         .operand(2, Domain::Range(0.5, 3.0))
         .bound(FEW.0, FEW.1),
         Sample::new(
-            crate::functions::definition::of_rows(
+            crate::functions::definition::costs_of_rows(
                 "multilabel_soft_margin",
                 |x| x[0].multilabel_soft_margin(x[1], Reduction::None),
                 |x| {

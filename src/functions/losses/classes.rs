@@ -8,8 +8,8 @@ use crate::{
     dtype::DType,
     error::OpError,
     functions::{
-        definition::of_rows,
-        precision::in_f32,
+        definition::costs_of_rows,
+        precision::loss_in_f32,
         reduction::Reduction,
         targets::{paired, refuse_unequal_shapes},
     },
@@ -56,7 +56,7 @@ impl<'g> Tensor<'g> {
     #[track_caller]
     pub fn cross_entropy(self, labels: Tensor<'g>, axis: i32, reduction: Reduction) -> Tensor<'g> {
         let x = self.with_classes_last("cross_entropy", axis);
-        in_f32("cross_entropy", [x, labels], |[x, labels]| {
+        loss_in_f32("cross_entropy", [x, labels], |[x, labels]| {
             reduction.of(x.cross_entropy_of_rows(labels))
         })
     }
@@ -85,7 +85,7 @@ impl<'g> Tensor<'g> {
     ) -> Tensor<'g> {
         const NAME: &str = "negative_log_likelihood";
         let x = self.with_classes_last(NAME, axis);
-        in_f32(NAME, [x, labels], |[x, labels]| reduction.of(-x.at_labels(NAME, labels, None)))
+        loss_in_f32(NAME, [x, labels], |[x, labels]| reduction.of(-x.at_labels(NAME, labels, None)))
     }
 
     /// `-sum_c target[c] ln softmax(x)[c]` for each row, with class probabilities as targets.
@@ -151,7 +151,7 @@ impl<'g> Tensor<'g> {
             return self.graph().refuse(NAME, &[self, labels], reason);
         }
         let x = self.with_classes_last(NAME, axis);
-        in_f32(NAME, [x, labels], |[x, labels]| {
+        loss_in_f32(NAME, [x, labels], |[x, labels]| {
             let own = x.at_labels(NAME, labels, None);
             if own.failed() {
                 return own;
@@ -189,7 +189,7 @@ impl<'g> Tensor<'g> {
         if let Some(refused) = refuse_unequal_shapes(NAME, self, target) {
             return refused;
         }
-        in_f32(NAME, [self, target], |[x, target]| {
+        loss_in_f32(NAME, [self, target], |[x, target]| {
             let (right, wrong) = (target.unsqueeze(-1), 1.0 - target.unsqueeze(-2));
             let gap = (x.unsqueeze(-2) - x.unsqueeze(-1) + 1.0).relu();
             let sum = (gap * right * wrong).sum([-2, -1]);
@@ -205,14 +205,14 @@ pub(super) fn samples() -> Vec<Sample> {
         Sample::new(function, [matrix(), Meta::new([5], DType::U32)]).operand(1, Domain::Below(7))
     };
     vec![
-        labeled(of_rows(
+        labeled(costs_of_rows(
             "negative_log_likelihood",
             |x| x[0].negative_log_likelihood(x[1], -1, Reduction::None),
             |x| -x[0][x[1][0] as usize],
         ))
         .bound(Bound::Exact, "moves elements"),
         Sample::new(
-            of_rows(
+            costs_of_rows(
                 "soft_cross_entropy",
                 |x| x[0].soft_cross_entropy(x[1], -1, Reduction::None),
                 |x| {
@@ -224,7 +224,7 @@ pub(super) fn samples() -> Vec<Sample> {
         )
         .bound(FEW.0, FEW.1),
         // Scores are drawn, so that no difference is 1 but for a label and itself.
-        labeled(of_rows(
+        labeled(costs_of_rows(
             "multi_margin",
             |x| x[0].multi_margin(x[1], -1, 0.75, 2, Reduction::None),
             |x| {
@@ -236,7 +236,7 @@ pub(super) fn samples() -> Vec<Sample> {
         ))
         .bound(FEW.0, FEW.1),
         Sample::new(
-            of_rows(
+            costs_of_rows(
                 "multilabel_margin",
                 |x| x[0].multilabel_margin(x[1], Reduction::None),
                 |x| {

@@ -4,7 +4,7 @@ use super::elements::{FEW, of_elements, of_pairs, off, pairs, shares};
 use crate::{
     array64::Array64,
     dtype::DType,
-    functions::{precision::in_f32, reduction::Reduction, targets::refuse_unequal_shapes},
+    functions::{precision::loss_in_f32, reduction::Reduction, targets::refuse_unequal_shapes},
     graph::Tensor,
     numbers::Must,
     ops::{
@@ -129,7 +129,7 @@ impl<'g> Tensor<'g> {
         if let Some(refused) = refuse_unequal_shapes(NAME, self, target) {
             return refused;
         }
-        in_f32(NAME, operands, |[x, target, variance]| {
+        loss_in_f32(NAME, operands, |[x, target, variance]| {
             let variance = variance.broadcast_to(x.shape());
             if variance.failed() {
                 return variance;
@@ -190,7 +190,7 @@ pub(super) fn samples() -> Vec<Sample> {
             "gaussian_nll",
             move |x| x[0].gaussian_nll(x[1], x[2], options, Reduction::None),
             move |x| {
-                Array64::from_fn(x[0].meta.clone(), |c| {
+                Array64::from_fn(Meta::new(x[0].shape().clone(), DType::F32), |c| {
                     let one = x[2].shape().dims().iter().zip(&c);
                     let place: Vec<usize> = one.map(|(&extent, &c)| c.min(extent - 1)).collect();
                     let v = x[2].at(&place).max(options.eps);

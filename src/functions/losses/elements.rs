@@ -33,7 +33,11 @@ pub(super) fn of_pairs(
     Function::new(
         name,
         move |x| build(x[0], x[1]),
-        move |x| Array64::from_fn(x[0].meta.clone(), |c| definition(x[0].at(&c), x[1].at(&c))),
+        move |x| {
+            Array64::from_fn(Meta::new(x[0].shape().clone(), DType::F32), |c| {
+                definition(x[0].at(&c), x[1].at(&c))
+            })
+        },
     )
 }
 

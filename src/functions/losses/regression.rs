@@ -3,6 +3,7 @@
 use super::elements::{of_elements, of_pairs, off, pairs};
 use crate::{
     array64::Array64,
+    dtype::DType,
     functions::reduction::Reduction,
     graph::Tensor,
     numbers::Must,
@@ -105,7 +106,7 @@ pub(super) fn samples() -> Vec<Sample> {
                 let squares = x[0].data.iter().zip(&x[1].data).map(|(x, t)| (x - t).powi(2));
                 let sum: f64 = squares.sum();
                 Array64 {
-                    meta: Meta::new([], x[0].meta.dtype),
+                    meta: Meta::new([], DType::F32),
                     data: vec![sum / divisor(&x[0].meta) as f64],
                 }
             },

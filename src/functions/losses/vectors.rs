@@ -5,7 +5,9 @@ use crate::{
     array64::Array64,
     dtype::DType,
     functions::{
-        definition::of_rows, precision::in_f32, reduction::Reduction,
+        definition::{costs_of_rows, of_rows},
+        precision::{in_f32, loss_in_f32},
+        reduction::Reduction,
         targets::refuse_unequal_shapes,
     },
     graph::Tensor,
@@ -74,7 +76,7 @@ impl<'g> Tensor<'g> {
         ) {
             return refused;
         }
-        in_f32("cosine_embedding", [self, other, target], |[x, other, target]| {
+        loss_in_f32("cosine_embedding", [self, other, target], |[x, other, target]| {
             let squares = |x: Tensor<'g>| {
                 let sum = (x * x).sum(-1);
                 sum + constant(sum, 1e-12)
@@ -110,7 +112,7 @@ impl<'g> Tensor<'g> {
         ) {
             return refused;
         }
-        in_f32("triplet_margin", [self, near, far], |[x, near, far]| {
+        loss_in_f32("triplet_margin", [self, near, far], |[x, near, far]| {
             let nearer = x.distance(near) - x.distance(far);
             reduction.of((nearer + constant(nearer, margin)).relu())
         })
@@ -151,7 +153,7 @@ impl<'g> Tensor<'g> {
         if let Some(refused) = unequal.into_iter().flatten().next() {
             return refused;
         }
-        in_f32(NAME, operands, |[x, other, target]| {
+        loss_in_f32(NAME, operands, |[x, other, target]| {
             let apart = (x - other) * target;
             reduction.of((constant(apart, margin) - apart).relu())
         })
@@ -180,14 +182,14 @@ pub(super) fn samples() -> Vec<Sample> {
         "margin_ranking",
         |x| x[0].margin_ranking(x[1], x[2], 0.301, Reduction::None),
         |x| {
-            Array64::from_fn(x[0].meta.clone(), |c| {
+            Array64::from_fn(Meta::new(x[0].shape().clone(), DType::F32), |c| {
                 (0.301 - x[2].at(&c) * (x[0].at(&c) - x[1].at(&c))).max(0.0)
             })
         },
     );
     vec![
         Sample::new(
-            of_rows(
+            costs_of_rows(
                 "cosine_embedding",
                 |x| x[0].cosine_embedding(x[1], x[2], -1.0, Reduction::None),
                 |x| {
@@ -213,7 +215,7 @@ pub(super) fn samples() -> Vec<Sample> {
             2,
         ),
         rows(
-            of_rows(
+            costs_of_rows(
                 "triplet_margin",
                 |x| x[0].triplet_margin(x[1], x[2], 3.0, Reduction::None),
                 |x| {

@@ -50,6 +50,7 @@ fn hazards_within_one_buffer_go_through_a_scratch_slot() -> Result<(), Error> {
     let (input, output, slot) = (Storage::Input(0), Storage::Output(0), Storage::Slot(0));
     let plan = Plan {
         checks_finite: false,
+        half_bytes: 2,
         steps: vec![
             // Two results in one buffer.
             sum(vec![region(input, 0)], vec![region(slot, 0), region(slot, 128)]),
@@ -98,6 +99,7 @@ fn a_band_that_was_overwritten_is_reported() -> Result<(), Error> {
     let beside = Region { offset: 64, ..region(Storage::Output(0), 0) };
     let plan = Plan {
         checks_finite: false,
+        half_bytes: 2,
         // The region extends 28 words past the result.
         steps: vec![sum(vec![region(Storage::Input(0), 0)], vec![beside])],
         slots: vec![],

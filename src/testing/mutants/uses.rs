@@ -107,7 +107,7 @@ impl Uses {
             graph.check()?;
             let (rewritten, ids) =
                 rewrite::run(&graph, &[y.id], false, Target::with_units(available))?;
-            let steps = assemble_steps(&schedule::plan(&rewritten, &ids));
+            let steps = assemble_steps(&schedule::plan(&rewritten, &ids, 2));
             for (number, (step, assemblies)) in steps.iter().enumerate() {
                 for assembly in assemblies {
                     let called = called.of(&assembly.text);

@@ -1,9 +1,14 @@
 //! Trainings of small networks on the CPU.
 
 mod accumulate;
+mod auto_batch;
+mod freezing;
+mod gradients;
 mod metrics;
+mod mixed_precision;
 mod objectives;
 mod resume;
+mod schedules;
 mod sources;
 
 use super::*;
@@ -11,7 +16,7 @@ use crate::{
     Array, Device, Error, RunError, TrainError, Variables,
     data::{ArrayDataset, Dataset, Labeled},
     nn::{self, Activation, Dense, Module, Sequential},
-    optim::{Adam, Sgd},
+    optim::{Adam, OptimizerExt, Plateau, Schedule, Sgd, Span},
 };
 use std::{cell::RefCell, ops::ControlFlow};
 

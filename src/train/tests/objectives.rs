@@ -80,7 +80,12 @@ fn each_has_its_interval_parameters_and_state() -> Result<(), Error> {
 /// A training is its programs, run by hand in the same order.
 #[test]
 fn a_training_is_the_loop_that_one_would_write() -> Result<(), Error> {
-    use crate::{Graph, data::Loader, nn::Mode, optim::Optimizer};
+    use crate::{
+        Graph,
+        data::Loader,
+        nn::Mode,
+        optim::{Optimizer, OptimizerExt},
+    };
     let (data, trained, by_hand) = (numbers()?, Variables::new(3), Variables::new(3));
     let cpu = Device::cpu();
     Trainer::of([toward("a", "b"), small("b").every(3)])

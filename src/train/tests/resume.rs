@@ -75,8 +75,15 @@ impl Callback for Counter {
     }
 }
 
-/// Two objectives with dropout, momentum, an interval, noise, metrics of every kind and weights.
+/// [`constant`] with a schedule that has a plateau.
 fn trainer<'a>(net: &'a Sequential, data: &'a Labeled, rate: f64) -> Trainer<'a> {
+    let plateau = Plateau::minimize("loss").patience(0).absolute_threshold(1.0);
+    let cosine = Schedule::cosine(1.0, 0.1, Span::steps(9));
+    constant(net, data, rate).schedule(cosine.times(plateau))
+}
+
+/// Two objectives with dropout, momentum, an interval, noise, metrics of every kind, weights and averages.
+fn constant<'a>(net: &'a Sequential, data: &'a Labeled, rate: f64) -> Trainer<'a> {
     let classify = Objective::new(
         "classify",
         |cx, batch| {
@@ -90,7 +97,7 @@ fn trainer<'a>(net: &'a Sequential, data: &'a Labeled, rate: f64) -> Trainer<'a>
                 .metric("f1", Metric::f1(logits, labels, Average::Macro))
                 .metric("auc", Metric::auc(logits.slice(1, 1..2).reshape([-1]), labels))
         },
-        Adam::new(rate),
+        Adam::new(rate).average(0.9).skip_non_finite(),
     );
     let shrink = Objective::new(
         "shrink",
@@ -255,9 +262,10 @@ fn settings_are_those_of_the_checkpoint() -> Result<(), Error> {
             ControlFlow::Continue(())
         }
     }
-    let with = |rate| trainer(&net, &data, rate).checkpoint(Checkpoint::new(folder.file()));
+    // Without a schedule, which would set it again.
+    let with = |rate| constant(&net, &data, rate).checkpoint(Checkpoint::new(folder.file()));
     let whole = Variables::new(2);
-    trainer(&net, &data, 0.5).epochs(3).callback(Halve(rate)).fit(&cpu, &whole, &data)?;
+    constant(&net, &data, 0.5).epochs(3).callback(Halve(rate)).fit(&cpu, &whole, &data)?;
     with(0.5).epochs(2).callback(Halve(rate)).fit(&cpu, &Variables::new(2), &data)?;
     let resumed = Variables::new(2);
     with(0.5).epochs(3).callback(Halve(rate)).resume(Resume::Exact).fit(&cpu, &resumed, &data)?;
@@ -302,6 +310,8 @@ fn other_checkpoints_are_refused() -> Result<(), Error> {
         let sole = sole.batch(24).seed(4).checkpoint(checkpoint("a")).resume(resume);
         ends(refused(sole, &cpu, &data), " is of another number of objectives: 2, not 1");
     }
+    let other = with("a").schedule(Schedule::constant(0.5)).resume(Resume::Exact);
+    ends(refused(other, &cpu, &data), "more than 0 epochs), not constant 0.5");
     let reference = refused(with("a").resume(Resume::Exact), &Device::Reference, &data);
     assert!(reference.contains("is of another device"), "{reference}");
     // Who asks for it may go on there.
@@ -316,10 +326,10 @@ fn other_checkpoints_are_refused() -> Result<(), Error> {
     let note: Value = serde_json::from_str(&note.expect("it has one")).expect("JSON");
     let save = |note: &Value| safetensors::save_with_note(&file, &store, "", &note.to_string());
     let mut newer = note.clone();
-    newer["wgrad checkpoint"] = 2.into();
+    newer["wgrad checkpoint"] = 3.into();
     save(&newer)?;
     let text = refused(with("a").resume(Resume::Exact), &cpu, &data);
-    ends(text, " is a checkpoint of version 2, and this is version 1");
+    ends(text, " is a checkpoint of version 3, and this is version 2");
     let keys: Vec<String> = note.as_object().expect("an object").keys().cloned().collect();
     for key in keys {
         for value in [Value::Null, (-1).into(), "text".into(), Value::Array(vec![Value::Null])] {

@@ -37,11 +37,12 @@ impl Moment {
     }
 }
 
-/// The device, the epochs and how often a checkpoint is written.
+/// The device, the epochs, how often a checkpoint is written, and other options.
 struct Run<'a> {
     device: &'a str,
     epochs: &'a str,
     steps: &'a str,
+    more: &'a [&'a str],
 }
 
 impl Run<'_> {
@@ -49,7 +50,7 @@ impl Run<'_> {
         let out = path(out);
         let checkpoints = ["--checkpoint-steps", self.steps];
         let args = ["train", "digits", "--device", self.device, "--epochs", self.epochs, "--json"];
-        [&args[..], &checkpoints, &["--out", out]].concat()
+        [&args[..], self.more, &checkpoints, &["--out", out]].concat()
     }
 
     /// Goes on from the checkpoint, if there is one.
@@ -163,8 +164,17 @@ fn kills(default: usize) -> usize {
 
 #[test]
 fn a_killed_run_ends_as_one_that_was_not() {
-    let run = Run { device: "cpu", epochs: "2", steps: "3" };
+    let run = Run { device: "cpu", epochs: "2", steps: "3", more: &[] };
     survives(&run, "killed-cpu", kills(6));
+}
+
+/// With a scale of the loss that is halved and doubled on the way, and gradients that are added up over
+/// parts of a batch.
+#[test]
+fn a_killed_run_in_halves_and_parts_ends_as_one_that_was_not() {
+    let more = ["--precision", "mixed", "--batch-size", "32", "--memory", "900KiB"];
+    let run = Run { device: "cpu", epochs: "2", steps: "3", more: &more };
+    survives(&run, "killed-mixed", kills(6));
 }
 
 #[test]
@@ -175,14 +185,14 @@ fn a_killed_run_on_an_adapter_ends_as_one_that_was_not() {
         eprintln!("skipped: there is no GPU");
         return;
     }
-    let run = Run { device: "gpu", epochs: "1", steps: "5" };
+    let run = Run { device: "gpu", epochs: "1", steps: "5", more: &[] };
     survives(&run, "killed-gpu", kills(2));
 }
 
 /// Ctrl-C ends a run after its step, with 130, and the way on.
 #[test]
 fn an_interrupted_run_says_how_to_go_on() {
-    let run = Run { device: "cpu", epochs: "100000", steps: "2" };
+    let run = Run { device: "cpu", epochs: "100000", steps: "2", more: &[] };
     let folder = directory("interrupted");
     let (whole, part) = (folder.join("whole"), folder.join("part"));
     let mut command = Command::new(env!("CARGO_BIN_EXE_wgrad"));

@@ -1,6 +1,6 @@
-//! Losses of halves: neither the costs of rows nor their number is rounded before the mean.
+//! Losses of halves are f32: neither the costs of rows, nor their number, nor the mean is rounded.
 
-use super::formulas::{agree, halves};
+use super::formulas::{agree_in_f32 as agree, halves};
 use half::f16;
 use wgrad::{
     Array, Error, Reduction,

@@ -5,7 +5,7 @@ use half::f16;
 use wgrad::{
     Array, DType, Device, Error, Graph, Init, Variables,
     nn::{Mode, Scope},
-    optim::{Adam, Optimizer, Sgd},
+    optim::{Adam, AdamW, Optimizer, OptimizerExt, Sgd},
 };
 
 /// The parameter after some steps, in which the gradient is the same, and its second one.
@@ -54,7 +54,7 @@ fn gradients_are_clipped_and_decay_in_f32_on_the_gpu_too() -> Result<(), Error> 
     agree(&Sgd::new(0.001).weight_decay(0.3), "decay", |p, g| p - 0.001 * (g + 0.3 * p))?;
     // Both moments are those of a constant gradient, so that a step is the learning rate.
     agree(&Adam::new(0.0123), "Adam", |p, g| p - 0.0123 * g.signum())?;
-    agree(&Adam::new(0.0123).weight_decay(0.7), "AdamW", |p, g| {
+    agree(&AdamW::new(0.0123).weight_decay(0.7), "AdamW", |p, g| {
         p * (1.0 - 0.0123 * 0.7) - 0.0123 * g.signum()
     })?;
     agree(&Adam::new(0.0123).clip_norm(1.0), "clipped Adam", |p, g| p - 0.0123 * g.signum())

@@ -13,6 +13,7 @@ use crate::{
     words::{count, shown, shown_path},
 };
 pub use args::Args;
+use args::{BatchSize, LayerPrecision};
 use best::{Best, Models, place, unsaved};
 use outcome::Outcome;
 use serde_json::json;
@@ -26,6 +27,7 @@ use std::{
 use wgrad::{
     Error, Variables,
     io::remove_leftovers,
+    nn::MixedPrecision,
     optim::Adam,
     train::{Callback, Checkpoint, Ending, Epoch, Resume, Step, Trainer},
 };
@@ -50,8 +52,13 @@ pub fn run(args: &Args, console: &mut Console) -> Result<(), Failure> {
     let resumed = if args.resume { resumed(&models, epochs as usize)? } else { String::new() };
     let device = args.device.open(console)?;
     if !args.json {
+        let batch = match args.batch_size {
+            Some(BatchSize::Auto) => "auto".to_owned(),
+            _ => batch.to_string(),
+        };
+        let mixed = if args.precision == LayerPrecision::Mixed { ", mixed precision" } else { "" };
         let settings = format!(
-            "{}{resumed}, batch size {batch}, learning rate {lr:?}",
+            "{}{resumed}, batch size {batch}, learning rate {lr:?}{mixed}",
             count(epochs as usize, "epoch", "epochs"),
         );
         writeln!(
@@ -71,12 +78,20 @@ pub fn run(args: &Args, console: &mut Console) -> Result<(), Failure> {
     let mut checkpoint = Checkpoint::new(models.checkpoint())
         .every(CHECKPOINT_INTERVAL)
         .setting("model", description.to_json())
-        .setting("learning rate", format_args!("{lr:?}"));
+        .setting("learning rate", format_args!("{lr:?}"))
+        .setting("precision", args.precision.name());
     if let Some(steps) = args.checkpoint_steps {
         checkpoint = checkpoint.every_steps(steps as usize);
     }
     let mut watch = Watch { models, console, epochs, json: args.json, diverged: None };
-    let trained = Trainer::classifier(&model, Adam::new(lr))
+    let mut trainer = Trainer::classifier(&model, Adam::new(lr));
+    if let Some(auto) = args.auto_batch() {
+        trainer = trainer.auto_batch(auto);
+    }
+    if args.precision == LayerPrecision::Mixed {
+        trainer = trainer.mixed_precision(MixedPrecision::new());
+    }
+    let trained = trainer
         .epochs(epochs as usize)
         .batch(batch as usize)
         .seed(args.seed)

@@ -48,6 +48,13 @@ impl Outcome<'_> {
             text.push('\n');
         }
         let _ = write!(text, "\nSHA-256 of the weights {}\n", fingerprint(self.variables)?);
+        if let Some(choice) = report.auto_batch {
+            let _ = writeln!(text, "{choice}");
+        }
+        if report.skipped > 0 {
+            let steps = count(report.skipped, "step", "steps");
+            let _ = writeln!(text, "{steps} skipped: a gradient was not finite");
+        }
         if let Some(told) = told_proofs(device) {
             let _ = writeln!(text, "{told}");
         }
@@ -68,6 +75,7 @@ impl Outcome<'_> {
     pub fn object(&self) -> Result<Value, Failure> {
         let Outcome { args, report, description, device, models, .. } = self;
         let Defaults { batch, lr, .. } = args.settings();
+        let chosen = report.auto_batch;
         Ok(json!({
             "task": args.task.name(),
             "classes": description.classes,
@@ -77,7 +85,10 @@ impl Outcome<'_> {
             "seconds": report.seconds,
             "epochs": report.last.map(|step| step.epoch),
             "steps": report.steps,
-            "batch_size": batch,
+            "batch_size": chosen.map_or(batch as usize, |choice| choice.batch),
+            "parts": chosen.map_or(1, |choice| choice.parts),
+            "precision": args.precision.name(),
+            "skipped_steps": report.skipped,
             "lr": lr,
             "seed": args.seed,
             "device": device.name(),

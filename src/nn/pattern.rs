@@ -3,7 +3,7 @@
 /// Whether a pattern matches a path or a scope above it: `net` matches `net/0:dense/weight`.
 ///
 /// `*` stands for any text within one name, `**` for any number of names.
-pub(super) fn matches(pattern: &str, path: &str) -> bool {
+pub(crate) fn matches(pattern: &str, path: &str) -> bool {
     let names = |text: &'_ str| text.split('/').map(str::to_owned).collect::<Vec<_>>();
     scope_matches(&names(pattern), &names(path))
 }
