@@ -91,8 +91,11 @@ impl Accumulated {
             let mean = total.greater(0.0).select(sum / total, 0.0);
             Update::new(path, param, mean)
         });
+        // Also if the update is skipped: the next one is by other parts.
+        let before = graph.assignments();
         let updates: Vec<_> = updates.collect();
         graph.assign(total, total.full_like(0.0));
+        graph.settle(before);
         objective.apply(&mut cx, &updates)
     }
 }

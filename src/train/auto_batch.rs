@@ -9,7 +9,7 @@ use std::fmt;
 /// ```
 /// use wgrad::{data::digits, prelude::*, train::AutoBatch};
 ///
-/// let (train, _) = digits::load()?.split(0.9)?;
+/// let (train, _) = digits::load()?.split(0.2)?;
 /// let net = Sequential::new().add(Dense::new(256)).add(Activation::relu()).add(Dense::new(10));
 /// let report = Trainer::classifier(&net, Adam::new(1e-3))
 ///     .auto_batch(AutoBatch::largest().memory(4 << 20))
@@ -17,7 +17,7 @@ use std::fmt;
 ///     .fit(&Device::cpu(), &Variables::new(0), &train)?;
 /// let choice = report.auto_batch.expect("one was made");
 /// assert_eq!((choice.batch, choice.parts), (512, 1));
-/// println!("{choice}");   // batches of 512 rows: 3.6 MiB of 4.0 MiB, as given
+/// println!("{choice}");   // batches of 512 rows: X MiB of 4.0 MiB, as given
 /// # Ok::<(), Error>(())
 /// ```
 #[doc(alias("auto_scale_batch_size", "BatchSizeFinder", "find_executable_batch_size"))]
@@ -47,7 +47,7 @@ impl AutoBatch {
     }
 
     /// The batch that the trainer was told, whose gradients are
-    /// [accumulated](Trainer::accumulate) over as few parts as fit, a power of 2.
+    /// [accumulated](super::Trainer::accumulate) over as few parts as fit, a power of 2.
     pub fn in_parts() -> Self {
         AutoBatch { memory: None, kind: Kind::Parts }
     }

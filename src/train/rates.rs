@@ -26,6 +26,7 @@ pub(super) fn clock(trainer: &Trainer<'_>, source: &Source<'_>) -> Clock {
 }
 
 /// A schedule as a checkpoint tells it from others: with the length of the training if that matters.
+#[cfg(feature = "files")]
 pub(super) fn described(schedule: &Schedule, clock: Clock) -> String {
     match (schedule.start(Clock { steps: None, ..clock }), clock.steps) {
         (Err(_), Some(steps)) => format!("{schedule}, of {steps} steps"),

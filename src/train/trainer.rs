@@ -257,7 +257,7 @@ impl<'a> Trainer<'a> {
     /// ```
     /// use wgrad::{data::digits, optim::{Schedule, Span}, prelude::*};
     ///
-    /// let (train, _) = digits::load()?.split(0.9)?;
+    /// let (train, _) = digits::load()?.split(0.2)?;
     /// let net = Dense::new(10);
     /// Trainer::classifier(&net, Adam::new(1e-2))
     ///     .schedule(Schedule::cosine(1.0, 0.0, Span::rest()).warm_up(Span::epochs(0.5)))
@@ -422,7 +422,7 @@ impl<'a> Trainer<'a> {
     /// ```
     /// use wgrad::{data::digits, prelude::*};
     ///
-    /// let (train, _) = digits::load()?.split(0.9)?;
+    /// let (train, _) = digits::load()?.split(0.2)?;
     /// let net = Sequential::new().add(Dense::new(32)).add(Activation::relu()).add(Dense::new(10));
     /// let trainer = Trainer::classifier(&net, Adam::new(1e-3)).freeze("net/0:dense");
     /// let summary = trainer.summary(&train)?;

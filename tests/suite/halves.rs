@@ -4,6 +4,7 @@
 mod formulas;
 mod functions;
 mod images;
+mod layers;
 mod losses;
 mod optimizers;
 

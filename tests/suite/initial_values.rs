@@ -17,7 +17,7 @@ use wgrad::{
     },
 };
 
-type Build = Box<dyn for<'g> Fn(&mut Scope<'g>, &'g Graph) -> Tensor<'g>>;
+pub(super) type Build = Box<dyn for<'g> Fn(&mut Scope<'g>, &'g Graph) -> Tensor<'g>>;
 
 /// A module on an input of this shape.
 fn on<M: Module + 'static>(dtype: DType, dims: &[usize], module: M) -> Build {
@@ -73,7 +73,7 @@ fn optimized(optimizer: impl Optimizer + 'static) -> Build {
     })
 }
 
-fn layers() -> Vec<(&'static str, Build)> {
+pub(super) fn layers() -> Vec<(&'static str, Build)> {
     let image = [2, 4, 6, 6];
     vec![
         ("dense", floats(&[2, 5], Dense::new(3))),
@@ -138,7 +138,7 @@ fn layers() -> Vec<(&'static str, Build)> {
     ]
 }
 
-fn models() -> Vec<(&'static str, Build)> {
+pub(super) fn models() -> Vec<(&'static str, Build)> {
     use wgrad::nn::models::*;
     let image = [2, 3, 16, 16];
     vec![

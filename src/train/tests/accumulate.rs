@@ -135,3 +135,32 @@ fn each_objective_accumulates_for_itself() -> Result<(), Error> {
     assert!(split.paths().iter().any(|path| path == "train/shrink/accumulated/weight"));
     Ok(())
 }
+
+/// A step that is skipped leaves nothing to the next: the one after it has its own gradient.
+#[test]
+fn a_skipped_step_is_not_accumulated() -> Result<(), Error> {
+    // Rows in batches of two, in two parts each; the second batch has a part that is not finite.
+    let x = Array::new([6, 1], &[1.0f32, 2.0, f32::INFINITY, 5.0, 3.0, 4.0])?;
+    let data = ArrayDataset::new([("x", x)])?;
+    let fit = |parts: usize| {
+        let variables = Variables::new(0);
+        let report = Trainer::new(
+            |cx, batch| {
+                let p = cx.param("p", [], crate::Init::Zeros);
+                Loss::new((p * batch.get("x")).mean(..))
+            },
+            Sgd::new(1.0).momentum(0.5).skip_non_finite(),
+        )
+        .batch(2)
+        .shuffle(false)
+        .accumulate(parts)
+        .epochs(1)
+        .fit(&Device::cpu(), &variables, &data)?;
+        Ok::<_, Error>((variables.get("p")?.item(), report.skipped, report.epochs[0].loss()))
+    };
+    // Momenta of 1.5 and 0.75 + 3.5. Losses that are not finite count nothing: the others are 0 and
+    // -1.5 times 3.5, or, of parts, 0, 0, and -1.5 times 5, 3 and 4.
+    assert_eq!(fit(1)?, (Some(-1.5 - 4.25), 1, -5.25 / 2.0));
+    assert_eq!(fit(2)?, (Some(-1.5 - 4.25), 1, -1.5 * 12.0 / 5.0));
+    Ok(())
+}

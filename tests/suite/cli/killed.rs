@@ -172,7 +172,7 @@ fn a_killed_run_ends_as_one_that_was_not() {
 /// parts of a batch.
 #[test]
 fn a_killed_run_in_halves_and_parts_ends_as_one_that_was_not() {
-    let more = ["--precision", "mixed", "--batch-size", "32", "--memory", "900KiB"];
+    let more = ["--precision", "mixed", "--batch-size", "32", "--memory", "6900KB"];
     let run = Run { device: "cpu", epochs: "2", steps: "3", more: &more };
     survives(&run, "killed-mixed", kills(6));
 }
