@@ -1,4 +1,4 @@
-//! What is told in short: lists in `Debug`, as a program has dozens of inputs, and a model hundreds of
+//! Short texts: lists in `Debug`, cut short, as a program has dozens of inputs, and a model hundreds of
 //! variables; and sizes.
 
 use std::fmt;

@@ -63,10 +63,26 @@ pub enum ScheduleError {
         scope: String,
     },
     /// Metrics that a schedule watches are not measured.
-    #[error("the schedule watches metrics that are not measured{}", quoted(": ", names))]
+    #[error(
+        "the schedule watches what is not measured{}{}",
+        quoted(": ", names),
+        quoted("; measured: ", known)
+    )]
     NoMetric {
-        /// Their names.
+        /// Names of the metrics.
         names: Vec<String>,
+        /// Names of those that are measured, as far as they are known.
+        known: Vec<String>,
+    },
+    /// Two objectives share the state of an optimizer, and are to change its rate differently.
+    #[error(
+        "objectives {:?} and {:?} share the state of an optimizer, and so a schedule: give them one",
+        objectives[0],
+        objectives[1]
+    )]
+    Shared {
+        /// Names of the objectives.
+        objectives: [String; 2],
     },
     /// A state of another number of plateaus.
     #[error("a state of {is} plateaus is not that of a schedule with {expected}")]

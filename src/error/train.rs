@@ -37,6 +37,15 @@ pub enum TrainError {
     /// A batch is to be chosen by the memory of the system, and that is not known.
     #[error("the memory of the system is not known: say how much there is by `AutoBatch::memory`")]
     UnknownMemory,
+    /// A trainer is to evaluate with averages that no optimizer keeps.
+    #[error("there are no averages below {scope:?}: `OptimizerExt::average` keeps them")]
+    NoAverages {
+        /// The scope.
+        scope: String,
+    },
+    /// A pattern of what is frozen, or computed in f32, matches neither a scope nor a parameter.
+    #[error("no scope and no parameter matches {0:?}, which is to be frozen or computed in f32")]
+    UnusedPattern(String),
     /// There is no objective of this name.
     #[error("there is no objective {name:?}{}", quoted("; objectives: ", known))]
     UnknownObjective {

@@ -42,7 +42,7 @@ pub(crate) fn loss_in_f32<'g, const N: usize>(
     if let Some(failed) = operands.iter().find(|operand| operand.failed()) {
         return *failed;
     }
-    let [x, ..] = operands[..] else { unreachable!("a loss has an operand") };
+    let x = operands[0];
     if !x.dtype().is_float() {
         return x.graph.refuse(function, &operands, OpError::DType(x.dtype()));
     }

@@ -107,8 +107,9 @@ impl Graph {
 
     /// The value that a variable will have after the run: its own, unless it is assigned.
     pub(crate) fn after_run<'g>(&'g self, variable: Tensor<'g>) -> Tensor<'g> {
-        let inner = self.inner.borrow();
-        let assigned = inner.effects.iter().find(|effect| effect.variable == variable.id);
+        let effects = &self.inner.borrow().effects;
+        let assigned = effects.of_variable.get(&variable.id).and_then(|&at| effects.list.get(at));
+        let assigned = assigned.copied().flatten();
         assigned.map_or(variable, |effect| Tensor { graph: self, id: effect.value })
     }
 

@@ -199,6 +199,7 @@ impl Module for PRelu {
         }
         let slopes = if self.by_channel { x.dim(1) } else { 1 };
         let weight = cx.param("weight", [slopes], Init::Constant(0.25));
+        let x = cx.cast(x);
         in_f32("prelu", [x], |[x]| x.prelu(weight))
     }
 }

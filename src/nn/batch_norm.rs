@@ -141,6 +141,7 @@ impl Module for BatchNorm {
 
     fn forward<'g>(&self, cx: &mut Scope<'g>, x: Tensor<'g>) -> Tensor<'g> {
         let _line = cx.at(self.line);
+        let x = cx.cast(x);
         let graph = cx.graph();
         let shape = x.shape();
         if shape.rank() < 2 {
@@ -255,6 +256,7 @@ impl Module for InstanceNorm {
 
     fn forward<'g>(&self, cx: &mut Scope<'g>, x: Tensor<'g>) -> Tensor<'g> {
         let _line = cx.at(self.line);
+        let x = cx.cast(x);
         let (graph, shape) = (cx.graph(), x.shape());
         if !x.failed() && shape.rank() < 2 {
             return graph.refuse("instance_norm", &[x], OpError::Rank { least: 2 });

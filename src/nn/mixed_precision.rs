@@ -55,6 +55,11 @@ impl MixedPrecision {
         self
     }
 
+    /// The patterns of scopes that compute in f32.
+    pub(crate) fn exceptions(&self) -> &[String] {
+        &self.excepted
+    }
+
     /// The type in which layers of a scope compute.
     pub(super) fn dtype(&self, scope: &str) -> DType {
         let is_excepted = self.excepted.iter().any(|pattern| pattern::matches(pattern, scope));

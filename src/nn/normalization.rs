@@ -65,6 +65,7 @@ impl Module for LayerNorm {
 
     fn forward<'g>(&self, cx: &mut Scope<'g>, x: Tensor<'g>) -> Tensor<'g> {
         let _line = cx.at(self.line);
+        let x = cx.cast(x);
         let Some(dims) = last(x, self.axes) else {
             let reason = OpError::Rank { least: self.axes };
             return cx.graph().refuse("layer_norm", &[x], reason);
@@ -139,6 +140,7 @@ impl Module for RmsNorm {
 
     fn forward<'g>(&self, cx: &mut Scope<'g>, x: Tensor<'g>) -> Tensor<'g> {
         let _line = cx.at(self.line);
+        let x = cx.cast(x);
         let Some(dims) = last(x, self.axes) else {
             let reason = OpError::Rank { least: self.axes };
             return cx.graph().refuse("rms_norm", &[x], reason);
@@ -192,6 +194,7 @@ impl Module for GroupNorm {
 
     fn forward<'g>(&self, cx: &mut Scope<'g>, x: Tensor<'g>) -> Tensor<'g> {
         let _line = cx.at(self.line);
+        let x = cx.cast(x);
         in_f32("group_norm", [x], |[x]| {
             scaled(cx, x.group_norm(self.groups, None, None, self.eps), self.affine)
         })

@@ -52,6 +52,7 @@ impl Module for LearnedPositions {
         if !x.failed() && x.rank() < 2 {
             return cx.graph().refuse("positions", &[x], OpError::Rank { least: 2 });
         }
+        let x = cx.cast(x);
         let weight = cx.param("weight", [self.longest, x.dim(-1)], self.init);
         in_f32("positions", [x], |[x]| x + weight.slice(0, ..x.dim(-2)))
     }

@@ -8,7 +8,14 @@ use crate::{
     ops::Precision,
     shape::Shape,
 };
-use std::{cell::RefCell, collections::BTreeMap, ops::Range, panic::Location, rc::Rc, sync::Arc};
+use std::{
+    cell::RefCell,
+    collections::{BTreeMap, BTreeSet},
+    ops::Range,
+    panic::Location,
+    rc::Rc,
+    sync::Arc,
+};
 
 /// Purpose for which a network is traced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -50,9 +57,11 @@ struct Shared<'g> {
     batch_statistics: Vec<Arc<str>>,
     /// Patterns of what is not trained, and whether each has matched.
     frozen: Vec<(String, bool)>,
-    /// The scope below which parameters have their averages, if those are to be used.
-    averages: Option<String>,
+    /// The scope of averages, and the parameters that have one, if those are to be used.
+    averages: Option<(String, Arc<BTreeSet<String>>)>,
     mixed_precision: Option<MixedPrecision>,
+    /// The exceptions that no scope has matched so far.
+    unmatched: Vec<String>,
     /// The graph's scope before the root.
     outer: Option<Arc<str>>,
 }
@@ -94,6 +103,7 @@ impl<'g> Scope<'g> {
     pub fn child(&mut self, name: &str) -> Scope<'g> {
         let path = self.join(name);
         let mode = if self.freezes(&path) { Mode::Eval } else { self.mode };
+        self.shared.borrow_mut().unmatched.retain(|pattern| !pattern::matches(pattern, &path));
         Scope::enter(self.graph, path.into(), mode, self.shared.clone())
     }
 
@@ -128,8 +138,10 @@ impl<'g> Scope<'g> {
     #[track_caller]
     pub fn param(&mut self, name: &str, shape: impl Into<Shape>, init: Init) -> Tensor<'g> {
         let path = self.join(name);
-        let averages = self.shared.borrow().averages.clone();
-        let stored = averages.map_or(path.clone(), |averages| format!("{averages}/{path}"));
+        let stored = match &self.shared.borrow().averages {
+            Some((scope, averaged)) if averaged.contains(&path) => format!("{scope}/{path}"),
+            _ => path.clone(),
+        };
         let param = self.graph.variable(&stored, shape, DType::F32, init);
         let is_frozen = self.freezes(&path);
         let mut shared = self.shared.borrow_mut();
@@ -194,22 +206,31 @@ impl<'g> Scope<'g> {
         matching.map(|(_, has_matched)| *has_matched = true).count() > 0
     }
 
-    /// The patterns that have frozen nothing so far.
+    /// The patterns that have frozen or excepted nothing so far.
     pub(crate) fn unused_patterns(&self) -> Vec<String> {
         let shared = self.shared.borrow();
         let unused = shared.frozen.iter().filter(|(_, has_matched)| !has_matched);
-        unused.map(|(pattern, _)| pattern.clone()).collect()
+        unused.map(|(pattern, _)| pattern).chain(&shared.unmatched).cloned().collect()
     }
 
-    /// Has parameters declared from now on be their averages below this scope: see
-    /// [`Average`](crate::optim::Average). Other variables are those of the model.
-    pub fn averages(&mut self, scope: &str) {
-        self.shared.borrow_mut().averages = Some(scope.to_owned());
+    /// Paths of all parameters declared so far, frozen or not.
+    pub(crate) fn declared(&self) -> Vec<String> {
+        self.shared.borrow().uses.keys().cloned().collect()
+    }
+
+    /// Has those parameters that are declared from now on, and have these paths, be their averages below
+    /// a scope: see [`Average`](crate::optim::Average). All others are those of the model.
+    pub fn averages(&mut self, scope: &str, paths: impl IntoIterator<Item = String>) {
+        let averages = (scope.to_owned(), Arc::new(paths.into_iter().collect()));
+        self.shared.borrow_mut().averages = Some(averages);
     }
 
     /// Computes layers from now on in f16, but for its exceptions.
     pub fn mixed_precision(&mut self, mixed: &MixedPrecision) {
-        self.shared.borrow_mut().mixed_precision = Some(mixed.clone());
+        let mut shared = self.shared.borrow_mut();
+        shared.unmatched = mixed.exceptions().to_vec();
+        shared.mixed_precision = Some(mixed.clone());
+        drop(shared);
         if self.graph.precision() == Precision::Full {
             self.graph.set_precision(Precision::Units);
         }

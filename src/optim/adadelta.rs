@@ -2,8 +2,7 @@
 
 use super::{
     optimizer::{Optimizer, Update},
-    sgd::decayed,
-    terms::zeros,
+    terms::{decayed, zeros},
 };
 use crate::{nn::Scope, numbers::Must};
 

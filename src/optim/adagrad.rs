@@ -2,8 +2,7 @@
 
 use super::{
     optimizer::{Optimizer, Update},
-    sgd::decayed,
-    terms::counted,
+    terms::{counted, decayed},
 };
 use crate::{dtype::DType, init::Init, nn::Scope, numbers::Must};
 

@@ -2,9 +2,9 @@
 
 use super::{
     optimizer::{Optimizer, Update},
-    sgd::decayed,
+    terms::{Decay, counted, decayed, moments, shrunk, zeros},
 };
-use crate::{dtype::DType, init::Init, nn::Scope, numbers::Must};
+use crate::{nn::Scope, numbers::Must};
 
 /// Adam, in the paper's notation: `m = β1 m + (1 - β1) g`, `v = β2 v + (1 - β2) g²`,
 /// `p = p - lr m̂ / (√v̂ + ε)`, where `m̂ = m / (1 - β1^t)` and `v̂ = v / (1 - β2^t)`.
@@ -18,8 +18,7 @@ pub struct Adam {
     beta1: f64,
     beta2: f64,
     eps: f64,
-    decay: f64,
-    decoupled: bool,
+    decay: Decay,
     amsgrad: bool,
 }
 
@@ -27,7 +26,7 @@ impl Adam {
     /// Creates Adam with this learning rate and the paper's `β1 = 0.9`, `β2 = 0.999`, `ε = 1e-8`.
     pub fn new(lr: f64) -> Self {
         let (beta1, beta2, eps) = (0.9, 0.999, 1e-8);
-        Adam { lr, beta1, beta2, eps, decay: 0.0, decoupled: false, amsgrad: false }
+        Adam { lr, beta1, beta2, eps, decay: Decay::NONE, amsgrad: false }
     }
 
     /// Sets the decay rates of both moments.
@@ -43,7 +42,7 @@ impl Adam {
     /// Sets the weight decay, which is added to the gradient, as in PyTorch's `Adam`, and so scaled by the
     /// moments: see [`AdamW`] for one that is not.
     pub fn weight_decay(self, decay: f64) -> Self {
-        Adam { decay, ..self }
+        Adam { decay: Decay::Coupled(decay), ..self }
     }
 
     /// Divides by the largest second moment so far.
@@ -66,35 +65,25 @@ impl Optimizer for Adam {
             ("beta1", self.beta1, Must::BeBelow1),
             ("beta2", self.beta2, Must::BeBelow1),
             ("eps", self.eps, Must::BeAtLeast0),
-            ("weight decay", self.decay, Must::BeAtLeast0),
+            ("weight decay", self.decay.rate(), Must::BeAtLeast0),
         ];
         if graph.refuse_invalid("adam", &[], &numbers).is_some() {
             return;
         }
         let lr = state.setting("lr", self.lr);
-        // Counted in f32, exact up to 2^24: long before that, both corrections are 1.
-        let steps = state.variable("step", [], DType::F32, Init::Zeros);
-        let step = steps + 1.0;
-        graph.assign(steps, step);
+        let step = counted(state);
+        let (betas, [coupled, decoupled]) = ([self.beta1, self.beta2], self.decay.split());
         for &Update { path, param, gradient } in updates {
             let mut own = state.child(path);
-            let mut variable = |name| own.variable(name, param.shape(), DType::F32, Init::Zeros);
-            let [m, v] = ["m", "v"].map(&mut variable);
-            let coupled = if self.decoupled { 0.0 } else { self.decay };
             let gradient = decayed(gradient, param, coupled);
-            let first = m.moment(gradient, self.beta1, 1.0 - self.beta1);
-            let mut second = v.second_moment(gradient, self.beta2);
-            graph.assign(m, first);
-            graph.assign(v, second);
+            let [first, mut second] = moments(&mut own, gradient, betas);
             if self.amsgrad {
-                let most = variable("v_max");
+                let [most] = zeros(&mut own, param, ["v_max"]);
                 second = most.maximum(second);
                 graph.assign(most, second);
             }
-            let p = param.widened();
-            let p =
-                if self.decoupled && self.decay != 0.0 { p * (1.0 - lr * self.decay) } else { p };
-            let updated = p.adam([first, second], lr, step, [self.beta1, self.beta2], self.eps);
+            let p = shrunk(param, lr, decoupled);
+            let updated = p.adam([first, second], lr, step, betas, self.eps);
             graph.assign(param, updated.cast(param.dtype()));
         }
     }
@@ -111,7 +100,7 @@ pub struct AdamW(Adam);
 impl AdamW {
     /// Creates AdamW with this learning rate, a decay of 0.01, and the rest as [`Adam`] has it.
     pub fn new(lr: f64) -> Self {
-        AdamW(Adam { decay: 0.01, decoupled: true, ..Adam::new(lr) })
+        AdamW(Adam { decay: Decay::Decoupled(0.01), ..Adam::new(lr) })
     }
 
     /// Sets the decay rates of both moments.
@@ -126,7 +115,7 @@ impl AdamW {
 
     /// Sets the weight decay.
     pub fn weight_decay(self, decay: f64) -> Self {
-        AdamW(self.0.weight_decay(decay))
+        AdamW(Adam { decay: Decay::Decoupled(decay), ..self.0 })
     }
 
     /// Divides by the largest second moment so far: see [`Adam::amsgrad`].

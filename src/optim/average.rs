@@ -7,7 +7,8 @@ use crate::{dtype::DType, init::Init, nn::Scope, numbers::Must};
 /// step, from the first values of `p` after a step on. It is in f32, and the average of the parameter
 /// `net/weight` lies at `ema/net/weight`.
 ///
-/// A trainer [evaluates](crate::train::Trainer::averaged) with averages. A module traced below
+/// A trainer [evaluates](crate::train::Trainer::averaged) with averages. Parameters that are not updated have
+/// none. A module traced below
 /// `cx.child("ema")` has them for parameters too, and variables of its own for the rest.
 ///
 /// # Source

@@ -18,10 +18,10 @@ use crate::nn::Scope;
 /// use wgrad::{optim::{AdamW, Select}, prelude::*};
 ///
 /// let optimizer = AdamW::new(1e-3)
-///     // Biases and scales do not decay.
-///     .group("no_decay", Select::Vectors, AdamW::new(1e-3).weight_decay(0.0))
 ///     // The head learns faster.
 ///     .group("head", "net/head", AdamW::new(1e-2))
+///     // Biases and scales do not decay, those of the head included.
+///     .group("no_decay", Select::Vectors, AdamW::new(1e-3).weight_decay(0.0))
 ///     // Over all groups together.
 ///     .clip_norm(1.0)
 ///     .skip_non_finite()

@@ -44,7 +44,8 @@ impl std::fmt::Display for Select {
 }
 
 /// Gives some parameters to another optimizer, whose state, its learning rate among it, lies below the
-/// name of the group in the scope of the first: `optim/head/lr`.
+/// name of the group in the scope of the first: `optim/head/lr`. Of several groups, the last one takes its
+/// parameters first. If the optimizer of a group skips steps, all groups are skipped together.
 #[doc(alias("param_groups", "MultiOptimizer", "multi_transform"))]
 #[derive(Clone, Debug, PartialEq)]
 pub struct Group<O> {
@@ -72,5 +73,9 @@ impl<O: Optimizer> Adaptor for Group<O> {
             return;
         }
         self.optimizer.step(&mut state, &mine);
+    }
+
+    fn skips_non_finite(&self) -> bool {
+        self.optimizer.skips_non_finite()
     }
 }

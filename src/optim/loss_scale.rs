@@ -1,9 +1,6 @@
 //! Scaling of losses, for gradients in f16.
 
-use super::{
-    optimizer::{Adaptor, Optimizer, Update},
-    skip::skip_non_finite,
-};
+use super::optimizer::{Adaptor, Optimizer, Update};
 use crate::{dtype::DType, graph::Tensor, init::Init, nn::Scope, numbers::Must};
 
 /// Scales a loss before it is differentiated, and its gradients back after, so that those in f16 are
@@ -80,19 +77,28 @@ impl Default for LossScale {
 
 impl Adaptor for LossScale {
     fn step<'g>(&self, inner: &dyn Optimizer, state: &mut Scope<'g>, updates: &[Update<'_, 'g>]) {
-        let finite = skip_non_finite(inner, state, updates);
-        let (Some(interval), Some(finite)) = (self.interval, finite) else { return };
+        if self.is_valid(state) {
+            inner.step(state, updates);
+        }
+    }
+
+    fn loss_scale<'g>(&self, state: &mut Scope<'g>) -> Option<Tensor<'g>> {
+        self.is_valid(state).then(|| self.scale(state))
+    }
+
+    fn skips_non_finite(&self) -> bool {
+        true
+    }
+
+    fn finish<'g>(&self, state: &mut Scope<'g>, finite: Tensor<'g>) {
+        let Some(interval) = self.interval else { return };
         let (graph, scale) = (state.graph(), self.scale(state));
         let steps = state.variable("steps_since_skipped", [], DType::U32, Init::Zeros);
         let counted = steps + 1u32;
         let grows = counted.greater_equal(interval);
         let doubled = grows.select((scale * 2.0).minimum(MOST), scale);
         graph.assign(scale, finite.select(doubled, (scale * 0.5).maximum(1.0 / MOST)));
-        let counted = grows.select(counted.full_like(0.0), counted);
-        graph.assign(steps, finite.select(counted, counted.full_like(0.0)));
-    }
-
-    fn loss_scale<'g>(&self, state: &mut Scope<'g>) -> Option<Tensor<'g>> {
-        self.is_valid(state).then(|| self.scale(state))
+        let zero = counted.full_like(0.0);
+        graph.assign(steps, finite.select(grows.select(zero, counted), zero));
     }
 }

@@ -2,8 +2,7 @@
 
 use super::{
     optimizer::{Optimizer, Update},
-    sgd::decayed,
-    terms::{correction, counted, moments, shrunk},
+    terms::{Decay, correction, counted, decayed, moments, shrunk},
 };
 use crate::{dtype::DType, init::Init, nn::Scope, numbers::Must};
 
@@ -22,8 +21,7 @@ pub struct NAdam {
     beta2: f64,
     eps: f64,
     momentum_decay: f64,
-    decay: f64,
-    decoupled: bool,
+    decay: Decay,
 }
 
 impl NAdam {
@@ -31,7 +29,7 @@ impl NAdam {
     /// decay of 0.004.
     pub fn new(lr: f64) -> Self {
         let (beta1, beta2, eps, momentum_decay) = (0.9, 0.999, 1e-8, 4e-3);
-        NAdam { lr, beta1, beta2, eps, momentum_decay, decay: 0.0, decoupled: false }
+        NAdam { lr, beta1, beta2, eps, momentum_decay, decay: Decay::NONE }
     }
 
     /// Sets the decay rates of both moments.
@@ -51,14 +49,14 @@ impl NAdam {
 
     /// Sets the weight decay, which is added to the gradient.
     pub fn weight_decay(self, decay: f64) -> Self {
-        NAdam { decay, decoupled: false, ..self }
+        NAdam { decay: Decay::Coupled(decay), ..self }
     }
 
     /// Sets the weight decay, which is decoupled from the gradient: `p = (1 - lr decay) p` before
     /// each step, as in [`AdamW`](super::AdamW).
     #[doc(alias = "NAdamW")]
     pub fn decoupled_weight_decay(self, decay: f64) -> Self {
-        NAdam { decay, decoupled: true, ..self }
+        NAdam { decay: Decay::Decoupled(decay), ..self }
     }
 }
 
@@ -71,7 +69,7 @@ impl Optimizer for NAdam {
             ("beta2", self.beta2, Must::BeBelow1),
             ("eps", self.eps, Must::BeAtLeast0),
             ("momentum decay", self.momentum_decay, Must::BeAtLeast0),
-            ("weight decay", self.decay, Must::BeAtLeast0),
+            ("weight decay", self.decay.rate(), Must::BeAtLeast0),
         ];
         if graph.refuse_invalid("nadam", &[], &numbers).is_some() {
             return;
@@ -87,8 +85,7 @@ impl Optimizer for NAdam {
         let of_gradient = lr * (1.0 - now) / (1.0 - so_far);
         let of_moment = lr * next / (1.0 - so_far * next);
         let scale = correction(step, self.beta2).sqrt();
-        let [coupled, decoupled] =
-            if self.decoupled { [0.0, self.decay] } else { [self.decay, 0.0] };
+        let [coupled, decoupled] = self.decay.split();
         for &Update { path, param, gradient } in updates {
             let gradient = decayed(gradient, param, coupled);
             let [first, second] =

@@ -1,6 +1,10 @@
-//! What an optimizer is, and what changes one.
+//! Optimizers and adaptors.
 
-use crate::{autodiff, error::OpError, graph::Tensor, nn::Scope};
+use super::norm::are_finite;
+use crate::{autodiff, dtype::DType, error::OpError, graph::Tensor, init::Init, nn::Scope};
+
+/// Name of the variable that counts the steps that were skipped.
+pub(crate) const SKIPPED: &str = "skipped";
 
 /// A parameter that is to be updated.
 #[derive(Clone, Copy, Debug)]
@@ -59,7 +63,8 @@ pub trait Optimizer {
     /// Appends one update of these parameters to the graph. `state` is the scope of what the
     /// optimizer keeps, and each parameter keeps what is its own below its path in it.
     ///
-    /// Gradients are f32, whatever the type of their parameters, and have their shapes.
+    /// Gradients are f32, whatever the type of their parameters, and have their shapes. A
+    /// [schedule](super::Schedule) changes the setting `lr` in `state`, and any of that name below.
     fn step<'g>(&self, state: &mut Scope<'g>, updates: &[Update<'_, 'g>]);
 
     /// Name of the scope of its state.
@@ -74,7 +79,20 @@ pub trait Optimizer {
         None
     }
 
-    /// Appends the gradients of a loss that [`apply`](Self::apply) takes to the graph, in f32.
+    /// Whether steps with gradients that are not finite are skipped: see
+    /// [`SkipNonFinite`](super::SkipNonFinite).
+    fn skips_non_finite(&self) -> bool {
+        false
+    }
+
+    /// Appends what happens after a step, also after one that was skipped, if steps may be: `finite` is
+    /// whether it was not.
+    fn finish<'g>(&self, state: &mut Scope<'g>, finite: Tensor<'g>) {
+        let _ = (state, finite);
+    }
+
+    /// Appends the gradients of a loss that [`apply`](Self::apply) takes to the graph, in f32. This and the
+    /// methods below are for callers, and not to be replaced: adaptors and trainers do not see it.
     ///
     /// # Errors
     ///
@@ -133,7 +151,16 @@ pub trait Optimizer {
         let Some(updates) = checked(cx, updates) else { return };
         let graph = cx.graph();
         let before = graph.assignments();
-        self.step(&mut cx.child(self.scope()), &updates);
+        let mut state = cx.child(self.scope());
+        let gradients: Vec<_> = updates.iter().map(|update| update.gradient).collect();
+        let finite = if self.skips_non_finite() { are_finite(&gradients) } else { None };
+        self.step(&mut state, &updates);
+        if let Some(finite) = finite {
+            graph.assign_only_if(finite);
+            let skipped = state.variable(SKIPPED, [], DType::U32, Init::Zeros);
+            graph.assign(skipped, finite.select(skipped, skipped + 1u32));
+            self.finish(&mut state, finite);
+        }
         graph.settle(before);
     }
 
@@ -180,6 +207,14 @@ impl<O: Optimizer + ?Sized> Optimizer for &O {
     fn loss_scale<'g>(&self, state: &mut Scope<'g>) -> Option<Tensor<'g>> {
         (**self).loss_scale(state)
     }
+
+    fn skips_non_finite(&self) -> bool {
+        (**self).skips_non_finite()
+    }
+
+    fn finish<'g>(&self, state: &mut Scope<'g>, finite: Tensor<'g>) {
+        (**self).finish(state, finite);
+    }
 }
 
 impl<O: Optimizer + ?Sized> Optimizer for Box<O> {
@@ -193,6 +228,14 @@ impl<O: Optimizer + ?Sized> Optimizer for Box<O> {
 
     fn loss_scale<'g>(&self, state: &mut Scope<'g>) -> Option<Tensor<'g>> {
         (**self).loss_scale(state)
+    }
+
+    fn skips_non_finite(&self) -> bool {
+        (**self).skips_non_finite()
+    }
+
+    fn finish<'g>(&self, state: &mut Scope<'g>, finite: Tensor<'g>) {
+        (**self).finish(state, finite);
     }
 }
 
@@ -211,6 +254,16 @@ pub trait Adaptor {
     fn loss_scale<'g>(&self, state: &mut Scope<'g>) -> Option<Tensor<'g>> {
         let _ = state;
         None
+    }
+
+    /// Whether steps are skipped because of this: see [`Optimizer::skips_non_finite`].
+    fn skips_non_finite(&self) -> bool {
+        false
+    }
+
+    /// Appends what happens after a step: see [`Optimizer::finish`].
+    fn finish<'g>(&self, state: &mut Scope<'g>, finite: Tensor<'g>) {
+        let _ = (state, finite);
     }
 }
 
@@ -234,6 +287,15 @@ impl<O: Optimizer, A: Adaptor> Optimizer for With<O, A> {
 
     fn loss_scale<'g>(&self, state: &mut Scope<'g>) -> Option<Tensor<'g>> {
         self.adaptor.loss_scale(state).or_else(|| self.inner.loss_scale(state))
+    }
+
+    fn skips_non_finite(&self) -> bool {
+        self.adaptor.skips_non_finite() || self.inner.skips_non_finite()
+    }
+
+    fn finish<'g>(&self, state: &mut Scope<'g>, finite: Tensor<'g>) {
+        self.inner.finish(state, finite);
+        self.adaptor.finish(state, finite);
     }
 }
 

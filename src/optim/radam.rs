@@ -2,8 +2,7 @@
 
 use super::{
     optimizer::{Optimizer, Update},
-    sgd::decayed,
-    terms::{correction, counted, log, moments, shrunk},
+    terms::{Decay, correction, counted, decayed, log, moments, shrunk},
 };
 use crate::{graph::Tensor, nn::Scope, numbers::Must};
 
@@ -21,15 +20,14 @@ pub struct RAdam {
     beta1: f64,
     beta2: f64,
     eps: f64,
-    decay: f64,
-    decoupled: bool,
+    decay: Decay,
 }
 
 impl RAdam {
     /// Creates RAdam with this learning rate, `β1 = 0.9`, `β2 = 0.999` and `ε = 1e-8`.
     pub fn new(lr: f64) -> Self {
         let (beta1, beta2, eps) = (0.9, 0.999, 1e-8);
-        RAdam { lr, beta1, beta2, eps, decay: 0.0, decoupled: false }
+        RAdam { lr, beta1, beta2, eps, decay: Decay::NONE }
     }
 
     /// Sets the decay rates of both moments. Without a `β2` above 2/3, no step is adaptive.
@@ -44,13 +42,13 @@ impl RAdam {
 
     /// Sets the weight decay, which is added to the gradient.
     pub fn weight_decay(self, decay: f64) -> Self {
-        RAdam { decay, decoupled: false, ..self }
+        RAdam { decay: Decay::Coupled(decay), ..self }
     }
 
     /// Sets the weight decay, which is decoupled from the gradient: `p = (1 - lr decay) p` before
     /// each step, as in [`AdamW`](super::AdamW).
     pub fn decoupled_weight_decay(self, decay: f64) -> Self {
-        RAdam { decay, decoupled: true, ..self }
+        RAdam { decay: Decay::Decoupled(decay), ..self }
     }
 }
 
@@ -62,7 +60,7 @@ impl Optimizer for RAdam {
             ("beta1", self.beta1, Must::BeBelow1),
             ("beta2", self.beta2, Must::BeBelow1),
             ("eps", self.eps, Must::BeAtLeast0),
-            ("weight decay", self.decay, Must::BeAtLeast0),
+            ("weight decay", self.decay.rate(), Must::BeAtLeast0),
         ];
         if graph.refuse_invalid("radam", &[], &numbers).is_some() {
             return;
@@ -74,8 +72,7 @@ impl Optimizer for RAdam {
             let scale = correction(step, self.beta2).sqrt() * rectification(step, self.beta2);
             (step.greater_equal(first), scale)
         });
-        let [coupled, decoupled] =
-            if self.decoupled { [0.0, self.decay] } else { [self.decay, 0.0] };
+        let [coupled, decoupled] = self.decay.split();
         for &Update { path, param, gradient } in updates {
             let gradient = decayed(gradient, param, coupled);
             let [first, second] =

@@ -1,7 +1,10 @@
 //! Stochastic gradient descent.
 
-use super::optimizer::{Optimizer, Update};
-use crate::{dtype::DType, graph::Tensor, init::Init, nn::Scope, numbers::Must};
+use super::{
+    optimizer::{Optimizer, Update},
+    terms::{decayed, zeros},
+};
+use crate::{nn::Scope, numbers::Must};
 
 /// Stochastic gradient descent: `m = momentum m + g + decay p`, `p = p - lr m`.
 ///
@@ -59,8 +62,7 @@ impl Optimizer for Sgd {
         for &Update { path, param, gradient } in updates {
             let mut direction = decayed(gradient, param, self.decay);
             if self.momentum != 0.0 {
-                let mut own = state.child(path);
-                let moment = own.variable("m", param.shape(), DType::F32, Init::Zeros);
+                let [moment] = zeros(&mut state.child(path), param, ["m"]);
                 let moved = moment.moment(direction, self.momentum, 1.0);
                 graph.assign(moment, moved);
                 direction = if self.nesterov { direction + moved * self.momentum } else { moved };
@@ -68,9 +70,4 @@ impl Optimizer for Sgd {
             graph.assign(param, param.sgd(direction, lr));
         }
     }
-}
-
-/// A gradient with that of `decay / 2 |p|²` added.
-pub(super) fn decayed<'g>(gradient: Tensor<'g>, param: Tensor<'g>, decay: f64) -> Tensor<'g> {
-    if decay == 0.0 { gradient } else { gradient + param.widened() * decay }
 }

@@ -2,8 +2,7 @@
 
 use crate::{dtype::DType, graph::Tensor, init::Init, nn::Scope};
 
-/// Number of this step, from 1 on. Counted in f32, exact up to 2^24: long before that, what is
-/// made of it stays as it is.
+/// Number of this step, from 1 on. Counted in f32, exact up to 2^24, where it stays.
 pub(super) fn counted<'g>(state: &mut Scope<'g>) -> Tensor<'g> {
     let steps = state.variable("step", [], DType::F32, Init::Zeros);
     let step = steps + 1.0;
@@ -48,4 +47,36 @@ pub(super) fn moments<'g>(
 pub(super) fn shrunk<'g>(param: Tensor<'g>, lr: Tensor<'g>, decay: f64) -> Tensor<'g> {
     let p = param.widened();
     if decay == 0.0 { p } else { p * (1.0 - lr * decay) }
+}
+
+/// A gradient with that of `decay / 2 |p|²` added.
+pub(super) fn decayed<'g>(gradient: Tensor<'g>, param: Tensor<'g>, decay: f64) -> Tensor<'g> {
+    if decay == 0.0 { gradient } else { gradient + param.widened() * decay }
+}
+
+/// A weight decay, and where it acts.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Decay {
+    /// Added to the gradient.
+    Coupled(f64),
+    /// Decoupled from the gradient.
+    Decoupled(f64),
+}
+
+impl Decay {
+    pub const NONE: Decay = Decay::Coupled(0.0);
+
+    pub fn rate(self) -> f64 {
+        match self {
+            Decay::Coupled(rate) | Decay::Decoupled(rate) => rate,
+        }
+    }
+
+    /// The rate of a decay that is [added](decayed), and of one that [shrinks](shrunk); one of them is 0.
+    pub fn split(self) -> [f64; 2] {
+        match self {
+            Decay::Coupled(rate) => [rate, 0.0],
+            Decay::Decoupled(rate) => [0.0, rate],
+        }
+    }
 }

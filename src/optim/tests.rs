@@ -209,7 +209,13 @@ fn groups_are_updated_by_their_own_optimizers() -> Result<(), Error> {
 /// A step that is skipped leaves every variable as it is, but for the number of such steps.
 #[test]
 fn steps_that_are_not_finite_change_nothing() -> Result<(), Error> {
-    let rules: [Box<dyn Optimizer>; 3] = [
+    let rules: [Box<dyn Optimizer>; 6] = [
+        // In any order, and more than once.
+        Box::new(Adam::new(0.1).skip_non_finite().clip_value(0.5).average(0.5)),
+        Box::new(Sgd::new(0.1).skip_non_finite().scale_loss(LossScale::fixed(8.0)).clip_norm(1.0)),
+        Box::new(
+            Sgd::new(0.1).group("h", "head", Adam::new(1.0).skip_non_finite()).skip_non_finite(),
+        ),
         Box::new(Adam::new(0.1).amsgrad().skip_non_finite()),
         Box::new(Sgd::new(0.1).momentum(0.9).weight_decay(0.1).average(0.5).skip_non_finite()),
         Box::new(Adam::new(0.1).clip_norm(1.0).group("h", "head", Sgd::new(1.0)).skip_non_finite()),

@@ -263,9 +263,9 @@ impl Program {
         &self.returned.watched
     }
 
-    /// Whether a run assigns the variable at this path.
-    pub(crate) fn assigns(&self, path: &str) -> bool {
-        self.assigned.contains(path)
+    /// Paths of the variables that a run assigns.
+    pub(crate) fn assigned(&self) -> &BTreeSet<String> {
+        &self.assigned
     }
 
     /// Initializes missing variables and moves all to the device, along with everything else that

@@ -10,7 +10,7 @@ use crate::{
     graph::{Declaration, Graph, Tensor},
     init::Init,
     nn::{Mode, Scope},
-    optim::Update,
+    optim::{Update, are_finite},
     program::Inputs,
     shape::Shape,
 };
@@ -57,6 +57,9 @@ impl Accumulated {
         let weight = loss.weight.map(Tensor::widened);
         let tensors: Vec<_> = params.iter().map(|(_, param)| *param).collect();
         let gradients = objective.gradients(&mut cx, loss.loss, &tensors);
+        // Statistics of a part that is not finite would stay when the step is skipped.
+        let finite = if objective.skips_non_finite() { are_finite(&gradients) } else { None };
+        finite.into_iter().for_each(|finite| graph.assign_only_if(finite));
         for ((path, param), gradient) in params.iter().zip(gradients) {
             let weighted = match weight {
                 None => gradient * rows as f64,

@@ -36,9 +36,10 @@ pub(super) enum Kind {
 }
 
 impl AutoBatch {
-    /// The largest batch that fits: a power of 2, or all rows.
+    /// The largest batch that fits: a power of 2, or all rows, and at most 65,536 of them. If the trainer
+    /// [accumulates](super::Trainer::accumulate), it is one whose parts fit.
     pub fn largest() -> Self {
-        AutoBatch { memory: None, kind: Kind::Largest { most: usize::MAX } }
+        AutoBatch::at_most(1 << 16)
     }
 
     /// The largest batch of at most so many rows that fits.
@@ -74,6 +75,12 @@ pub struct BatchChoice {
     pub bytes: Option<u64>,
     /// The limit that it was chosen by.
     pub limit: MemoryLimit,
+}
+
+impl BatchChoice {
+    pub(super) fn of_checkpoint(batch: usize, parts: usize) -> Self {
+        BatchChoice { batch, parts, bytes: None, limit: MemoryLimit::Checkpoint }
+    }
 }
 
 /// Where the limit of a [`BatchChoice`] is from.

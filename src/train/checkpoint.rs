@@ -66,10 +66,12 @@ pub enum Resume {
     #[default]
     Never,
     /// From one of the same computation, settings, and kind of device, so that it ends with the bits
-    /// of a training that was not interrupted.
+    /// of a training that was not interrupted. Functions of the caller, in a schedule or a callback, cannot
+    /// be compared.
     Exact,
-    /// From one of another device or another computation too, another learning rate for instance.
-    /// Data and settings must be the same.
+    /// From one of another device or another computation too, another learning rate for instance: then
+    /// the rates and schedules of the code count, and plateaus of another schedule start anew. Data and
+    /// settings must be the same.
     Anyway,
 }
 

@@ -1,22 +1,23 @@
 //! Chooses the batch of a training by what its plans take.
 
 use super::{
-    Objective, Trainer,
+    Trainer,
     accumulate::Accumulated,
     auto_batch::{AutoBatch, BatchChoice, Kind, MemoryLimit},
-    source::batch_of,
+    measured::LATE,
+    source::{Drawing, Source, batch_of},
 };
 use crate::{
+    data,
     device::Device,
     error::{Error, TrainError},
     graph::{Graph, Tensor},
     program::{Inputs, planned},
     schedule::Plan,
-    shape::Meta,
 };
 use std::{collections::BTreeMap, iter};
 
-/// What a training takes, of memory, by its plans.
+/// The memory that a training takes, by its plans.
 #[derive(Default)]
 struct Predicted {
     /// Bytes of each variable.
@@ -25,15 +26,13 @@ struct Predicted {
     programs: Vec<usize>,
 }
 
-/// Number of runs whose inputs and results are in flight at once.
-const IN_FLIGHT: usize = 3;
-
 impl Predicted {
     fn add(&mut self, plan: &Plan) {
         let variables = plan.variable_bytes();
-        let own = plan.peak_bytes() - variables.iter().map(|(_, bytes)| bytes).sum::<usize>();
+        let kept: usize = variables.iter().map(|(_, bytes)| bytes).sum();
+        let own = plan.peak_bytes().saturating_sub(kept);
         let given = plan.given_bytes();
-        self.programs.push(own.saturating_add(given.saturating_mul(IN_FLIGHT - 1)));
+        self.programs.push(own.saturating_add(given.saturating_mul(LATE - 1)));
         self.variables.extend(variables);
     }
 
@@ -50,24 +49,26 @@ impl Predicted {
 }
 
 impl Trainer<'_> {
-    /// Chooses the batch, if that was asked for and not done yet; for data of these fields, of so many rows
-    /// if that is known.
+    /// Chooses the batch, if that was asked for and not done yet; `source` are the data, drawn in any way.
     ///
     /// # Errors
     ///
     /// [`TrainError::NoBatchFits`]; an error in a step.
-    pub(super) fn choose_batch(
+    pub(super) fn choose_batch<'t>(
         &mut self,
         device: &Device,
-        fields: &[(String, Meta)],
-        rows: Option<usize>,
+        source: &dyn Fn(&Drawing) -> Source<'t>,
     ) -> Result<(), Error> {
         let (Some(auto), None) = (self.auto_batch, self.chosen) else { return Ok(()) };
-        let choice = match self.checkpoint_batch()? {
-            Some([batch, parts]) => {
-                BatchChoice { batch, parts, bytes: None, limit: MemoryLimit::Checkpoint }
+        let choice = match (self.checkpoint_batch()?, auto.kind) {
+            (Some([batch, parts]), Kind::Largest { .. }) => {
+                BatchChoice::of_checkpoint(batch, parts)
             }
-            None => self.fitting_batch(auto, device, fields, rows)?,
+            // The batch is the caller's: another one is an error, as it always is.
+            (Some([_, parts]), Kind::Parts) => {
+                BatchChoice::of_checkpoint(self.drawing.batch, parts)
+            }
+            (None, _) => self.fitting_batch(auto, device, source)?,
         };
         log::info!("{choice}");
         (self.drawing.batch, self.drawing.parts) = (choice.batch, choice.parts);
@@ -86,23 +87,21 @@ impl Trainer<'_> {
         Ok(None)
     }
 
-    fn fitting_batch(
+    fn fitting_batch<'t>(
         &self,
         auto: AutoBatch,
         device: &Device,
-        fields: &[(String, Meta)],
-        rows: Option<usize>,
+        source: &dyn Fn(&Drawing) -> Source<'t>,
     ) -> Result<BatchChoice, Error> {
-        // From the most rows at once to a single one.
+        let (batch, parts) = (self.drawing.batch, self.drawing.parts.max(1));
+        // From the most rows at once to the fewest.
         let candidates: Vec<[usize; 2]> = match auto.kind {
             Kind::Largest { most } => {
-                let most = most.min(rows.unwrap_or(LARGEST)).clamp(1, LARGEST);
-                powers_up_to(most).into_iter().rev().map(|batch| [batch, 1]).collect()
+                let rows = source(&self.drawing).len().unwrap_or(MOST_UNKNOWN);
+                let batches = powers_up_to(most.min(rows).max(1)).into_iter().rev();
+                batches.map(|batch| [batch, parts]).collect()
             }
-            Kind::Parts => {
-                let batch = self.drawing.batch.max(1);
-                powers_up_to(batch).into_iter().map(|parts| [batch, parts]).collect()
-            }
+            Kind::Parts => powers_up_to(batch.max(1)).into_iter().map(|p| [batch, p]).collect(),
         };
         let limit = match (auto.memory, device.backend().has_own_memory()) {
             (Some(bytes), _) => MemoryLimit::Given(bytes),
@@ -112,24 +111,23 @@ impl Trainer<'_> {
                 MemoryLimit::System(left / 5 * 4)
             }
         };
-        let fits = |[batch, parts]: [usize; 2]| {
-            let bytes = self.predicted(device, fields, rows, [batch, parts])?;
+        // The first that fits: those behind it take less, but for a last batch of fewer rows, whose
+        // program comes on top.
+        let (mut low, mut high) = (0, candidates.len());
+        let (mut chosen, mut least) = (None, 0);
+        while low < high {
+            let middle = (low + high) / 2;
+            let Some(&[batch, parts]) = candidates.get(middle) else { break };
+            let drawing = Drawing { batch, parts, ..self.drawing.clone() };
+            let bytes = self.predicted(device, &source(&drawing))?;
             let fits = match limit {
                 MemoryLimit::Given(limit) | MemoryLimit::System(limit) => bytes <= limit,
                 // Drivers and pools take some more.
                 _ => device.backend().can_allocate(bytes.saturating_add(bytes / 10)),
             };
-            Ok::<_, Error>((bytes, fits))
-        };
-        // The first candidate that fits: what follows takes less, but for a last batch of fewer rows, whose
-        // program comes on top.
-        let (mut low, mut high, mut chosen) = (0, candidates.len(), None);
-        let mut least = 0;
-        while low < high {
-            let middle = (low + high) / 2;
-            match fits(candidates[middle])? {
-                (bytes, true) => (high, chosen) = (middle, Some((candidates[middle], bytes))),
-                (bytes, false) => (low, least) = (middle + 1, bytes),
+            match fits {
+                true => (high, chosen) = (middle, Some(([batch, parts], bytes))),
+                false => (low, least) = (middle + 1, bytes),
             }
         }
         let Some(([batch, parts], bytes)) = chosen else {
@@ -139,70 +137,55 @@ impl Trainer<'_> {
             };
             return Err(TrainError::NoBatchFits { bytes: least, limit }.into());
         };
+        // As many as run: ten rows in eight parts are five of two.
+        let parts = batch.div_ceil(batch.div_ceil(parts).max(1)).max(1);
         Ok(BatchChoice { batch, parts, bytes: Some(bytes), limit })
     }
 
     /// Bytes that the programs of a training take together, with those of the evaluation.
-    fn predicted(
-        &self,
-        device: &Device,
-        fields: &[(String, Meta)],
-        rows: Option<usize>,
-        [batch, parts]: [usize; 2],
-    ) -> Result<u64, Error> {
+    fn predicted(&self, device: &Device, source: &Source<'_>) -> Result<u64, Error> {
         let mut predicted = Predicted::default();
-        let part = batch.div_ceil(parts);
-        // The last batch of an epoch may have fewer rows, in a program of its own.
-        let last = rows.map_or(0, |rows| rows % batch).min(part);
         for objective in &self.objectives {
-            for rows in [part, last].into_iter().filter(|rows| *rows > 0) {
-                self.add_training(&mut predicted, device, objective, fields, [rows, parts])?;
+            let accumulated = (source.parts() > 1).then(Accumulated::default);
+            for rows in source.sizes() {
+                let graph = Graph::new();
+                let batch = batch_of(&source.fields, rows);
+                let batch = batch.iter().map(|(name, meta)| (&**name, meta));
+                let batch = Inputs::declared(&graph, batch);
+                let allows = self.allows_statistics;
+                let loss = match &accumulated {
+                    None => objective.trace(&graph, &batch),
+                    Some(parts) => parts.trace_part(objective, &graph, &batch, allows),
+                };
+                predicted.add(&planned(&graph, device, &loss.outputs(), true)?);
+            }
+            if let Some(accumulated) = accumulated {
+                let graph = Graph::new();
+                let norms = accumulated.trace_update(objective, &graph);
+                let norms: Vec<Tensor<'_>> =
+                    norms.iter().flat_map(|(_, metric)| metric.parts.iter().copied()).collect();
+                predicted.add(&planned(&graph, device, &norms, true)?);
             }
         }
         if let Some(set) = self.validation {
-            let fields = set.fields();
-            let rows = self.evaluated_at_once(&fields).min(set.len()).max(1);
-            let graph = Graph::new();
-            let inputs = batch_of(&fields, rows);
-            let inputs = inputs.iter().map(|(name, meta)| (&**name, meta));
-            let outputs = self.evaluated(&graph, &Inputs::declared(&graph, inputs))?;
-            predicted.add(&planned(&graph, device, &outputs, false)?);
+            let (step, fields) = (self.evaluated_step()?, set.fields());
+            for rows in data::sizes(set.len(), self.evaluated_at_once(&fields)) {
+                let graph = Graph::new();
+                let batch = batch_of(&fields, rows);
+                let batch = batch.iter().map(|(name, meta)| (&**name, meta));
+                // Averages have the sizes of parameters.
+                let serving = self.serving_in_precision();
+                let batch = Inputs::declared(&graph, batch);
+                let loss = step.trace(&mut serving.scope(&graph), &batch);
+                predicted.add(&planned(&graph, device, &loss.outputs(), false)?);
+            }
         }
         Ok(predicted.bytes(device.backend().has_own_memory()))
     }
-
-    /// Adds the programs of an objective for so many rows.
-    fn add_training(
-        &self,
-        predicted: &mut Predicted,
-        device: &Device,
-        objective: &Objective<'_>,
-        fields: &[(String, Meta)],
-        [rows, parts]: [usize; 2],
-    ) -> Result<(), Error> {
-        let graph = Graph::new();
-        let inputs = batch_of(fields, rows);
-        let inputs = inputs.iter().map(|(name, meta)| (&**name, meta));
-        let inputs = Inputs::declared(&graph, inputs);
-        if parts == 1 {
-            let loss = objective.trace(&graph, &inputs);
-            predicted.add(&planned(&graph, device, &loss.outputs(), true)?);
-            return Ok(());
-        }
-        let accumulated = Accumulated::default();
-        let loss = accumulated.trace_part(objective, &graph, &inputs, self.allows_statistics);
-        predicted.add(&planned(&graph, device, &loss.outputs(), true)?);
-        let graph = Graph::new();
-        let norms = accumulated.trace_update(objective, &graph);
-        let norms: Vec<Tensor<'_>> =
-            norms.iter().flat_map(|(_, metric)| metric.parts.iter().copied()).collect();
-        predicted.add(&planned(&graph, device, &norms, true)?);
-        Ok(())
-    }
 }
 
-/// No batch is larger unless that is asked for: its gradient would be no better.
-const LARGEST: usize = 1 << 16;
+/// The largest batch that is tried for a stream, whose length is unknown.
+const MOST_UNKNOWN: usize = 1 << 16;
 
 /// The powers of 2 below a number, and the number.
 fn powers_up_to(most: usize) -> Vec<usize> {
@@ -210,7 +193,7 @@ fn powers_up_to(most: usize) -> Vec<usize> {
     powers.take_while(|power| *power < most).chain([most]).collect()
 }
 
-/// Bytes that the system has left for this process; `None` where nobody says.
+/// Bytes that the system has left for this process; `None` if it does not tell.
 fn available_memory() -> Option<u64> {
     #[cfg(feature = "threads")]
     {

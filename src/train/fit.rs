@@ -1,8 +1,8 @@
 //! The loop of a training.
 
 use super::{
-    Callback, Ending, Epoch, Measures, Report, Step, Trainer,
-    measured::{Measured, Submitted},
+    Callback, Ending, Epoch, Measures, Objective, Report, Step, Trainer,
+    measured::{LATE, Measured, Submitted},
     measures::{Described, Sums},
     position::Position,
     rates::{Rates, clock},
@@ -20,15 +20,12 @@ use crate::{
     variables::Variables,
 };
 use std::{
-    collections::VecDeque,
+    collections::{HashSet, VecDeque},
     mem,
     ops::ControlFlow,
     sync::{Arc, atomic::Ordering},
     time::Instant,
 };
-
-/// Number of runs after which a result is read, equal to the number of runs in flight.
-const LATE: usize = 3;
 
 impl<'a> Trainer<'a> {
     /// Trains the variables of a store, and evaluates after every epoch if there is something to
@@ -36,7 +33,8 @@ impl<'a> Trainer<'a> {
     ///
     /// # Errors
     ///
-    /// [`TrainError`]; an error in a step; [`RunError::IndexOutOfRange`], before anything is trained
+    /// [`TrainError`]; an error in a step; a [`ScheduleError`](crate::ScheduleError);
+    /// [`RunError::IndexOutOfRange`], before anything is trained
     /// for data in memory, for a label that is not a class of the model; any error of the data and
     /// the device. What was trained until then is in the store, and in the last checkpoint.
     ///
@@ -47,7 +45,7 @@ impl<'a> Trainer<'a> {
         variables: &Variables,
         data: &dyn Dataset,
     ) -> Result<Report, Error> {
-        self.choose_batch(device, &data.fields(), Some(data.len()))?;
+        self.choose_batch(device, &|drawing| Source::set(drawing, data))?;
         let source = Source::set(&self.drawing, data);
         self.fit_source(device, variables, &source)
     }
@@ -65,7 +63,7 @@ impl<'a> Trainer<'a> {
         variables: &Variables,
         stream: &dyn Stream,
     ) -> Result<Report, Error> {
-        self.choose_batch(device, &stream.fields(), None)?;
+        self.choose_batch(device, &|drawing| Source::stream(drawing, stream))?;
         let source = Source::stream(&self.drawing, stream);
         self.fit_source(device, variables, &source)
     }
@@ -117,7 +115,7 @@ impl<'a> Trainer<'a> {
         variables: &Variables,
         data: &dyn Dataset,
     ) -> Result<Measures, Error> {
-        let evaluation = self.evaluation(device)?;
+        let evaluation = self.evaluation(device, &variables.paths())?;
         evaluate(self, &evaluation, variables, data)
     }
 }
@@ -144,8 +142,7 @@ fn check(trainer: &Trainer<'_>, source: &Source<'_>) -> Result<(), Error> {
 struct Fit<'t, 'c, 'a> {
     trainer: &'t Trainer<'a>,
     stages: Vec<Stage<'t>>,
-    /// Of each objective, where it has a schedule.
-    rates: Vec<Option<Rates>>,
+    rates: Rates,
     source: &'t Source<'t>,
     /// Whether the rows of the source stay on the device.
     is_resident: bool,
@@ -176,11 +173,15 @@ impl<'t, 'c, 'a> Fit<'t, 'c, 'a> {
             |objective| Stage::compile(trainer, device, objective, (source, resident.as_ref()));
         let stages: Vec<Stage<'_>> =
             trainer.objectives.iter().map(stage).collect::<Result<_, Error>>()?;
+        check_patterns(trainer)?;
         let trained = stages.iter().flat_map(|stage| &stage.programs);
         trained.clone().try_for_each(|program| program.check_rows(|name| source.array(name)))?;
         let (mut validation, mut evaluations) = (None, vec![]);
         if let Some(set) = trainer.validation {
-            let evaluation = trainer.evaluation(device)?;
+            let assigned = stages.iter().flat_map(|stage| &stage.programs);
+            let assigned = assigned.flat_map(|program| program.assigned().iter().cloned());
+            let known: Vec<String> = variables.paths().into_iter().chain(assigned).collect();
+            let evaluation = trainer.evaluation(device, &known)?;
             let fields = set.fields();
             for rows in data::sizes(set.len(), trainer.evaluated_at_once(&fields)) {
                 let program = evaluation.program(&fields, rows)?;
@@ -200,35 +201,25 @@ impl<'t, 'c, 'a> Fit<'t, 'c, 'a> {
         #[cfg(not(feature = "files"))]
         let position = start;
         trained.chain(&evaluations).try_for_each(|program| program.prepare(variables))?;
-        let clock = clock(trainer, source);
-        let rates = trainer.objectives.iter().map(|objective| {
-            let schedule = trainer.schedule_of(objective);
-            schedule.map(|schedule| Rates::new(objective, schedule, clock, variables)).transpose()
-        });
-        let mut rates = rates.collect::<Result<Vec<_>, Error>>()?;
         let validated = validation.iter().flat_map(|(evaluation, _)| evaluation.metrics());
         let validated: Vec<Described> = validated.collect();
-        for (rates, stage) in rates.iter().zip(&stages) {
+        let known = stages.iter().map(|stage| {
             let metrics = stage.metrics().into_iter().chain(validated.clone());
-            let known: Vec<String> = metrics.map(|metric| metric.name).collect();
-            rates.iter().try_for_each(|rates| rates.check(&known))?;
-        }
+            let metrics = metrics.filter(|metric| metric.norm_of.is_none());
+            ["loss".to_owned()].into_iter().chain(metrics.map(|metric| metric.name)).collect()
+        });
+        let known: Vec<Vec<String>> = known.collect();
+        let mut position = position;
+        let states = &mut position.schedules;
+        let rates = Rates::new(trainer, clock(trainer, source), &known, states, variables)?;
         // Programs have declared their settings; in the checkpoint they may have been changed since.
         #[cfg(feature = "files")]
         variables.set_all(settings)?;
-        let mut position = position;
         if position.total == 0 {
             let skipped = stages.iter().map(|stage| stage.skipped(variables));
             position.skipped = skipped.collect::<Result<_, _>>()?;
         }
-        for (rates, state) in rates.iter_mut().zip(&mut position.schedules) {
-            match rates {
-                // A state that is empty is that of another schedule, or of none with plateaus.
-                Some(rates) if !state.is_empty() => rates.scheduler.load(state)?,
-                Some(rates) => *state = rates.scheduler.save(),
-                None => {}
-            }
-        }
+        begin_averages(trainer, &stages, variables)?;
         Ok(Fit {
             trainer,
             stages,
@@ -247,6 +238,13 @@ impl<'t, 'c, 'a> Fit<'t, 'c, 'a> {
     }
 
     fn run(mut self) -> Result<Report, Error> {
+        let report = self.train();
+        // Another training begins with the rates of the code. If the device is lost, so are they.
+        let restored = self.rates.restore(self.variables);
+        report.and_then(|report| restored.map(|()| report))
+    }
+
+    fn train(&mut self) -> Result<Report, Error> {
         // A file that cannot be written is told before anything is trained for it.
         #[cfg(feature = "files")]
         if self.saver.as_ref().is_some_and(|saver| !saver.path().exists()) {
@@ -265,10 +263,11 @@ impl<'t, 'c, 'a> Fit<'t, 'c, 'a> {
             if let Some(ending) = self.epoch()? {
                 break ending;
             }
-            self.read_all()?;
+            self.read(0)?;
             let epoch = self.measured()?;
             skipped += epoch.skipped;
-            self.observe(&epoch)?;
+            let Position { total, sums, schedules, .. } = &mut self.position;
+            self.rates.observe(&epoch, *total, sums, schedules)?;
             self.position.turn();
             let flow = all(self.callbacks, |callback| callback.on_epoch(&epoch, self.variables));
             epochs.iter_mut().rev().take(1).for_each(Epoch::forget_confusion);
@@ -278,7 +277,7 @@ impl<'t, 'c, 'a> Fit<'t, 'c, 'a> {
                 break Ending::Stopped;
             }
         };
-        self.read_all()?;
+        self.read(0)?;
         self.save();
         // Within an epoch the variables are others than those that were evaluated.
         let last = epochs.last().filter(|_| self.position.step == 0);
@@ -298,7 +297,7 @@ impl<'t, 'c, 'a> Fit<'t, 'c, 'a> {
             auto_batch: self.trainer.chosen,
             validation,
             #[cfg(feature = "files")]
-            unsaved: self.saver.and_then(|saver| saver.failed),
+            unsaved: self.saver.as_mut().and_then(|saver| saver.failed.take()),
             #[cfg(not(feature = "files"))]
             unsaved: None,
         })
@@ -343,28 +342,7 @@ impl<'t, 'c, 'a> Fit<'t, 'c, 'a> {
                 return Ok(Some(ending));
             }
             let Some(parts) = batches.next() else { return Ok(None) };
-            let parts = parts?;
-            for rates in self.rates.iter_mut().flatten() {
-                rates.set(self.variables, self.position.total)?;
-            }
-            for (index, stage) in self.stages.iter().enumerate() {
-                if !self.position.total.is_multiple_of(stage.every) {
-                    continue;
-                }
-                for batch in &parts {
-                    self.pending.push_back((index, stage.measured.run(self.variables, batch)?));
-                    if self.pending.len() > LATE
-                        && let Some((index, submitted)) = self.pending.pop_front()
-                    {
-                        let may_be_skipped = self.stages[index].skipped.is_some();
-                        submitted.add_to(&mut self.position.sums[index], may_be_skipped)?;
-                    }
-                }
-                if let Some(update) = &stage.update {
-                    let submitted = update.run(self.variables, &Batch::new::<String>([]))?;
-                    self.pending.push_back((index, submitted));
-                }
-            }
+            self.step(&parts?)?;
             self.position.step += 1;
             self.position.total += 1;
             let Position { epoch, step, total, steps, .. } = self.position;
@@ -374,33 +352,45 @@ impl<'t, 'c, 'a> Fit<'t, 'c, 'a> {
             }
             #[cfg(feature = "files")]
             if self.saver.as_ref().is_some_and(|saver| saver.is_due(total)) {
-                self.read_all()?;
+                self.read(0)?;
                 self.save();
             }
         }
     }
 
-    /// Waits for all results.
-    fn read_all(&mut self) -> Result<(), Error> {
-        while let Some((index, submitted)) = self.pending.pop_front() {
-            let may_be_skipped = self.stages[index].skipped.is_some();
-            submitted.add_to(&mut self.position.sums[index], may_be_skipped)?;
+    /// Runs a step on a batch, given in its parts.
+    fn step(&mut self, parts: &[Batch]) -> Result<(), Error> {
+        let step = self.position.total;
+        self.rates.set(self.variables, step)?;
+        for index in 0..self.stages.len() {
+            if !step.is_multiple_of(self.stages[index].every) {
+                continue;
+            }
+            for batch in parts {
+                let submitted = self.stages[index].measured.run(self.variables, batch)?;
+                self.submit(index, submitted)?;
+            }
+            if let Some(update) = &self.stages[index].update {
+                let submitted = update.run(self.variables, &Batch::new::<String>([]))?;
+                self.submit(index, submitted)?;
+            }
         }
         Ok(())
     }
 
-    /// Tells schedules of an epoch.
-    fn observe(&mut self, epoch: &Epoch) -> Result<(), Error> {
-        let total = self.position.total;
-        let trained = epoch.objectives.iter().map(|(_, measures)| measures);
-        for ((rates, state), trained) in
-            self.rates.iter_mut().zip(&mut self.position.schedules).zip(trained)
+    /// Keeps a run of an objective to be read, and reads those that are late.
+    fn submit(&mut self, index: usize, submitted: Submitted) -> Result<(), Error> {
+        self.pending.push_back((index, submitted));
+        self.read(LATE)
+    }
+
+    /// Waits for results, until so many are left.
+    fn read(&mut self, left: usize) -> Result<(), Error> {
+        while self.pending.len() > left
+            && let Some((index, submitted)) = self.pending.pop_front()
         {
-            let Some(rates) = rates else { continue };
-            let validated = |name: &str| epoch.validation.as_ref()?.value(name);
-            let metric = |name: &str| validated(name).or_else(|| trained.value(name));
-            rates.scheduler.observe(total, metric)?;
-            *state = rates.scheduler.save();
+            let may_be_skipped = self.stages[index].skipped.is_some();
+            submitted.add_to(&mut self.position.sums[index], may_be_skipped)?;
         }
         Ok(())
     }
@@ -418,10 +408,13 @@ impl<'t, 'c, 'a> Fit<'t, 'c, 'a> {
             (objective.name.clone(), sums.measures(&stage.metrics()))
         });
         let objectives = objectives.collect();
-        let mut skipped = 0;
+        let (mut skipped, mut counted) = (0, HashSet::new());
         for (stage, before) in self.stages.iter().zip(&mut self.position.skipped) {
             let now = stage.skipped(self.variables)?;
-            skipped += now.saturating_sub(*before);
+            // Objectives that share an optimizer share its count.
+            if counted.insert(&stage.skipped) {
+                skipped += now.saturating_sub(*before);
+            }
             *before = now;
         }
         Ok(Epoch {
@@ -440,6 +433,39 @@ impl<'t, 'c, 'a> Fit<'t, 'c, 'a> {
             saver.save(self.variables, &self.position, self.callbacks);
         }
     }
+}
+
+/// Checks that what is to be frozen, or computed in f32, is there; the objectives have been traced.
+fn check_patterns(trainer: &Trainer<'_>) -> Result<(), Error> {
+    let all: Vec<_> = trainer.objectives.iter().flat_map(Objective::patterns).collect();
+    let is_used = |pattern: &str| all.iter().any(|(other, is_used)| other == pattern && *is_used);
+    match all.iter().find(|(pattern, _)| !is_used(pattern)) {
+        Some((pattern, _)) => Err(TrainError::UnusedPattern(pattern.clone()).into()),
+        None => Ok(()),
+    }
+}
+
+/// Sets averages that serve and of which no step was made to their parameters.
+fn begin_averages(
+    trainer: &Trainer<'_>,
+    stages: &[Stage<'_>],
+    variables: &Variables,
+) -> Result<(), Error> {
+    let Some(scope) = &trainer.averaged else { return Ok(()) };
+    for (objective, stage) in trainer.objectives.iter().zip(stages) {
+        let steps = format!("{}{scope}/steps", objective.optimizer_scope());
+        if variables.meta(&steps).is_none() || variables.get(&steps)?.item() != Some(0.0) {
+            continue;
+        }
+        let assigned = stage.programs.iter().flat_map(|program| program.assigned());
+        for average in assigned {
+            let path = average.strip_prefix(scope.as_str()).and_then(|path| path.strip_prefix('/'));
+            if let Some(path) = path {
+                variables.set(average, variables.get(path)?)?;
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Calls every callback, and returns whether one ends the training.

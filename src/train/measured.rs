@@ -20,6 +20,9 @@ use crate::{
 };
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+/// Number of runs after which a result is read, equal to the number of runs in flight.
+pub(super) const LATE: usize = 3;
+
 /// Traces the named outputs of a program.
 type Trace<'a> = Box<dyn for<'g> Fn(&'g Graph, &Inputs<'g>) -> Vec<(String, Tensor<'g>)> + 'a>;
 
@@ -93,10 +96,9 @@ impl<'a> Measured<'a> {
     pub fn evaluation(
         device: &Device,
         step: &'a dyn TrainStep,
-        serving: &Serving,
+        serving: Serving,
         check_finite: bool,
     ) -> Self {
-        let serving = serving.clone();
         let trace =
             Traced(move |graph, batch| Outcome::Loss(step.trace(&mut serving.scope(graph), batch)));
         Measured::new(device, trace, (check_finite, None), Programs::pure)
@@ -196,7 +198,7 @@ impl Submitted {
     }
 }
 
-/// What a program was traced for.
+/// The traced result of a program.
 enum Outcome<'g> {
     /// The loss of a batch.
     Loss(Loss<'g>),

@@ -2,14 +2,18 @@
 
 use super::{Loss, Metric, TrainStep, gradient_norms::gradient_norms};
 use crate::{
-    error::GraphError,
+    error::{Error, GraphError},
     graph::{Graph, Tensor},
-    nn::{MixedPrecision, Mode, Scope, pattern},
+    nn::{MixedPrecision, Mode, Scope, Summary, pattern},
     numbers::Must,
     optim::{LossScale, Optimizer, Schedule, Update, With},
     program::Inputs,
+    shape::Meta,
 };
-use std::fmt;
+use std::{
+    fmt,
+    sync::{Mutex, PoisonError},
+};
 
 /// A step, the optimizer that minimizes its loss, the parameters that it trains, and how often.
 ///
@@ -58,6 +62,8 @@ pub struct Objective<'a> {
     pub(super) mixed_precision: Option<MixedPrecision>,
     pub(super) schedule: Option<Schedule>,
     pub(super) gradient_norms: bool,
+    /// Patterns that have frozen or excepted nothing when it was last traced.
+    unused: Mutex<Vec<String>>,
     pub(super) every: usize,
 }
 
@@ -102,6 +108,7 @@ impl<'a> Objective<'a> {
             mixed_precision: None,
             schedule: None,
             gradient_norms: false,
+            unused: Mutex::default(),
             every: 1,
         }
     }
@@ -119,15 +126,20 @@ impl<'a> Objective<'a> {
     }
 
     /// Does not train the scopes and parameters whose paths match, and traces such scopes as models are
-    /// traced when they serve: see [`Scope::freeze`].
+    /// traced when they serve: see [`Scope::freeze`]. A pattern that matches nothing in any objective that
+    /// has it is an error.
     #[doc(alias("requires_grad", "trainable"))]
     pub fn freeze(mut self, pattern: &str) -> Self {
         self.frozen.push(pattern.to_owned());
         self
     }
 
-    /// Changes the learning rates of the optimizer and its groups in the course of the training, where
-    /// it is not that of the [trainer](super::Trainer::schedule).
+    /// Changes the learning rates of the optimizer and its groups in the course of the training, in place of
+    /// the schedule of the [trainer](super::Trainer::schedule).
+    ///
+    /// # Errors
+    ///
+    /// Same as there.
     #[doc(alias = "lr_scheduler")]
     pub fn schedule(self, schedule: impl Into<Schedule>) -> Self {
         Objective { schedule: Some(schedule.into()), ..self }
@@ -146,19 +158,47 @@ impl<'a> Objective<'a> {
 
     /// Appends one step of the training to a graph.
     pub(super) fn trace<'g>(&self, graph: &'g Graph, batch: &Inputs<'g>) -> Loss<'g> {
-        self.trace_in(&mut self.scope(graph), batch)
+        let mut cx = self.scope(graph);
+        let (mut loss, params) = self.traced(&mut cx, batch);
+        let updates = self.updated(&mut cx, loss.loss, &params);
+        if self.gradient_norms {
+            loss.gradient_norms = gradient_norms(&updates);
+        }
+        loss
     }
 
-    /// The same in a root that is set up as its [scope](Self::scope).
-    pub(super) fn trace_in<'g>(&self, cx: &mut Scope<'g>, batch: &Inputs<'g>) -> Loss<'g> {
-        let (mut loss, params) = self.traced(cx, batch);
+    /// Appends the update of parameters by a loss. Returns their gradients.
+    fn updated<'p, 'g>(
+        &self,
+        cx: &mut Scope<'g>,
+        loss: Tensor<'g>,
+        params: &'p Params<'g>,
+    ) -> Vec<Update<'p, 'g>> {
         let tensors: Vec<_> = params.iter().map(|(_, param)| *param).collect();
-        let gradients = self.gradients(cx, loss.loss, &tensors);
+        let gradients = self.gradients(cx, loss, &tensors);
         let updates = params.iter().zip(gradients);
         let updates: Vec<_> =
             updates.map(|((path, param), gradient)| Update::new(path, *param, gradient)).collect();
-        loss.gradient_norms = self.apply(cx, &updates);
-        loss
+        let mut state = self.state_scope(cx);
+        self.optimizer(&mut state).apply(&mut state, &updates);
+        updates
+    }
+
+    /// Summarizes a step on a batch of these fields.
+    pub(super) fn summary(&self, batch: &[(String, Meta)]) -> Result<Summary, Error> {
+        let inputs = batch.iter().map(|(name, meta)| (&**name, meta.clone()));
+        Summary::of_step(
+            Mode::Train,
+            inputs,
+            |cx, batch| {
+                self.set_up(cx);
+                self.traced(cx, batch).0.loss
+            },
+            |cx, loss| {
+                let params = self.chosen(cx.graph(), cx.params(), &[]);
+                self.updated(cx, loss, &params);
+            },
+        )
     }
 
     /// Appends the gradients of the loss of a batch to a graph.
@@ -168,6 +208,26 @@ impl<'a> Objective<'a> {
         let tensors: Vec<_> = params.iter().map(|(_, param)| *param).collect();
         let gradients = self.gradients(&mut cx, loss.loss, &tensors);
         params.into_iter().map(|(path, _)| path).zip(gradients).collect()
+    }
+
+    /// The step as text, by which a checkpoint knows it; without what is measured of it.
+    #[cfg(feature = "files")]
+    pub(super) fn text(&self, batch: &[(String, Meta)]) -> String {
+        let graph = Graph::new();
+        let inputs = batch.iter().map(|(name, meta)| (&**name, meta));
+        let mut cx = self.scope(&graph);
+        let (loss, params) = self.traced(&mut cx, &Inputs::declared(&graph, inputs));
+        self.updated(&mut cx, loss.loss, &params);
+        graph.text()
+    }
+
+    /// Whether a pattern of what is frozen or computed in f32 is among those of this objective, and
+    /// whether it has matched anything when the objective was traced.
+    pub(super) fn patterns(&self) -> Vec<(String, bool)> {
+        let unused = self.unused.lock().unwrap_or_else(PoisonError::into_inner);
+        let exceptions = self.mixed_precision.iter().flat_map(MixedPrecision::exceptions);
+        let all = self.frozen.iter().chain(exceptions);
+        all.map(|pattern| (pattern.clone(), !unused.contains(pattern))).collect()
     }
 
     /// The root of a step of the training.
@@ -193,6 +253,11 @@ impl<'a> Objective<'a> {
         }
     }
 
+    /// Whether steps with gradients that are not finite are skipped.
+    pub(super) fn skips_non_finite(&self) -> bool {
+        self.mixed_precision.is_some() || self.optimizer.skips_non_finite()
+    }
+
     /// Prefix of the paths of all that the optimizer keeps.
     pub(super) fn optimizer_scope(&self) -> String {
         let state = self.state.as_ref().map_or_else(String::new, |name| format!("train/{name}/"));
@@ -209,11 +274,8 @@ impl<'a> Objective<'a> {
         cx.graph().refuse_invalid("objective", &[], &numbers);
         let loss = self.step.trace(cx, batch);
         let graph = cx.graph();
-        if let (Some(pattern), Ok(())) = (cx.unused_patterns().pop(), graph.check()) {
-            let of = format!("what objective {:?} freezes", self.name);
-            graph.fail(GraphError::NoParams { of, pattern, known: paths(&cx.params()) });
-        }
-        let params = self.chosen(graph, cx.params());
+        let params = self.chosen(graph, cx.params(), &cx.declared());
+        *self.unused.lock().unwrap_or_else(PoisonError::into_inner) = cx.unused_patterns();
         (loss, params)
     }
 
@@ -249,21 +311,19 @@ impl<'a> Objective<'a> {
         within(cx, self.state.as_ref().map(|_| &*self.name))
     }
 
-    fn chosen<'g>(&self, graph: &'g Graph, all: Params<'g>) -> Params<'g> {
-        let Some(pattern) = &self.params else { return all };
-        let known = paths(&all);
+    /// The parameters that are trained, of `all` that are not frozen.
+    fn chosen<'g>(&self, graph: &'g Graph, all: Params<'g>, known: &[String]) -> Params<'g> {
+        let pattern = self.params.as_deref().unwrap_or("**");
         let chosen: Vec<_> =
             all.into_iter().filter(|(path, _)| pattern::matches(pattern, path)).collect();
-        if chosen.is_empty() && graph.check().is_ok() {
-            let (of, pattern) = (format!("objective {:?}", self.name), pattern.clone());
-            graph.fail(GraphError::NoParams { of, pattern, known });
+        // A step without parameters may be one that only measures.
+        let is_wrong = self.params.is_some() || !known.is_empty();
+        if chosen.is_empty() && is_wrong && graph.check().is_ok() {
+            let (of, pattern) = (format!("objective {:?}", self.name), pattern.to_owned());
+            graph.fail(GraphError::NoParams { of, pattern, known: known.to_vec() });
         }
         chosen
     }
-}
-
-fn paths(params: &Params<'_>) -> Vec<String> {
-    params.iter().map(|(path, _)| path.clone()).collect()
 }
 
 /// The root, or the scope of an objective.

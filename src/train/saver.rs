@@ -1,7 +1,7 @@
 //! The checkpoints of a training under way.
 
 use super::{
-    Callback, Objective, Trainer,
+    Callback, Trainer,
     checkpoint::{CHOSEN, Checkpoint, Identity, Read, Resume},
     position::Position,
     rates::{clock, described},
@@ -11,9 +11,7 @@ use crate::{
     array::Array,
     device::Device,
     error::Error,
-    graph::Graph,
     io::{self, safetensors},
-    program::Inputs,
     variables::Variables,
 };
 use std::{path::Path, time::Instant};
@@ -35,19 +33,13 @@ impl<'t> Saver<'t> {
     pub fn new(trainer: &'t Trainer<'_>, device: &Device, source: &Source<'_>) -> Option<Self> {
         let checkpoint = trainer.checkpoint.as_ref()?;
         let batch = batch_of(&source.fields, source.full_batch());
-        let text = |objective: &Objective<'_>| {
-            let graph = Graph::new();
-            let inputs = batch.iter().map(|(name, meta)| (&**name, meta));
-            objective.trace(&graph, &Inputs::declared(&graph, inputs));
-            graph.text()
-        };
         let settings = [
             (CHOSEN[0], trainer.drawing.batch.into()),
             (CHOSEN[1], trainer.drawing.parts.max(1).into()),
             ("seed", trainer.drawing.seed.into()),
         ];
         let made = source.description().map(|(name, is)| (name, is.into()));
-        let texts = trainer.objectives.iter().map(text);
+        let texts = trainer.objectives.iter().map(|objective| objective.text(&batch));
         let clock = clock(trainer, source);
         let schedules = trainer.objectives.iter().map(|objective| {
             let schedule = trainer.schedule_of(objective);

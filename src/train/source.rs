@@ -106,6 +106,11 @@ impl<'t> Source<'t> {
         self.drawing.batch.div_ceil(self.drawing.parts.max(1)).max(1)
     }
 
+    /// Number of parts in which a batch runs.
+    pub fn parts(&self) -> usize {
+        self.drawing.parts.max(1)
+    }
+
     /// The different numbers of rows that run at once, as far as they are known. That of a full batch
     /// comes first.
     pub fn sizes(&self) -> Vec<usize> {

@@ -46,7 +46,8 @@ impl<'t> Stage<'t> {
             programs.push(update.program(&[], 0)?);
         }
         let skipped = format!("{}{SKIPPED}", objective.optimizer_scope());
-        let skipped = programs.iter().any(|program| program.assigns(&skipped)).then_some(skipped);
+        let skipped =
+            programs.iter().any(|program| program.assigned().contains(&skipped)).then_some(skipped);
         Ok(Stage { every: objective.every, measured, programs, update, skipped })
     }
 

@@ -15,7 +15,7 @@ use crate::{
     device::Device,
     error::{Error, TrainError},
     graph::{Graph, Tensor},
-    nn::{MixedPrecision, Mode, Module, Scope, Summary},
+    nn::{MixedPrecision, Module, Scope, Summary},
     numbers::Must,
     optim::{Optimizer, Schedule},
     program::{Inputs, Program, Programs},
@@ -65,7 +65,8 @@ pub struct Trainer<'a> {
     pub(super) allows_statistics: bool,
     pub(super) resident: Option<u64>,
     pub(super) schedule: Option<Schedule>,
-    serving: Serving,
+    pub(super) averaged: Option<String>,
+    mixed_precision: Option<MixedPrecision>,
     pub(super) check_finite: bool,
     pub(super) stop: Option<&'a AtomicBool>,
     #[cfg(feature = "files")]
@@ -139,7 +140,8 @@ impl<'a> Trainer<'a> {
             allows_statistics: false,
             resident: None,
             schedule: None,
-            serving: Serving::default(),
+            averaged: None,
+            mixed_precision: None,
             check_finite: false,
             stop: None,
             #[cfg(feature = "files")]
@@ -172,7 +174,7 @@ impl<'a> Trainer<'a> {
     /// # Errors
     ///
     /// Returned by [`fit`](Self::fit): [`TrainError::NoBatchFits`]; [`TrainError::UnknownMemory`] if the
-    /// limit is that of the system, and this crate has not the feature `threads`.
+    /// limit is that of the system, and the crate was built without the feature `threads`.
     #[doc(alias = "auto_scale_batch_size")]
     pub fn auto_batch(self, auto: AutoBatch) -> Self {
         Trainer { auto_batch: Some(auto), chosen: None, ..self }
@@ -252,7 +254,14 @@ impl<'a> Trainer<'a> {
     /// the training: those of their optimizers and groups are multiplied by its factors, and are what the
     /// code says at factor 1.
     ///
-    /// Plateaus watch metrics of the validation, or of the training if there is none or it lacks them.
+    /// Plateaus watch metrics of the validation, or of the training if there is none or it lacks them; `loss`
+    /// is one of them. After the training the rates are what the code says again.
+    ///
+    /// # Errors
+    ///
+    /// Returned by [`fit`](Self::fit), before the first step: a [`ScheduleError`](crate::ScheduleError) if a
+    /// number is not valid, a length is not known, a metric is not measured, the optimizer has no setting
+    /// `lr`, or two objectives with one optimizer have two schedules.
     ///
     /// ```
     /// use wgrad::{data::digits, optim::{Schedule, Span}, prelude::*};
@@ -270,7 +279,7 @@ impl<'a> Trainer<'a> {
         Trainer { schedule: Some(schedule.into()), ..self }
     }
 
-    /// Does not train the scopes and parameters whose paths match, in each objective: see
+    /// Does not train the scopes and parameters whose paths match, in all objectives that have them: see
     /// [`Objective::freeze`].
     #[doc(alias("requires_grad", "trainable"))]
     pub fn freeze(mut self, pattern: &str) -> Self {
@@ -287,7 +296,7 @@ impl<'a> Trainer<'a> {
         for objective in &mut self.objectives {
             objective.mixed_precision = Some(mixed.clone());
         }
-        self.serving.mixed_precision = Some(mixed);
+        self.mixed_precision = Some(mixed);
         self
     }
 
@@ -302,12 +311,16 @@ impl<'a> Trainer<'a> {
         self
     }
 
-    /// Evaluates and predicts with averages of the parameters, which an optimizer keeps below this scope:
-    /// see [`Average`](crate::optim::Average).
+    /// Evaluates and predicts with averages, which an optimizer keeps below this scope, in place of the
+    /// parameters that have one: see [`Average`](crate::optim::Average).
+    ///
+    /// # Errors
+    ///
+    /// Returned by [`fit`](Self::fit), [`evaluate`](Self::evaluate) and [`predict`](Self::predict):
+    /// [`TrainError::NoAverages`] if there are none.
     #[doc(alias("swap_ema_weights", "use_ema"))]
-    pub fn averaged(mut self, scope: &str) -> Self {
-        self.serving.averages = Some(scope.to_owned());
-        self
+    pub fn averaged(self, scope: &str) -> Self {
+        Trainer { averaged: Some(scope.to_owned()), ..self }
     }
 
     /// Sets whether training stops at the first NaN or infinity: see [`Graph::check_finite`]. It is
@@ -438,11 +451,7 @@ impl<'a> Trainer<'a> {
     pub fn summary(&self, data: &dyn Dataset) -> Result<Summary, Error> {
         let objective = self.objectives.first().ok_or(TrainError::NoObjective)?;
         let batch = batch_of(&data.fields(), self.drawing.batch.min(data.len()).max(1));
-        let inputs = batch.iter().map(|(name, meta)| (&**name, meta.clone()));
-        Summary::of(Mode::Train, inputs, |cx, batch| {
-            objective.set_up(cx);
-            objective.trace_in(cx, batch).loss
-        })
+        objective.summary(&batch)
     }
 
     /// The gradients of the loss of a batch with respect to the parameters that an objective trains, by
@@ -478,21 +487,41 @@ impl<'a> Trainer<'a> {
         gradients.into_iter().enumerate().map(read).collect()
     }
 
-    /// Appends all that an evaluation computes for a batch.
-    pub(super) fn evaluated<'g>(
-        &self,
-        graph: &'g Graph,
-        batch: &Inputs<'g>,
-    ) -> Result<Vec<Tensor<'g>>, Error> {
+    /// The step of an evaluation.
+    pub(super) fn evaluated_step(&self) -> Result<&dyn TrainStep, Error> {
         let first = || self.objectives.first().map(|objective| &*objective.step);
-        let step = self.validation_step.as_deref().or_else(first).ok_or(TrainError::NoObjective)?;
-        Ok(step.trace(&mut self.serving.scope(graph), batch).outputs())
+        Ok(self.validation_step.as_deref().or_else(first).ok_or(TrainError::NoObjective)?)
     }
 
-    pub(super) fn evaluation(&self, device: &Device) -> Result<Measured<'_>, Error> {
-        let first = || self.objectives.first().map(|objective| &*objective.step);
-        let step = self.validation_step.as_deref().or_else(first).ok_or(TrainError::NoObjective)?;
-        Ok(Measured::evaluation(device, step, &self.serving, self.check_finite))
+    /// How models are traced when they serve, but for averages.
+    pub(super) fn serving_in_precision(&self) -> Serving {
+        Serving { averages: None, mixed_precision: self.mixed_precision.clone() }
+    }
+
+    /// How models are traced when they serve; there are variables at these paths.
+    ///
+    /// # Errors
+    ///
+    /// [`TrainError::NoAverages`].
+    pub(super) fn serving(&self, paths: &[String]) -> Result<Serving, Error> {
+        let serving = self.serving_in_precision();
+        let Some(scope) = &self.averaged else { return Ok(serving) };
+        let below = paths.iter().filter_map(|path| path.strip_prefix(scope)?.strip_prefix('/'));
+        let averaged: Vec<String> = below.map(str::to_owned).collect();
+        if averaged.is_empty() {
+            return Err(TrainError::NoAverages { scope: scope.clone() }.into());
+        }
+        Ok(Serving { averages: Some((scope.clone(), averaged)), ..serving })
+    }
+
+    /// The programs of an evaluation; there are variables at these paths.
+    pub(super) fn evaluation(
+        &self,
+        device: &Device,
+        paths: &[String],
+    ) -> Result<Measured<'_>, Error> {
+        let (step, serving) = (self.evaluated_step()?, self.serving(paths)?);
+        Ok(Measured::evaluation(device, step, serving, self.check_finite))
     }
 
     /// Results of the [predictor](Self::predictor) for all rows of a data set, in their order.
@@ -508,9 +537,9 @@ impl<'a> Trainer<'a> {
         data: &dyn Dataset,
     ) -> Result<Batch, Error> {
         let predictor = self.predictor.as_ref().ok_or(TrainError::NoPredictor)?;
-        let programs = Programs::new(device, |graph, inputs| {
-            predictor(&mut self.serving.scope(graph), inputs)
-        });
+        let serving = self.serving(&variables.paths())?;
+        let programs =
+            Programs::new(device, |graph, inputs| predictor(&mut serving.scope(graph), inputs));
         let programs = programs.pure();
         let mut parts: Vec<Batch> = vec![];
         self.in_turn(data, |batches| {

@@ -30,6 +30,7 @@ impl Summary {
             "total": object(&self.total),
             "forward_bytes": self.forward_bytes,
             "training_bytes": self.training_bytes,
+            "has_optimizer": self.has_optimizer,
         });
         object.to_string()
     }

@@ -65,10 +65,13 @@ pub struct Summary {
     /// Bytes that a training step takes at its peak: variables, inputs, gradients, and the
     /// activations that they need. `None` for [`Mode::Eval`], and where there is nothing to train.
     ///
-    /// The state of an optimizer comes on top: Adam's moments take twice the bytes of the trainable
-    /// parameters. All gradients are counted at once; a step that uses each as soon as it is there
+    /// The state of an optimizer comes on top, unless the step [has one](Self::has_optimizer): Adam's moments
+    /// take twice the bytes of the trainable parameters. All gradients are counted at once; a step that uses each as soon as it is there
     /// takes less.
     pub training_bytes: Option<usize>,
+    /// Whether the training step has an optimizer: the closure that was summarized calls one, or it is that
+    /// of a [trainer](crate::train::Trainer::summary).
+    pub has_optimizer: bool,
     /// Levels of the tree that are printed.
     depth: usize,
 }

@@ -31,7 +31,10 @@ impl fmt::Display for Summary {
         write!(f, "peak memory  {} forward", bytes(self.forward_bytes))?;
         match self.training_bytes {
             None => writeln!(f),
-            Some(step) => writeln!(f, ", {} in a training step without its optimizer", bytes(step)),
+            Some(step) => {
+                let without = if self.has_optimizer { "" } else { " without its optimizer" };
+                writeln!(f, ", {} in a training step{without}", bytes(step))
+            }
         }
     }
 }

@@ -4,10 +4,10 @@ use super::{Summary, layers::layers};
 use crate::{
     autodiff,
     device::Device,
-    error::{Error, RunError},
+    error::Error,
     graph::{Graph, Tensor},
     nn::{Mode, Scope},
-    program::{Inputs, Program},
+    program::{Inputs, planned},
     shape::Meta,
 };
 
@@ -46,6 +46,21 @@ impl Summary {
     where
         F: for<'g> Fn(&mut Scope<'g>, &Inputs<'g>) -> Tensor<'g>,
     {
+        Summary::of_step(mode, inputs, trace, |_, _| {})
+    }
+
+    /// The same of a training step, to which `update` adds the update by the loss that `trace` returns. It
+    /// counts in the memory of the step, and is no layer.
+    pub(crate) fn of_step<'n, F, U>(
+        mode: Mode,
+        inputs: impl IntoIterator<Item = (&'n str, Meta)>,
+        trace: F,
+        update: U,
+    ) -> Result<Self, Error>
+    where
+        F: for<'g> Fn(&mut Scope<'g>, &Inputs<'g>) -> Tensor<'g>,
+        U: for<'g> Fn(&mut Scope<'g>, Tensor<'g>),
+    {
         let inputs: Vec<(String, Meta)> =
             inputs.into_iter().map(|(name, meta)| (name.to_owned(), meta)).collect();
         let graph = Graph::new();
@@ -53,21 +68,27 @@ impl Summary {
         let batch = inputs.iter().map(|(name, meta)| (&**name, meta));
         let output = trace(&mut cx, &Inputs::declared(&graph, batch));
         let device = Device::cpu();
-        let forward_bytes = peak_bytes(&graph.compile_pure(&device, &[output])?)?;
+        let forward_bytes = planned(&graph, &device, &[output], false)?.peak_bytes();
         let (total, layers) = layers(&cx, output);
-        let training_bytes = match mode {
-            Mode::Train => training_step(&cx, output)
-                .map(|results| peak_bytes(&graph.compile(&device, &results)?))
-                .transpose()?,
-            Mode::Eval => None,
+        update(&mut cx, output);
+        let has_optimizer = cx.params().iter().any(|(_, param)| graph.assigns(*param));
+        let training_bytes = match (mode, training_step(&cx, output)) {
+            (Mode::Train, Some(results)) => {
+                Some(planned(&graph, &device, &results, true)?.peak_bytes())
+            }
+            _ => None,
         };
-        Ok(Summary { mode, inputs, layers, total, forward_bytes, training_bytes, depth: 3 })
+        Ok(Summary {
+            mode,
+            inputs,
+            layers,
+            total,
+            forward_bytes,
+            training_bytes,
+            has_optimizer,
+            depth: 3,
+        })
     }
-}
-
-/// The peak is that of any device: it is a number of the plan.
-fn peak_bytes(program: &Program) -> Result<usize, Error> {
-    Ok(program.plan().ok_or(RunError::NotPlanned)?.peak_bytes())
 }
 
 /// Results of a training step: the loss and its gradients, or the loss alone if the step has an

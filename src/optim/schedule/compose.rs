@@ -170,6 +170,19 @@ impl Schedule {
     }
 }
 
+impl Schedule {
+    /// Whether a function is part of it, which may depend on all that a clock tells.
+    #[cfg(feature = "files")]
+    pub(crate) fn has_function(&self) -> bool {
+        match &self.0 {
+            Kind::Curve(Curve::Function(_)) => true,
+            Kind::Curve(_) | Kind::Plateau(_) => false,
+            Kind::WarmUp(_, schedule) | Kind::Lasting(schedule, _) => schedule.has_function(),
+            Kind::Then(parts) | Kind::Times(parts) => parts.iter().any(Schedule::has_function),
+        }
+    }
+}
+
 impl Default for Schedule {
     /// The rate of the optimizer.
     fn default() -> Self {

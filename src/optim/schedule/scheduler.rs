@@ -81,7 +81,7 @@ impl Scheduler {
         let missing = self.metrics().zip(&values).filter(|(_, value)| value.is_none());
         let names: Vec<String> = missing.map(|(name, _)| name.to_owned()).collect();
         if !names.is_empty() {
-            return Err(ScheduleError::NoMetric { names }.into());
+            return Err(ScheduleError::NoMetric { names, known: vec![] }.into());
         }
         for (plateau, value) in self.plateaus.iter_mut().zip(values.into_iter().flatten()) {
             plateau.observe(steps, value);

@@ -37,7 +37,7 @@ impl Span {
         Span(Length::Epochs(epochs))
     }
 
-    /// A share of the whole training, at most 1: also where a part of it has passed.
+    /// A share of the training, at most 1; always of the whole, also in a later part of it.
     #[doc(alias = "warmup_ratio")]
     pub fn share(share: f64) -> Self {
         Span(Length::Share(share))
@@ -111,7 +111,7 @@ impl Display for Span {
 /// How long a training is, in steps of the optimizer, as far as that is known when it starts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Clock {
-    /// Number of steps in an epoch; `None` for a stream, whose end nobody knows.
+    /// Number of steps in an epoch; `None` for a stream, whose length is unknown.
     pub steps_per_epoch: Option<usize>,
     /// Number of steps in the whole training, those before it was resumed included.
     pub steps: Option<usize>,

@@ -255,7 +255,7 @@ fn metrics_that_are_missing_are_named_and_nothing_is_observed() -> Result<(), Er
     let before = scheduler.clone();
     let error = scheduler.observe(8, |name| (name == "loss").then_some(1.0));
     let names = vec!["accuracy".to_owned()];
-    let expected = ScheduleError::NoMetric { names };
+    let expected = ScheduleError::NoMetric { names, known: vec![] };
     assert!(matches!(error, Err(Error::Schedule(error)) if error == expected));
     assert_eq!(scheduler, before);
     Ok(())

@@ -164,3 +164,37 @@ fn a_skipped_step_is_not_accumulated() -> Result<(), Error> {
     assert_eq!(fit(2)?, (Some(-1.5 - 4.25), 1, -1.5 * 12.0 / 5.0));
     Ok(())
 }
+
+/// Nor do running statistics of a part that is not finite stay.
+#[test]
+fn statistics_of_a_skipped_step_do_not_stay() -> Result<(), Error> {
+    let x = Array::new([8, 1], &[1.0f32, 2.0, 3.0, 5.0, f32::INFINITY, 5.0, 3.0, 4.0])?;
+    let data = ArrayDataset::new([("x", x)])?;
+    let norm = BatchNorm::new();
+    let fit = |rows: usize| {
+        let variables = Variables::new(0);
+        Trainer::new(
+            |cx, batch| {
+                let y = norm.forward(&mut cx.child("norm"), batch.get("x"));
+                Loss::new(y.square().mean(..))
+            },
+            Sgd::new(0.1).skip_non_finite(),
+        )
+        .batch(4)
+        .shuffle(false)
+        .accumulate(2)
+        .accumulate_batch_statistics(true)
+        .epochs(1)
+        .fit(
+            &Device::cpu(),
+            &variables,
+            &crate::data::Subset::new(&data, (0..rows).collect::<Vec<_>>())?,
+        )?;
+        variables.get("norm/running_mean")?.to_vec::<f32>()
+    };
+    let [before, after] = [fit(4)?, fit(8)?];
+    assert!(after.iter().all(|mean| mean.is_finite()), "{after:?}");
+    // The other part of the second batch is finite, and counts.
+    assert_ne!(before, after);
+    Ok(())
+}

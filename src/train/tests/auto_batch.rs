@@ -66,8 +66,7 @@ fn choose_exactly(trainer: Trainer<'_>, data: &Labeled, batch: usize) -> Result<
     Ok(choice.bytes.expect("it was predicted"))
 }
 
-/// A batch that does not fit runs in parts that do, with the step of the whole; where that is not
-/// the same it is refused.
+/// A batch that does not fit runs in parts that do; where its statistics count, that is refused.
 #[test]
 fn a_batch_runs_in_parts_that_fit() -> Result<(), Error> {
     let (net, data) = (net(), rows(256)?);
@@ -93,6 +92,29 @@ fn a_batch_runs_in_parts_that_fit() -> Result<(), Error> {
     let trainer = Trainer::classifier(&normalized, Sgd::new(0.1)).batch(256);
     let refused = chosen(trainer.auto_batch(AutoBatch::in_parts().memory(60_000)), &data);
     assert!(matches!(refused, Err(Error::Graph(crate::GraphError::BatchStatistics { .. }))));
+    Ok(())
+}
+
+/// The parts of a trainer stay, a batch of many rows may be asked for, and no batch of 0 is mended.
+#[test]
+fn what_was_said_of_batches_stays() -> Result<(), Error> {
+    let (net, data) = (Dense::new(2), rows(100)?);
+    let trainer = || Trainer::classifier(&net, Sgd::new(0.1));
+    let choice =
+        chosen(trainer().accumulate(3).auto_batch(AutoBatch::largest().memory(1 << 30)), &data)?;
+    assert_eq!((choice.batch, choice.parts), (100, 3));
+    let one = Labeled::new(Array::full([70_000, 1], 1f32)?, Array::full([70_000], 0u32)?)?;
+    let most = chosen(trainer().auto_batch(AutoBatch::at_most(1 << 20).memory(1 << 30)), &one)?;
+    assert_eq!(most.batch, 70_000);
+    let largest = chosen(trainer().auto_batch(AutoBatch::largest().memory(1 << 30)), &one)?;
+    assert_eq!(largest.batch, 65_536);
+    // 100 rows in 64 parts would be two each: 50 parts.
+    let split = chosen(trainer().batch(100).auto_batch(AutoBatch::in_parts().memory(900)), &data);
+    if let Ok(split) = split {
+        assert_eq!(split.parts, 100usize.div_ceil(100usize.div_ceil(split.parts)));
+    }
+    let none = chosen(trainer().batch(0).auto_batch(AutoBatch::in_parts().memory(1 << 30)), &data);
+    assert!(none.is_err_and(|error| error.to_string().contains("batch must be positive")));
     Ok(())
 }
 

@@ -1,4 +1,4 @@
-//! What is not trained, and averages of what is.
+//! Freezing, averages of parameters, and shared weights.
 
 use super::*;
 use crate::{
@@ -49,7 +49,11 @@ fn frozen_scopes_stay_as_they_are() -> Result<(), Error> {
 
     let wrong = trainer().freeze("net/5:dense").fit(&Device::cpu(), &variables, &data);
     let text = wrong.expect_err("there is none").to_string();
-    let expected = "what objective \"train\" freezes: no parameter matches \"net/5:dense\"; ";
+    assert!(text.starts_with("no scope and no parameter matches \"net/5:dense\""), "{text}");
+    let nothing = trainer().freeze("net").fit(&Device::cpu(), &variables, &data);
+    let text = nothing.expect_err("all is frozen").to_string();
+    let expected =
+        "objective \"train\": no parameter matches \"**\"; parameters: \"net/0:dense/bias\"";
     assert!(text.starts_with(expected), "{text}");
     Ok(())
 }
@@ -72,6 +76,40 @@ fn averages_are_evaluated() -> Result<(), Error> {
     }
     assert_eq!(trainer().evaluate(&cpu, &variables, &data)?, averaged);
     assert_eq!(trainer().predict(&cpu, &variables, &data)?, predicted);
+    Ok(())
+}
+
+/// Parameters without an average serve themselves: those that are frozen, or another objective's. Before
+/// the first step, averages are the parameters.
+#[test]
+fn parameters_without_averages_serve_themselves() -> Result<(), Error> {
+    let (net, data, cpu) = (net(), exclusive_or()?, Device::cpu());
+    let average =
+        || Trainer::classifier(&net, Adam::new(0.05).average(0.5)).batch(16).averaged("ema");
+    let variables = Variables::new(3);
+    let report =
+        average().epochs(2).freeze("net/0:dense").validate(&data).fit(&cpu, &variables, &data)?;
+    assert!(!variables.paths().iter().any(|path| path.starts_with("ema/net/0:dense")));
+    for (path, value) in variables.to_arrays_below("ema/")? {
+        variables.set(&path["ema/".len()..], value)?;
+    }
+    let own = Trainer::classifier(&net, Adam::new(0.05)).evaluate(&cpu, &variables, &data)?;
+    assert_eq!(report.validation, Some(own));
+
+    let fresh = Variables::new(4);
+    let report = average().max_steps(0).validate(&data).fit(&cpu, &fresh, &data)?;
+    let own = Trainer::classifier(&net, Adam::new(0.05)).evaluate(&cpu, &fresh, &data)?;
+    assert_eq!(report.validation, Some(own));
+
+    for trainer in
+        [average().averaged("eam"), Trainer::classifier(&net, Adam::new(0.05)).averaged("ema")]
+    {
+        let mut trainer = trainer.validate(&data).epochs(1);
+        let error = trainer.fit(&cpu, &Variables::new(0), &data).expect_err("there are none");
+        assert!(matches!(error, Error::Train(TrainError::NoAverages { .. })), "{error}");
+        let error = trainer.predict(&cpu, &Variables::new(0), &data).expect_err("there are none");
+        assert!(matches!(error, Error::Train(TrainError::NoAverages { .. })), "{error}");
+    }
     Ok(())
 }
 

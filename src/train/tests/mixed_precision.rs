@@ -78,7 +78,7 @@ fn losses_are_scaled_into_the_range_of_halves() -> Result<(), Error> {
     Ok(())
 }
 
-/// Scopes may be excepted, and every layer with weights takes part.
+/// Scopes may be excepted, by patterns that match.
 #[test]
 fn scopes_are_excepted() -> Result<(), Error> {
     let graph = crate::Graph::new();
@@ -100,5 +100,16 @@ fn scopes_are_excepted() -> Result<(), Error> {
     let labels = graph.input("labels", [2], DType::U32);
     assert_eq!(nn::cross_entropy(halves, labels).dtype(), DType::F32);
     graph.check()?;
+
+    let (net, data) = (net(), exclusive_or()?);
+    let except = |pattern: &str| {
+        let mixed = MixedPrecision::new().except(pattern);
+        let mut trainer = Trainer::classifier(&net, Adam::new(0.03).skip_non_finite()).epochs(1);
+        trainer = trainer.mixed_precision(mixed);
+        trainer.fit(&Device::cpu(), &Variables::new(1), &data)
+    };
+    except("net/1:batch_norm")?;
+    let error = except("net/1:batch_nrom").expect_err("there is none");
+    assert!(matches!(error, Error::Train(TrainError::UnusedPattern(_))), "{error}");
     Ok(())
 }

@@ -151,8 +151,8 @@ fn what_makes_no_sense_is_refused() -> Result<(), Error> {
     let text = fit(Trainer::of([objective("a"), objective("a")]), &data);
     assert_eq!(text, "two objectives are named \"a\"");
     let text = fit(Trainer::of([objective("a").params("nett")]), &data);
-    let expected = "objective \"a\": no parameter matches \"nett\"; parameters: \"net/weight\", \
-                    \"net/bias\"";
+    let expected = "objective \"a\": no parameter matches \"nett\"; parameters: \"net/bias\", \
+                    \"net/weight\"";
     assert_eq!(text, expected);
     let text = fit(Trainer::of([objective("a").every(0)]), &data);
     assert!(text.contains("interval must be positive, not 0"), "{text}");

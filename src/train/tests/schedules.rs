@@ -49,7 +49,8 @@ fn rates_are_those_of_the_schedule() -> Result<(), Error> {
         let last = 0.5 * factors[3 * epoch + 2];
         assert_eq!(rate?, Some(f64::from(last as f32)));
     }
-    // A second training has the rates of the code again, not what the first has made of them.
+    assert_eq!(variables.get("optim/slow/lr")?.item(), Some(0.5), "that of the code");
+    // So a second training has them too, and not what the first has made of them.
     let before = variables.get("p")?.item().unwrap_or(f64::NAN);
     let grouped = Sgd::new(9.0).group("slow", "p", Sgd::new(0.5));
     trainer(grouped).epochs(4).schedule(schedule()).fit(&Device::cpu(), &variables, &data)?;
@@ -85,18 +86,21 @@ fn plateaus_watch_metrics() -> Result<(), Error> {
     // The loss falls for ever, while that of the validation stays.
     let stays = Trainer::new(falling, Sgd::new(1.0))
         .validation_step(|_, batch| Loss::new(batch.get("x").mean(..)));
-    let rate = |trainer: Trainer<'_>, metric: &str| {
-        let variables = Variables::new(0);
-        let mut trainer = trainer.batch(8).epochs(6).schedule(plateau(metric));
+    let rates = |trainer: Trainer<'_>, metric: &str| {
+        let (variables, mut rates) = (Variables::new(0), vec![]);
+        let mut trainer = trainer.batch(8).epochs(6).schedule(plateau(metric)).on_epoch(|_| {
+            rates.push(variables.get("optim/lr").ok().and_then(|rate| rate.item()));
+        });
         trainer.fit(&cpu, &variables, &data)?;
-        Ok::<_, Error>(variables.get("optim/lr")?.item())
+        drop(trainer);
+        Ok::<_, Error>(rates.into_iter().flatten().collect::<Vec<_>>())
     };
-    assert_eq!(rate(Trainer::new(falling, Sgd::new(1.0)), "loss")?, Some(1.0));
-    // The first epoch sets the mark, two more without improvement halve the rate, and two more again;
-    // the last epoch is observed after its step.
-    assert_eq!(rate(stays.validate(&data), "loss")?, Some(0.25));
-    let error = rate(Trainer::new(falling, Sgd::new(1.0)), "accuracy").expect_err("no metric");
-    let is_it = matches!(&error, Error::Schedule(ScheduleError::NoMetric { names }) if names == &["accuracy"]);
+    assert_eq!(rates(Trainer::new(falling, Sgd::new(1.0)), "loss")?, [1.0; 6]);
+    // The first epoch sets the mark, and two more without improvement halve the rate.
+    assert_eq!(rates(stays.validate(&data), "loss")?, [1.0, 1.0, 1.0, 0.5, 0.5, 0.25]);
+    let error = rates(Trainer::new(falling, Sgd::new(1.0)), "accuracy").expect_err("no metric");
+    let is_it = matches!(&error, Error::Schedule(ScheduleError::NoMetric { names, known })
+            if names == &["accuracy"] && known == &["loss"]);
     assert!(is_it, "{error:?}");
     Ok(())
 }
@@ -120,5 +124,50 @@ fn schedules_without_sense_are_refused() -> Result<(), Error> {
     assert!(text.contains("must be") && text.ends_with("NaN"), "{text}");
     let text = refused(trainer(Sgd::new(1.0)).schedule(Schedule::cosine(1.0, 0.0, Span::steps(0))));
     assert!(text.contains("number of steps must be positive"), "{text}");
+    Ok(())
+}
+
+/// Objectives that share an optimizer share its schedule, and the number of its skipped steps.
+#[test]
+fn a_shared_optimizer_has_one_schedule() -> Result<(), Error> {
+    let x = Array::new([4, 1], &[1.0f32, f32::NAN, 1.0, 1.0])?;
+    let data = ArrayDataset::new([("x", x)])?;
+    let objective = |name: &str| Objective::new(name, falling, Sgd::new(1.0).skip_non_finite());
+    let fit = |first: Objective<'_>, second: Objective<'_>| {
+        let variables = Variables::new(0);
+        let mut trainer =
+            Trainer::of([first, second.sharing("a")]).batch(1).shuffle(false).epochs(1);
+        let report = trainer.fit(&Device::cpu(), &variables, &data)?;
+        Ok::<_, Error>((variables.get("p")?.item(), report.skipped))
+    };
+    let half = || Schedule::constant(0.5);
+    assert_eq!(fit(objective("a").schedule(half()), objective("b"))?, (Some(-3.0), 2));
+    assert_eq!(
+        fit(objective("a").schedule(half()), objective("b").schedule(half()))?,
+        (Some(-3.0), 2)
+    );
+    for first in [objective("a"), objective("a").schedule(Schedule::constant(0.25))] {
+        let error = fit(first, objective("b").schedule(half())).expect_err("there is one rate");
+        assert!(matches!(error, Error::Schedule(ScheduleError::Shared { .. })), "{error}");
+    }
+    Ok(())
+}
+
+/// An objective that has no step in an epoch has nothing that its schedule could watch.
+#[test]
+fn a_plateau_waits_for_its_objective() -> Result<(), Error> {
+    let rare = Objective::new("b", |cx, batch| falling(&mut cx.child("b"), batch), Sgd::new(1.0));
+    let often = Objective::new("a", |cx, batch| falling(&mut cx.child("a"), batch), Sgd::new(1.0));
+    let plateau = Plateau::minimize("loss").patience(0).factor(0.5);
+    let (variables, mut rates) = (Variables::new(0), vec![]);
+    Trainer::of([often, rare.every(8).schedule(plateau)])
+        .batch(4)
+        .epochs(5)
+        .on_epoch(|_| rates.push(variables.get("train/b/optim/lr").map(|rate| rate.item())))
+        .fit(&Device::cpu(), &variables, &ones(16)?)?;
+    // It runs in the first, third and fifth epoch, each time with a smaller loss.
+    for rate in rates {
+        assert_eq!(rate?, Some(1.0));
+    }
     Ok(())
 }
