@@ -32,7 +32,7 @@ pub(crate) fn global_norm<'g>(gradients: &[Tensor<'g>]) -> Option<Tensor<'g>> {
 
 /// Whether all gradients are finite; `None` without elements.
 pub(crate) fn are_finite<'g>(gradients: &[Tensor<'g>]) -> Option<Tensor<'g>> {
-    // Of NaN this is false.
+    // NaN is not less.
     largest(gradients).map(|largest| largest.less(f64::INFINITY))
 }
 

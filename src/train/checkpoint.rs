@@ -232,7 +232,7 @@ impl Identity {
             match resume {
                 _ if is == expected => {}
                 Resume::Exact => return other("schedule", &named(is), &named(expected)),
-                // Of another schedule nothing is known.
+                // The state of another schedule says nothing.
                 _ => saved.position.schedules[index].clear(),
             }
         }

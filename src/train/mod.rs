@@ -30,6 +30,7 @@ mod measures;
 mod metric;
 mod objective;
 mod position;
+mod predict;
 mod rates;
 mod report;
 mod residency;

@@ -1,4 +1,4 @@
-//! What all optimizers have in common, and what is special about some; `golden/optimizers.rs` has
+//! Properties of all optimizers, and of some; `golden/optimizers.rs` has
 //! their formulas.
 
 use crate::model;
