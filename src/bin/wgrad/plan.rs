@@ -4,7 +4,6 @@ use crate::{
     console::Console,
     failure::Failure,
     model::{Description, Task},
-    precision::PrecisionArg,
     words::count,
 };
 use clap::ValueEnum;
@@ -15,6 +14,7 @@ use wgrad::{
     bench::{SIZES, Workload, workloads},
     data::Labeled,
     gpu::Assembly,
+    nn::MixedPrecision,
     optim::Adam,
     train::Trainer,
 };
@@ -30,6 +30,7 @@ use wgrad::{
   wgrad plan fashion-mnist --batch-size 256
   wgrad plan transformer_train          a row of wgrad bench --list
   wgrad plan digits --shader 3          the WGSL of step 3
+  wgrad plan fashion-mnist --precision mixed --device gpu
   wgrad plan matmul_1024 --precision split --device gpu
   wgrad plan digits --json | jq .bytes")]
 pub struct Args {
@@ -43,16 +44,28 @@ pub struct Args {
     /// Print the shaders of this step instead, exactly as a GPU gets them.
     #[arg(long, value_name = "STEP", conflicts_with = "json")]
     shader: Option<usize>,
-    /// How exactly products and convolutions are calculated in a row of wgrad bench: `units` lets those of
-    /// f16 run on the matrix units of a GPU, `split` those of f32 too, each operand as two halves.
-    #[arg(long, value_name = "PRECISION", default_value = "full")]
-    precision: PrecisionArg,
+    /// How layers compute in a task, or products in a row of wgrad bench.
+    #[arg(long, value_enum, value_name = "PRECISION", default_value = "full")]
+    precision: PlanPrecision,
     /// The device that the plan is for: cpu, gpu, gpu:NAME or gpu:INDEX.
     #[arg(long, value_name = "DEVICE", default_value = "cpu")]
     device: Selection,
     /// Print one JSON object: the steps, the dispatches that a GPU would make of them, operations, and bytes of memory.
     #[arg(long)]
     json: bool,
+}
+
+/// How exactly the subject is calculated.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum PlanPrecision {
+    /// In f32.
+    Full,
+    /// Of a task: layers in f16, with a loss that is scaled.
+    Mixed,
+    /// Of a row: products and convolutions of f16 on matrix units.
+    Units,
+    /// Of a row: those of f32 too, each operand as two halves.
+    Split,
 }
 
 /// Subject of the plan.
@@ -85,14 +98,22 @@ pub fn run(args: &Args, console: &mut Console) -> Result<(), Failure> {
         // A proof would run kernels.
         *gpu = gpu.clone().with_verification(Verification::Off);
     }
-    let precision = Precision::from(args.precision);
+    let is_mixed = args.precision == PlanPrecision::Mixed;
+    let precision = match args.precision {
+        PlanPrecision::Full | PlanPrecision::Mixed => Precision::Full,
+        PlanPrecision::Units => Precision::Units,
+        PlanPrecision::Split => Precision::Split,
+    };
     let (name, batch, program) = match &args.subject {
         Subject::Training(_) if precision != Precision::Full => {
-            return Err("--precision: only for a row of wgrad bench".into());
+            return Err("--precision: units and split are for a row of wgrad bench".into());
+        }
+        Subject::Workload(_) if is_mixed => {
+            return Err("--precision: mixed is for a task, not for a row of wgrad bench".into());
         }
         Subject::Training(task) => {
             let batch = args.batch_size.unwrap_or(task.defaults().batch);
-            (task.name(), Some(batch), training(*task, batch, &device)?)
+            (task.name(), Some(batch), training(*task, batch, &device, is_mixed)?)
         }
         Subject::Workload(_) if args.batch_size.is_some() => {
             return Err("--batch-size: the batch size of a row of wgrad bench is fixed".into());
@@ -145,11 +166,15 @@ fn print_shaders(program: &Program, step: usize, out: &mut Console) -> Result<()
 }
 
 /// One training step.
-fn training(task: Task, batch: u32, device: &Device) -> Result<Program, Failure> {
+fn training(task: Task, batch: u32, device: &Device, is_mixed: bool) -> Result<Program, Failure> {
     let description = Description::of(task);
     // Only the shape of an image matters.
     let images = Array::new(description.shape(0), &[] as &[f32])?;
     let data = Labeled::new(images, Array::new([0], &[] as &[u32])?)?;
     let (model, optimizer) = (description.model(), Adam::new(1e-3));
-    Ok(Trainer::classifier(&model, &optimizer).step(device, &data, batch as usize)?)
+    let mut trainer = Trainer::classifier(&model, &optimizer);
+    if is_mixed {
+        trainer = trainer.mixed_precision(MixedPrecision::new());
+    }
+    Ok(trainer.step(device, &data, batch as usize)?)
 }

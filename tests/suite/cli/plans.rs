@@ -23,6 +23,29 @@ fn a_plan_says_what_it_needs() {
     assert_eq!((&plan["task"], plan["batch_size"].is_null()), (&"lstm_train_small".into(), true));
 }
 
+/// Activations in f16 take half the memory on a device that stores them so.
+#[test]
+fn a_plan_in_halves_takes_less_memory() {
+    let bytes = |more: &[&str]| {
+        let args = [&["plan", "fashion-mnist", "--batch-size", "256", "--json"], more].concat();
+        let output = wgrad(&args);
+        let plan: Option<Value> = serde_json::from_slice(&output.stdout).ok();
+        plan.and_then(|plan| plan["bytes"].as_f64()).ok_or(super::stderr(&output))
+    };
+    let full = bytes(&[]).expect("the CPU has a plan");
+    assert!(bytes(&["--precision", "mixed"]).expect("the CPU computes in halves") >= 0.9 * full);
+    match (bytes(&["--device", "gpu"]), bytes(&["--device", "gpu", "--precision", "mixed"])) {
+        (Ok(full), Ok(mixed)) => assert!(mixed < 0.7 * full, "{mixed} bytes, not {full}"),
+        (_, Err(error)) => {
+            let is_missing = error.contains("f16") || error.contains("adapter");
+            assert!(is_missing && std::env::var_os("REQUIRE_GPU").is_none(), "{error}");
+        }
+        (Err(error), Ok(_)) => unreachable!("only in f32: {error}"),
+    }
+    let (code, stderr) = fails(&["plan", "matmul_1024", "--precision", "mixed"]);
+    assert_eq!((code, stderr.contains("mixed is for a task")), (Some(1), true), "{stderr}");
+}
+
 /// The shader of a step is the whole text that a driver gets: naga takes it.
 #[test]
 fn a_plan_prints_the_shaders_of_a_step() {
