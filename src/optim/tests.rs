@@ -386,3 +386,51 @@ fn averages_are_their_formula() -> Result<(), Error> {
     }
     Ok(())
 }
+
+/// Updates lie in arenas, and so are one step, also where gradients are read by others: for their norm, or
+/// for another update, which then has a step for each parameter.
+#[test]
+fn gradients_with_other_readers_lie_in_arenas() -> Result<(), Error> {
+    let values = |device: &Device, shared: bool| {
+        let graph = Graph::new();
+        let mut cx = Scope::new(&graph, Mode::Train);
+        let slopes = [("a", 3), ("b", 70), ("c", 5)].map(|(name, len)| {
+            let x = graph.input(name, [len], DType::F32);
+            (name, x * x - 0.25)
+        });
+        let mut params = |prefix: &str| {
+            slopes.map(|(name, slope)| {
+                let path = format!("{prefix}{name}");
+                let param = cx.param(&path, slope.shape(), Init::Constant(0.5));
+                (path, param, slope)
+            })
+        };
+        let (first, second) = (params("p"), params("q"));
+        let of = first.each_ref().map(|(path, p, g)| Update::new(path, *p, *g));
+        Adam::new(0.1).clip_norm(1.0).apply(&mut cx, &of);
+        if shared {
+            let of = second.each_ref().map(|(path, p, g)| Update::new(path, *p, *g));
+            Sgd::new(0.1).momentum(0.5).named("other").apply(&mut cx, &of);
+        }
+        let program = graph.compile(device, &[])?;
+        let variables = Variables::new(0);
+        let ramp = |len: usize| Array::from((0..len).map(|k| k as f32 / 50.0).collect::<Vec<_>>());
+        let (a, b, c) = (ramp(3), ramp(70), ramp(5));
+        for _ in 0..2 {
+            program.run(&variables, &[("a", &a), ("b", &b), ("c", &c)])?;
+        }
+        let plan = program.plan().map(ToString::to_string).unwrap_or_default();
+        Ok::<_, Error>((plan, variables.to_arrays()?))
+    };
+    for shared in [false, true] {
+        let (plan, values_of_cpu) = values(&Device::cpu(), shared)?;
+        assert!(plan.contains("3 arenas"), "{plan}");
+        let (_, expected) = values(&Device::Reference, shared)?;
+        for ((path, is), (_, expected)) in values_of_cpu.into_iter().zip(expected) {
+            for (is, expected) in is.to_f64().into_iter().zip(expected.to_f64()) {
+                assert!((is - expected).abs() < 1e-5, "{path}: {is}, not {expected}");
+            }
+        }
+    }
+    Ok(())
+}

@@ -50,7 +50,7 @@ pub(super) struct Batch {
 pub(super) enum Role {
     /// The variable whose new value is root `.0`.
     Updated(usize),
-    /// A value computed only for this update: a gradient.
+    /// A value computed for this update, which others may read too: a gradient.
     Gradient,
     /// The same node in all groups: a learning rate.
     Shared(NodeId),
@@ -78,10 +78,17 @@ pub(super) fn batches(ordered: &Ordered, nodes: &[Node], live_out: &LiveOut<'_>)
         }
     }
     let mut batches = Vec::new();
+    // A value has one place, also if two updates read it.
+    let mut placed: HashSet<NodeId> = HashSet::new();
     for (groups, operands, body) in alike.into_values() {
         if groups.len() < 2 || !gradients_are_apart(&groups, &operands, ordered, &producer) {
             continue;
         }
+        let gradients: Vec<NodeId> = gradients_of(&groups, &operands, ordered).collect();
+        if gradients.iter().any(|gradient| placed.contains(gradient)) {
+            continue;
+        }
+        placed.extend(gradients);
         let first = &ordered.groups[groups[0]];
         let has_halves = first
             .roots
@@ -145,7 +152,6 @@ fn signature(
         }
         let source = matches!(node.op, Op::Input(_) | Op::Variable(_) | Op::Constant(_));
         (!source
-            && readers(operand) == 1
             && !live_out.contains(operand)
             && node.meta.shape.len() == len
             && group.reads_in_place(operand))
@@ -170,6 +176,16 @@ fn signature(
         flat.terms.push((term, *dtype));
     }
     Some((roles, flat))
+}
+
+/// The gradients of a batch.
+fn gradients_of<'a>(
+    groups: &'a [usize],
+    roles: &'a [Role],
+    ordered: &'a Ordered,
+) -> impl Iterator<Item = NodeId> + 'a {
+    let slots = roles.iter().enumerate().filter(|(_, role)| **role == Role::Gradient);
+    slots.flat_map(move |(slot, _)| groups.iter().map(move |&k| ordered.groups[k].operands[slot]))
 }
 
 /// Whether no group reads one gradient of the batch and writes another: they share a buffer, which

@@ -270,11 +270,32 @@ impl<'a> Fuser<'a> {
             && index::linear(&at.coords, &meta.shape, draft.space.len()).is_linear(&draft.space)
     }
 
+    /// Whether a node widens halves for several readers: these load the halves, which take less memory than
+    /// the node would.
+    pub(super) fn widens(&self, id: NodeId) -> bool {
+        let Node { inputs, meta, .. } = &self.nodes[id.index()];
+        let (Class::Pointwise(Pointwise::Cast), [half]) = (&self.classes[id.index()], &inputs[..])
+        else {
+            return false;
+        };
+        let is_value = |id: NodeId| {
+            let class = &self.classes[id.index()];
+            matches!(class, Class::Pointwise(_) | Class::Reduce { .. } | Class::Kernel)
+        };
+        meta.dtype == DType::F32
+            && self.nodes[half.index()].meta.dtype == DType::F16
+            && self.uses[id.index()] > 1
+            && is_value(self.unreshaped(*half))
+    }
+
     /// Whether a node is inlined where it is used.
     pub(super) fn inlines(&self, draft: &Draft, id: NodeId, at: &At) -> bool {
         let index = id.index();
         if self.stored[index] {
             return false;
+        }
+        if self.widens(id) {
+            return true;
         }
         match &self.classes[index] {
             Class::Source | Class::Reduce { .. } | Class::Kernel => false,

@@ -57,6 +57,10 @@ impl Fuser<'_> {
         match &self.classes[id.index()] {
             Class::Full(word) => draft.body.push(Term::Const(*word), dtype),
             Class::Iota(axis) => coordinate(&mut draft.body, &at.coords[*axis], dtype),
+            Class::Pointwise(function) if self.widens(id) => {
+                let half = self.load(draft, node.inputs[0], next);
+                draft.body.push_node(Term::Apply(*function, vec![half]), dtype)
+            }
             Class::Pointwise(function) => {
                 let operands: Vec<TermId> = node
                     .inputs
