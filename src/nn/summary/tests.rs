@@ -239,8 +239,8 @@ fn the_peak_of_a_training_step_is_that_of_adam_without_its_moments() -> Result<(
         let ratio =
             planned.unwrap_or(0) as f64 / (summary.training_bytes.unwrap_or(0) + moments) as f64;
         // Variables that are updated together start at multiples of 256 bytes, which is most in
-        // LeNet.
-        assert!((0.99..1.03).contains(&ratio), "{}: {ratio}", model.name());
+        // LeNet. Gradients that are stored together share their memory with others by other sizes.
+        assert!((0.98..1.03).contains(&ratio), "{}: {ratio}", model.name());
 
         let exact = Summary::of(Mode::Train, [("x", meta.clone())], |cx, batch| {
             let loss = model.forward(cx, batch.get("x")).square().mean(..);
