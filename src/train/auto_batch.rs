@@ -17,7 +17,8 @@ use std::fmt;
 ///     .fit(&Device::cpu(), &Variables::new(0), &train)?;
 /// let choice = report.auto_batch.expect("one was made");
 /// assert_eq!((choice.batch, choice.parts), (512, 1));
-/// println!("{choice}");   // batches of 512 rows: X MiB of 4.0 MiB, as given
+/// let told = choice.to_string();
+/// assert!(told.starts_with("batches of 512 rows: ") && told.ends_with(" of 4.0 MiB, as given"));
 /// # Ok::<(), Error>(())
 /// ```
 #[doc(alias("auto_scale_batch_size", "BatchSizeFinder", "find_executable_batch_size"))]

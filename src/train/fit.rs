@@ -1,10 +1,11 @@
 //! The loop of a training.
 
 use super::{
-    Callback, Ending, Epoch, Measures, Objective, Report, Step, Trainer,
+    Callback, Ending, Epoch, Objective, Report, Step, Trainer,
     measured::{LATE, Measured, Submitted},
-    measures::{Described, Sums},
+    measures::Described,
     position::Position,
+    predict::evaluate,
     rates::{Rates, clock},
     residency::{is_no_memory, resident_set},
     resident::ResidentSet,
@@ -102,21 +103,6 @@ impl<'a> Trainer<'a> {
             fit => fit?,
         };
         fit.run()
-    }
-
-    /// The mean loss and the metrics over a data set.
-    ///
-    /// # Errors
-    ///
-    /// Same as [`fit`](Self::fit).
-    pub fn evaluate(
-        &self,
-        device: &Device,
-        variables: &Variables,
-        data: &dyn Dataset,
-    ) -> Result<Measures, Error> {
-        let evaluation = self.evaluation(device, &variables.paths())?;
-        evaluate(self, &evaluation, variables, data)
     }
 }
 
@@ -480,27 +466,4 @@ fn all(
         }
     }
     flow
-}
-
-/// The mean loss and the metrics over a data set.
-fn evaluate(
-    trainer: &Trainer<'_>,
-    evaluation: &Measured<'_>,
-    variables: &Variables,
-    data: &dyn Dataset,
-) -> Result<Measures, Error> {
-    let (mut sums, mut pending) = (Sums::default(), VecDeque::new());
-    trainer.in_turn(data, |batches| {
-        for batch in batches {
-            pending.push_back(evaluation.run(variables, &batch?)?);
-            if pending.len() > LATE
-                && let Some(submitted) = pending.pop_front()
-            {
-                submitted.add_to(&mut sums, false)?;
-            }
-        }
-        Ok::<_, Error>(())
-    })?;
-    pending.into_iter().try_for_each(|submitted| submitted.add_to(&mut sums, false))?;
-    Ok(sums.measures(&evaluation.metrics()))
 }

@@ -1,6 +1,11 @@
-//! Predictions, and how models are traced and fed where they serve.
+//! Evaluation and prediction.
 
-use super::{TrainStep, Trainer, measured::Measured, serving::Serving};
+use super::{
+    Measures, TrainStep, Trainer,
+    measured::{LATE, Measured},
+    measures::Sums,
+    serving::Serving,
+};
 use crate::{
     data::{Batch, Dataset},
     device::Device,
@@ -9,6 +14,7 @@ use crate::{
     shape::Meta,
     variables::Variables,
 };
+use std::collections::VecDeque;
 
 impl Trainer<'_> {
     /// Rows evaluated at once, if they are not too large; more would only use more memory.
@@ -51,6 +57,21 @@ impl Trainer<'_> {
     ) -> Result<Measured<'_>, Error> {
         let (step, serving) = (self.evaluated_step()?, self.serving(paths)?);
         Ok(Measured::evaluation(device, step, serving, self.check_finite))
+    }
+
+    /// The mean loss and the metrics over a data set.
+    ///
+    /// # Errors
+    ///
+    /// Same as [`fit`](Self::fit).
+    pub fn evaluate(
+        &self,
+        device: &Device,
+        variables: &Variables,
+        data: &dyn Dataset,
+    ) -> Result<Measures, Error> {
+        let evaluation = self.evaluation(device, &variables.paths())?;
+        evaluate(self, &evaluation, variables, data)
     }
 
     /// Results of the [predictor](Self::predictor) for all rows of a data set, in their order.
@@ -110,4 +131,27 @@ impl Trainer<'_> {
         };
         self.drawing.workers_for(data).run(len.div_ceil(most), get, read)
     }
+}
+
+/// The mean loss and the metrics over a data set.
+pub(super) fn evaluate(
+    trainer: &Trainer<'_>,
+    evaluation: &Measured<'_>,
+    variables: &Variables,
+    data: &dyn Dataset,
+) -> Result<Measures, Error> {
+    let (mut sums, mut pending) = (Sums::default(), VecDeque::new());
+    trainer.in_turn(data, |batches| {
+        for batch in batches {
+            pending.push_back(evaluation.run(variables, &batch?)?);
+            if pending.len() > LATE
+                && let Some(submitted) = pending.pop_front()
+            {
+                submitted.add_to(&mut sums, false)?;
+            }
+        }
+        Ok::<_, Error>(())
+    })?;
+    pending.into_iter().try_for_each(|submitted| submitted.add_to(&mut sums, false))?;
+    Ok(sums.measures(&evaluation.metrics()))
 }

@@ -60,11 +60,11 @@ pub struct Args {
 enum PlanPrecision {
     /// In f32.
     Full,
-    /// Of a task: layers in f16, with a loss that is scaled.
+    /// Layers in f16, with a loss that is scaled; only for a task.
     Mixed,
-    /// Of a row: products and convolutions of f16 on matrix units.
+    /// Products and convolutions of f16 on matrix units; only for a row of wgrad bench.
     Units,
-    /// Of a row: those of f32 too, each operand as two halves.
+    /// Those of f32 too, each operand as two halves; only for a row of wgrad bench.
     Split,
 }
 
